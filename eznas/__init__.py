@@ -1,0 +1,67 @@
+"""eznas: discover, compute and evaluate zero-cost proxies for neural architecture search.
+
+The names below are loaded when they are first used, so ``import eznas`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eznas.benchmarks import load_table
+    from eznas.errors import InputError
+    from eznas.measures import MEASURES
+    from eznas.minibatch import load_minibatch
+    from eznas.programs import evaluate, parse
+    from eznas.programs.export import to_python
+    from eznas.scores import Score, Status
+    from eznas.spaces import SPACES
+
+__all__ = [
+    "MEASURES",
+    "SPACES",
+    "InputError",
+    "Score",
+    "Status",
+    "__version__",
+    "evaluate",
+    "load_minibatch",
+    "load_table",
+    "parse",
+    "to_python",
+]
+
+_MODULES = {
+    "MEASURES": "eznas.measures",
+    "SPACES": "eznas.spaces",
+    "InputError": "eznas.errors",
+    "Score": "eznas.scores",
+    "Status": "eznas.scores",
+    "evaluate": "eznas.programs",
+    "load_minibatch": "eznas.minibatch",
+    "load_table": "eznas.benchmarks",
+    "parse": "eznas.programs",
+    "to_python": "eznas.programs.export",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _MODULES:
+        raise AttributeError(f"module 'eznas' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _version() -> str:
+    from importlib import metadata  # takes longer than all the rest
+
+    try:
+        return metadata.version("eznas")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"  # a checkout that was never installed

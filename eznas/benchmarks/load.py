@@ -1,0 +1,48 @@
+"""Loading the accuracies of a benchmark: the user's table, or the one that is installed with pip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eznas.benchmarks.catalog import BENCHMARKS
+from eznas.benchmarks.csv import read_table
+from eznas.errors import InputError, unknown
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eznas.benchmarks.table import AccuracyTable
+
+__all__ = ["load_table"]
+
+
+def load_table(
+    benchmark: str = "nasbench201",
+    dataset: str = "cifar10",
+    table: Path | None = None,
+    target: str | None = None,
+) -> AccuracyTable:
+    """Return the accuracies of a benchmark's architectures on a data set.
+
+    Args:
+        benchmark: A name in ``BENCHMARKS``.
+        dataset: One of the benchmark's data sets.
+        table: A table as ``eznas.benchmarks.csv`` describes it; None for the embedded one.
+        target: The column that is the accuracy, where it is not the usual one.
+
+    Raises:
+        InputError: There is no such benchmark, data set, table or column, or the table is faulty.
+    """
+    info = BENCHMARKS[benchmark]
+    if dataset not in info.datasets:
+        raise unknown(f"data set of {benchmark}", dataset, info.datasets)
+    if table is not None:
+        return read_table(table, benchmark=benchmark, space=SPACES[info.space], dataset=dataset, target=target)
+    if dataset not in info.embedded:
+        embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
+        raise InputError(
+            f"the accuracies of {benchmark} on {dataset} must be given with --table FILE (a CSV with the "
+            f"columns architecture and accuracy); only those of {embedded} are embedded"
+        )
+    return info.embedded[dataset](target)

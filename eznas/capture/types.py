@@ -1,0 +1,70 @@
+"""What a capture holds: the statistics of one network's units, grouped by shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, stack
+
+__all__ = ["Capture", "ShapeGroup", "Unformed", "Unit"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One convolution (or linear layer) with its activation and normalisation.
+
+    Args:
+        index: Place in execution order, from 0.
+        name: Path of the module that holds the weight.
+        weight_shape: ``c_out x c_in x k x k``.
+        input_shape: ``b x c_in x h x w``.
+        output_shape: ``b x c_out x h x w``.
+    """
+
+    index: int
+    name: str
+    weight_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Unformed:
+    """A layer with weights that is not a unit, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShapeGroup:
+    """Units whose statistics have the same shapes.
+
+    Args:
+        units: Their indices.
+        tensors: For each statistic, one tensor a unit (without the unit axis), in the order of ``units``.
+    """
+
+    units: tuple[int, ...]
+    tensors: dict[str, list[Tensor]]
+
+    def stacked(self, statistic: str, start: int = 0, stop: int | None = None) -> Tensor:
+        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``."""
+        return stack(self.tensors[statistic][start:stop])
+
+
+@dataclass(frozen=True)
+class Capture:
+    """The statistics of one network.
+
+    Args:
+        units: In execution order.
+        unformed: What has weights but is not a unit.
+        groups: The statistics, by shape.
+        images: The statistics of kind IMAGE: ``1 x b x c x h x w``, the same for every unit.
+    """
+
+    units: tuple[Unit, ...]
+    unformed: tuple[Unformed, ...]
+    groups: tuple[ShapeGroup, ...]
+    images: dict[str, Tensor]

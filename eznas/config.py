@@ -1,0 +1,147 @@
+"""The configuration of a run: one source of names, defaults, bounds and help texts."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from eznas.errors import InputError, unknown
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.config import JsonDict
+
+__all__ = ["EvolveConfig", "load_config", "parse_duration", "read_toml"]
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def parse_duration(text: object) -> object:
+    """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; numbers are seconds already.
+
+    Raises:
+        ValueError: The text is not a duration.
+    """
+    if not isinstance(text, str):
+        return text
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or not any(found.groups()):
+        raise ValueError("must be a duration such as 90s, 10m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
+    """Declare a field with what ``--help`` says about it."""
+    extra: JsonDict = {"group": group, "metavar": metavar}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+class EvolveConfig(BaseModel):
+    """Every option of ``python -m eznas.evolve``; the field names are the keys of a TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    benchmark: str = _option("nasbench201", "Data", "NAME", "Benchmark that gives the accuracies.")
+    dataset: str = _option("cifar10", "Data", "NAME", "Data set of the accuracies.")
+    table: Path | None = _option(None, "Data", "CSV", "Accuracy table to use instead of the benchmark's own.")
+    target: str | None = _option(None, "Data", "NAME", "Which accuracy: the name of a column of the table.")
+    images: str = _option("digits", "Data", "digits|noise|PATH", "Images that networks are run on.")
+    batch_size: int = _option(16, "Data", "N", "Images of the minibatch.", ge=2)
+    networks: int = _option(100, "Data", "N", "Networks that fitness is computed on.", ge=10)
+    validation_networks: int = _option(60, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
+    test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
+    fidelity: Literal["reduced", "full"] = _option(
+        "reduced",
+        "Data",
+        "reduced|full",
+        "Size of the networks that fitness is computed on; tests are at full size.",
+    )
+
+    population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
+    generations: int = _option(400, "Evolution", "N", "Generations at most.", ge=1)
+    objective: Literal["tau", "pareto"] = _option(
+        "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by the front of tau against size."
+    )
+    seed_program: tuple[str, ...] = _option(
+        (), "Evolution", "TEXT", "Program that the first generation contains; may be given several times."
+    )
+    tournament: int = _option(4, "Evolution", "N", "Programs that compete for each place of a parent.", ge=1)
+    parsimony: float = _option(
+        0.001, "Evolution", "X", "Fitness taken away for each node of a program.", ge=0, allow_inf_nan=False
+    )
+    max_size: int = _option(40, "Evolution", "N", "Nodes of a program at most.", ge=3)
+    max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
+    library: int = _option(300, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
+    expansion_every: int = _option(
+        40, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
+    )
+
+    seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)
+    workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
+    device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
+    time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
+        "4m", "Run", "TIME", "Time to evolve for, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+    )
+    out: Path | None = _option(None, "Run", "DIR", "Run directory to write; a new one in runs/ by default.")
+
+    def as_toml(self) -> dict[str, Any]:
+        """Return what ``config.toml`` holds: every key that has a value, in the order of the fields."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        InputError: It cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be a readable TOML file: {_reason(error)}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} must be TOML: {error}") from error
+
+
+def load_config(given: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
+    """Merge what was given on the command line over a TOML file over the defaults.
+
+    Args:
+        given: Values by field name; they win over the file's.
+        file: The TOML file, if any.
+
+    Raises:
+        InputError: A key is unknown or a value is out of bounds; the sentence names where it came from.
+    """
+    read = {} if file is None else read_toml(file)
+    for key in read:
+        if key not in EvolveConfig.model_fields:
+            raise InputError(f"{file}: {unknown('key', key, EvolveConfig.model_fields)}")
+    try:
+        return EvolveConfig.model_validate({**read, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        where = f"--{key.replace('_', '-')}" if key in given else f"{file}: {key}"
+        raise InputError(f"{where} {_requirement(first['msg'])}, got {first['input']!r}") from error
+
+
+def _requirement(message: str) -> str:
+    """Turn pydantic's ``Input should be greater than 1, ...`` into the middle of our sentence."""
+    clause = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return clause if "duration" in clause else clause.partition(",")[0]
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,107 @@
+"""Random typed trees: which primitives and terminals give which kind, and how they are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import primitives
+from eznas.programs import Node, apply, leaf, literal
+from primitives import Kind, Primitive
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "Option",
+    "options",
+    "random_program",
+    "random_reduction",
+    "random_tensor",
+    "random_unit",
+    "terminals",
+]
+
+_RARE = frozenset({"ones_like", "zeros_like", "numel", "count", "eig_ratio", "sym_eig_ratio"})
+"""Drawn a tenth as often: they throw away what they are given, or cost as much as fifty others."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to make a node of some kind."""
+
+    primitive: Primitive
+    args: tuple[Kind, ...]
+    weight: float
+
+    def build(self, rng: random.Random, argument: Callable[[Kind], Node]) -> Node:
+        """Make the node, drawing literals and asking ``argument`` for the rest."""
+        return apply(self.primitive.name, *[self._argument(rng, kind, argument) for kind in self.args])
+
+    def _argument(self, rng: random.Random, kind: Kind, argument: Callable[[Kind], Node]) -> Node:
+        if kind is Kind.LITERAL and self.primitive.parameter is not None:
+            return literal(rng.choice(self.primitive.parameter.choices))
+        return argument(kind)
+
+
+@cache
+def options(kind: Kind) -> tuple[Option, ...]:
+    """Return every primitive overload that gives a kind, in a fixed order."""
+    found = []
+    for primitive in primitives.all_primitives():
+        weight = 0.1 if primitive.name in _RARE else 1.0
+        found += [
+            Option(primitive, signature.args, weight) for signature in primitive.signatures if signature.result is kind
+        ]
+    return tuple(found)
+
+
+@cache
+def _options_by_floor(kind: Kind, *, same_floor: bool) -> tuple[tuple[Option, ...], tuple[float, ...]]:
+    """Split a kind's options into those that stay on its floor and those that come from the floor below."""
+    chosen = tuple(option for option in options(kind) if (option.args[0].floor is kind.floor) is same_floor)
+    return chosen, tuple(option.weight for option in chosen)
+
+
+@cache
+def terminals(kind: Kind) -> tuple[str, ...]:
+    """Return the statistics of a kind, in a fixed order."""
+    return tuple(name for name, statistic in primitives.STATISTICS.items() if statistic.kind is kind)
+
+
+def _draw(rng: random.Random, kind: Kind, *, same_floor: bool) -> Option:
+    found, weights = _options_by_floor(kind, same_floor=same_floor)
+    return rng.choices(found, weights)[0]
+
+
+def random_tensor(rng: random.Random, kind: Kind, depth: int) -> Node:
+    """Draw a tree of the tensor floor with at most ``depth`` primitives above each statistic (one more for SAMPLES)."""
+    names = terminals(kind)
+    if names and (depth <= 0 or rng.random() < 0.25):  # noqa: PLR2004 - a quarter of the branches end early
+        return leaf(rng.choice(names))
+    if depth <= 0:  # SAMPLES have no terminal: they come from the statistics' samples
+        makers = [option for option in options(kind) if kind not in option.args]
+        return rng.choice(makers).build(rng, lambda arg: random_tensor(rng, arg, 0))
+    return _draw(rng, kind, same_floor=True).build(rng, lambda arg: random_tensor(rng, arg, depth - 1))
+
+
+def random_reduction(rng: random.Random, depth: int) -> Node:
+    """Draw a tree of kind UNIT: one reduction over a tensor tree of at most ``depth``."""
+    return _draw(rng, Kind.UNIT, same_floor=False).build(rng, lambda arg: random_tensor(rng, arg, depth))
+
+
+def random_unit(rng: random.Random, depth: int, reductions: Sequence[Node]) -> Node:
+    """Draw a tree of the unit floor whose leaves are given reductions."""
+    if depth <= 0 or rng.random() < 0.6:  # noqa: PLR2004 - most unit trees are a single reduction
+        return rng.choice(reductions)
+    return _draw(rng, Kind.UNIT, same_floor=True).build(rng, lambda _: random_unit(rng, depth - 1, reductions))
+
+
+def random_program(rng: random.Random, depth: int, reductions: Sequence[Node]) -> Node:
+    """Draw a program: network arithmetic of at most ``depth`` over aggregated unit trees over given reductions."""
+    if depth <= 0 or rng.random() < 0.3:  # noqa: PLR2004 - a third of the branches end early
+        aggregation = _draw(rng, Kind.NETWORK, same_floor=False)
+        return aggregation.build(rng, lambda _: random_unit(rng, 1, reductions))
+    return _draw(rng, Kind.NETWORK, same_floor=True).build(rng, lambda _: random_program(rng, depth - 1, reductions))

@@ -1,0 +1,53 @@
+"""The hall of fame: the best program of each complexity, chosen with the validation networks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from eznas.gp.individual import Individual
+
+__all__ = ["HallOfFame"]
+
+
+class HallOfFame:
+    """The best individual of each complexity that holds on networks it was not bred on.
+
+    An individual's worth here is the smaller of its training and its validation tau: the first alone rewards
+    overfitting, the second alone rewards luck among the many that were looked at.
+    """
+
+    def __init__(self) -> None:
+        self.members: dict[int, Individual] = {}
+
+    @staticmethod
+    def worth(individual: Individual) -> float:
+        """Return the smaller of the two taus; minus infinity where one is missing."""
+        worth = min(individual.tau_train, individual.tau_validation)
+        return worth if math.isfinite(worth) else -math.inf
+
+    def update(self, individuals: Iterable[Individual]) -> bool:
+        """Take in what is better than the member of its complexity; say whether anything changed."""
+        changed = False
+        for individual in individuals:
+            size = individual.program.size
+            rival = self.members.get(size)
+            if self.worth(individual) > (self.worth(rival) if rival else -math.inf):
+                self.members[size] = individual
+                changed = True
+        return changed
+
+    def front(self) -> list[Individual]:
+        """Return the members that are better than every simpler one, the simplest first."""
+        front: list[Individual] = []
+        for size in sorted(self.members):
+            if not front or self.worth(self.members[size]) > self.worth(front[-1]):
+                front.append(self.members[size])
+        return front
+
+    def candidates(self, count: int) -> list[Individual]:
+        """Return at most ``count`` members to look at more closely: the best by worth, then the simplest."""
+        return sorted(self.members.values(), key=lambda one: (-self.worth(one), one.program.size))[:count]

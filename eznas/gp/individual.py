@@ -1,0 +1,59 @@
+"""Individuals: programs with a DEAP fitness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deap import base
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eznas.programs import Node
+
+__all__ = ["Individual", "ParetoFitness", "TauFitness"]
+
+
+class TauFitness(base.Fitness):  # type: ignore[misc]
+    """One objective: the least tau over the conditions, less a price for each node."""
+
+    weights = (1.0,)
+
+
+class ParetoFitness(base.Fitness):  # type: ignore[misc]
+    """Three objectives: the least tau (more is better), complexity and cost (less is better)."""
+
+    weights = (1.0, -1.0, -1.0)
+
+
+@dataclass(eq=False)
+class Individual:
+    """One program of the population.
+
+    Args:
+        program: The tree.
+        tau_train: Least tau over the conditions on the training networks.
+        tau_validation: The same on the validation networks; never used to breed.
+        key: Digest of the order in which it ranks the training networks; equal keys mean equal rankings.
+        fitness: What selection sees.
+    """
+
+    program: Node
+    tau_train: float
+    tau_validation: float
+    key: bytes
+    fitness: base.Fitness = field(repr=False)
+
+    @classmethod
+    def make(
+        cls,
+        program: Node,
+        taus: tuple[float, float],
+        key: bytes,
+        fitness: base.Fitness,
+        objectives: Sequence[float],
+    ) -> Individual:
+        """Build an individual whose fitness is set."""
+        fitness.values = tuple(objectives)
+        return cls(program, taus[0], taus[1], key, fitness)

@@ -1,0 +1,136 @@
+"""The library: the reductions whose vectors are known, from which programs are built."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.gp.grammar import options, random_reduction
+from eznas.gp.variation import is_reduction, vary_reduction
+from eznas.programs import Node, apply, parse, preorder
+from eznas.scores import Status
+from primitives import Kind
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Collection, Sequence
+
+    from eznas.fitness import Examiner
+
+__all__ = ["Entry", "Library", "reductions_of"]
+
+_DEEPEST = 3
+
+
+def reductions_of(program: Node) -> list[Node]:
+    """Return the distinct reductions that a program is built from."""
+    return list(dict.fromkeys(node for node in preorder(program) if is_reduction(node)))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A known reduction.
+
+    Args:
+        reduction: The tree of kind UNIT.
+        best: The single aggregation of it, negated where that ranks better, with the greatest tau.
+        merit: That tau: the least over the conditions, on the training networks.
+    """
+
+    reduction: Node
+    best: Node
+    merit: float
+
+
+class Library:
+    """Known reductions, at most ``size`` of them.
+
+    A reduction enters only if it is finite on every unit of every training and validation network under every
+    condition; what was tried once is not tried again.
+
+    Args:
+        examiner: Holds the panels.
+        size: Most reductions kept.
+        workers: See ``over_networks``.
+        advance: Called after each network visited.
+    """
+
+    def __init__(self, examiner: Examiner, size: int, workers: int, advance: Callable[[], None] = lambda: None) -> None:
+        self.entries: dict[Node, Entry] = {}
+        self.tried: set[str] = set()
+        self.rejected: Counter[str] = Counter()
+        self._examiner = examiner
+        self._size = size
+        self._workers = workers
+        self._advance = advance
+
+    @property
+    def reductions(self) -> list[Node]:
+        """The known reductions, in the order in which they entered."""
+        return list(self.entries)
+
+    def propose(self, rng: random.Random, count: int, parents: Sequence[Node]) -> list[Node]:
+        """Draw reductions that were never tried.
+
+        Half are variations of the parents, a quarter variations of any known reduction, and the rest fresh; all are
+        fresh where nothing is known yet.
+        """
+        proposed: dict[str, Node] = {}
+        known = self.reductions
+        for _ in range(100 * count):
+            if len(proposed) == count:
+                break
+            way = rng.random()
+            if parents and way < 0.5:  # noqa: PLR2004 - half
+                node = vary_reduction(rng, rng.choice(parents), known)
+            elif known and way < 0.75:  # noqa: PLR2004 - a quarter
+                node = vary_reduction(rng, rng.choice(known), known)
+            else:
+                node = random_reduction(rng, rng.randint(0, _DEEPEST))
+            if node.text not in self.tried and node.height <= 2 * _DEEPEST:
+                proposed[node.text] = node
+        return list(proposed.values())
+
+    def add(self, reductions: Sequence[Node]) -> list[Entry]:
+        """Evaluate reductions on every network and keep the usable ones, which are returned."""
+        new = [node for node in reductions if node.text not in self.tried]
+        self.tried.update(node.text for node in new)
+        finite = [panel.extend(new, self._workers, self._advance) for panel in self._examiner.panels]
+        usable = [node for row, node in enumerate(new) if all(bool(np.all(flags[row])) for flags in finite)]
+        entries = [entry for entry in map(self._assess, usable) if entry is not None]
+        self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)
+        self.rejected[Status.CONSTANT.value] += len(usable) - len(entries)
+        kept = {entry.reduction for entry in entries}
+        for panel in self._examiner.panels:
+            panel.forget([node for node in new if node not in kept])
+        self.entries |= {entry.reduction: entry for entry in entries}
+        return entries
+
+    def _assess(self, reduction: Node) -> Entry | None:
+        singles = [
+            apply(option.primitive.name, reduction) for option in options(Kind.NETWORK) if option.args == (Kind.UNIT,)
+        ]
+        programs = singles + [apply("neg", single) for single in singles]
+        verdicts = self._examiner.judge(programs)
+        valid = [
+            (verdict.tau_train, program)
+            for verdict, program in zip(verdicts, programs, strict=True)
+            if verdict.status is Status.OK
+        ]
+        if not valid:
+            return None
+        merit, best = max(valid, key=lambda pair: pair[0])
+        return Entry(reduction, best, merit)
+
+    def prune(self, used: Collection[Node]) -> None:
+        """Drop the reductions of least merit that no program uses, down to the size."""
+        spare = sorted((entry.merit, node.text) for node, entry in self.entries.items() if node not in used)
+        excess = max(0, len(self.entries) - self._size)
+        dropped = [parse(text, Kind.UNIT) for _, text in spare[:excess]]
+        for node in dropped:
+            del self.entries[node]
+        for panel in self._examiner.panels:
+            panel.forget(dropped)

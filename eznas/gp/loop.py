@@ -1,0 +1,204 @@
+"""The evolution of proxies: start reading here.
+
+A run alternates two kinds of steps. An *expansion* draws new reductions (tensor trees with a reduction on top), visits
+every network once for all of them, and adds those that are finite to the library. A *generation* breeds programs
+above the tensor floor from the library's reductions, judges them on all networks from memory, and lets the best live
+on. Thousands of programs are judged for each visit to the networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deap import tools
+
+from eznas.errors import EznasError
+from eznas.gp.chance import from_json, to_json
+from eznas.gp.grammar import random_program
+from eznas.gp.hall_of_fame import HallOfFame
+from eznas.gp.library import Entry, Library, reductions_of
+from eznas.gp.population import Breeder
+from eznas.programs import Node, parse
+from eznas.seeds import python_rng
+from primitives import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eznas.fitness import Examiner
+    from eznas.gp.individual import Individual
+    from eznas.gp.listener import Listener
+
+__all__ = ["Evolution", "Settings"]
+
+_IMMIGRANTS = 0.05
+"""Share of every generation that is bred from nothing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the course of evolution, together with the examiner's networks.
+
+    Args:
+        seed: Seed of every draw.
+        population: Individuals that live on after a generation, and offspring bred in one.
+        library: Most reductions kept, and number drawn at the start.
+        expansion: Reductions drawn in each later expansion.
+        expansion_every: Generations between expansions.
+        objective: ``"tau"`` or ``"pareto"``.
+        tournament: Size of the tournaments.
+        parsimony: Fitness taken off for each node.
+        max_size: Most nodes of a program.
+        max_height: Greatest height of a program.
+    """
+
+    seed: int
+    population: int
+    library: int
+    expansion: int
+    expansion_every: int
+    objective: str
+    tournament: int
+    parsimony: float
+    max_size: int
+    max_height: int
+
+
+class Evolution:
+    """The state of a run and how it moves on.
+
+    Args:
+        settings: See ``Settings``.
+        examiner: Judges programs on the training and validation networks.
+        workers: See ``over_networks``.
+        listener: Is told of stages and steps.
+
+    Attributes:
+        generation: Generations done.
+        population: The living.
+        hall: The best of each complexity so far.
+        logbook: DEAP's record of every generation.
+    """
+
+    def __init__(self, settings: Settings, examiner: Examiner, workers: int, listener: Listener) -> None:
+        self.settings = settings
+        self.generation = 0
+        self.population: list[Individual] = []
+        self.hall = HallOfFame()
+        self.logbook = tools.Logbook()
+        self.library = Library(examiner, settings.library, workers, listener.advance)
+        self.breeder = Breeder(
+            examiner,
+            settings.objective,
+            settings.tournament,
+            settings.parsimony,
+            settings.max_size,
+            settings.max_height,
+        )
+        self._panels = examiner.panels
+        self._rng = python_rng(settings.seed, "evolution")
+        self._listener = listener
+
+    def start(self, seeds: Sequence[Node] = ()) -> None:
+        """Fill the library and the first population.
+
+        Args:
+            seeds: Programs to begin with, beside random ones.
+
+        Raises:
+            EznasError: No reduction is finite on every network, or none ranks them.
+        """
+        planted = [reduction for seed in seeds for reduction in reductions_of(seed)]
+        drawn = self.library.propose(self._rng, self.settings.library, planted)
+        self._visit(list(dict.fromkeys([*planted, *drawn])))
+        if not self.library.entries:
+            raise EznasError(
+                "none of the reductions drawn is finite and different between the networks; "
+                f"look at the first failure: {self._first_failure()}"
+            )
+        sown = [seed for seed in seeds if all(node in self.library.entries for node in reductions_of(seed))]
+        if len(sown) < len(seeds):
+            self._listener.message(
+                f"{len(seeds) - len(sown)} seed program(s) are not finite on every network; left out"
+            )
+        singles = [entry.best for entry in self.library.entries.values()]
+        fresh = [self._immigrant() for _ in range(self.settings.population)]
+        first = [*sown, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
+        self._live_on(self.breeder.individuals(list(dict.fromkeys(first))))
+
+    def step(self) -> None:
+        """Do one generation, after an expansion where one is due."""
+        settings = self.settings
+        if self.expansion_is_due():
+            self.expand()
+        reductions = self.library.reductions
+        offspring = self.breeder.offspring(self._rng, self.population, settings.population, reductions)
+        immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * settings.population))]
+        bred = dict.fromkeys([*offspring, *filter(self.breeder.fits, immigrants)])
+        self._live_on([*self.population, *self.breeder.individuals(list(bred))])
+        self.generation += 1
+
+    def expand(self) -> None:
+        """Visit the networks for new reductions and let programs with them join the population."""
+        parents = list(dict.fromkeys(node for one in self.population for node in reductions_of(one.program)))
+        entries = self._visit(self.library.propose(self._rng, self.settings.expansion, parents))
+        self.library.prune(self._used())
+        grafts = [entry.best for entry in entries if entry.reduction in self.library.entries]
+        self._live_on([*self.population, *self.breeder.individuals(list(dict.fromkeys(grafts)))])
+
+    def expansion_is_due(self) -> bool:
+        """Whether the next step begins by visiting the networks."""
+        return bool(self.generation) and self.generation % self.settings.expansion_every == 0
+
+    def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
+        steps = sum(len(panel.architectures) for panel in self._panels)
+        self._listener.stage(f"evaluating {len(reductions)} reductions", steps)
+        return self.library.add(reductions)
+
+    def _live_on(self, individuals: Sequence[Individual]) -> None:
+        self.hall.update(individuals)
+        self.population = self.breeder.survivors(self._rng, individuals, self.settings.population)
+        if not self.population:
+            raise EznasError("no program has a rank correlation on the training networks")
+
+    def _immigrant(self) -> Node:
+        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
+
+    def _used(self) -> set[Node]:
+        programs = [one.program for one in [*self.population, *self.hall.members.values()]]
+        return {node for program in programs for node in reductions_of(program)}
+
+    def _first_failure(self) -> str:
+        for panel in self._panels:
+            for architecture, failure in panel.failures.items():
+                return f"{architecture}: {failure}"
+        return "no network failed; the formulas are undefined or constant"
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a resumed run needs, ready for JSON; vectors are computed anew from it."""
+        return {
+            "generation": self.generation,
+            "random": to_json(self._rng),
+            "library": [node.text for node in self.library.reductions],
+            "tried": sorted(self.library.tried),
+            "rejected": dict(self.library.rejected),
+            "population": [one.program.text for one in self.population],
+            "hall": [one.program.text for one in self.hall.members.values()],
+            "statuses": dict(self.breeder.statuses),
+            "judged": self.breeder.judged,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the state that ``state`` returned, visiting the networks for the library's vectors."""
+        self._visit([parse(text, Kind.UNIT) for text in state["library"]])
+        self.population = self.breeder.individuals([parse(text) for text in state["population"]])
+        self.hall.update(self.breeder.individuals([parse(text) for text in state["hall"]]))
+        self.generation = state["generation"]
+        self._rng = from_json(state["random"])
+        self.library.tried = set(state["tried"])
+        self.library.rejected.clear()
+        self.library.rejected.update(state["rejected"])
+        self.breeder.statuses.clear()
+        self.breeder.statuses.update(state["statuses"])
+        self.breeder.judged = state["judged"]

@@ -1,0 +1,157 @@
+"""What a run writes for people and for other programs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eznas.programs import parse
+from eznas.programs.export import to_python
+
+if TYPE_CHECKING:
+    from eznas.config import EvolveConfig
+    from eznas.gp.finish import Finished, Row
+    from eznas.gp.loop import Evolution
+    from eznas.gp.setting import Setting
+    from eznas.run import RunDirectory
+
+__all__ = ["EXPORTED", "generation_record", "write_logbook", "write_provisional_hall", "write_results"]
+
+EXPORTED = 3
+"""Best programs that are written as Python files."""
+
+_HALL_COLUMNS = ("complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+
+
+def generation_record(evolution: Evolution, seconds: float) -> dict[str, float | int]:
+    """Return one row of the logbook.
+
+    Args:
+        evolution: After the generation.
+        seconds: Of the run so far.
+    """
+    fitnesses = [one.fitness.values[0] for one in evolution.population]
+    best = max(evolution.population, key=lambda one: one.fitness.values[0])
+    return {
+        "generation": evolution.generation,
+        "seconds": round(seconds, 3),
+        "programs_evaluated": evolution.breeder.judged,
+        "reductions": len(evolution.library.entries),
+        "best_fitness": max(fitnesses),
+        "median_fitness": float(np.median(fitnesses)),
+        "best_tau_train": best.tau_train,
+        "best_tau_validation": best.tau_validation,
+        "best_complexity": best.program.size,
+        **{f"status_{status}": count for status, count in sorted(evolution.breeder.statuses.items())},
+    }
+
+
+def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
+    """Write ``logbook.csv``: one row a generation."""
+    rows = [dict(row) for row in evolution.logbook]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    directory.write_csv("logbook.csv", columns, [[row.get(column, 0) for column in columns] for row in rows])
+
+
+def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> None:
+    """Write ``hall_of_fame.csv`` while evolution goes on: taus are those of the breeding conditions, tests not done."""
+    rows = [
+        (one.program.size, one.tau_train, one.tau_validation, None, 1.0, one.program.text)
+        for one in evolution.hall.candidates(len(evolution.hall.members))
+    ]
+    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
+
+
+def write_results(
+    config: EvolveConfig,
+    directory: RunDirectory,
+    setting: Setting,
+    evolution: Evolution,
+    finished: Finished,
+    seconds: float,
+    stopped_by: str,
+) -> dict[str, Any]:
+    """Write everything that a finished run leaves behind, and return the summary."""
+    rows = [_hall_row(row) for row in finished.found]
+    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
+    names = ["rank0", *(row.name for row in finished.baselines)]
+    scores = [finished.test_scores[name] for name in names]
+    accuracies = setting.accuracies(setting.test)
+    directory.write_csv(
+        "test_scores.csv",
+        ("architecture", "accuracy", "best", *names[1:]),
+        [
+            (architecture, accuracies[index], *(_number(row[index]) for row in scores))
+            for index, architecture in enumerate(setting.test)
+        ],
+    )
+    summary = {
+        "best": _as_json(finished.found[0]),
+        "hall_of_fame": [_as_json(row) for row in finished.found],
+        "baselines": {row.name: _as_json(row) for row in finished.baselines},
+        "target": str(setting.table.target),
+        "benchmark": setting.table.benchmark,
+        "space": setting.space.name,
+        "images": setting.minibatch.source,
+        "conditions": [str(condition) for condition in setting.breeding],
+        "reported_on": str(setting.full),
+        "networks": {
+            "train": len(setting.train),
+            "validation": len(setting.validation),
+            "test": len(setting.test),
+        },
+        "statuses": dict(evolution.breeder.statuses),
+        "reductions_rejected": dict(evolution.library.rejected),
+        "programs_evaluated": evolution.breeder.judged,
+        "reductions_evaluated": len(evolution.library.tried),
+        "generations": evolution.generation,
+        "stopped_by": stopped_by,
+        "seconds": round(seconds, 1),
+        "seed": config.seed,
+        "device": setting.device,
+        "versions": directory.manifest()["versions"],
+        "command": directory.manifest()["command"],
+    }
+    for row in finished.found[:EXPORTED]:
+        directory.write_text(f"proxies/{row.name}.py", _exported(row, summary))
+    directory.write_json("summary.json", summary)
+    directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
+    return summary
+
+
+def _exported(row: Row, summary: dict[str, Any]) -> str:
+    provenance = {key: summary[key] for key in ("command", "seed", "target", "reported_on", "networks", "versions")}
+    figures = _as_json(row)
+    taus = {key: figures[key] for key in ("tau_train", "tau_validation", "tau_test")}
+    return to_python(parse(row.program), name=row.name, provenance={**taus, **provenance}, noise_seed=summary["seed"])
+
+
+def _hall_row(row: Row) -> tuple[object, ...]:
+    taus = (row.tau_train, row.validation.tau, row.test.tau)
+    return (row.complexity, *map(_number, taus), row.coverage, row.program)
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    figures = {
+        "tau_train": row.tau_train,
+        "tau_validation": row.validation.tau,
+        "tau_test": row.test.tau,
+        "tau_test_low": row.test.tau_low,
+        "tau_test_high": row.test.tau_high,
+        "rho_test": row.test.rho,
+    }
+    return {
+        "name": row.name,
+        "program": row.program,
+        "complexity": row.complexity,
+        "coverage": row.coverage,
+        "statuses": row.statuses,
+        **{key: _number(value) for key, value in figures.items()},
+    }
+
+
+def _number(value: float) -> float | None:
+    """Return a plain float, or None where it is undefined: JSON and CSV have no NaN."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,82 @@
+"""From a configuration to networks, accuracies and conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eznas.benchmarks import AccuracyTable, load_table, sample_splits
+from eznas.minibatch import Minibatch, load_minibatch
+from eznas.scoring import Condition, resolve_device
+from eznas.spaces import SPACES, SearchSpace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from eznas.config import EvolveConfig
+
+__all__ = ["Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is about.
+
+    Args:
+        table: The accuracies.
+        space: The search space.
+        minibatch: The images, at full size.
+        device: A torch device.
+        train: Architectures that fitness is computed on.
+        validation: Architectures that choose the hall of fame.
+        test: Architectures that are reported only.
+        breeding: Conditions of evolution; a program is worth what the worst of them says.
+        full: The condition of everything that is reported.
+    """
+
+    table: AccuracyTable
+    space: SearchSpace
+    minibatch: Minibatch
+    device: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    breeding: tuple[Condition, ...]
+    full: Condition
+
+    @classmethod
+    def of(cls, config: EvolveConfig) -> Setting:
+        """Load and draw everything that a configuration names.
+
+        Raises:
+            InputError: Something it names does not exist or cannot be used.
+        """
+        device = resolve_device(config.device)
+        table = load_table(config.benchmark, config.dataset, config.table, config.target)
+        space = SPACES[table.space]
+        sizes = (config.networks, config.validation_networks, config.test_networks)
+        train, validation, test = sample_splits(table, sizes, config.seed, space)
+        pixels = space.fidelities["full"].pixels
+        minibatch = load_minibatch(config.images, config.batch_size, pixels=pixels, seed=config.seed)
+        names = space.reduced if config.fidelity == "reduced" else ("full",)
+        conditions = {
+            name: Condition.of(space.name, space.fidelities[name], config.seed, minibatch, device)
+            for name in (*names, "full")
+        }
+        return cls(
+            table,
+            space,
+            minibatch,
+            device,
+            train,
+            validation,
+            test,
+            tuple(conditions[name] for name in names),
+            conditions["full"],
+        )
+
+    def accuracies(self, architectures: tuple[str, ...]) -> NDArray[np.float64]:
+        """Return the accuracies of architectures, in percent."""
+        place = {architecture: index for index, architecture in enumerate(self.table.architectures)}
+        return self.table.accuracies[[place[architecture] for architecture in architectures]]

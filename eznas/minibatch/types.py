@@ -1,0 +1,106 @@
+"""What a minibatch is: normalised images, their labels, and the noise that goes with them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from eznas.errors import InputError
+
+__all__ = ["Minibatch", "resize"]
+
+
+@dataclass(frozen=True, eq=False)
+class Minibatch:
+    """Images and labels.
+
+    Args:
+        images: ``b x c x h x w`` float32, normalised.
+        labels: ``b`` int64, from 0.
+        classes: How many classes the labels are of.
+        source: Where the images come from, for people.
+        digest: SHA-256 over the bytes of images and labels; computed where it is empty.
+        seed: The seed of ``noise`` and ``perturbed``.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+    source: str
+    digest: str = ""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", _digest(self.images, self.labels))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def noise(self) -> Tensor:
+        """Standard normal images, ``b x c x h x w``, from the seed."""
+        return self._normal(self.seed)
+
+    @property
+    def perturbed(self) -> Tensor:
+        """The images plus a tenth of standard normal ones, ``b x c x h x w``, from the next seed."""
+        return self.images + 0.1 * self._normal(self.seed + 1)
+
+    def take(self, count: int) -> Minibatch:
+        """Return the first images; all where ``count`` is 0, as in a ``Fidelity``.
+
+        Raises:
+            InputError: There are not so many.
+        """
+        if not 0 <= count <= len(self):
+            raise InputError(f"the minibatch has {len(self)} images, cannot take {count}; load a larger one")
+        if count in (0, len(self)):
+            return self
+        return replace(self, images=self.images[:count], labels=self.labels[:count], digest="")
+
+    def resized(self, pixels: int) -> Minibatch:
+        """Return the images resized to ``pixels x pixels``, as ``resize`` does.
+
+        Raises:
+            InputError: ``pixels`` is less than 1.
+        """
+        images = resize(self.images, pixels)
+        return self if images is self.images else replace(self, images=images, digest="")
+
+    def to(self, device: torch.device | str) -> Minibatch:
+        """Return the minibatch on a device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def _normal(self, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)  # on the CPU, so that every device sees the same
+        return torch.randn(self.images.shape, generator=generator).to(self.images.device)
+
+
+def resize(images: Tensor, pixels: int) -> Tensor:
+    """Resize ``b x c x h x w`` images to ``b x c x pixels x pixels`` by bilinear interpolation.
+
+    Where a side shrinks, what lies under a new pixel is averaged (antialiasing). Images that have the size
+    already are returned as they are.
+
+    Raises:
+        InputError: ``pixels`` is less than 1.
+    """
+    if pixels < 1:
+        raise InputError(f"images must have at least 1 pixel, got {pixels}")
+    size = tuple(images.shape[-2:])
+    if size == (pixels, pixels):
+        return images
+    shrinks = pixels < max(size)
+    return functional.interpolate(images, (pixels, pixels), mode="bilinear", antialias=shrinks)
+
+
+def _digest(images: Tensor, labels: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in (images, labels):
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

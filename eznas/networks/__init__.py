@@ -1,0 +1,7 @@
+"""Network builders, one family a file, and how a network is initialised. They know nothing of accuracies."""
+
+from __future__ import annotations
+
+from eznas.networks.initialise import construct, initialise
+
+__all__ = ["construct", "initialise"]

@@ -1,0 +1,120 @@
+"""The networks of NAS-Bench-201: a stem, three stages of equal cells, two residual blocks that halve the map.
+
+Modules are registered in the order in which they run: node by node, and within a node by the node that an
+edge comes from.
+
+References:
+    [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
+        2020.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Cell", "CellNetwork", "Nothing", "ReLUConvBN", "ResidualBlock"]
+
+
+class ReLUConvBN(nn.Sequential):
+    """ReLU, convolution, batch normalisation: ``b x c_in x h x w`` to ``b x c_out x h/s x w/s``."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
+        convolution = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+        super().__init__(OrderedDict(relu=nn.ReLU(), conv=convolution, norm=nn.BatchNorm2d(c_out)))
+
+
+class Nothing(nn.Module):
+    """The operation ``none``: zeros of the input's shape, through which gradients are zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``0 * x``."""
+        return x.mul(0.0)
+
+
+_OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda _: Nothing(),
+    "skip_connect": lambda _: nn.Identity(),
+    "nor_conv_1x1": lambda channels: ReLUConvBN(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: ReLUConvBN(channels, channels, 3),
+    "avg_pool_3x3": lambda _: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+}
+
+
+class Cell(nn.Module):
+    """A cell, which keeps the shape ``b x c x h x w``: every node sums one operation on each node before it.
+
+    Args:
+        operations: Their names, node by node.
+        channels: The cell's ``c``.
+    """
+
+    def __init__(self, operations: Sequence[str], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict()
+        named = iter(operations)
+        self.nodes = 0
+        while len(self.edges) < len(operations):
+            self.nodes += 1
+            for source in range(self.nodes):
+                self.edges[f"{source}_{self.nodes}"] = _OPERATIONS[next(named)](channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last node."""
+        values = [x]
+        edges = iter(self.edges.values())
+        for _ in range(self.nodes):
+            terms: list[Tensor] = [next(edges)(value) for value in values]
+            values.append(sum(terms[1:], terms[0]))
+        return values[-1]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 units beside a pooled 1x1 shortcut: ``b x c_in x h x w`` to ``b x c_out x h/2 x w/2``."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.conv_a = ReLUConvBN(c_in, c_out, 3, stride=2)
+        self.conv_b = ReLUConvBN(c_out, c_out, 3)
+        self.shortcut = nn.Sequential(OrderedDict(pool=nn.AvgPool2d(2), conv=nn.Conv2d(c_in, c_out, 1, bias=False)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the units, then the shortcut, and add."""
+        main: Tensor = self.conv_b(self.conv_a(x))
+        shortcut: Tensor = self.shortcut(x)
+        return shortcut + main
+
+
+class CellNetwork(nn.Sequential):
+    """The network of [NB201] around one kind of cell: ``b x 3 x h x w`` images to ``b x classes`` logits.
+
+    Args:
+        operations: The cell's operations, node by node.
+        cells: Cells a stage; 5 in the benchmark.
+        channels: Channels of the first stage, doubled in each further one; 16 in the benchmark.
+        classes: Logits.
+    """
+
+    def __init__(self, operations: Sequence[str], *, cells: int, channels: int, classes: int) -> None:
+        stem = OrderedDict(conv=nn.Conv2d(3, channels, 3, padding=1, bias=False), norm=nn.BatchNorm2d(channels))
+        body: list[nn.Module] = []
+        for width in (channels, 2 * channels, 4 * channels):
+            if body:
+                body.append(ResidualBlock(width // 2, width))
+            body += [Cell(operations, width) for _ in range(cells)]
+        super().__init__(
+            OrderedDict(
+                stem=nn.Sequential(stem),
+                body=nn.Sequential(*body),
+                norm=nn.BatchNorm2d(4 * channels),
+                relu=nn.ReLU(),
+                pool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                classifier=nn.Linear(4 * channels, classes),
+            )
+        )

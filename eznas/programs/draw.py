@@ -1,0 +1,175 @@
+"""Programs as pictures and graphs: what is shared is one box, the three floors are three bands."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import primitives
+from eznas.errors import InputError
+from eznas.programs.layered import layered
+from eznas.programs.tree import Node, postorder
+from primitives import Floor, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import networkx as nx
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "boxes", "draw", "label", "to_networkx"]
+
+COLOURS = {Floor.TENSOR: "#cfe3f5", Floor.UNIT: "#d8eccb", Floor.NETWORK: "#fbdfb8"}
+"""The colour of each floor's boxes."""
+
+_INKS = {Floor.TENSOR: "#2b6cb0", Floor.UNIT: "#4f8a2b", Floor.NETWORK: "#b7791f"}
+_TITLES = {
+    Floor.TENSOR: "tensors of a unit",
+    Floor.UNIT: "numbers of a unit",
+    Floor.NETWORK: "numbers of the network",
+}
+_FLOORS = list(Floor)
+_LARGEST = 400
+_CHARACTER = 0.085  # inches, in the font of the labels
+_ROW = 0.72
+_HEIGHT = 0.34
+_MARGIN = 0.3
+_TITLE = 1.5
+
+
+def boxes(node: Node) -> list[Node]:
+    """Return the distinct nodes of a program, arguments first; literals are written into what uses them."""
+    return [one for one in postorder([node]) if one.kind is not Kind.LITERAL or one is node]
+
+
+def label(node: Node) -> str:
+    """Return a node's name, with its literal argument if it has one."""
+    return " ".join([node.name, *[arg.name for arg in node.args if arg.kind is Kind.LITERAL]])
+
+
+def to_networkx(node: Node) -> nx.DiGraph[int]:
+    """Return the program as a directed acyclic graph whose edges run from argument to user.
+
+    Nodes are numbers in evaluation order, the root last, with the attributes ``label``, ``floor`` (``"tensor"``,
+    ``"unit"`` or ``"network"``), ``kind`` and ``text``; edges have ``places``, the argument places that they fill.
+    """
+    import networkx as nx
+
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    number = {one: index for index, one in enumerate(boxes(node))}
+    for one, index in number.items():
+        graph.add_node(index, label=label(one), floor=one.kind.floor.value, kind=one.kind.value, text=one.text)
+        for arg in dict.fromkeys(one.args):
+            if arg in number:
+                places = tuple(place for place, other in enumerate(one.args) if other is arg)
+                graph.add_edge(number[arg], index, places=places)
+    return graph
+
+
+def draw(node: Node, path: Path | str) -> None:
+    """Draw a program as a picture in the format that the path's suffix names, such as ``.png``, ``.svg`` or ``.pdf``.
+
+    Raises:
+        InputError: It has too many distinct nodes for a picture.
+    """
+    from matplotlib.figure import Figure
+
+    shown = boxes(node)
+    if len(shown) > _LARGEST:
+        raise InputError(f"a picture shows at most {_LARGEST} distinct nodes, got {len(shown)}; use to_dot instead")
+    number = {one: index for index, one in enumerate(shown)}
+    widths = [_CHARACTER * len(label(one)) + 0.22 for one in shown]
+    layout = layered(
+        [[number[arg] for arg in one.args if arg in number] for one in shown],
+        [_FLOORS.index(one.kind.floor) for one in shown],
+        [width + 0.22 for width in widths],
+    )
+    left = min(x - width / 2 for x, width in zip(layout.x, widths, strict=True)) - _TITLE
+    right = max(x + width / 2 for x, width in zip(layout.x, widths, strict=True)) + _MARGIN
+    height = (max(layout.layer) + 1) * _ROW
+    figure = Figure(figsize=(right - left, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(left, right), ylim=(-_ROW / 2, height - _ROW / 2))
+    axes.set_axis_off()
+    _draw_bands(axes, shown, layout.layer, left)
+    for above, one in enumerate(shown):
+        args = sorted({number[arg] for arg in one.args if arg in number}, key=lambda arg: layout.x[arg])
+        for place, arg in enumerate(args):
+            entry = layout.x[above] + (place - (len(args) - 1) / 2) * min(0.2, widths[above] / len(args))
+            _draw_arrow(axes, layout.routes[above, arg], entry, _INKS[one.kind.floor])
+            if len(args) > 1 and not _commutes(one):
+                order = 1 + one.args.index(shown[arg])
+                low = layout.layer[above] * _ROW - _HEIGHT / 2
+                side = -1 if place == 0 else 1
+                axes.text(
+                    entry + 0.06 * side,
+                    low - 0.02,
+                    str(order),
+                    fontsize=6,
+                    va="top",
+                    ha="center",
+                    color="#4a5568",
+                )
+    for one, x, layer, width in zip(shown, layout.x, layout.layer, widths, strict=True):
+        _draw_box(axes, one, x, layer * _ROW, width)
+    figure.savefig(path, dpi=150)
+
+
+def _commutes(node: Node) -> bool:
+    return primitives.resolve(node.name, [arg.kind for arg in node.args])[0].commutative
+
+
+def _draw_bands(axes: Axes, shown: list[Node], layers: tuple[int, ...], left: float) -> None:
+    """Colour the background of each floor and write its name at the left."""
+    for floor in _FLOORS:
+        own = [layer for one, layer in zip(shown, layers, strict=True) if one.kind.floor is floor]
+        if own:
+            low, high = (min(own) - 0.5) * _ROW, (max(own) + 0.5) * _ROW
+            axes.axhspan(low, high, color=COLOURS[floor], alpha=0.35, linewidth=0)
+            axes.text(left + 0.08, high - 0.06, _TITLES[floor], color=_INKS[floor], fontsize=7, va="top")
+
+
+def _draw_arrow(axes: Axes, route: list[tuple[float, int]], entry: float, colour: str) -> None:
+    """Draw a smooth way up through the places of a route, into the lower edge of the box above at ``entry``."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+
+    points = [(x, layer * _ROW) for x, layer in reversed(route)]
+    points[0] = (points[0][0], points[0][1] + _HEIGHT / 2)
+    points[-1] = (entry, points[-1][1] - _HEIGHT / 2)
+    vertices, codes = [points[0]], [Curve.MOVETO]
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        middle = (y0 + y1) / 2
+        vertices += [(x0, middle), (x1, middle), (x1, y1)]
+        codes += [Curve.CURVE4] * 3
+    axes.add_patch(
+        FancyArrowPatch(
+            path=Curve(vertices, codes),
+            arrowstyle="-|>",
+            mutation_scale=7,
+            color=colour,
+            linewidth=0.9,
+            shrinkA=0,
+            shrinkB=0,
+        )
+    )
+
+
+def _draw_box(axes: Axes, node: Node, x: float, y: float, width: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    floor = node.kind.floor
+    round_corners = "round,pad=0,rounding_size=0.08" if node.args else "square,pad=0"
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - _HEIGHT / 2),
+            width,
+            _HEIGHT,
+            boxstyle=round_corners,
+            facecolor=COLOURS[floor],
+            edgecolor=_INKS[floor],
+            linewidth=1,
+            zorder=3,
+        )
+    )
+    axes.text(x, y, label(node), ha="center", va="center", fontsize=9, family="monospace", color="#1a202c", zorder=4)

@@ -1,0 +1,28 @@
+"""Programs as Graphviz DOT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eznas.programs.draw import COLOURS, boxes, label
+
+if TYPE_CHECKING:
+    from eznas.programs.tree import Node
+
+__all__ = ["to_dot"]
+
+
+def to_dot(node: Node) -> str:
+    """Return a program as the text of a DOT graph: what is shared is one box, arrows run from argument to user."""
+    number = {one: index for index, one in enumerate(boxes(node))}
+    lines = [
+        "digraph program {",
+        "  rankdir=BT;",
+        '  node [shape=box, style="rounded,filled", fontname="monospace"];',
+    ]
+    for one, index in number.items():
+        lines.append(f'  n{index} [label="{label(one)}", fillcolor="{COLOURS[one.kind.floor]}"];')
+        args = [number[arg] for arg in one.args if arg in number]
+        for place, arg in enumerate(args, start=1):
+            lines.append(f"  n{arg} -> n{index}{f' [headlabel={place}]' if len(args) > 1 else ''};")
+    return "\n".join([*lines, "}", ""])

@@ -1,0 +1,232 @@
+"""Programs as one Python file that needs torch alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+
+import primitives
+from eznas.capture.statistics import record_statistics
+from eznas.errors import InputError
+from eznas.programs.evaluate import images_only, reductions, statistics, units_at_once
+from eznas.programs.export.source import Collector
+from eznas.programs.tree import Node, postorder
+from primitives import STATISTICS, Floor, Kind
+
+__all__ = ["to_python"]
+
+_WIDTH = 100
+_OWN = frozenset(
+    [
+        "NAME",
+        "NOISE_SEED",
+        "PROGRAM",
+        "PROVENANCE",
+        "STATISTICS",
+        "normal",
+        "reduce_units",
+        "score",
+        "tensor_floor",
+        "upper_floors",
+    ]
+)
+
+
+def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_seed: int = 0) -> str:
+    """Return a program as a Python file that scores networks as ``evaluate`` does.
+
+    The file holds the sources of the primitives that the program reads and of what records a network's statistics. It
+    defines ``NAME``, ``PROGRAM``, ``PROVENANCE`` and ``score(network, minibatch)``, and imports torch and the standard
+    library alone. The reductions run on the same stacks of units as in ``evaluate``, so the values are the same; where
+    a primitive raises, the file raises too.
+
+    Args:
+        node: A program.
+        name: What the proxy is called: letters, digits and ``_ - . +``.
+        provenance: Where it comes from and what was measured: strings, numbers, booleans, None, lists and dictionaries
+            of them; a number that is not finite is written as None.
+        noise_seed: The seed of the minibatches' noise.
+
+    Raises:
+        InputError: ``node`` is no program; a name or value cannot be written; or the source of a primitive cannot be
+            read, or needs more than torch.
+    """
+    if node.kind is not Kind.NETWORK:
+        raise InputError(f"a program must give one number for the network to be exported, this gives {node.kind.value}")
+    if not name or not all(one.isalnum() or one in "_-.+" for one in name):
+        raise InputError(f"a proxy's name must be made of letters, digits and _ - . +, got {name!r}")
+    writer = _Writer(node)
+    names = sorted(statistics([node]))
+    scenarios = {STATISTICS[one].scenario for one in names}
+    noisy = bool(scenarios & {"noise", "perturbed"})
+    sections = [
+        _score(scenarios),
+        *([_NORMAL] if noisy else []),
+        writer.floors(),
+        "# The primitives of the program.",
+        writer.collector.text(lambda module: not module.startswith("eznas.")),
+        "# Recording the statistics of a network's units.",
+        writer.collector.text(lambda module: module.startswith("eznas.")),
+    ]
+    head = [
+        f'"""{name}: a zero-cost proxy for neural architecture search, exported by eznas.',
+        "",
+        "It scores an untrained network on a minibatch, a pair of images and labels; it needs torch alone.",
+        '"""',
+        "",
+        "from __future__ import annotations",
+        *writer.collector.imports(),
+        "",
+        f'NAME = "{name}"',
+        f"PROGRAM = {_string(node.text)}",
+        f"PROVENANCE = {_plain(dict(provenance))}",
+        f"STATISTICS = {_tuple(names)}",
+        *([f"NOISE_SEED = {noise_seed}"] if noisy else []),
+    ]
+    return "\n\n\n".join(["\n".join(head), *sections]) + "\n"
+
+
+def _score(scenarios: Iterable[str]) -> str:
+    noise = "normal(images, NOISE_SEED)" if "noise" in scenarios else "None"
+    perturbed = "images + 0.1 * normal(images, NOISE_SEED + 1)" if "perturbed" in scenarios else "None"
+    labelled = "loss" in scenarios
+    takes = (
+        "``b x c x h x w`` images and ``b`` labels." if labelled else "``b x c x h x w`` images, or they and labels."
+    )
+    images = "minibatch[0]" if labelled else "minibatch if isinstance(minibatch, Tensor) else minibatch[0]"
+    return f'''\
+def score(network: nn.Module, minibatch: {"Sequence[Tensor]" if labelled else "Tensor | Sequence[Tensor]"}) -> float:
+    """Score a network.
+
+    Args:
+        network: Maps images to ``b x classes`` logits; it is left as it was found.
+        minibatch: {takes}
+    """
+    images = {images}
+    noise = {noise}
+    perturbed = {perturbed}
+    labels = {"minibatch[1]" if labelled else "None"}
+    captured = record_statistics(network, images, noise, perturbed, labels, names=STATISTICS)
+    with torch.inference_mode():
+        return upper_floors(*reduce_units(captured)).item()'''
+
+
+_NORMAL = '''\
+def normal(images: Tensor, seed: int) -> Tensor:
+    """Return standard normal images, the same on every device."""
+    return torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images.device)'''
+
+
+class _Writer:
+    """Writes the floors of a program, one line a node, and collects the sources that they call."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.order = [node for node in postorder([root]) if node.kind is not Kind.LITERAL]
+        self.variables = {node: f"x{place}" for place, node in enumerate(self.order, start=1)}
+        self.reductions = reductions([root])
+        self.of_images = images_only(postorder([root]))
+        self.collector = Collector(_OWN | set(self.variables.values()))
+        for module, name in (
+            ("torch", None),
+            ("torch", "Tensor"),
+            ("torch", "nn"),
+            ("collections.abc", "Sequence"),
+        ):
+            self.collector.need(module, name)
+        self.places = {
+            node: self.collector.add(primitives.resolve(node.name, [arg.kind for arg in node.args])[0].function)
+            for node in self.order
+            if node.args
+        }
+        self.collector.add(record_statistics)
+        self.collector.add(units_at_once)
+
+    def floors(self) -> str:
+        """Return the functions ``upper_floors``, ``tensor_floor`` and ``reduce_units``."""
+        numbers = [node for node in self.order if node.kind.floor is not Floor.TENSOR and node not in self.reductions]
+        tensors = [node for node in self.order if node not in numbers]
+        given = [self.variables[node] for node in self.reductions]
+        return "\n".join(
+            [
+                f"def upper_floors({', '.join(f'{one}: Tensor' for one in given)}) -> Tensor:",
+                '    """Return the network\'s number from those of its units, ``u`` each in execution order."""',
+                *[self._line(node) for node in numbers],
+                f"    return {self.variables[self.root]}",
+                "",
+                "",
+                "def tensor_floor(stacked: dict[str, Tensor]) -> list[Tensor]:",
+                '    """Return the numbers of stacked units, ``u`` each, from their statistics, ``u x *`` each."""',
+                *[self._line(node) for node in tensors],
+                f"    return [{', '.join(given)}]",
+                "",
+                "",
+                "def reduce_units(captured: Capture) -> list[Tensor]:",
+                '    """Run the tensor floor on the units of each shape, as many at once as memory allows."""',
+                f"    vectors = [torch.empty(len(captured.units), dtype=torch.float64) for _ in range({len(given)})]",
+                "    for group in captured.groups:",
+                "        step = units_at_once(captured, group)",
+                "        for start in range(0, len(group.units), step):",
+                "            units = list(group.units[start : start + step])",
+                "            stacked = {name: group.stacked(name, start, start + step) for name in group.tensors}",
+                "            for vector, values in zip(vectors, tensor_floor({**captured.images, **stacked})):",
+                '                vector[units] = values.to("cpu", torch.float64)',
+                "    return vectors",
+            ]
+        )
+
+    def _line(self, node: Node) -> str:
+        if not node.args:
+            return f'    {self.variables[node]} = stacked["{node.name}"]'
+        return (
+            f"    {self.variables[node]} = {self.collector.name_of(self.places[node])}({', '.join(self._args(node))})"
+        )
+
+    def _args(self, node: Node) -> list[str]:
+        """Return the arguments in writing; what is the same for every unit is repeated where it meets what is not."""
+        units = next((self.variables[arg] for arg in node.args if arg not in self.of_images), "")
+        written = []
+        for arg in node.args:
+            if arg.kind is Kind.LITERAL:
+                written.append(repr(float(arg.name)))
+            elif units and arg in self.of_images:
+                one = self.variables[arg]
+                written.append(f"{one}.expand(len({units}), *{one}.shape[1:])")
+            else:
+                written.append(self.variables[arg])
+        return written
+
+
+def _string(text: str) -> str:
+    """Return a string in writing, over several lines where it is long."""
+    if len(text) <= _WIDTH:
+        return f'"{text}"'
+    pieces = [text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
+    return "\n".join(["(", *[f'    "{piece}"' for piece in pieces], ")"])
+
+
+def _tuple(names: Iterable[str]) -> str:
+    return "(" + "".join(f'\n    "{name}",' for name in names) + "\n)"
+
+
+def _plain(value: object, indent: str = "") -> str:
+    """Return a plain value in writing, the entries of lists and dictionaries a line each.
+
+    Raises:
+        InputError: It is not plain.
+    """
+    inner = indent + "    "
+    if value is None or isinstance(value, (bool, int)):
+        return repr(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "None"
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        entries = [f"{inner}{_plain(key)}: {_plain(one, inner)},\n" for key, one in value.items()]
+        return "{\n" + "".join(entries) + indent + "}" if entries else "{}"
+    if isinstance(value, (list, tuple)):
+        entries = [f"{inner}{_plain(one, inner)},\n" for one in value]
+        return "[\n" + "".join(entries) + indent + "]" if entries else "[]"
+    raise InputError(f"a provenance must hold strings, numbers, lists and dictionaries, got {type(value).__name__}")

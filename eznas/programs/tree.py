@@ -1,0 +1,185 @@
+"""Programs as immutable, interned, well-typed trees.
+
+Equal subtrees are the same object, so the nodes of a population *are* its directed acyclic graph: a dictionary keyed
+by node shares every common subexpression, and equality is identity. A node that does not typecheck cannot be built.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import primitives
+from eznas.errors import InputError, unknown
+from primitives import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Node", "apply", "leaf", "literal", "postorder", "preorder", "replace"]
+
+_EXACT = 1e15
+"""Whole numbers below this are written without a point."""
+
+_INTERNED: WeakValueDictionary[tuple[object, ...], Node] = WeakValueDictionary()
+
+
+class Node:
+    """One node of a program; made by ``leaf``, ``literal`` and ``apply`` only.
+
+    Attributes:
+        name: The primitive's or statistic's name, or a literal's text.
+        args: The arguments; empty for a leaf.
+        kind: What the node holds.
+        size: Number of nodes in the subtree.
+        height: Number of edges on the longest way down.
+    """
+
+    __slots__ = ("__weakref__", "_text", "args", "height", "kind", "name", "size")
+
+    name: str
+    args: tuple[Node, ...]
+    kind: Kind
+    size: int
+    height: int
+    _text: str
+
+    def __new__(cls, name: str, args: tuple[Node, ...], kind: Kind) -> Node:  # noqa: PYI034 - may be an old one
+        """Return the one node of this name and these arguments."""
+        key = (name, kind, *map(id, args))
+        found = _INTERNED.get(key)
+        if found is not None:
+            return found
+        node = super().__new__(cls)
+        node.name, node.args, node.kind = name, args, kind
+        node._text = "" if args else name
+        node.size = 1 + sum([arg.size for arg in args])
+        node.height = 1 + max([arg.height for arg in args]) if args else 0
+        _INTERNED[key] = node
+        return node
+
+    @property
+    def text(self) -> str:
+        """The canonical text of the whole subtree; made when it is first asked for, as it can be long."""
+        if not self._text:
+            self._text = "".join(_pieces(self))
+        return self._text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from eznas.programs.parse import parse
+
+        return parse, (self.text, self.kind)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} {self.text}>"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _pieces(root: Node) -> Iterator[str]:
+    stack: list[Node | str] = [root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif item._text:  # noqa: SLF001 - of this module
+            yield item._text  # noqa: SLF001
+        else:
+            yield f"{item.name}("
+            stack.append(")")
+            for arg in reversed(item.args[1:]):
+                stack += (arg, ", ")
+            stack.append(item.args[0])
+
+
+def leaf(name: str) -> Node:
+    """Return the node of a statistic such as ``"input_grad.data"``.
+
+    Raises:
+        InputError: There is no such statistic; the nearest one is named.
+    """
+    statistic = primitives.STATISTICS.get(name)
+    if statistic is None:
+        raise unknown("statistic", name, primitives.STATISTICS)
+    return Node(name, (), statistic.kind)
+
+
+def literal(value: float) -> Node:
+    """Return the node of a number in program text.
+
+    Raises:
+        InputError: The number is not finite.
+    """
+    if not math.isfinite(value):
+        raise InputError(f"a number in a program must be finite, got {value}")
+    value = float(value)
+    whole = value.is_integer() and abs(value) < _EXACT
+    return Node(str(int(value)) if whole else repr(value), (), Kind.LITERAL)
+
+
+def apply(name: str, *args: Node) -> Node:
+    """Return the node of a primitive applied to arguments.
+
+    Raises:
+        primitives.KindError: The primitive does not exist or does not take these kinds.
+        InputError: A literal lies outside what its parameter allows.
+    """
+    found, kind = primitives.resolve(name, [arg.kind for arg in args])
+    if found.parameter is not None:
+        parameter, value = found.parameter, float(args[-1].text)
+        if not parameter.low <= value <= parameter.high:
+            raise InputError(
+                f"the {parameter.name} of {name} must lie between {parameter.low} and {parameter.high}, got {value}"
+            )
+    return Node(name, args, kind)
+
+
+def preorder(root: Node) -> Iterator[Node]:
+    """Iterate over every occurrence of a node, the root first, arguments from left to right."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.args))
+
+
+def postorder(roots: Iterable[Node]) -> list[Node]:
+    """Return every distinct node below the roots once, arguments before what uses them, in a fixed order."""
+    done: dict[Node, None] = {}
+    for root in roots:
+        stack = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if node in done:
+                continue
+            if ready:
+                done[node] = None
+            else:
+                stack.append((node, True))
+                stack.extend((arg, False) for arg in reversed(node.args))
+    return list(done)
+
+
+def replace(root: Node, index: int, new: Node) -> Node:
+    """Return the tree with its ``index``-th node in preorder replaced by ``new``.
+
+    Raises:
+        primitives.KindError: ``new`` is of a kind that its parent does not take.
+    """
+    path: list[tuple[Node, int]] = []
+    node = root
+    while index:
+        index -= 1
+        for position, arg in enumerate(node.args):
+            if index < arg.size:
+                path.append((node, position))
+                node = arg
+                break
+            index -= arg.size
+        else:
+            raise IndexError("index must lie within the tree")
+    for parent, position in reversed(path):
+        new = apply(parent.name, *parent.args[:position], new, *parent.args[position + 1 :])
+    return new

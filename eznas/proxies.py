@@ -1,0 +1,48 @@
+"""What command lines take for a proxy: a name, a program's text, or a file that eznas exported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from eznas.errors import InputError
+from eznas.scoring import Proxy
+
+__all__ = ["read_exported", "resolve_proxy"]
+
+
+def resolve_proxy(text: str) -> Proxy:
+    """Read what a command line was given for a proxy.
+
+    Args:
+        text: A registered measure's name, a program, or the path of an exported ``.py`` file.
+
+    Raises:
+        InputError: It is none of them.
+    """
+    if not text.endswith(".py"):
+        return Proxy.of(text)
+    path = Path(text)
+    return Proxy.of(read_exported(path), name=path.stem)
+
+
+def read_exported(path: Path) -> str:
+    """Return the ``PROGRAM`` of an exported proxy; the file is read, never run.
+
+    Raises:
+        InputError: The file cannot be read or has no such text.
+    """
+    try:
+        module = ast.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} must be readable: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or null bytes
+        raise InputError(f"{path} must be a Python file: {error}") from error
+    except SyntaxError as error:
+        raise InputError(f"{path} must be a Python file: {error.msg} in line {error.lineno}") from error
+    for statement in module.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            named = any(isinstance(target, ast.Name) and target.id == "PROGRAM" for target in statement.targets)
+            if named and isinstance(statement.value.value, str):
+                return statement.value.value
+    raise InputError(f'{path} must hold PROGRAM = "..." as the files of eznas.export do')

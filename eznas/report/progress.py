@@ -1,0 +1,67 @@
+"""How a run went: the best program's tau, generation by generation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["progress_figure"]
+
+
+def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
+    """Plot the fittest program's training and validation tau, and the programs evaluated, by generation.
+
+    Args:
+        logbook: The rows of ``logbook.csv``, at least one.
+    """
+    made = figure(6.4, 4.4)
+    taus, counts = made.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    generations = _column(logbook, "generation")
+    marker = "o" if len(logbook) == 1 else ""
+    for name, label, colour in [
+        ("best_tau_train", "training networks", BLUE),
+        ("best_tau_validation", "validation networks", ORANGE),
+    ]:
+        values = _column(logbook, name)
+        taus.plot(
+            generations,
+            values,
+            color=colour,
+            linewidth=1.6,
+            marker=marker,
+            label=f"{label} ({values[-1]:.3f})",
+        )
+    taus.set_ylabel("tau of the fittest program")
+    taus.legend(frameon=False, fontsize=8, loc="lower right")
+    counts.plot(generations, _column(logbook, "programs_evaluated"), color=GREY, linewidth=1.4, marker=marker)
+    counts.set_ylabel("programs\nevaluated")
+    counts.set_xlabel("generation")
+    counts.set_ylim(bottom=0)
+    for axes in (taus, counts):
+        plain(axes)
+    _show_seconds(taus, generations, _column(logbook, "seconds"))
+    made.align_ylabels()
+    return made
+
+
+def _show_seconds(axes: Axes, generations: np.ndarray, seconds: np.ndarray) -> None:
+    """Write on top when the generations were done."""
+    top = axes.secondary_xaxis("top")
+    shown = np.unique(np.linspace(0, len(generations) - 1, 6).round().astype(int))
+    top.set_xticks(generations[shown], [f"{seconds[index]:.0f} s" for index in shown])
+    top.tick_params(labelsize=8, colors=GREY, length=2)
+    top.spines["top"].set_visible(False)
+    axes.xaxis.label.set_color(INK)
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
+    return np.array([float(row[name]) if row[name] else np.nan for row in rows])

@@ -1,0 +1,45 @@
+"""What every plot looks like."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["BLUE", "GREY", "INK", "ORANGE", "figure", "plain", "png"]
+
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#7A7A7A"
+INK = "#222222"
+"""Blue and vermilion of the Okabe-Ito palette, which the colour-blind tell apart; grey and black."""
+
+_DPI = 200
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches, outside of pyplot's state."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def plain(axes: Axes) -> None:
+    """Leave the left and bottom axis and a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.grid(visible=True, color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def png(made: Figure) -> bytes:
+    """Return the figure as a PNG."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()

@@ -1,0 +1,18 @@
+"""Scoring: proxies on networks under declared conditions, in parallel over networks."""
+
+from eznas.scoring.condition import Condition, resolve_device
+from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
+from eznas.scoring.panel import Panel
+from eznas.scoring.parallel import over_networks, worker_count
+
+__all__ = [
+    "Condition",
+    "Panel",
+    "Proxy",
+    "ScoreMatrix",
+    "over_networks",
+    "resolve_device",
+    "score_network",
+    "score_networks",
+    "worker_count",
+]

@@ -1,0 +1,70 @@
+"""Conditions: the circumstances under which a space's networks are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from eznas.errors import InputError
+from eznas.networks import construct, initialise
+from eznas.spaces import SPACES, Fidelity
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from eznas.minibatch import Minibatch
+
+__all__ = ["Condition", "resolve_device"]
+
+
+def resolve_device(name: str) -> str:
+    """Return the torch device of a name; ``"auto"`` takes CUDA where there is one.
+
+    Raises:
+        InputError: The device does not exist here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device must be auto or a device that works here, got {name!r}: {error}") from error
+    return name
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One fidelity, initialisation and minibatch.
+
+    Args:
+        space: Name of the search space.
+        fidelity: How large the networks are built.
+        seed: Seed of the initialisation; layers of one path and shape start alike in every architecture.
+        minibatch: What the networks are run on, already cut to the fidelity.
+        device: A torch device.
+    """
+
+    space: str
+    fidelity: Fidelity
+    seed: int
+    minibatch: Minibatch
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, space: str, fidelity: Fidelity, seed: int, minibatch: Minibatch, device: str = "cpu") -> Condition:
+        """Cut the minibatch to the fidelity's pixels and number of images, and build the condition."""
+        if fidelity.batch:
+            minibatch = minibatch.take(min(fidelity.batch, len(minibatch.labels)))
+        return cls(space, fidelity, seed, minibatch.resized(fidelity.pixels).to(device), device)
+
+    def network(self, architecture: str) -> nn.Module:
+        """Build and initialise the network of an architecture."""
+        space = SPACES[self.space]
+        network = construct(lambda: space.build(architecture, self.fidelity, self.minibatch.classes), self.device)
+        initialise(network, self.seed)
+        return network
+
+    def __str__(self) -> str:
+        return f"{self.fidelity.name}, seed {self.seed}, {len(self.minibatch.labels)} images of {self.minibatch.source}"

@@ -1,0 +1,141 @@
+"""Scores of many proxies on many networks."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.capture import CaptureError
+from eznas.errors import InputError
+from eznas.measures import MEASURES, Measure
+from eznas.programs import Node, evaluate, parse
+from eznas.scores import Score, Status
+from eznas.scoring.parallel import over_networks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from eznas.minibatch import Minibatch
+    from eznas.scoring.condition import Condition
+
+__all__ = ["Proxy", "ScoreMatrix", "score_network", "score_networks"]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One thing that scores networks: a program, or a hand-written measure.
+
+    Args:
+        name: What reports call it.
+        program: The program's text; empty for a measure.
+        measure: Name of a registered measure that is a function; empty for a program.
+    """
+
+    name: str
+    program: str = ""
+    measure: str = ""
+
+    @classmethod
+    def of(cls, text: str, name: str = "") -> Proxy:
+        """Read a registered measure's name or a program's text.
+
+        Raises:
+            InputError: It is neither.
+        """
+        if "(" not in text and "." not in text:
+            measure: Measure = MEASURES[text]
+            return cls(name or text, measure.program, "" if measure.program else text)
+        return cls(name or text, parse(text).text)
+
+
+@dataclass(frozen=True)
+class ScoreMatrix:
+    """Scores of ``p`` proxies on ``n`` networks.
+
+    Args:
+        proxies: The proxies.
+        architectures: The networks.
+        scores: ``p`` rows of ``n`` scores.
+        seconds: For each network, the seconds that building and scoring it took.
+    """
+
+    proxies: tuple[Proxy, ...]
+    architectures: tuple[str, ...]
+    scores: tuple[tuple[Score, ...], ...]
+    seconds: tuple[float, ...]
+
+    def values(self) -> NDArray[np.float64]:
+        """Return ``p x n`` values, NaN where a status says why there is none."""
+        return np.array([[score.value for score in row] for row in self.scores], dtype=np.float64)
+
+    def statuses(self, proxy: int) -> Counter[Status]:
+        """Count the statuses of one proxy."""
+        return Counter(score.status for score in self.scores[proxy])
+
+
+def score_networks(
+    proxies: Sequence[Proxy],
+    condition: Condition,
+    architectures: Sequence[str],
+    workers: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> ScoreMatrix:
+    """Score every proxy on every network; each network is built once and its statistics are captured once.
+
+    Args:
+        proxies: What to compute.
+        condition: How the networks are built and run.
+        architectures: Which networks.
+        workers: See ``over_networks``.
+        advance: Called after each network.
+    """
+    visit = functools.partial(_score_one, tuple(proxies), condition)
+    columns: list[list[Score]] = []
+    seconds: list[float] = []
+    for scores, spent in over_networks(visit, architectures, workers):
+        columns.append(scores)
+        seconds.append(spent)
+        advance()
+    rows = tuple(tuple(column[row] for column in columns) for row in range(len(proxies)))
+    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(seconds))
+
+
+def _score_one(proxies: Sequence[Proxy], condition: Condition, architecture: str) -> tuple[list[Score], float]:
+    start = time.perf_counter()
+    try:
+        network = condition.network(architecture)
+    except (InputError, RuntimeError) as error:
+        failed = Score.failed(Status.EXCEPTION, f"building {architecture} failed: {error}")
+        return [failed] * len(proxies), time.perf_counter() - start
+    return score_network(proxies, network, condition.minibatch), time.perf_counter() - start
+
+
+def score_network(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch) -> list[Score]:
+    """Score every proxy on one network, whose statistics are captured once.
+
+    Args:
+        proxies: What to compute.
+        network: As it is to be scored; it is left as it was found.
+        minibatch: What to run it on, on the same device.
+    """
+    programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
+    found = iter(evaluate(programs, network, minibatch) if programs else [])
+    return [next(found) if proxy.program else _measure(proxy.measure, network, minibatch) for proxy in proxies]
+
+
+def _measure(name: str, network: nn.Module, minibatch: Minibatch) -> Score:
+    function: Callable[..., float] | None = MEASURES[name].function
+    if function is None:
+        raise ValueError(f"measure {name} is a program and has no function")
+    try:
+        return Score.of(float(function(network, minibatch)))
+    except (CaptureError, RuntimeError) as error:
+        return Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")

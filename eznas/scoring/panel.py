@@ -1,0 +1,141 @@
+"""Panels: networks under one condition, and what every known reduction gives for each of them.
+
+A reduction's values on a network are one number a unit, about fifty floats; what lies under it is megabytes. So the
+networks are visited once for each batch of new reductions, and programs made of known reductions never touch them.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eznas.capture import CaptureError, capture
+from eznas.programs import Layout, Node, Ragged, evaluate_reductions, evaluate_upper, parse, statistics
+from eznas.scoring.parallel import over_networks
+from primitives import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.scoring.condition import Condition
+
+__all__ = ["Panel", "Vectors", "reduction_vectors"]
+
+_MEMO_NODES = 50_000
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What reductions gave on one network.
+
+    Args:
+        units: Number of units; 1 where the network failed.
+        values: ``r x u`` float64, NaN where undefined; all NaN where the network failed.
+        failure: Why the network could not be captured; empty where it could.
+    """
+
+    units: int
+    values: NDArray[np.float64]
+    failure: str = ""
+
+
+def reduction_vectors(condition: Condition, texts: Sequence[str], architecture: str) -> Vectors:
+    """Build one network and evaluate reductions on it in one pass.
+
+    Args:
+        condition: How the network is built and run.
+        texts: ``r`` reductions as text.
+        architecture: Which network.
+    """
+    nodes = [parse(text, Kind.UNIT) for text in texts]
+    try:
+        captured = capture(condition.network(architecture), condition.minibatch, statistics(nodes))
+    except (CaptureError, RuntimeError) as error:
+        return Vectors(1, np.full((len(nodes), 1), np.nan), f"{type(error).__name__}: {error}")
+    found = evaluate_reductions(nodes, captured)
+    return Vectors(len(captured.units), torch.stack([found[node] for node in nodes]).cpu().numpy())
+
+
+class Panel:
+    """Networks under one condition with the vectors of the reductions known so far.
+
+    Args:
+        condition: How the networks are built and run.
+        architectures: ``n`` architectures, in the order of every score vector.
+    """
+
+    def __init__(self, condition: Condition, architectures: Sequence[str]) -> None:
+        self.condition = condition
+        self.architectures = tuple(architectures)
+        self.failures: dict[str, str] = {}
+        self._layout: Layout | None = None
+        self._vectors: dict[Node, Ragged] = {}
+        self._finite: dict[Node, NDArray[np.bool_]] = {}
+        self._memo: dict[Node, Tensor] = {}
+
+    def __contains__(self, reduction: object) -> bool:
+        return reduction in self._vectors
+
+    def extend(
+        self, reductions: Sequence[Node], workers: int = 1, advance: Callable[[], None] = lambda: None
+    ) -> list[NDArray[np.bool_]]:
+        """Evaluate new reductions on every network.
+
+        Args:
+            reductions: Reductions; those that are known already are not evaluated again.
+            workers: See ``over_networks``.
+            advance: Called after each network.
+
+        Returns:
+            For each reduction, ``n`` flags: whether its values are finite on every unit of the network.
+        """
+        new = [node for node in dict.fromkeys(reductions) if node not in self._vectors]
+        if new:
+            visit = functools.partial(reduction_vectors, self.condition, tuple(node.text for node in new))
+            found: list[Vectors] = []
+            for vectors in over_networks(visit, self.architectures, workers):
+                found.append(vectors)
+                advance()
+            self._add(new, found)
+        return [self._finite[node] for node in reductions]
+
+    def _add(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
+        self.failures |= {
+            architecture: vectors.failure
+            for architecture, vectors in zip(self.architectures, found, strict=True)
+            if vectors.failure
+        }
+        if self._layout is None:
+            self._layout = Layout([vectors.units for vectors in found])
+        for row, node in enumerate(new):
+            self._vectors[node] = self._layout.ragged([torch.from_numpy(vectors.values[row]) for vectors in found])
+            self._finite[node] = np.array([np.isfinite(vectors.values[row]).all() for vectors in found])
+
+    def forget(self, reductions: Sequence[Node]) -> None:
+        """Drop the vectors of reductions that are not needed any more."""
+        for node in reductions:
+            self._vectors.pop(node, None)
+            self._finite.pop(node, None)
+        self._memo.clear()
+
+    def scores(self, programs: Sequence[Node]) -> NDArray[np.float64]:
+        """Score programs made of known reductions on every network.
+
+        Args:
+            programs: ``p`` programs.
+
+        Returns:
+            ``p x n`` scores; not finite where a program is undefined.
+        """
+        if self._layout is None:
+            raise ValueError("a panel must be extended by the programs' reductions before it can score them")
+        if len(self._memo) > _MEMO_NODES:
+            self._memo.clear()
+        return evaluate_upper(programs, self._vectors, self._layout, self._memo).numpy()

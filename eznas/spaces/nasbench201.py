@@ -1,0 +1,205 @@
+"""NAS-Bench-201, which is also the topology space of NATS-Bench.
+
+A cell is a graph of four nodes. Node 0 is the cell's input, every later node is the sum of one operation on
+each node before it, and node 3 is the output: six edges with five operations make 15,625 cells. An
+architecture reads node by node, as in
+``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|``: after ``~`` stands the
+node that the edge comes from.
+
+References:
+    [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
+        2020.
+    [NATS] Dong, Liu, Musial, Gabrys. NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
+        Size. TPAMI 2021.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from eznas.errors import InputError, unknown
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+__all__ = ["EDGES", "OPERATIONS", "NasBench201", "from_operations", "to_operations"]
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""The operations, in the benchmark's order."""
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""The edges as (from, to), in the order in which an architecture names them and a network runs them."""
+
+_OUTPUT = EDGES[-1][1]
+_NODES = range(1, _OUTPUT + 1)
+_FORM = re.compile(r"\+".join(r"\|" + "".join(rf"([^|~+]*)~{source}\|" for source in range(node)) for node in _NODES))
+_SHOWN = "+".join("|" + "".join(f"OP~{source}|" for source in range(node)) for node in _NODES)
+
+
+def to_operations(architecture: str) -> tuple[str, ...]:
+    """Return the six operations of an official string, in the order of ``EDGES``.
+
+    Raises:
+        InputError: The string does not have the form, or names an operation that does not exist.
+    """
+    found = _FORM.fullmatch(architecture.strip())
+    if found is None:
+        raise InputError(f"an architecture of nasbench201 must read {_SHOWN}, got {architecture!r}")
+    for operation in found.groups():
+        if operation not in OPERATIONS:
+            raise unknown("operation of nasbench201", operation, OPERATIONS)
+    return found.groups()
+
+
+def from_operations(operations: Sequence[str]) -> str:
+    """Return the official string of six operations in the order of ``EDGES``."""
+    named = iter(operations)
+    return "+".join("|" + "".join(f"{next(named)}~{source}|" for source in range(node)) for node in _NODES)
+
+
+class NasBench201(SearchSpace):
+    """The space of [NB201]; an edit is another operation on one edge."""
+
+    name: ClassVar[str] = "nasbench201"
+    paper: ClassVar[str] = "Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326"
+    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
+        {
+            fidelity.name: fidelity
+            for fidelity in (
+                Fidelity("full", cells=5, channels=16, pixels=32),
+                Fidelity("reduced_narrow", cells=1, channels=8, pixels=16, batch=16),
+                Fidelity("reduced_deep", cells=2, channels=16, pixels=16, batch=8),
+            )
+        }
+    )
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_narrow", "reduced_deep")
+
+    def parse(self, text: str) -> str:
+        """Return the official string; only space around it may differ.
+
+        Raises:
+            InputError: The string does not have the form, or names an operation that does not exist.
+        """
+        return from_operations(to_operations(text))
+
+    def canonical(self, architecture: str) -> str:
+        """Return one representative of all cells that compute the same function at initialisation.
+
+        Identified are cells that differ only in
+
+        - edges that lie on no path from the input to the output, whatever their operations: the
+          representative has ``none`` there. (Once trained, a convolution of nothing gives its normalisation's
+          bias: a constant.)
+        - where the identity stands: a skip connection adds the terms of its source to its target;
+        - the order of the terms of a sum, and so the numbering of nodes 1 and 2.
+
+        Two convolutions with their own weights are not one convolution that is used twice. That average
+        pooling is linear is not used. The 15,625 cells have 9,445 representatives by the first rule and 5,260
+        by all three; the representative is the first of its class in the order of ``itertools.product`` over
+        ``OPERATIONS``. It may have fewer parameters than the architecture, but only such as never reach the
+        output.
+        """
+        return _representatives()[_function(to_operations(architecture))]
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw an architecture uniformly."""
+        return from_operations(rng.choices(OPERATIONS, k=len(EDGES)))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return the architecture with another operation on one edge, both drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the 24 architectures with another operation on one edge, by edge and operation."""
+        operations = to_operations(architecture)
+        return [
+            from_operations((*operations[:edge], other, *operations[edge + 1 :]))
+            for edge, operation in enumerate(operations)
+            for other in OPERATIONS
+            if other != operation
+        ]
+
+    def architectures(self) -> Sequence[str]:
+        """Return all 15,625 architectures by their official index."""
+        return _official()
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the benchmark's network, with as many cells and channels as the fidelity says.
+
+        Raises:
+            InputError: It is no architecture of this space, or the images cannot be halved twice.
+        """
+        from eznas.networks.nasbench201 import CellNetwork
+
+        operations = to_operations(architecture)
+        if fidelity.pixels % 4:
+            raise InputError(f"the images of nasbench201 must have a multiple of 4 pixels, got {fidelity.pixels}")
+        return CellNetwork(operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
+
+
+@cache
+def _official() -> tuple[str, ...]:
+    listed = [from_operations(operations) for operations in itertools.product(OPERATIONS, repeat=len(EDGES))]
+    random.Random(88).shuffle(listed)
+    return tuple(listed)
+
+
+@cache
+def _representatives() -> dict[object, str]:
+    first: dict[object, str] = {}
+    for operations in itertools.product(OPERATIONS, repeat=len(EDGES)):
+        function = _function(operations)
+        if function not in first:
+            first[function] = from_operations(operations)
+    return first
+
+
+def _function(operations: Sequence[str]) -> object:
+    """Describe what a cell computes: the terms of its output, and the convolutions that these use.
+
+    A node is the sorted tuple of its terms; a term is ``(operation, node)``, and the input is the one term
+    ``()``. Equal terms may be one convolution or two, hence the second half.
+    """
+    nodes: list[tuple[Any, ...]] = [((),)]
+    live = _live(operations)
+    convolutions = []
+    for target in _NODES:
+        terms: list[Any] = []
+        for (source, node), operation in zip(EDGES, live, strict=True):
+            if node != target or operation == "none":
+                continue
+            if operation == "skip_connect":
+                terms += nodes[source]
+                continue
+            terms.append((operation, nodes[source]))
+            if operation != "avg_pool_3x3":
+                convolutions.append(terms[-1])
+        nodes.append(tuple(sorted(terms)))
+    return nodes[_OUTPUT], tuple(sorted(convolutions))
+
+
+def _live(operations: Sequence[str]) -> list[str]:
+    """Return the operations with ``none`` on every edge that lies on no path from the input to the output."""
+    used = [edge for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
+    fed, wanted = {0}, {_OUTPUT}
+    for source, target in used:  # sorted by target
+        if source in fed:
+            fed.add(target)
+    for source, target in reversed(used):
+        if target in wanted:
+            wanted.add(source)
+    return [
+        operation if source in fed and target in wanted else "none"
+        for (source, target), operation in zip(EDGES, operations, strict=True)
+    ]
+
+
+SPACES.register(NasBench201())

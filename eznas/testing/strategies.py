@@ -1,0 +1,48 @@
+"""Hypothesis strategies for whoever tests against the language: random well-typed programs from the register."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import primitives
+from eznas.programs.tree import Node, apply, leaf, literal
+from primitives import STATISTICS, Kind
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from primitives import Primitive, Signature
+
+__all__ = ["programs"]
+
+
+def programs(kind: Kind = Kind.NETWORK, depth: int = 5) -> SearchStrategy[Node]:
+    """Return a strategy for programs of a kind, made of every registered primitive and statistic.
+
+    Args:
+        kind: What the programs give.
+        depth: Primitives on the longest way down, about: once it is spent, a way ends as soon as the kinds allow.
+    """
+    from hypothesis import strategies
+
+    leaves = {one: [name for name, fact in STATISTICS.items() if fact.kind is one] for one in Kind}
+    makers: dict[Kind, list[tuple[Primitive, Signature]]] = {one: [] for one in Kind}
+    for record in primitives.all_primitives():
+        for signature in record.signatures:
+            makers[signature.result].append((record, signature))
+
+    @strategies.composite
+    def build(draw: DrawFn, kind: Kind, depth: int) -> Node:
+        if leaves[kind] and (depth <= 0 or draw(strategies.integers(0, 3)) == 0):
+            return leaf(draw(strategies.sampled_from(leaves[kind])))
+        ways = makers[kind] if depth > 0 else [way for way in makers[kind] if kind not in way[1].args]
+        record, signature = draw(strategies.sampled_from(ways))
+        args = []
+        for one in signature.args:
+            if one is Kind.LITERAL and record.parameter is not None:
+                args.append(literal(draw(strategies.sampled_from(record.parameter.choices))))
+            else:
+                args.append(draw(build(one, depth - 1)))
+        return apply(record.name, *args)
+
+    return build(kind, depth)

@@ -1,0 +1,265 @@
+"""Command line: how well proxies order a benchmark's networks (``python verify_scores.py --help``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eznas.console import Command, Progress, command_line, interval, print_table, to_json, write_output
+from eznas.errors import EznasError, InputError
+from eznas.run import versions
+
+if TYPE_CHECKING:
+    from eznas.benchmarks import AccuracyTable
+    from eznas.ranking import Correlation
+    from eznas.scoring import ScoreMatrix
+
+__all__ = ["main"]
+
+_NETWORKS = 200
+_DEFAULT = ("eznas_a", "naswot", "params", "flops")
+
+_EPILOG = """\b
+Examples:
+  The default proxies on 200 networks of NAS-Bench-201:
+    python verify_scores.py
+  A program and an exported proxy, on accuracies of your own:
+    python verify_scores.py --proxy "sum(mean(abs(act.noise)))" --proxy my_proxy.py --table accuracies.csv
+  Everything to files, for other programs to read:
+    python verify_scores.py --n_samples 1000 --json scores.json --csv scores.csv --quiet
+"""
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """What was scored, and what came out."""
+
+    table: AccuracyTable
+    matrix: ScoreMatrix
+    accuracies: list[float]
+    correlations: list[Correlation]
+    facts: dict[str, Any]
+
+
+@click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
+@click.option("--search_space", metavar="NAME", default="NASBench201", help="Search space.")
+@click.option("--dataset", metavar="NAME", default="cifar10", help="Data set of the accuracies.")
+@click.option("--nds_space", metavar="NAME", default="", help="Sub-space of NDS; empty for other search spaces.")
+@click.option(
+    "--batch_size",
+    metavar="N",
+    type=click.IntRange(min=2),
+    default=16,
+    help="Images of the minibatch.",
+)
+@click.option(
+    "--n_samples",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=f"Networks, drawn at random; 0 for all.  [default: {_NETWORKS}, or all where there are fewer]",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=1,
+    help="Seed of the draw, the initialisations and the images.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    metavar="NAME|PROGRAM|FILE.py",
+    multiple=True,
+    help=f"Measure, program or exported proxy; may be given several times.  [default: {', '.join(_DEFAULT)}]",
+)
+@click.option("--table", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own.")
+@click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
+@click.option("--target", metavar="NAME", help="Which accuracy: the name of a column of the table.")
+@click.option("--json", "json_file", metavar="FILE", type=Path, help="File for the correlations.")
+@click.option("--csv", "csv_file", metavar="FILE", type=Path, help="File for the scores of every architecture.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processes; 0 for one a core.",
+)
+@click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device that networks run on.")
+@click.option("--quiet", is_flag=True, help="Print no progress and no table.")
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    *,
+    search_space: str,
+    dataset: str,
+    nds_space: str,
+    proxies: tuple[str, ...],
+    json_file: Path | None,
+    csv_file: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Correlate the scores of zero-cost proxies with trained accuracies.
+
+    Every figure comes with its target, the number of networks that were scored and that failed, and the
+    images. Signs are kept: a proxy that ranks networks upside down has a negative tau.
+    """
+    for file in (json_file, csv_file):
+        if file is not None and not file.parent.is_dir():
+            raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
+    benchmark = _benchmark(search_space, nds_space)
+    verified = _verify(benchmark, dataset, proxies or _DEFAULT, quiet=quiet, **options)
+    records = _records(verified, command_line(context))
+    if json_file is not None:
+        write_output(json_file, to_json(records) + "\n")
+    if csv_file is not None:
+        write_output(csv_file, _scores(verified))
+    if not quiet:
+        _print(verified)
+    for index, record in enumerate(records):
+        if record["n_networks"] == record["n_failed"]:
+            detail = verified.matrix.scores[index][0].detail
+            raise EznasError(f"{record['proxy']} has no value on any network: {detail}")
+
+
+def _benchmark(search_space: str, nds_space: str) -> str:
+    """Return our name of a search space as the reference's command line calls it."""
+    from eznas.benchmarks import BENCHMARKS
+
+    name = search_space.lower()
+    if name not in BENCHMARKS:
+        raise InputError(f"--search_space must be one of {', '.join(BENCHMARKS)} (in any case), got {search_space!r}")
+    if nds_space:
+        raise InputError(f"--nds_space must be empty unless --search_space is NDS, got {nds_space!r}")
+    return name
+
+
+def _verify(
+    benchmark: str,
+    dataset: str,
+    texts: tuple[str, ...],
+    *,
+    quiet: bool,
+    batch_size: int,
+    n_samples: int | None,
+    seed: int,
+    table: Path | None,
+    images: str,
+    target: str | None,
+    workers: int,
+    device: str,
+) -> _Verified:
+    import numpy as np
+
+    from eznas.benchmarks import load_table
+    from eznas.minibatch import load_minibatch
+    from eznas.proxies import resolve_proxy
+    from eznas.ranking import correlate
+    from eznas.scoring import Condition, resolve_device, score_networks
+    from eznas.seeds import python_rng
+    from eznas.spaces import SPACES
+
+    proxies = [resolve_proxy(text) for text in texts]
+    known = load_table(benchmark, dataset, table, target)
+    if n_samples is None:
+        n_samples = min(_NETWORKS, len(known))
+    elif n_samples > len(known):
+        raise InputError(f"--n_samples must be at most {len(known)}, the size of the table, got {n_samples}")
+    chosen = list(range(len(known)))
+    if n_samples:
+        chosen = sorted(python_rng(seed, "verify").sample(chosen, n_samples))
+    full = SPACES[known.space].fidelities["full"]
+    minibatch = load_minibatch(images, batch_size, pixels=full.pixels, seed=seed)
+    condition = Condition.of(known.space, full, seed, minibatch, resolve_device(device))
+    architectures = [known.architectures[index] for index in chosen]
+    with Progress(quiet=quiet) as progress:
+        progress.stage("networks", len(architectures))
+        matrix = score_networks(proxies, condition, architectures, workers, progress.advance)
+    accuracies = known.accuracies[chosen]
+    finite = np.isfinite(matrix.values())
+    return _Verified(
+        known,
+        matrix,
+        accuracies.tolist(),
+        [correlate(row[mask], accuracies[mask], seed=seed) for row, mask in zip(matrix.values(), finite, strict=True)],
+        {
+            "images": minibatch.source,
+            "batch_size": batch_size,
+            "seed": seed,
+            "device": condition.device,
+            "condition": str(condition),
+        },
+    )
+
+
+def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
+    """Return what ``--json`` writes: one object a proxy."""
+    records = []
+    for index, found in enumerate(verified.correlations):
+        proxy = verified.matrix.proxies[index]
+        networks = len(verified.matrix.architectures)
+        records.append(
+            {
+                "proxy": proxy.name,
+                "program": proxy.program,
+                "search_space": verified.table.space,
+                "dataset": verified.table.target.dataset,
+                "target": str(verified.table.target),
+                "n_networks": networks,
+                "n_failed": networks - found.n,
+                "statuses": {status.value: n for status, n in verified.matrix.statuses(index).items()},
+                "tau": found.tau,
+                "tau_low": found.tau_low,
+                "tau_high": found.tau_high,
+                "rho": found.rho,
+                "pearson": found.pearson,
+                "seconds": sum(verified.matrix.seconds),
+                **verified.facts,
+                "table": verified.table.source,
+                "table_sha256": verified.table.digest,
+                "versions": versions(),
+                "command": command,
+            }
+        )
+    return records
+
+
+def _scores(verified: _Verified) -> str:
+    """Return what ``--csv`` writes: one row an architecture; a score that there is none of is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["architecture", "accuracy", *(proxy.name for proxy in verified.matrix.proxies)])
+    columns = zip(*verified.matrix.scores, strict=True)
+    for architecture, accuracy, scores in zip(verified.matrix.architectures, verified.accuracies, columns, strict=True):
+        writer.writerow([architecture, accuracy, *(score.value if score.ok else None for score in scores)])
+    return text.getvalue()
+
+
+def _print(verified: _Verified) -> None:
+    networks = len(verified.matrix.architectures)
+    print_table(
+        f"{verified.table.space}, {verified.table.target}\n{networks} networks, {verified.facts['condition']}",
+        ["proxy", "tau", "95 %", "rho", "Pearson", "scored", "failed"],
+        [
+            [
+                proxy.name,
+                found.tau,
+                interval(found.tau_low, found.tau_high),
+                found.rho,
+                found.pearson,
+                found.n,
+                networks - found.n,
+            ]
+            for proxy, found in zip(verified.matrix.proxies, verified.correlations, strict=True)
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m eznas.verify")

@@ -1,0 +1,73 @@
+'''The language of the programs: typed primitives and the statistics that they are applied to.
+
+Families, one a file: ``arithmetic``, ``elementwise`` and ``comparison`` keep a kind; ``axes`` reduces one
+named axis; ``matrices`` reads each map as a matrix; ``similarity`` makes and reads matrices over pairs of
+samples; ``reductions``, ``distances`` and ``spectral`` give one number for each unit; ``depth`` works along
+the units; ``aggregations`` gives the network's number. ``kinds`` has the types, ``terminals`` the statistics,
+``registry`` the records.
+
+To add a primitive, write one function of tensors in the family it belongs to and decorate it::
+
+    @primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="greatest |x|", domain="everywhere")
+    def max_abs(x: Tensor) -> Tensor:
+        """``u x *s`` to ``u``: the greatest absolute value."""
+        return x.abs().amax(tuple(range(1, x.dim())))
+
+Say in ``domain`` what happens at its edges, and add a value worked out by hand to the tests. It must be pure,
+treat each unit by itself and never raise: the probe tries it when it is registered, and the tests do on many
+shapes. It may call torch and plain functions of its own file, but use no closure or constant: exported
+proxies carry its source.
+'''
+
+from primitives import (  # noqa: F401 - importing a family registers its primitives
+    aggregations,
+    arithmetic,
+    axes,
+    comparison,
+    depth,
+    distances,
+    elementwise,
+    matrices,
+    reductions,
+    similarity,
+    spectral,
+)
+from primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
+from primitives.probe import ProbeError
+from primitives.registry import (
+    KindError,
+    Parameter,
+    Primitive,
+    Signature,
+    all_primitives,
+    keeping,
+    overloads,
+    primitive,
+    reducing,
+    resolve,
+)
+from primitives.terminals import QUANTITIES, SCENARIOS, STATISTICS, Statistic
+
+__all__ = [
+    "BATCH_KINDS",
+    "MAP_KINDS",
+    "NUMBER_KINDS",
+    "QUANTITIES",
+    "SCENARIOS",
+    "STATISTICS",
+    "TENSOR_KINDS",
+    "Floor",
+    "Kind",
+    "KindError",
+    "Parameter",
+    "Primitive",
+    "ProbeError",
+    "Signature",
+    "Statistic",
+    "all_primitives",
+    "keeping",
+    "overloads",
+    "primitive",
+    "reducing",
+    "resolve",
+]

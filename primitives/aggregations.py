@@ -1,0 +1,131 @@
+"""Aggregations: from one number for each unit to one for the network, over the last axis.
+
+Units come in execution order. A NaN unit makes the aggregate NaN, save where it is not read (``first``,
+``last`` and ``count``).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primitives.kinds import Kind
+from primitives.registry import primitive, reducing
+
+_UNITS = reducing([Kind.UNIT], Kind.NETWORK)
+
+
+@primitive(*_UNITS, name="mean", formula="mean over units", latex=r"\frac1u \sum_u {0}")
+def mean_of_units(x: Tensor) -> Tensor:
+    """``u`` to a number: the mean."""
+    return x.mean(-1)
+
+
+@primitive(*_UNITS, name="sum", formula="sum over units", latex=r"\sum_u {0}")
+def sum_of_units(x: Tensor) -> Tensor:
+    """``u`` to a number: the sum."""
+    return x.sum(-1)
+
+
+@primitive(*_UNITS, name="max", formula="greatest over units", latex=r"\max_u {0}")
+def max_of_units(x: Tensor) -> Tensor:
+    """``u`` to a number: the greatest."""
+    return x.amax(-1)
+
+
+@primitive(*_UNITS, name="min", formula="least over units", latex=r"\min_u {0}")
+def min_of_units(x: Tensor) -> Tensor:
+    """``u`` to a number: the least."""
+    return x.amin(-1)
+
+
+@primitive(
+    *_UNITS,
+    name="std",
+    formula="root of the mean squared deviation over units, denominator u",
+    domain="exactly 0 where all units are equal; NaN where one is not finite",
+    latex=r"\operatorname{{std}}_u {0}",
+)
+def std_of_units(x: Tensor) -> Tensor:
+    """``u`` to a number: the population standard deviation."""
+    # The clamp makes the mean of equal values exactly that value, so that they deviate by exactly 0.
+    mean = x.mean(-1, keepdim=True).clamp(x.amin(-1, keepdim=True), x.amax(-1, keepdim=True))
+    return (x - mean).square().mean(-1).sqrt()
+
+
+@primitive(
+    *_UNITS,
+    formula="sum over units of log x",
+    domain="minus infinity where a unit is 0, NaN where one is negative",
+    latex=r"\sum_u \log {0}",
+)
+def sum_log(x: Tensor) -> Tensor:
+    """``u`` to a number: the sum of logarithms."""
+    return x.log().sum(-1)
+
+
+@primitive(
+    *_UNITS,
+    formula="log of the sum over units of x",
+    domain="minus infinity where the sum is 0, NaN where it is negative",
+    latex=r"\log \sum_u {0}",
+)
+def log_sum(x: Tensor) -> Tensor:
+    """``u`` to a number: the logarithm of the sum."""
+    return x.sum(-1).log()
+
+
+@primitive(*_UNITS, formula="middle unit by value, mean of the two middle ones where u is even")
+def median(x: Tensor) -> Tensor:
+    """``u`` to a number: the median."""
+    ordered, units = x.sort(-1).values, x.shape[-1]
+    middle = ordered[..., (units - 1) // 2] / 2 + ordered[..., units // 2] / 2
+    return torch.where(x.isnan().any(-1), torch.nan, middle)
+
+
+@primitive(*_UNITS, formula="x of the first unit", latex="{0}_1")
+def first(x: Tensor) -> Tensor:
+    """``u`` to a number: the first unit's."""
+    return x[..., 0].clone()
+
+
+@primitive(*_UNITS, formula="x of the last unit", latex="{0}_u")
+def last(x: Tensor) -> Tensor:
+    """``u`` to a number: the last unit's."""
+    return x[..., -1].clone()
+
+
+@primitive(*_UNITS, formula="root of the sum over units of x^2", latex=r"\lVert {0} \rVert_2")
+def l2_norm(x: Tensor) -> Tensor:
+    """``u`` to a number: the Euclidean norm."""
+    return x.square().sum(-1).sqrt()
+
+
+@primitive(
+    *_UNITS,
+    formula="mean over neighbouring units of |x_i+1 - x_i|",
+    domain="0 for one unit; NaN beside an infinity of the same sign",
+)
+def mean_abs_difference(x: Tensor) -> Tensor:
+    """``u`` to a number: the mean absolute step along depth."""
+    # The first unit is compared with itself: that adds 0, or NaN where it is undefined.
+    before = torch.cat([x[..., :1], x[..., :-1]], dim=-1)
+    return (x - before).abs().sum(-1) / max(x.shape[-1] - 1, 1)
+
+
+@primitive(
+    *_UNITS,
+    formula="least-squares slope of x against the unit's index",
+    domain="0 for one unit; NaN where a unit is not finite",
+)
+def slope(x: Tensor) -> Tensor:
+    """``u`` to a number: the trend along depth, for each unit further."""
+    units = x.shape[-1]
+    index = torch.arange(units, dtype=x.dtype, device=x.device) - (units - 1) / 2
+    return (x * index).sum(-1) / index.square().sum().clamp_min(0.5)
+
+
+@primitive(*_UNITS, formula="number of units", domain="everywhere; counts NaN too", latex="u")
+def count(x: Tensor) -> Tensor:
+    """``u`` to a number: how many units there are."""
+    return x.new_full(x.shape[:-1], x.shape[-1])

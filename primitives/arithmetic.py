@@ -1,0 +1,114 @@
+"""Arithmetic, entry by entry: on tensors, on numbers of units and on numbers of networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS
+from primitives.registry import Parameter, keeping, primitive
+
+_KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
+
+
+@primitive(*keeping(_KINDS, arity=2), formula="x + y", latex="{0} + {1}", commutative=True)
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x + y``, broadcast."""
+    return x + y
+
+
+@primitive(*keeping(_KINDS, arity=2), formula="x - y", latex=r"{0} - \left({1}\right)")
+def sub(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x - y``, broadcast."""
+    return x - y
+
+
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="x y",
+    latex=r"\left({0}\right) \left({1}\right)",
+    commutative=True,
+)
+def mul(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x * y``, broadcast."""
+    return x * y
+
+
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="x / y",
+    domain="an infinity where only y is 0, NaN where both are",
+    latex=r"\frac{{{0}}}{{{1}}}",
+)
+def div(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x / y``, broadcast."""
+    return x / y
+
+
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="x / y where y is not 0, else 0",
+    domain="NaN where y is 0 and x is not finite",
+)
+def safe_div(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x / y``, broadcast, and 0 where ``y`` is 0."""
+    return x / torch.where(y == 0, torch.inf, y)
+
+
+@primitive(*keeping(_KINDS, arity=2), formula="the greater of x and y", latex=r"\max({0}, {1})", commutative=True)
+def maximum(x: Tensor, y: Tensor) -> Tensor:
+    """Return the greater of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
+    return torch.maximum(x, y)
+
+
+@primitive(*keeping(_KINDS, arity=2), formula="the lesser of x and y", latex=r"\min({0}, {1})", commutative=True)
+def minimum(x: Tensor, y: Tensor) -> Tensor:
+    """Return the lesser of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
+    return torch.minimum(x, y)
+
+
+@primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)")
+def neg(x: Tensor) -> Tensor:
+    """Return ``-x``."""
+    return -x
+
+
+@primitive(*keeping(_KINDS), formula="|x|", latex=r"\lvert {0} \rvert")
+def abs_(x: Tensor) -> Tensor:
+    """Return the absolute value."""
+    return x.abs()
+
+
+@primitive(*keeping(_KINDS), formula="x^2", latex=r"\left({0}\right)^2")
+def square(x: Tensor) -> Tensor:
+    """Return ``x * x``."""
+    return x.square()
+
+
+@primitive(*keeping(_KINDS), formula="the root of x", domain="NaN below 0", latex=r"\sqrt{{{0}}}", increasing=True)
+def sqrt(x: Tensor) -> Tensor:
+    """Return the square root."""
+    return x.sqrt()
+
+
+@primitive(
+    *keeping(_KINDS, literal=True),
+    formula="x to the power p",
+    domain="NaN below 0 unless p is whole; infinity at 0 where p is negative",
+    latex=r"\left({0}\right)^{{{1}}}",
+    parameter=Parameter("exponent", choices=(-1.0, -0.5, 0.25, 0.5, 3.0), low=-8.0, high=8.0),
+)
+def power(x: Tensor, p: float) -> Tensor:
+    """Return ``x`` to the power ``p``."""
+    return x.pow(p)
+
+
+@primitive(
+    *keeping(_KINDS),
+    formula="1 / x",
+    domain="an infinity at 0, by the sign of the zero",
+    latex=r"\frac{{1}}{{{0}}}",
+)
+def reciprocal(x: Tensor) -> Tensor:
+    """Return ``1 / x``."""
+    return x.reciprocal()

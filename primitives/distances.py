@@ -1,0 +1,67 @@
+"""Comparisons of two tensors of a kind, broadcast against each other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primitives.kinds import MAP_KINDS, TENSOR_KINDS, Kind
+from primitives.registry import keeping, primitive, reducing
+
+
+def _axes(x: Tensor) -> tuple[int, ...]:
+    return tuple(range(1, x.dim()))
+
+
+@primitive(*reducing(TENSOR_KINDS, Kind.UNIT, arity=2), formula="sum of x y", commutative=True)
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """``u x *s`` twice to ``u``: the scalar product."""
+    return (x * y).sum(_axes(x))
+
+
+@primitive(*keeping(MAP_KINDS, arity=2), formula="sum of x y over space", commutative=True)
+def channel_dot(x: Tensor, y: Tensor) -> Tensor:
+    """``u x a x c x h x w`` twice to ``u x a x c x 1 x 1``: the scalar product of each pair of maps."""
+    return (x * y).sum((3, 4), keepdim=True)
+
+
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    formula="sum of x y / (root of sum of x^2, times root of sum of y^2)",
+    domain="0 where x or y is 0 throughout; NaN where an entry is not finite",
+    source="[EZNAS], there summed over samples",
+    latex=r"\cos\left({0}, {1}\right)",
+    commutative=True,
+)
+def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
+    """``u x *s`` twice to ``u``: the cosine of the angle between the two, flattened."""
+    axes, product = _axes(x), x * y
+    left = x.square().expand_as(product).sum(axes).sqrt()
+    right = y.square().expand_as(product).sum(axes).sqrt()
+    lengths = left * right
+    return product.sum(axes) / torch.where(lengths == 0, 1.0, lengths)
+
+
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    formula="number of entries at which [x > 0] and [y > 0] differ",
+    domain="everywhere; NaN counts as not above 0",
+    source="[EZNAS]",
+    commutative=True,
+)
+def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
+    """``u x *s`` twice to ``u``: the Hamming distance of the binary codes."""
+    return torch.ne(x > 0, y > 0, out=x.new_empty(0)).sum(_axes(x))
+
+
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    formula="sum of y (log y - x), divided by the length of the first axis after the units; 0 log 0 is 0",
+    domain="NaN where an entry of y is negative or where 0 meets an infinity",
+    source="[EZNAS]: x counts as a log-probability, y as a probability",
+    latex=r"D_{{\mathrm{{KL}}}}\left({1} \,\middle\|\, e^{{{0}}}\right)",
+)
+def kl_div(x: Tensor, y: Tensor) -> Tensor:
+    """``u x n x *s`` twice to ``u``: the mean Kullback-Leibler divergence of the ``n`` samples or filters."""
+    terms: Tensor = torch.special.xlogy(y, y) - y * x
+    return terms.sum(_axes(x)) / terms.shape[1]

@@ -1,0 +1,153 @@
+"""Functions of one tensor that keep its shape: logarithms, activations, and rescaling within a unit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS, Kind
+from primitives.registry import keeping, primitive
+
+_KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
+
+
+@primitive(*keeping(_KINDS), formula="e^x", latex=r"e^{{{0}}}", increasing=True)
+def exp(x: Tensor) -> Tensor:
+    """Return the exponential."""
+    return x.exp()
+
+
+@primitive(
+    *keeping(_KINDS),
+    formula="the natural logarithm of x",
+    domain="minus infinity at 0, NaN below",
+    latex=r"\log\left({0}\right)",
+    increasing=True,
+)
+def log(x: Tensor) -> Tensor:
+    """Return the natural logarithm."""
+    return x.log()
+
+
+@primitive(
+    *keeping(_KINDS),
+    formula="log x where x > 0, else 0",
+    source="[EZNAS], whose released code takes this for every logarithm",
+)
+def safe_log(x: Tensor) -> Tensor:
+    """Return the natural logarithm of positive entries and 0 for the others."""
+    return torch.where(x <= 0, 1.0, x).log()
+
+
+@primitive(*keeping(_KINDS), formula="log |x|", domain="minus infinity at 0", latex=r"\log\lvert {0} \rvert")
+def abs_log(x: Tensor) -> Tensor:
+    """Return the natural logarithm of the absolute value."""
+    return x.abs().log()
+
+
+@primitive(
+    *keeping(_KINDS),
+    formula="log(1 + x)",
+    domain="minus infinity at -1, NaN below",
+    latex=r"\log\left(1 + {0}\right)",
+    increasing=True,
+)
+def log1p(x: Tensor) -> Tensor:
+    """Return the natural logarithm of ``1 + x``, exact for small ``x``."""
+    return x.log1p()
+
+
+@primitive(*keeping(_KINDS), formula="max(x, 0)")
+def relu(x: Tensor) -> Tensor:
+    """Return the positive part."""
+    return x.relu()
+
+
+@primitive(*keeping(_KINDS), formula="1 / (1 + e^-x)", latex=r"\sigma\left({0}\right)", increasing=True)
+def sigmoid(x: Tensor) -> Tensor:
+    """Return the logistic function."""
+    return x.sigmoid()
+
+
+@primitive(*keeping(_KINDS), formula="1 where x > 0, -1 where x < 0, else 0", domain="everywhere; 0 at NaN")
+def sign(x: Tensor) -> Tensor:
+    """Return the sign."""
+    return x.sign()
+
+
+@primitive(
+    *keeping((*TENSOR_KINDS, Kind.UNIT)),
+    formula="1 where x > 0, else 0",
+    domain="everywhere; 0 at 0 and at NaN",
+    source="[EZNAS], where it equals gt0",
+    latex=r"H\left({0}\right)",
+)
+def heaviside(x: Tensor) -> Tensor:
+    """Return the step function with value 0 at 0."""
+    return torch.gt(x, 0, out=x.new_empty(0))
+
+
+@primitive(*keeping(TENSOR_KINDS), formula="1", domain="everywhere; 1 at NaN")
+def ones_like(x: Tensor) -> Tensor:
+    """Return ones in the shape of ``x``."""
+    return torch.ones_like(x)
+
+
+@primitive(*keeping(TENSOR_KINDS), formula="0", domain="everywhere; 0 at NaN")
+def zeros_like(x: Tensor) -> Tensor:
+    """Return zeros in the shape of ``x``."""
+    return torch.zeros_like(x)
+
+
+def _z_score(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    low, high = x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)
+    # The clamp makes the mean of equal values exactly that value; the scale keeps squares from underflowing.
+    mean = x.mean(axes, keepdim=True).clamp(low, high)
+    scale = torch.maximum(high - mean, mean - low)
+    scaled = (x - mean).div_(torch.where(scale == 0, 1.0, scale))
+    root = scaled.square().mean(axes, keepdim=True).sqrt()
+    return scaled.div_(torch.where(root == 0, 1.0, root))
+
+
+@primitive(
+    *keeping(TENSOR_KINDS),
+    formula="(x - mean) / std over all entries of the unit, std with denominator n",
+    domain="0 where all entries are equal; NaN where one is not finite",
+    source="[EZNAS]",
+)
+def normalize(x: Tensor) -> Tensor:
+    """Return the z-scores within each unit, ``u x *s``."""
+    return _z_score(x, tuple(range(1, x.dim())))
+
+
+@primitive(
+    *keeping([Kind.UNIT]),
+    name="normalize",
+    formula="(x - mean) / std over the units, std with denominator u",
+    domain="0 where all units are equal; NaN where one is not finite",
+)
+def normalize_units(x: Tensor) -> Tensor:
+    """Return the z-scores among the units of a network, ``u``."""
+    return _z_score(x, (-1,))
+
+
+@primitive(
+    *keeping(TENSOR_KINDS),
+    formula="e^x / sum of e^x over the channels (over the second sample for a samples matrix)",
+    domain="NaN where an entry of the row is NaN or infinite",
+    source="[EZNAS], along the axis that torch chooses by default",
+)
+def softmax(x: Tensor) -> Tensor:
+    """Return the softmax along the second axis after the units, ``u x *s``."""
+    return x.softmax(2)
+
+
+@primitive(
+    *keeping([Kind.UNIT]),
+    name="softmax",
+    formula="e^x / sum of e^x over the units",
+    domain="NaN where a unit is NaN or infinite",
+)
+def softmax_units(x: Tensor) -> Tensor:
+    """Return the softmax among the units of a network, ``u``."""
+    return x.softmax(-1)

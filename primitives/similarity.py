@@ -1,0 +1,80 @@
+"""Matrices over pairs of samples, and readings of their diagonal.
+
+Each sample is the vector of all its ``d = c h w`` entries. Products of floats accumulate in float64.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primitives.kinds import BATCH_KINDS, Kind
+from primitives.registry import primitive, reducing
+
+
+def _products(rows: Tensor) -> Tensor:
+    samples = rows.shape[1]
+    total = torch.zeros((rows.shape[0], samples, samples), dtype=torch.float64, device=rows.device)
+    for start in range(0, rows.shape[2], 4096):  # keeps the float64 copy small
+        wide = rows[:, :, start : start + 4096].double()
+        total.baddbmm_(wide, wide.mT)
+    return total
+
+
+@primitive(
+    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    formula="K_ij = x_i . x_j / d",
+    latex=r"\tfrac{{1}}{{d}} {0} {0}^{{\top}}",
+)
+def gram(x: Tensor) -> Tensor:
+    """``u x b x c x h x w`` to ``u x b x b``: the mean products of the samples."""
+    rows = x.flatten(2)
+    return (_products(rows) / rows.shape[2]).to(x.dtype)
+
+
+@primitive(
+    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    formula="Pearson correlation of x_i and x_j",
+    domain="0 in the row and column of a constant sample; NaN in those of one that is not finite",
+)
+def correlation(x: Tensor) -> Tensor:
+    """``u x b x c x h x w`` to ``u x b x b``: the correlations of the samples."""
+    rows = x.flatten(2)
+    # The clamp makes the mean of equal values exactly that value, so that a constant sample is known as such.
+    mean = rows.mean(2, keepdim=True).clamp(rows.amin(2, keepdim=True), rows.amax(2, keepdim=True))
+    products = _products(rows - mean)
+    deviations = products.diagonal(dim1=1, dim2=2).sqrt()
+    scales = torch.where(deviations == 0, 1.0, deviations)
+    return (products / scales[:, :, None] / scales[:, None, :]).to(x.dtype)
+
+
+@primitive(
+    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    formula="K_ij = number of entries at which [x_i > 0] = [x_j > 0]",
+    domain="everywhere; NaN counts as not above 0",
+    source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
+)
+def sign_kernel(x: Tensor) -> Tensor:
+    """``u x b x c x h x w`` to ``u x b x b``: the agreement of binary codes, one unit's NASWOT kernel."""
+    rows = x.flatten(2)
+    codes = torch.gt(rows, 0, out=x.new_empty(0)).mul_(2).sub_(1)
+    # Products of +1 and -1 are exact in float32 up to 2^24 entries: agreements minus disagreements.
+    return (codes @ codes.mT).add_(rows.shape[2]).div_(2)
+
+
+@primitive(*reducing([Kind.SAMPLES], Kind.UNIT), formula="sum of K_ii", latex=r"\operatorname{{tr}} {0}")
+def trace(x: Tensor) -> Tensor:
+    """``u x b x b`` to ``u``: the trace."""
+    return x.diagonal(dim1=1, dim2=2).sum(1)
+
+
+@primitive(
+    *reducing([Kind.SAMPLES], Kind.UNIT),
+    formula="mean of K_ij over i != j",
+    domain="0 for a single sample",
+)
+def off_diagonal_mean(x: Tensor) -> Tensor:
+    """``u x b x b`` to ``u``: the mean over pairs of different samples."""
+    samples = x.shape[1]
+    diagonal = torch.eye(samples, dtype=torch.bool, device=x.device)
+    return torch.where(diagonal, 0.0, x).sum((1, 2)) / max(samples * (samples - 1), 1)

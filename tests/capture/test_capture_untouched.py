@@ -1,0 +1,187 @@
+"""A capture leaves the network, the random state and the caller's torch modes as they were."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eznas.capture import CaptureError, capture, preserved
+from eznas.minibatch import Minibatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(7)), torch.arange(4), 10, "test")
+
+
+class Broken(RuntimeError):  # noqa: N818
+    pass
+
+
+class Break(torch.autograd.Function):
+    """Raises in the backward pass."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: Any, *_grads: Any) -> Any:
+        raise Broken("backward")
+
+
+class Network(nn.Module):
+    """Draws random numbers, has buffers, may raise at its first or last layer or in the backward pass."""
+
+    def __init__(self, failure: str) -> None:
+        super().__init__()
+        self.failure = failure
+        self.stem, self.conv = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+        self.norm, self.relu = nn.BatchNorm2d(4), nn.ReLU(inplace=True)
+        self.dropout, self.classifier = nn.Dropout(0.5), nn.Linear(64, 10)
+        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("kept", torch.ones(1).expand(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.failure == "first":
+            raise Broken("first")
+        self.count = self.get_buffer("count") + 1
+        self.get_buffer("count").add_(random.random())
+        x = self.norm(self.conv(self.relu(self.stem(x))))
+        if self.failure == "backward":
+            x = Break.apply(x)  # type: ignore[no-untyped-call]
+        x = self.classifier(self.dropout(x).flatten(1))
+        if self.failure == "last":
+            raise Broken("last")
+        return x if self.failure != "output" else x[0]
+
+
+def state(network: nn.Module) -> dict[str, Any]:
+    """Everything about a network and the process that a capture could leave behind."""
+    return {
+        "modes": [module.training for module in network.modules()],
+        "flags": [parameter.requires_grad for parameter in network.parameters()],
+        "values": [tensor.detach().clone() for tensor in (*network.parameters(), *network.buffers())],
+        "identities": [id(tensor) for tensor in (*network.parameters(), *network.buffers())],
+        "gradients": [None if one.grad is None else one.grad.clone() for one in network.parameters()],
+        "hooks": [
+            (len(module._forward_hooks), len(module._forward_pre_hooks), len(module._backward_hooks))
+            for module in network.modules()
+        ],
+        "attributes": [sorted(vars(module)) for module in network.modules()],
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False)["state"]["key"].copy(),  # noqa: NPY002
+        "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "functions": torch._C._len_torch_function_stack(),
+    }
+
+
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, (Tensor, np.ndarray)):
+        return np.array_equal(np.asarray(left), np.asarray(right))
+    if isinstance(left, list):
+        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
+    return bool(left == right)
+
+
+STATISTICS: list[list[str] | None] = [None, ["preact.data"], ["weight_grad.loss", "act.noise"]]
+
+
+@pytest.mark.parametrize("statistics", STATISTICS, ids=["all", "forward", "loss"])
+@pytest.mark.parametrize("failure", ["none", "first", "last", "backward", "output"])
+@pytest.mark.parametrize("prepare", ["train", "eval", "frozen", "trained"])
+def test_a_capture_leaves_no_trace(failure: str, statistics: list[str] | None, prepare: str) -> None:
+    network = Network(failure)
+    if prepare == "eval":
+        network.eval()
+    if prepare == "frozen":
+        network.conv.requires_grad_(False)
+    if prepare == "trained":
+        for parameter in network.parameters():
+            parameter.grad = torch.ones_like(parameter)
+    before, images = state(network), BATCH.images.clone()
+    needs_gradient = statistics is None or any("grad" in name for name in statistics)
+    raises = failure in ("first", "last", "output") or (failure == "backward" and needs_gradient)
+    if raises:
+        with pytest.raises(CaptureError if failure == "output" else Broken):
+            capture(network, BATCH, statistics)
+    else:
+        capture(network, BATCH, statistics)
+    after = state(network)
+    assert [key for key in before if not same(before[key], after[key])] == []
+    assert torch.equal(BATCH.images, images)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_the_callers_mode_makes_no_difference(context: Callable[[], Any]) -> None:
+    network = Network("none")
+    expected = capture(network, BATCH)
+    with context():
+        before = state(network)
+        found = capture(network, BATCH)
+        assert all(same(before[key], value) for key, value in state(network).items())
+    for left, right in zip(expected.groups, found.groups, strict=True):
+        for name in left.tensors:
+            torch.testing.assert_close(left.stacked(name), right.stacked(name))
+
+
+def test_a_minibatch_of_inference_mode_serves() -> None:
+    with torch.inference_mode():
+        batch = Minibatch(torch.ones(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), 10, "test")
+    captured = capture(Network("none"), batch, ["weight_grad.loss", "image_grad.data"])
+    assert captured.groups[0].tensors["weight_grad.loss"][0].isfinite().all()
+
+
+def test_a_network_of_inference_mode_is_an_error() -> None:
+    with torch.inference_mode():
+        network = Network("none")
+    with pytest.raises(CaptureError, match=r"must be built outside torch\.inference_mode"):
+        capture(network, BATCH)
+
+
+def test_a_network_that_draws_numbers_draws_the_same_ones() -> None:
+    network = Network("none")
+    torch.manual_seed(1)
+    first = capture(network, BATCH, ["act_grad.data"])
+    torch.manual_seed(2)
+    second = capture(network, BATCH, ["act_grad.data"])
+    assert torch.equal(first.groups[0].stacked("act_grad.data"), second.groups[0].stacked("act_grad.data"))
+
+
+def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> None:
+    network = Network("none")
+    before = state(network)
+
+    def run() -> None:
+        with preserved(network):
+            network.eval()
+            network(BATCH.images)
+            network.train()
+            network(BATCH.images)
+            raise Broken
+
+    with pytest.raises(Broken):
+        run()
+    assert all(same(before[key], value) for key, value in state(network).items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_minibatch_goes_to_the_networks_device() -> None:
+    network = Network("none")
+    expected = capture(network.eval(), BATCH, ["act.data"])
+    random_state = torch.cuda.get_rng_state()
+    found = capture(network.cuda(), BATCH, ["act.data"])
+    assert torch.equal(random_state, torch.cuda.get_rng_state())
+    assert found.groups[0].stacked("act.data").is_cuda
+    torch.testing.assert_close(
+        found.groups[0].stacked("act.data").cpu(),
+        expected.groups[0].stacked("act.data"),
+        atol=1e-3,
+        rtol=1e-3,
+    )

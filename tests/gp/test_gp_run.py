@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import csv
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eznas.config import EvolveConfig
+from eznas.errors import EznasError, InputError
+from eznas.gp import Silent, run_evolution
+from eznas.gp.results import EXPORTED
+from eznas.run import RunDirectory
+from eznas.spaces import SPACES, Fidelity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TINY = Fidelity("full", cells=1, channels=4, pixels=8)
+TIMES = {"seconds"}
+
+
+@pytest.fixture
+def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    fidelities = {"full": TINY, "reduced_narrow": Fidelity("reduced_narrow", 1, 4, 8, 4)}
+    space = type(SPACES["nasbench201"])
+    monkeypatch.setattr(space, "fidelities", fidelities)
+    monkeypatch.setattr(space, "reduced", ("reduced_narrow",))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Forty architectures whose accuracy grows with their number of convolutions, with some chance."""
+    space, rng = SPACES["nasbench201"], random.Random(0)
+    drawn = dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(45))
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["architecture", "accuracy"])
+        writer.writerows([one, 50 + 5 * one.count("conv") + rng.random()] for one in drawn)
+    return path
+
+
+def config(table: Path, **changes: Any) -> EvolveConfig:
+    small = {
+        "table": table,
+        "networks": 12,
+        "validation_networks": 10,
+        "test_networks": 10,
+        "population": 20,
+        "generations": 6,
+        "library": 24,
+        "expansion_every": 2,
+        "batch_size": 4,
+        "workers": 1,
+        "time_budget": 600.0,
+    }
+    return EvolveConfig.model_validate({**small, **changes})
+
+
+def start(path: Path, options: EvolveConfig, listener: Silent | None = None) -> dict[str, Any]:
+    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
+        return run_evolution(options, directory, resume=False, listener=listener or Silent())
+
+
+def resume(path: Path, options: EvolveConfig) -> dict[str, Any]:
+    with RunDirectory.resume(path) as directory:
+        return run_evolution(options, directory, resume=True, listener=Silent())
+
+
+def without_times(path: Path) -> list[dict[str, str]]:
+    return [
+        {key: value for key, value in row.items() if key not in TIMES}
+        for row in RunDirectory(path).read_csv("logbook.csv")
+    ]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path, table: Path) -> None:
+    whole = start(tmp_path / "whole", config(table))
+    start(tmp_path / "parts", config(table, generations=3))
+    parts = resume(tmp_path / "parts", config(table))
+
+    for name in ("hall_of_fame.csv", "test_scores.csv", "proxies/rank0.py"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    assert without_times(tmp_path / "whole") == without_times(tmp_path / "parts")
+    assert whole["best"] == parts["best"]
+    assert whole["statuses"] == parts["statuses"]
+
+    assert whole["stopped_by"] == "generations"
+    assert set(whole["baselines"]) == {"params", "flops", "naswot", "eznas_a"}
+    assert len(list((tmp_path / "whole" / "proxies").glob("*.py"))) == EXPORTED
+    rows = RunDirectory(tmp_path / "whole").read_csv("hall_of_fame.csv")
+    assert list(rows[0]) == ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    assert rows[0]["program"] == whole["best"]["program"]
+    taus = [float(row["tau_validation"]) for row in rows if row["coverage"] == "1.0"]
+    assert taus == sorted(taus, reverse=True)
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "one", config(table, generations=2))
+    start(tmp_path / "two", config(table, generations=2, workers=2))
+    for name in ("hall_of_fame.csv", "test_scores.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+class Interrupting(Silent):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def generation(self, record: Mapping[str, float | int | str]) -> None:
+        if record["generation"] == 2:
+            raise KeyboardInterrupt
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_an_interrupt_reports_what_was_found_and_can_be_resumed(tmp_path: Path, table: Path) -> None:
+    listener = Interrupting()
+    summary = start(tmp_path / "run", config(table, generations=4), listener)
+    assert summary["stopped_by"] == "interrupt"
+    assert summary["best"]["tau_test"] is not None
+    assert any("interrupted" in message for message in listener.messages)
+    resumed = resume(tmp_path / "run", config(table, generations=4))
+    start(tmp_path / "whole", config(table, generations=4))
+    assert resumed["stopped_by"] == "generations"
+    assert (tmp_path / "run" / "hall_of_fame.csv").read_bytes() == (
+        tmp_path / "whole" / "hall_of_fame.csv"
+    ).read_bytes()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_spent_budget_still_reports(tmp_path: Path, table: Path) -> None:
+    summary = start(tmp_path / "run", config(table, generations=1000, time_budget=0.1, objective="pareto"))
+    assert summary["stopped_by"] == "time"
+    assert summary["generations"] == 0
+    assert summary["best"]["program"]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
+    seed = "sum(effective_rank(weight_grad.data))"
+    summary = start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    journal = RunDirectory(tmp_path / "run").journal()
+    assert journal[0]["event"] == "started"
+    assert summary["programs_evaluated"] > 20
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_resuming_on_another_table_is_refused(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "run", config(table, generations=1))
+    text = table.read_text().splitlines()
+    table.write_text("\n".join(text[:-1]) + "\n")
+    with pytest.raises(InputError, match="table must be those that the run began with"):
+        resume(tmp_path / "run", config(table, generations=2))
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_networks_that_cannot_run_end_with_the_reason(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("this network is broken")
+
+    monkeypatch.setattr(type(SPACES["nasbench201"]), "build", fail)
+    with pytest.raises(EznasError, match="this network is broken"):
+        start(tmp_path / "run", config(table))

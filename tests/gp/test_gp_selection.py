@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+from deap import tools
+
+from eznas.fitness import Examiner
+from eznas.gp.chance import borrowed, from_json, to_json
+from eznas.gp.hall_of_fame import HallOfFame
+from eznas.gp.individual import Individual, TauFitness
+from eznas.gp.population import Breeder
+from eznas.programs import Node, parse
+from eznas.scores import Status
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eznas.scoring import Panel
+
+PROGRAMS = {
+    "sum(mean(weight))": [1.0, 2.0, 3.0, 4.0, 1.0, 2.0],
+    "max(mean(weight))": [10.0, 20.0, 30.0, 40.0, 5.0, 6.0],  # ranks the training networks like the first
+    "sum(abs(mean(weight)))": [1.0, 3.0, 2.0, 4.0, 2.0, 1.0],
+    "min(mean(weight))": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0],
+    "last(mean(weight))": [np.nan, 2.0, 3.0, 4.0, 1.0, 2.0],
+}
+
+
+class FakePanel:
+    def __init__(self, sign: float = 1.0) -> None:
+        self.sign = sign
+
+    def scores(self, programs: list[Node]) -> NDArray[np.float64]:
+        return self.sign * np.array([PROGRAMS[program.text] for program in programs])
+
+
+def examiner(*signs: float) -> Examiner:
+    panels = [cast("Panel", FakePanel(sign)) for sign in signs or (1.0,)]
+    return Examiner(panels, np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0]))
+
+
+def breeder(objective: str = "tau") -> Breeder:
+    return Breeder(examiner(), objective, tournament=2, parsimony=0.01, max_size=20, max_height=8)
+
+
+def test_verdicts_of_hand_computed_taus() -> None:
+    good, alike, fair, constant, undefined = examiner().judge([parse(text) for text in PROGRAMS])
+    assert (good.tau_train, good.tau_validation) == (1.0, 1.0)
+    assert fair.tau_train == pytest.approx(4 / 6)
+    assert fair.tau_validation == -1.0
+    assert constant.status is Status.CONSTANT
+    assert undefined.status is Status.NON_FINITE
+    assert good.key == alike.key != fair.key
+
+
+def test_the_worst_condition_counts_and_a_flipped_sign_is_not_forgiven() -> None:
+    (verdict,) = examiner(1.0, -1.0).judge([parse("sum(mean(weight))")])
+    assert verdict.tau_train == -1.0
+
+
+def test_statuses_are_counted_and_parsimony_is_taken_off() -> None:
+    one = breeder()
+    made = one.individuals([parse(text) for text in PROGRAMS])
+    assert one.statuses == {"ok": 3, "constant": 1, "non_finite": 1}
+    assert made[0].fitness.values[0] == pytest.approx(1.0 - 0.03)
+
+
+@pytest.mark.parametrize("objective", ["tau", "pareto"])
+def test_of_programs_that_rank_alike_the_simplest_survives(objective: str) -> None:
+    one = breeder(objective)
+    survivors = one.survivors(random.Random(0), one.individuals([parse(text) for text in PROGRAMS]), 10)
+    texts = {individual.program.text for individual in survivors}
+    assert "sum(abs(mean(weight)))" in texts
+    assert len(texts & {"sum(mean(weight))", "max(mean(weight))"}) == 1
+
+
+def test_offspring_keep_the_limits_and_are_new() -> None:
+    one = breeder()
+    population = one.individuals([parse(text) for text in PROGRAMS])
+    children = one.offspring(
+        random.Random(0), population, 30, [parse("mean(weight)", population[0].program.args[0].kind)]
+    )
+    assert len(children) == len(set(children)) == 30
+    assert all(child.size <= 20 and child.height <= 8 for child in children)
+    assert not {individual.program for individual in population} & set(children)
+
+
+def individual(text: str, train: float, validation: float) -> Individual:
+    return Individual.make(parse(text), (train, validation), text.encode(), TauFitness(), (train,))
+
+
+def test_the_hall_of_fame_keeps_what_holds_on_validation_per_complexity() -> None:
+    hall = HallOfFame()
+    overfitted, solid = individual("sum(mean(weight))", 0.9, 0.1), individual("max(mean(weight))", 0.6, 0.5)
+    longer = individual("sum(abs(mean(weight)))", 0.7, 0.7)
+    assert hall.update([overfitted])
+    assert hall.update([solid, longer])
+    assert not hall.update([overfitted, individual("min(mean(weight))", 0.9, float("nan"))])
+    assert [one.program.text for one in hall.candidates(1)] == ["sum(abs(mean(weight)))"]
+    assert hall.front() == [solid, longer]
+
+
+def test_borrowed_chance_is_one_stream_and_leaves_the_global_one_alone() -> None:
+    population = [individual(text, index / 10, 0.0) for index, text in enumerate(PROGRAMS)]
+
+    def draw(rng: random.Random) -> list[Individual]:
+        with borrowed(rng):
+            return cast("list[Individual]", tools.selTournament(population, 3, 2))
+
+    rng = random.Random(3)
+    before = random.getstate()
+    first = draw(rng)
+    copy = from_json(to_json(rng))
+    assert random.getstate() == before
+    assert draw(rng) == draw(copy)
+    assert first == draw(random.Random(3))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from eznas.errors import InputError, nearest, unknown
+from eznas.registry import Registry
+from eznas.scores import Score, Status
+from eznas.seeds import derive_seed, numpy_rng, python_rng, torch_generator
+
+
+def test_derived_seeds_depend_on_seed_and_every_name() -> None:
+    seeds = {
+        derive_seed(0),
+        derive_seed(1),
+        derive_seed(0, "a"),
+        derive_seed(0, "a", "b"),
+        derive_seed(0, "ab"),
+    }
+    assert len(seeds) == 5
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive_seed(7, "initialise", 3) == derive_seed(7, "initialise", 3)
+
+
+def test_generators_do_not_touch_global_state() -> None:
+    before = random.getstate()
+    first = (python_rng(1, "x").random(), numpy_rng(1, "x").random(), torch_generator(1, "x").initial_seed())
+    assert first == (
+        python_rng(1, "x").random(),
+        numpy_rng(1, "x").random(),
+        torch_generator(1, "x").initial_seed(),
+    )
+    assert random.getstate() == before
+
+
+def test_unknown_names_come_with_the_nearest() -> None:
+    assert nearest("synflw", ["synflow", "snip"]) == "synflow"
+    assert nearest("zzz", ["synflow"]) is None
+    assert "did you mean 'synflow'?" in str(unknown("measure", "synflw", ["snip", "synflow"]))
+    assert "known: snip, synflow" in str(unknown("measure", "zzz", ["synflow", "snip"]))
+
+
+def test_a_registry_loads_once_refuses_duplicates_and_matches_patterns() -> None:
+    loads: list[int] = []
+    registry: Registry[str] = Registry("thing", lambda record: record, lambda: loads.append(1))
+    registry.register("beta")
+    registry.register("alpha")
+    assert list(registry) == ["alpha", "beta"]
+    assert loads == [1]
+    assert registry.matching("al*") == ["alpha"]
+    assert len(registry) == 2
+    assert "beta" in registry
+    with pytest.raises(InputError, match="thing 'beta' is registered already"):
+        registry.register("beta")
+    registry.register("beta", replace=True)
+    with pytest.raises(InputError, match="unknown thing 'alpa'; did you mean 'alpha'"):
+        registry["alpa"]
+
+
+def test_scores_carry_a_status() -> None:
+    assert Score.of(1.5) == Score(1.5, Status.OK)
+    assert Score.of(float("inf")).status is Status.NON_FINITE
+    failed = Score.failed(Status.NO_UNITS, "nothing there")
+    assert not failed.ok
+    assert failed.value != failed.value

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from eznas.capture import NoUnitsError, capture
+from eznas.errors import InputError
+from eznas.measures import MEASURES, Measure, measure
+from eznas.measures.published import eznas_nasnet
+from eznas.minibatch import Minibatch
+from eznas.networks import initialise
+from eznas.networks.nasbench201 import CellNetwork
+from eznas.programs import evaluate, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(2)), torch.arange(4), 10, "test")
+PROGRAMS = ["eznas_a", "eznas_a_paper", "eznas_a_weight_grad", "eznas_pnas", "eznas_top"]
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    network = CellNetwork(["nor_conv_3x3", "nor_conv_1x1", "skip_connect"] * 2, cells=1, channels=4, classes=10)
+    initialise(network, 0)
+    return network
+
+
+def test_the_built_in_measures() -> None:
+    assert set(MEASURES) >= {*PROGRAMS, "eznas_nasnet", "flops", "naswot", "params"}
+    for record in MEASURES.values():
+        assert bool(record.program) != bool(record.function)
+        assert record.formula
+        assert record.needs <= {"forward", "backward", "labels", "noise"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_score_and_need_what_they_say(name: str, network: nn.Module) -> None:
+    record = MEASURES[name]
+    (score,) = evaluate([parse(record.program)], network, BATCH)
+    assert score.ok, score
+    assert ("backward" in record.needs) == ("_grad" in record.program)
+    assert ("noise" in record.needs) == ("noise" in record.program or "perturbed" in record.program)
+
+
+@pytest.mark.parametrize(
+    ("name", "statistic"),
+    [
+        ("eznas_a", "input_grad.data"),
+        ("eznas_a_paper", "weight_grad.noise"),
+        ("eznas_a_weight_grad", "weight_grad.data"),
+    ],
+)
+def test_eznas_a_unit_by_unit(name: str, statistic: str, network: nn.Module) -> None:
+    values = []
+    for group in capture(network, BATCH, [statistic]).groups:
+        for tensor in group.tensors[statistic]:
+            logdet = torch.logdet(tensor.sign())
+            values.append(torch.sigmoid(torch.where(logdet.isnan(), 0.0, logdet)).norm().item())
+    (score,) = evaluate([parse(MEASURES[name].program)], network, BATCH)
+    assert score.value == pytest.approx(sum(values) / len(values), rel=1e-4)
+
+
+def test_eznas_top_unit_by_unit(network: nn.Module) -> None:
+    captured = capture(network, BATCH, ["preact.noise"])
+    squares = [tensor.square().sum().item() for group in captured.groups for tensor in group.tensors["preact.noise"]]
+    (score,) = evaluate([parse(MEASURES["eznas_top"].program)], network, BATCH)
+    assert score.value == pytest.approx(sum(squares) / len(squares), rel=1e-5)
+
+
+def test_eznas_nasnet_leaves_out_units_of_unequal_shapes(network: nn.Module) -> None:
+    captured = capture(network, BATCH, ["act.perturbed", "input.noise"])
+    norms = []
+    for group in captured.groups:
+        unit = captured.units[group.units[0]]
+        for act, entering in zip(group.tensors["act.perturbed"], group.tensors["input.noise"], strict=True):
+            if unit.input_shape == unit.output_shape:
+                norms.append(((act + entering.log()).log().lt(0)).float().norm().item())
+    assert 0 < len(norms) < len(captured.units)
+    assert eznas_nasnet(network, BATCH) == pytest.approx(sum(norms) / len(norms))
+
+
+def test_eznas_nasnet_is_undefined_without_units_of_equal_shapes() -> None:
+    network = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    assert math.isnan(eznas_nasnet(network, BATCH))
+    with pytest.raises(NoUnitsError):
+        eznas_nasnet(nn.Flatten(), BATCH)
+
+
+def test_a_measure_registers_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
+
+    def zero(network: nn.Module, minibatch: Minibatch) -> float:
+        return 0.0
+
+    register: Callable[..., object] = measure(name="test_zero", paper="", formula="0", needs=["labels"], direction=-1)
+    assert register(zero) is zero
+    assert MEASURES["test_zero"] == Measure("test_zero", "", "0", frozenset({"labels"}), -1, zero)
+    with pytest.raises(InputError, match="'test_zero' is registered already"):
+        register(zero)

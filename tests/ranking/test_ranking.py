@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from eznas.ranking import TauTarget, correlate
+
+few = st.integers(-4, 4).map(float)  # few values: many ties
+
+
+def test_tau_of_a_hand_computed_order() -> None:
+    # Pairs: 5 concordant, 1 discordant of 6, no ties.
+    found = correlate(np.array([1.0, 2.0, 4.0, 3.0]), np.array([10.0, 20.0, 30.0, 40.0]))
+    assert found.tau == pytest.approx(4 / 6)
+    assert found.rho == pytest.approx(0.8)  # 1 - 6 * (1 + 1) / (4 * 15)
+    assert found.n == 4
+
+
+def test_tau_b_of_hand_computed_ties() -> None:
+    # Scores tie in one of three pairs; the others agree: 2 / sqrt(3 * 2).
+    target = TauTarget(np.array([1.0, 2.0, 3.0]))
+    assert target.taus(np.array([[1.0, 1.0, 2.0]]))[0] == pytest.approx(2 / np.sqrt(6))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(2, 12).flatmap(lambda n: st.tuples(*[st.lists(few, min_size=n, max_size=n)] * 2)))
+def test_tau_equals_scipy(pair: tuple[list[float], list[float]]) -> None:
+    scores, accuracies = map(np.array, pair)
+    got = TauTarget(accuracies).taus(scores[None])[0]
+    want = np.nan
+    if np.ptp(scores) and np.ptp(accuracies):
+        want = stats.kendalltau(scores, accuracies).statistic
+    assert got == pytest.approx(want, nan_ok=True)
+
+
+def test_a_row_that_is_not_finite_or_constant_has_no_tau() -> None:
+    taus = TauTarget(np.array([1.0, 2.0, 3.0])).taus(
+        np.array([[1.0, np.nan, 2.0], [np.inf, 1.0, 2.0], [5.0, 5.0, 5.0], [1.0, 2.0, 3.0]])
+    )
+    assert np.isnan(taus[:3]).all()
+    assert taus[3] == 1.0
+
+
+def test_correlations_are_undefined_for_constants_and_single_networks() -> None:
+    for scores, accuracies in (([1.0, 1.0], [1.0, 2.0]), ([1.0, 2.0], [3.0, 3.0]), ([1.0], [1.0]), ([], [])):
+        found = correlate(np.array(scores), np.array(accuracies))
+        assert np.isnan([found.tau, found.tau_low, found.tau_high, found.rho, found.pearson]).all()
+
+
+def test_huge_scores_do_not_overflow_pearson() -> None:
+    found = correlate(np.array([1e300, 2e300, 3e300]), np.array([1.0, 2.0, 3.0]))
+    assert found.pearson == pytest.approx(1.0)
+
+
+def test_the_interval_holds_the_estimate_and_repeats() -> None:
+    rng = np.random.default_rng(0)
+    accuracies = rng.normal(size=80)
+    scores = accuracies + rng.normal(size=80)
+    first, second = correlate(scores, accuracies, seed=3), correlate(scores, accuracies, seed=3)
+    assert first == second
+    assert first.tau_low < first.tau < first.tau_high
+
+
+@pytest.mark.parametrize("scores", [[1.0, np.nan], [1.0, 2.0, 3.0]])
+def test_values_that_are_not_finite_or_do_not_match_are_refused(scores: list[float]) -> None:
+    with pytest.raises(ValueError, match="scores and accuracies must be"):
+        correlate(np.array(scores), np.array([1.0, 2.0]))
+
+
+def test_too_many_accuracies_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 4000"):
+        TauTarget(np.arange(4001.0))

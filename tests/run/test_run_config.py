@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eznas.config import EvolveConfig, load_config, parse_duration
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("90", 90), ("10m", 600), ("1h30m", 5400), ("1h1m1s", 3661), ("1.5h", 5400), (" 2M ", 120)],
+)
+def test_durations_are_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "10x", "s10", "-5s", "1m1h", "ten"])
+def test_other_texts_are_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a duration such as 90s, 10m or 1h30m"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
+def test_durations_add_up(hours: int, minutes: int, seconds: int) -> None:
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == 3600 * hours + 60 * minutes + seconds
+
+
+def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('population = 50\ngenerations = 7\ntime_budget = "2m"\n', encoding="utf-8")
+    config = load_config({"population": "60"}, file)
+    assert (config.population, config.generations, config.time_budget) == (60, 7, 120.0)
+    assert config.networks == EvolveConfig().networks
+
+
+def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("netwroks = 50\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.toml: unknown key 'netwroks'; did you mean 'networks'\?"):
+        load_config({}, file)
+
+
+@pytest.mark.parametrize(
+    ("given_", "sentence"),
+    [
+        ({"networks": "3"}, "--networks must be greater than or equal to 10, got '3'"),
+        ({"batch_size": "x"}, "--batch-size must be a valid integer, got 'x'"),
+        ({"fidelity": "huge"}, "--fidelity must be 'reduced' or 'full', got 'huge'"),
+        ({"time_budget": "soon"}, "--time-budget must be a duration such as 90s, 10m or 1h30m, got 'soon'"),
+        ({"time_budget": "0s"}, "--time-budget must be greater than 0, got 0.0"),
+        ({"parsimony": "nan"}, "--parsimony must be a finite number, got 'nan'"),
+    ],
+)
+def test_bad_values_are_one_sentence(given_: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(given_)
+    assert str(caught.value).partition(" (")[0] == sentence
+
+
+def test_bad_value_in_a_file_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("population = 1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.toml: population must be greater than or equal to 4, got 1"):
+        load_config({}, file)
+
+
+@pytest.mark.parametrize("content", ["population = = 3\n", None])
+def test_unusable_files_are_input_errors(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "run.toml"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.toml must be"):
+        load_config({}, file)
+
+
+def test_what_config_toml_holds_gives_the_same_configuration(tmp_path: Path) -> None:
+    config = load_config({"table": "a.csv", "seed_program": ["f(x)", "g(y)"], "time_budget": "10m"})
+    file = tmp_path / "config.toml"
+    file.write_text(tomli_w.dumps(config.as_toml()), encoding="utf-8")
+    assert load_config({}, file) == config
+
+
+def test_every_option_is_described() -> None:
+    for name, field in EvolveConfig.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+        assert isinstance(field.json_schema_extra, dict), name
+        assert {"group", "metavar"} <= set(field.json_schema_extra), name

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eznas.errors import InputError
+from eznas.measures import MEASURES, Measure
+from eznas.minibatch import load_minibatch
+from eznas.programs import evaluate, parse, reductions
+from eznas.scores import Status
+from eznas.scoring import Condition, Panel, Proxy, over_networks, score_networks, worker_count
+from eznas.spaces import SPACES, Fidelity
+
+PROGRAMS = [
+    parse("mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))"),
+    parse("add(sum(effective_rank(weight_grad.loss)), max(mean(abs(act.noise))))"),
+    parse("sum(mul(mean(preact.perturbed), mean_square(image_grad.data)))"),
+]
+
+
+@pytest.fixture(scope="module")
+def condition() -> Condition:
+    fidelity = Fidelity("tiny", cells=1, channels=4, pixels=8, batch=6)
+    return Condition.of("nasbench201", fidelity, 3, load_minibatch("digits", 8, pixels=16))
+
+
+@pytest.fixture(scope="module")
+def architectures() -> list[str]:
+    rng = random.Random(2)
+    return [SPACES["nasbench201"].sample(rng) for _ in range(6)]
+
+
+def test_a_condition_cuts_the_minibatch_to_its_fidelity(condition: Condition) -> None:
+    assert condition.minibatch.images.shape == (6, 3, 8, 8)
+    assert str(condition) == "tiny, seed 3, 6 images of digits"
+
+
+def test_networks_repeat_and_depend_on_the_seed(condition: Condition, architectures: list[str]) -> None:
+    other = Condition(condition.space, condition.fidelity, 4, condition.minibatch)
+    first, again = (condition.network(architectures[0]).state_dict() for _ in range(2))
+    different = other.network(architectures[0]).state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], different[key]) for key in first)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_panel_gives_what_each_network_alone_gives(
+    condition: Condition, architectures: list[str], workers: int
+) -> None:
+    panel = Panel(condition, architectures)
+    seen: list[int] = []
+    finite = panel.extend(reductions(PROGRAMS), workers, lambda: seen.append(1))
+    assert len(seen) == len(architectures)
+    assert [len(flags) for flags in finite] == [len(architectures)] * len(reductions(PROGRAMS))
+    got = panel.scores(PROGRAMS)
+    for column, architecture in enumerate(architectures):
+        alone = evaluate(PROGRAMS, condition.network(architecture), condition.minibatch)
+        np.testing.assert_allclose(got[:, column], [score.value for score in alone], rtol=1e-6)
+
+
+def test_a_panel_does_not_visit_for_what_it_knows(condition: Condition, architectures: list[str]) -> None:
+    panel = Panel(condition, architectures[:2])
+    panel.extend(reductions(PROGRAMS))
+    seen: list[int] = []
+    panel.extend(reductions(PROGRAMS), 1, lambda: seen.append(1))
+    assert seen == []
+    panel.forget(reductions(PROGRAMS[:1]))
+    assert reductions(PROGRAMS[:1])[0] not in panel
+    assert reductions(PROGRAMS[1:])[0] in panel
+
+
+def test_what_was_evaluated_before_does_not_change_a_value(condition: Condition, architectures: list[str]) -> None:
+    together, apart = Panel(condition, architectures), Panel(condition, architectures)
+    together.extend(reductions(PROGRAMS))
+    for reduction in reversed(reductions(PROGRAMS)):
+        apart.extend([reduction])
+    assert np.array_equal(together.scores(PROGRAMS), apart.scores(PROGRAMS), equal_nan=True)
+
+
+def test_a_panel_without_vectors_cannot_score(condition: Condition, architectures: list[str]) -> None:
+    with pytest.raises(ValueError, match="must be extended"):
+        Panel(condition, architectures).scores(PROGRAMS)
+
+
+def test_measures_and_programs_are_scored_side_by_side(condition: Condition, architectures: list[str]) -> None:
+    proxies = [Proxy.of("params"), Proxy("mine", PROGRAMS[0].text), Proxy.of("eznas_a")]
+    matrix = score_networks(proxies, condition, architectures)
+    values = matrix.values()
+    assert values.shape == (3, 6)
+    np.testing.assert_array_equal(values[1], values[2])
+    network = condition.network(architectures[0])
+    assert values[0, 0] == sum(parameter.numel() for parameter in network.parameters())
+    assert matrix.statuses(0) == {Status.OK: 6}
+    assert len(matrix.seconds) == 6
+
+
+def test_a_failure_is_a_status_and_never_a_number(
+    condition: Condition, architectures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moody(network: nn.Module, _: object) -> float:
+        if any(True for name, _ in network.named_modules() if "edges.0_1.conv" in name):
+            raise RuntimeError("no convolutions, please")
+        return float("nan")
+
+    MEASURES.register(Measure("moody", "none", "none", frozenset(), function=moody), replace=True)
+    monkeypatch.setitem(MEASURES._records, "moody", MEASURES["moody"])  # removed again at the end
+    none = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    conv = none.replace("none~0|+", "nor_conv_3x3~0|+", 1)
+    (row,) = score_networks([Proxy("moody", measure="moody")], condition, [none, conv, "|nonsense|"]).scores
+    assert [score.status for score in row] == [Status.NON_FINITE, Status.EXCEPTION, Status.EXCEPTION]
+    assert "no convolutions, please" in row[1].detail
+    assert "nonsense" in row[2].detail
+    assert all(np.isnan(score.value) for score in row)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("paramz", "did you mean 'params'"), ("sum(weight)", "sum")])
+def test_what_is_neither_measure_nor_program_is_refused(text: str, reason: str) -> None:
+    if text == "sum(weight)":
+        text, reason = "sum(weight))", "\\)"
+    with pytest.raises(InputError, match=reason):
+        Proxy.of(text)
+
+
+def test_results_come_in_order_on_one_thread_each_and_the_threads_are_put_back() -> None:
+    before = torch.get_num_threads()
+    words = ["a", "bb", "ccc", "dddd"]
+    assert list(over_networks(_threads, words, 1)) == [(word, 1) for word in words]
+    assert list(over_networks(_threads, words, 2)) == [(word, 1) for word in words]
+    assert torch.get_num_threads() == before
+
+
+def _threads(word: str) -> tuple[str, int]:
+    return word, torch.get_num_threads()
+
+
+def test_no_workers_means_one_a_core() -> None:
+    assert worker_count(3) == 3
+    assert worker_count(0) >= 1
