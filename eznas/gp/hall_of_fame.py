@@ -26,8 +26,8 @@ class HallOfFame:
     @staticmethod
     def worth(individual: Individual) -> float:
         """Return the smaller of the two taus; minus infinity where one is missing."""
-        worth = min(individual.tau_train, individual.tau_validation)
-        return worth if math.isfinite(worth) else -math.inf
+        taus = (individual.tau_train, individual.tau_validation)
+        return min(taus) if all(map(math.isfinite, taus)) else -math.inf
 
     def update(self, individuals: Iterable[Individual]) -> bool:
         """Take in what is better than the member of its complexity; say whether anything changed."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from eznas.capture import explained, preserved
-from eznas.capture.preserve import device_of
+from eznas.capture.record import Recorder
+from eznas.capture.statistics import watched_forward
 from eznas.measures import measure
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def params(network: nn.Module, minibatch: Minibatch) -> float:
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the multiply-accumulates of one image's forward pass.
 
-    Counted are convolutions and matrix products, one multiply-accumulate each as one; biases, normalisations,
-    activations and poolings are not. The network runs in evaluation mode.
+    Counted are 2-d convolutions and linear layers, one multiply-accumulate as one; biases, normalisations, activations,
+    poolings and products of activations with each other, as in attention, are not. Batch normalisation's statistics
+    need more than one image, so two are run where there are two.
     """
-    image = minibatch.images[:1].to(device_of(network))
-    counter = FlopCounterMode(display=False)
-    with explained(), preserved(network), torch.no_grad(), counter:
-        network.eval()
-        network(image.clone())
-    return float(counter.get_total_flops() / 2)
+    recorder = Recorder(network)
+    with explained(), preserved(network), torch.no_grad():
+        watched_forward(network, minibatch.images[:2], recorder)
+    outputs = ((math.prod(layer.leaving.shape[1:]), math.prod(layer.weight.shape[1:])) for layer in recorder.layers)
+    return float(sum(numbers * products for numbers, products in outputs))

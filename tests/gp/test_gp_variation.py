@@ -8,7 +8,11 @@ from eznas.gp import variation
 from eznas.gp.grammar import options, random_program, random_reduction, random_tensor
 from eznas.gp.library import reductions_of
 from eznas.gp.variation import is_reduction, upper_nodes
-from eznas.programs import Node, parse, preorder
+from eznas.minibatch import load_minibatch
+from eznas.programs import Node, apply, evaluate, parse, preorder
+from eznas.scores import Status
+from eznas.scoring import Condition
+from eznas.spaces import Fidelity
 from primitives import TENSOR_KINDS, Kind
 
 SEEDS = range(200)
@@ -101,3 +105,17 @@ def test_a_varied_reduction_is_a_reduction() -> None:
     varied = [variation.vary_reduction(rng, rng.choice(reductions), reductions) for _ in range(300)]
     assert all(is_reduction(node) for node in varied)
     assert len(set(varied) - set(reductions)) > 200
+
+
+def test_no_generated_program_fails_on_shapes() -> None:
+    rng = random.Random(9)
+    fidelity = Fidelity("tiny", cells=1, channels=2, pixels=8, batch=3)
+    condition = Condition.of("nasbench201", fidelity, 0, load_minibatch("digits", 3, pixels=8))
+    network = condition.network("|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|avg_pool_3x3~0|skip_connect~1|none~2|")
+    reductions = [random_reduction(rng, rng.randint(0, 3)) for _ in range(150)]
+    reductions += [variation.vary_reduction(rng, rng.choice(reductions), reductions) for _ in range(150)]
+    programs = [random_program(rng, 2, reductions) for _ in range(150)]
+    singles = [apply("sum", reduction) for reduction in reductions]
+    scores = evaluate([*singles, *programs], network, condition.minibatch)
+    assert {score.status for score in scores} <= {Status.OK, Status.NON_FINITE}
+    assert sum(score.ok for score in scores) > len(scores) / 2
