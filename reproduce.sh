@@ -25,11 +25,12 @@ case $name in
 evolved)
     for seed in 0 1 2; do
         "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
-            --out "runs/reproduce/seed$seed"
+            --images "$images" ${table[@]+"${table[@]}"} --out "runs/reproduce/seed$seed"
     done
     ;;
 eznas_a)
-    "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "$images" "${table[@]}" \
+    "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "$images" \
+        ${table[@]+"${table[@]}"} \
         --proxy eznas_a --proxy eznas_a_paper --proxy eznas_a_weight_grad --proxy params --proxy flops --proxy naswot
     ;;
 esac

@@ -39,6 +39,7 @@ def main(source: Path, folder: Path) -> None:
         path = folder / f"nasbench201_{dataset}.csv"
         kept = [name for name in _COLUMNS if name in columns[dataset]]
         with path.open("w", newline="", encoding="utf-8") as out:
+            out.write(f"# dataset: {dataset.lower()}\n")
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(["architecture", "accuracy", *kept])
             rows = zip(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from eznas.errors import InputError, unknown
 
@@ -25,6 +25,9 @@ __all__ = ["EvolveConfig", "load_config", "parse_duration", "read_toml"]
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
+_MOST = 4000
+"""Networks that fitness is computed on at most: tau compares all pairs of them; see ``eznas.ranking.TauTarget``."""
+
 
 def parse_duration(text: object) -> object:
     """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; numbers are seconds already.
@@ -41,6 +44,16 @@ def parse_duration(text: object) -> object:
     return 3600 * hours + 60 * minutes + seconds
 
 
+def _absolute(path: Path | None) -> Path | None:
+    """Make a path absolute, so that a run can be resumed from another folder."""
+    return None if path is None else path.absolute()
+
+
+def _absolute_images(source: str) -> str:
+    """Make a path of images absolute; a name, or a path to nothing, stays as it is."""
+    return source if source in ("digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
+
+
 def _option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
     """Declare a field with what ``--help`` says about it."""
     extra: JsonDict = {"group": group, "metavar": metavar}
@@ -54,12 +67,16 @@ class EvolveConfig(BaseModel):
 
     benchmark: str = _option("nasbench201", "Data", "NAME", "Benchmark that gives the accuracies.")
     dataset: str = _option("cifar10", "Data", "NAME", "Data set of the accuracies.")
-    table: Path | None = _option(None, "Data", "CSV", "Accuracy table to use instead of the benchmark's own.")
+    table: Annotated[Path | None, AfterValidator(_absolute)] = _option(
+        None, "Data", "CSV", "Accuracy table to use instead of the benchmark's own."
+    )
     target: str | None = _option(None, "Data", "NAME", "Which accuracy: the name of a column of the table.")
-    images: str = _option("digits", "Data", "digits|noise|PATH", "Images that networks are run on.")
+    images: Annotated[str, AfterValidator(_absolute_images)] = _option(
+        "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
+    )
     batch_size: int = _option(16, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(100, "Data", "N", "Networks that fitness is computed on.", ge=10)
-    validation_networks: int = _option(60, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
+    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10, le=_MOST)
+    validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10, le=_MOST)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
     fidelity: Literal["reduced", "full"] = _option(
         "reduced",
@@ -69,22 +86,22 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
-    generations: int = _option(400, "Evolution", "N", "Generations at most.", ge=1)
+    generations: int = _option(300, "Evolution", "N", "Generations at most.", ge=1)
     objective: Literal["tau", "pareto"] = _option(
-        "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by the front of tau against size."
+        "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by NSGA-II on tau, complexity and cost."
     )
     seed_program: tuple[str, ...] = _option(
         (), "Evolution", "TEXT", "Program that the first generation contains; may be given several times."
     )
     tournament: int = _option(4, "Evolution", "N", "Programs that compete for each place of a parent.", ge=1)
     parsimony: float = _option(
-        0.001, "Evolution", "X", "Fitness taken away for each node of a program.", ge=0, allow_inf_nan=False
+        0.0015, "Evolution", "X", "Fitness taken away for each node of a program.", ge=0, allow_inf_nan=False
     )
-    max_size: int = _option(40, "Evolution", "N", "Nodes of a program at most.", ge=3)
+    max_size: int = _option(30, "Evolution", "N", "Nodes of a program at most.", ge=3)
     max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
-    library: int = _option(300, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
+    library: int = _option(100, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
     expansion_every: int = _option(
-        40, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
+        150, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
     )
 
     seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)

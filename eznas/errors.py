@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EznasError", "InputError", "nearest", "unknown"]
+__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "nearest", "unknown"]
 
 
 class EznasError(Exception):
@@ -17,6 +17,10 @@ class EznasError(Exception):
 
 class InputError(EznasError):
     """Something that the user gave cannot be used; command lines exit with code 2."""
+
+
+NETWORK_FAILURES = (EznasError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What building or running somebody's network may raise, which costs that network its scores and nothing else."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_MAY_CHANGE = {"time_budget", "generations", "workers", "device"}
+_MAY_CHANGE = {"time_budget", "generations", "workers"}
 """Options that can be given beside ``--resume``: they bound or speed up a run, and leave its course alone."""
 
 _EPILOG = """\b
@@ -88,8 +88,8 @@ class _Shown:
             group="Run",
             metavar="DIR",
             type=Path,
-            help="Go on with the run in this directory; only --time-budget, --generations, --workers and "
-            "--device may be given with it.",
+            help="Go on with the run in this directory; only --time-budget, --generations and --workers may be "
+            "given with it.",
         ),
     ],
     epilog=_EPILOG,
@@ -105,22 +105,21 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
     line = command_line(context)
     if resume is None:
         chosen = load_config(given, config)
-        directory = RunDirectory.create(
+        with RunDirectory.create(
             chosen.out or default_directory(),
             chosen.as_toml(),
             seed=chosen.seed,
             command=line,
             device=chosen.device,
-        )
-    else:
-        others = [f"--{name.replace('_', '-')}" for name in given if name not in _MAY_CHANGE]
-        if config is not None or others:
-            extra = "--config" if config is not None else others[0]
-            raise InputError(f"{extra} must not be given with --resume, which takes it from {resume}")
-        chosen = load_config(given, resume / "config.toml")
-        directory = RunDirectory.resume(resume)
-    with directory:
-        _evolve(chosen, directory, line, resume=resume is not None)
+        ) as directory:
+            _evolve(chosen, directory, line, resume=False)
+        return
+    others = [f"--{name.replace('_', '-')}" for name in given if name not in _MAY_CHANGE]
+    if config is not None or others:
+        extra = "--config" if config is not None else others[0]
+        raise InputError(f"{extra} must not be given with --resume, which takes it from {resume}")
+    with RunDirectory.resume(resume) as directory:  # refuses another format before config.toml is read
+        _evolve(load_config(given, resume / "config.toml"), directory, line, resume=True)
 
 
 def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume: bool) -> None:
@@ -136,8 +135,8 @@ def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume:
         if not resume:
             directory.discard()
         raise
-    render(directory)
     _print(summary, directory)
+    render(directory, lambda text: click.echo(text, err=True))
 
 
 def _print(summary: Mapping[str, Any], directory: RunDirectory) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from eznas.console import Command, command_line, write_output
 from eznas.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = ["main"]
+
+_FINAL, _PROVISIONAL = "hall_of_fame.csv", "hall_of_fame.provisional.csv"
 
 _EPILOG = """\b
 Examples:
@@ -51,53 +51,67 @@ def main(context: click.Context, /, source: str, rank: int, form: str, output: P
     The Python file holds the program, where it comes from, and score(network, minibatch), and imports torch
     alone. PROGRAM may also be the name of a measure that is a program, or a file that was exported before.
     """
-    if Path(source).is_dir():
-        text, name, provenance = _of_run(Path(source), rank)
-    else:
-        text, name, provenance = _of_program(source)
-    written = _written(text, form, name, {**provenance, "exported_with": command_line(context)})
+    found = _of_run(Path(source), rank) if Path(source).is_dir() else _of_program(source)
+    written = _written(found, form, command_line(context))
     if output is None:
         click.echo(written, nl=not written.endswith("\n"))
     else:
         write_output(output, written if written.endswith("\n") else f"{written}\n")
 
 
-def _of_program(source: str) -> tuple[str, str, dict[str, Any]]:
-    from eznas.proxies import resolve_proxy
+@dataclass(frozen=True)
+class _Found:
+    """A program, and what else its Python file says."""
+
+    text: str
+    name: str
+    noise_seed: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def _of_program(source: str) -> _Found:
+    from eznas.proxies import read_noise_seed, resolve_proxy
 
     proxy = resolve_proxy(source)
     if not proxy.program:
         raise InputError(f"{source} is a measure written in Python, and only programs can be exported")
-    return proxy.program, "proxy" if proxy.name == source and "(" in source else proxy.name, {}
+    name = "proxy" if proxy.name == source and "(" in source else proxy.name
+    return _Found(proxy.program, name, read_noise_seed(Path(source)) if source.endswith(".py") else 0)
 
 
-def _of_run(path: Path, rank: int) -> tuple[str, str, dict[str, Any]]:
-    """Return a program of a run, and where it comes from."""
+def _of_run(path: Path, rank: int) -> _Found:
+    """Return a program of a run, and where it comes from.
+
+    A run that was stopped before its end has a provisional hall of fame only, which nothing was reported on.
+    """
     from eznas.run import RunDirectory
 
     directory = RunDirectory(path)
-    rows = directory.read_csv("hall_of_fame.csv")
+    provisional = (path / _PROVISIONAL).is_file() and not (path / _FINAL).is_file()
+    rows = directory.read_csv(_PROVISIONAL if provisional else _FINAL)
+    if not rows:
+        raise InputError(f"{path} must hold a program to export, but the run was stopped before it had one")
     if rank >= len(rows):
         raise InputError(f"--rank must be below {len(rows)}, the number of programs in {path}, got {rank}")
     manifest = directory.manifest()
-    facts = ("command", "seed", "target", "reported_on", "versions")
-    return (
-        rows[rank]["program"],
-        f"rank{rank}",
-        {
-            **{key: float(rows[rank][key]) for key in ("tau_train", "tau_validation", "tau_test") if rows[rank][key]},
-            **{key: manifest[key] for key in facts if key in manifest},
-        },
-    )
+    row = rows[rank]
+    facts = ("command", "seed", "target", *(() if provisional else ("reported_on",)), "versions")
+    provenance = {
+        **({"provisional": True} if provisional else {}),
+        **{key: float(row[key]) for key in ("tau_train", "tau_validation", "tau_test") if row.get(key)},
+        **{key: manifest[key] for key in facts if key in manifest},
+    }
+    return _Found(row["program"], f"rank{rank}", manifest["seed"], provenance)
 
 
-def _written(text: str, form: str, name: str, provenance: Mapping[str, Any]) -> str:
+def _written(found: _Found, form: str, command: str) -> str:
     from eznas.programs import parse
     from eznas.programs.export import to_dot, to_latex, to_python
 
-    node = parse(text)
+    node = parse(found.text)
     if form == "python":
-        return to_python(node, name=name, provenance=provenance)
+        provenance = {**found.provenance, "exported_with": command}
+        return to_python(node, name=found.name, provenance=provenance, noise_seed=found.noise_seed)
     if form == "latex":
         return to_latex(node)
     return to_dot(node) if form == "dot" else node.text

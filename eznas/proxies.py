@@ -8,7 +8,7 @@ from pathlib import Path
 from eznas.errors import InputError
 from eznas.scoring import Proxy
 
-__all__ = ["read_exported", "resolve_proxy"]
+__all__ = ["read_exported", "read_noise_seed", "resolve_proxy"]
 
 
 def resolve_proxy(text: str) -> Proxy:
@@ -32,6 +32,26 @@ def read_exported(path: Path) -> str:
     Raises:
         InputError: The file cannot be read or has no such text.
     """
+    program = _constants(path).get("PROGRAM")
+    if not isinstance(program, str):
+        raise InputError(f'{path} must hold PROGRAM = "..." as the files of eznas.export do')
+    return program
+
+
+def read_noise_seed(path: Path) -> int:
+    """Return the ``NOISE_SEED`` of an exported proxy, 0 where it has none; the file is read, never run.
+
+    Raises:
+        InputError: The file cannot be read, or its seed is no whole number.
+    """
+    seed = _constants(path).get("NOISE_SEED", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise InputError(f"{path}: NOISE_SEED must be a whole number, got {seed!r}")
+    return seed
+
+
+def _constants(path: Path) -> dict[str, object]:
+    """Return what a Python file assigns literally, by name; the first assignment of a name counts."""
     try:
         module = ast.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -40,9 +60,10 @@ def read_exported(path: Path) -> str:
         raise InputError(f"{path} must be a Python file: {error}") from error
     except SyntaxError as error:
         raise InputError(f"{path} must be a Python file: {error.msg} in line {error.lineno}") from error
+    found: dict[str, object] = {}
     for statement in module.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
-            named = any(isinstance(target, ast.Name) and target.id == "PROGRAM" for target in statement.targets)
-            if named and isinstance(statement.value.value, str):
-                return statement.value.value
-    raise InputError(f'{path} must hold PROGRAM = "..." as the files of eznas.export do')
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, statement.value.value)
+    return found

@@ -200,24 +200,31 @@ def load_model(place: str) -> nn.Module:
         place: ``package.module:callable``.
 
     Raises:
-        InputError: There is no such callable, or it does not return a network.
+        InputError: There is no such callable, it or its module raises, or it does not return a network.
     """
     from torch import nn
 
     module_name, colon, name = place.partition(":")
-    if not (module_name and colon and name):
+    if not (module_name and colon and name) or module_name.startswith("."):
         raise InputError(f"--model must be MODULE:CALLABLE, such as mypackage.models:small, got {place!r}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InputError(f"--model must name a module that can be imported: {error}") from error
+    except Exception as error:  # somebody's module may raise anything
+        raise InputError(
+            f"--model must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
+        ) from error
     function = getattr(module, name, None)
     if not callable(function):
         raise InputError(f"--model must name a callable, and {module_name} has no callable {name!r}")
-    network = function()
+    try:
+        network = function()
+    except Exception as error:  # somebody's function may raise anything
+        raise InputError(
+            f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{place} must return a torch.nn.Module, got {type(network).__name__}")
     return network

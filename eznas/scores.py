@@ -21,8 +21,6 @@ class Status(enum.Enum):
     """Building or running the network, or the proxy, raised."""
     CONSTANT = "constant"
     """The same value on every network: such a proxy has no rank correlation."""
-    INCOMPLETE = "incomplete"
-    """Too few networks were scored to compare the proxy with others."""
 
 
 @dataclass(frozen=True, slots=True)

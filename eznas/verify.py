@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 from eznas.console import Command, Progress, command_line, interval, print_table, to_json, write_output
 from eznas.errors import EznasError, InputError
 from eznas.run import versions
+from eznas.scores import Status
 
 if TYPE_CHECKING:
     from eznas.benchmarks import AccuracyTable
@@ -80,7 +82,13 @@ class _Verified:
 @click.option("--table", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own.")
 @click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
 @click.option("--target", metavar="NAME", help="Which accuracy: the name of a column of the table.")
-@click.option("--json", "json_file", metavar="FILE", type=Path, help="File for the correlations.")
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=Path,
+    help="File for the correlations; its seconds are those of all proxies together.",
+)
 @click.option("--csv", "csv_file", metavar="FILE", type=Path, help="File for the scores of every architecture.")
 @click.option(
     "--workers",
@@ -111,21 +119,29 @@ def main(
     images. Signs are kept: a proxy that ranks networks upside down has a negative tau.
     """
     for file in (json_file, csv_file):
-        if file is not None and not file.parent.is_dir():
-            raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
+        if file is not None:
+            _check_writable(file)
     benchmark = _benchmark(search_space, nds_space)
     verified = _verify(benchmark, dataset, proxies or _DEFAULT, quiet=quiet, **options)
     records = _records(verified, command_line(context))
+    if not quiet:
+        _print(verified)
     if json_file is not None:
         write_output(json_file, to_json(records) + "\n")
     if csv_file is not None:
         write_output(csv_file, _scores(verified))
-    if not quiet:
-        _print(verified)
     for index, record in enumerate(records):
         if record["n_networks"] == record["n_failed"]:
             detail = verified.matrix.scores[index][0].detail
             raise EznasError(f"{record['proxy']} has no value on any network: {detail}")
+
+
+def _check_writable(file: Path) -> None:
+    """Refuse a file that cannot be written before any time is spent on what it is to hold."""
+    if not file.parent.is_dir():
+        raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise InputError(f"{file} must be a file that can be written")
 
 
 def _benchmark(search_space: str, nds_space: str) -> str:
@@ -213,7 +229,7 @@ def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
                 "target": str(verified.table.target),
                 "n_networks": networks,
                 "n_failed": networks - found.n,
-                "statuses": {status.value: n for status, n in verified.matrix.statuses(index).items()},
+                "statuses": _statuses(verified, index),
                 "tau": found.tau,
                 "tau_low": found.tau_low,
                 "tau_high": found.tau_high,
@@ -228,6 +244,19 @@ def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def _statuses(verified: _Verified, proxy: int) -> dict[str, int]:
+    """Count the statuses of a proxy; a value that is the same on every network is no ranking."""
+    counts = verified.matrix.statuses(proxy)
+    if _is_constant(verified, proxy):
+        counts[Status.CONSTANT] = counts.pop(Status.OK)
+    return {status.value: count for status, count in counts.items()}
+
+
+def _is_constant(verified: _Verified, proxy: int) -> bool:
+    values = [score.value for score in verified.matrix.scores[proxy] if score.ok]
+    return len(values) > 1 and len(set(values)) == 1
 
 
 def _scores(verified: _Verified) -> str:
@@ -259,6 +288,9 @@ def _print(verified: _Verified) -> None:
             for proxy, found in zip(verified.matrix.proxies, verified.correlations, strict=True)
         ],
     )
+    for index, proxy in enumerate(verified.matrix.proxies):
+        if _is_constant(verified, index):
+            click.echo(f"{proxy.name} is constant: it has the same value on every network, and no rank correlation")
 
 
 if __name__ == "__main__":

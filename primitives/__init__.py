@@ -15,8 +15,8 @@ To add a primitive, write one function of tensors in the family it belongs to an
 
 Say in ``domain`` what happens at its edges, and add a value worked out by hand to the tests. It must be pure,
 treat each unit by itself and never raise: the probe tries it when it is registered, and the tests do on many
-shapes. It may call torch and plain functions of its own file, but use no closure or constant: exported
-proxies carry its source.
+shapes. Define it at the top of its file, since exported proxies carry its source: it may use torch, the standard
+library, and functions and constants at the top of this package's files, but no closure.
 '''
 
 from primitives import (  # noqa: F401 - importing a family registers its primitives

@@ -125,6 +125,7 @@ def normalize(x: Tensor) -> Tensor:
     name="normalize",
     formula="(x - mean) / std over the units, std with denominator u",
     domain="0 where all units are equal; NaN where one is not finite",
+    across_units=True,
 )
 def normalize_units(x: Tensor) -> Tensor:
     """Return the z-scores among the units of a network, ``u``."""
@@ -147,6 +148,7 @@ def softmax(x: Tensor) -> Tensor:
     name="softmax",
     formula="e^x / sum of e^x over the units",
     domain="NaN where a unit is NaN or infinite",
+    across_units=True,
 )
 def softmax_units(x: Tensor) -> Tensor:
     """Return the softmax among the units of a network, ``u``."""

@@ -39,12 +39,15 @@ def probe(
     args: Sequence[Kind],
     result: Kind,
     literals: Sequence[float] = (),
+    *,
+    across_units: bool = False,
 ) -> None:
     """Check that ``function`` is pure, keeps dtype and declared shape, and treats each unit by itself.
 
     It is called on a stack of five members (units on the tensor floor, networks above it) that hold normal
     values, zeros, negatives, infinities and a NaN, and on each member alone; in float32 and float64, and with
-    every combination of arguments whose last axes are reduced to length 1.
+    every combination of arguments whose last axes are reduced to length 1. From units to units it must also
+    treat each unit by itself, unless it is declared ``across_units``.
 
     Raises:
         ProbeError: It is not; the message names the input.
@@ -60,13 +63,14 @@ def probe(
                 _stack(kind, narrow, dtype, position)
                 for position, (kind, narrow) in enumerate(zip(operands, reduced, strict=True))
             ]
-            _check(
-                case,
-                lambda *values, literal=literal: function(*values, *literal),
-                tensors,
-                operands[0].floor,
-                result,
-            )
+            called = functools.partial(_with_literal, function, literal)
+            _check(case, called, tensors, operands[0].floor, result)
+            if operands[0] is result is Kind.UNIT and not across_units:
+                _check_units(case, called, tensors)
+
+
+def _with_literal(function: Callable[..., Tensor], literal: tuple[float, ...], *values: Tensor) -> Tensor:
+    return function(*values, *literal)
 
 
 def _check(case: str, function: Callable[..., Tensor], tensors: list[Tensor], floor: Floor, result: Kind) -> None:
@@ -88,10 +92,16 @@ def _check(case: str, function: Callable[..., Tensor], tensors: list[Tensor], fl
     for member, value, fill in zip(members, alone, _FILLS, strict=True):
         if value.shape != out[member].shape:
             raise ProbeError(f"{case}: must give the {fill} member the same shape alone and in a stack")
-    separate = torch.stack(alone).view_as(out)
-    tolerance = 1e-4 if out.dtype == torch.float32 else 1e-9
-    if not torch.allclose(separate, out, rtol=tolerance, atol=tolerance, equal_nan=True):
+    if not _close(torch.stack(alone).view_as(out), out):
         raise ProbeError(f"{case}: must give each member the same value alone and in a stack of {_FILLS}")
+
+
+def _check_units(case: str, function: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+    out = _call(case, function, tensors)
+    units = range(out.shape[-1])
+    parts = [[one if one.shape[-1] == 1 else one[..., unit : unit + 1] for one in tensors] for unit in units]
+    if not _close(torch.cat([_call(case, function, part) for part in parts], -1), out):
+        raise ProbeError(f"{case}: must give each unit the same value alone and among others, or say across_units")
 
 
 def _call(case: str, function: Callable[..., Tensor], tensors: Sequence[Tensor]) -> Tensor:
@@ -102,6 +112,11 @@ def _call(case: str, function: Callable[..., Tensor], tensors: Sequence[Tensor])
     if not isinstance(out, Tensor):
         raise ProbeError(f"{case}: must return a tensor, got {type(out).__name__}")
     return out
+
+
+def _close(left: Tensor, right: Tensor) -> bool:
+    tolerance = 1e-4 if right.dtype == torch.float32 else 1e-9
+    return torch.allclose(left, right, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def _same(left: Tensor, right: Tensor) -> bool:

@@ -158,7 +158,7 @@ def entropy(x: Tensor) -> Tensor:
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
     formula="the value below which a fraction q of the entries lies, linear between order statistics",
-    domain="NaN between two infinities of opposite sign",
+    domain="infinite beside an infinity; NaN between two infinities of opposite sign",
     parameter=Parameter("fraction", choices=(0.1, 0.5, 0.9), low=0.0, high=1.0),
 )
 def quantile(x: Tensor, q: float) -> Tensor:
@@ -169,5 +169,6 @@ def quantile(x: Tensor, q: float) -> Tensor:
     value = entries.kthvalue(below + 1, 1).values
     if position > below:
         above = entries.kthvalue(below + 2, 1).values
-        value = torch.where(value == above, value, value.lerp(above, position - below))
+        finite = value.isfinite() & above.isfinite()
+        value = torch.where(finite, value.lerp(above, position - below), value + above)
     return torch.where(entries.isnan().any(1), torch.nan, value)

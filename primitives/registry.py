@@ -75,6 +75,7 @@ class Primitive:
         commutative: Whether the order of two arguments is free.
         increasing: Whether it is a strictly increasing function of its only tensor argument wherever it is
             finite.
+        across_units: Whether a function from units to units reads other units than the one it gives.
         parameter: The literal argument, if it has one (always the last).
     """
 
@@ -88,6 +89,7 @@ class Primitive:
     latex: str
     commutative: bool = False
     increasing: bool = False
+    across_units: bool = False
     parameter: Parameter | None = None
     doc: str = field(default="", repr=False)
 
@@ -122,6 +124,7 @@ def primitive(
     latex: str = "",
     commutative: bool = False,
     increasing: bool = False,
+    across_units: bool = False,
     parameter: Parameter | None = None,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     r"""Register the decorated function as a primitive, after probing it.
@@ -135,12 +138,14 @@ def primitive(
         latex: See ``Primitive``; ``\operatorname{name}(...)`` by default.
         commutative: See ``Primitive``.
         increasing: See ``Primitive``.
+        across_units: See ``Primitive``.
         parameter: See ``Primitive``.
 
     Raises:
         KindError: Another primitive of this name takes the same kinds.
         primitives.probe.ProbeError: The function raises, changes its inputs, gives another shape than it
-            declares, or gives another value on a stack of units than on each unit alone.
+            declares, or gives another value on a stack of units than on each unit alone (from units to
+            units, unless it is declared ``across_units``).
     """
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -157,13 +162,15 @@ def primitive(
             latex=template,
             commutative=commutative,
             increasing=increasing,
+            across_units=across_units,
             parameter=parameter,
             doc=function.__doc__ or "",
         )
         for signature in record.signatures:
             if (final, signature.args) in _BY_KINDS:
                 raise KindError(f"{final}{signature} is registered already; choose another name")
-            probe(final, function, signature.args, signature.result, parameter.choices if parameter else ())
+            literals = parameter.choices if parameter else ()
+            probe(final, function, signature.args, signature.result, literals, across_units=across_units)
         for signature in record.signatures:
             _BY_KINDS[final, signature.args] = (record, signature.result)
         _PRIMITIVES.setdefault(final, []).append(record)

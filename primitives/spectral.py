@@ -80,7 +80,8 @@ def spectral_norm(x: Tensor) -> Tensor:
 
 
 def _log_abs_det(matrix: Tensor) -> Tensor:
-    value = torch.linalg.slogdet(matrix).logabsdet.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # NaN: a zero pivot
+    value: Tensor = torch.linalg.slogdet(matrix).logabsdet
+    value = value.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # a zero pivot may leave NaN behind: singular
     return value + (matrix * 0).sum((1, 2))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch: every test process keeps to one core
 
 
 @pytest.fixture(scope="session")

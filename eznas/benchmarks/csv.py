@@ -207,15 +207,15 @@ class _Cells:
 
 
 def _target(path: Path, cells: _Cells, dataset: str) -> Target:
-    if cells.target != _ACCURACY:
-        return Target(dataset, "unknown", None, f"column {cells.target!r} of {path.name}")
-    plain = Target(dataset, "unknown", None, f"as in {path.name}")
     facts = cells.facts
     said = facts.get("dataset", dataset)
     if said != dataset:
         raise InputError(
             f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}"
         )
+    if cells.target != _ACCURACY:
+        return Target(dataset, "unknown", None, f"column {cells.target!r} of {path.name}")
+    plain = Target(dataset, "unknown", None, f"as in {path.name}")
     split = facts.get("split", plain.split)
     if split not in _SPLITS:
         raise InputError(f"{path}: split must be one of {', '.join(_SPLITS)}, got {split!r}")

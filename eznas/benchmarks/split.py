@@ -24,9 +24,9 @@ def sample_splits(
 
     The test part is drawn first, uniformly from the whole table; then validation, uniformly from the
     architectures whose ``space.canonical`` is not that of a test architecture; then training, likewise.
-    Within one part several architectures may have the same canonical form. The parts are prefixes of one
-    random order: a smaller test part is the beginning of a larger one, and it does not depend on the other
-    sizes.
+    Within one part several architectures may have the same canonical form. A smaller test part is the
+    beginning of a larger one, and it does not depend on the other sizes; the other parts depend on those drawn
+    before them.
 
     Args:
         table: The accuracies.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from eznas.capture import preserve, record, statistics, units
 from eznas.capture.preserve import preserved
 from eznas.capture.record import RecordError
 from eznas.capture.statistics import record_statistics
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
 
 __all__ = [
-    "STANDALONE",
-    "STANDALONE_IMPORTS",
     "Capture",
     "CaptureError",
     "NoUnitsError",
@@ -34,25 +31,6 @@ __all__ = [
     "explained",
     "preserved",
 ]
-
-STANDALONE: tuple[object, ...] = (
-    Unit, Unformed, ShapeGroup, Capture,
-    *record.STANDALONE, *preserve.STANDALONE, *units.STANDALONE, *statistics.STANDALONE,
-)  # fmt: skip
-"""The classes and functions that an exported proxy inlines, in order; together they import torch alone."""
-
-STANDALONE_IMPORTS = (
-    "import contextlib",
-    "import random",
-    "import weakref",
-    "from collections.abc import Callable, Collection, Iterator, Mapping, Sequence",
-    "from dataclasses import dataclass",
-    "from typing import Any",
-    "import torch",
-    "from torch import Tensor, nn, stack",
-    "from torch.overrides import TorchFunctionMode",
-)
-"""The imports that they need."""
 
 
 class CaptureError(EznasError):
@@ -85,7 +63,8 @@ def capture(
 
     Args:
         network: Maps ``b x c x h x w`` images to ``b x classes`` logits; it is left as it was found, also
-            where this raises, and the minibatch is moved to its device.
+            where this raises, and the minibatch is moved to its device. Only what its forward pass writes to
+            its own parameters stays; that raises, unless it is hidden from torch behind ``.data``.
         minibatch: Images, labels, noise and perturbed images.
         statistics: Names from ``primitives.STATISTICS``; None for all. Only the passes that they need run.
         units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"``
@@ -94,7 +73,7 @@ def capture(
     Raises:
         InputError: A statistic or ``units`` is unknown.
         NoUnitsError: The network has no units.
-        CaptureError: The network does not return logits, or cannot be recorded.
+        CaptureError: The network does not return logits, overwrites its parameters, or cannot be recorded.
         Exception: Whatever the network raises.
     """
     names = dict.fromkeys(STATISTICS if statistics is None else statistics)

@@ -15,28 +15,30 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["STANDALONE", "device_of", "preserved"]
+__all__ = ["device_of", "preserved"]
 
 
 @contextlib.contextmanager
 def preserved(network: nn.Module) -> Iterator[None]:
     """Run the block in a fixed random state and undo what it leaves behind, also where it raises.
 
-    Restored are the modules' training flags, the buffers (which tensors they are, and their values), and the
-    random states of torch and of Python. A network that draws random numbers draws the same ones every time.
-    A ``torch.inference_mode`` of the caller does not apply inside.
+    Restored are the modules' training flags, the buffers (which there are, None among them, which tensors they
+    are, and their values), and the random states of torch and of Python. A network that draws random numbers
+    draws the same ones every time. A ``torch.inference_mode`` of the caller does not apply inside.
 
     Raises:
         RecordError: The network was built under ``torch.inference_mode``.
     """
     flags = [(module, module.training) for module in network.modules()]
-    buffers = [  # named_buffers, and setting a flag that is set already, would take longer than all the rest
-        (module, name, buffer, buffer.detach().clone())
+    # named_buffers, and setting a flag that is set already, would take longer than all the rest
+    held = [
+        (module, dict(module._buffers), set(module._non_persistent_buffers_set))  # noqa: SLF001
         for module, _ in flags
-        for name, buffer in module._buffers.items()  # noqa: SLF001
-        if buffer is not None
     ]
-    for tensor in (next(network.parameters(), None), *(buffer for _, _, buffer, _ in buffers)):
+    buffers = [
+        (buffer, buffer.detach().clone()) for _, named, _ in held for buffer in named.values() if buffer is not None
+    ]
+    for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in buffers)):
         if tensor is not None and tensor.is_inference():
             raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
     device = device_of(network)
@@ -56,9 +58,13 @@ def preserved(network: nn.Module) -> Iterator[None]:
             if module.training != training:
                 module.training = training
         with torch.no_grad():
-            for module, name, buffer, value in buffers:
-                if getattr(module, name) is not buffer:
-                    setattr(module, name, buffer)
+            for module, named, passing in held:
+                now = module._buffers  # noqa: SLF001
+                if now.keys() != named.keys() or any(now[name] is not buffer for name, buffer in named.items()):
+                    now.clear()
+                    now.update(named)
+                    module._non_persistent_buffers_set = passing  # noqa: SLF001
+            for buffer, value in buffers:
                 if 0 not in buffer.stride():  # an expanded one cannot be written to
                     buffer.copy_(value)
 
@@ -67,7 +73,3 @@ def device_of(network: nn.Module) -> torch.device:
     """Return where the network's first parameter lives; the CPU for a network without parameters."""
     parameter = next(network.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
-
-
-STANDALONE = (preserved, device_of)
-"""What an exported proxy inlines, in order."""

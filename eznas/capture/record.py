@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["STANDALONE", "Layer", "RecordError", "Recorded", "Recorder", "argument", "version", "weight_name"]
+__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "version", "weight_name"]
 
 
 class RecordError(RuntimeError):
@@ -288,10 +288,3 @@ def latest(made: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Ten
     """Return where the tensor came from, or None where that is unknown or it was written to since."""
     found = made.get(id(tensor))
     return found[2] if found and found[0]() is tensor and found[1] == version(tensor) else None
-
-
-STANDALONE = (
-    *(RecordError, Recorded, Layer, Recorder),
-    *(weight_name, argument, flattened, overwriting, version, latest),
-)
-"""What an exported proxy inlines, in order."""

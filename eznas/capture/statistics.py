@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.preserve import device_of, preserved
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, version
 from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
 from eznas.capture.units import form_units
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-__all__ = ["STANDALONE", "record_statistics", "watched_forward"]
+__all__ = ["record_statistics", "watched_forward"]
 
 
 def record_statistics(
@@ -150,12 +150,18 @@ def watched_forward(network: nn.Module, images: Tensor, recorder: Recorder) -> t
         The logits, ``b x classes``, and the images as the leaf of the graph, if there is a graph.
 
     Raises:
-        RecordError: The network does not give logits, or cannot be watched.
+        RecordError: The network does not give logits, overwrites a parameter, or cannot be watched.
     """
     leaf = images.to(device_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
     entering = leaf.clone()  # which the network may overwrite
+    versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
     with recorder:
         logits = network(entering)
+    for name, parameter in recorder.parameters.items():
+        if version(parameter) != versions[name]:
+            raise RecordError(
+                f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
+            )
     recorder.check()
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):  # noqa: PLR2004
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
@@ -228,10 +234,3 @@ def assemble(units: tuple[Unit, ...], unformed: tuple[Unformed, ...], found: Map
         ),
         images={name: tensors[0][None] for name, tensors in found.items() if name.startswith("image")},
     )
-
-
-STANDALONE = (
-    *(record_statistics, plan_passes, run_pass, watched_forward),
-    *(values_of, gradients_of, mean_loss, assemble),
-)
-"""What an exported proxy inlines, in order."""

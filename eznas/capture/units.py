@@ -5,7 +5,7 @@ from __future__ import annotations
 from eznas.capture.record import Layer, Recorder, RecordError, weight_name
 from eznas.capture.types import Unformed
 
-__all__ = ["STANDALONE", "UnitlessError", "form_units"]
+__all__ = ["UnitlessError", "form_units"]
 
 
 class UnitlessError(RecordError):
@@ -57,7 +57,3 @@ def flaw(layer: Layer) -> str:
     if not layer.normalised:
         missing.append("no normalisation behind")
     return ", ".join(missing)
-
-
-STANDALONE = (UnitlessError, form_units, flaw)
-"""What an exported proxy inlines, in order."""

@@ -101,10 +101,10 @@ def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: i
     )
 
 
-def _choice(row: Row) -> tuple[float, float, int]:
-    """Order rows by coverage, then by tau on the validation networks, then by simplicity."""
+def _choice(row: Row) -> tuple[int, float, int]:
+    """Order rows by the number of validation networks scored, then by tau on them, then by simplicity."""
     tau = row.validation.tau
-    return (-row.coverage, -tau if np.isfinite(tau) else np.inf, row.complexity)
+    return (-row.validation.n, -tau if np.isfinite(tau) else np.inf, row.complexity)
 
 
 def _row(setting: Setting, matrix: ScoreMatrix, index: int, candidates: Sequence[Individual], seed: int) -> Row:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from eznas.programs import reductions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eznas.gp.individual import Individual
 
 __all__ = ["HallOfFame"]
+
+_ALIKE = 0.5
+"""From this share of common reductions on, two programs are variations of each other."""
 
 
 class HallOfFame:
@@ -40,14 +45,22 @@ class HallOfFame:
                 changed = True
         return changed
 
-    def front(self) -> list[Individual]:
-        """Return the members that are better than every simpler one, the simplest first."""
-        front: list[Individual] = []
-        for size in sorted(self.members):
-            if not front or self.worth(self.members[size]) > self.worth(front[-1]):
-                front.append(self.members[size])
-        return front
-
     def candidates(self, count: int) -> list[Individual]:
-        """Return at most ``count`` members to look at more closely: the best by worth, then the simplest."""
-        return sorted(self.members.values(), key=lambda one: (-self.worth(one), one.program.size))[:count]
+        """Return at most ``count`` members to look at more closely: the best by worth, of different kinds.
+
+        A member that reads mostly the same reductions as a better one says little new, so it waits until all others
+        have had their turn.
+        """
+        ranked = sorted(self.members.values(), key=lambda one: (-self.worth(one), one.program.size))
+        chosen: list[Individual] = []
+        for one in ranked:
+            if all(_likeness(one, other) < _ALIKE for other in chosen):
+                chosen.append(one)
+        chosen += [one for one in ranked if one not in chosen]
+        return chosen[:count]
+
+
+def _likeness(one: Individual, other: Individual) -> float:
+    """Return the share of reductions that two programs have in common: intersection over union."""
+    first, second = set(reductions([one.program])), set(reductions([other.program]))
+    return len(first & second) / len(first | second)

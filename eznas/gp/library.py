@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.gp.grammar import options, random_reduction
-from eznas.gp.variation import is_reduction, vary_reduction
-from eznas.programs import Node, apply, parse, preorder
+from eznas.gp.variation import vary_reduction
+from eznas.programs import apply
 from eznas.scores import Status
 from primitives import Kind
 
@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from eznas.fitness import Examiner
+    from eznas.programs import Node
 
-__all__ = ["Entry", "Library", "reductions_of"]
+__all__ = ["Entry", "Library"]
 
 _DEEPEST = 3
-
-
-def reductions_of(program: Node) -> list[Node]:
-    """Return the distinct reductions that a program is built from."""
-    return list(dict.fromkeys(node for node in preorder(program) if is_reduction(node)))
 
 
 @dataclass(frozen=True)
@@ -127,9 +123,9 @@ class Library:
 
     def prune(self, used: Collection[Node]) -> None:
         """Drop the reductions of least merit that no program uses, down to the size."""
-        spare = sorted((entry.merit, node.text) for node, entry in self.entries.items() if node not in used)
-        excess = max(0, len(self.entries) - self._size)
-        dropped = [parse(text, Kind.UNIT) for _, text in spare[:excess]]
+        spare = [entry for node, entry in self.entries.items() if node not in used]
+        spare.sort(key=lambda entry: (entry.merit, entry.reduction.text))
+        dropped = [entry.reduction for entry in spare[: max(0, len(self.entries) - self._size)]]
         for node in dropped:
             del self.entries[node]
         for panel in self._examiner.panels:

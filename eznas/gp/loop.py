@@ -8,7 +8,6 @@ on. Thousands of programs are judged for each visit to the networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deap import tools
@@ -17,61 +16,38 @@ from eznas.errors import EznasError
 from eznas.gp.chance import from_json, to_json
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
-from eznas.gp.library import Entry, Library, reductions_of
+from eznas.gp.individual import Individual
+from eznas.gp.library import Library
 from eznas.gp.population import Breeder
-from eznas.programs import Node, parse
+from eznas.programs import parse
+from eznas.programs import reductions as reductions_of
 from eznas.seeds import python_rng
 from primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from eznas.config import EvolveConfig
     from eznas.fitness import Examiner
-    from eznas.gp.individual import Individual
+    from eznas.gp.library import Entry
     from eznas.gp.listener import Listener
+    from eznas.programs import Node
 
-__all__ = ["Evolution", "Settings"]
+__all__ = ["Evolution"]
 
 _IMMIGRANTS = 0.05
 """Share of every generation that is bred from nothing."""
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides the course of evolution, together with the examiner's networks.
-
-    Args:
-        seed: Seed of every draw.
-        population: Individuals that live on after a generation, and offspring bred in one.
-        library: Most reductions kept, and number drawn at the start.
-        expansion: Reductions drawn in each later expansion.
-        expansion_every: Generations between expansions.
-        objective: ``"tau"`` or ``"pareto"``.
-        tournament: Size of the tournaments.
-        parsimony: Fitness taken off for each node.
-        max_size: Most nodes of a program.
-        max_height: Greatest height of a program.
-    """
-
-    seed: int
-    population: int
-    library: int
-    expansion: int
-    expansion_every: int
-    objective: str
-    tournament: int
-    parsimony: float
-    max_size: int
-    max_height: int
+_EXPANSION = 4
+"""An expansion draws one reduction for every so many that the library holds."""
 
 
 class Evolution:
     """The state of a run and how it moves on.
 
     Args:
-        settings: See ``Settings``.
+        config: Sizes, limits and seed.
         examiner: Judges programs on the training and validation networks.
-        workers: See ``over_networks``.
         listener: Is told of stages and steps.
 
     Attributes:
@@ -81,23 +57,16 @@ class Evolution:
         logbook: DEAP's record of every generation.
     """
 
-    def __init__(self, settings: Settings, examiner: Examiner, workers: int, listener: Listener) -> None:
-        self.settings = settings
+    def __init__(self, config: EvolveConfig, examiner: Examiner, listener: Listener) -> None:
+        self.config = config
         self.generation = 0
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
-        self.library = Library(examiner, settings.library, workers, listener.advance)
-        self.breeder = Breeder(
-            examiner,
-            settings.objective,
-            settings.tournament,
-            settings.parsimony,
-            settings.max_size,
-            settings.max_height,
-        )
+        self.library = Library(examiner, config.library, config.workers, listener.advance)
+        self.breeder = Breeder(examiner, config)
         self._panels = examiner.panels
-        self._rng = python_rng(settings.seed, "evolution")
+        self._rng = python_rng(config.seed, "evolution")
         self._listener = listener
 
     def start(self, seeds: Sequence[Node] = ()) -> None:
@@ -109,47 +78,46 @@ class Evolution:
         Raises:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
-        planted = [reduction for seed in seeds for reduction in reductions_of(seed)]
-        drawn = self.library.propose(self._rng, self.settings.library, planted)
+        planted = [reduction for seed in seeds for reduction in reductions_of([seed])]
+        drawn = self.library.propose(self._rng, self.config.library, planted)
         self._visit(list(dict.fromkeys([*planted, *drawn])))
         if not self.library.entries:
             raise EznasError(
                 "none of the reductions drawn is finite and different between the networks; "
                 f"look at the first failure: {self._first_failure()}"
             )
-        sown = [seed for seed in seeds if all(node in self.library.entries for node in reductions_of(seed))]
+        sown = [seed for seed in seeds if all(node in self.library.entries for node in reductions_of([seed]))]
         if len(sown) < len(seeds):
             self._listener.message(
                 f"{len(seeds) - len(sown)} seed program(s) are not finite on every network; left out"
             )
         singles = [entry.best for entry in self.library.entries.values()]
-        fresh = [self._immigrant() for _ in range(self.settings.population)]
+        fresh = [self._immigrant() for _ in range(self.config.population)]
         first = [*sown, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
         self._live_on(self.breeder.individuals(list(dict.fromkeys(first))))
 
     def step(self) -> None:
         """Do one generation, after an expansion where one is due."""
-        settings = self.settings
         if self.expansion_is_due():
             self.expand()
         reductions = self.library.reductions
-        offspring = self.breeder.offspring(self._rng, self.population, settings.population, reductions)
-        immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * settings.population))]
+        offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions)
+        immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
         bred = dict.fromkeys([*offspring, *filter(self.breeder.fits, immigrants)])
         self._live_on([*self.population, *self.breeder.individuals(list(bred))])
         self.generation += 1
 
     def expand(self) -> None:
         """Visit the networks for new reductions and let programs with them join the population."""
-        parents = list(dict.fromkeys(node for one in self.population for node in reductions_of(one.program)))
-        entries = self._visit(self.library.propose(self._rng, self.settings.expansion, parents))
-        self.library.prune(self._used())
+        parents = reductions_of([one.program for one in self.population])
+        entries = self._visit(self.library.propose(self._rng, max(1, self.config.library // _EXPANSION), parents))
+        self.library.prune(parents)
         grafts = [entry.best for entry in entries if entry.reduction in self.library.entries]
         self._live_on([*self.population, *self.breeder.individuals(list(dict.fromkeys(grafts)))])
 
     def expansion_is_due(self) -> bool:
         """Whether the next step begins by visiting the networks."""
-        return bool(self.generation) and self.generation % self.settings.expansion_every == 0
+        return bool(self.generation) and self.generation % self.config.expansion_every == 0
 
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
         steps = sum(len(panel.architectures) for panel in self._panels)
@@ -158,16 +126,12 @@ class Evolution:
 
     def _live_on(self, individuals: Sequence[Individual]) -> None:
         self.hall.update(individuals)
-        self.population = self.breeder.survivors(self._rng, individuals, self.settings.population)
+        self.population = self.breeder.survivors(self._rng, individuals, self.config.population)
         if not self.population:
             raise EznasError("no program has a rank correlation on the training networks")
 
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
-
-    def _used(self) -> set[Node]:
-        programs = [one.program for one in [*self.population, *self.hall.members.values()]]
-        return {node for program in programs for node in reductions_of(program)}
 
     def _first_failure(self) -> str:
         for panel in self._panels:
@@ -184,16 +148,29 @@ class Evolution:
             "tried": sorted(self.library.tried),
             "rejected": dict(self.library.rejected),
             "population": [one.program.text for one in self.population],
-            "hall": [one.program.text for one in self.hall.members.values()],
+            "hall": [[one.program.text, one.tau_train, one.tau_validation] for one in self.hall.members.values()],
             "statuses": dict(self.breeder.statuses),
             "judged": self.breeder.judged,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up the state that ``state`` returned, visiting the networks for the library's vectors."""
-        self._visit([parse(text, Kind.UNIT) for text in state["library"]])
+        """Take up the state that ``state`` returned, visiting the networks for the library's vectors.
+
+        Raises:
+            EznasError: The networks do not give now what they gave then.
+        """
+        library = [parse(text, Kind.UNIT) for text in state["library"]]
+        self._visit(library)
+        if self.library.reductions != library:
+            raise EznasError(
+                "the networks must give what they gave when the checkpoint was written, but some reductions are not "
+                "finite any more; resume on the same device and with the same versions"
+            )
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
-        self.hall.update(self.breeder.individuals([parse(text) for text in state["hall"]]))
+        self.hall.update(
+            Individual(parse(text), train, validation, b"", self.breeder.toolbox.fitness())
+            for text, train, validation in state["hall"]
+        )
         self.generation = state["generation"]
         self._rng = from_json(state["random"])
         self.library.tried = set(state["tried"])

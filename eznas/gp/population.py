@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
+    from eznas.config import EvolveConfig
     from eznas.fitness import Examiner, Verdict
 
 __all__ = ["Breeder", "make_toolbox"]
@@ -38,14 +39,15 @@ def make_toolbox(objective: str, tournament: int) -> base.Toolbox:
     """Register selection and variation in a DEAP toolbox.
 
     Args:
-        objective: ``"tau"`` for tournaments, ``"pareto"`` for NSGA-II on tau, complexity and cost.
+        objective: ``"tau"`` for tournaments; ``"pareto"`` for survival by NSGA-II on tau, complexity and cost, with
+            parents drawn uniformly from the survivors.
         tournament: Size of the tournaments.
     """
     toolbox = base.Toolbox()
     if objective == "pareto":
         toolbox.register("fitness", ParetoFitness)
         toolbox.register("survive", tools.selNSGA2)
-        toolbox.register("select", tools.selTournament, tournsize=2)
+        toolbox.register("select", tools.selRandom)
     else:
         toolbox.register("fitness", TauFitness)
         toolbox.register("survive", tools.selBest)
@@ -60,33 +62,19 @@ class Breeder:
 
     Args:
         examiner: Judges programs.
-        objective: See ``make_toolbox``.
-        tournament: See ``make_toolbox``.
-        parsimony: Fitness taken off for each node.
-        max_size: Most nodes of a program.
-        max_height: Greatest height of a program.
+        config: Says the objective, the tournaments' size, the price of a node and the limits.
     """
 
-    def __init__(
-        self,
-        examiner: Examiner,
-        objective: str,
-        tournament: int,
-        parsimony: float,
-        max_size: int,
-        max_height: int,
-    ) -> None:
-        self.toolbox = make_toolbox(objective, tournament)
+    def __init__(self, examiner: Examiner, config: EvolveConfig) -> None:
+        self.toolbox = make_toolbox(config.objective, config.tournament)
         self.statuses: Counter[str] = Counter()
         self.judged = 0
-        self._pareto = objective == "pareto"
         self._examiner = examiner
-        self._parsimony = parsimony
-        self._max_size, self._max_height = max_size, max_height
+        self._config = config
 
     def fits(self, program: Node) -> bool:
         """Whether a program keeps the limits on size and height."""
-        return program.size <= self._max_size and program.height <= self._max_height
+        return program.size <= self._config.max_size and program.height <= self._config.max_height
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
         """Judge programs and return an individual for each that has a tau; the others are counted by status."""
@@ -100,8 +88,8 @@ class Breeder:
         return made
 
     def _make(self, program: Node, verdict: Verdict) -> Individual:
-        objectives: tuple[float, ...] = (verdict.tau_train - self._parsimony * program.size,)
-        if self._pareto:
+        objectives: tuple[float, ...] = (verdict.tau_train - self._config.parsimony * program.size,)
+        if self._config.objective == "pareto":
             objectives = (verdict.tau_train, float(complexity(program)), cost(program))
         return Individual.make(
             program,

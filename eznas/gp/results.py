@@ -56,12 +56,15 @@ def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
 
 
 def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> None:
-    """Write ``hall_of_fame.csv`` while evolution goes on: taus are those of the breeding conditions, tests not done."""
+    """Write ``hall_of_fame.provisional.csv`` while evolution goes on.
+
+    The taus are those of the breeding conditions; nothing has seen the test networks yet.
+    """
     rows = [
         (one.program.size, one.tau_train, one.tau_validation, None, 1.0, one.program.text)
         for one in evolution.hall.candidates(len(evolution.hall.members))
     ]
-    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
+    directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)
 
 
 def write_results(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eznas.errors import InputError
+from eznas.errors import EznasError, InputError
 from eznas.fitness import Examiner
 from eznas.gp.finish import BASELINES, finish
-from eznas.gp.loop import Evolution, Settings
+from eznas.gp.loop import Evolution
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
 from eznas.gp.setting import Setting
 from eznas.programs import parse
@@ -27,7 +27,8 @@ CANDIDATES = 6
 """Members of the hall of fame that are scored at full size."""
 
 _CHECKPOINT_SECONDS = 10.0
-_SAFETY = 1.5
+_SAFETY = 2.0
+"""The programs that are confirmed take longer than the baselines that the time is measured with."""
 
 
 class _Clock:
@@ -49,7 +50,8 @@ class _Clock:
 def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool, listener: Listener) -> dict[str, Any]:
     """Evolve proxies and leave a complete run directory.
 
-    The time budget covers everything: evolution stops early enough for the confirmation at full size. An interrupt
+    The time budget covers everything after the first visit to the networks: evolution stops early enough for the
+    confirmation at full size. An interrupt
     (Ctrl-C) during evolution ends it there; what was found so far is confirmed and reported, and the run can still be
     resumed.
 
@@ -74,6 +76,8 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     evolution = _evolution(config, setting, listener)
     reserve = _SAFETY * _seconds_at_full_size(config, setting, listener)
     stopped_by = _Course(config, evolution, directory, clock, reserve, listener).run(checkpoint)
+    if not evolution.hall.members:
+        raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     finished = finish(setting, evolution.hall, CANDIDATES, config.seed, config.workers, listener)
     return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
 
@@ -82,19 +86,7 @@ def _evolution(config: EvolveConfig, setting: Setting, listener: Listener) -> Ev
     networks = (*setting.train, *setting.validation)
     panels = [Panel(condition, networks) for condition in setting.breeding]
     examiner = Examiner(panels, setting.accuracies(setting.train), setting.accuracies(setting.validation))
-    settings = Settings(
-        seed=config.seed,
-        population=config.population,
-        library=config.library,
-        expansion=max(1, config.library // 4),
-        expansion_every=config.expansion_every,
-        objective=config.objective,
-        tournament=config.tournament,
-        parsimony=config.parsimony,
-        max_size=config.max_size,
-        max_height=config.max_height,
-    )
-    return Evolution(settings, examiner, config.workers, listener)
+    return Evolution(config, examiner, listener)
 
 
 def _seconds_at_full_size(config: EvolveConfig, setting: Setting, listener: Listener) -> float:
@@ -137,6 +129,7 @@ class _Course:
         except KeyboardInterrupt:
             if not evolution.hall.members:
                 raise
+            write_logbook(self._directory, evolution)
             self._listener.message("interrupted: confirming what was found so far; press Ctrl-C again to stop at once")
             return "interrupt"
         self._save()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eznas.benchmarks import AccuracyTable, load_table, sample_splits
+from eznas.errors import InputError
 from eznas.minibatch import Minibatch, load_minibatch
 from eznas.scoring import Condition, resolve_device
 from eznas.spaces import SPACES, SearchSpace
@@ -57,6 +58,11 @@ class Setting:
         space = SPACES[table.space]
         sizes = (config.networks, config.validation_networks, config.test_networks)
         train, validation, test = sample_splits(table, sizes, config.seed, space)
+        for name, part in (("training", train), ("validation", validation), ("test", test)):
+            if len({*_accuracies(table, part)}) == 1:
+                raise InputError(
+                    f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; ask for more"
+                )
         pixels = space.fidelities["full"].pixels
         minibatch = load_minibatch(config.images, config.batch_size, pixels=pixels, seed=config.seed)
         names = space.reduced if config.fidelity == "reduced" else ("full",)
@@ -78,5 +84,9 @@ class Setting:
 
     def accuracies(self, architectures: tuple[str, ...]) -> NDArray[np.float64]:
         """Return the accuracies of architectures, in percent."""
-        place = {architecture: index for index, architecture in enumerate(self.table.architectures)}
-        return self.table.accuracies[[place[architecture] for architecture in architectures]]
+        return _accuracies(self.table, architectures)
+
+
+def _accuracies(table: AccuracyTable, architectures: tuple[str, ...]) -> NDArray[np.float64]:
+    place = {architecture: index for index, architecture in enumerate(table.architectures)}
+    return table.accuracies[[place[architecture] for architecture in architectures]]

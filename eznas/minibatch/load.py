@@ -35,10 +35,11 @@ _CHUNK = 1000
 def load_minibatch(source: str, batch_size: int, *, pixels: int = 32, seed: int = 0) -> Minibatch:
     """Return ``batch_size`` images from a source, ``b x 3 x pixels x pixels``.
 
-    Images are drawn uniformly without replacement; a smaller minibatch is the beginning of a larger one. Grey
-    images are repeated to three channels. Each channel is brought to mean 0 and standard deviation 1 over all
-    images of the source, or over those drawn where the source is a folder of pictures, and the images are
-    then resized. A folder without classes gets random labels of ten classes, as noise does.
+    Images are drawn uniformly without replacement. A smaller minibatch of digits, an archive or CIFAR is the
+    beginning of a larger one; one of a folder has the same first pictures, normalised otherwise. Grey images
+    are repeated to three channels. Each channel is brought to mean 0 and standard deviation 1 over all images
+    of the source, or over those drawn where the source is a folder of pictures, and the images are then
+    resized. A folder without classes gets random labels of ten classes, as noise does.
 
     Args:
         source: One of ``SOURCES``, or a path as ``eznas.minibatch.files.read_path`` describes it.

@@ -23,7 +23,8 @@ class Minibatch:
         labels: ``b`` int64, from 0.
         classes: How many classes the labels are of.
         source: Where the images come from, for people.
-        digest: SHA-256 over the bytes of images and labels; computed where it is empty.
+        digest: SHA-256 over the bytes of images and labels, computed where it is empty; it names these alone, not
+            their shape, nor ``classes``, ``source`` or ``seed``.
         seed: The seed of ``noise`` and ``perturbed``.
     """
 

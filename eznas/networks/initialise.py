@@ -18,11 +18,12 @@ __all__ = ["construct", "initialise"]
 def construct(build: Callable[[], nn.Module], device: torch.device | str = "cpu") -> nn.Module:
     """Return ``build()`` on a device, leaving the global random state as it was.
 
-    The network is made on the CPU with the constructors' own initialisation, which fills every buffer as its
-    module means it. That costs less than building on torch's meta device, whose overhead a module is the
-    larger one.
+    The network is made on the CPU with the constructors' own initialisation, in a fixed random state; it fills
+    every buffer as its module means it. That costs less than building on torch's meta device, whose overhead
+    a module is the larger one.
     """
     with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
         return build().to(device)
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 import primitives
-from eznas.capture import Capture, CaptureError, NoUnitsError, ShapeGroup, capture
-from eznas.errors import InputError
+from eznas.capture import Capture, NoUnitsError, ShapeGroup, capture
+from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.programs.tree import Node, postorder
 from eznas.programs.upper import Layout, evaluate_upper
 from eznas.scores import Score, Status
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Trace", "evaluate", "evaluate_reductions", "reductions", "statistics"]
 
 MEMORY = 256 * 2**20
-"""Bytes that the tensors of one chunk of units may take at once, about."""
+"""How many units are stacked: so many that eight copies of their largest tensor take this many bytes, or one."""
 
-_ALIVE = 8  # tensors of the size of a statistic that are held at once, about
+_ALIVE = 8
 
 
 @dataclass
@@ -73,12 +73,14 @@ def evaluate_reductions(
     """Evaluate reductions on every unit of a network.
 
     Each distinct node is evaluated once for each chunk of units of one shape; what reads images alone, once a
-    network. A tensor is freed after its last use. A unit on which a primitive raises gets NaN.
+    network. A tensor is freed after its last use. A unit on which a primitive raises
+    ``torch.linalg.LinAlgError`` gets NaN; any other error is raised.
 
     Args:
         nodes: As ``reductions`` returns them.
         capture: Holds the statistics that they read.
-        memory: Bytes that the tensors of one chunk may take at once, about.
+        memory: Bytes that eight copies of a chunk's largest statistic may take; a chunk has at least one unit. What
+            is held at once beyond that, shared subexpressions above all, grows with the programs and is not bounded.
         trace: Counts, and what was raised.
 
     Returns:
@@ -216,9 +218,7 @@ def _value(node: Node, values: Mapping[Node, _Value], leaf: Callable[[str], Tens
     trace.evaluations += units
     try:
         return function(*args)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:  # torch.linalg.LinAlgError among them
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # it is documented
         return _Failure(f"{node.name} raised {type(error).__name__}: {error}")
 
 
@@ -238,7 +238,7 @@ def evaluate(programs: Sequence[Node], network: nn.Module, minibatch: Minibatch)
         captured = capture(network, minibatch, statistics(programs))
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
-    except (CaptureError, RuntimeError, ValueError) as error:  # the network's own among them
+    except NETWORK_FAILURES as error:
         return [Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")] * len(programs)
     trace = Trace()
     vectors = evaluate_reductions(reductions(programs), captured, trace=trace)
@@ -249,12 +249,12 @@ def evaluate(programs: Sequence[Node], network: nn.Module, minibatch: Minibatch)
 
 
 def _score(program: Node, value: float, captured: Capture, vectors: Mapping[Node, Tensor], trace: Trace) -> Score:
-    if math.isfinite(value):
-        return Score(value)
     below = reductions([program])
     for node in below:
         if node in trace.failures:
             return Score.failed(Status.EXCEPTION, trace.failures[node])
+    if math.isfinite(value):
+        return Score(value)
     for node in below:
         wrong = (~vectors[node].isfinite()).nonzero().flatten().tolist()
         if wrong:

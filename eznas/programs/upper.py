@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import primitives
-from primitives import Kind
+from primitives import Kind, Primitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -128,22 +128,8 @@ def evaluate_upper(
 
 
 @lru_cache(maxsize=4096)
-def _function(name: str, kinds: tuple[Kind, ...]) -> Callable[..., Tensor]:
-    return primitives.resolve(name, kinds)[0].function
-
-
-@lru_cache(maxsize=4096)
-def _elementwise(function: Callable[..., Tensor], pattern: tuple[float | None, ...]) -> bool:
-    """Whether a function from units to units maps each unit by itself, as it does or does not on four units.
-
-    Args:
-        function: The function.
-        pattern: Its literal arguments, and None for each of the others.
-    """
-    generator = torch.Generator().manual_seed(0)
-    args = [torch.randn(4, generator=generator, dtype=torch.float64) if one is None else one for one in pattern]
-    alone = [function(*[arg[unit : unit + 1] if isinstance(arg, Tensor) else arg for arg in args]) for unit in range(4)]
-    return torch.allclose(function(*args), torch.cat(alone), equal_nan=True)
+def _primitive(name: str, kinds: tuple[Kind, ...]) -> Primitive:
+    return primitives.resolve(name, kinds)[0]
 
 
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
@@ -200,8 +186,8 @@ class _Run:
         for batch in self.batches.values():
             self._aggregate(batch)
         for node in combinations:
-            function, args = self._call(node, self.network)
-            self.network[node] = self.memo[node] = function(*args)
+            record, args = self._call(node, self.network)
+            self.network[node] = self.memo[node] = record.function(*args)
 
     def _order(self, roots: Sequence[Node]) -> list[Node]:
         """Return the distinct nodes to evaluate, arguments first; take what is known into the tables."""
@@ -225,18 +211,18 @@ class _Run:
         return list(order)
 
     @staticmethod
-    def _call(node: Node, values: Mapping[Node, Tensor]) -> tuple[Callable[..., Tensor], list[Tensor | float]]:
-        function = _function(node.name, tuple([arg.kind for arg in node.args]))
-        return function, [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
+    def _call(node: Node, values: Mapping[Node, Tensor]) -> tuple[Primitive, list[Tensor | float]]:
+        record = _primitive(node.name, tuple([arg.kind for arg in node.args]))
+        return record, [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
 
-    def _map(self, function: Callable[..., Tensor], args: Sequence[Tensor | float]) -> Tensor:
-        if _elementwise(function, _pattern(args)):
-            return function(*args)
-        return torch.cat([function(*block).flatten() for block in self._blocks(args)])
+    def _map(self, record: Primitive, args: Sequence[Tensor | float]) -> Tensor:
+        if not record.across_units:
+            return record.function(*args)
+        return torch.cat([record.function(*block).flatten() for block in self._blocks(args)])
 
-    def _collect(self, node: Node, function: Callable[..., Tensor], args: list[Tensor | float]) -> None:
-        key = (function, _pattern(args))
-        batch = self.batches.setdefault(key, _Batch(function))
+    def _collect(self, node: Node, record: Primitive, args: list[Tensor | float]) -> None:
+        key = (record.function, _pattern(args))
+        batch = self.batches.setdefault(key, _Batch(record.function))
         batch.nodes.append(node)
         batch.args.append(args)
         if len(batch.nodes) == _BATCH:

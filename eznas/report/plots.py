@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eznas.errors import EznasError
 from eznas.programs import parse
 from eznas.programs.draw import draw
 from eznas.report.progress import progress_figure
@@ -11,6 +12,7 @@ from eznas.report.scores import scores_figure
 from eznas.report.style import png
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from eznas.run import RunDirectory
@@ -18,18 +20,38 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 
-def render(directory: RunDirectory) -> list[Path]:
+def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path]:
     """Draw ``progress.png``, ``scores.png`` and ``program.png`` of a finished run.
+
+    Args:
+        directory: The run.
+        message: Is told of a picture that cannot be drawn or written, such as that of a program that is too large.
+
+    Returns:
+        The pictures that were written.
 
     Raises:
         InputError: A file of the run is missing.
     """
     summary = directory.read_json("summary.json")
     logbook = directory.read_csv("logbook.csv")
-    names = ["scores.png", "program.png"]
-    directory.write_bytes("scores.png", png(scores_figure(directory.read_csv("test_scores.csv"), summary["target"])))
-    draw(parse(summary["best"]["program"]), directory.path / "program.png")
+    scores = directory.read_csv("test_scores.csv")
+    pictures: dict[str, Callable[[Path], None]] = {
+        "scores.png": lambda path: directory.write_bytes(path.name, png(scores_figure(scores, summary["target"]))),
+        "program.png": lambda path: draw(parse(summary["best"]["program"]), path),
+    }
     if logbook:  # empty where time was up before the first generation
-        directory.write_bytes("progress.png", png(progress_figure(logbook)))
-        names.append("progress.png")
-    return [directory.path / name for name in names]
+        pictures["progress.png"] = lambda path: directory.write_bytes(path.name, png(progress_figure(logbook)))
+    return [
+        directory.path / name for name, picture in pictures.items() if _drawn(picture, directory.path / name, message)
+    ]
+
+
+def _drawn(picture: Callable[[Path], None], path: Path, message: Callable[[str], None]) -> bool:
+    """Draw a picture and say whether that worked; no picture is worth the others, or a run's results."""
+    try:
+        picture(path)
+    except (EznasError, OSError, ValueError, MemoryError) as error:  # ValueError: more pixels than a picture can have
+        message(f"{path.name} was not drawn: {error}")
+        return False
+    return True

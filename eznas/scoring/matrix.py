@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.capture import CaptureError
-from eznas.errors import InputError
+from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
 from eznas.programs import Node, evaluate, parse
 from eznas.scores import Score, Status
@@ -112,7 +111,7 @@ def _score_one(proxies: Sequence[Proxy], condition: Condition, architecture: str
     start = time.perf_counter()
     try:
         network = condition.network(architecture)
-    except (InputError, RuntimeError) as error:
+    except NETWORK_FAILURES as error:
         failed = Score.failed(Status.EXCEPTION, f"building {architecture} failed: {error}")
         return [failed] * len(proxies), time.perf_counter() - start
     return score_network(proxies, network, condition.minibatch), time.perf_counter() - start
@@ -137,5 +136,5 @@ def _measure(name: str, network: nn.Module, minibatch: Minibatch) -> Score:
         raise ValueError(f"measure {name} is a program and has no function")
     try:
         return Score.of(float(function(network, minibatch)))
-    except (CaptureError, RuntimeError) as error:
+    except NETWORK_FAILURES as error:
         return Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eznas.capture import CaptureError, capture
+from eznas.capture import capture
+from eznas.errors import NETWORK_FAILURES
 from eznas.programs import Layout, Node, Ragged, evaluate_reductions, evaluate_upper, parse, statistics
 from eznas.scoring.parallel import over_networks
 from primitives import Kind
@@ -36,8 +37,8 @@ class Vectors:
     """What reductions gave on one network.
 
     Args:
-        units: Number of units; 1 where the network failed.
-        values: ``r x u`` float64, NaN where undefined; all NaN where the network failed.
+        units: Number of units; 0 where the network failed.
+        values: ``r x u`` float64, NaN where undefined.
         failure: Why the network could not be captured; empty where it could.
     """
 
@@ -57,9 +58,9 @@ def reduction_vectors(condition: Condition, texts: Sequence[str], architecture: 
     nodes = [parse(text, Kind.UNIT) for text in texts]
     try:
         captured = capture(condition.network(architecture), condition.minibatch, statistics(nodes))
-    except (CaptureError, RuntimeError) as error:
-        return Vectors(1, np.full((len(nodes), 1), np.nan), f"{type(error).__name__}: {error}")
-    found = evaluate_reductions(nodes, captured)
+        found = evaluate_reductions(nodes, captured)
+    except NETWORK_FAILURES as error:
+        return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
     return Vectors(len(captured.units), torch.stack([found[node] for node in nodes]).cpu().numpy())
 
 
@@ -79,9 +80,6 @@ class Panel:
         self._vectors: dict[Node, Ragged] = {}
         self._finite: dict[Node, NDArray[np.bool_]] = {}
         self._memo: dict[Node, Tensor] = {}
-
-    def __contains__(self, reduction: object) -> bool:
-        return reduction in self._vectors
 
     def extend(
         self, reductions: Sequence[Node], workers: int = 1, advance: Callable[[], None] = lambda: None
@@ -114,9 +112,16 @@ class Panel:
         }
         if self._layout is None:
             self._layout = Layout([vectors.units for vectors in found])
+        # A network that fails in one batch and not in another keeps its first number of units and has no value.
+        values = [
+            vectors.values if vectors.units == units else np.full((len(new), units), np.nan)
+            for vectors, units in zip(found, self._layout.counts, strict=True)
+        ]
         for row, node in enumerate(new):
-            self._vectors[node] = self._layout.ragged([torch.from_numpy(vectors.values[row]) for vectors in found])
-            self._finite[node] = np.array([np.isfinite(vectors.values[row]).all() for vectors in found])
+            self._vectors[node] = self._layout.ragged([torch.from_numpy(network[row]) for network in values])
+            self._finite[node] = np.array(
+                [network.shape[1] > 0 and np.isfinite(network[row]).all() for network in values]
+            )
 
     def forget(self, reductions: Sequence[Node]) -> None:
         """Drop the vectors of reductions that are not needed any more."""

@@ -40,7 +40,7 @@ def over_networks(function: Callable[[str], T], architectures: Sequence[str], wo
             yield _alone(function, architecture)
         return
     with parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
-        pool = Parallel(return_as="generator", batch_size=1, pre_dispatch="4*n_jobs")
+        pool = Parallel(return_as="generator", batch_size=1, pre_dispatch="4*n_jobs", max_nbytes=None)
         yield from pool(delayed(_alone)(function, architecture) for architecture in architectures)
 
 

@@ -75,12 +75,13 @@ class NasBench201(SearchSpace):
             fidelity.name: fidelity
             for fidelity in (
                 Fidelity("full", cells=5, channels=16, pixels=32),
-                Fidelity("reduced_narrow", cells=1, channels=8, pixels=16, batch=16),
-                Fidelity("reduced_deep", cells=2, channels=16, pixels=16, batch=8),
+                Fidelity("reduced_wide", cells=1, channels=16, pixels=16, batch=16),
+                Fidelity("reduced_deep", cells=5, channels=8, pixels=16, batch=8),
             )
         }
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_narrow", "reduced_deep")
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
+    # One of full width and one of full depth: a program that is tuned to either cannot be good on both.
 
     def parse(self, text: str) -> str:
         """Return the official string; only space around it may differ.

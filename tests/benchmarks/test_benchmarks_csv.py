@@ -51,6 +51,12 @@ def test_target_picks_another_column(tmp_path: Path) -> None:
     assert table.target == Target("cifar10", "unknown", None, "column 'valid' of table.csv")
 
 
+def test_the_data_set_is_checked_for_every_column(tmp_path: Path) -> None:
+    path = written(tmp_path, f"# dataset: cifar100\narchitecture,accuracy,valid\n{A},1,1\n{B},2,2\n")
+    with pytest.raises(InputError, match="must hold accuracies on cifar10, but it says dataset: cifar100"):
+        read(path, "valid")
+
+
 def test_the_file_may_say_which_accuracy_it_is(tmp_path: Path) -> None:
     facts = "# dataset: cifar10\n# split: validation\n#epochs : 200\n# training_seeds: mean of 777, 888\n# x\n"
     table = read(written(tmp_path, f"{facts}architecture,accuracy\n{A},1\n{B},2\n"))

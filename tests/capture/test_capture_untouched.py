@@ -185,3 +185,43 @@ def test_the_minibatch_goes_to_the_networks_device() -> None:
         atol=1e-3,
         rtol=1e-3,
     )
+
+
+class Caching(nn.Module):
+    """Fills, adds and deletes buffers in its forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 8)
+        self.register_buffer("cache", None)
+        self.register_buffer("old", torch.ones(2), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.cache = x.detach()
+        del self.old
+        self.register_buffer("new", torch.zeros(1), persistent=False)
+        out: Tensor = self.conv(x).flatten(1)
+        return out
+
+
+def test_buffers_that_were_filled_added_or_deleted_are_as_before() -> None:
+    network = Caching()
+    old, saved = network.get_buffer("old"), network.state_dict()
+    for _ in range(2):
+        capture(network, BATCH)
+    assert network._buffers == {"cache": None, "old": old}
+    assert network._buffers["old"] is old
+    assert old.tolist() == [1.0, 1.0]
+    assert list(network.state_dict()) == list(saved)
+
+
+def test_a_network_that_overwrites_its_parameters_is_an_error() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten())
+
+    def shrink(module: nn.Module, _: object) -> None:
+        with torch.no_grad():
+            module.get_parameter("weight").mul_(0.5)
+
+    network[0].register_forward_pre_hook(shrink)
+    with pytest.raises(CaptureError, match=r"must not overwrite its parameters .* it overwrites 0\.weight"):
+        capture(network, BATCH, ["act.data"])

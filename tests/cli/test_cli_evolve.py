@@ -65,7 +65,7 @@ class Evolved:
 def evolved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Evolved:
     made = Evolved()
     monkeypatch.setattr(eznas.gp, "run_evolution", made)
-    monkeypatch.setattr(eznas.report, "render", lambda _: [])
+    monkeypatch.setattr(eznas.report, "render", lambda *_: [])
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -131,7 +131,9 @@ def test_resuming_takes_the_configuration_of_the_run(evolved: Evolved) -> None:
     assert (config.population, config.time_budget, resume) == (50, 3600.0, True)
 
 
-@pytest.mark.parametrize("extra", [("--population", "9"), ("--config", "c.toml"), ("--out", "there")])
+@pytest.mark.parametrize(
+    "extra", [("--population", "9"), ("--config", "c.toml"), ("--out", "there"), ("--device", "cpu")]
+)
 def test_a_resumed_run_keeps_its_course(evolved: Evolved, extra: tuple[str, str]) -> None:
     invoke("--out", "here")
     result = invoke("--resume", "here", *extra)
@@ -144,6 +146,31 @@ def test_resuming_needs_a_run(evolved: Evolved, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_resuming_refuses_another_format_before_its_configuration_is_read(evolved: Evolved, tmp_path: Path) -> None:
+    invoke("--out", "here")
+    RunDirectory(tmp_path / "here").record(format=99)
+    (tmp_path / "here" / "config.toml").write_text("of_another_format = 1\n", encoding="utf-8")
+    result = invoke("--resume", "here")
+    assert result.exit_code == 2
+    assert "must be a run directory of format 1, got format 99" in result.stderr
+
+
+def test_a_plot_that_fails_does_not_hide_the_results(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("test_scores.csv is missing")
+
+    monkeypatch.setattr(eznas.report, "render", fail)
+    result = invoke("--out", "here")
+    assert "rank0  sum(f(x))" in result.stdout
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "error: test_scores.csv is missing")
+
+
+def test_a_picture_that_is_not_drawn_is_a_message(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eznas.report, "render", lambda _, message: message("program.png was not drawn: too large"))
+    result = invoke("--out", "here")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, "program.png was not drawn: too large")
 
 
 def test_a_used_directory_is_refused(evolved: Evolved) -> None:

@@ -41,6 +41,50 @@ def test_the_best_of_a_run_says_where_it_comes_from(run: Path) -> None:
     compile(result.stdout, "proxy.py", "exec")
 
 
+def test_the_noise_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
+    rows = [[3, 0.8, 0.75, 0.7, 1.0, "sum(mean(abs(act.noise)))"]]
+    columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    RunDirectory(run).write_csv("hall_of_fame.csv", columns, rows)
+    first, again = tmp_path / "first.py", tmp_path / "again.py"
+    assert invoke(str(run), "-o", str(first)).exit_code == 0
+    assert invoke(str(first), "-o", str(again)).exit_code == 0
+    for path in (first, again):
+        assert "\nNOISE_SEED = 3\n" in path.read_text(encoding="utf-8")
+    assert "\nNOISE_SEED = 0\n" in invoke("sum(mean(abs(act.noise)))").stdout
+
+
+def provisional(run: Path, rows: list[list[object]]) -> None:
+    RunDirectory(run).record(reported_on="full, seed 3")
+    columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    RunDirectory(run).write_csv("hall_of_fame.provisional.csv", columns, rows)
+
+
+def test_an_unfinished_run_gives_provisional_programs(run: Path) -> None:
+    (run / "hall_of_fame.csv").unlink()
+    provisional(run, [[3, 0.6, 0.55, None, 1.0, SECOND]])
+    text = invoke(str(run)).stdout
+    assert SECOND in text
+    assert '"provisional": True' in text
+    assert "reported_on" not in text
+    assert "tau_test" not in text
+
+
+def test_a_finished_run_gives_its_final_programs(run: Path) -> None:
+    provisional(run, [[3, 0.6, 0.55, None, 1.0, SECOND]])
+    text = invoke(str(run)).stdout
+    assert BEST in text
+    assert '"reported_on": "full, seed 3"' in text
+    assert '"provisional"' not in text
+
+
+def test_a_run_without_any_program_is_exit_code_2(run: Path) -> None:
+    (run / "hall_of_fame.csv").unlink()
+    provisional(run, [])
+    result = invoke(str(run))
+    assert result.exit_code == 2
+    assert "the run was stopped before it had one" in result.stderr
+
+
 def test_another_rank(run: Path) -> None:
     assert invoke(str(run), "--rank", "1", "--format", "text").stdout == f"{SECOND}\n"
 

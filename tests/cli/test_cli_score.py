@@ -29,6 +29,12 @@ def small():
 def text():
     return "no network"
 
+def wide(width):
+    return nn.Linear(width, 10)
+
+def broken():
+    raise OSError("no weights")
+
 number = 3
 """
 
@@ -48,6 +54,8 @@ def scored(*args: str) -> dict[str, Any]:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"own_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(MODEL, encoding="utf-8")
+    (tmp_path / f"{name}_torn.py").write_text("def small(:\n", encoding="utf-8")
+    (tmp_path / f"{name}_raises.py").write_text("1 / 0\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return name
@@ -109,6 +117,12 @@ def test_measures_are_listed_by_pattern() -> None:
         (("--architecture", ARCHITECTURE, "--space", "nasbench2001", "--measure", "params"), "did you mean"),
         (("--model", "nothing", "--measure", "params"), "--model must be MODULE:CALLABLE"),
         (("--model", "no_such_module:f", "--measure", "params"), "must name a module that can be imported"),
+        (("--model", ".models:f", "--measure", "params"), "--model must be MODULE:CALLABLE"),
+        (("--model", "no_such_module:f", "--measure", "params"), "no_such_module raised ModuleNotFoundError"),
+        (("--model", "OWN_torn:small", "--measure", "params"), "raised SyntaxError"),
+        (("--model", "OWN_raises:small", "--measure", "params"), "raised ZeroDivisionError: division by zero"),
+        (("--model", "OWN:wide", "--measure", "params"), "it raised TypeError: wide() missing 1 required"),
+        (("--model", "OWN:broken", "--measure", "params"), "it raised OSError: no weights"),
         (("--model", "OWN:missing", "--measure", "params"), "has no callable 'missing'"),
         (("--model", "OWN:number", "--measure", "params"), "has no callable 'number'"),
         (("--model", "OWN:text", "--measure", "params"), "must return a torch.nn.Module, got str"),

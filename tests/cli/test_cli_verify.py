@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from scipy.stats import kendalltau
 
+from eznas.errors import InputError
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES
 from eznas.verify import main
@@ -85,6 +86,37 @@ def test_the_same_seed_draws_the_same_networks(table: Path, tmp_path: Path) -> N
 def test_zero_samples_are_all(table: Path, tmp_path: Path) -> None:
     [record] = records(table, tmp_path, "--proxy", "params", "--n_samples", "0")
     assert record["n_networks"] == len(table.read_text(encoding="utf-8").splitlines()) - 1
+
+
+def test_a_constant_proxy_has_that_status_and_no_tau(table: Path, tmp_path: Path) -> None:
+    constant = "sub(sum(frobenius_norm(weight)), sum(frobenius_norm(weight)))"
+    [record] = records(table, tmp_path, "--proxy", constant, "--n_samples", "3")
+    assert (record["tau"], record["statuses"], record["n_failed"]) == (None, {"constant": 3}, 0)
+    result = invoke("--table", str(table), "--proxy", constant, "--n_samples", "3")
+    assert "is constant: it has the same value on every network" in result.stdout
+
+
+def test_the_table_is_printed_though_a_file_cannot_be_written(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr("eznas.verify.write_output", full)
+    path = str(tmp_path / "x.json")
+    result = invoke("--table", str(table), "--proxy", "params", "--n_samples", "3", "--json", path)
+    assert result.exit_code == 2
+    assert [line for line in result.stdout.splitlines() if "params" in line]
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_a_file_that_cannot_be_written_costs_no_scoring(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr("eznas.verify._verify", pytest.fail)
+    result = invoke("--table", str(table), option, str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path} must be a file that can be written" in result.stderr
 
 
 def test_the_table_is_printed_with_target_and_images(table: Path) -> None:

@@ -23,10 +23,10 @@ TIMES = {"seconds"}
 
 @pytest.fixture
 def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    fidelities = {"full": TINY, "reduced_narrow": Fidelity("reduced_narrow", 1, 4, 8, 4)}
+    fidelities = {"full": TINY, "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 4)}
     space = type(SPACES["nasbench201"])
     monkeypatch.setattr(space, "fidelities", fidelities)
-    monkeypatch.setattr(space, "reduced", ("reduced_narrow",))
+    monkeypatch.setattr(space, "reduced", ("reduced_wide",))
 
 
 @pytest.fixture
@@ -77,10 +77,11 @@ def without_times(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path, table: Path) -> None:
-    whole = start(tmp_path / "whole", config(table))
-    start(tmp_path / "parts", config(table, generations=3))
-    parts = resume(tmp_path / "parts", config(table))
+@pytest.mark.parametrize("objective", ["tau", "pareto"])
+def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path, table: Path, objective: str) -> None:
+    whole = start(tmp_path / "whole", config(table, objective=objective))
+    start(tmp_path / "parts", config(table, objective=objective, generations=3))
+    parts = resume(tmp_path / "parts", config(table, objective=objective))
 
     for name in ("hall_of_fame.csv", "test_scores.csv", "proxies/rank0.py"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
@@ -144,10 +145,21 @@ def test_a_spent_budget_still_reports(tmp_path: Path, table: Path) -> None:
 @pytest.mark.usefixtures("small_networks")
 def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
     seed = "sum(effective_rank(weight_grad.data))"
-    summary = start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
-    journal = RunDirectory(tmp_path / "run").journal()
-    assert journal[0]["event"] == "started"
-    assert summary["programs_evaluated"] > 20
+    start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint["library"][0] == "effective_rank(weight_grad.data)"
+    assert seed in checkpoint["population"] or seed in [text for text, *_ in checkpoint["hall"]]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_parts_of_one_accuracy_are_refused(tmp_path: Path, table: Path) -> None:
+    rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    table.write_text(
+        "architecture,accuracy\n" + "".join(f"{one},{90 + (index == 0)}\n" for index, (one, _) in enumerate(rows))
+    )
+    with pytest.raises(InputError, match="networks must differ in accuracy"):
+        start(tmp_path / "run", config(table))
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -6,10 +6,10 @@ import pytest
 
 from eznas.gp import variation
 from eznas.gp.grammar import options, random_program, random_reduction, random_tensor
-from eznas.gp.library import reductions_of
 from eznas.gp.variation import is_reduction, upper_nodes
 from eznas.minibatch import load_minibatch
 from eznas.programs import Node, apply, evaluate, parse, preorder
+from eznas.programs import reductions as reductions_of
 from eznas.scores import Status
 from eznas.scoring import Condition
 from eznas.spaces import Fidelity
@@ -41,7 +41,7 @@ def test_random_programs_are_programs_over_the_given_reductions() -> None:
     for seed in SEEDS:
         program = random_program(random.Random(seed), seed % 4, reductions)
         assert program.kind is Kind.NETWORK
-        assert set(reductions_of(program)) <= set(reductions)
+        assert set(reductions_of([program])) <= set(reductions)
         assert parse(program.text) is program
 
 
@@ -85,7 +85,7 @@ def test_every_operator_gives_a_program_of_known_reductions(name: str) -> None:
         else:
             child = operator(rng, first)
         assert child.kind is Kind.NETWORK
-        assert set(reductions_of(child)) <= set(reductions)
+        assert set(reductions_of([child])) <= set(reductions)
         if name in ("hoist", "shrink"):
             assert child.size <= first.size
         if name == "insert":

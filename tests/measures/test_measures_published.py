@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from eznas.capture import NoUnitsError, capture
+from eznas.capture import Capture, NoUnitsError, ShapeGroup, capture
 from eznas.errors import InputError
-from eznas.measures import MEASURES, Measure, measure
+from eznas.measures import MEASURES, Measure, measure, published
 from eznas.measures.published import eznas_nasnet
 from eznas.minibatch import Minibatch
 from eznas.networks import initialise
@@ -79,9 +79,30 @@ def test_eznas_nasnet_leaves_out_units_of_unequal_shapes(network: nn.Module) -> 
         unit = captured.units[group.units[0]]
         for act, entering in zip(group.tensors["act.perturbed"], group.tensors["input.noise"], strict=True):
             if unit.input_shape == unit.output_shape:
-                norms.append(((act + entering.log()).log().lt(0)).float().norm().item())
+                total = act + entering.clamp_min(1e-45).log().where(entering > 0, 0.0)
+                norms.append(((total > 0) & (total < 1)).float().norm().item())
     assert 0 < len(norms) < len(captured.units)
     assert eznas_nasnet(network, BATCH) == pytest.approx(sum(norms) / len(norms))
+
+
+def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Module) -> None:
+    e = math.e
+    #           0.5   0.5   -1    2     0.25  0     1     0.5: above 0 and below 1 at four places
+    act = [0.5, 0.5, -2.0, 2.0, 0.25, 0.0, 1.0, -0.5]
+    entering = [-1.0, 0.0, e, -3.0, 1.0, -1.0, -1.0, e]
+    tensors = {"act.perturbed": [torch.tensor(act)], "input.noise": [torch.tensor(entering)]}
+    captured = Capture((), (), (ShapeGroup((0,), tensors),), {})
+    monkeypatch.setattr(published, "capture", lambda *_: captured)
+    assert eznas_nasnet(network, BATCH) == 2.0
+
+
+def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
+    published._program("of_the_loss", "sum(sum(weight_grad.loss))")
+    published._program("of_the_weight", "sum(sum(weight))")
+    assert MEASURES["of_the_loss"].needs == {"forward", "backward", "labels"}
+    assert MEASURES["of_the_weight"].needs == {"forward"}
+    assert MEASURES["eznas_pnas"].needs == {"forward", "backward", "noise"}
 
 
 def test_eznas_nasnet_is_undefined_without_units_of_equal_shapes() -> None:

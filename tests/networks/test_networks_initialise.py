@@ -77,6 +77,15 @@ def test_global_random_state_stays() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_what_is_not_initialised_does_not_depend_on_the_ambient_random_state() -> None:
+    made = []
+    with torch.random.fork_rng():
+        for ambient in (1, 2):
+            torch.manual_seed(ambient)
+            made.append(construct(lambda: nn.ConvTranspose2d(3, 4, 2)).get_parameter("weight"))
+    assert torch.equal(*made)
+
+
 def test_constructed_networks_have_real_buffers() -> None:
     network = construct(net)
     assert all(value.device.type == "cpu" for value in network.state_dict().values())

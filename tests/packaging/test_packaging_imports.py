@@ -67,6 +67,12 @@ def test_other_names_are_attribute_errors() -> None:
         _ = eznas.nonsense
 
 
+def test_a_test_process_keeps_to_one_thread() -> None:
+    import torch
+
+    assert torch.get_num_threads() == 1
+
+
 def test_public_names_do_not_hide_modules() -> None:
     modules = {path.stem for path in (ROOT / "eznas").iterdir() if path.suffix in ("", ".py")}
     assert not set(eznas.__all__) & modules

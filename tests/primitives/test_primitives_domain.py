@@ -93,6 +93,11 @@ REDUCTIONS: list[tuple[str, Kind, list[Any], float]] = [
     ("numel", X, [[[[[[NAN, INF]]]]]], 2),
     ("entropy", X, [[[[[[1.0, INF]]]]]], NAN),
     ("quantile", X, [[[[[[-INF, INF]]]]]], NAN),
+    ("quantile", X, [[[[[[-INF, 1.0]]]]]], -INF),
+    ("quantile", X, [[[[[[1.0, INF]]]]]], INF),
+    ("quantile", X, [[[[[[INF, INF]]]]]], INF),
+    ("quantile", X, [[[[[[NAN, INF]]]]]], NAN),
+    ("quantile", X, [[[[[[2.0, 12.0, INF, INF, INF, INF]]]]]], 7),
     ("std", X, [[[[[[1.0, INF]]]]]], NAN),
     ("max", X, [[[[[[1.0, INF]]]]]], INF),
     ("cosine_similarity", X, [ZERO, MAP], 0),
@@ -130,6 +135,12 @@ def test_aggregations_at_the_edge(name: str, arg: list[float], expected: float) 
 @pytest.mark.parametrize(("name", "kind", "args", "expected"), REDUCTIONS)
 def test_reductions_at_the_edge(name: str, kind: Kind, args: list[Any], expected: float) -> None:
     assert_same(call(name, kind, args), [expected])
+
+
+@pytest.mark.parametrize(("entries", "q", "expected"), [([-INF, 1.0], 0.1, -INF), ([1.0, INF], 0.9, INF)])
+def test_quantiles_beside_an_infinity(entries: list[float], q: float, expected: float) -> None:
+    quantile = primitives.resolve("quantile", [X, Kind.LITERAL])[0].function
+    assert_same(quantile(torch.tensor(entries).view(1, 1, 1, 1, 2), q), [expected])
 
 
 @pytest.mark.parametrize(

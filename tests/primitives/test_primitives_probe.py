@@ -130,6 +130,17 @@ def test_the_probe_refuses_what_mixes_networks(function: Callable[[Tensor], Tens
         primitive(([Kind.UNIT], result), formula="none")(function)
 
 
+def mixes_the_units_of_a_network(x: Tensor) -> Tensor:
+    return x.flip(-1)
+
+
+def test_what_reads_other_units_must_say_so() -> None:
+    with pytest.raises(ProbeError, match=r"must give each unit the same value .* or say across_units"):
+        primitive(*keeping([Kind.UNIT]), formula="x backwards")(mixes_the_units_of_a_network)
+    primitive(*keeping([Kind.UNIT]), formula="x backwards", across_units=True)(mixes_the_units_of_a_network)
+    assert primitives.resolve("mixes_the_units_of_a_network", [Kind.UNIT])[0].across_units
+
+
 def needs_equal_shapes(x: Tensor, y: Tensor) -> Tensor:
     return torch.baddbmm(torch.zeros(len(x), 1, 1, dtype=x.dtype), x.reshape(len(x), 1, -1), y.reshape(len(y), -1, 1))[
         :, 0, 0

@@ -169,13 +169,20 @@ def test_what_raises_is_undefined_on_the_units_where_it_raises(monkeypatch: pyte
     with pytest.raises(ZeroDivisionError):  # a bug is not a missing value
         evaluate_reductions(nodes, captured)
 
+    def greedy(_: Tensor) -> Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setitem(vars(record), "function", greedy)
+    with pytest.raises(RuntimeError, match="can't allocate"):  # nor is a lack of memory
+        evaluate_reductions(nodes, captured)
+
 
 def test_what_raises_on_stacks_alone_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     record, _ = primitives.resolve("frobenius_norm", [Kind.WEIGHT])
 
     def narrow(x: Tensor) -> Tensor:
         if len(x) > 1:
-            raise RuntimeError("out of memory")
+            raise torch.linalg.LinAlgError("did not converge")  # type: ignore[attr-defined]  # it is documented
         return x.sum((1, 2, 3, 4))
 
     monkeypatch.setitem(vars(record), "function", narrow)

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor, nn
+
+import primitives
 from eznas.minibatch import Minibatch
 from eznas.programs import evaluate, parse
 from eznas.scores import Status
+from primitives import Kind
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def minibatch() -> Minibatch:
@@ -53,6 +60,21 @@ def test_a_value_that_is_not_finite_says_on_which_unit() -> None:
     assert fine.ok
     score = evaluate([parse("sum(mean(log(abs(weight))))")], made, minibatch())[0]
     assert score.detail == "the value is -inf; mean(log(abs(weight))) is -inf on unit 2"
+
+
+def test_a_finite_value_of_what_raised_is_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, _ = primitives.resolve("frobenius_norm", [Kind.WEIGHT])
+
+    def raises(_: Tensor) -> Tensor:
+        raise torch.linalg.LinAlgError("did not converge")  # type: ignore[attr-defined]  # it is documented
+
+    monkeypatch.setitem(vars(record), "function", raises)
+    blind, fine = evaluate(
+        [parse("sum(gt0(frobenius_norm(weight)))"), parse("sum(l1(weight))")], network(), minibatch()
+    )
+    assert blind.status is Status.EXCEPTION
+    assert blind.detail.endswith("did not converge")
+    assert fine.ok
 
 
 def test_a_network_without_units_has_no_units() -> None:

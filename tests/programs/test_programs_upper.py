@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import primitives
-from eznas.programs import Layout, Node, apply, evaluate_upper, leaf, literal, parse, postorder, reductions
-from eznas.programs.upper import Ragged, _elementwise
+from eznas.programs import Layout, Node, Ragged, apply, evaluate_upper, leaf, literal, parse, postorder, reductions
 from eznas.testing.strategies import programs
 from primitives import Kind, Primitive
 
@@ -176,11 +175,23 @@ def test_programs_of_five_thousand_levels_are_evaluated() -> None:
     assert torch.equal(scores, evaluate_upper([parse("mean(sum(weight))")], known([root], layout), layout))
 
 
-def test_what_maps_units_by_themselves_is_told_from_what_does_not() -> None:
-    across = {
-        record.name
-        for record in primitives.all_primitives()
-        for signature in record.signatures
-        if signature.result is Kind.UNIT is signature.args[0] and not _elementwise(record.function, pattern(record))
-    }
+def test_what_reads_other_units_is_declared() -> None:
+    across = {record.name for record in primitives.all_primitives() if record.across_units}
     assert across == {"normalize", "softmax", "depth_difference", "cumulative_sum"}
+
+
+def test_what_is_declared_to_read_other_units_runs_network_by_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, _ = primitives.resolve("neg", [Kind.UNIT])
+    shapes: list[tuple[int, ...]] = []
+
+    def watched(x: Tensor) -> Tensor:
+        shapes.append(tuple(x.shape))
+        return -x
+
+    monkeypatch.setitem(vars(record), "function", watched)
+    root, layout = parse("sum(neg(sum(weight)))"), Layout(COUNTS)
+    evaluate_upper([root], known([root], layout), layout)
+    assert shapes == [(sum(COUNTS),)]
+    monkeypatch.setitem(vars(record), "across_units", True)
+    evaluate_upper([root], known([root], layout), layout)
+    assert shapes[1:] == list(layout.shapes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def test_a_finished_run_has_three_pictures(finished: RunDirectory) -> None:
-    names = [path.name for path in render(finished)]
+    names = [path.name for path in render(finished, print)]
     assert sorted(names) == ["program.png", "progress.png", "scores.png"]
     assert size(finished.path / "progress.png") == (1280, 880)  # 6.4 x 4.4 inches at 200 dpi
     assert min(size(finished.path / "program.png")) > 100
@@ -81,19 +82,37 @@ def test_pictures_do_not_touch_pyplot(finished: RunDirectory) -> None:
     import sys
 
     before = "matplotlib.pyplot" in sys.modules
-    render(finished)
+    render(finished, print)
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 
 def test_a_run_without_a_generation_has_no_progress(finished: RunDirectory) -> None:
     finished.write_csv("logbook.csv", ["generation"], [])
-    assert sorted(path.name for path in render(finished)) == ["program.png", "scores.png"]
+    assert sorted(path.name for path in render(finished, print)) == ["program.png", "scores.png"]
 
 
 def test_an_unfinished_run_is_an_input_error(finished: RunDirectory) -> None:
     (finished.path / "summary.json").unlink()
     with pytest.raises(InputError, match=r"summary\.json must be readable"):
-        render(finished)
+        render(finished, print)
+
+
+def test_a_program_that_is_too_large_for_a_picture_is_left_out(
+    finished: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("eznas.programs.draw"), "_LARGEST", 2)
+    messages: list[str] = []
+    assert [path.name for path in render(finished, messages.append)] == ["scores.png", "progress.png"]
+    assert len(messages) == 1
+    assert messages[0].startswith("program.png was not drawn: a picture shows at most 2 distinct nodes")
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_others(finished: RunDirectory) -> None:
+    (finished.path / "scores.png").mkdir()
+    (finished.path / "program.png").mkdir()
+    messages: list[str] = []
+    assert [path.name for path in render(finished, messages.append)] == ["progress.png"]
+    assert [message.partition(" ")[0] for message in messages] == ["scores.png", "program.png"]
 
 
 def test_progress_shows_what_the_logbook_says() -> None:

@@ -88,6 +88,27 @@ def test_what_config_toml_holds_gives_the_same_configuration(tmp_path: Path) -> 
     assert load_config({}, file) == config
 
 
+@pytest.mark.parametrize("name", ["networks", "validation_networks"])
+def test_tau_by_pairs_limits_the_networks(name: str) -> None:
+    with pytest.raises(InputError, match="must be less than or equal to 4000, got 4001"):
+        load_config({name: 4001})
+
+
+def test_paths_do_not_depend_on_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    config = load_config({"table": "a.csv", "images": "images"})
+    assert (config.table, config.images) == (tmp_path / "a.csv", str(tmp_path / "images"))
+
+
+@pytest.mark.parametrize("name", ["digits", "noise", "digit"])
+def test_names_of_images_stay_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if name != "digit":
+        (tmp_path / name).mkdir()
+    assert load_config({"images": name}).images == name
+
+
 def test_every_option_is_described() -> None:
     for name, field in EvolveConfig.model_fields.items():
         assert field.description, name

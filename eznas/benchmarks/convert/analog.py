@@ -108,7 +108,7 @@ def _locate() -> Path:
 def _column(records: list[object], architectures: tuple[str, ...], name: str, path: Path) -> NDArray[np.float64]:
     column = np.empty(len(architectures))
     for index, (record, architecture) in enumerate(zip(records, architectures, strict=True)):
-        value = getattr(record, name, None)
+        value = vars(record).get(name) if isinstance(record, Record) else None
         if not isinstance(value, float) or not math.isfinite(value):
             raise InputError(f"{path} must hold a number as {name} of {architecture}, got {value!r}; {_advice()}")
         column[index] = value

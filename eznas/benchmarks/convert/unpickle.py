@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import TYPE_CHECKING, Any
+import pickletools
+import re
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Record", "unpickle"]
+
+_SIZED = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "FRAME"))
+_HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DOTALL)
+"""A run of the commonest opcodes, which ask for nothing; a large file has millions."""
 
 
 class Record:
@@ -22,15 +28,16 @@ class _Unpickler(pickle.Unpickler):
     def __init__(
         self,
         file: io.BytesIO,
-        allowed: Mapping[tuple[str, str], Callable[..., Any]],
+        allowed: Mapping[tuple[str, str], type],
         source: str,
         encoding: str,
     ) -> None:
         super().__init__(file, encoding=encoding)
-        self.allowed = allowed
+        # a pickle may set attributes of the classes that it names, so each load has its own
+        self.allowed = {place: type(one.__name__, (one,), {}) for place, one in allowed.items()}
         self.source = source
 
-    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+    def find_class(self, module: str, name: str) -> type:
         """Return what stands in for a global name; nothing is imported."""
         try:
             return self.allowed[module, name]
@@ -43,7 +50,7 @@ class _Unpickler(pickle.Unpickler):
 
 def unpickle(
     data: bytes,
-    allowed: Mapping[tuple[str, str], Callable[..., Any]],
+    allowed: Mapping[tuple[str, str], type],
     source: str,
     encoding: str = "ASCII",
 ) -> object:
@@ -51,8 +58,8 @@ def unpickle(
 
     Args:
         data: The pickle.
-        allowed: For each (module, name) that it may use, the class or function to use in its stead; it must
-            be harmless with any arguments.
+        allowed: For each (module, name) that it may use, the class whose subclass, made for this load, is used
+            in its stead; it must be harmless with any arguments.
         source: The file, for messages.
         encoding: How strings of Python 2 are read; ``"bytes"`` leaves them as they are.
 
@@ -60,6 +67,7 @@ def unpickle(
         InputError: It names something else, or is not a whole pickle.
     """
     try:
+        _check_sizes(data)
         return _Unpickler(io.BytesIO(data), allowed, source, encoding).load()
     except (
         pickle.UnpicklingError,
@@ -74,3 +82,17 @@ def unpickle(
         RecursionError,
     ) as error:  # what pickle.Unpickler raises on bytes that no pickler has written
         raise InputError(f"{source} must be a whole pickle, but reading it failed: {error}") from error
+
+
+def _check_sizes(data: bytes) -> None:
+    """Check that no few bytes ask for much memory.
+
+    Raises:
+        ValueError: A length, or a place in the memo, is beyond what so short a pickle can have.
+    """
+    file = io.BytesIO(data)
+    for opcode, value, _ in pickletools.genops(file):  # which itself refuses what is longer than the data
+        if opcode.name in _SIZED and isinstance(value, int) and value > len(data):
+            raise ValueError(f"{opcode.name} asks for {value} in {len(data)} bytes")
+        while run := _HARMLESS.match(data, file.tell()):
+            file.seek(run.end())

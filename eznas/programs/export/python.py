@@ -220,9 +220,9 @@ def _plain(value: object, indent: str = "") -> str:
     if value is None or isinstance(value, (bool, int)):
         return repr(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else "None"
+        return repr(float(value)) if math.isfinite(value) else "None"  # numpy writes its own name around it
     if isinstance(value, str):
-        return json.dumps(value)
+        return json.dumps(value) if value.isascii() else repr(value)  # JSON escapes UTF-16, Python characters
     if isinstance(value, Mapping):
         entries = [f"{inner}{_plain(key)}: {_plain(one, inner)},\n" for key, one in value.items()]
         return "{\n" + "".join(entries) + indent + "}" if entries else "{}"
