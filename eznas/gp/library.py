@@ -81,7 +81,7 @@ class Library:
                 break
             way = rng.random()
             if parents and way < 0.5:  # noqa: PLR2004 - half
-                node = vary_reduction(rng, rng.choice(parents), known)
+                node = vary_reduction(rng, rng.choice(parents), known or parents)
             elif known and way < 0.75:  # noqa: PLR2004 - a quarter
                 node = vary_reduction(rng, rng.choice(known), known)
             else:
