@@ -86,7 +86,7 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
-    generations: int = _option(200, "Evolution", "N", "Generations at most.", ge=1)
+    generations: int = _option(250, "Evolution", "N", "Generations at most.", ge=1)
     objective: Literal["tau", "pareto"] = _option(
         "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by NSGA-II on tau, complexity and cost."
     )
@@ -101,7 +101,7 @@ class EvolveConfig(BaseModel):
     max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
     library: int = _option(80, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
     expansion_every: int = _option(
-        150, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
+        250, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
     )
 
     seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)

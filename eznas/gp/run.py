@@ -90,13 +90,13 @@ def _evolution(config: EvolveConfig, setting: Setting, listener: Listener) -> Ev
 
 
 def _seconds_at_full_size(config: EvolveConfig, setting: Setting, listener: Listener) -> float:
-    """Measure the baselines on a few networks of full size and extrapolate to the final confirmation."""
+    """Measure the baselines on a few networks of full size, the first to warm up, and extrapolate to the confirmation."""
     few = setting.validation[:4]
     listener.stage("timing networks of full size", len(few))
     proxies = [Proxy.of(name) for name in BASELINES]
     matrix = score_networks(proxies, setting.full, few, 1, listener.advance)
     networks = len(setting.validation) + len(setting.test)
-    return float(np.mean(matrix.seconds)) * networks / worker_count(config.workers)
+    return float(np.mean(matrix.seconds[1:])) * networks / worker_count(config.workers)
 
 
 class _Course:
