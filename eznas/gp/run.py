@@ -90,7 +90,7 @@ def _evolution(config: EvolveConfig, setting: Setting, listener: Listener) -> Ev
 
 
 def _seconds_at_full_size(config: EvolveConfig, setting: Setting, listener: Listener) -> float:
-    """Measure the baselines on a few networks of full size, the first to warm up, and extrapolate to the confirmation."""
+    """Time the baselines on a few networks of full size, the first to warm up, and extrapolate to the confirmation."""
     few = setting.validation[:4]
     listener.stage("timing networks of full size", len(few))
     proxies = [Proxy.of(name) for name in BASELINES]
