@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eznas.console import Command, command_line, print_json, print_table
-from eznas.errors import EznasError, InputError
+from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -193,6 +193,10 @@ def _score(
     return score_network(proxies, network, minibatch), facts
 
 
+_USER_FAILURES = (*NETWORK_FAILURES, AssertionError, ImportError, OSError, SyntaxError)
+"""What importing and calling a user's module may raise."""
+
+
 def load_model(place: str) -> nn.Module:
     """Import a callable and call it.
 
@@ -212,7 +216,7 @@ def load_model(place: str) -> nn.Module:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # somebody's module may raise anything
+    except _USER_FAILURES as error:
         raise InputError(
             f"--model must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
         ) from error
@@ -221,7 +225,7 @@ def load_model(place: str) -> nn.Module:
         raise InputError(f"--model must name a callable, and {module_name} has no callable {name!r}")
     try:
         network = function()
-    except Exception as error:  # somebody's function may raise anything
+    except _USER_FAILURES as error:
         raise InputError(
             f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"
         ) from error

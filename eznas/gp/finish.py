@@ -61,13 +61,11 @@ class Finished:
         found: What was evolved, the best on the validation networks first.
         baselines: The hand-written and published measures.
         test_scores: For each name, ``n`` scores on the test networks, NaN where there is none.
-        seconds: Time spent on the networks, summed over processes.
     """
 
     found: tuple[Row, ...]
     baselines: tuple[Row, ...]
     test_scores: dict[str, NDArray[np.float64]]
-    seconds: float
 
 
 def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: int, listener: Listener) -> Finished:
@@ -97,7 +95,6 @@ def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: i
         test_scores={
             names.get(index, rows[index].name): values[index] for index in [*order, *range(len(found), len(rows))]
         },
-        seconds=sum(matrix.seconds),
     )
 
 
