@@ -110,6 +110,12 @@ class EvolveConfig(BaseModel):
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
         "4m", "Run", "TIME", "Time to evolve for, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
+    store: Annotated[Path | None, AfterValidator(_absolute)] = _option(
+        None,
+        "Run",
+        "FILE",
+        "File that keeps what reductions give on networks; runs may share one. In the run directory by default.",
+    )
     out: Path | None = _option(None, "Run", "DIR", "Run directory to write; a new one in runs/ by default.")
 
     def as_toml(self) -> dict[str, Any]:

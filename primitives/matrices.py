@@ -52,22 +52,29 @@ def det(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(MAP_KINDS),
-    formula="log of the determinant of each map where that is positive; 0 where it is negative",
-    domain="minus infinity where the determinant is 0; NaN where maps are not square or not finite",
-    source="[EZNAS], whose released code turns the NaN of a negative determinant into 0",
+    formula="log of the determinant of each map where that is positive; 0 where it is not",
+    domain="0 also where a pivot is h eps or less of the largest; NaN where maps are not square or not finite",
+    source="[EZNAS], whose released code turns NaN into 0; on the CUDA of its time, a singular map in a stack gave NaN",
     latex=r"\log\det\left({0}\right)",
 )
 def logdet(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the log-determinant.
 
-    The factorisation runs in the tensor's own precision, as in the released code: whether the determinant
-    of a singular map comes out as 0 or as rounding of either sign decides the value.
+    Most sign maps of gradients are singular, and rounding decides whether their determinant comes out as 0 or as a
+    small number of either sign. So a map counts as singular as soon as a pivot is at the level of rounding.
     """
     if x.shape[-2] != x.shape[-1]:
         return _undefined(x)
-    sign, value = torch.linalg.slogdet(x)
-    value = value.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # a zero pivot may leave NaN behind: singular
-    return torch.where(sign < 0, 0.0, value)[..., None, None] + _zero_or_nan(x)
+    size = x.shape[-1]
+    factors, swaps, _ = torch.linalg.lu_factor_ex(x)
+    pivots = factors.diagonal(dim1=-2, dim2=-1)
+    sizes = pivots.abs()
+    singular = sizes.amin(-1) <= size * torch.finfo(x.dtype).eps * sizes.amax(-1)
+    rows = torch.arange(1, size + 1, dtype=swaps.dtype, device=swaps.device)
+    odd = ((swaps != rows).sum(-1) + (pivots < 0).sum(-1)) % 2 == 1
+    value = sizes.log().sum(-1)
+    # a zero pivot may leave NaN behind
+    return torch.where(singular | odd | value.isnan(), 0.0, value)[..., None, None] + _zero_or_nan(x)
 
 
 @primitive(

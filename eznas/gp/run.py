@@ -15,6 +15,7 @@ from eznas.gp.results import generation_record, write_logbook, write_provisional
 from eznas.gp.setting import Setting
 from eznas.programs import parse
 from eznas.scoring import Panel, Proxy, score_networks, worker_count
+from eznas.store import VectorStore
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
@@ -25,6 +26,9 @@ __all__ = ["run_evolution"]
 
 CANDIDATES = 6
 """Members of the hall of fame that are scored at full size."""
+
+STORE = "vectors.sqlite"
+"""Where a run directory keeps what reductions gave; a cache that can be deleted."""
 
 _CHECKPOINT_SECONDS = 10.0
 _SAFETY = 2.0
@@ -73,18 +77,19 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     setting = Setting.of(config)
     _check_same_data(directory, setting)
     directory.record(**_facts(setting))
-    evolution = _evolution(config, setting, listener)
-    reserve = _SAFETY * _seconds_at_full_size(config, setting, listener)
-    stopped_by = _Course(config, evolution, directory, clock, reserve, listener).run(checkpoint)
+    with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
+        evolution = _evolution(config, setting, store, listener)
+        reserve = _SAFETY * _seconds_at_full_size(config, setting, listener)
+        stopped_by = _Course(config, evolution, directory, clock, reserve, listener).run(checkpoint)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     finished = finish(setting, evolution.hall, CANDIDATES, config.seed, config.workers, listener)
     return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
 
 
-def _evolution(config: EvolveConfig, setting: Setting, listener: Listener) -> Evolution:
+def _evolution(config: EvolveConfig, setting: Setting, store: VectorStore, listener: Listener) -> Evolution:
     networks = (*setting.train, *setting.validation)
-    panels = [Panel(condition, networks) for condition in setting.breeding]
+    panels = [Panel(condition, networks, store) for condition in setting.breeding]
     examiner = Examiner(panels, setting.accuracies(setting.train), setting.accuracies(setting.validation))
     return Evolution(config, examiner, listener)
 

@@ -35,7 +35,8 @@ def _program(name: str, text: str) -> None:
     MEASURES.register(Measure(name, _PAPER, text, frozenset(needs), program=text))
 
 
-# EZNAS-A as the released code computes it for every row of its tables
+# EZNAS-A as the released code computes it for every row of its tables. Its logdet is that of stacks of maps on the CUDA
+# of its time, where a singular map gave NaN, which the code turns into 0; torch on the CPU would say minus infinity.
 _program("eznas_a", "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
 # as the paper's text says
 _program("eznas_a_paper", "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+import primitives
 from eznas.errors import InputError
 from eznas.networks import construct, initialise
 from eznas.spaces import SPACES, Fidelity
@@ -32,6 +36,17 @@ def resolve_device(name: str) -> str:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device must be auto or a device that works here, got {name!r}: {error}") from error
     return name
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the code that statistics and reductions come from."""
+    digest = hashlib.sha256()
+    folders = [Path(__file__).parents[1] / name for name in ("capture", "networks", "programs", "spaces")]
+    for folder in [Path(primitives.__file__).parent, *folders]:
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,17 @@ class Condition:
         network = construct(lambda: space.build(architecture, self.fidelity, self.minibatch.classes), self.device)
         initialise(network, self.seed)
         return network
+
+    @property
+    def key(self) -> str:
+        """All that a network's statistics depend on beside its architecture, as one text."""
+        device = torch.device(self.device).type
+        parts = (
+            *(self.space, self.fidelity.cells, self.fidelity.channels, self.seed),
+            *(device, torch.__version__, _code()),
+            *(self.minibatch.digest, tuple(self.minibatch.images.shape), self.minibatch.seed, self.minibatch.classes),
+        )
+        return "|".join(map(str, parts))
 
     def __str__(self) -> str:
         return f"{self.fidelity.name}, seed {self.seed}, {len(self.minibatch.labels)} images of {self.minibatch.source}"

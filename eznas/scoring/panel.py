@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.scoring.condition import Condition
+    from eznas.store import VectorStore
 
 __all__ = ["Panel", "Vectors", "reduction_vectors"]
 
@@ -70,10 +71,12 @@ class Panel:
     Args:
         condition: How the networks are built and run.
         architectures: ``n`` architectures, in the order of every score vector.
+        store: Where vectors are looked up before a network is visited, and kept afterwards.
     """
 
-    def __init__(self, condition: Condition, architectures: Sequence[str]) -> None:
+    def __init__(self, condition: Condition, architectures: Sequence[str], store: VectorStore | None = None) -> None:
         self.condition = condition
+        self._store = store
         self.architectures = tuple(architectures)
         self.failures: dict[str, str] = {}
         self._layout: Layout | None = None
@@ -96,13 +99,30 @@ class Panel:
         """
         new = [node for node in dict.fromkeys(reductions) if node not in self._vectors]
         if new:
-            visit = functools.partial(reduction_vectors, self.condition, tuple(node.text for node in new))
-            found: list[Vectors] = []
-            for vectors in over_networks(visit, self.architectures, workers):
-                found.append(vectors)
-                advance()
-            self._add(new, found)
+            self._add(new, self._vectors_of([node.text for node in new], workers, advance))
         return [self._finite[node] for node in reductions]
+
+    def _vectors_of(self, texts: Sequence[str], workers: int, advance: Callable[[], None]) -> list[Vectors]:
+        """Return what reductions give on each network, from the store or from a visit."""
+        found: dict[str, Vectors] = {}
+        for architecture in self.architectures:
+            if (known := self._stored(architecture, texts)) is not None:
+                found[architecture] = Vectors(known.shape[1], known)
+                advance()
+        unknown = [architecture for architecture in self.architectures if architecture not in found]
+        visit = functools.partial(reduction_vectors, self.condition, tuple(texts))
+        for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
+            found[architecture] = vectors
+            if self._store is not None and not vectors.failure:
+                self._store.save(self._key(architecture), texts, vectors.values)
+            advance()
+        return [found[architecture] for architecture in self.architectures]
+
+    def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
+        return None if self._store is None else self._store.load(self._key(architecture), texts)
+
+    def _key(self, architecture: str) -> str:
+        return f"{self.condition.key}|{architecture}"
 
     def _add(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
         self.failures |= {

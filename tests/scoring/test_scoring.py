@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from eznas.programs import evaluate, parse, reductions
 from eznas.scores import Status
 from eznas.scoring import Condition, Panel, Proxy, over_networks, score_networks, worker_count
 from eznas.spaces import SPACES, Fidelity
+from eznas.store import VectorStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAMS = [
     parse("mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))"),
@@ -140,3 +145,26 @@ def _threads(word: str) -> tuple[str, int]:
 def test_no_workers_means_one_a_core() -> None:
     assert worker_count(3) == 3
     assert worker_count(0) == len(os.sched_getaffinity(0))
+
+
+def test_a_panel_takes_from_the_store_what_another_left_there(
+    condition: Condition, architectures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VectorStore(tmp_path / "vectors.sqlite") as store:
+        first = Panel(condition, architectures[:3], store)
+        first.extend(reductions(PROGRAMS))
+        visited: list[str] = []
+        network = Condition.network
+
+        def watched(self: Condition, architecture: str) -> nn.Module:
+            visited.append(architecture)
+            return network(self, architecture)
+
+        monkeypatch.setattr(Condition, "network", watched)
+        second = Panel(condition, architectures[:4], store)
+        second.extend(reductions(PROGRAMS))
+        assert visited == [architectures[3]]
+        assert second.scores(PROGRAMS)[:, :3].tobytes() == first.scores(PROGRAMS).tobytes()
+        other = Panel(Condition(condition.space, condition.fidelity, 4, condition.minibatch), architectures[:1], store)
+        other.extend(reductions(PROGRAMS))
+        assert len(visited) == 2  # another initialisation is another network
