@@ -25,9 +25,6 @@ __all__ = ["EvolveConfig", "load_config", "parse_duration", "read_toml"]
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
-_MOST = 4000
-"""Networks that fitness is computed on at most: tau compares all pairs of them; see ``eznas.ranking.TauTarget``."""
-
 
 def parse_duration(text: object) -> object:
     """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; numbers are seconds already.
@@ -75,9 +72,17 @@ class EvolveConfig(BaseModel):
         "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
     )
     batch_size: int = _option(16, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10, le=_MOST)
-    validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10, le=_MOST)
+    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10)
+    validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
+    full_networks: int = _option(
+        30,
+        "Data",
+        "N",
+        "Training networks that the best reductions are promoted to at full size, for the last generations; "
+        "0 for no promotion. Without effect where --fidelity is full.",
+        ge=0,
+    )
     fidelity: Literal["reduced", "full"] = _option(
         "reduced",
         "Data",
@@ -87,6 +92,9 @@ class EvolveConfig(BaseModel):
 
     population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
     generations: int = _option(250, "Evolution", "N", "Generations at most.", ge=1)
+    full_generations: int = _option(
+        60, "Evolution", "N", "Further generations after the promotion, judged at full size too.", ge=0
+    )
     objective: Literal["tau", "pareto"] = _option(
         "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by NSGA-II on tau, complexity and cost."
     )

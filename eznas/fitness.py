@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eznas.programs import Node
     from eznas.scoring import Panel
 
-__all__ = ["Examiner", "Verdict"]
+__all__ = ["Exam", "Examiner", "Verdict"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,28 @@ class Verdict:
     key: bytes
 
 
+@dataclass(frozen=True)
+class Exam:
+    """Networks under one condition, and the accuracies that programs are to rank them by.
+
+    Args:
+        panel: The networks: first the training ones, then the validation ones.
+        train: Accuracies of the training networks.
+        validation: Accuracies of the validation networks.
+        split: Number of training networks.
+    """
+
+    panel: Panel
+    train: TauTarget
+    validation: TauTarget
+    split: int
+
+    @classmethod
+    def of(cls, panel: Panel, train: NDArray[np.float64], validation: NDArray[np.float64]) -> Exam:
+        """Prepare the accuracies."""
+        return cls(panel, TauTarget(train), TauTarget(validation), len(train))
+
+
 class Examiner:
     """Scores programs on training and validation networks under every condition.
 
@@ -46,24 +68,28 @@ class Examiner:
     is worth what its worst condition says.
 
     Args:
-        panels: One panel a condition, all over the same networks: first the training ones, then the validation ones.
-        train: Accuracies of the training networks.
-        validation: Accuracies of the validation networks.
+        exams: One for each condition.
     """
 
-    def __init__(self, panels: Sequence[Panel], train: NDArray[np.float64], validation: NDArray[np.float64]) -> None:
-        self.panels = tuple(panels)
-        self._train, self._validation = TauTarget(train), TauTarget(validation)
-        self._split = len(train)
+    def __init__(self, exams: Sequence[Exam]) -> None:
+        self.exams = list(exams)
+
+    @property
+    def panels(self) -> list[Panel]:
+        """The panel of each exam."""
+        return [exam.panel for exam in self.exams]
 
     def judge(self, programs: Sequence[Node]) -> list[Verdict]:
         """Return the verdict on each program; all of its reductions must be known to the panels."""
-        scores = [panel.scores(programs) for panel in self.panels]
-        train = [self._train.taus(values[:, : self._split]) for values in scores]
-        validation = [self._validation.taus(values[:, self._split :]) for values in scores]
+        train, validation, ranked = [], [], []
+        for exam in self.exams:
+            scores = exam.panel.scores(programs)
+            ranked.append(scores[:, : exam.split])
+            train.append(exam.train.taus(ranked[-1]))
+            validation.append(exam.validation.taus(scores[:, exam.split :]))
         # np.min gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
         least_train, least_validation = np.min(train, axis=0), np.min(validation, axis=0)
-        rows = ([values[row, : self._split] for values in scores] for row in range(len(programs)))
+        rows = ([values[row] for values in ranked] for row in range(len(programs)))
         return [
             Verdict(
                 status := _status(found, tau),

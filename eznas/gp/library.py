@@ -121,6 +121,14 @@ class Library:
         merit, best = max(valid, key=lambda pair: pair[0])
         return Entry(reduction, best, merit)
 
+    def keep(self, reductions: Collection[Node]) -> None:
+        """Drop all other reductions, and judge these anew, since the examiner has another exam."""
+        dropped = [node for node in self.entries if node not in reductions]
+        for panel in self._examiner.panels:
+            panel.forget(dropped)
+        entries = [self._assess(node) for node in reductions]
+        self.entries = {entry.reduction: entry for entry in entries if entry is not None}
+
     def prune(self, used: Collection[Node]) -> None:
         """Drop the reductions of least merit that no program uses, down to the size."""
         spare = [entry for node, entry in self.entries.items() if node not in used]

@@ -4,10 +4,15 @@ A run alternates two kinds of steps. An *expansion* draws new reductions (tensor
 every network once for all of them, and adds those that are finite to the library. A *generation* breeds programs
 above the tensor floor from the library's reductions, judges them on all networks from memory, and lets the best live
 on. Thousands of programs are judged for each visit to the networks.
+
+What ranks reduced networks need not rank those of full size. So the last generations follow a *promotion*: the best
+reductions visit some networks of full size too, and from then on a program is worth what the worst condition says,
+full size included.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from deap import tools
@@ -25,10 +30,10 @@ from eznas.seeds import python_rng
 from primitives import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from eznas.config import EvolveConfig
-    from eznas.fitness import Examiner
+    from eznas.fitness import Exam, Examiner
     from eznas.gp.library import Entry
     from eznas.gp.listener import Listener
     from eznas.programs import Node
@@ -41,6 +46,9 @@ _IMMIGRANTS = 0.05
 _EXPANSION = 4
 """An expansion draws one reduction for every so many that the library holds."""
 
+_PROMOTED = 40
+"""Reductions that visit networks of full size at most: these cost several times as much as reduced ones."""
+
 
 class Evolution:
     """The state of a run and how it moves on.
@@ -48,24 +56,27 @@ class Evolution:
     Args:
         config: Sizes, limits and seed.
         examiner: Judges programs on the training and validation networks.
+        promotion: The exam at full size that is added by ``promote``; None where there is none.
         listener: Is told of stages and steps.
 
     Attributes:
         generation: Generations done.
+        promoted: Whether programs are judged at full size too.
         population: The living.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
     """
 
-    def __init__(self, config: EvolveConfig, examiner: Examiner, listener: Listener) -> None:
+    def __init__(self, config: EvolveConfig, examiner: Examiner, promotion: Exam | None, listener: Listener) -> None:
         self.config = config
         self.generation = 0
+        self.promoted = False
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
         self.library = Library(examiner, config.library, config.workers, listener.advance)
         self.breeder = Breeder(examiner, config)
-        self._panels = examiner.panels
+        self._examiner, self._promotion = examiner, promotion
         self._rng = python_rng(config.seed, "evolution")
         self._listener = listener
 
@@ -86,7 +97,7 @@ class Evolution:
                 "none of the reductions drawn is finite and different between the networks; "
                 f"look at the first failure: {self._first_failure()}"
             )
-        sown = [seed for seed in seeds if all(node in self.library.entries for node in reductions_of([seed]))]
+        sown = [seed for seed in seeds if _known(seed, self.library.entries)]
         if len(sown) < len(seeds):
             self._listener.message(
                 f"{len(seeds) - len(sown)} seed program(s) are not finite on every network; left out"
@@ -115,12 +126,43 @@ class Evolution:
         grafts = [entry.best for entry in entries if entry.reduction in self.library.entries]
         self._live_on([*self.population, *self.breeder.individuals(list(dict.fromkeys(grafts)))])
 
+    def promote(self) -> None:
+        """Visit networks of full size for the best reductions; go on with these alone, judged there too.
+
+        Nothing changes where there is no promotion, or where no program of the population is defined at full size.
+        """
+        if self._promotion is None or self.promoted:
+            return
+        panel, chosen = self._promotion.panel, self._most_used(_PROMOTED)
+        self._listener.stage(f"evaluating {len(chosen)} reductions at full size", len(panel.architectures))
+        finite = panel.extend(chosen, self.config.workers, self._listener.advance)
+        kept = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
+        panel.forget([node for node in chosen if node not in kept])
+        survivors = [one.program for one in self.population if _known(one.program, kept)]
+        if not survivors:
+            self._listener.message("no program of the population is defined at full size; it goes on without it")
+            return
+        self.promoted = True
+        self._examiner.exams.append(self._promotion)
+        self.library.keep(kept)
+        self.hall = HallOfFame()
+        singles = [entry.best for entry in self.library.entries.values()]
+        self._live_on(self.breeder.individuals(list(dict.fromkeys([*survivors, *filter(self.breeder.fits, singles)]))))
+
+    def _most_used(self, count: int) -> list[Node]:
+        """Return the reductions that most programs of the hall of fame and the population read, then the best alone."""
+        programs = [one.program for one in [*self.hall.members.values(), *self.population]]
+        uses = Counter(node for program in programs for node in reductions_of([program]))
+        entries = self.library.entries
+        return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
+
     def expansion_is_due(self) -> bool:
         """Whether the next step begins by visiting the networks."""
-        return bool(self.generation) and self.generation % self.config.expansion_every == 0
+        due = bool(self.generation) and self.generation % self.config.expansion_every == 0
+        return due and not self.promoted
 
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
-        steps = sum(len(panel.architectures) for panel in self._panels)
+        steps = sum(len(panel.architectures) for panel in self._examiner.panels)
         self._listener.stage(f"evaluating {len(reductions)} reductions", steps)
         return self.library.add(reductions)
 
@@ -134,13 +176,16 @@ class Evolution:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
 
     def _first_failure(self) -> str:
-        for panel in self._panels:
+        for panel in self._examiner.panels:
             for architecture, failure in panel.failures.items():
                 return f"{architecture}: {failure}"
         return "no network failed; the formulas are undefined or constant"
 
     def state(self) -> dict[str, Any]:
-        """Return all that a resumed run needs, ready for JSON; vectors are computed anew from it."""
+        """Return all that a resumed run needs, ready for JSON; vectors are computed anew from it.
+
+        It is the state of a run that is not promoted yet: a promotion and what follows are done again from there.
+        """
         return {
             "generation": self.generation,
             "random": to_json(self._rng),
@@ -179,3 +224,7 @@ class Evolution:
         self.breeder.statuses.clear()
         self.breeder.statuses.update(state["statuses"])
         self.breeder.judged = state["judged"]
+
+
+def _known(program: Node, reductions: Container[Node]) -> bool:
+    return all(node in reductions for node in reductions_of([program]))

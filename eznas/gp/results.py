@@ -102,6 +102,7 @@ def write_results(
         "reported_on": str(setting.full),
         "networks": {
             "train": len(setting.train),
+            "full_size": len(setting.promoted) if evolution.promoted else 0,
             "validation": len(setting.validation),
             "test": len(setting.test),
         },

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eznas.errors import EznasError, InputError
-from eznas.fitness import Examiner
+from eznas.fitness import Exam, Examiner
 from eznas.gp.finish import BASELINES, finish
 from eznas.gp.loop import Evolution
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eznas.config import EvolveConfig
     from eznas.gp.listener import Listener
     from eznas.run import RunDirectory
+    from eznas.scoring import Condition
 
 __all__ = ["run_evolution"]
 
@@ -33,6 +35,9 @@ STORE = "vectors.sqlite"
 _CHECKPOINT_SECONDS = 10.0
 _SAFETY = 2.0
 """The programs that are confirmed take longer than the baselines that the time is measured with."""
+
+_PROMOTION = 4.0
+"""So much longer than the baselines take the reductions of a promotion, and the generations after it."""
 
 
 class _Clock:
@@ -79,8 +84,8 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     directory.record(**_facts(setting))
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
         evolution = _evolution(config, setting, store, listener)
-        reserve = _SAFETY * _seconds_at_full_size(config, setting, listener)
-        stopped_by = _Course(config, evolution, directory, clock, reserve, listener).run(checkpoint)
+        reserves = _Reserves.of(config, setting, listener)
+        stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     finished = finish(setting, evolution.hall, CANDIDATES, config.seed, config.workers, listener)
@@ -88,20 +93,37 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
 
 
 def _evolution(config: EvolveConfig, setting: Setting, store: VectorStore, listener: Listener) -> Evolution:
-    networks = (*setting.train, *setting.validation)
-    panels = [Panel(condition, networks, store) for condition in setting.breeding]
-    examiner = Examiner(panels, setting.accuracies(setting.train), setting.accuracies(setting.validation))
-    return Evolution(config, examiner, listener)
+    def exam(condition: Condition, train: tuple[str, ...]) -> Exam:
+        panel = Panel(condition, (*train, *setting.validation), store)
+        return Exam.of(panel, setting.accuracies(train), setting.accuracies(setting.validation))
+
+    examiner = Examiner([exam(condition, setting.train) for condition in setting.breeding])
+    promotion = exam(setting.full, setting.promoted) if setting.promoted else None
+    return Evolution(config, examiner, promotion, listener)
 
 
-def _seconds_at_full_size(config: EvolveConfig, setting: Setting, listener: Listener) -> float:
-    """Time the baselines on a few networks of full size, the first to warm up, and extrapolate to the confirmation."""
-    few = setting.validation[:4]
-    listener.stage("timing networks of full size", len(few))
-    proxies = [Proxy.of(name) for name in BASELINES]
-    matrix = score_networks(proxies, setting.full, few, 1, listener.advance)
-    networks = len(setting.validation) + len(setting.test)
-    return float(np.mean(matrix.seconds[1:])) * networks / worker_count(config.workers)
+@dataclass(frozen=True)
+class _Reserves:
+    """Seconds that are kept for what comes at the end, as estimated from a few networks of full size.
+
+    Args:
+        promotion: For the promotion.
+        confirmation: For scoring the hall of fame and the baselines.
+    """
+
+    promotion: float
+    confirmation: float
+
+    @classmethod
+    def of(cls, config: EvolveConfig, setting: Setting, listener: Listener) -> _Reserves:
+        """Time the baselines on a few networks, the first to warm up, and extrapolate."""
+        few = setting.validation[:4]
+        listener.stage("timing networks of full size", len(few))
+        proxies = [Proxy.of(name) for name in BASELINES]
+        matrix = score_networks(proxies, setting.full, few, 1, listener.advance)
+        one = float(np.mean(matrix.seconds[1:])) / worker_count(config.workers)
+        promoted = len(setting.promoted) + len(setting.validation) if setting.promoted else 0
+        return cls(_PROMOTION * one * promoted, _SAFETY * one * (len(setting.validation) + len(setting.test)))
 
 
 class _Course:
@@ -113,32 +135,34 @@ class _Course:
         evolution: Evolution,
         directory: RunDirectory,
         clock: _Clock,
-        reserve: float,
+        reserves: _Reserves,
         listener: Listener,
     ) -> None:
         self._config, self._evolution, self._directory = config, evolution, directory
-        self._clock, self._reserve, self._listener = clock, reserve, listener
+        self._clock, self._reserves, self._listener = clock, reserves, listener
         self._visit_seconds = 0.0
         self._saved = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None) -> str:
         """Evolve and say what ended it: ``"generations"``, ``"time"`` or ``"interrupt"``."""
-        evolution = self._evolution
+        evolution, config, reserves = self._evolution, self._config, self._reserves
         try:
             self._begin(checkpoint)
-            while evolution.generation < self._config.generations:
-                if not self._time_is_left():
-                    self._save()
-                    return "time"
-                self._step()
+            in_time = self._evolve(config.generations, reserves.promotion + reserves.confirmation)
+            self._save()  # for a resume with more generations, which must not begin from what follows
+            if self._clock.left > reserves.promotion / 2 + reserves.confirmation:
+                evolution.promote()
+            if evolution.promoted:
+                further = evolution.generation + config.full_generations
+                in_time = self._evolve(further, reserves.confirmation) and in_time
+                self._save()
         except KeyboardInterrupt:
             if not evolution.hall.members:
                 raise
             write_logbook(self._directory, evolution)
             self._listener.message("interrupted: confirming what was found so far; press Ctrl-C again to stop at once")
             return "interrupt"
-        self._save()
-        return "generations"
+        return "generations" if in_time else "time"
 
     def _begin(self, checkpoint: dict[str, Any] | None) -> None:
         begun = self._clock.spent
@@ -153,29 +177,33 @@ class _Course:
         self._visit_seconds = (self._clock.spent - begun) / 2
         self._save()
 
-    def _time_is_left(self) -> bool:
-        needed = self._reserve + (self._visit_seconds if self._evolution.expansion_is_due() else 0.0)
-        return self._clock.left > needed
-
-    def _step(self) -> None:
-        due, begun = self._evolution.expansion_is_due(), self._clock.spent
-        self._evolution.step()
-        if due:
-            self._visit_seconds = self._clock.spent - begun
-        record = generation_record(self._evolution, self._clock.spent)
-        self._evolution.logbook.record(**record)
-        self._listener.generation(record)
-        if due or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
-            self._save()
+    def _evolve(self, generations: int, reserve: float) -> bool:
+        """Do generations up to a number of them, and say whether the time allowed for all."""
+        while self._evolution.generation < generations:
+            due = self._evolution.expansion_is_due()
+            if self._clock.left <= reserve + (self._visit_seconds if due else 0.0):
+                return False
+            begun = self._clock.spent
+            self._evolution.step()
+            if due:
+                self._visit_seconds = self._clock.spent - begun
+            record = generation_record(self._evolution, self._clock.spent)
+            self._evolution.logbook.record(**record)
+            self._listener.generation(record)
+            if due or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+                self._save()
+        return True
 
     def _save(self) -> None:
-        state = self._evolution.state()
-        self._directory.write_checkpoint(
-            {**state, "seconds": self._clock.spent, "log": [dict(row) for row in self._evolution.logbook]}
-        )
+        """Keep what a resumed run needs; after the promotion, which is done again then, only what people read."""
+        if not self._evolution.promoted:
+            state = self._evolution.state()
+            self._directory.write_checkpoint(
+                {**state, "seconds": self._clock.spent, "log": [dict(row) for row in self._evolution.logbook]}
+            )
+            self._directory.append({"event": "saved", "generation": state["generation"], "judged": state["judged"]})
         write_logbook(self._directory, self._evolution)
         write_provisional_hall(self._directory, self._evolution)
-        self._directory.append({"event": "saved", "generation": state["generation"], "judged": state["judged"]})
         self._saved = time.monotonic()
 
 

@@ -32,6 +32,7 @@ class Setting:
         train: Architectures that fitness is computed on.
         validation: Architectures that choose the hall of fame.
         test: Architectures that are reported only.
+        promoted: The training architectures that the last generations are judged on at full size too.
         breeding: Conditions of evolution; a program is worth what the worst of them says.
         full: The condition of everything that is reported.
     """
@@ -43,6 +44,7 @@ class Setting:
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    promoted: tuple[str, ...]
     breeding: tuple[Condition, ...]
     full: Condition
 
@@ -78,6 +80,7 @@ class Setting:
             train,
             validation,
             test,
+            train[: config.full_networks] if config.fidelity == "reduced" else (),
             tuple(conditions[name] for name in names),
             conditions["full"],
         )

@@ -52,6 +52,8 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
         "generations": 6,
         "library": 24,
         "expansion_every": 2,
+        "full_networks": 8,
+        "full_generations": 2,
         "batch_size": 4,
         "workers": 1,
         "time_budget": 600.0,

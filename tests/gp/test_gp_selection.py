@@ -8,7 +8,7 @@ import pytest
 from deap import tools
 
 from eznas.config import EvolveConfig
-from eznas.fitness import Examiner
+from eznas.fitness import Exam, Examiner
 from eznas.gp.chance import borrowed, from_json, to_json
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.individual import Individual, TauFitness
@@ -39,8 +39,8 @@ class FakePanel:
 
 
 def examiner(*signs: float) -> Examiner:
-    panels = [cast("Panel", FakePanel(sign)) for sign in signs or (1.0,)]
-    return Examiner(panels, np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0]))
+    train, validation = np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0])
+    return Examiner([Exam.of(cast("Panel", FakePanel(sign)), train, validation) for sign in signs or (1.0,)])
 
 
 def breeder(objective: Literal["tau", "pareto"] = "tau") -> Breeder:

@@ -88,12 +88,6 @@ def test_what_config_toml_holds_gives_the_same_configuration(tmp_path: Path) -> 
     assert load_config({}, file) == config
 
 
-@pytest.mark.parametrize("name", ["networks", "validation_networks"])
-def test_tau_by_pairs_limits_the_networks(name: str) -> None:
-    with pytest.raises(InputError, match="must be less than or equal to 4000, got 4001"):
-        load_config({name: 4001})
-
-
 def test_paths_do_not_depend_on_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
