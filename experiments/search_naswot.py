@@ -4,8 +4,8 @@
 
 The first folder holds ``naswot_cifar10.json.gz`` (scores of every architecture of NAS-Bench-201 by three proxies,
 12-epoch validation accuracy, seconds, and the test accuracy of one training) and ``nasbench201.json.gz``. Written are
-the scores as ``uid,score,time`` files, two tables, a run directory a row, and ``search_naswot.csv``: what was found
-beside what is published.
+the scores as ``uid,score,time`` files, tables, a run directory a search, ``search_naswot.csv``: what was found beside
+what is published, and ``search_speed_up.csv``: how many times fewer queries and seconds a proxy makes of a search.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tables import main as write_tables
 
+from eznas.report.search import COLUMNS, Curves, read_curves, search_rows
 from eznas.run import RunDirectory
-from eznas.scoring import Proxy
+from eznas.scoring import Proxy, worker_count
 from eznas.search import Options, run_campaign
 from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RUNS = 30
 PUBLISHED = {
@@ -68,9 +72,10 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
         ("ageing evolution, warm-up 3000", {"warmup": 3000}),
         ("ageing evolution, warm-up 500, move 0.75", {"warmup": 500, "move": 0.75}),
     ]
+    published_ones = (0, 1, 2, 2, None)
     for signal in ("hook_logdet", "synflow", "snip", "combined", "val12"):
         given = ("hook_logdet", "synflow") if signal == "combined" else (signal,)
-        for index, (name, facts) in enumerate(searches):
+        for (name, facts), place in zip(searches, published_ones, strict=True):
             options = Options(
                 signal=given,
                 scores=tuple(f"{one}={folder / one}.csv" for one in given),
@@ -82,53 +87,66 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
                 count_repeats=True,
                 **facts,
             )
-            published = PUBLISHED.get(signal)
-            rows.append((f"{signal}: {name}", published[min(index, 2)] if published and index < 4 else None, options))
+            published = PUBLISHED[signal][place] if place is not None and signal in PUBLISHED else None
+            rows.append((f"{signal}: {name}", published, options))
     return rows
 
 
-def zero_cost_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
-    """Return the rows of zero-cost-nas: the 200-epoch validation accuracy is climbed, synflow leads."""
-    rows: list[tuple[str, float | None, Options]] = []
-    for algorithm in ("aging_evolution", "random", "local_search"):
-        for warmup, move in ((0, 0.0), (3000, 0.0), (0, 0.75), (3000, 0.75)):
-            if algorithm == "random" and move:
-                continue
-            options = Options(
-                algorithm=algorithm,
-                signal=("valid200",),
-                proxy=("synflow",),
-                scores=(f"synflow={folder / 'synflow.csv'}",),
-                table=str(folder / "nasbench201_cifar10.csv"),
-                target="test200",
-                warmup=warmup,
-                move=move,
-                queries=500,
-                runs=RUNS,
-            )
-            rows.append((f"zero-cost-nas {algorithm}: warm-up {warmup}, move {move:g}", None, options))
-    return rows
+def zero_cost_searches(folder: Path) -> list[list[Options]]:
+    """Return zero-cost-nas's searches by algorithm, the plain one last: synflow leads to 200-epoch accuracy."""
+    groups = []
+    for algorithm, steps in (
+        ("aging_evolution", ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))),
+        ("local_search", ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))),
+        ("random", ((3000, 0.0), (0, 0.0))),
+    ):
+        plain = Options(
+            algorithm=algorithm,
+            signal=("valid200",),
+            proxy=("synflow",),
+            scores=(f"synflow={folder / 'synflow.csv'}",),
+            table=str(folder / "nasbench201_cifar10.csv"),
+            target="test200",
+            queries=300,
+            runs=RUNS,
+        )
+        groups.append([replace(plain, warmup=warmup, move=move) for warmup, move in steps])
+    return groups
+
+
+def run(options: Options, path: Path) -> Curves:
+    """Do all runs of one search."""
+    start = time.perf_counter()
+    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command=" ".join(sys.argv)) as directory:
+        run_campaign(options, directory, Proxy.of, workers=worker_count(0))
+        sys.stdout.write(f"{path.name}: {time.perf_counter() - start:.1f} s\n")
+        return read_curves(directory)
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table, its numbers with three decimals."""
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([[round(one, 3) if isinstance(one, float) else one for one in row] for row in rows])
 
 
 def main(source: Path, folder: Path) -> None:
-    """Run every row and write what was found."""
+    """Run every search and write what was found."""
     write_scores(source / "naswot_cifar10.json.gz", folder)
     write_tables(source / "nasbench201.json.gz", folder)
-    found: list[list[object]] = []
-    for name, published, options in [*naswot_rows(folder), *zero_cost_rows(folder)]:
-        path = folder / "".join(letter if letter.isalnum() else "_" for letter in name)
-        start = time.perf_counter()
-        with RunDirectory.create(path, options.as_toml(), seed=options.seed, command=" ".join(sys.argv)) as directory:
-            summary = run_campaign(options, directory, Proxy.of)["summary"]
-        spent = time.perf_counter() - start
-        mean, deviation = summary["accuracy_mean"], summary["accuracy_std"]
-        found.append([name, published, round(mean, 3), round(deviation, 3), round(summary["seconds_mean"], 1)])
-        shown = "" if published is None or math.isnan(published) else f", published {published}"
-        sys.stdout.write(f"{name}: {mean:.2f} +- {deviation:.2f}{shown} ({spent:.1f} s)\n")
-    with (folder / "search_naswot.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["search", "published", "found", "deviation", "seconds"])
-        writer.writerows(found)
+    rows: list[Sequence[object]] = []
+    for name, published, options in naswot_rows(folder):
+        found = run(options, folder / "".join(letter if letter.isalnum() else "_" for letter in name)).summary
+        rows.append([name, published, *(found[one] for one in ("accuracy_mean", "accuracy_std", "seconds_mean"))])
+    write_rows(folder / "search_naswot.csv", ["search", "published", "found", "deviation", "seconds"], rows)
+    speed_ups: list[Sequence[object]] = []
+    for group in zero_cost_searches(folder):
+        curves = [
+            run(one, folder / f"zero_cost_{one.algorithm}_{one.warmup}_{one.move:g}".replace(".", "_")) for one in group
+        ]
+        speed_ups += search_rows(curves)
+    write_rows(folder / "search_speed_up.csv", COLUMNS, speed_ups)
 
 
 if __name__ == "__main__":

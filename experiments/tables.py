@@ -3,8 +3,8 @@
     python experiments/tables.py ../shared/data/nasbench201.json.gz tables/
 
 The column file is gzipped JSON: an object of parallel lists, with cells as six digits for the edges 0>1, 0>2, 0>3, 1>2,
-1>3, 2>3. One CSV a data set is written, with the validation and test accuracy after 200 epochs and after 12, the seconds
-of 12 epochs, the benchmark's own parameter count, and latencies where there are any; choose the accuracy with
+1>3, 2>3. One CSV a data set is written, with the validation and test accuracy after 200 epochs and after 12, the
+seconds of 12 epochs, the benchmark's own parameter count, and latencies where there are any; choose the accuracy with
 ``--target``.
 """
 

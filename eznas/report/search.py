@@ -145,8 +145,8 @@ def front_figure(searches: Sequence[Curves], cost: str) -> Figure:
 def search_rows(searches: Sequence[Curves]) -> list[list[object]]:
     """Return one row a search, as ``COLUMNS`` names them; the last search is the baseline of the speed-ups.
 
-    A speed-up is what the baseline's median needs to come to its own final value, divided by what this search's
-    median needs to come there; None where it never does.
+    A speed-up is what the baseline's mean over runs needs to come to its own final value, divided by what this
+    search's mean needs to come there; None where it never does.
     """
     rows: list[list[object]] = []
     for one in searches:
@@ -193,7 +193,7 @@ def search_page(searches: Sequence[Curves], command: str, cost: str = "") -> str
         if value is not None
     )
     speed = (
-        f"<p>Fewer: how many times fewer the median of a search needs to come to the final median of "
+        f"<p>Fewer: how many times fewer the mean over runs of a search needs to come to the final mean of "
         f"{html.escape(searches[-1].label)}.</p>"
         if len(searches) > 1
         else ""
@@ -221,15 +221,15 @@ def _speed_up(one: Curves, baseline: Curves, *, seconds: bool) -> float | None:
 
 def _final(one: Curves) -> float:
     _, rows = one.by_queries()
-    return float(np.median(rows[:, -1])) if rows.size else float("nan")
+    return float(rows[:, -1].mean()) if rows.size else float("nan")
 
 
 def _needed(one: Curves, level: float, *, seconds: bool) -> float | None:
-    """Return where the median comes to a level."""
+    """Return where the mean over runs comes to a level; a run that has found nothing keeps it from there."""
     places, rows = one.by_seconds() if seconds else one.by_queries()
     if not rows.size:
         return None
-    reached = np.flatnonzero(_quartiles(rows)[1] >= level - 1e-9)
+    reached = np.flatnonzero(rows.mean(axis=0) >= level - 1e-9)
     return float(places[reached[0]]) if reached.size else None
 
 

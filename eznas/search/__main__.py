@@ -30,7 +30,7 @@ What the words mean:
   that of the architecture which the signal likes best, by --target.
 \b
 Algorithms:
-  random              draws uniformly; with warm-up, takes its best in order
+  random              draws uniformly, each architecture once; with warm-up, takes its best in order
   aging_evolution     mutates the best of a tournament; the oldest dies
   local_search        steps to the first better neighbour; begins anew at a local optimum
   hill_climbing       steps to the best of all neighbours; begins anew at a local optimum
@@ -53,7 +53,7 @@ Examples:
     python -m eznas.search --table none --algorithm nsga2 --signal "sum(mean(abs(act.noise)))" --against params
 \b
 The NASWOT project's scripts:
-  score_networks.py                python verify_scores.py --proxy naswot --n_samples 0 --csv naswot.csv
+  score_networks.py                verify_scores.py, with all networks and a file of scores, which --scores reads
   random_search.py                 --algorithm random --signal NAME --scores NAME=FILE --queries 500 --runs 30
   evolutionary_search.py           --algorithm aging_evolution --move 0.75 --count-repeats, else the same
   its warmup                       --warmup N
@@ -192,7 +192,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     The run directory that this leaves holds every look of every run with what it cost (results.json), and a page
     with the table and the plots (search.html).
     """
-    chosen = {name: value for name, value in given.items() if value not in (None, (), False)}
+    chosen = {name: value for name, value in given.items() if value is not None and value is not False and value != ()}
     workers, compare = chosen.pop("workers", 0), chosen.pop("compare", ())
     as_json = chosen.pop("as_json", False)
     resume, out = chosen.pop("resume", None), chosen.pop("out", None)

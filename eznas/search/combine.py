@@ -36,7 +36,7 @@ def _rank(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
     def combine(values: NDArray[np.float64]) -> float:
         pairs = zip(rows, values, strict=True)
         below = [np.searchsorted(row, value, "left") + np.searchsorted(row, value, "right") for row, value in pairs]
-        return float(weights @ np.array(below)) / (2 * rows.shape[1])
+        return float(weights @ np.array(below) / (2 * rows.shape[1]))
 
     return combine
 
