@@ -238,7 +238,12 @@ def _search(
         with Progress(quiet=as_json) as progress:
             progress.stage("runs", options.runs)
             results = run_campaign(
-                options, directory, resolve_proxy, workers=worker_count(workers), advance=progress.advance
+                options,
+                directory,
+                resolve_proxy,
+                workers=worker_count(workers),
+                advance=progress.advance,
+                status=progress.status,
             )
     except InputError:
         if fresh:

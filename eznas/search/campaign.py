@@ -6,7 +6,6 @@ same seed. Networks that were scored are in the journal too, so that doing it ag
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ def run_campaign(
     *,
     workers: int = 1,
     advance: Callable[[], None] = lambda: None,
+    status: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, Any]:
     """Do all runs that the journal does not hold yet, and write ``results.json``.
 
@@ -48,6 +48,7 @@ def run_campaign(
         resolve: Reads a measure's name, a program, or a file.
         workers: Processes: over runs where all scores are known, over networks where they have to be computed.
         advance: Is called after each run, also those that the journal holds.
+        status: Is told how many networks were scored.
 
     Returns:
         What ``results.json`` holds: ``facts``, ``summary`` and ``runs``.
@@ -55,7 +56,7 @@ def run_campaign(
     Raises:
         InputError: See ``make_setting``.
     """
-    setting = make_setting(options, resolve, workers=workers, record=functools.partial(_keep, directory))
+    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status))
     directory.record(data={"table": setting.facts["table"], "table_sha256": setting.facts["table_sha256"]})
     done: dict[int, dict[str, Any]] = {}
     for entry in directory.journal():
@@ -133,20 +134,29 @@ def _results(setting: Setting, seed: int, runs: Sequence[int], workers: int) -> 
         yield from Parallel(return_as="generator")(delayed(one_run)(setting, seed, run) for run in runs)
 
 
-def _keep(directory: RunDirectory, signal: str, architecture: str, observation: Observation) -> None:
-    """Put a score that was computed into the journal."""
-    score = observation.score
-    directory.append(
-        {
-            "event": "score",
-            "signal": signal,
-            "architecture": architecture,
-            "value": score.value if score.ok else None,
-            "status": score.status.value,
-            "detail": score.detail,
-            "seconds": observation.seconds,
-        }
-    )
+class _Kept:
+    """Puts every score that is computed into the journal, and says how many there are."""
+
+    def __init__(self, directory: RunDirectory, status: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._status = status
+        self._count = 0
+
+    def __call__(self, signal: str, architecture: str, observation: Observation) -> None:
+        score = observation.score
+        self._count += 1
+        self._status(f"{self._count} networks scored, the last by {signal}")
+        self._directory.append(
+            {
+                "event": "score",
+                "signal": signal,
+                "architecture": architecture,
+                "value": score.value if score.ok else None,
+                "status": score.status.value,
+                "detail": score.detail,
+                "seconds": observation.seconds,
+            }
+        )
 
 
 def _number(value: float | None) -> float:

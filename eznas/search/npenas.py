@@ -22,7 +22,7 @@ __all__ = ["Npenas"]
 class Npenas(Bananas):
     """As BANANAS, but greedy in the predicted mean, and with a larger population of parents."""
 
-    surrogate: ClassVar[str] = "forest"
+    surrogate: ClassVar[str] = "ridge"
     parents: ClassVar[int] = 20
 
     def _acquire(self, mean: NDArray[np.float64], _deviation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -47,7 +47,7 @@ class Reinforce(Searcher):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._choices: list[list[str]] = []
-        self._logits: list[NDArray[np.float64]] = []
+        self._logits: dict[int, NDArray[np.float64]] = {}
         self._mean, self._square, self._told = 0.0, 0.0, 0
         self._seen: set[str] = set()
 
@@ -55,17 +55,13 @@ class Reinforce(Searcher):
         """Draw an architecture from the controller; a random one where it draws none that is new."""
         if not self._choices:
             self._begin()
-        weights = [_softmax(logits).tolist() for logits in self._logits]
+        parts = [choices[0] for choices in self._choices]
+        weights = {place: _softmax(logits).tolist() for place, logits in self._logits.items()}
         for _ in range(_TRIES):
-            drawn = "".join(
-                choices[0] if len(choices) == 1 else self.task.rng.choices(choices, weights=chances)[0]
-                for choices, chances in zip(self._choices, weights, strict=True)
-            )
-            try:
-                architecture = self.task.domain.space.parse(drawn)
-            except InputError:
-                continue
-            if architecture in self.task.domain and architecture not in self._seen:
+            for place, chances in weights.items():
+                parts[place] = self.task.rng.choices(self._choices[place], weights=chances)[0]
+            architecture = self._parsed("".join(parts))
+            if architecture is not None and architecture not in self._seen:
                 return Proposal(architecture)
         fresh = self.task.domain.fresh(self.task.rng, self._seen)
         return None if fresh is None else Proposal(fresh)
@@ -77,11 +73,11 @@ class Reinforce(Searcher):
         parts = _WORD.split(proposal.architecture)
         if not advantage or len(parts) != len(self._choices):
             return
-        for part, choices, logits in zip(parts, self._choices, self._logits, strict=True):
-            if part in choices and len(choices) > 1:
+        for place, logits in self._logits.items():
+            if parts[place] in self._choices[place]:
                 step = -_softmax(logits)
-                step[choices.index(part)] += 1.0
-                np.add(logits, _RATE * advantage * step, out=logits)
+                step[self._choices[place].index(parts[place])] += 1.0
+                self._logits[place] = logits + _RATE * advantage * step
 
     def _begin(self) -> None:
         """Learn what can stand where, and begin with the frequencies of the warm-up's best."""
@@ -92,10 +88,19 @@ class Reinforce(Searcher):
         alike = [parts for parts in split if len(parts) == length]
         self._choices = [sorted(set(place)) for place in zip(*alike, strict=True)]
         best = [_WORD.split(one) for one in warm]
-        self._logits = [
-            np.log(np.array([1.0 + sum(parts[place : place + 1] == [choice] for parts in best) for choice in choices]))
+        self._logits = {
+            place: np.log([1.0 + sum(parts[place : place + 1] == [choice] for parts in best) for choice in choices])
             for place, choices in enumerate(self._choices)
-        ]
+            if len(choices) > 1
+        }
+
+    def _parsed(self, text: str) -> str | None:
+        """Return the architecture of a text; None where it is none of the domain."""
+        try:
+            architecture = text if text in self._seen else self.task.domain.space.parse(text)
+        except InputError:
+            return None
+        return architecture if architecture in self.task.domain else None
 
     def _advantage(self, fitness: float) -> float:
         if fitness == -math.inf:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "Live", "Observation", "Signal"]
 
+_CHUNK = 50
+"""Networks that are scored before their scores are recorded: what an interruption costs at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -140,11 +143,15 @@ class Live:
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Score the networks that are new; each costs the seconds that it took when it was scored."""
         new = [one for one in dict.fromkeys(architectures) if one not in self._known]
-        if new:
-            from eznas.scoring import score_networks
-
-            matrix = score_networks([self._proxy], self._condition, new, self._workers if len(new) > 1 else 1)
-            for architecture, score, seconds in zip(new, matrix.scores[0], matrix.seconds, strict=True):
-                self.remember(architecture, score, seconds)
-                self._record(self.name, architecture, self._known[architecture])
+        for start in range(0, len(new), _CHUNK):
+            self._score(new[start : start + _CHUNK])
         return [self._known[architecture] for architecture in architectures]
+
+    def _score(self, architectures: Sequence[str]) -> None:
+        from eznas.scoring import score_networks
+
+        workers = self._workers if len(architectures) > 1 else 1
+        matrix = score_networks([self._proxy], self._condition, architectures, workers)
+        for architecture, score, seconds in zip(architectures, matrix.scores[0], matrix.seconds, strict=True):
+            self.remember(architecture, score, seconds)
+            self._record(self.name, architecture, self._known[architecture])

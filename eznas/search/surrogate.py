@@ -63,7 +63,7 @@ class Forest:
     def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation over the trees."""
         rows = features.astype(np.float32)
-        said = np.array([tree.predict(rows) for tree in self._forest.estimators_])
+        said = np.array([tree.predict(rows, check_input=False) for tree in self._forest.estimators_])
         return said.mean(axis=0), said.std(axis=0)
 
 

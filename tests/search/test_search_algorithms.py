@@ -95,11 +95,11 @@ def test_the_controller_moves_towards_what_gave_more() -> None:
     searcher.ask()
     for architecture, value in (("a-a", 0.0), ("b-b", 1.0), ("a-a", 0.0), ("b-b", 1.0)):
         searcher.tell(Proposal(architecture), Observation(score=None, fitness=value))  # type: ignore[arg-type]
-    before = [logits.copy() for logits in searcher._logits]
-    assert all(logits[1] > logits[0] for logits in before if len(logits) == 2 and logits[0] != logits[1])
-    assert any(len(logits) == 2 and logits[0] != logits[1] for logits in before)
+    before = dict(searcher._logits)
+    assert [searcher._choices[place] for place in before] == [["a", "b"], ["a", "b"]]
+    assert all(logits[1] > logits[0] for logits in before.values())
     searcher.tell(Proposal("a-b"), Observation(score=None, fitness=-math.inf))  # type: ignore[arg-type]
-    assert all(np.array_equal(one, other) for one, other in zip(before, searcher._logits, strict=True))
+    assert all(np.array_equal(before[place], logits) for place, logits in searcher._logits.items())
 
 
 def test_paths_of_a_cell() -> None:

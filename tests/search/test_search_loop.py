@@ -24,12 +24,15 @@ class Scripted(Searcher):
     def __init__(self, task: Task, script: list[str | tuple[str, int]]) -> None:
         super().__init__(task)
         self.script = [Proposal(one) if isinstance(one, str) else Proposal(*one) for one in script]
+        self.asked: Proposal | None = None
         self.told: list[Observation] = []
 
     def ask(self) -> Proposal | None:
-        return self.script.pop(0) if self.script else None
+        self.asked = self.script.pop(0) if self.script else None
+        return self.asked
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
+        assert proposal is self.asked
         self.told.append(observation)
 
 

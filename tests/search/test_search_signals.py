@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +18,9 @@ from eznas.search.score_files import read_scores
 from eznas.search.table_signals import levels_of, table_signals
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.landscapes import Letters
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPACE = Letters(places=2, letters=2)
 FIRST = Known("first", {"a-a": 0.0, "a-b": 1.0, "b-a": 4.0, "b-b": math.nan}, {"a-a": 1.0, "a-b": 2.0})
