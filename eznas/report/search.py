@@ -26,6 +26,8 @@ __all__ = ["Curves", "curves_figure", "front_figure", "read_curves", "search_pag
 _COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK, GREY)
 _POINTS = 200
 _MARGIN = 0.05
+_LINE = 0.18
+"""Inches of a line of the legend."""
 
 COLUMNS = ("search", "runs", "found", "deviation", "regret", "queries", "seconds", "fewer queries", "fewer seconds")
 """The columns of ``search_rows``."""
@@ -97,7 +99,7 @@ def read_curves(directory: RunDirectory) -> Curves:
 
 def curves_figure(searches: Sequence[Curves], *, seconds: bool) -> Figure:
     """Plot the median of the best so far over runs, between its quartiles, against queries or seconds."""
-    made = figure(6.4, 3.8)
+    made = figure(6.4, 3.8 + _LINE * len(searches))
     axes = made.subplots()
     lows = []
     for index, one in enumerate(searches):
@@ -117,11 +119,12 @@ def curves_figure(searches: Sequence[Curves], *, seconds: bool) -> Figure:
             axes.axhline(top, color=GREY, linewidth=0.8, linestyle="--")
         span = top - min(lows) or 1.0
         axes.set_ylim(min(lows) - _MARGIN * span, top + _MARGIN * span)
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        made.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center")
     if seconds:
         axes.set_xscale("log")
     axes.set_xlabel("seconds of training and scoring" if seconds else "queries")
-    axes.set_ylabel("best so far: median, quartiles", fontsize=9)
+    what = "accuracy of the best so far" if searches[0].facts["target"] else "best value so far"
+    axes.set_ylabel(f"{what}: median, quartiles", fontsize=9)
     plain(axes)
     return made
 

@@ -26,8 +26,8 @@ _EPILOG = """\b
 What the words mean:
   A query looks at one architecture by the signal, which is what the search climbs: an accuracy of the table, which
   costs the seconds of its training, or a proxy, which costs the seconds of its score. Warm-up and move are led by
-  --proxy, or by the signal itself where none is given. The algorithm never sees the accuracy that is reported: it is
-  that of the architecture which the signal likes best, by --target.
+  --proxy, or by the signal itself where none is given; their scores cost seconds, and no queries. The algorithm never
+  sees the accuracy that is reported: it is that of the architecture which the signal likes best, by --target.
 \b
 Algorithms:
   random              draws uniformly, each architecture once; with warm-up, takes its best in order

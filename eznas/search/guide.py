@@ -37,6 +37,7 @@ class Guide:
 
     Attributes:
         seconds: What scoring has cost so far.
+        epochs: Epochs that it has trained so far, where the proxy is a short training.
         scored: How many architectures were scored so far.
     """
 
@@ -44,6 +45,7 @@ class Guide:
         self, domain: Domain, rng: random.Random, proxy: Signal | None = None, warmup: int = 0, move: float = 0.0
     ) -> None:
         self.seconds = 0.0
+        self.epochs = 0.0
         self.scored = 0
         self._domain = domain
         self._rng = rng
@@ -86,4 +88,5 @@ class Guide:
     def _charge(self, observed: dict[str, Observation]) -> None:
         self.scored += len(observed)
         self.seconds += sum(one.seconds for one in observed.values())
+        self.epochs += sum(one.epochs for one in observed.values())
         self._known |= {architecture: one.fitness for architecture, one in observed.items()}

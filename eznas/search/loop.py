@@ -1,8 +1,8 @@
 """One search: asks the algorithm, looks, tells it, and keeps the accounts.
 
 Every look at an architecture that is new costs one query, its epochs and its seconds; every score that leads the
-search costs its seconds. What was looked at before is told again and costs nothing, unless repeats are counted,
-as published scripts do.
+search costs its seconds, and its epochs where it is a short training. What was looked at before is told again and
+costs nothing, unless repeats are counted, as published scripts do.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def search(searcher: Searcher, objective: Objective, budget: Budget, guide: Guid
     """
     books = _Books(objective)
     while True:
-        if budget.spent(len(books.steps), books.seconds + guide.seconds, books.epochs):
+        if budget.spent(len(books.steps), books.seconds + guide.seconds, books.epochs + guide.epochs):
             ended = "budget"
             break
         if not budget.repeats and size is not None and books.complete >= size:
@@ -209,17 +209,17 @@ class _Books:
         if observation.score.ok and (level, observation.fitness) > self._best:
             self._best = level, observation.fitness
             self._best_of = proposal.architecture, observation.score.value
-        self.steps.append(self._step(proposal.architecture, observation, self.seconds + guide.seconds))
+        self.steps.append(self._step(proposal.architecture, observation, guide))
         return observation
 
-    def _step(self, architecture: str, observation: Observation, seconds: float) -> Step:
+    def _step(self, architecture: str, observation: Observation, guide: Guide) -> Step:
         best, value = self._best_of or (None, None)
         return Step(
             architecture,
             observation.score.value if observation.score.ok else None,
             observation.score.status.value,
-            self.epochs,
-            seconds,
+            self.epochs + guide.epochs,
+            self.seconds + guide.seconds,
             best,
             value,
             None if best is None else self._objective.truth.get(best),

@@ -37,6 +37,12 @@ def test_every_score_is_charged_once() -> None:
     assert (led.scored, led.seconds) == (27, 27 / 4)
 
 
+def test_a_short_training_costs_its_epochs() -> None:
+    led = Guide(Domain(SPACE), python_rng(0), Known("valid12", HEIGHTS, epochs=12), 500)
+    led.warm()
+    assert led.epochs == 27 * 12
+
+
 def test_a_move_pays_for_all_neighbours() -> None:
     led = guide(HEIGHTS, move=1.0)
     assert led.mutate("a-a-a") == "a-a-c"  # the heaviest place

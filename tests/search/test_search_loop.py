@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eznas.errors import InputError
-from eznas.search import Budget, Domain, Guide, Known, Objective, Proposal, Searcher, Task, search
+from eznas.search import ALGORITHMS, Budget, Domain, Guide, Known, Objective, Proposal, Searcher, Task, search
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
 
@@ -156,3 +156,13 @@ def test_a_run_without_looks_has_a_record() -> None:
 def test_a_budget_must_be_one(budget: dict[str, float]) -> None:
     with pytest.raises(InputError, match="a budget must have"):
         Budget(**budget)  # type: ignore[arg-type]
+
+
+def test_what_leads_is_charged_to_the_budget() -> None:
+    domain = Domain(SPACE)
+    heights = {one: SPACE.height(one) for one in SPACE.architectures()}
+    guide = Guide(domain, python_rng(0), Known("valid12", heights, dict.fromkeys(heights, 5.0), epochs=12), 100)
+    searcher = ALGORITHMS["random"].searcher(Task(domain, python_rng(1), guide))
+    objective = Objective([Known("value", heights, dict.fromkeys(heights, 100.0), epochs=200)], None, {})
+    done = search(searcher, objective, Budget(epochs=4 * 12 + 1), guide, 4)
+    assert [(step.architecture, step.epochs, step.seconds) for step in done.steps] == [("b-b", 248.0, 120.0)]
