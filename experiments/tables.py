@@ -3,8 +3,9 @@
     python experiments/tables.py ../shared/data/nasbench201.json.gz tables/
 
 The column file is gzipped JSON: an object of parallel lists, with cells as six digits for the edges 0>1, 0>2, 0>3, 1>2,
-1>3, 2>3. One CSV a data set is written, with the validation and test accuracy after 200 epochs and after 12, and the
-benchmark's own parameter count; choose the accuracy with ``--target``.
+1>3, 2>3. One CSV a data set is written, with the validation and test accuracy after 200 epochs and after 12, the
+seconds of 12 epochs, the benchmark's own parameter count, and latencies where there are any; choose the accuracy with
+``--target``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 
 _EDGES = {"0>1": 0, "0>2": 1, "0>3": 2, "1>2": 3, "1>3": 4, "2>3": 5}
-_COLUMNS = ("valid200", "test200", "valid12", "test12", "params")
+_COLUMNS = ("valid200", "test200", "valid12", "test12", "valid12_seconds", "params", "mflops")
 
 
 def official(cell: str, operations: list[str]) -> str:
@@ -37,7 +38,8 @@ def main(source: Path, folder: Path) -> None:
         if dataset not in columns:
             continue
         path = folder / f"nasbench201_{dataset}.csv"
-        kept = [name for name in _COLUMNS if name in columns[dataset]]
+        figures = {**columns[dataset], **columns.get(f"hw_{dataset}", {})}
+        kept = [name for name in figures if name in _COLUMNS or name.endswith("_latency")]
         with path.open("w", newline="", encoding="utf-8") as out:
             out.write(f"# dataset: {dataset.lower()}\n")
             writer = csv.writer(out, lineterminator="\n")
@@ -45,7 +47,7 @@ def main(source: Path, folder: Path) -> None:
             rows = zip(
                 architectures,
                 columns[dataset]["valid200"],
-                *(columns[dataset][name] for name in kept),
+                *(figures[name] for name in kept),
                 strict=True,
             )
             writer.writerows(rows)

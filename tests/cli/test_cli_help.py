@@ -17,11 +17,15 @@ COMMANDS = {
     "verify": "python verify_scores.py",
     "score": "python -m eznas.score",
     "export": "python -m eznas.export",
+    "search": "python -m eznas.search",
 }
+PACKAGES = {"search"}
+"""Commands that are a package's ``__main__``."""
 
 
 def command(name: str) -> click.Command:
-    found = importlib.import_module(f"eznas.{name}").main
+    module = f"eznas.{name}.__main__" if name in PACKAGES else f"eznas.{name}"
+    found = importlib.import_module(module).main
     assert isinstance(found, click.Command)
     return found
 

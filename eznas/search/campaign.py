@@ -1,0 +1,163 @@
+"""Many runs of one search that differ by chance alone, kept in a run directory and resumed from it.
+
+A run is the unit of resuming: a finished one is in the journal, and one that was interrupted is done again with the
+same seed. Networks that were scored are in the journal too, so that doing it again takes no time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+
+from eznas.scores import Score, Status
+from eznas.search.guide import Guide
+from eznas.search.loop import search
+from eznas.search.protocol import Task
+from eznas.search.setting import make_setting
+from eznas.seeds import python_rng
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from eznas.run import RunDirectory
+    from eznas.scoring import Proxy
+    from eznas.search.options import Options
+    from eznas.search.setting import Setting
+    from eznas.search.signals import Observation
+
+__all__ = ["one_run", "run_campaign", "summarise"]
+
+
+def run_campaign(
+    options: Options,
+    directory: RunDirectory,
+    resolve: Callable[[str], Proxy],
+    *,
+    workers: int = 1,
+    advance: Callable[[], None] = lambda: None,
+    status: Callable[[str], None] = lambda _text: None,
+) -> dict[str, Any]:
+    """Do all runs that the journal does not hold yet, and write ``results.json``.
+
+    Args:
+        options: What is asked for.
+        directory: Where everything goes.
+        resolve: Reads a measure's name, a program, or a file.
+        workers: Processes: over runs where all scores are known, over networks where they have to be computed.
+        advance: Is called after each run, also those that the journal holds.
+        status: Is told how many networks were scored.
+
+    Returns:
+        What ``results.json`` holds: ``facts``, ``summary`` and ``runs``.
+
+    Raises:
+        InputError: See ``make_setting``.
+    """
+    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status))
+    directory.record(data={"table": setting.facts["table"], "table_sha256": setting.facts["table_sha256"]})
+    done: dict[int, dict[str, Any]] = {}
+    for entry in directory.journal():
+        if entry["event"] == "run":
+            done[entry["run"]] = entry["result"]
+        elif entry["event"] == "score" and entry["signal"] in setting.live:
+            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
+            setting.live[entry["signal"]].remember(entry["architecture"], score, entry["seconds"])
+    missing = [run for run in range(options.runs) if run not in done]
+    for _ in range(options.runs - len(missing)):
+        advance()
+    for run, result in zip(missing, _results(setting, options.seed, missing, workers), strict=True):
+        directory.append({"event": "run", "run": run, "result": result})
+        done[run] = result
+        advance()
+    runs = [{"run": run, **done[run]} for run in range(options.runs)]
+    results = {"facts": dict(setting.facts), "summary": summarise(runs, setting.facts), "runs": runs}
+    directory.write_text("results.json", json.dumps(results) + "\n")
+    return results
+
+
+def one_run(setting: Setting, seed: int, run: int) -> dict[str, Any]:
+    """Do one run and return its record; the same arguments give the same record, measured seconds aside."""
+    guide = Guide(
+        setting.domain,
+        python_rng(seed, "search", run, "guide"),
+        setting.proxy,
+        setting.warmup,
+        setting.move,
+    )
+    task = Task(
+        setting.domain,
+        python_rng(seed, "search", run, "algorithm"),
+        guide,
+        len(setting.objective.levels),
+        setting.knobs,
+    )
+    searcher = setting.algorithm.searcher(task)
+    return search(searcher, setting.objective, setting.budget, guide, setting.domain.size).record()
+
+
+def summarise(runs: Sequence[dict[str, Any]], facts: Any) -> dict[str, Any]:
+    """Return mean and deviation over runs of what was found, and what it cost.
+
+    The deviation is that of the runs themselves (divided by their number), as published tables have it.
+    """
+    accuracies = [run["accuracy"] for run in runs if run["accuracy"] is not None]
+    values = [run["best_value"] for run in runs if run["best_value"] is not None]
+    mean = float(np.mean(accuracies)) if accuracies else None
+    best = facts["best_of_the_space"]
+    return {
+        "runs": len(runs),
+        "runs_without_a_result": len(runs) - len(values),
+        "accuracy_mean": mean,
+        "accuracy_std": float(np.std(accuracies)) if accuracies else None,
+        "regret_mean": best - mean if mean is not None and best is not None else None,
+        "value_mean": float(np.mean(values)) if values else None,
+        "queries_mean": _mean(runs, "queries"),
+        "epochs_mean": _mean(runs, "epochs"),
+        "seconds_mean": _mean(runs, "seconds") if facts["timed"] else None,
+        "scored_mean": _mean(runs, "scored"),
+    }
+
+
+def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
+    return float(np.mean([run[name] for run in runs])) if runs else None
+
+
+def _results(setting: Setting, seed: int, runs: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
+    """Yield the results in order, over several processes where nothing has to be computed on networks."""
+    if workers == 1 or len(runs) < 2 or setting.live:  # noqa: PLR2004 - one run has nothing beside it
+        yield from (one_run(setting, seed, run) for run in runs)
+        return
+    with parallel_config("loky", n_jobs=min(workers, len(runs)), inner_max_num_threads=1):
+        yield from Parallel(return_as="generator")(delayed(one_run)(setting, seed, run) for run in runs)
+
+
+class _Kept:
+    """Puts every score that is computed into the journal, and says how many there are."""
+
+    def __init__(self, directory: RunDirectory, status: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._status = status
+        self._count = 0
+
+    def __call__(self, signal: str, architecture: str, observation: Observation) -> None:
+        score = observation.score
+        self._count += 1
+        self._status(f"{self._count} networks scored, the last by {signal}")
+        self._directory.append(
+            {
+                "event": "score",
+                "signal": signal,
+                "architecture": architecture,
+                "value": score.value if score.ok else None,
+                "status": score.status.value,
+                "detail": score.detail,
+                "seconds": observation.seconds,
+            }
+        )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

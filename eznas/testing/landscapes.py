@@ -1,0 +1,94 @@
+"""Synthetic search spaces with a known optimum, for whoever tests a search algorithm."""
+
+from __future__ import annotations
+
+import itertools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.spaces import Fidelity, SearchSpace
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+    from torch import nn
+
+__all__ = ["Letters"]
+
+
+class Letters(SearchSpace):
+    """Words of a fixed length such as ``a-c-b``; an edit is another letter at one place. There are no networks.
+
+    Args:
+        places: Letters of a word.
+        letters: Letters that there are.
+    """
+
+    name: ClassVar[str] = "letters"
+    paper: ClassVar[str] = "none"
+    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType({})
+    reduced: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, places: int, letters: int) -> None:
+        self.places = places
+        self.letters = "abcdefghijklmnopqrstuvwxyz"[:letters]
+
+    def parse(self, text: str) -> str:
+        """Return the word.
+
+        Raises:
+            InputError: It is none.
+        """
+        parts = text.split("-")
+        if len(parts) != self.places or not set(parts) <= set(self.letters):
+            raise InputError(f"a word must have {self.places} of the letters {self.letters}, got {text!r}")
+        return text
+
+    def canonical(self, architecture: str) -> str:
+        """Return the word itself."""
+        return architecture
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw a word uniformly."""
+        return "-".join(rng.choices(self.letters, k=self.places))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Draw a neighbour."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the words with another letter at one place."""
+        parts = architecture.split("-")
+        return [
+            "-".join([*parts[:place], letter, *parts[place + 1 :]])
+            for place in range(self.places)
+            for letter in self.letters
+            if letter != parts[place]
+        ]
+
+    def architectures(self) -> list[str]:
+        """Return all words."""
+        return ["-".join(word) for word in itertools.product(self.letters, repeat=self.places)]
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """There is nothing to build.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{architecture} has no network of {classes} classes at fidelity {fidelity.name}")
+
+    def height(self, architecture: str) -> float:
+        """Return a value with one optimum, the last letter everywhere, and a ridge that leads there.
+
+        The sum over places of the letter's index, weighted by 1, 1.1, 1.2 ...: no two neighbours are equal.
+        """
+        return sum(
+            (1 + place / 10) * self.letters.index(letter) for place, letter in enumerate(architecture.split("-"))
+        )
+
+    def optimum(self) -> str:
+        """Return the word with the greatest height."""
+        return "-".join(self.letters[-1] * self.places)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from eznas.errors import InputError
+from eznas.report.search import Curves, curves_figure, front_figure, read_curves, search_page, search_rows
+from eznas.run import RunDirectory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def curves(label: str, found: list[list[float]], seconds: list[list[float]], **facts: Any) -> Curves:
+    known = {"target": "test accuracy", "best_of_the_space": 95.0, "timed": True, **facts}
+    last = [one[-1] for one in found if one]
+    summary = {
+        "runs": len(found),
+        "accuracy_mean": float(np.mean(last)) if last else None,
+        "accuracy_std": 0.5,
+        "value_mean": None,
+        "regret_mean": 1.0,
+        "queries_mean": 4.0,
+        "seconds_mean": 8.0,
+    }
+    return Curves(label, known, summary, [np.array(one) for one in found], [np.array(one) for one in seconds], [])
+
+
+SLOW = curves("slow", [[90, 90, 91, 94], [90, 91, 92, 94]], [[2, 4, 6, 8], [2, 4, 6, 8]])
+FAST = curves("fast <b>", [[93, 94, 94, 94], [94, 94, 94]], [[3, 4, 5, 6], [3, 4, 5]])
+
+
+def test_a_run_that_ended_early_keeps_its_best() -> None:
+    queries, rows = FAST.by_queries()
+    assert queries.tolist() == [1, 2, 3, 4]
+    assert rows.tolist() == [[93, 94, 94, 94], [94, 94, 94, 94]]
+
+
+def test_seconds_begin_when_every_run_has_looked() -> None:
+    seconds, rows = FAST.by_seconds()
+    assert (seconds[0], seconds[-1]) == (3.0, pytest.approx(6.0))
+    assert rows[0, 0] == 93
+    assert rows[0, np.searchsorted(seconds, 4.01)] == 94
+
+
+def test_without_seconds_there_is_no_curve_against_them() -> None:
+    assert curves("none", [[90.0]], [[1.0]], timed=False).by_seconds()[0].size == 0
+    assert curves("none", [[90.0]], [[0.0]]).by_seconds()[0].size == 0
+
+
+def test_speed_ups_are_against_the_last_search() -> None:
+    fast, slow = search_rows([FAST, SLOW])
+    # the slow one's mean is 94 after 4 queries and 8 seconds, the fast one's after 2 queries and 4 seconds
+    assert fast[-2:] == [pytest.approx(2.0), pytest.approx(2.0, rel=0.02)]
+    assert slow[-2:] == [pytest.approx(1.0), pytest.approx(1.0)]
+    assert search_rows([SLOW, curves("never", [[95.0]], [[1.0]])])[0][-2:] == [None, None]
+    assert search_rows([SLOW])[0][-2:] == [None, None]
+
+
+def test_a_run_without_a_find_keeps_the_mean_away() -> None:
+    torn = curves("torn", [[np.nan, 94.0], [94.0, 94.0]], [[1, 2], [1, 2]])
+    assert search_rows([torn, SLOW])[0][-2] == pytest.approx(2.0)
+
+
+def test_the_page_is_self_contained_and_escaped() -> None:
+    page = search_page([FAST, SLOW], "search --signal 'a<b'")
+    assert "fast &lt;b&gt;" in page
+    assert "a&lt;b" in page
+    assert "<b>" not in page
+    assert "http" not in page
+    assert page.count("<img") == 2
+
+
+def test_curves_show_median_and_quartiles() -> None:
+    [axes] = curves_figure([SLOW], seconds=False).axes
+    assert axes.lines[0].get_ydata() == pytest.approx([90, 90, 91, 94])  # the lower of the middle two
+    assert len(axes.collections) == 1
+    assert axes.lines[1].get_ydata() == pytest.approx([95, 95])  # the best of the space
+
+
+def test_nothing_found_can_be_drawn() -> None:
+    empty = curves("empty", [[], []], [[], []])
+    failed = curves("failed", [[np.nan, np.nan]], [[1, 2]])
+    assert "<img" in search_page([empty, failed], "search")
+
+
+def test_results_are_read(tmp_path: Path) -> None:
+    steps = {
+        "best_accuracy": [None, 91.0, 91.0],
+        "best_value": [None, 1.0, 1.0],
+        "seconds": [1.0, 2.0, 3.0],
+        "value": [None, 1.0, 2.0],
+        "cost": [5.0, 4.0, 6.0],
+    }
+    facts = {"label": "mine", "target": "test accuracy", "best_of_the_space": 95.0, "timed": True}
+    with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
+        directory.write_json("results.json", {"facts": facts, "summary": {}, "runs": [{"steps": steps}] * 2})
+    read = read_curves(RunDirectory(tmp_path / "run"))
+    assert [one.tolist()[1:] for one in read.found] == [[91, 91]] * 2
+    assert read.front == [(4.0, 1.0), (6.0, 2.0)]
+    assert front_figure([read], "params").axes[0].get_xlabel() == "params"
+
+
+def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
+        directory.write_json("results.json", {"runs": []})
+        with pytest.raises(InputError, match=r"must be one of eznas\.search"):
+            read_curves(directory)

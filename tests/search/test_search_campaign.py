@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eznas.errors import InputError
+from eznas.run import RunDirectory
+from eznas.scoring import Proxy
+from eznas.search import ALGORITHMS, Options, run_campaign
+from eznas.search.setting import make_setting
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = list(SPACES["nasbench201"].architectures() or ())[:60]
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    """A table of sixty architectures, with scores of fifty of them in a file."""
+    lines = [f"{one},{90 + index / 10},{index % 7},{60 + index},{10 + index},{index}" for index, one in enumerate(ALL)]
+    header = (
+        "# dataset: cifar10\n# split: test\n# epochs: 200\narchitecture,accuracy,valid4,valid12,valid12_seconds,params"
+    )
+    (tmp_path / "table.csv").write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    scores = [f"{one},{index**2}" for index, one in enumerate(ALL[:50])]
+    (tmp_path / "fifty.csv").write_text("\n".join(["architecture,score", *scores, ""]), encoding="utf-8")
+    return Options(
+        algorithm="local_search",
+        signal=("valid12",),
+        table=str(tmp_path / "table.csv"),
+        scores=(str(tmp_path / "fifty.csv"),),
+        queries=20,
+        runs=3,
+    )
+
+
+def run(options: Options, path: Path, *, resume: bool = False, workers: int = 1) -> dict[str, Any]:
+    opened = (
+        RunDirectory.resume(path)
+        if resume
+        else RunDirectory.create(path, options.as_toml(), seed=options.seed, command="search")
+    )
+    with opened as directory:
+        return run_campaign(options, directory, Proxy.of, workers=workers)
+
+
+def test_results_are_summarised(options: Options, tmp_path: Path) -> None:
+    results = run(options, tmp_path / "run")
+    accuracies = [one["accuracy"] for one in results["runs"]]
+    assert results["summary"]["accuracy_mean"] == pytest.approx(statistics.mean(accuracies))
+    assert results["summary"]["accuracy_std"] == pytest.approx(statistics.pstdev(accuracies))
+    assert results["summary"]["regret_mean"] == pytest.approx(95.9 - statistics.mean(accuracies))
+    assert json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8")) == results
+    for one in results["runs"]:
+        looks = [ALL.index(architecture) for architecture in one["steps"]["architecture"]]
+        assert one["seconds"] == sum(10 + index for index in looks)
+        assert one["accuracy"] == pytest.approx(90 + max(looks) / 10)  # valid12 grows with the accuracy
+
+
+def test_runs_do_not_depend_on_the_processes(options: Options, tmp_path: Path) -> None:
+    assert run(options, tmp_path / "one") == run(options, tmp_path / "two", workers=2)
+
+
+def test_a_run_that_was_stopped_goes_on(options: Options, tmp_path: Path) -> None:
+    whole = run(options, tmp_path / "whole")
+    run(replace(options, runs=1), tmp_path / "stopped")
+    journal = tmp_path / "stopped" / "journal.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"event":"run","run":1,"resu')  # the machine went down
+    assert run(options, tmp_path / "stopped", resume=True) == whole
+    assert [json.loads(line)["run"] for line in journal.read_text(encoding="utf-8").splitlines()] == [0, 1, 2]
+
+
+def test_finished_runs_are_not_done_again(options: Options, tmp_path: Path) -> None:
+    run(options, tmp_path / "run")
+    before = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    run(options, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes() == before
+
+
+def test_scores_are_kept_for_resuming(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = replace(options, signal=("flops",), queries=3, runs=2, scores=(), batch_size=2, device="cpu")
+    first = run(live, tmp_path / "run")
+    journal = tmp_path / "run" / "journal.jsonl"
+    kept = [line for line in journal.read_text(encoding="utf-8").splitlines() if '"run"' not in line.split(",")[0]]
+    journal.write_text("\n".join([*kept, ""]), encoding="utf-8")  # scores without a finished run
+    monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
+    assert run(live, tmp_path / "run", resume=True) == first
+
+
+def test_options_survive_the_run_directory(options: Options) -> None:
+    for one in (options, Options(), replace(options, queries=None, seconds=90.5, weights=(0.5, 0.5))):
+        assert Options.from_toml(one.as_toml(), "config.toml") == one
+    with pytest.raises(InputError, match=r"config\.toml: unknown key 'querys'; did you mean 'queries'"):
+        Options.from_toml({"querys": 3}, "config.toml")
+
+
+def test_a_search_stays_where_scores_are_known(options: Options) -> None:
+    assert make_setting(options, Proxy.of).domain.size == 60
+    assert make_setting(replace(options, signal=("fifty",)), Proxy.of).domain.size == 50
+    assert make_setting(replace(options, proxy=("fifty",)), Proxy.of).domain.size == 50
+
+
+def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: Options, tmp_path: Path) -> None:
+    results = run(replace(options, signal=("fifty",), queries=100), tmp_path / "run")
+    assert [one["best"] for one in results["runs"]] == [ALL[49]] * 3
+    assert results["summary"]["accuracy_mean"] == pytest.approx(94.9)
+    assert results["summary"]["seconds_mean"] is None  # the file has no seconds
+
+
+def test_levels_are_taken_from_the_table(options: Options) -> None:
+    setting = make_setting(replace(options, algorithm="hyperband"), Proxy.of)
+    assert [one.name for one in setting.objective.levels] == ["valid4", "valid12"]
+
+
+def test_networks_without_a_table_are_searched(tmp_path: Path) -> None:
+    options = Options(table="none", signal=("params",), queries=3, runs=1, batch_size=2, device="cpu", pool=2)
+    results = run(options, tmp_path / "run")
+    assert results["runs"][0]["accuracy"] is None
+    assert results["runs"][0]["best_value"] == max(results["runs"][0]["steps"]["value"])
+    assert results["facts"]["target"] is None
+
+
+def test_every_algorithm_searches_a_table(options: Options) -> None:
+    for name in ALGORITHMS:
+        against = "params" if ALGORITHMS[name].costs else ""
+        assert make_setting(replace(options, algorithm=name, against=against), Proxy.of).algorithm.name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "evolution"}, "unknown search algorithm 'evolution'; did you mean"),
+        ({"signal": ("valid13",)}, "unknown signal 'valid13'; did you mean 'valid12'"),
+        ({"signal": ("sum(nothing)",)}, "nothing"),
+        ({"signal": ()}, "there must be a signal"),
+        ({"algorithm": "hyperband", "signal": ("accuracy",)}, "hyperband must have a --signal that the table holds"),
+        ({"algorithm": "hyperband", "signal": ("fifty",)}, "hyperband must have a --signal that the table holds"),
+        ({"algorithm": "nsga2"}, "nsga2 must be given --against"),
+        ({"against": "params"}, "local_search has one objective"),
+        ({"algorithm": "random", "move": 0.5}, "random has no step that --move could guide; .*aging_evolution"),
+        ({"surrogate": "forrest"}, "did you mean 'forest'"),
+        ({"signal": ("params",), "epochs": 3.0}, "--epochs must have a signal that is trained"),
+        ({"signal": ("fifty",), "seconds": 3.0}, "--seconds must have a signal whose seconds are known"),
+        ({"queries": None}, "a budget must have queries, seconds or epochs"),
+        ({"space": "nasbench102"}, "did you mean 'nasbench201'"),
+        ({"table": "none", "target": "valid12"}, "--target valid12 is a column of a table, and there is none"),
+        ({"scores": ("TWICE", "TWICE")}, "'fifty' is the name of another signal already"),
+        ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options: Options, changes: dict[str, Any], message: str) -> None:
+    if changes.get("scores"):
+        changes = {**changes, "scores": options.scores * 2}
+    with pytest.raises(InputError, match=message):
+        make_setting(replace(options, **changes), Proxy.of)
+
+
+def test_files_that_do_not_belong_together_are_refused(options: Options, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    missing = next(one for one in SPACES["nasbench201"].architectures() or () if one not in ALL)
+    other.write_text(f"architecture,other\n{missing},1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no architecture has both an accuracy and a score"):
+        make_setting(replace(options, signal=("other",), scores=(str(other),)), Proxy.of)

@@ -1,0 +1,55 @@
+"""Published searches, repeated on the real tables where they lie beside the checkout."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eznas.report.search import search_rows
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    return importlib.import_module("search_naswot")
+
+
+@pytest.fixture
+def folder(script: ModuleType, shared_data: Path, tmp_path: Path) -> Path:
+    script.write_scores(shared_data / "naswot_cifar10.json.gz", tmp_path)
+    script.write_tables(shared_data / "nasbench201.json.gz", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_rows_of_the_naswot_report(script: ModuleType, folder: Path) -> None:
+    rows = {name: (published, options) for name, published, options in script.naswot_rows(folder)}
+    assert len(rows) == 25
+    for name, within in (
+        ("synflow: random", 0.25),  # two standard errors of a mean over 30 runs
+        ("synflow: ageing evolution", 0.05),
+    ):
+        published, options = rows[name]
+        found: dict[str, Any] = script.run(options, folder / name.replace(" ", "_").replace(":", "")).summary
+        assert found["accuracy_mean"] == pytest.approx(published, abs=within), name
+
+
+@pytest.mark.slow
+def test_warm_up_and_move_reach_the_same_with_several_times_fewer_queries(script: ModuleType, folder: Path) -> None:
+    led, _, _, plain = script.zero_cost_searches(folder)[0]
+    assert (led.warmup, led.move, plain.warmup, plain.move) == (3000, 0.75, 0, 0.0)
+    curves = [script.run(replace(one, runs=10), folder / f"run{one.warmup}") for one in (led, plain)]
+    fewer_queries, fewer_seconds = search_rows(curves)[0][-2:]
+    assert isinstance(fewer_queries, float)
+    assert isinstance(fewer_seconds, float)
+    assert fewer_queries > 4
+    assert fewer_seconds > 3

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from eznas.benchmarks import AccuracyTable, Target
+from eznas.errors import InputError
+from eznas.minibatch import load_minibatch
+from eznas.scores import Status
+from eznas.scoring import Condition, Proxy
+from eznas.search import Known, Live, Observation
+from eznas.search.combine import Combined
+from eznas.search.score_files import read_scores
+from eznas.search.table_signals import levels_of, table_signals
+from eznas.spaces import SPACES, Fidelity
+from eznas.testing.landscapes import Letters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPACE = Letters(places=2, letters=2)
+FIRST = Known("first", {"a-a": 0.0, "a-b": 1.0, "b-a": 4.0, "b-b": math.nan}, {"a-a": 1.0, "a-b": 2.0})
+SECOND = Known("second", {"a-a": 30.0, "a-b": 10.0, "b-a": 20.0, "b-b": 5.0})
+ALL = SPACE.architectures()
+
+
+def fitness(rule: str, weights: tuple[float, ...] = ()) -> list[float]:
+    return [one.fitness for one in Combined([FIRST, SECOND], ALL, rule, weights).observe(["a-a", "a-b", "b-a"])]
+
+
+def test_what_is_not_known_is_a_failure() -> None:
+    missing, nothing = FIRST.observe(["c-c", "b-b"])
+    assert (missing.score.status, nothing.score.status) == (Status.EXCEPTION, Status.NON_FINITE)
+    assert missing.fitness == nothing.fitness == -math.inf
+
+
+def test_minmax_is_a_convex_combination() -> None:
+    assert fitness("minmax", (0.6, 0.4)) == pytest.approx([0.4, 0.15, 0.6 + 0.2])
+
+
+def test_rank_is_the_mean_rank() -> None:
+    values = np.array([[0.0, 1.0, 4.0], [30.0, 10.0, 20.0]])
+    assert fitness("rank") == pytest.approx((rankdata(values, axis=1).mean(axis=0) - 0.5) / 3)
+
+
+def test_vote_counts_what_the_majority_puts_below() -> None:
+    third = Known("third", {"a-a": 3.0, "a-b": 1.0, "b-a": 2.0})
+    votes = Combined([FIRST, SECOND, third], ["a-a", "a-b", "b-a"], "vote").observe(["a-a", "a-b", "b-a"])
+    # a-a beats both others in two signals of three, a-b neither; itself is a tie, half a win
+    assert [one.fitness for one in votes] == pytest.approx([2.5 / 3, 0.5 / 3, 1.5 / 3])
+
+
+def test_a_combination_costs_what_its_parts_cost_and_fails_with_them() -> None:
+    both = Combined([FIRST, SECOND], ALL, "rank")
+    first, failed = both.observe(["a-b", "b-b"])
+    assert first.seconds == 2.0
+    assert failed.score.status is Status.NON_FINITE
+    assert both.name == "rank(first, second)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "message"),
+    [
+        ("rnk", (), "did you mean 'rank'"),
+        ("rank", (1.0,), "one weight a signal"),
+        ("rank", (1.0, -1.0), "one weight a signal"),
+        ("rank", (0.0, 0.0), "one weight a signal"),
+    ],
+)
+def test_a_faulty_combination_is_refused(rule: str, weights: tuple[float, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Combined([FIRST, SECOND], ALL, rule, weights)
+
+
+def test_a_reference_without_values_is_refused() -> None:
+    with pytest.raises(InputError, match="must have a value on some reference architecture"):
+        Combined([FIRST, SECOND], ["b-b"], "rank")
+
+
+def test_networks_are_scored_once_and_remembered() -> None:
+    space = SPACES["nasbench201"]
+    condition = Condition.of(
+        "nasbench201", Fidelity("tiny", cells=1, channels=2, pixels=8), 0, load_minibatch("digits", 2, pixels=8)
+    )
+    recorded: list[tuple[str, str, Observation]] = []
+    live = Live(Proxy.of("params"), condition, record=lambda *one: recorded.append(one))
+    two = list(space.architectures() or ())[:2]
+    found = live.observe([two[0], two[1], two[0]])
+    assert found[0] == found[2] != found[1]
+    assert found[0].seconds > 0
+    assert [one[1] for one in recorded] == two
+    assert live.observe(two) == found[:2]
+    assert len(recorded) == 2
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_scores_by_index_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "synflow.csv", "uid,score,time\n2,0.5,0.25\n0,,0.5\n1,inf,0.5\n")
+    found = read_scores(path, SPACE)
+    assert list(found) == ["synflow"]
+    good, nothing, infinite = found["synflow"].observe(["b-a", "a-a", "a-b"])
+    assert (good.score.value, good.seconds) == (0.5, 0.25)
+    assert nothing.score.status is infinite.score.status is Status.NON_FINITE
+    assert list(read_scores(path, SPACE, "mine")) == ["mine"]
+
+
+def test_scores_by_architecture_are_read(tmp_path: Path) -> None:
+    text = "architecture,one,two,one_seconds,seconds\na-b,1,2,3,4\nb-a,5,6,7,8\n"
+    found = read_scores(write(tmp_path / "scores.csv", text), SPACE)
+    assert list(found) == ["one", "two"]
+    assert [found[name].observe(["b-a"])[0].seconds for name in found] == [7, 8]
+    assert not read_scores(write(tmp_path / "plain.csv", "architecture,one\na-b,1\n"), SPACE)["one"].timed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must have a header that begins with architecture or uid"),
+        ("name,score\n", "must have a header that begins with architecture or uid"),
+        ("uid,time\n0,1\n", "must have a column of scores"),
+        ("uid,score\n4,1\n", "line 2: uid must be a whole number from 0 to 3, got '4'"),
+        ("uid,score\n-1,1\n", "line 2: uid must be a whole number"),
+        ("uid,score\n0,x\n", "line 2, column 'score': must be a number or nothing, got 'x'"),
+        ("uid,score\n0\n", "line 2: must have 2 cells"),
+        ("uid,score\n0,1\n0,2\n", "a-a stands in several"),
+        ("architecture,score\na-z,1\n", "line 2: a word must have 2 of the letters ab"),
+    ],
+)
+def test_faulty_score_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_scores(write(tmp_path / "scores.csv", text), SPACE)
+
+
+def test_a_missing_score_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_scores(tmp_path / "absent.csv", SPACE)
+
+
+def table(**columns: list[float]) -> AccuracyTable:
+    return AccuracyTable(
+        "letters",
+        "letters",
+        Target("cifar10", "test", 200, "one"),
+        ("a-a", "a-b"),
+        np.array([90.0, 91.0]),
+        "",
+        "",
+        {name: np.array(values) for name, values in columns.items()},
+    )
+
+
+def test_columns_of_a_table_cost_their_training() -> None:
+    signals = table_signals(table(valid12=[1, 2], valid12_seconds=[24, 36], valid200=[3, 4], params=[5, 6]), "accuracy")
+    assert list(signals) == ["accuracy", "valid12", "valid200", "params"]
+    assert {name: one.epochs for name, one in signals.items()} == {
+        "accuracy": 200,
+        "valid12": 12,
+        "valid200": 200,
+        "params": 0,
+    }
+    assert [signals[name].observe(["a-b"])[0].seconds for name in signals] == [600, 36, 600, 0]
+    assert {name for name, one in signals.items() if one.timed} == {"accuracy", "valid12", "valid200"}
+
+
+def test_the_seconds_of_a_whole_training_are_shared_by_its_epochs() -> None:
+    signals = table_signals(table(val4=[1, 2], val108=[1, 2], train_seconds=[200, math.nan]), "accuracy")
+    assert [signals[name].observe(["a-a"])[0].seconds for name in signals] == [200, 4, 108]
+    assert signals["val4"].observe(["a-b"])[0].seconds == 0
+
+
+def test_a_table_without_seconds_knows_none() -> None:
+    assert not table_signals(table(), "accuracy")["accuracy"].timed
+
+
+def test_levels_are_the_same_after_fewer_epochs() -> None:
+    columns = {name: [1.0, 2.0] for name in ("valid200", "valid12", "test12", "valid4", "valid", "params4")}
+    signals = table_signals(table(**columns), "accuracy")
+    assert [one.name for one in levels_of("valid200", signals)] == ["valid4", "valid12", "valid200"]
+    assert [one.name for one in levels_of("valid12", signals)] == ["valid4", "valid12"]
+    assert [one.name for one in levels_of("accuracy", signals)] == ["accuracy"]
