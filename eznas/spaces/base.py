@@ -92,7 +92,8 @@ class SearchSpace(abc.ABC):
 
 
 def _load() -> None:
-    import eznas.spaces.nasbench201  # noqa: F401 - registers itself
+    import eznas.spaces.nasbench201
+    import eznas.spaces.nats_sss  # noqa: F401 - they register themselves
 
 
 SPACES: Registry[SearchSpace] = Registry("search space", lambda space: space.name, _load)
