@@ -8,7 +8,7 @@ from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, OfficialFile
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from eznas.benchmarks.convert.converted import Converted
@@ -100,3 +100,36 @@ BENCHMARKS.register(
         convert=_sss,
     )
 )
+
+_SWEEPS = (
+    *("DARTS", "DARTS_in", "DARTS_fix-w-d", "DARTS_lr-wd", "DARTS_lr-wd_in"),
+    *("ENAS", "ENAS_in", "ENAS_fix-w-d", "PNAS", "PNAS_in", "PNAS_fix-w-d"),
+    *("Amoeba", "Amoeba_in", "NASNet", "NASNet_in", "ResNet"),
+    *("ResNeXt-A", "ResNeXt-A_in", "ResNeXt-B", "ResNeXt-B_in", "Vanilla", "Vanilla_lr-wd", "Vanilla_lr-wd_in"),
+)
+
+
+def _nds(space: str) -> Callable[[Sequence[Path], str], Converted]:
+    def convert(files: Sequence[Path], dataset: str) -> Converted:
+        from eznas.benchmarks.convert.nds import read_nds
+
+        return read_nds(files, dataset, SPACES[space])
+
+    return convert
+
+
+for _sweep in _SWEEPS:
+    _name = f"nds_{_sweep.lower()}"
+    _space = _name.replace("_fix-w-d", "").replace("_lr-wd", "")
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=_name,
+            space=_space,
+            datasets=("imagenet",) if _name.endswith("_in") else ("cifar10",),
+            citation="Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces. ICCV 2019. arXiv:1905.13214",
+            home="https://github.com/facebookresearch/nds",
+            targets=("test_E, E being the epochs of the sweep", "best_test"),
+            files=(OfficialFile(f"{_sweep}.json"),),
+            convert=_nds(_space),
+        )
+    )

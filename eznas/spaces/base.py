@@ -93,7 +93,9 @@ class SearchSpace(abc.ABC):
 
 def _load() -> None:
     import eznas.spaces.nasbench201
-    import eznas.spaces.nats_sss  # noqa: F401 - they register themselves
+    import eznas.spaces.nats_sss
+    import eznas.spaces.nds_cells
+    import eznas.spaces.nds_stages  # noqa: F401 - they register themselves
 
 
 SPACES: Registry[SearchSpace] = Registry("search space", lambda space: space.name, _load)

@@ -77,6 +77,8 @@ def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace) -> Convert
             raise InputError(f"{path}, {place}: test_ep_top1 must be a list of errors in percent, one an epoch")
         lengths.add(len(curve))
         runs[architecture].append(_row(run, curve, part))
+    if not runs:
+        raise InputError(f"{path} must hold runs, it is empty")
     epochs = max(lengths)
     rows = [_mean(trained) for trained in runs.values()]
     columns = gather(rows)
@@ -94,10 +96,9 @@ def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace) -> Convert
 def _runs(path: Path) -> Iterator[tuple[str, dict[str, object], str]]:
     loaded = read_json(path)
     parts = {"": loaded} if isinstance(loaded, list) else loaded
-    if not isinstance(parts, dict) or not all(isinstance(parts.get(part), list) for part in parts and (set(parts))):
+    whole = isinstance(loaded, list) or (isinstance(loaded, dict) and set(loaded) == set(_PARTS))
+    if not whole or not isinstance(parts, dict) or not all(isinstance(part, list) for part in parts.values()):
         raise InputError(f"{path} must be a list of runs, or an object with the lists top and mid")
-    if isinstance(loaded, dict) and set(loaded) != set(_PARTS):
-        raise InputError(f"{path} must have the lists top and mid, it has: {', '.join(loaded)}")
     for part, listed in parts.items():
         for index, run in enumerate(listed):
             place = f"{part} run {index}".strip()
