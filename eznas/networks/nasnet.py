@@ -25,14 +25,15 @@ __all__ = ["OPERATIONS", "Cell", "CellNetwork", "FactorizedReduce"]
 class FactorizedReduce(nn.Module):
     """ReLU, two 1x1 convolutions of stride 2 one pixel apart, side by side, normalised: halves the map.
 
-    ``b x c_in x h x w`` to ``b x c_out x h/2 x w/2``; ``c_out`` is even.
+    ``b x c_in x h x w`` to ``b x c_out x h/2 x w/2``; ``c_out`` is even. Some networks have it with stride 1, to
+    change the channels alone.
     """
 
-    def __init__(self, c_in: int, c_out: int) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int = 2) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
+        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, stride, bias=False)
+        self.conv_2 = nn.Conv2d(c_in, c_out // 2, 1, stride, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ architectures are equal strings.
 from __future__ import annotations
 
 import abc
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -91,11 +92,21 @@ class SearchSpace(abc.ABC):
         """
 
 
+_BUILT_IN = (
+    "darts",
+    "nasbench101",
+    "nasbench201",
+    "nasbench_macro",
+    "nats_sss",
+    "nds_cells",
+    "nds_stages",
+    "transnas",
+)
+
+
 def _load() -> None:
-    import eznas.spaces.nasbench201
-    import eznas.spaces.nats_sss
-    import eznas.spaces.nds_cells
-    import eznas.spaces.nds_stages  # noqa: F401 - they register themselves
+    for name in _BUILT_IN:  # each registers itself
+        importlib.import_module(f"eznas.spaces.{name}")
 
 
 SPACES: Registry[SearchSpace] = Registry("search space", lambda space: space.name, _load)
