@@ -150,7 +150,14 @@ def _check(name: str, dataset: str | None, table: Path | None, data: Path | None
         raise EznasError("; ".join(faults))
 
 
-_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120, "imagenet": 1000}
+_CLASSES = {
+    "cifar10": 10,
+    "cifar100": 100,
+    "imagenet16-120": 120,
+    "imagenet": 1000,
+    "class_scene": 63,
+    "class_object": 100,
+}
 
 
 def _params(space: SearchSpace, architecture: str, dataset: str) -> int:

@@ -133,3 +133,111 @@ for _sweep in _SWEEPS:
             convert=_nds(_space),
         )
     )
+
+
+def _nasbench101(files: Sequence[Path], dataset: str) -> Converted:
+    from eznas.benchmarks.convert.nasbench101 import read_nasbench101
+
+    return read_nasbench101(files, dataset, SPACES["nasbench101"])
+
+
+def _macro(files: Sequence[Path], dataset: str) -> Converted:
+    from eznas.benchmarks.convert.macro import read_macro
+
+    return read_macro(files, dataset, SPACES["nasbench_macro"])
+
+
+def _zc(space: str) -> Callable[[Sequence[Path], str], Converted]:
+    def convert(files: Sequence[Path], dataset: str) -> Converted:
+        from eznas.benchmarks.convert.zc import read_zc
+
+        return read_zc(files, dataset, SPACES[space])
+
+    return convert
+
+
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="nasbench101",
+        space="nasbench101",
+        datasets=("cifar10",),
+        citation="Ying, Klein, Christiansen, Real, Murphy, Hutter. NAS-Bench-101. ICML 2019. arXiv:1902.09635",
+        home="https://github.com/google-research/nasbench",
+        licence="Apache-2.0",
+        architectures=423_624,
+        targets=tuple(f"{split}_{epochs}" for epochs in (108, 36, 12, 4) for split in ("test", "validation")),
+        files=(
+            OfficialFile(
+                "nasbench_full.tfrecord",
+                "1.95 GB",
+                "sha256:3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+            ),
+            OfficialFile(
+                "nasbench_only108.tfrecord",
+                "499 MB",
+                "sha256:4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
+            ),
+        ),
+        convert=_nasbench101,
+    )
+)
+
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="nasbench_macro",
+        space="nasbench_macro",
+        datasets=("cifar10",),
+        citation="Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021",
+        home="https://github.com/xiusu/NAS-Bench-Macro",
+        licence="Apache-2.0",
+        architectures=6_561,
+        targets=("test_50",),
+        files=(OfficialFile("nas-bench-macro_cifar10.json"),),
+        convert=_macro,
+    )
+)
+
+for _name, _count in (("transnas_micro", 4_096), ("transnas_macro", 3_256)):
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=_name,
+            space=_name,
+            datasets=("class_scene", "class_object"),
+            citation="Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871",
+            home="https://github.com/yawen-d/TransNASBench",
+            architectures=_count,
+        )
+    )
+
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="nasbench301",
+        space="darts",
+        datasets=("cifar10",),
+        citation="Zela, Siems, Zimmer, Lukasik, Keuper, Hutter. Surrogate NAS Benchmarks. ICLR 2022. arXiv:2008.09777",
+        home="https://github.com/automl/nasbench301",
+        licence="Apache-2.0",
+    )
+)
+
+_TASKS = ("class_scene", "class_object")
+for _file, _space, _datasets in (
+    ("nasbench201", "nasbench201", ("cifar10", "cifar100", "ImageNet16-120")),
+    ("nasbench101", "nasbench101", ("cifar10",)),
+    ("nasbench301", "darts", ("cifar10",)),
+    ("transbench101_micro", "transnas_micro", _TASKS),
+    ("transbench101_macro", "transnas_macro", _TASKS),
+):
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=f"zc_{_file}",
+            space=_space,
+            datasets=_datasets,
+            citation="Krishnakumar et al. NAS-Bench-Suite-Zero. NeurIPS Datasets and Benchmarks 2022. arXiv:2210.03230",
+            home="https://github.com/automl/NASLib",
+            licence="Apache-2.0",
+            targets=("val_accuracy",),
+            files=(OfficialFile(f"zc_{_file}.json"),),
+            convert=_zc(_space),
+        )
+    )
