@@ -27,8 +27,8 @@ def load_table(
     """Return the accuracies of a benchmark's architectures on a data set.
 
     Args:
-        benchmark: A name in ``BENCHMARKS``.
-        dataset: One of the benchmark's data sets.
+        benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
+        dataset: One of the benchmark's data sets; any name for a custom space.
         table: A table as ``eznas.benchmarks.csv`` describes it; None for the one in the folder that
             ``EZNAS_DATA`` names, as ``BENCHMARK_DATASET.csv``, or else the embedded one.
         target: The column that is the accuracy, where it is not the usual one.
@@ -36,6 +36,10 @@ def load_table(
     Raises:
         InputError: There is no such benchmark, data set, table or column, or the table is faulty.
     """
+    if benchmark.startswith("custom:"):
+        if table is None:
+            raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
+        return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)
     info = BENCHMARKS[benchmark]
     if dataset not in info.datasets:
         raise unknown(f"data set of {benchmark}", dataset, info.datasets)

@@ -109,5 +109,16 @@ def _load() -> None:
         importlib.import_module(f"eznas.spaces.{name}")
 
 
-SPACES: Registry[SearchSpace] = Registry("search space", lambda space: space.name, _load)
-"""Every search space by name."""
+class _Spaces(Registry[SearchSpace]):
+    """The registered spaces, and any ``custom:package.module:callable``."""
+
+    def __getitem__(self, name: str) -> SearchSpace:
+        if name.startswith("custom:"):
+            from eznas.spaces.custom import CustomSpace
+
+            return CustomSpace(name)
+        return super().__getitem__(name)
+
+
+SPACES = _Spaces("search space", lambda space: space.name, _load)
+"""Every search space by name; also ``custom:package.module:callable``, see ``eznas.spaces.custom``."""
