@@ -124,6 +124,7 @@ def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None,
 def _check(name: str, dataset: str | None, table: Path | None, data: Path | None) -> None:
     """Check a table: its number of architectures, its best values, and the parameters of networks built from it."""
     from eznas.benchmarks import BENCHMARKS, load_table
+    from eznas.benchmarks.conversion import ROUNDING
     from eznas.benchmarks.places import find_table
     from eznas.spaces import SPACES
 
@@ -138,7 +139,7 @@ def _check(name: str, dataset: str | None, table: Path | None, data: Path | None
     for column, best in info.best.get(dataset, {}).items():
         if column not in known.columns:
             click.echo(f"  the table has no column {column}, whose best is {best} as published")
-        elif abs(max(known.columns[column]) - best) > 0.00501 and len(known) == info.architectures:  # noqa: PLR2004
+        elif abs(max(known.columns[column]) - best) > ROUNDING and len(known) == info.architectures:
             faults.append(f"the best {column} must be {best}, got {max(known.columns[column]):.4f}")
     if "params" in known.columns:
         step = max(1, len(known) // _NETWORKS)

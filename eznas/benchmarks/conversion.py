@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from eznas.benchmarks.catalog import BenchmarkInfo
     from eznas.benchmarks.convert.converted import Converted
 
-__all__ = ["Conversion", "check_contents", "convert", "manifest_path"]
+__all__ = ["ROUNDING", "Conversion", "check_contents", "convert", "manifest_path"]
 
 _CHUNK = 1 << 20
-_ROUNDING = 0.00501
+ROUNDING = 0.00501
 """Best values are published with two decimals."""
 
 
@@ -118,7 +118,7 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
     checks = [f"{count} architectures, as published"]
     for column, best in info.best.get(dataset, {}).items():
         found = max(converted.columns[column])
-        if not abs(found - best) < _ROUNDING:
+        if not abs(found - best) < ROUNDING:
             raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
         checks.append(f"best {column} is {best}, as published")
     return checks

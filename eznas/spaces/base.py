@@ -28,8 +28,8 @@ class Fidelity:
 
     Args:
         name: ``"full"`` for the benchmark's own networks.
-        cells: Cells a stage.
-        channels: Channels of the first stage.
+        cells: Cells a stage, unless the space says otherwise.
+        channels: Channels of the first stage, unless the space says otherwise.
         pixels: Height and width of the images.
         batch: Images of the minibatch; 0 for all of them.
     """

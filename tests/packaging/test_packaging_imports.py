@@ -27,7 +27,9 @@ def test_importing_eznas_is_cheap() -> None:
     assert not set(HEAVY) & set(modules.split())
 
 
-@pytest.mark.parametrize("command", ["eznas.evolve", "eznas.verify", "eznas.score", "eznas.export"])
+@pytest.mark.parametrize(
+    "command", ["eznas.evolve", "eznas.verify", "eznas.score", "eznas.export", "eznas.benchmarks.__main__"]
+)
 def test_help_is_cheap(command: str) -> None:
     code = """
 import contextlib, importlib, io, sys, time

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from eznas.minibatch import load_minibatch
+from eznas.programs import parse, reductions
 from eznas.scores import Status
-from eznas.scoring import Condition, Proxy, score_networks
+from eznas.scoring import Condition, Panel, Proxy, score_networks
 from eznas.spaces import SPACES
 from eznas.testing.spaces import check_edits, check_networks, check_strings, sampled
 
@@ -37,3 +38,7 @@ def test_generic_scoring_works_over_the_space(name: str) -> None:
     matrix = score_networks(proxies, condition, architectures)
     for row in range(len(proxies)):
         assert matrix.statuses(row) == {Status.OK: len(architectures)}, matrix.scores[row]
+    panel = Panel(condition, architectures)
+    program = parse("sum(mean(abs(act.data)))")
+    assert panel.extend(reductions([program]))[0].all()
+    assert panel.scores([program])[0].tolist() == pytest.approx(matrix.values()[1].tolist())

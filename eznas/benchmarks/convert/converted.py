@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.benchmarks.table import Target
+    from eznas.spaces import SearchSpace
 
-__all__ = ["Converted", "gather"]
+__all__ = ["Converted", "gather", "parsed"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,15 @@ def gather(rows: Sequence[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
     """Return the columns of rows, in the order in which their names appear; NaN where a row has no such number."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in names}
+
+
+def parsed(space: SearchSpace, text: str, place: str) -> str:
+    """Return the official string of an architecture in a file.
+
+    Raises:
+        InputError: It is none; the message begins with the place.
+    """
+    try:
+        return space.parse(text)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error

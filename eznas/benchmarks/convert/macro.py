@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
@@ -57,6 +57,6 @@ def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
         row = {_USUAL: statistics.fmean(known)}
         row |= {f"{_USUAL}_seed{seed}": value for seed, value in enumerate(known)}
         row |= {name: value for name in ("params", "flops") if (value := number(entry.get(name))) is not None}
-        rows[space.parse(text)] = row
+        rows[parsed(space, text, str(path))] = row
     target = Target(dataset, "test", _EPOCHS, "mean of three trainings, each the best of its epochs")
     return Converted(tuple(rows), gather(list(rows.values())), _USUAL, target)

@@ -11,7 +11,7 @@ import bz2
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
 from eznas.benchmarks.convert.trainings import training_columns
 from eznas.benchmarks.convert.unpickle import SCALARS, unpickle
 from eznas.benchmarks.table import column_target
@@ -90,7 +90,7 @@ def _row(record: object, dataset: str, space: SearchSpace, source: str) -> tuple
     for schedule, trained in record.items():
         match trained:
             case {"arch_str": str(text), "all_results": dict(results)}:
-                named.add(space.parse(text))
+                named.add(parsed(space, text, source))
                 row |= training_columns(results, dataset)
             case _:
                 raise InputError(f"{source} must hold arch_str and all_results under {schedule!r}, it does not")

@@ -15,7 +15,7 @@ import statistics
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
 from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
@@ -66,10 +66,7 @@ def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace) -> Convert
     runs: dict[str, list[dict[str, float]]] = defaultdict(list)
     lengths = set()
     for place, run, part in _runs(path):
-        try:
-            architecture = space.parse(json.dumps(run.get("net")))
-        except InputError as error:
-            raise InputError(f"{path}, {place}: {error}") from error
+        architecture = parsed(space, json.dumps(run.get("net")), f"{path}, {place}")
         errors = run.get("test_ep_top1")
         known = [number(value) for value in errors] if isinstance(errors, list) else []
         curve = [value for value in known if value is not None]

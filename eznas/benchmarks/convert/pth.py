@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
 from eznas.benchmarks.convert.trainings import training_columns
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
@@ -77,7 +77,7 @@ def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace) -> Convert
                     raise InputError(f"{path}, architecture {index}: must have the schedules less and full")
             match trained:
                 case {"arch_str": str(text), "all_results": dict(results)}:
-                    named.add(space.parse(text))
+                    named.add(parsed(space, text, f"{path}, architecture {index}"))
                     row |= training_columns(results, dataset)
                 case _:
                     raise InputError(f"{path}, architecture {index}: must hold arch_str and all_results")
