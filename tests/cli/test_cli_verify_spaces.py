@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from joblib.externals.loky import get_reusable_executor
 
 from eznas.benchmarks import load_table
 from eznas.errors import InputError
@@ -112,6 +113,7 @@ def test_networks_of_ones_own_are_verified(tmp_path: Path, builder: str) -> None
 
 
 def test_networks_of_ones_own_run_in_other_processes(tmp_path: Path, builder: str) -> None:
+    get_reusable_executor().shutdown(wait=True)  # processes of other tests stand in another folder
     space = f"custom:{builder}"
     condition = Condition.of(space, SPACES[space].fidelities["full"], 0, load_minibatch("digits", 4, pixels=8))
     alone, apart = (score_networks([Proxy.of("params")], condition, ["3", "5"], workers) for workers in (1, 2))
