@@ -62,7 +62,7 @@ class EvolveConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    benchmark: str = _option("nasbench201", "Data", "NAME", "Benchmark that gives the accuracies.")
+    benchmark: str = _option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
     dataset: str = _option("cifar10", "Data", "NAME", "Data set of the accuracies.")
     table: Annotated[Path | None, AfterValidator(_absolute)] = _option(
         None, "Data", "CSV", "Accuracy table to use instead of the benchmark's own."

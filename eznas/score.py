@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from eznas.callables import USER_FAILURES, load_callable
 from eznas.console import Command, command_line, print_json, print_table
-from eznas.errors import NETWORK_FAILURES, EznasError, InputError
+from eznas.errors import EznasError, InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -193,10 +191,6 @@ def _score(
     return score_network(proxies, network, minibatch), facts
 
 
-_USER_FAILURES = (*NETWORK_FAILURES, AssertionError, ImportError, OSError, SyntaxError)
-"""What importing and calling a user's module may raise."""
-
-
 def load_model(place: str) -> nn.Module:
     """Import a callable and call it.
 
@@ -208,24 +202,10 @@ def load_model(place: str) -> nn.Module:
     """
     from torch import nn
 
-    module_name, colon, name = place.partition(":")
-    if not (module_name and colon and name) or module_name.startswith("."):
-        raise InputError(f"--model must be MODULE:CALLABLE, such as mypackage.models:small, got {place!r}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except _USER_FAILURES as error:
-        raise InputError(
-            f"--model must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
-        ) from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise InputError(f"--model must name a callable, and {module_name} has no callable {name!r}")
+    function = load_callable(place, "--model")
     try:
         network = function()
-    except _USER_FAILURES as error:
+    except USER_FAILURES as error:
         raise InputError(
             f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"
         ) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +15,19 @@ from eznas.run import versions
 from eznas.scores import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eznas.benchmarks import AccuracyTable
     from eznas.ranking import Correlation
-    from eznas.scoring import ScoreMatrix
+    from eznas.scores import Score
+    from eznas.scoring import Condition, Proxy, ScoreMatrix, ScoreRows
 
 __all__ = ["main"]
 
 _NETWORKS = 200
+_REFERENCE = {"natsbench": "nats_sss"}
+"""What the reference's command line calls by another name."""
+
 _DEFAULT = ("eznas_a", "naswot", "params", "flops")
 
 _EPILOG = """\b
@@ -32,6 +36,10 @@ Examples:
     python verify_scores.py
   A program and an exported proxy, on accuracies of your own:
     python verify_scores.py --proxy "sum(mean(abs(act.noise)))" --proxy my_proxy.py --table accuracies.csv
+  All networks of another space, from a table that python -m eznas.benchmarks convert wrote; once more to go on:
+    python verify_scores.py --search_space NDS --nds_space nds_darts --n_samples 0 --csv darts.csv --resume
+  Networks of your own:
+    python verify_scores.py --search_space custom --builder mypackage.models:build --table accuracies.csv
   Everything to files, for other programs to read:
     python verify_scores.py --n_samples 1000 --json scores.json --csv scores.csv --quiet
 """
@@ -49,9 +57,26 @@ class _Verified:
 
 
 @click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
-@click.option("--search_space", metavar="NAME", default="NASBench201", help="Search space.")
-@click.option("--dataset", metavar="NAME", default="cifar10", help="Data set of the accuracies.")
-@click.option("--nds_space", metavar="NAME", default="", help="Sub-space of NDS; empty for other search spaces.")
+@click.option(
+    "--search_space",
+    metavar="NAME",
+    default="NASBench201",
+    help="NASBench201, NATSBench (its size space), NDS, custom, or another name in python -m eznas.benchmarks list.",
+)
+@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
+@click.option(
+    "--nds_space",
+    metavar="NAME",
+    default="",
+    help="Sub-space of NDS, such as nds_darts or nds_resnext-a_in; empty for other search spaces.",
+)
+@click.option(
+    "--builder",
+    metavar="MODULE:CALLABLE",
+    default="",
+    help="For the search space custom, with --table: a callable that is given an architecture and a number of "
+    "classes and returns a torch.nn.Module.",
+)
 @click.option(
     "--batch_size",
     metavar="N",
@@ -89,7 +114,14 @@ class _Verified:
     type=Path,
     help="File for the correlations; its seconds are those of all proxies together.",
 )
-@click.option("--csv", "csv_file", metavar="FILE", type=Path, help="File for the scores of every architecture.")
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE",
+    type=Path,
+    help="File for the scores of every architecture; it grows with the work.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the file of --csv: what stands in it is not scored again.")
 @click.option(
     "--workers",
     metavar="N",
@@ -105,11 +137,11 @@ def main(
     /,
     *,
     search_space: str,
-    dataset: str,
+    dataset: str | None,
     nds_space: str,
+    builder: str,
     proxies: tuple[str, ...],
     json_file: Path | None,
-    csv_file: Path | None,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -118,18 +150,18 @@ def main(
     Every figure comes with its target, the number of networks that were scored and that failed, and the
     images. Signs are kept: a proxy that ranks networks upside down has a negative tau.
     """
-    for file in (json_file, csv_file):
+    for file in (json_file, options["csv_file"]):
         if file is not None:
             _check_writable(file)
-    benchmark = _benchmark(search_space, nds_space)
-    verified = _verify(benchmark, dataset, proxies or _DEFAULT, quiet=quiet, **options)
+    if options["resume"] and options["csv_file"] is None:
+        raise InputError("--resume must come with --csv, the file to go on with")
+    benchmark = _benchmark(search_space, nds_space, builder)
+    verified = _verify(benchmark, _dataset(benchmark, dataset), proxies or _DEFAULT, quiet=quiet, **options)
     records = _records(verified, command_line(context))
     if not quiet:
         _print(verified)
     if json_file is not None:
         write_output(json_file, to_json(records) + "\n")
-    if csv_file is not None:
-        write_output(csv_file, _scores(verified))
     for index, record in enumerate(records):
         if record["n_networks"] == record["n_failed"]:
             detail = verified.matrix.scores[index][0].detail
@@ -144,16 +176,38 @@ def _check_writable(file: Path) -> None:
         raise InputError(f"{file} must be a file that can be written")
 
 
-def _benchmark(search_space: str, nds_space: str) -> str:
+def _benchmark(search_space: str, nds_space: str, builder: str) -> str:
     """Return our name of a search space as the reference's command line calls it."""
     from eznas.benchmarks import BENCHMARKS
 
     name = search_space.lower()
+    if (name == "custom") != bool(builder):
+        raise InputError(f"--builder must be given with --search_space custom and only there, got {builder!r}")
+    if name == "custom":
+        return f"custom:{builder}"
+    if name == "nds":
+        sweeps = [one for one in BENCHMARKS if one.startswith("nds_")]
+        name = f"nds_{nds_space.lower().removeprefix('nds_')}"
+        if name not in sweeps:
+            raise InputError(f"--nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}")
+        return name
+    name = _REFERENCE.get(name, name)
     if name not in BENCHMARKS:
-        raise InputError(f"--search_space must be one of {', '.join(BENCHMARKS)} (in any case), got {search_space!r}")
+        known = ", ".join(("NASBench201", "NATSBench", "NDS", "custom", *BENCHMARKS))
+        raise InputError(f"--search_space must be one of {known} (in any case), got {search_space!r}")
     if nds_space:
         raise InputError(f"--nds_space must be empty unless --search_space is NDS, got {nds_space!r}")
     return name
+
+
+def _dataset(benchmark: str, dataset: str | None) -> str:
+    """Return our name of a data set: the benchmark's first where none is given, in any case otherwise."""
+    from eznas.benchmarks import BENCHMARKS
+
+    if benchmark.startswith("custom:"):
+        return dataset or "custom"
+    known = BENCHMARKS[benchmark].datasets
+    return next((one for one in known if dataset is None or one.lower() == dataset.lower()), dataset or known[0])
 
 
 def _verify(
@@ -170,6 +224,8 @@ def _verify(
     target: str | None,
     workers: int,
     device: str,
+    csv_file: Path | None,
+    resume: bool,
 ) -> _Verified:
     import numpy as np
 
@@ -177,7 +233,7 @@ def _verify(
     from eznas.minibatch import load_minibatch
     from eznas.proxies import resolve_proxy
     from eznas.ranking import correlate
-    from eznas.scoring import Condition, resolve_device, score_networks
+    from eznas.scoring import Condition, resolve_device
     from eznas.seeds import python_rng
     from eznas.spaces import SPACES
 
@@ -194,10 +250,13 @@ def _verify(
     minibatch = load_minibatch(images, batch_size, pixels=full.pixels, seed=seed)
     condition = Condition.of(known.space, full, seed, minibatch, resolve_device(device))
     architectures = [known.architectures[index] for index in chosen]
-    with Progress(quiet=quiet) as progress:
-        progress.stage("networks", len(architectures))
-        matrix = score_networks(proxies, condition, architectures, workers, progress.advance)
     accuracies = known.accuracies[chosen]
+    rows = None if csv_file is None else _rows(csv_file, proxies, condition, known)
+    done = {} if rows is None else rows.begin(resume=resume)
+    with Progress(quiet=quiet) as progress:
+        matrix = _score(
+            proxies, condition, dict(zip(architectures, accuracies, strict=True)), workers, progress, rows, done
+        )
     finite = np.isfinite(matrix.values())
     return _Verified(
         known,
@@ -212,6 +271,47 @@ def _verify(
             "condition": str(condition),
         },
     )
+
+
+def _rows(path: Path, proxies: list[Proxy], condition: Condition, table: AccuracyTable) -> ScoreRows:
+    from eznas.scoring import ScoreRows
+
+    state = {
+        "programs": [proxy.program or proxy.measure for proxy in proxies],
+        "space": condition.space,
+        "condition": str(condition),
+        "images": condition.minibatch.digest,
+        "device": condition.device,
+        "table": table.digest,
+        "target": str(table.target),
+    }
+    return ScoreRows(path, [proxy.name for proxy in proxies], state)
+
+
+def _score(
+    proxies: list[Proxy],
+    condition: Condition,
+    accuracies: dict[str, float],
+    workers: int,
+    progress: Progress,
+    rows: ScoreRows | None,
+    done: dict[str, list[Score]],
+) -> ScoreMatrix:
+    """Score the architectures that are not done, and return all in the order of the table."""
+    from eznas.scoring import ScoreMatrix, score_networks
+
+    def keep(architecture: str, scores: Sequence[Score]) -> None:
+        if rows is not None:
+            rows.add(architecture, accuracies[architecture], scores)
+
+    missing = [architecture for architecture in accuracies if architecture not in done]
+    progress.stage("networks", len(missing))
+    found = score_networks(proxies, condition, missing, workers, progress.advance, keep)
+    columns = done | {one: list(scores) for one, scores in zip(missing, zip(*found.scores, strict=True), strict=True)}
+    scores = tuple(tuple(columns[architecture][row] for architecture in accuracies) for row in range(len(proxies)))
+    if rows is not None:
+        rows.finish([(one, accuracy, columns[one]) for one, accuracy in accuracies.items()])
+    return ScoreMatrix(tuple(proxies), tuple(accuracies), scores, found.seconds)
 
 
 def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
@@ -257,17 +357,6 @@ def _statuses(verified: _Verified, proxy: int) -> dict[str, int]:
 def _is_constant(verified: _Verified, proxy: int) -> bool:
     values = [score.value for score in verified.matrix.scores[proxy] if score.ok]
     return len(values) > 1 and len(set(values)) == 1
-
-
-def _scores(verified: _Verified) -> str:
-    """Return what ``--csv`` writes: one row an architecture; a score that there is none of is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["architecture", "accuracy", *(proxy.name for proxy in verified.matrix.proxies)])
-    columns = zip(*verified.matrix.scores, strict=True)
-    for architecture, accuracy, scores in zip(verified.matrix.architectures, verified.accuracies, columns, strict=True):
-        writer.writerow([architecture, accuracy, *(score.value if score.ok else None for score in scores)])
-    return text.getvalue()
 
 
 def _print(verified: _Verified) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch: every test process keeps to one core
+os.environ.pop("EZNAS_DATA", None)  # tables of whoever runs the tests
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The benchmarks that are known: the space, the data sets, and which accuracies come with the package."""
+"""What a benchmark is, as the catalogue knows it; ``eznas.benchmarks.known`` lists those that exist."""
 
 from __future__ import annotations
 
@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["BENCHMARKS", "BenchmarkInfo"]
+__all__ = ["BENCHMARKS", "BenchmarkInfo", "OfficialFile"]
+
+
+@dataclass(frozen=True)
+class OfficialFile:
+    """A file that its authors offer.
+
+    Args:
+        name: The file's or directory's name.
+        size: In words, as its authors state it; empty where they do not.
+        digest: ``sha256:`` or ``md5:`` and the digest, or the part of it that its authors state; empty where they
+            state none. Only a whole one is compared.
+    """
+
+    name: str
+    size: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,13 @@ class BenchmarkInfo:
         space: The search space's name.
         datasets: What its architectures were trained on.
         citation: Where it is published.
+        home: Where its files are offered.
+        licence: Of the data; ``"not stated"`` where its authors do not say.
+        architectures: How many the whole benchmark has; 0 where that is not known.
+        targets: The columns that may be the accuracy.
+        files: What its authors offer and ``convert`` reads.
+        best: For data sets, the highest value of columns as published, in percent.
+        convert: Reads official files for one data set; None where there is no converter.
         embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
             a column or None for the usual one.
     """
@@ -32,24 +57,19 @@ class BenchmarkInfo:
     space: str
     datasets: tuple[str, ...]
     citation: str
+    home: str = ""
+    licence: str = "not stated"
+    architectures: int = 0
+    targets: tuple[str, ...] = ()
+    files: tuple[OfficialFile, ...] = ()
+    best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    convert: Callable[[Sequence[Path], str], Converted] | None = None
     embedded: Mapping[str, Callable[[str | None], AccuracyTable]] = field(default_factory=dict)
 
 
-def _analog(target: str | None) -> AccuracyTable:
-    from eznas.benchmarks.convert.analog import read_analog
-
-    return read_analog(target)
+def _load() -> None:
+    import eznas.benchmarks.known  # noqa: F401 - registers them
 
 
-BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name)
+BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name, _load)
 """Every benchmark by name."""
-
-BENCHMARKS.register(
-    BenchmarkInfo(
-        name="nasbench201",
-        space="nasbench201",
-        datasets=("cifar10", "cifar100", "imagenet16-120"),
-        citation="Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326",
-        embedded={"cifar10": _analog},
-    )
-)

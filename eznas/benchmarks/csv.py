@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.benchmarks.table import AccuracyTable, Target
+from eznas.benchmarks.table import AccuracyTable, Target, column_target
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ def _target(path: Path, cells: _Cells, dataset: str) -> Target:
             f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}"
         )
     if cells.target != _ACCURACY:
-        return Target(dataset, "unknown", None, f"column {cells.target!r} of {path.name}")
+        named = column_target(cells.target, dataset, f"column {cells.target!r} of {path.name}")
+        return named or Target(dataset, "unknown", None, f"column {cells.target!r} of {path.name}")
     plain = Target(dataset, "unknown", None, f"as in {path.name}")
     split = facts.get("split", plain.split)
     if split not in _SPLITS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.catalog import BENCHMARKS
 from eznas.benchmarks.csv import read_table
+from eznas.benchmarks.places import VARIABLE, find_table
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
@@ -26,23 +27,30 @@ def load_table(
     """Return the accuracies of a benchmark's architectures on a data set.
 
     Args:
-        benchmark: A name in ``BENCHMARKS``.
-        dataset: One of the benchmark's data sets.
-        table: A table as ``eznas.benchmarks.csv`` describes it; None for the embedded one.
+        benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
+        dataset: One of the benchmark's data sets; any name for a custom space.
+        table: A table as ``eznas.benchmarks.csv`` describes it; None for the one in the folder that
+            ``EZNAS_DATA`` names, as ``BENCHMARK_DATASET.csv``, or else the embedded one.
         target: The column that is the accuracy, where it is not the usual one.
 
     Raises:
         InputError: There is no such benchmark, data set, table or column, or the table is faulty.
     """
+    if benchmark.startswith("custom:"):
+        if table is None:
+            raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
+        return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)
     info = BENCHMARKS[benchmark]
     if dataset not in info.datasets:
         raise unknown(f"data set of {benchmark}", dataset, info.datasets)
+    table = table or find_table(benchmark, dataset)
     if table is not None:
         return read_table(table, benchmark=benchmark, space=SPACES[info.space], dataset=dataset, target=target)
     if dataset not in info.embedded:
         embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
         raise InputError(
             f"the accuracies of {benchmark} on {dataset} must be given with --table FILE (a CSV with the "
-            f"columns architecture and accuracy); only those of {embedded} are embedded"
+            f"columns architecture and accuracy) or as {benchmark}_{dataset}.csv in the folder {VARIABLE}; "
+            f"only those of {embedded} are embedded; see python -m eznas.benchmarks info {benchmark}"
         )
     return info.embedded[dataset](target)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AccuracyTable", "Target"]
+__all__ = ["AccuracyTable", "Target", "column_target"]
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,15 @@ class AccuracyTable:
 
     def __len__(self) -> int:
         return len(self.architectures)
+
+
+def column_target(column: str, dataset: str, training_seeds: str) -> Target | None:
+    """Return which accuracy a column named as converters name them is; None for other names.
+
+    ``test_200`` is the test accuracy after 200 epochs, and ``test_200_seed777`` that of one training.
+    """
+    split, _, rest = column.partition("_")
+    epochs, _, seed = rest.partition("_seed")
+    if split not in ("validation", "test") or not epochs.isdecimal():
+        return None
+    return Target(dataset, split, int(epochs), f"seed {seed}" if seed else training_seeds)

@@ -17,6 +17,9 @@ __all__ = ["HallOfFame"]
 _ALIKE = 0.5
 """From this share of common reductions on, two programs are variations of each other."""
 
+_NEAR = 0.05
+"""Members whose worth is less than the best's by more than this do not count as nearly as good."""
+
 
 class HallOfFame:
     """The best individual of each complexity that holds on networks it was not bred on.
@@ -49,11 +52,13 @@ class HallOfFame:
         """Return at most ``count`` members to look at more closely: the best by worth, of different kinds.
 
         A member that reads mostly the same reductions as a better one says little new, so it waits until all others
-        have had their turn.
+        that are nearly as good as the best have had their turn.
         """
         ranked = sorted(self.members.values(), key=lambda one: (-self.worth(one), one.program.size))
         chosen: list[Individual] = []
         for one in ranked:
+            if self.worth(one) < self.worth(ranked[0]) - _NEAR:
+                break
             if all(_likeness(one, other) < _ALIKE for other in chosen):
                 chosen.append(one)
         chosen += [one for one in ranked if one not in chosen]

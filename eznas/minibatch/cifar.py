@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.benchmarks.convert.unpickle import unpickle
+from eznas.benchmarks.convert.unpickle import Stated, unpickle
 from eznas.errors import InputError
 from eznas.minibatch.pool import Pool, pool_of
 
@@ -26,26 +26,11 @@ __all__ = ["read_cifar"]
 _SHAPE = (3, 32, 32)
 
 
-class _Stated:
-    """Stands in for numpy's arrays and types; keeps what a pickle says of them.
-
-    The real ones trust a pickle: a damaged one can break numpy for the whole process.
-    """
-
-    state: object = None
-
-    def __init__(self, *args: object) -> None:
-        self.args = args
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-
 _NUMPY = {
-    ("numpy.core.multiarray", "_reconstruct"): _Stated,
-    ("numpy._core.multiarray", "_reconstruct"): _Stated,
-    ("numpy", "ndarray"): _Stated,
-    ("numpy", "dtype"): _Stated,
+    ("numpy.core.multiarray", "_reconstruct"): Stated,
+    ("numpy._core.multiarray", "_reconstruct"): Stated,
+    ("numpy", "ndarray"): Stated,
+    ("numpy", "dtype"): Stated,
 }
 
 
@@ -76,7 +61,7 @@ def read_cifar(files: Sequence[Path], source: str) -> Pool:
 def _images(pickled: object, file: Path) -> NDArray[np.uint8]:
     """Return the array of a pickle: ``n x 3 x 32 x 32``."""
     match pickled:
-        case _Stated(state=(_, (int(count), int(size)), _Stated(args=("u1" | b"u1", *_)), order, bytes(pixels))):
+        case Stated(state=(_, (int(count), int(size)), Stated(args=("u1" | b"u1", *_)), order, bytes(pixels))):
             if size == math.prod(_SHAPE) and len(pixels) == count * size:
                 rows = np.frombuffer(pixels, np.uint8).reshape((count, size), order="F" if order else "C")
                 return rows.reshape(count, *_SHAPE)

@@ -37,24 +37,33 @@ class Nothing(nn.Module):
         return x.mul(0.0)
 
 
-_OPERATIONS: dict[str, Callable[[int], nn.Module]] = {
-    "none": lambda _: Nothing(),
-    "skip_connect": lambda _: nn.Identity(),
-    "nor_conv_1x1": lambda channels: ReLUConvBN(channels, channels, 1),
-    "nor_conv_3x3": lambda channels: ReLUConvBN(channels, channels, 3),
-    "avg_pool_3x3": lambda _: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+def _skip(c_in: int, c_out: int) -> nn.Module:
+    """Return the identity, or a projection where the channels differ."""
+    if c_in == c_out:
+        return nn.Identity()
+    return nn.Sequential(OrderedDict(conv=nn.Conv2d(c_in, c_out, 1, bias=False), norm=nn.BatchNorm2d(c_out)))
+
+
+_OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
+    "none": lambda *_: Nothing(),
+    "skip_connect": _skip,
+    "nor_conv_1x1": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 1),
+    "nor_conv_3x3": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 3),
+    "avg_pool_3x3": lambda *_: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
 }
 
 
 class Cell(nn.Module):
-    """A cell, which keeps the shape ``b x c x h x w``: every node sums one operation on each node before it.
+    """A cell, ``b x c_in x h x w`` to ``b x c x h x w``: every node sums one operation on each node before it.
 
     Args:
         operations: Their names, node by node.
         channels: The cell's ``c``.
+        c_in: The channels of its input, where they are others; then ``none`` and ``avg_pool_3x3``, which keep the
+            channels, must not stand on an edge from it.
     """
 
-    def __init__(self, operations: Sequence[str], channels: int) -> None:
+    def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
         named = iter(operations)
@@ -62,7 +71,8 @@ class Cell(nn.Module):
         while len(self.edges) < len(operations):
             self.nodes += 1
             for source in range(self.nodes):
-                self.edges[f"{source}_{self.nodes}"] = _OPERATIONS[next(named)](channels)
+                entering = channels if source else c_in or channels
+                self.edges[f"{source}_{self.nodes}"] = _OPERATIONS[next(named)](entering, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last node."""

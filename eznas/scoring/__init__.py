@@ -4,12 +4,14 @@ from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
 from eznas.scoring.panel import Panel
 from eznas.scoring.parallel import over_networks, worker_count
+from eznas.scoring.rows import ScoreRows
 
 __all__ = [
     "Condition",
     "Panel",
     "Proxy",
     "ScoreMatrix",
+    "ScoreRows",
     "over_networks",
     "resolve_device",
     "score_network",

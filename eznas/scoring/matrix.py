@@ -86,6 +86,7 @@ def score_networks(
     architectures: Sequence[str],
     workers: int = 1,
     advance: Callable[[], None] = lambda: None,
+    keep: Callable[[str, Sequence[Score]], None] = lambda *_: None,
 ) -> ScoreMatrix:
     """Score every proxy on every network; each network is built once and its statistics are captured once.
 
@@ -95,13 +96,16 @@ def score_networks(
         architectures: Which networks.
         workers: See ``over_networks``.
         advance: Called after each network.
+        keep: Called with each architecture and its ``p`` scores, as soon as they are there.
     """
     visit = functools.partial(_score_one, tuple(proxies), condition)
     columns: list[list[Score]] = []
     seconds: list[float] = []
-    for scores, spent in over_networks(visit, architectures, workers):
+    visited = zip(architectures, over_networks(visit, architectures, workers), strict=True)
+    for architecture, (scores, spent) in visited:
         columns.append(scores)
         seconds.append(spent)
+        keep(architecture, scores)
         advance()
     rows = tuple(tuple(column[row] for column in columns) for row in range(len(proxies)))
     return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(seconds))

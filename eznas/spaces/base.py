@@ -7,6 +7,7 @@ architectures are equal strings.
 from __future__ import annotations
 
 import abc
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,8 +28,8 @@ class Fidelity:
 
     Args:
         name: ``"full"`` for the benchmark's own networks.
-        cells: Cells a stage.
-        channels: Channels of the first stage.
+        cells: Cells a stage, unless the space says otherwise.
+        channels: Channels of the first stage, unless the space says otherwise.
         pixels: Height and width of the images.
         batch: Images of the minibatch; 0 for all of them.
     """
@@ -91,9 +92,33 @@ class SearchSpace(abc.ABC):
         """
 
 
+_BUILT_IN = (
+    "darts",
+    "nasbench101",
+    "nasbench201",
+    "nasbench_macro",
+    "nats_sss",
+    "nds_cells",
+    "nds_stages",
+    "transnas",
+)
+
+
 def _load() -> None:
-    import eznas.spaces.nasbench201  # noqa: F401 - registers itself
+    for name in _BUILT_IN:  # each registers itself
+        importlib.import_module(f"eznas.spaces.{name}")
 
 
-SPACES: Registry[SearchSpace] = Registry("search space", lambda space: space.name, _load)
-"""Every search space by name."""
+class _Spaces(Registry[SearchSpace]):
+    """The registered spaces, and any ``custom:package.module:callable``."""
+
+    def __getitem__(self, name: str) -> SearchSpace:
+        if name.startswith("custom:"):
+            from eznas.spaces.custom import CustomSpace
+
+            return CustomSpace(name)
+        return super().__getitem__(name)
+
+
+SPACES = _Spaces("search space", lambda space: space.name, _load)
+"""Every search space by name; also ``custom:package.module:callable``, see ``eznas.spaces.custom``."""

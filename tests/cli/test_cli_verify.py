@@ -45,7 +45,8 @@ def test_json_and_csv_agree(table: Path, tmp_path: Path) -> None:
     with (tmp_path / "scores.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
-    assert [record["proxy"] for record in found] == list(rows[0])[2:]
+    assert [record["proxy"] for record in found] == list(rows[0])[2:-1]
+    assert {row["status"] for row in rows} == {"ok"}
     accuracies = [float(row["accuracy"]) for row in rows]
     for record in found:
         scores = [float(row[record["proxy"]]) for row in rows]
@@ -142,7 +143,11 @@ def test_a_proxy_without_any_value_is_exit_code_1(table: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--search_space", "NATSBench"), "--search_space must be one of nasbench201"),
+        (("--search_space", "NATSBanch"), "--search_space must be one of NASBench201, NATSBench, NDS, custom, "),
+        (("--search_space", "NDS", "--nds_space", "cells"), "--nds_space must be one of nds_amoeba, "),
+        (("--search_space", "custom"), "--builder must be given with --search_space custom"),
+        (("--builder", "x:y"), "--builder must be given with --search_space custom and only there"),
+        (("--resume",), "--resume must come with --csv"),
         (("--nds_space", "DARTS"), "--nds_space must be empty unless --search_space is NDS"),
         (("--proxy", "nazwot"), "unknown measure 'nazwot'; did you mean 'naswot'?"),
         (("--n_samples", "99"), "--n_samples must be at most"),

@@ -28,7 +28,11 @@ def test_importing_eznas_is_cheap() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["eznas.evolve", "eznas.verify", "eznas.score", "eznas.export", "eznas.search.__main__"]
+    "command",
+    [
+        *("eznas.evolve", "eznas.verify", "eznas.score", "eznas.export"),
+        *("eznas.benchmarks.__main__", "eznas.search.__main__"),
+    ],
 )
 def test_help_is_cheap(command: str) -> None:
     code = """

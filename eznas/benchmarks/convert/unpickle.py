@@ -6,6 +6,7 @@ import io
 import pickle
 import pickletools
 import re
+import struct
 from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
@@ -13,7 +14,7 @@ from eznas.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Record", "unpickle"]
+__all__ = ["SCALARS", "Record", "Stated", "number", "unpickle"]
 
 _SIZED = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "FRAME"))
 _HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DOTALL)
@@ -22,6 +23,46 @@ _HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DO
 
 class Record:
     """Stands in for a foreign class that only holds attributes; unpickling sets them."""
+
+
+class Stated:
+    """Stands in for numpy's arrays, numbers and types; keeps what a pickle says of them.
+
+    The real ones trust a pickle: a damaged one can break numpy for the whole process.
+    """
+
+    state: object = None
+
+    def __init__(self, *args: object) -> None:
+        self.args = args
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+SCALARS: Mapping[tuple[str, str], type] = {
+    ("numpy.core.multiarray", "scalar"): Stated,
+    ("numpy._core.multiarray", "scalar"): Stated,
+    ("numpy", "dtype"): Stated,
+}
+"""What a pickle names that holds numpy's numbers; ``number`` reads them."""
+
+_FORMATS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "u1": "<B"}
+
+
+def number(value: object) -> float | None:
+    """Return the number that a pickle holds, also one of numpy's; None where it holds something else."""
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return float(value)
+        case Stated(args=(Stated(args=(str(kind), *_)), bytes(data))) if kind in _FORMATS:
+            try:
+                return float(struct.unpack(_FORMATS[kind], data)[0])
+            except struct.error:
+                return None
+    return None
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,0 +1,147 @@
+"""Converting official files: checked against what is published, then table and manifest, each whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eznas.benchmarks.csv import write_table
+from eznas.errors import InputError, unknown
+from eznas.run import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eznas.benchmarks.catalog import BenchmarkInfo
+    from eznas.benchmarks.convert.converted import Converted
+
+__all__ = ["ROUNDING", "Conversion", "check_contents", "convert", "manifest_path"]
+
+_CHUNK = 1 << 20
+ROUNDING = 0.00501
+"""Best values are published with two decimals."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written.
+
+    Args:
+        table: The table's path.
+        manifest: What stands in the manifest beside it.
+    """
+
+    table: Path
+    manifest: dict[str, Any]
+
+
+def manifest_path(table: Path) -> Path:
+    """Return where the manifest of a table stands."""
+    return table.with_name(f"{table.name}.manifest.json")
+
+
+def convert(
+    info: BenchmarkInfo, files: Sequence[Path], dataset: str, out: Path, *, partial: bool = False
+) -> Conversion:
+    """Convert official files to a table.
+
+    Args:
+        info: The benchmark.
+        files: The files.
+        dataset: One of the benchmark's data sets.
+        out: The table; its manifest stands beside it.
+        partial: Whether the files may hold a part of the benchmark; best values are then not compared.
+
+    Raises:
+        InputError: A file is not what it should be, or its contents are not what is published.
+    """
+    if info.convert is None:
+        raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
+    if dataset not in info.datasets:
+        raise unknown(f"data set of {info.name}", dataset, info.datasets)
+    for file in files:
+        if not file.exists():
+            raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
+    digests = [_digest(file) for file in files]
+    for file, digest in zip(files, digests, strict=True):
+        _check_digest(info, file, digest)
+    converted = info.convert(files, dataset)
+    checks = check_contents(info, dataset, converted, partial=partial)
+    joint = hashlib.sha256("".join(digest["sha256"] for digest in digests).encode()).hexdigest()
+    table = converted.table(info.name, info.space, ", ".join(file.name for file in files), joint)
+    if len(table) < len(converted.architectures):
+        missing = len(converted.architectures) - len(table)
+        checks.append(f"{missing} architectures have no {converted.usual} and were left out")
+    manifest = {
+        "benchmark": info.name,
+        "space": info.space,
+        "dataset": dataset,
+        "accuracy": f"{table.target} (column {converted.usual})",
+        "architectures": len(table),
+        "complete": not partial,
+        "columns": list(table.columns),
+        "checks": checks,
+        "notes": list(converted.notes),
+        "files": digests,
+        "citation": info.citation,
+        "licence": info.licence,
+        "versions": versions(),
+    }
+    write_table(table, out)
+    manifest["table_sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
+    place = manifest_path(out)
+    temporary = place.with_name(f"{place.name}.part")
+    temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(place)
+    return Conversion(out, manifest)
+
+
+def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, partial: bool = False) -> list[str]:
+    """Compare what was read with what is published, and return what was found to hold, in sentences.
+
+    Raises:
+        InputError: Something does not hold.
+    """
+    count = len(converted.architectures)
+    if partial or not info.architectures:
+        return [f"{count} architectures, of {info.architectures or 'an unknown number'}; best values not compared"]
+    if count != info.architectures:
+        raise InputError(
+            f"{info.name} must have {info.architectures} architectures, the files hold {count}; "
+            "give all of them, or --partial for a part"
+        )
+    checks = [f"{count} architectures, as published"]
+    for column, best in info.best.get(dataset, {}).items():
+        found = max(converted.columns[column])
+        if not abs(found - best) < ROUNDING:
+            raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
+        checks.append(f"best {column} is {best}, as published")
+    return checks
+
+
+def _digest(file: Path) -> dict[str, Any]:
+    """Return name, size and SHA-256 of a file, or of the files in a directory together."""
+    digest, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    for part in sorted(file.iterdir()) if file.is_dir() else [file]:
+        if part.is_dir():
+            continue
+        with part.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                md5.update(chunk)
+                size += len(chunk)
+    return {"name": file.name, "bytes": size, "sha256": digest.hexdigest(), "md5": md5.hexdigest()}
+
+
+def _check_digest(info: BenchmarkInfo, file: Path, found: dict[str, Any]) -> None:
+    """Compare a file of an official name with the whole digest that its authors state, if they do."""
+    for official in info.files:
+        kind, _, digest = official.digest.partition(":")
+        whole = kind and len(digest) == len(found[kind])
+        if whole and official.name == file.name and digest != found[kind]:
+            raise InputError(f"{file} must have the {kind} digest {digest}, got {found[kind]}; get the file once more")

@@ -1,0 +1,62 @@
+"""NAS-Bench-Macro's ``nas-bench-macro_cifar10.json``: for each architecture three test accuracies and the costs.
+
+References:
+    [Macro] Su, Huang, Li, You, Wang, Qian, Zhang, Xu. Prioritized Architecture Sampling with Monto-Carlo Tree Search.
+        CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.nds import read_json
+from eznas.benchmarks.convert.unpickle import number
+from eznas.benchmarks.table import Target
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eznas.spaces import SearchSpace
+
+__all__ = ["read_macro"]
+
+_EPOCHS = 50
+_USUAL = f"test_{_EPOCHS}"
+
+
+def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
+    """Read the file: the mean test accuracy, those of the single trainings, ``params`` and ``flops``.
+
+    The authors' training script keeps the best test accuracy of a training's 50 epochs, not the last.
+
+    Args:
+        files: The file.
+        dataset: ``cifar10``.
+        space: Parses the architectures.
+
+    Raises:
+        InputError: It is not what it should be.
+    """
+    if len(files) != 1:
+        raise InputError(f"NAS-Bench-Macro must be converted from one json file, got {len(files)}")
+    path = files[0]
+    loaded = read_json(path)
+    if not isinstance(loaded, dict) or not loaded:
+        raise InputError(f"{path} must be an object by architecture")
+    rows: dict[str, dict[str, float]] = {}
+    for text, entry in loaded.items():
+        listed = entry.get("test_acc") if isinstance(entry, dict) else None
+        accuracies = [number(value) for value in listed] if isinstance(listed, list) else []
+        known = [value for value in accuracies if value is not None]
+        if not isinstance(entry, dict) or not known or len(known) < len(accuracies):
+            raise InputError(f"{path}, {text}: must have a list of accuracies as test_acc")
+        row = {_USUAL: statistics.fmean(known)}
+        row |= {f"{_USUAL}_seed{seed}": value for seed, value in enumerate(known)}
+        row |= {name: value for name in ("params", "flops") if (value := number(entry.get(name))) is not None}
+        rows[parsed(space, text, str(path))] = row
+    target = Target(dataset, "test", _EPOCHS, "mean of three trainings, each the best of its epochs")
+    return Converted(tuple(rows), gather(list(rows.values())), _USUAL, target)

@@ -1,0 +1,127 @@
+"""The json files of "On Network Design Spaces for Visual Recognition": one list of trainings a sweep.
+
+A file is a list of runs, or an object with the lists ``top`` and ``mid``. Of a run are read ``net`` (the
+architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch),
+``params`` and ``flops``.
+
+References:
+    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.unpickle import number
+from eznas.benchmarks.table import column_target
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from eznas.spaces import SearchSpace
+
+__all__ = ["read_json", "read_nds"]
+
+_PARTS = ("top", "mid")
+_OPTIM = {"lr": ("lr", "base_lr"), "wd": ("wd", "weight_decay")}
+
+
+def read_json(path: Path) -> object:
+    """Return what a json file holds.
+
+    Raises:
+        InputError: It cannot be read, or is not json.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} must be a file that can be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} must be a whole json file, but reading it failed: {error}") from error
+
+
+def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
+    """Read one sweep.
+
+    An architecture that was trained several times, as in the ``lr-wd`` sweeps, has the mean over its trainings and
+    their number in the column ``trainings``.
+
+    Args:
+        files: The sweep's file.
+        dataset: What it was trained on, which the file does not say.
+        space: Parses ``net``.
+
+    Raises:
+        InputError: It is not what it should be.
+    """
+    if len(files) != 1:
+        raise InputError(f"a sweep of NDS must be converted from one json file, got {len(files)}")
+    path = files[0]
+    runs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    lengths = set()
+    for place, run, part in _runs(path):
+        architecture = parsed(space, json.dumps(run.get("net")), f"{path}, {place}")
+        errors = run.get("test_ep_top1")
+        known = [number(value) for value in errors] if isinstance(errors, list) else []
+        curve = [value for value in known if value is not None]
+        if not curve or len(curve) < len(known):
+            raise InputError(f"{path}, {place}: test_ep_top1 must be a list of errors in percent, one an epoch")
+        lengths.add(len(curve))
+        runs[architecture].append(_row(run, curve, part))
+    if not runs:
+        raise InputError(f"{path} must hold runs, it is empty")
+    epochs = max(lengths)
+    rows = [_mean(trained) for trained in runs.values()]
+    columns = gather(rows)
+    usual = f"test_{epochs}"
+    target = column_target(usual, dataset, "mean over the trainings of an architecture, mostly one")
+    if target is None:
+        raise InputError(f"{path} must hold trainings of at least one epoch")
+    repeated = sum(len(trained) > 1 for trained in runs.values())
+    notes = [f"{repeated} architectures were trained several times; their columns are means"] if repeated else []
+    if len(lengths) > 1:
+        notes.append(f"trainings have {min(lengths)} to {epochs} epochs; those of {epochs} are the usual accuracy")
+    return Converted(tuple(runs), columns, usual, target, tuple(notes))
+
+
+def _runs(path: Path) -> Iterator[tuple[str, dict[str, object], str]]:
+    loaded = read_json(path)
+    parts = {"": loaded} if isinstance(loaded, list) else loaded
+    whole = isinstance(loaded, list) or (isinstance(loaded, dict) and set(loaded) == set(_PARTS))
+    if not whole or not isinstance(parts, dict) or not all(isinstance(part, list) for part in parts.values()):
+        raise InputError(f"{path} must be a list of runs, or an object with the lists top and mid")
+    for part, listed in parts.items():
+        for index, run in enumerate(listed):
+            place = f"{part} run {index}".strip()
+            if not isinstance(run, dict):
+                raise InputError(f"{path}, {place}: must be an object, got {type(run).__name__}")
+            yield place, run, part
+
+
+def _row(run: dict[str, object], curve: list[float], part: str) -> dict[str, float]:
+    row = {f"test_{len(curve)}": 100 - curve[-1], "best_test": 100 - min(curve)}
+    for name in ("params", "flops"):
+        value = number(run.get(name))
+        if value is not None:
+            row[name] = value
+    optim = run.get("optim")
+    for name, spellings in _OPTIM.items():
+        for spelling in spellings:
+            value = number(optim.get(spelling)) if isinstance(optim, dict) else None
+            if value is not None:
+                row[name] = value
+    if part:
+        row["top"] = float(part == "top")
+    return row
+
+
+def _mean(trained: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for row in trained for name in row)
+    means = {name: statistics.fmean([row[name] for row in trained if name in row]) for name in names}
+    return means | {"trainings": float(len(trained))}

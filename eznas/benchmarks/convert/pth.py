@@ -1,0 +1,97 @@
+"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler that knows tensors and numbers only.
+
+References:
+    [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
+        2020.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.trainings import training_columns
+from eznas.benchmarks.table import column_target
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eznas.spaces import SearchSpace
+
+__all__ = ["load_pth", "read_pth"]
+
+_SCHEDULES = ("less", "full")
+
+
+def load_pth(path: Path) -> object:
+    """Return what a ``.pth`` file holds: containers, numbers and tensors, and nothing that could run code.
+
+    Raises:
+        InputError: It names something else, or is no such file.
+    """
+    import numpy as np
+    import torch
+
+    scalar = np.float64(0).__reduce__()[0]
+    numbers: list[Any] = [np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4"))]
+    numbers += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    try:
+        with torch.serialization.safe_globals(numbers):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path} was not read, since loading it could run foreign code: {_refused(error)}") from error
+    except (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InputError(f"{path} must be a whole file that torch saved, but reading it failed: {error}") from error
+
+
+def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
+    """Read ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
+
+    Args:
+        files: One of them.
+        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
+        space: Parses the architectures.
+
+    Raises:
+        InputError: It is not what it should be.
+    """
+    if len(files) != 1:
+        raise InputError(f"NAS-Bench-201 must be converted from one .pth file, got {len(files)}")
+    path = files[0]
+    loaded = load_pth(path)
+    entries = loaded.get("arch2infos") if isinstance(loaded, dict) else None
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(f"{path} must hold arch2infos, the trainings of each architecture; it does not")
+    rows: dict[str, dict[str, float]] = {}
+    for index, entry in entries.items():
+        row: dict[str, float] = {}
+        named = set()
+        for schedule in _SCHEDULES:
+            match entry:
+                case {"less": _, "full": _} if isinstance(entry[schedule], dict):
+                    trained = entry[schedule]
+                case _:
+                    raise InputError(f"{path}, architecture {index}: must have the schedules less and full")
+            match trained:
+                case {"arch_str": str(text), "all_results": dict(results)}:
+                    named.add(parsed(space, text, f"{path}, architecture {index}"))
+                    row |= training_columns(results, dataset)
+                case _:
+                    raise InputError(f"{path}, architecture {index}: must hold arch_str and all_results")
+        if len(named) != 1 or named & rows.keys():
+            raise InputError(f"{path}, architecture {index}: must be one architecture, and stand once")
+        rows[named.pop()] = row
+    columns = gather(list(rows.values()))
+    target = column_target("test_200", dataset, "mean over the file's seeds")
+    if target is None or "test_200" not in columns:
+        raise InputError(f"{path} must hold test accuracies on {dataset} after 200 epochs, it holds none")
+    return Converted(tuple(rows), columns, "test_200", target)
+
+
+def _refused(error: pickle.UnpicklingError) -> str:
+    """Return the one line of torch's long advice that says what was refused."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])

@@ -1,0 +1,82 @@
+"""ResNets, ResNeXts and plain networks of any depths and widths: a stem, stages of equal blocks, a classifier.
+
+References:
+    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["AnyNet", "Residual"]
+
+STEM_WIDTH = 12
+
+
+def _unit(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return [convolution, nn.BatchNorm2d(c_out)]
+
+
+class Residual(nn.Module):
+    """``relu(shortcut(x) + main(x))``; the shortcut is a normalised 1x1 convolution where the shape changes."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, main: nn.Module) -> None:
+        super().__init__()
+        changes = c_in != c_out or stride != 1
+        self.shortcut = nn.Sequential(*_unit(c_in, c_out, 1, stride)) if changes else nn.Identity()
+        self.main = main
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``b x c_out x h/stride x w/stride``."""
+        out: Tensor = self.relu(self.shortcut(x) + self.main(x))
+        return out
+
+
+def _block(kind: str, c_in: int, c_out: int, stride: int, inner: int, groups: int) -> nn.Module:
+    if kind == "res_bottleneck_block":
+        squeeze = [*_unit(c_in, inner, 1), nn.ReLU()]
+        main = [*squeeze, *_unit(inner, inner, 3, stride, groups), nn.ReLU(), *_unit(inner, c_out, 1)]
+        return Residual(c_in, c_out, stride, nn.Sequential(*main))
+    two = [*_unit(c_in, c_out, 3, stride), nn.ReLU(), *_unit(c_out, c_out, 3)]
+    if kind == "res_basic_block":
+        return Residual(c_in, c_out, stride, nn.Sequential(*two))
+    return nn.Sequential(*two, nn.ReLU())
+
+
+class AnyNet(nn.Sequential):
+    """``b x 3 x h x w`` images to ``b x classes`` logits.
+
+    Args:
+        kind: ``vanilla_block``, ``res_basic_block`` or ``res_bottleneck_block``.
+        stages: Depth, width, stride, inner width and groups of each stage.
+        classes: Logits.
+    """
+
+    def __init__(self, kind: str, stages: Sequence[tuple[int, int, int, int, int]], *, classes: int) -> None:
+        if kind == "vanilla_block":
+            stem = [*_unit(3, STEM_WIDTH, 3, 2), nn.ReLU()]
+        else:
+            stem = [*_unit(3, STEM_WIDTH, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+        body: list[nn.Module] = []
+        c_in = STEM_WIDTH
+        for depth, width, stride, inner, groups in stages:
+            for place in range(depth):
+                body.append(_block(kind, c_in, width, 1 if place else stride, inner, groups))
+                c_in = width
+        super().__init__(
+            OrderedDict(
+                stem=nn.Sequential(*stem),
+                body=nn.Sequential(*body),
+                pool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                classifier=nn.Linear(c_in, classes),
+            )
+        )

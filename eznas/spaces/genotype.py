@@ -1,0 +1,160 @@
+"""Genotypes: the normal and the reduction cell of NASNet-like networks, as json.
+
+``{"normal":[["sep_conv_3x3",0],...],"normal_concat":[2,...],"reduce":[...],"reduce_concat":[...]}``: two edges a
+node, each an operation and its input. Inputs 0 and 1 are the two cells before; node ``n`` is input ``n + 2``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from eznas.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Edges", "Genotype", "GenotypeRules", "dump", "load"]
+
+Edges = tuple[tuple[str, int], ...]
+_INPUTS = 2
+_CELLS = ("normal", "reduce")
+
+
+def dump(value: Any) -> str:
+    """Return json in its one official form: sorted, without spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def load(text: str, what: str) -> dict[str, Any]:
+    """Return the json object in a text.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} must be a json object, but reading it failed: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{what} must be a json object, got {type(found).__name__}")
+    return found
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """Two cells.
+
+    Args:
+        normal: Edges of the normal cell, two a node.
+        normal_concat: The nodes that are its output.
+        reduce: Edges of the reduction.
+        reduce_concat: The nodes that are its output.
+    """
+
+    normal: Edges
+    normal_concat: tuple[int, ...]
+    reduce: Edges
+    reduce_concat: tuple[int, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return what json holds."""
+        return {
+            "normal": [list(edge) for edge in self.normal],
+            "normal_concat": list(self.normal_concat),
+            "reduce": [list(edge) for edge in self.reduce],
+            "reduce_concat": list(self.reduce_concat),
+        }
+
+
+@dataclass(frozen=True)
+class GenotypeRules:
+    """What a space's cells are made of.
+
+    Args:
+        space: The space's name, for messages.
+        operations: What may stand on an edge.
+        nodes: Nodes of a drawn cell.
+        loose: Whether its output are the nodes that no other reads, and not all.
+        distinct: Whether the two inputs of a node differ.
+    """
+
+    space: str
+    operations: tuple[str, ...]
+    nodes: int
+    loose: bool
+    distinct: bool = False
+
+    def read(self, found: dict[str, Any]) -> Genotype:
+        """Check and return the genotype in a json object.
+
+        Raises:
+            InputError: It is none of this space.
+        """
+        return Genotype(
+            *(part for cell in _CELLS for part in self._cell(found.get(cell), found.get(f"{cell}_concat"), cell))
+        )
+
+    def _cell(self, listed: object, concat: object, cell: str) -> tuple[Any, Any]:
+        must = f"{cell} of a genotype of {self.space} must"
+        if not isinstance(listed, list) or not listed or len(listed) % 2:
+            raise InputError(f"{must} be a list of [operation, input], two a node, got {listed!r:.80}")
+        edges = []
+        for place, edge in enumerate(listed):
+            match edge:
+                case [str(operation), int(source)] if 0 <= source < place // 2 + _INPUTS:
+                    if operation not in self.operations:
+                        raise unknown(f"operation of {self.space}", operation, self.operations)
+                    edges.append((operation, int(source)))
+                case _:
+                    raise InputError(f"{must} have [operation, input] with an earlier input, got {edge!r:.80}")
+        nodes = range(_INPUTS, len(edges) // 2 + _INPUTS)
+        if not isinstance(concat, list) or not concat or not all(type(one) is int and one in nodes for one in concat):
+            raise InputError(f"{must} have the nodes of its output in {cell}_concat, got {concat!r:.80}")
+        return tuple(edges), tuple(concat)
+
+    def concat(self, edges: Edges) -> tuple[int, ...]:
+        """Return the nodes that are the output of drawn edges."""
+        nodes = range(_INPUTS, len(edges) // 2 + _INPUTS)
+        read = {source for _, source in edges} if self.loose else set()
+        return tuple(node for node in nodes if node not in read)
+
+    def sample(self, rng: random.Random) -> Genotype:
+        """Draw operations and inputs uniformly."""
+        cells = []
+        for _ in _CELLS:
+            edges: list[tuple[str, int]] = []
+            for node in range(self.nodes):
+                earlier = range(node + _INPUTS)
+                inputs = rng.sample(earlier, 2) if self.distinct else rng.choices(earlier, k=2)
+                edges += [(rng.choice(self.operations), source) for source in inputs]
+            cells.append(tuple(edges))
+        normal, reduce = cells
+        return Genotype(normal, self.concat(normal), reduce, self.concat(reduce))
+
+    def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
+        """Yield the genotypes with another operation or another input on one edge, by cell and edge."""
+        for edges, rebuilt in ((genotype.normal, _normal(self, genotype)), (genotype.reduce, _reduce(self, genotype))):
+            for place, (operation, source) in enumerate(edges):
+                others = [(other, source) for other in self.operations if other != operation]
+                taken = {source, edges[place ^ 1][1]} if self.distinct else {source}
+                others += [(operation, other) for other in range(place // 2 + _INPUTS) if other not in taken]
+                yield from (rebuilt((*edges[:place], other, *edges[place + 1 :])) for other in others)
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """Return the genotype with the two terms of each node in order: a sum has none."""
+        normal, reduce = (
+            tuple(edge for left in range(0, len(edges), 2) for edge in sorted(edges[left : left + 2]))
+            for edges in (genotype.normal, genotype.reduce)
+        )
+        return replace(genotype, normal=normal, reduce=reduce)
+
+
+def _normal(rules: GenotypeRules, genotype: Genotype) -> Callable[[Edges], Genotype]:
+    return lambda edges: replace(genotype, normal=edges, normal_concat=rules.concat(edges))
+
+
+def _reduce(rules: GenotypeRules, genotype: Genotype) -> Callable[[Edges], Genotype]:
+    return lambda edges: replace(genotype, reduce=edges, reduce_concat=rules.concat(edges))

@@ -1,0 +1,107 @@
+"""NAS-Bench-Macro: eight layers, each one of three; 6,561 architectures.
+
+An architecture reads ``01201221``: 0 identity, 1 an inverted residual of expansion 3 and kernel 3, 2 one of expansion
+6 and kernel 5.
+
+References:
+    [Macro] Su, Huang, Li, You, Wang, Qian, Zhang, Xu. Prioritized Architecture Sampling with Monto-Carlo Tree Search.
+        CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+__all__ = ["NasBenchMacro"]
+
+_FORM = re.compile(r"[012]{8}")
+_STAGES = ((0, 2), (2, 5), (5, 8))
+
+
+class NasBenchMacro(SearchSpace):
+    """The space of [Macro]; an edit is another layer at one place."""
+
+    name: ClassVar[str] = "nasbench_macro"
+    paper: ClassVar[str] = (
+        "Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021. arXiv:2103.11922"
+    )
+    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
+        {
+            fidelity.name: fidelity
+            for fidelity in (
+                Fidelity("full", cells=8, channels=32, pixels=32),
+                Fidelity("reduced_wide", cells=8, channels=32, pixels=16, batch=8),
+                Fidelity("reduced_narrow", cells=8, channels=16, pixels=16, batch=16),
+            )
+        }
+    )
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+
+    def parse(self, text: str) -> str:
+        """Return the official string; only space around it may differ.
+
+        Raises:
+            InputError: It is not eight digits of 0, 1 and 2.
+        """
+        layers = text.strip()
+        if _FORM.fullmatch(layers) is None:
+            raise InputError(f"an architecture of nasbench_macro must be eight digits of 0, 1 and 2, got {text!r}")
+        return layers
+
+    def canonical(self, architecture: str) -> str:
+        """Return the architecture with the identities of each stage last; its first layer has weights in any case."""
+        layers = self.parse(architecture)
+        parts = []
+        for start, end in _STAGES:
+            later = layers[start + 1 : end]
+            parts.append(layers[start] + later.replace("0", "").ljust(len(later), "0"))
+        return "".join(parts)
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw an architecture uniformly."""
+        return "".join(rng.choices("012", k=8))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return the architecture with another layer at one place, both drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the 16 architectures with another layer at one place, by place and layer."""
+        layers = self.parse(architecture)
+        return [
+            layers[:place] + other + layers[place + 1 :]
+            for place, layer in enumerate(layers)
+            for other in "012"
+            if other != layer
+        ]
+
+    def architectures(self) -> Sequence[str]:
+        """Return all 6,561 architectures in the order of their strings."""
+        return ["".join(layers) for layers in itertools.product("012", repeat=8)]
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the benchmark's network, with as many channels as the fidelity says.
+
+        Raises:
+            InputError: It is no architecture of this space, or the images cannot be halved three times.
+        """
+        from eznas.networks.nasbench_macro import MacroNetwork
+
+        if fidelity.pixels % 8:
+            raise InputError(f"the images of nasbench_macro must have a multiple of 8 pixels, got {fidelity.pixels}")
+        return MacroNetwork(self.parse(architecture), channels=fidelity.channels, classes=classes)
+
+
+SPACES.register(NasBenchMacro())

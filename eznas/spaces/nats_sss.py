@@ -1,0 +1,125 @@
+"""The size space of NATS-Bench: five widths, each 8, 16, ..., 64, around one cell; 32,768 architectures.
+
+An architecture reads ``64:32:8:48:16``: the channels of the first cell, the first halving block, the second cell, the
+second block and the third cell.
+
+References:
+    [NATS] Dong, Liu, Musial, Gabrys. NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
+        Size. TPAMI 2021.
+"""
+
+from __future__ import annotations
+
+import itertools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+__all__ = ["WIDTHS", "NatsSss", "from_widths", "to_widths"]
+
+WIDTHS = tuple(range(8, 65, 8))
+"""The channels that each of the five places may have."""
+
+_PLACES = 5
+
+
+def to_widths(architecture: str) -> tuple[int, ...]:
+    """Return the five widths of an architecture.
+
+    Raises:
+        InputError: It does not have the form, or a width is none of ``WIDTHS``.
+    """
+    named = {str(width): width for width in WIDTHS}
+    parts = architecture.strip().split(":")
+    if len(parts) != _PLACES or not named.keys() >= set(parts):
+        raise InputError(
+            f"an architecture of nats_sss must be five of {', '.join(named)} between colons, such as 64:32:8:48:16, "
+            f"got {architecture!r}"
+        )
+    return tuple(named[part] for part in parts)
+
+
+def from_widths(widths: Sequence[int]) -> str:
+    """Return the official string of five widths."""
+    return ":".join(map(str, widths))
+
+
+class NatsSss(SearchSpace):
+    """The size space of [NATS]; an edit is another width at one place.
+
+    A fidelity's ``channels`` are what the largest width, 64, is built with; the others shrink alike.
+    """
+
+    name: ClassVar[str] = "nats_sss"
+    paper: ClassVar[str] = "Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437"
+    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
+        {
+            fidelity.name: fidelity
+            for fidelity in (
+                Fidelity("full", cells=1, channels=64, pixels=32),
+                Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
+                Fidelity("reduced_narrow", cells=1, channels=32, pixels=16, batch=16),
+            )
+        }
+    )
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+
+    def parse(self, text: str) -> str:
+        """Return the official string; only space around it may differ.
+
+        Raises:
+            InputError: It does not have the form, or a width is none of ``WIDTHS``.
+        """
+        return from_widths(to_widths(text))
+
+    def canonical(self, architecture: str) -> str:
+        """Return the architecture: no two build the same function."""
+        return self.parse(architecture)
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw an architecture uniformly."""
+        return from_widths(rng.choices(WIDTHS, k=_PLACES))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return the architecture with another width at one place, both drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the 35 architectures with another width at one place, by place and width."""
+        widths = to_widths(architecture)
+        return [
+            from_widths((*widths[:place], other, *widths[place + 1 :]))
+            for place, width in enumerate(widths)
+            for other in WIDTHS
+            if other != width
+        ]
+
+    def architectures(self) -> Sequence[str]:
+        """Return all 32,768 architectures by their official index: the last width changes fastest."""
+        return [from_widths(widths) for widths in itertools.product(WIDTHS, repeat=_PLACES)]
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the benchmark's network.
+
+        Raises:
+            InputError: It is no architecture of this space, or the fidelity cannot be built.
+        """
+        from eznas.networks.nats_sss import SizedNetwork
+
+        if fidelity.pixels % 4:
+            raise InputError(f"the images of nats_sss must have a multiple of 4 pixels, got {fidelity.pixels}")
+        if fidelity.channels < WIDTHS[0] or fidelity.channels % WIDTHS[0]:
+            raise InputError(f"the channels of nats_sss must be a multiple of {WIDTHS[0]}, got {fidelity.channels}")
+        widths = [width * fidelity.channels // WIDTHS[-1] for width in to_widths(architecture)]
+        return SizedNetwork(widths, classes=classes)
+
+
+SPACES.register(NatsSss())

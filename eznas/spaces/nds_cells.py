@@ -1,0 +1,204 @@
+"""The cell spaces of NDS: NASNet, AmoebaNet, PNAS, ENAS and DARTS, with width and depth, for CIFAR and ImageNet.
+
+An architecture is the json of a run's ``net``: ``{"depth":20,"genotype":{...},"width":32}``, sorted and without
+spaces. ``aux`` is left out: the auxiliary head does not serve scoring. Genotypes: see ``eznas.spaces.genotype``.
+
+References:
+    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+__all__ = ["DARTS_OPERATIONS", "DEPTHS", "WIDTHS", "NdsCells"]
+
+WIDTHS = (16, 24, 32)
+"""The widths that are drawn."""
+
+DEPTHS = (4, 8, 12, 16, 20)
+"""The numbers of cells that are drawn."""
+
+_LEAST_DEPTH = 3
+
+DARTS_OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The operations of DARTS, in its order."""
+
+_NASNET = (
+    "skip_connect",
+    "conv_3x1_1x3",
+    "conv_7x1_1x7",
+    "dil_conv_3x3",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "max_pool_5x5",
+    "max_pool_7x7",
+    "conv_1x1",
+    "conv_3x3",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+)
+_AMOEBA = (
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "dil_sep_conv_3x3",
+    "conv_7x1_1x7",
+)
+_PNAS = (
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+    "conv_7x1_1x7",
+    "skip_connect",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "dil_conv_3x3",
+)
+_ENAS = ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+
+
+class NdsCells(SearchSpace):
+    """A cell space of [NDS]; an edit is another operation, input, width or depth.
+
+    A fidelity's ``cells`` and ``channels`` are what the deepest and the widest drawn network is built with; others
+    shrink alike, to 3 cells and 4 channels at least.
+
+    Args:
+        rules: What its cells are made of.
+        large: Whether networks are those for ImageNet.
+    """
+
+    paper: ClassVar[str] = (
+        "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
+    )
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    name: str  # type: ignore[misc]  # one instance a space
+    fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
+
+    def __init__(self, rules: GenotypeRules, *, large: bool) -> None:
+        self.name = rules.space
+        self.rules = rules
+        self.large = large
+        full, small = (224, 64) if large else (32, 16)
+        self.fidelities = MappingProxyType(
+            {
+                fidelity.name: fidelity
+                for fidelity in (
+                    Fidelity("full", cells=DEPTHS[-1], channels=WIDTHS[-1], pixels=full),
+                    Fidelity("reduced_wide", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1], pixels=small, batch=4),
+                    Fidelity("reduced_narrow", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1] // 2, pixels=small, batch=8),
+                )
+            }
+        )
+
+    def parse(self, text: str) -> str:
+        """Return the official json; order, spaces and further keys of ``net`` may differ.
+
+        Raises:
+            InputError: It is no architecture of this space.
+        """
+        return _format(*self._read(text))
+
+    def canonical(self, architecture: str) -> str:
+        """Return the architecture with the two terms of each node in order.
+
+        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        """
+        genotype, width, depth = self._read(architecture)
+        return _format(self.rules.canonical(genotype), width, depth)
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw operations, inputs, width and depth uniformly."""
+        return _format(self.rules.sample(rng), rng.choice(WIDTHS), rng.choice(DEPTHS))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return one of the neighbours, drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the architectures with another operation, input, width or depth, in that order."""
+        genotype, width, depth = self._read(architecture)
+        edited = [_format(other, width, depth) for other in self.rules.neighbours(genotype)]
+        edited += [_format(genotype, other, depth) for other in WIDTHS if other != width]
+        edited += [_format(genotype, width, other) for other in DEPTHS if other != depth]
+        return edited
+
+    def architectures(self) -> Sequence[str] | None:
+        """Return None: they are too many."""
+        return None
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the network without auxiliary head and drop-path.
+
+        Raises:
+            InputError: It is no architecture of this space, or the images are too small.
+        """
+        from eznas.networks.nasnet import CellNetwork
+
+        divisor = 32 if self.large else 4
+        if fidelity.pixels % divisor:
+            raise InputError(
+                f"the images of {self.name} must have a multiple of {divisor} pixels, got {fidelity.pixels}"
+            )
+        genotype, width, depth = self._read(architecture)
+        return CellNetwork(
+            (genotype.normal, genotype.normal_concat),
+            (genotype.reduce, genotype.reduce_concat),
+            width=max(4, 2 * round(width * fidelity.channels / WIDTHS[-1] / 2)),
+            depth=max(_LEAST_DEPTH, math.ceil(depth * fidelity.cells / DEPTHS[-1])),
+            classes=classes,
+            large=self.large,
+        )
+
+    def _read(self, text: str) -> tuple[Genotype, int, int]:
+        found = load(text, f"an architecture of {self.name}")
+        width, depth, genotype = (found.get(name) for name in ("width", "depth", "genotype"))
+        if type(width) is not int or width < 2 or width % 2:  # noqa: PLR2004
+            raise InputError(f"width of an architecture of {self.name} must be an even number, got {width!r}")
+        if type(depth) is not int or depth < _LEAST_DEPTH:
+            raise InputError(f"depth of an architecture of {self.name} must be at least {_LEAST_DEPTH}, got {depth!r}")
+        if not isinstance(genotype, dict):
+            raise InputError(f"genotype of an architecture of {self.name} must be an object, got {genotype!r:.80}")
+        return self.rules.read(genotype), width, depth
+
+
+def _format(genotype: Genotype, width: int, depth: int) -> str:
+    return dump({"depth": depth, "genotype": genotype.as_json(), "width": width})
+
+
+for _large in (False, True):
+    _in = "_in" if _large else ""
+    for _rules in (
+        GenotypeRules(f"nds_darts{_in}", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True),
+        GenotypeRules(f"nds_nasnet{_in}", _NASNET, nodes=5, loose=True),
+        GenotypeRules(f"nds_amoeba{_in}", _AMOEBA, nodes=5, loose=True),
+        GenotypeRules(f"nds_pnas{_in}", _PNAS, nodes=5, loose=False),
+        GenotypeRules(f"nds_enas{_in}", _ENAS, nodes=5, loose=True),
+    ):
+        SPACES.register(NdsCells(_rules, large=_large))

@@ -1,0 +1,208 @@
+"""TransNAS-Bench-101: 4,096 cells (micro) and 3,256 macro-structures, with the benchmark's own strings.
+
+A cell reads ``64-41414-3_02_110``: node by node, for each earlier node 0 (nothing), 1 (identity), 2 (a 1x1 unit) or 3
+(a 3x3 unit). A macro-structure reads ``64-14233-basic``: for each layer 1 (plain), 2 (channels doubled), 3 (map
+halved) or 4 (both).
+
+References:
+    [TransNAS] Duan, Chen, Xu, Chen, Liang, Zhang, Li. TransNAS-Bench-101: Improving Transferability and
+        Generalizability of Cross-Task Neural Architecture Search. CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+__all__ = ["TransNasMacro", "TransNasMicro"]
+
+_MICRO = re.compile(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})")
+_MACRO = re.compile(r"64-([1-4]{4,6})-basic")
+_PAPER = "Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871"
+_CHANNELS, _STEM = 64, 4
+_LAYERS = "41414"
+
+
+def _fidelities() -> Mapping[str, Fidelity]:
+    listed = (
+        Fidelity("full", cells=2, channels=_CHANNELS, pixels=256),
+        Fidelity("reduced_wide", cells=2, channels=_CHANNELS, pixels=32, batch=8),
+        Fidelity("reduced_narrow", cells=2, channels=16, pixels=64, batch=8),
+    )
+    return MappingProxyType({fidelity.name: fidelity for fidelity in listed})
+
+
+def _build(layers: str, cell: str, fidelity: Fidelity, classes: int) -> nn.Module:
+    from eznas.networks.transnas import LayerNetwork
+
+    if fidelity.pixels % _STEM or fidelity.channels % 4:
+        raise InputError(
+            f"the pixels and channels of TransNAS networks must be multiples of 4, got {fidelity.pixels} and "
+            f"{fidelity.channels}"
+        )
+    return LayerNetwork([int(layer) for layer in layers], cell, channels=fidelity.channels, classes=classes)
+
+
+class TransNasMicro(SearchSpace):
+    """The cells of [TransNAS]; an edit is another operation on one edge."""
+
+    name: ClassVar[str] = "transnas_micro"
+    paper: ClassVar[str] = _PAPER
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+
+    def parse(self, text: str) -> str:
+        """Return the official string; only space around it may differ.
+
+        Raises:
+            InputError: It does not have the form.
+        """
+        return _micro(_digits(text))
+
+    def canonical(self, architecture: str) -> str:
+        """Return the cell with nothing on every edge that lies on no path from its input to its output.
+
+        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        """
+        digits = list(_digits(architecture))
+        edges = [(source, node) for node in (1, 2, 3) for source in range(node)]
+        fed, wanted = {0}, {3}
+        for (source, node), digit in zip(edges, digits, strict=True):
+            if source in fed and digit != "0":
+                fed.add(node)
+        for (source, node), digit in reversed(list(zip(edges, digits, strict=True))):
+            if node in wanted and digit != "0":
+                wanted.add(source)
+        live = [source in fed and node in wanted for source, node in edges]
+        return _micro("".join(digit if kept else "0" for digit, kept in zip(digits, live, strict=True)))
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw an architecture uniformly."""
+        return _micro("".join(rng.choices("0123", k=6)))
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return the architecture with another operation on one edge, both drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the 18 architectures with another operation on one edge, by edge and operation."""
+        digits = _digits(architecture)
+        return [
+            _micro(digits[:edge] + other + digits[edge + 1 :])
+            for edge, digit in enumerate(digits)
+            for other in "0123"
+            if other != digit
+        ]
+
+    def architectures(self) -> Sequence[str]:
+        """Return all 4,096 architectures in the order of their strings."""
+        return [_micro("".join(digits)) for digits in itertools.product("0123", repeat=6)]
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+
+        Raises:
+            InputError: It is no architecture of this space, or the fidelity cannot be built.
+        """
+        return _build(_LAYERS, _digits(architecture), fidelity, classes)
+
+
+def _digits(text: str) -> str:
+    found = _MICRO.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f"an architecture of transnas_micro must read like 64-41414-3_02_110, got {text!r}")
+    return "".join(found.groups())
+
+
+def _micro(digits: str) -> str:
+    return f"64-{_LAYERS}-{digits[0]}_{digits[1:3]}_{digits[3:]}"
+
+
+class TransNasMacro(SearchSpace):
+    """The macro-structures of [TransNAS]; an edit is another digit, or a layer more or less at the end."""
+
+    name: ClassVar[str] = "transnas_macro"
+    paper: ClassVar[str] = _PAPER
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+
+    def parse(self, text: str) -> str:
+        """Return the official string; only space around it may differ.
+
+        Raises:
+            InputError: It does not have the form, or halves or doubles too seldom or too often.
+        """
+        return f"64-{_layers(text)}-basic"
+
+    def canonical(self, architecture: str) -> str:
+        """Return the architecture: no two build the same function."""
+        return self.parse(architecture)
+
+    def sample(self, rng: random.Random) -> str:
+        """Draw an architecture uniformly."""
+        return rng.choice(_macros())
+
+    def mutate(self, architecture: str, rng: random.Random) -> str:
+        """Return one of the neighbours, drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
+
+    def neighbours(self, architecture: str) -> list[str]:
+        """Return the architectures with another digit, then with a layer less or more at the end."""
+        layers = _layers(architecture)
+        others = [
+            layers[:place] + other + layers[place + 1 :]
+            for place, layer in enumerate(layers)
+            for other in "1234"
+            if other != layer
+        ]
+        others += [layers[:-1], *(layers + other for other in "1234")]
+        return [f"64-{other}-basic" for other in others if _possible(other)]
+
+    def architectures(self) -> Sequence[str]:
+        """Return all 3,256 architectures in the order of their strings."""
+        return _macros()
+
+    def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
+        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+
+        Raises:
+            InputError: It is no architecture of this space, or the fidelity cannot be built.
+        """
+        return _build(_layers(architecture), "", fidelity, classes)
+
+
+def _layers(text: str) -> str:
+    found = _MACRO.fullmatch(text.strip())
+    if found is None or not _possible(found[1]):
+        raise InputError(
+            "an architecture of transnas_macro must read like 64-14233-basic, with 4 to 6 layers, 1 to 3 of 2 and 4, "
+            f"1 to 4 of 3 and 4, got {text!r}"
+        )
+    return found[1]
+
+
+def _possible(layers: str) -> bool:
+    doubled, halved = (sum(layer in which for layer in layers) for which in ("24", "34"))
+    return 4 <= len(layers) <= 6 and 1 <= doubled <= 3 and 1 <= halved <= 4  # noqa: PLR2004 - as in [TransNAS]
+
+
+@cache
+def _macros() -> tuple[str, ...]:
+    listed = ("".join(layers) for count in (4, 5, 6) for layers in itertools.product("1234", repeat=count))
+    return tuple(sorted(f"64-{layers}-basic" for layers in listed if _possible(layers)))
+
+
+SPACES.register(TransNasMicro())
+SPACES.register(TransNasMacro())

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from eznas.benchmarks import BENCHMARKS
+from eznas.benchmarks.__main__ import main
+from eznas.benchmarks.conversion import check_contents, convert
+from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.table import Target, column_target
+from eznas.errors import InputError
+from eznas.spaces import SPACES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def invoke(*args: str, data: Path | None = None) -> Result:
+    environment = {"COLUMNS": "300", "EZNAS_DATA": str(data) if data else None}
+    return CliRunner(env=environment).invoke(main, list(args), prog_name="python -m eznas.benchmarks")
+
+
+def test_every_benchmark_is_listed_and_known() -> None:
+    listed = invoke("list")
+    assert listed.exit_code == 0, listed.output
+    for name, info in BENCHMARKS.items():
+        assert name in listed.output
+        told = invoke("info", name)
+        assert told.exit_code == 0, told.output
+        assert info.citation in told.output
+        assert set(info.best) <= set(info.datasets)
+        for columns in info.best.values():
+            assert all(column_target(column, "", "") for column in columns)
+
+
+def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "nats_sss_cifar10.csv"
+    path.write_text("architecture,accuracy,test_90,params\n8:8:8:8:8,79.79,79.79,11714\n8:8:8:8:16,82.56,82.56,18386\n")
+    assert str(path) in invoke("list", data=tmp_path).output
+    assert str(path) in invoke("info", "nats_sss", "--data", str(tmp_path)).output
+    done = invoke("check", "nats_sss", data=tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "2 of 2 networks built have the table's number of parameters" in done.output
+    path.write_text(path.read_text().replace("18386", "18387"))
+    wrong = invoke("check", "nats_sss", "--table", str(path))
+    assert wrong.exit_code == 1
+    assert "8:8:8:8:16 has another number of parameters" in wrong.stderr
+
+
+def test_what_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:
+    missing = invoke("convert", "nats_sss", str(tmp_path / "absent"), "-o", str(tmp_path / "x.csv"))
+    assert missing.exit_code == 2
+    assert "absent must exist; nats_sss is offered at https://" in missing.stderr
+    assert invoke("info", "nats_ssss").exit_code == 2
+    assert "did you mean 'nats_sss'" in invoke("info", "nats_ssss").stderr
+
+
+def test_running_it_as_a_module_does_not_warn() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "eznas.benchmarks", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "convert" in done.stdout
+
+
+def converted(best: float) -> Converted:
+    target = Target("cifar10", "test", 90, "one")
+    architectures = tuple(SPACES["nats_sss"].architectures() or ())
+    return Converted(architectures, gather([{"test_90": best}, *[{"test_90": 1.0}] * 32_767]), "test_90", target)
+
+
+def test_contents_are_compared_with_what_is_published() -> None:
+    info = BENCHMARKS["nats_sss"]
+    assert check_contents(info, "cifar10", converted(93.65))[1] == "best test_90 is 93.65, as published"
+    with pytest.raises(InputError, match=r"must be 93\.65, the files' is 93\.6000"):
+        check_contents(info, "cifar10", converted(93.6))
+
+
+def test_a_whole_digest_is_compared(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from eznas.benchmarks.catalog import OfficialFile
+
+    info = replace(BENCHMARKS["nats_sss"], files=(OfficialFile("a.pbz2", digest="md5:" + "0" * 32),))
+    (tmp_path / "a.pbz2").write_bytes(b"x")
+    with pytest.raises(InputError, match="must have the md5 digest 0000"):
+        convert(info, [tmp_path / "a.pbz2"], "cifar10", tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("test_200", Target("d", "test", 200, "three")),
+        ("validation_12_seed777", Target("d", "validation", 12, "seed 777")),
+        ("params", None),
+        ("test_best", None),
+    ],
+)
+def test_a_column_says_which_accuracy_it_is(column: str, expected: Target | None) -> None:
+    assert column_target(column, "d", "three") == expected
+
+
+def test_rows_become_columns() -> None:
+    columns = gather([{"a": 1.0}, {"b": 2.0, "a": 3.0}])
+    assert list(columns) == ["a", "b"]
+    assert columns["a"].tolist() == [1, 3]
+    assert str(columns["b"].tolist()) == "[nan, 2.0]"

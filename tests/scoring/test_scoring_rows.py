@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from eznas.errors import InputError
+from eznas.scores import Score, Status
+from eznas.scoring import ScoreRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ["a", "mean(b: c)"]
+GOOD = [Score(0.1 + 0.2), Score(-1e-300)]
+BAD = [Score(2.5), Score.failed(Status.NON_FINITE, "inf")]
+
+
+def rows(path: Path, seed: int = 1) -> ScoreRows:
+    return ScoreRows(path, NAMES, {"seed": seed})
+
+
+def test_what_was_written_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    assert rows(path).begin(resume=True) == {}
+    rows(path).add('{"x":1}', 90.5, GOOD)
+    rows(path).add("y", 80.0, BAD)
+    done = rows(path).begin(resume=True)
+    assert done['{"x":1}'] == GOOD
+    assert (done["y"][0], done["y"][1].status) == (Score(2.5), Status.NON_FINITE)
+    assert math.isnan(done["y"][1].value)
+    assert path.read_text().splitlines()[-1] == "y,80.0,2.5,,mean(b: c): non_finite"
+
+
+def test_a_line_that_was_cut_off_is_scored_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows(path).begin(resume=False)
+    rows(path).add("x", 90.5, GOOD)
+    rows(path).add("y", 80.0, GOOD)
+    path.write_text(path.read_text()[:-4])
+    assert list(rows(path).begin(resume=True)) == ["x"]
+    rows(path).add("y", 80.0, BAD)
+    assert list(rows(path).begin(resume=True)) == ["x", "y"]
+
+
+def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows(path).begin(resume=False)
+    rows(path).add("x", 90.5, GOOD)
+    assert rows(path).begin(resume=False) == {}
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_other_circumstances_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows(path).begin(resume=False)
+    with pytest.raises(InputError, match="written with another seed: 1, not 2; give the same"):
+        rows(path, seed=2).begin(resume=True)
+    with pytest.raises(InputError, match="written with another proxies"):
+        ScoreRows(path, ["a"], {"seed": 1}).begin(resume=True)
+    path.write_text("architecture\n")
+    with pytest.raises(InputError, match="must begin with the columns"):
+        rows(path).begin(resume=True)
+    (tmp_path / "x.csv.state.json").write_text("{")
+    with pytest.raises(InputError, match=r"x\.csv\.state\.json beside it cannot be read"):
+        rows(path).begin(resume=True)
+
+
+def test_finish_writes_the_order_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    file = rows(path)
+    file.begin(resume=False)
+    file.add("y", 1.0, GOOD)
+    file.finish([("x", 2.0, BAD), ("y", 1.0, GOOD)])
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["architecture", "x", "y"]
+    assert json.loads((tmp_path / "x.csv.state.json").read_text()) == {"proxies": NAMES, "seed": 1}
