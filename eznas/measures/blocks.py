@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Feature", "blocks_of", "features_recorded", "main_features"]
 
 _LAYERS = (nn.Linear, nn.MultiheadAttention, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
-_LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_STACKS = (nn.TransformerEncoder, nn.TransformerDecoder, nn.ModuleList, nn.ModuleDict)
+"""What is descended into whatever its members are: it is a list in all but name, or is never called itself."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,24 @@ class Feature:
 
 
 def blocks_of(network: nn.Module) -> list[nn.Module]:
-    """Return the network's blocks, the outermost modules that hold a layer and are no list of blocks.
+    """Return the network's blocks, in the order in which they are registered.
 
-    A list is a ``Sequential``, ``ModuleList`` or ``ModuleDict`` of which a member with layers has members itself. So a
-    stem of convolution and normalisation is one block, and a stage of residual blocks is several.
+    They are the outermost modules that hold a layer and are no list of blocks, and the other members of such lists that
+    have members themselves, such as a cell of skip connections. A list is a ``Sequential`` of which a member with
+    layers has members itself, or a ``ModuleList``, ``ModuleDict`` or stack of transformer layers. So a stem of
+    convolution and normalisation is one block, and a stage of residual blocks is several.
     """
     found: list[nn.Module] = []
-    pending = list(network.children())[::-1]
+    pending = [(child, False) for child in network.children()][::-1]
     while pending:
-        module = pending.pop()
-        members = [child for child in module.children() if _holds_layer(child)]
-        if isinstance(module, _LISTS) and any(next(child.children(), None) is not None for child in members):
-            pending.extend(list(module.children())[::-1])
-        elif isinstance(module, nn.ModuleList | nn.ModuleDict):  # which are never called themselves
-            pending.extend(members[::-1])
-        elif _holds_layer(module):
+        module, member = pending.pop()
+        children = list(module.children())
+        if isinstance(module, _STACKS) or (
+            isinstance(module, nn.Sequential)
+            and any(_holds_layer(child) and next(child.children(), None) is not None for child in children)
+        ):
+            pending.extend([(child, True) for child in children][::-1])
+        elif _holds_layer(module) or (member and children):
             found.append(module)
     return found
 

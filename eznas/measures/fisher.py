@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from eznas.measures import reading
 
 if TYPE_CHECKING:
@@ -36,6 +38,6 @@ def fisher(seen: Evidence) -> float:
     """
     total = 0.0
     for layer in seen.layer_gradients():
-        product = (layer.out.double() * layer.gradient.double()).reshape(*layer.out.shape[:2], -1).sum(2)
+        product = (layer.out * layer.gradient).reshape(*layer.out.shape[:2], -1).sum(2, dtype=torch.float64)
         total += 0.5 * layer.products * float(product.square().mean(0).sum())
     return total

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from eznas.measures import reading
 
 if TYPE_CHECKING:
@@ -27,6 +29,5 @@ __all__ = ["snip"]
 def snip(seen: Evidence) -> float:
     """Return the sum over all weights of ``|w dL/dw|``."""
     return sum(
-        float((found.weight * found.gradient).abs().sum(dtype=found.weight.double().dtype))
-        for found in seen.weight_gradients()
+        float((found.weight * found.gradient).abs().sum(dtype=torch.float64)) for found in seen.weight_gradients()
     )
