@@ -14,8 +14,6 @@ from eznas.scores import Score, Status
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from eznas.measures import Measure
 
 __all__ = ["check_measure", "network_state", "sample_minibatch"]
@@ -41,17 +39,16 @@ def network_state(network: nn.Module) -> list[Any]:
     ]
 
 
-def check_measure(record: Measure, network: nn.Module, minibatch: Minibatch, among: Sequence[Measure] = ()) -> Score:
+def check_measure(record: Measure, network: nn.Module, minibatch: Minibatch) -> Score:
     """Check that a measure is a function of network and minibatch that leaves no trace.
 
-    The score is the same twice, the same beside other measures, and the same where the network's weights stand still
-    or its mode differs in nothing but batch normalisation's; a failure is a status with a sentence.
+    The score is the same twice, and the same where the network's weights need no gradients or its mode is another,
+    which makes no difference to batch normalisation here; a failure is a status with a sentence.
 
     Args:
         record: The measure.
         network: Without dropout, which modes switch.
         minibatch: What to run it on.
-        among: Other measures, computed together with it.
 
     Returns:
         The score.
@@ -67,8 +64,6 @@ def check_measure(record: Measure, network: nn.Module, minibatch: Minibatch, amo
     _require(first.status is not Status.EXCEPTION, record, f"must not raise: {first.detail}")
     again = score_measures([record], network, minibatch)[record.name]
     _require(_same(first, again), record, f"must give the same twice: {first}, {again}")
-    together = score_measures([*among, record], network, minibatch)[record.name]
-    _require(_same(first, together), record, f"must give the same beside others: {first}, {together}")
     was = network.training
     flags = [(module, module.training) for module in network.modules()]
     other = score_measures([record], network.train(not was), minibatch)[record.name]
