@@ -27,6 +27,9 @@ __all__ = ["l2_norm"]
     reference="rho .720 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )
 def l2_norm(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the sum over layers of the Euclidean norm of the weight; ``minibatch`` is not read."""
+    """Return the sum over layers of the Euclidean norm of the weight; ``minibatch`` is not read.
+
+    It depends on how layers are initialised: torch's own gives ``sqrt(c_out / 3)`` about, whatever the kernel.
+    """
     del minibatch
     return sum(float(weight.detach().double().norm()) for weight in layer_weights(network))

@@ -24,6 +24,7 @@ __all__ = ["plain"]
     name="plain",
     paper="Mozer and Smolensky, NeurIPS 1988; as a proxy in Abdelfattah et al., ICLR 2021",
     formula="sum over weights of W dL/dW; 0 but for the last layers where batch normalisation follows a layer",
+    direction=-1,
     equivalent="sum(dot(weight, weight_grad.loss))",
     reference="rho -.367 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 from eznas.capture import NoUnitsError, explained
@@ -77,7 +78,7 @@ def _alone(record: Measure, network: nn.Module, minibatch: Minibatch) -> Score:
     function = record.function
     if function is None:
         raise ValueError(f"measure {record.name} is a program and has no function")
-    return _score(lambda: function(network, minibatch))
+    return _score(record, lambda: function(network, minibatch))
 
 
 def _shared(
@@ -97,17 +98,20 @@ def _shared(
             for index, record in enumerate(records):
                 shared = record.shared
                 if shared is not None:
-                    found[record.name] = _score(lambda shared=shared: shared(seen))  # type: ignore[misc]
+                    found[record.name] = _score(record, lambda shared=shared: shared(seen))  # type: ignore[misc]
                 seen.forget(frozenset[str]().union(*(later.reads for later in records[index + 1 :])))
     except NETWORK_FAILURES as error:
         return {record.name: _failure(error) for record in records}
     return found
 
 
-def _score(compute: Callable[[], float]) -> Score:
+def _score(record: Measure, compute: Callable[[], float]) -> Score:
     try:
         with explained():
-            return Score.of(float(compute()))
+            value = float(compute())
+        if math.isfinite(value):
+            return Score(value)
+        return Score.failed(Status.NON_FINITE, f"the value is {value}, of: {record.formula}")
     except NETWORK_FAILURES as error:
         return _failure(error)
 

@@ -116,6 +116,11 @@ def test_degenerate_networks_have_a_status_and_a_sentence(network: nn.Module) ->
         assert score.status is not Status.EXCEPTION, score
 
 
+def test_a_value_that_is_not_finite_comes_with_its_formula() -> None:
+    score = measure(nn.Sequential(nn.Flatten(), nn.Linear(3 * PIXELS**2, 10)), BATCH, ["naswot"])["naswot"]
+    assert (score.status, score.detail) == (Status.NON_FINITE, f"the value is -inf, of: {MEASURES['naswot'].formula}")
+
+
 def test_a_network_of_one_image_has_a_status() -> None:
     one = BATCH.take(1)
     for name, score in measure(classifier("without_norm"), one).items():
