@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from eznas.benchmarks import load_table
     from eznas.errors import InputError
     from eznas.measures import MEASURES
+    from eznas.measures.together import measure
     from eznas.minibatch import load_minibatch
     from eznas.programs import evaluate, parse
     from eznas.programs.export import to_python
@@ -28,6 +29,7 @@ __all__ = [
     "evaluate",
     "load_minibatch",
     "load_table",
+    "measure",
     "parse",
     "to_python",
 ]
@@ -41,6 +43,7 @@ _MODULES = {
     "evaluate": "eznas.programs",
     "load_minibatch": "eznas.minibatch",
     "load_table": "eznas.benchmarks",
+    "measure": "eznas.measures.together",
     "parse": "eznas.programs",
     "to_python": "eznas.programs.export",
 }

@@ -28,6 +28,8 @@ Examples:
       "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
   A network of your own, with a program:
     python -m eznas.score --model mypackage.models:small --measure "sum(effective_rank(weight_grad.data))"
+  A measure of your own:
+    python -m eznas.score --plugin my_measures.py --measure my_measure --model mypackage.models:small
 """
 
 
@@ -46,6 +48,14 @@ Examples:
     metavar="NAME|PROGRAM|FILE.py",
     multiple=True,
     help="Measure, program or exported proxy; may be given several times.",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    metavar="FILE",
+    type=Path,
+    multiple=True,
+    help="Python file that registers measures of your own; may be given several times. It is run.",
 )
 @click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
 @click.option(
@@ -88,11 +98,13 @@ def main(
     space: str,
     model: str | None,
     measures: tuple[str, ...],
+    plugins: tuple[Path, ...],
     as_json: bool,
     pattern: str | None,
     **options: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
+    _load(plugins)
     if pattern is not None:
         _list(pattern, as_json=as_json)
         return
@@ -135,6 +147,14 @@ def main(
             raise EznasError(f"{record['proxy']} has no value ({record['status']}): {record['detail']}")
 
 
+def _load(plugins: tuple[Path, ...]) -> None:
+    if plugins:
+        from eznas.measures.plugin import load_plugin
+
+        for file in plugins:
+            load_plugin(file)
+
+
 def _list(pattern: str, *, as_json: bool) -> None:
     from eznas.measures import MEASURES
 
@@ -143,7 +163,19 @@ def _list(pattern: str, *, as_json: bool) -> None:
         raise InputError(f"no measure matches {pattern!r}; known: {', '.join(MEASURES)}")
     if as_json:
         print_json(
-            [{"name": one.name, "paper": one.paper, "formula": one.formula, "program": one.program} for one in found]
+            [
+                {
+                    "name": one.name,
+                    "paper": one.paper,
+                    "formula": one.formula,
+                    "program": one.program,
+                    "equivalent": one.equivalent,
+                    "direction": one.direction,
+                    "needs": sorted(one.needs),
+                    "reference": one.reference,
+                }
+                for one in found
+            ]
         )
     else:
         print_table(

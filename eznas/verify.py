@@ -104,6 +104,14 @@ class _Verified:
     multiple=True,
     help=f"Measure, program or exported proxy; may be given several times.  [default: {', '.join(_DEFAULT)}]",
 )
+@click.option(
+    "--plugin",
+    "plugins",
+    metavar="FILE",
+    type=Path,
+    multiple=True,
+    help="Python file that registers measures of your own; may be given several times. It is run.",
+)
 @click.option("--table", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own.")
 @click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
 @click.option("--target", metavar="NAME", help="Which accuracy: the name of a column of the table.")
@@ -141,6 +149,7 @@ def main(
     nds_space: str,
     builder: str,
     proxies: tuple[str, ...],
+    plugins: tuple[Path, ...],
     json_file: Path | None,
     quiet: bool,
     **options: Any,
@@ -155,6 +164,10 @@ def main(
             _check_writable(file)
     if options["resume"] and options["csv_file"] is None:
         raise InputError("--resume must come with --csv, the file to go on with")
+    for file in plugins:
+        from eznas.measures.plugin import load_plugin
+
+        load_plugin(file)
     benchmark = _benchmark(search_space, nds_space, builder)
     verified = _verify(benchmark, _dataset(benchmark, dataset), proxies or _DEFAULT, quiet=quiet, **options)
     records = _records(verified, command_line(context))

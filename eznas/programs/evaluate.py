@@ -222,20 +222,21 @@ def _value(node: Node, values: Mapping[Node, _Value], leaf: Callable[[str], Tens
         return _Failure(f"{node.name} raised {type(error).__name__}: {error}")
 
 
-def evaluate(programs: Sequence[Node], network: nn.Module, minibatch: Minibatch) -> list[Score]:
+def evaluate(programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str = "auto") -> list[Score]:
     """Score one network with many programs: one capture of just the statistics that they read, one evaluation.
 
     Args:
         programs: Roots of kind NETWORK.
         network: Left as it was found.
         minibatch: Images and labels.
+        units: Which layers are units: see ``capture``.
 
     Returns:
         One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised,
         NON_FINITE where the formula gives NaN or an infinity; the detail says why.
     """
     try:
-        captured = capture(network, minibatch, statistics(programs))
+        captured = capture(network, minibatch, statistics(programs), units)
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:

@@ -12,6 +12,8 @@ import numpy as np
 
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
+from eznas.measures.plugin import load_plugin, plugin_of
+from eznas.measures.together import score_measures
 from eznas.programs import Node, evaluate, parse
 from eznas.scores import Score, Status
 from eznas.scoring.parallel import over_networks
@@ -36,11 +38,13 @@ class Proxy:
         name: What reports call it.
         program: The program's text; empty for a measure.
         measure: Name of a registered measure that is a function; empty for a program.
+        plugin: The file that registers the measure, for processes that have not loaded it; empty for one of eznas.
     """
 
     name: str
     program: str = ""
     measure: str = ""
+    plugin: str = ""
 
     @classmethod
     def of(cls, text: str, name: str = "") -> Proxy:
@@ -51,7 +55,9 @@ class Proxy:
         """
         if "(" not in text and "." not in text:
             measure: Measure = MEASURES[text]
-            return cls(name or text, measure.program, "" if measure.program else text)
+            if measure.program:
+                return cls(name or text, measure.program)
+            return cls(name or text, measure=text, plugin=plugin_of(text))
         return cls(name or text, parse(text).text)
 
 
@@ -122,7 +128,7 @@ def _score_one(proxies: Sequence[Proxy], condition: Condition, architecture: str
 
 
 def score_network(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch) -> list[Score]:
-    """Score every proxy on one network, whose statistics are captured once.
+    """Score every proxy on one network, whose statistics are captured once and whose passes measures share.
 
     Args:
         proxies: What to compute.
@@ -131,14 +137,9 @@ def score_network(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minib
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
     found = iter(evaluate(programs, network, minibatch) if programs else [])
-    return [next(found) if proxy.program else _measure(proxy.measure, network, minibatch) for proxy in proxies]
-
-
-def _measure(name: str, network: nn.Module, minibatch: Minibatch) -> Score:
-    function: Callable[..., float] | None = MEASURES[name].function
-    if function is None:
-        raise ValueError(f"measure {name} is a program and has no function")
-    try:
-        return Score.of(float(function(network, minibatch)))
-    except NETWORK_FAILURES as error:
-        return Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")
+    for proxy in proxies:
+        if proxy.plugin:
+            load_plugin(proxy.plugin)
+    names = dict.fromkeys(proxy.measure for proxy in proxies if proxy.measure)
+    measured = score_measures([MEASURES[name] for name in names], network, minibatch)
+    return [next(found) if proxy.program else measured[proxy.measure] for proxy in proxies]

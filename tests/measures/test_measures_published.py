@@ -35,7 +35,7 @@ def test_the_built_in_measures() -> None:
     for record in MEASURES.values():
         assert bool(record.program) != bool(record.function)
         assert record.formula
-        assert record.needs <= {"forward", "backward", "labels", "noise"}
+        assert record.needs <= {"forward", "backward", "labels", "noise", "second order", "samples", "batches"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

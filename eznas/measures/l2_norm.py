@@ -1,0 +1,35 @@
+"""How long the weights are.
+
+References:
+    [ZC] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eznas.measures import measure
+from eznas.measures.watch import layer_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from eznas.minibatch import Minibatch
+
+__all__ = ["l2_norm"]
+
+
+@measure(
+    name="l2_norm",
+    paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
+    formula="sum over layers of ||W||",
+    equivalent="sum(frobenius_norm(weight))",
+    reference="rho .720 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
+)
+def l2_norm(network: nn.Module, minibatch: Minibatch) -> float:
+    """Return the sum over layers of the Euclidean norm of the weight; ``minibatch`` is not read.
+
+    It depends on how layers are initialised: torch's own gives ``sqrt(c_out / 3)`` about, whatever the kernel.
+    """
+    del minibatch
+    return sum(float(weight.detach().double().norm()) for weight in layer_weights(network))

@@ -1,0 +1,58 @@
+"""How many directions the activations of each layer spread over.
+
+References:
+    [NEAR] Husistein, Reiher, Eckhoff. NEAR: A Training-Free Pre-Estimator of Machine Learning Model Performance. ICLR
+        2025.
+    [RV] Roy, Vetterli. The effective rank: A measure of effective dimensionality. EUSIPCO 2007.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from eznas.capture import NoUnitsError
+from eznas.measures import reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eznas.measures.evidence import Evidence
+
+__all__ = ["effective_rank", "near"]
+
+
+@reading(
+    "outputs",
+    name="near",
+    paper="Husistein et al., NEAR, ICLR 2025",
+    formula="sum over what leaves layers, normalisations and activations of the effective rank of positions x channels",
+)
+def near(seen: Evidence) -> float:
+    """Return the summed effective ranks of the matrices before and after each activation.
+
+    The rows of a matrix are the positions of all images. The released code draws at random as many of them in a row as
+    there are channels, to save time; all are read here, so the value does not depend on a draw.
+
+    Raises:
+        NoUnitsError: The network has no layer, normalisation or activation.
+    """
+    outputs = seen.outputs()
+    if not outputs:
+        raise NoUnitsError("the network must have a layer, a normalisation or an activation; it has none")
+    return sum(effective_rank(out.movedim(1, -1).flatten(0, -2)) for out in outputs)
+
+
+def effective_rank(matrix: Tensor) -> float:
+    """Return e to the entropy of the shares of the singular values, ``n x c``, in float64; 0 for a matrix of zeros."""
+    matrix = matrix.double()
+    gram = matrix.T @ matrix if len(matrix) > matrix.shape[1] else matrix @ matrix.T
+    values = torch.linalg.eigvalsh(gram).clamp_min(0)
+    # the root would turn rounding of the greatest value into shares of 1e-8
+    values = values.where(values > torch.finfo(torch.float64).eps * len(values) * values[-1], 0).sqrt()
+    total = values.sum()
+    if total == 0:
+        return 0.0
+    share = values / total
+    return float(torch.exp(-torch.special.xlogy(share, share).sum()))

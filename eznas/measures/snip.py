@@ -1,0 +1,33 @@
+"""How much the loss would change to first order if each weight were removed, in absolute value.
+
+References:
+    [SNIP] Lee, Ajanthan, Torr. SNIP: Single-shot Network Pruning Based on Connection Sensitivity. ICLR 2019.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from eznas.measures import reading
+
+if TYPE_CHECKING:
+    from eznas.measures.evidence import Evidence
+
+__all__ = ["snip"]
+
+
+@reading(
+    "weight_gradients",
+    name="snip",
+    paper="Lee et al., SNIP, ICLR 2019; as a proxy in Abdelfattah et al., ICLR 2021",
+    formula="sum over weights of |W dL/dW|",
+    equivalent="sum(sum_abs(mul(weight, weight_grad.loss)))",
+    reference="|rho| .596/.637/.578 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
+)
+def snip(seen: Evidence) -> float:
+    """Return the sum over all weights of ``|w dL/dw|``."""
+    return sum(
+        float((found.weight * found.gradient).abs().sum(dtype=torch.float64)) for found in seen.weight_gradients()
+    )

@@ -1,0 +1,87 @@
+"""How many different patterns a network's activations make over the images.
+
+References:
+    [SWAP] Peng, Song, Fayek, Ciesielski, Chang. SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS. ICLR
+        2024.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from eznas.capture import NoUnitsError
+from eznas.measures import reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eznas.measures.evidence import Evidence
+
+__all__ = ["CENTRE", "WIDTH", "pattern_count", "swap", "swap_regularised"]
+
+CENTRE = 1000.0
+"""Thousands of parameters that the regularisation favours: the mu of the paper, which leaves it to the user."""
+WIDTH = 1e6
+"""The square of how many thousands around them: the sigma of the paper, likewise."""
+
+_WORD = 62
+_PAPER = "Peng et al., SWAP-NAS, ICLR 2024"
+
+
+@reading(
+    "patterns",
+    name="swap",
+    paper=_PAPER,
+    formula="number of different columns of the images x activations matrix of positive inputs",
+    reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
+)
+def swap(seen: Evidence) -> float:
+    """Return the number of different sample-wise activation patterns, at most two to the number of images.
+
+    Read are all activations on which the logits depend and whose input can be negative, GELU and the like among them.
+
+    Raises:
+        NoUnitsError: There is none.
+    """
+    return _count(seen)
+
+
+@reading(
+    "patterns",
+    name="swap_regularised",
+    paper=_PAPER,
+    formula="swap times exp(-(p - 1000)^2 / 10^6), p thousands of parameters",
+    reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
+)
+def swap_regularised(seen: Evidence) -> float:
+    """Return ``swap`` times a bell around ``CENTRE`` thousands of parameters."""
+    thousands = sum(parameter.numel() for parameter in seen.network.parameters()) / 1e3
+    return _count(seen) * math.exp(-((thousands - CENTRE) ** 2) / WIDTH)
+
+
+def _count(seen: Evidence) -> float:
+    return float(pattern_count([positive for _, positive in seen.patterns()]))
+
+
+def pattern_count(positive: list[Tensor]) -> int:
+    """Return how many different columns ``b x n`` boolean tensors have together.
+
+    Raises:
+        NoUnitsError: There are no tensors.
+    """
+    if not positive:
+        raise NoUnitsError("the network must have an activation whose input can be negative; it has none")
+    codes = []
+    for one in positive:
+        words = torch.split(one, _WORD)  # each column's bits as whole numbers
+        bits = [2 ** torch.arange(len(word), device=one.device)[:, None] for word in words]
+        codes.append(_different(torch.stack([(word * bit).sum(0) for word, bit in zip(words, bits, strict=True)], 1)))
+    return len(_different(torch.cat(codes)))
+
+
+def _different(rows: Tensor) -> Tensor:
+    found: Tensor = torch.unique(rows, dim=0)
+    return found

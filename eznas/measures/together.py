@@ -1,0 +1,154 @@
+"""Many measures on one network, each pass run once."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import TYPE_CHECKING
+
+from eznas.capture import NoUnitsError, explained
+from eznas.errors import NETWORK_FAILURES
+from eznas.measures.evidence import Evidence
+from eznas.measures.registry import MEASURES, Measure, UndefinedError
+from eznas.programs import evaluate, parse
+from eznas.scores import Score, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import torch
+    from torch import Tensor, nn
+
+    from eznas.minibatch import Minibatch
+
+__all__ = ["measure", "score_measures"]
+
+
+def measure(
+    network: nn.Module, minibatch: Minibatch, names: Iterable[str] | None = None, device: str = "auto"
+) -> dict[str, Score]:
+    """Score a network with many measures, each forward and backward pass that they need run once.
+
+    Args:
+        network: Maps images to ``b x classes`` logits. It is left as it was found, also where it raises.
+        minibatch: Images and labels.
+        names: Registered measures; None for all.
+        device: A torch device to run on; ``"auto"`` for where the network is.
+
+    Returns:
+        A score for each name, in the order of the names. Its status says where a measure is undefined, and why.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    records = [MEASURES[name] for name in (MEASURES if names is None else dict.fromkeys(names))]
+    with moved(network, device):
+        return score_measures(records, network, minibatch)
+
+
+def score_measures(
+    records: Sequence[Measure],
+    network: nn.Module,
+    minibatch: Minibatch,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> dict[str, Score]:
+    """Score a network with measures, where it is.
+
+    Args:
+        records: What to compute.
+        network: Left as it was found.
+        minibatch: On any device.
+        loss: Maps logits and labels to the loss of those measures that share passes; None for the cross-entropy.
+    """
+    from eznas.capture.preserve import device_of
+
+    minibatch = minibatch.to(device_of(network))
+    programs = [record for record in records if record.program]
+    found = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
+    if programs:
+        scores = evaluate([parse(record.program) for record in programs], network, minibatch)
+        found |= {record.name: score for record, score in zip(programs, scores, strict=True)}
+    for record in records:
+        if record.function is not None and record.shared is None:
+            found[record.name] = _alone(record, network, minibatch)
+    return found | _shared([record for record in records if record.shared], network, minibatch, loss)
+
+
+def _alone(record: Measure, network: nn.Module, minibatch: Minibatch) -> Score:
+    function = record.function
+    if function is None:
+        raise ValueError(f"measure {record.name} is a program and has no function")
+    return _score(record, lambda: function(network, minibatch))
+
+
+def _shared(
+    records: Sequence[Measure],
+    network: nn.Module,
+    minibatch: Minibatch,
+    loss: Callable[[Tensor, Tensor], Tensor] | None,
+) -> dict[str, Score]:
+    if not records:
+        return {}
+    # those that read the same stand together, so that what was read can be freed early
+    records = sorted(records, key=lambda record: sorted(record.reads))
+    parts = frozenset[str]().union(*(record.reads for record in records))
+    found: dict[str, Score] = {}
+    try:
+        with Evidence(network, minibatch, parts, loss) as seen:
+            for index, record in enumerate(records):
+                shared = record.shared
+                if shared is not None:
+                    found[record.name] = _score(record, lambda shared=shared: shared(seen))  # type: ignore[misc]
+                seen.forget(frozenset[str]().union(*(later.reads for later in records[index + 1 :])))
+    except NETWORK_FAILURES as error:
+        return {record.name: _failure(error) for record in records}
+    return found
+
+
+def _score(record: Measure, compute: Callable[[], float]) -> Score:
+    try:
+        with explained():
+            value = float(compute())
+        if math.isfinite(value):
+            return Score(value)
+        return Score.failed(Status.NON_FINITE, f"the value is {value}, of: {record.formula}")
+    except NETWORK_FAILURES as error:
+        return _failure(error)
+
+
+def _failure(error: Exception) -> Score:
+    if isinstance(error, NoUnitsError):
+        return Score.failed(Status.NO_UNITS, str(error))
+    if isinstance(error, UndefinedError):
+        return Score.failed(Status.NON_FINITE, str(error))
+    return Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")
+
+
+@contextlib.contextmanager
+def moved(network: nn.Module, device: torch.device | str) -> Iterator[None]:
+    """Run the block with the network's tensors on a device, and put back the very tensors that it had.
+
+    Args:
+        network: The network.
+        device: ``"auto"`` for where it is.
+    """
+    import torch
+
+    if device == "auto":
+        yield
+        return
+    target = torch.device(device)
+    data = [(parameter, parameter.data) for parameter in network.parameters()]
+    buffers = [(module, dict(module._buffers)) for module in network.modules()]  # noqa: SLF001
+    try:
+        for parameter, values in data:
+            parameter.data = values.to(target)
+        for module, named in buffers:
+            for name, buffer in named.items():
+                module._buffers[name] = None if buffer is None else buffer.to(target)  # noqa: SLF001
+        yield
+    finally:
+        for parameter, values in data:
+            parameter.data = values
+        for module, named in buffers:
+            module._buffers.update(named)  # noqa: SLF001

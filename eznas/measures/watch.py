@@ -1,0 +1,132 @@
+"""Watches a forward pass for measures: weights, what layers give, and which activations are switched on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from eznas.capture.record import Layer, Recorded, Recorder, argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+__all__ = ["Output", "Pattern", "Watch", "channels_first", "layer_weights", "named_weights"]
+
+_SWITCHES = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # of which every value is positive
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which elements that entered one activation were positive.
+
+    Args:
+        activation: The activation's name, such as ``"relu"``.
+        node: The node of the graph that the activation became; None where there is no graph.
+        positive: ``b x n`` booleans.
+    """
+
+    activation: str
+    node: Any
+    positive: Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """What left a layer, a normalisation or an activation.
+
+    Args:
+        recorded: The value.
+        channels_last: Whether its channels are the last axis, as behind a linear layer, and not the second.
+    """
+
+    recorded: Recorded
+    channels_last: bool
+
+    def channels_first(self) -> Tensor:
+        """Return the value as ``b x c x *``."""
+        value: Tensor = self.recorded.value
+        return value.movedim(-1, 1) if self.channels_last and value.dim() > 1 else value
+
+
+class Watch(Recorder):
+    """Records what measures read.
+
+    Args:
+        network: The network that is going to run.
+        samples: The number of images.
+        parts: What is read: of the parts of ``Evidence``.
+
+    Attributes:
+        patterns: One a run of an activation that can be negative at its input, in the order in which they ran.
+        outputs: What left each convolution, linear layer, normalisation and activation, likewise.
+    """
+
+    def __init__(self, network: nn.Module, samples: int, parts: Collection[str]) -> None:
+        gradients = {"weight"} if {"weight_gradients", "curvature"} & set(parts) else set()
+        gradients |= {"conv_out"} if "layer_gradients" in parts else set()
+        super().__init__(network, gradients | ({"output"} if "outputs" in parts else set()), gradients)
+        self.patterns: list[Pattern] = []
+        self.outputs: list[Output] = []
+        self._channels_last = False
+        self._samples, self._parts = samples, parts
+
+    def activate(
+        self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], *, overwrites: bool
+    ) -> Any:
+        """Call an activation, and keep which elements are positive."""
+        name = func.__name__.rstrip("_")
+        entering = argument(args, named, 0, "input")
+        positive = None
+        if "patterns" in self._parts and name in _SWITCHES and entering.shape[0] % self._samples == 0:
+            positive = (entering.detach() > 0).reshape(self._samples, -1)  # windows of an image stand together
+        out = super().activate(func, args, named, overwrites=overwrites)
+        if positive is not None:
+            self.patterns.append(Pattern(name, out.grad_fn, positive))
+        self._keep(out, channels_last=self._channels_last)  # as what ran last
+        return out
+
+    def _normalise(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        out = super()._normalise(func, args, named)
+        self._keep(out, channels_last=func.__name__ in ("layer_norm", "rms_norm"))
+        return out
+
+    def _layer(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        out = super()._layer(func, args, named)
+        self._keep(out, channels_last=func.__name__ == "linear")
+        return out
+
+    def _keep(self, out: Tensor, *, channels_last: bool) -> None:
+        self._channels_last = channels_last
+        if "outputs" in self._parts:
+            self.outputs.append(Output(self._record(out, "output"), channels_last))
+
+
+def layer_weights(network: nn.Module) -> list[nn.Parameter]:
+    """Return the weights of the network's convolutions, linear layers and attentions, each once.
+
+    A weight that is computed from others, such as a normalised one, is none of the network's parameters and left out.
+    """
+    found: dict[int, nn.Parameter] = {}
+    for module in network.modules():
+        names: tuple[str, ...] = ()
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):  # noqa: SLF001 - torch has no other name for it
+            names = ("weight",)
+        elif isinstance(module, nn.MultiheadAttention):
+            names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+        for name in names:
+            weight = getattr(module, name)
+            if isinstance(weight, nn.Parameter):
+                found.setdefault(id(weight), weight)
+    return list(found.values())
+
+
+def named_weights(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that are called weights, those of normalisations among them."""
+    return [parameter for name, parameter in network.named_parameters() if "weight" in name]
+
+
+def channels_first(layer: Layer, tensor: Tensor) -> Tensor:
+    """Return what leaves a layer, ``b x c x *`` or for a linear layer ``b x * x c``, as ``b x c x *``."""
+    return tensor.movedim(-1, 1) if layer.linear else tensor

@@ -1,0 +1,92 @@
+"""How sensitive a network's features are to its input, when its weights are standard normal.
+
+References:
+    [ZEN] Lin, Wang, Sun, Chen, Sun, Qian, Li, Jin. Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition.
+        ICCV 2021.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from eznas.capture.preserve import device_of
+from eznas.measures import UndefinedError, measure
+from eznas.measures.substitute import Substitution, run_substituted
+from eznas.seeds import torch_generator
+
+if TYPE_CHECKING:
+    from eznas.minibatch import Minibatch
+
+__all__ = ["gaussian_parameters", "zen"]
+
+_STEP = 0.01
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
+
+
+@measure(
+    name="zen",
+    paper="Lin et al., Zen-NAS, ICCV 2021",
+    formula="log mean ||f(x) - f(x + 0.01 e)||_1 + sum over batch normalisations of log s, f the last maps, x, e and "
+    "the weights standard normal, s^2 the mean variance of the channels",
+    needs=["forward", "noise"],
+    reference="tau .296/.283/.303 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
+)
+def zen(network: nn.Module, minibatch: Minibatch) -> float:
+    """Return the Zen-score, in float64 and in logarithms.
+
+    The maps are the last that have more than one position, or else what enters the last linear layer. As in the
+    released code skip connections stay, though the paper removes them; the variances are those of the two inputs'
+    batches, where the released code reads running averages that hold a fifth of them. The weights are not the
+    network's: they come from the seed of the minibatch and the name of each.
+
+    Raises:
+        UndefinedError: Nothing changes with the input.
+    """
+    device = device_of(network)
+    parameters = gaussian_parameters(network, minibatch.seed)
+    images = minibatch.noise.to(device, torch.float64)
+    generator = torch_generator(minibatch.seed, "zen", "step")
+    step = torch.randn(images.shape, generator=generator).to(device, torch.float64)
+    with torch.no_grad():
+        first, scale = _features(network, parameters, images)
+        second, _ = _features(network, parameters, images + _STEP * step)
+    change = float((first - second).abs().flatten(1).sum(1).mean().log())
+    if change == -torch.inf:
+        raise UndefinedError("the network's features must change with its input; they do not")
+    return change + scale
+
+
+def _features(network: nn.Module, parameters: dict[str, Tensor], images: Tensor) -> tuple[Tensor, float]:
+    watch = Substitution(normalised=True)
+    logits = run_substituted(network, parameters, images.clone(), watch)
+    found = next(one for one in (watch.maps, watch.entering, logits) if one is not None)
+    return found, sum(float(deviation.log()) for deviation in watch.deviations)
+
+
+def gaussian_parameters(network: nn.Module, seed: int) -> dict[str, Tensor]:
+    """Return float64 parameters for a network: standard normal weights, no biases, normalisations that do not scale.
+
+    Those of other modules are the network's own.
+
+    Args:
+        network: The network.
+        seed: Each weight has a stream named by this and its own name.
+    """
+    found = {name: parameter.detach().double() for name, parameter in network.named_parameters()}
+    for path, module in network.named_modules():
+        layer = isinstance(module, nn.Linear | nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
+        if not layer and not isinstance(module, _NORMS):
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            full = f"{path}.{name}" if path else name
+            if full not in found:  # shared with an earlier module
+                continue
+            if layer and name == "weight":
+                drawn = torch.randn(parameter.shape, generator=torch_generator(seed, "zen", full))
+                found[full] = drawn.to(parameter.device, torch.float64)
+            else:
+                found[full] = torch.full_like(found[full], float(name == "weight"))
+    return found

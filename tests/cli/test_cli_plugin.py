@@ -1,0 +1,90 @@
+"""Measures in a user's own file, from the command lines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from eznas import score, verify
+from eznas.errors import InputError
+from eznas.measures import MEASURES, plugin
+from eznas.measures.plugin import load_plugin, plugin_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCHITECTURES = (
+    "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
+    "|skip_connect~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_1x1~2|",
+)
+PLUGIN = """
+from eznas.measures import measure, reading
+
+@measure(name="own_depth", paper="", formula="modules")
+def own_depth(network, minibatch):
+    return float(len(list(network.modules())))
+
+@reading("weight_gradients", name="own_count", paper="", formula="weights")
+def own_count(seen):
+    return float(len(seen.weight_gradients()))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    _ = "snip" in MEASURES  # so that the built-in ones stay
+    monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
+    monkeypatch.setattr(plugin, "_loaded", {})
+    file = tmp_path / "own_measures.py"
+    file.write_text(PLUGIN, encoding="utf-8")
+    return file
+
+
+def test_score_takes_measures_of_ones_own(own: Path) -> None:
+    args = ["--plugin", str(own), "--measure", "own_depth", "--measure", "own_count", "--batch-size", "2", "--json"]
+    result = CliRunner().invoke(score.main, [*args, "--device", "cpu", "--architecture", ARCHITECTURES[0]])
+    assert result.exit_code == 0, result.output
+    scores: list[dict[str, Any]] = json.loads(result.stdout)["scores"]
+    assert [one["proxy"] for one in scores] == ["own_depth", "own_count"]
+    assert [one["score"] for one in scores][1] == 38  # stem, 15 cells of 2, 2 blocks of 3, classifier
+
+
+def test_verify_takes_them_into_its_processes(own: Path, tmp_path: Path) -> None:
+    table = tmp_path / "accuracies.csv"
+    rows = [f"{name},{90 + index}" for index, name in enumerate(ARCHITECTURES)]
+    table.write_text("\n".join(["architecture,accuracy", *rows]) + "\n", encoding="utf-8")
+    args = ["--plugin", str(own), "--proxy", "own_count", "--table", str(table), "--csv", str(tmp_path / "out.csv")]
+    result = CliRunner().invoke(verify.main, [*args, "--workers", "2", "--batch_size", "2", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    lines = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line.rpartition(",")[2] for line in lines] == ["38.0", "23.0"]
+
+
+def test_a_plugin_loads_once_and_is_remembered(own: Path) -> None:
+    assert load_plugin(own) == load_plugin(own) == ("own_count", "own_depth")
+    assert plugin_of("own_depth") == str(own.resolve())
+    assert plugin_of("snip") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "must register a measure"),
+        ("1 / 0\n", "it raised ZeroDivisionError"),
+        ("def (:\n", "it raised SyntaxError"),
+        (PLUGIN.replace("own_depth", "snip"), "'snip' is registered already"),
+        (None, "must be a Python file that exists"),
+    ],
+)
+def test_what_is_no_plugin(own: Path, text: str | None, message: str) -> None:
+    if text is None:
+        own.unlink()
+    else:
+        own.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load_plugin(own)
+    result = CliRunner().invoke(score.main, ["--plugin", str(own), "--list"])
+    assert result.exit_code == 2

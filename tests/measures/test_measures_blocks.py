@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from eznas.measures.blocks import blocks_of, features_recorded, main_features
+from eznas.networks.nasbench201 import Cell, CellNetwork, ResidualBlock
+from eznas.testing.networks import classifier
+
+
+def test_the_blocks_of_a_network_of_cells() -> None:
+    network = CellNetwork(["nor_conv_3x3"] * 6, cells=2, channels=4, classes=10)
+    kinds = [type(module) for module in blocks_of(network)]
+    cells = [Cell, Cell]
+    assert kinds == [nn.Sequential, *cells, ResidualBlock, *cells, ResidualBlock, *cells, nn.Linear]
+
+
+def test_cells_without_layers_are_blocks_too() -> None:
+    network = CellNetwork(["skip_connect"] * 6, cells=1, channels=4, classes=10)
+    kinds = [type(module) for module in blocks_of(network)]
+    assert kinds == [nn.Sequential, Cell, ResidualBlock, Cell, ResidualBlock, Cell, nn.Linear]
+
+
+def test_the_layers_of_an_encoder_are_blocks() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = nn.ModuleDict({"stack": nn.TransformerEncoder(layer, 3), "head": nn.Linear(8, 10)})
+    kinds = [type(module) for module in blocks_of(network)]
+    assert kinds == [nn.TransformerEncoderLayer] * 3 + [nn.Linear]
+
+
+def test_features_are_of_one_kind_and_not_overwritten() -> None:
+    network = classifier("transformer")
+    with features_recorded(network) as features:
+        network(torch.zeros(2, 3, 12, 12))
+    assert [feature.tensor.dim() for feature in features] == [4, 3, 3, 2]
+    assert [tuple(feature.tensor.shape) for feature in main_features(features)] == [(2, 10, 8)] * 2
+
+    overwriting = nn.Sequential(nn.Sequential(nn.Conv2d(3, 2, 1)), nn.ReLU(inplace=True), nn.Conv2d(2, 2, 1))
+    with features_recorded(overwriting) as features:
+        overwriting(torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
+    assert bool((features[0].tensor < 0).any())
+    assert len(nn.modules.module._global_forward_hooks) == 0
