@@ -92,6 +92,8 @@ def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path
     assert whole["statuses"] == parts["statuses"]
 
     assert whole["stopped_by"] == "generations"
+    assert whole["networks"] == {"train": 12, "full_size": 8, "validation": 10, "test": 10}
+    assert whole["generations"] == 6 + 2  # and those after the promotion
     assert set(whole["baselines"]) == {"params", "flops", "naswot", "eznas_a"}
     assert len(list((tmp_path / "whole" / "proxies").glob("*.py"))) == EXPORTED
     rows = RunDirectory(tmp_path / "whole").read_csv("hall_of_fame.csv")

@@ -122,8 +122,16 @@ def test_borrowed_chance_is_one_stream_and_leaves_the_global_one_alone() -> None
 
 def test_a_candidate_that_reads_the_same_reductions_waits() -> None:
     hall = HallOfFame()
-    best, varied = individual("sum(mean(weight))", 0.9, 0.9), individual("exp(sum(mean(weight)))", 0.8, 0.8)
-    other = individual("exp(sqrt(sum(l1(weight))))", 0.3, 0.3)
+    best, varied = individual("sum(mean(weight))", 0.9, 0.9), individual("exp(sum(mean(weight)))", 0.88, 0.88)
+    other = individual("exp(sqrt(sum(l1(weight))))", 0.87, 0.87)
     hall.update([varied, other, best])
     assert hall.candidates(2) == [best, other]
     assert hall.candidates(3) == [best, other, varied]
+
+
+def test_a_candidate_of_another_kind_must_be_nearly_as_good() -> None:
+    hall = HallOfFame()
+    best, varied = individual("sum(mean(weight))", 0.9, 0.9), individual("exp(sum(mean(weight)))", 0.8, 0.8)
+    poor = individual("exp(sqrt(sum(l1(weight))))", 0.3, 0.3)
+    hall.update([varied, poor, best])
+    assert hall.candidates(2) == [best, varied]
