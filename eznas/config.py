@@ -116,7 +116,7 @@ class EvolveConfig(BaseModel):
     workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
     device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
-        "4m", "Run", "TIME", "Time to evolve for, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+        "4m", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
     store: Annotated[Path | None, AfterValidator(_absolute)] = _option(
         None,

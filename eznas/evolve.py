@@ -119,7 +119,9 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
         extra = "--config" if config is not None else others[0]
         raise InputError(f"{extra} must not be given with --resume, which takes it from {resume}")
     with RunDirectory.resume(resume) as directory:  # refuses another format before config.toml is read
-        _evolve(load_config(given, resume / "config.toml"), directory, line, resume=True)
+        merged = load_config(given, resume / "config.toml")
+        directory.write_config(merged.as_toml())  # the next resume goes on from here
+        _evolve(merged, directory, line, resume=True)
 
 
 def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume: bool) -> None:

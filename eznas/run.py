@@ -6,6 +6,7 @@ A run directory holds::
     manifest.json        format, versions, device, seed, command, digests of the data
     journal.jsonl        what happened, one object a line, only ever appended to
     checkpoint.json      what is needed to go on, with a digest of itself
+    vectors.sqlite       what reductions gave on networks; a cache, which may be deleted
     logbook.csv  hall_of_fame.csv  summary.json  proxies/*.py  *.png
 
 Every file but the journal is replaced as a whole: a reader sees the old or the new one, never a part. What is
@@ -168,6 +169,10 @@ class RunDirectory:
     def record(self, **facts: Any) -> None:
         """Add facts to the manifest, such as the resolved device and the digests of the data."""
         self.write_json("manifest.json", {**self.manifest(), **facts})
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace ``config.toml``."""
+        self.write_text("config.toml", tomli_w.dumps(dict(config)))
 
     def write_text(self, name: str, text: str, *, backup: bool = False) -> None:
         """Replace a file as a whole.

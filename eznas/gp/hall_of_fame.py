@@ -37,16 +37,13 @@ class HallOfFame:
         taus = (individual.tau_train, individual.tau_validation)
         return min(taus) if all(map(math.isfinite, taus)) else -math.inf
 
-    def update(self, individuals: Iterable[Individual]) -> bool:
-        """Take in what is better than the member of its complexity; say whether anything changed."""
-        changed = False
+    def update(self, individuals: Iterable[Individual]) -> None:
+        """Take in what is better than the member of its complexity."""
         for individual in individuals:
             size = individual.program.size
             rival = self.members.get(size)
             if self.worth(individual) > (self.worth(rival) if rival else -math.inf):
                 self.members[size] = individual
-                changed = True
-        return changed
 
     def candidates(self, count: int) -> list[Individual]:
         """Return at most ``count`` members to look at more closely: the best by worth, of different kinds.

@@ -96,7 +96,7 @@ class Library:
         self.tried.update(node.text for node in new)
         finite = [panel.extend(new, self._workers, self._advance) for panel in self._examiner.panels]
         usable = [node for row, node in enumerate(new) if all(bool(np.all(flags[row])) for flags in finite)]
-        entries = [entry for entry in map(self._assess, usable) if entry is not None]
+        entries = self.assess(usable)
         self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)
         self.rejected[Status.CONSTANT.value] += len(usable) - len(entries)
         kept = {entry.reduction for entry in entries}
@@ -104,6 +104,10 @@ class Library:
             panel.forget([node for node in new if node not in kept])
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
+
+    def assess(self, reductions: Sequence[Node]) -> list[Entry]:
+        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now."""
+        return [entry for entry in map(self._assess, reductions) if entry is not None]
 
     def _assess(self, reduction: Node) -> Entry | None:
         singles = [
@@ -121,13 +125,12 @@ class Library:
         merit, best = max(valid, key=lambda pair: pair[0])
         return Entry(reduction, best, merit)
 
-    def keep(self, reductions: Collection[Node]) -> None:
-        """Drop all other reductions, and judge these anew, since the examiner has another exam."""
-        dropped = [node for node in self.entries if node not in reductions]
+    def keep(self, entries: Sequence[Entry]) -> None:
+        """Keep these entries and no other reduction."""
+        kept = {entry.reduction: entry for entry in entries}
         for panel in self._examiner.panels:
-            panel.forget(dropped)
-        entries = [self._assess(node) for node in reductions]
-        self.entries = {entry.reduction: entry for entry in entries if entry is not None}
+            panel.forget([node for node in self.entries if node not in kept])
+        self.entries = kept
 
     def prune(self, used: Collection[Node]) -> None:
         """Drop the reductions of least merit that no program uses, down to the size."""

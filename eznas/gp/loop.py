@@ -12,6 +12,7 @@ full size included.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from eznas.gp.library import Entry
     from eznas.gp.listener import Listener
     from eznas.programs import Node
+    from eznas.scoring import Panel
 
 __all__ = ["Evolution"]
 
@@ -77,6 +79,7 @@ class Evolution:
         self.library = Library(examiner, config.library, config.workers, listener.advance)
         self.breeder = Breeder(examiner, config)
         self._examiner, self._promotion = examiner, promotion
+        self._told: set[tuple[str, str]] = set()
         self._rng = python_rng(config.seed, "evolution")
         self._listener = listener
 
@@ -129,25 +132,28 @@ class Evolution:
     def promote(self) -> None:
         """Visit networks of full size for the best reductions; go on with these alone, judged there too.
 
-        Nothing changes where there is no promotion, or where no program of the population is defined at full size.
+        Nothing changes where there is no promotion, or where no program of the population has a tau at full size.
         """
         if self._promotion is None or self.promoted:
             return
         panel, chosen = self._promotion.panel, self._most_used(_PROMOTED)
         self._listener.stage(f"evaluating {len(chosen)} reductions at full size", len(panel.architectures))
         finite = panel.extend(chosen, self.config.workers, self._listener.advance)
+        self._tell_failures(panel)
         kept = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
         panel.forget([node for node in chosen if node not in kept])
-        survivors = [one.program for one in self.population if _known(one.program, kept)]
-        if not survivors:
-            self._listener.message("no program of the population is defined at full size; it goes on without it")
-            return
-        self.promoted = True
         self._examiner.exams.append(self._promotion)
-        self.library.keep(kept)
-        self.hall = HallOfFame()
-        singles = [entry.best for entry in self.library.entries.values()]
-        self._live_on(self.breeder.individuals(list(dict.fromkeys([*survivors, *filter(self.breeder.fits, singles)]))))
+        entries = self.library.assess(kept)
+        programs = [one.program for one in self.population if _known(one.program, kept)]
+        programs += [entry.best for entry in entries]
+        promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
+        if not any(HallOfFame.worth(one) > -math.inf for one in promoted):
+            self._examiner.exams.pop()
+            self._listener.message("no program of the population ranks networks of full size; it goes on without them")
+            return
+        self.library.keep(entries)
+        self.promoted, self.hall = True, HallOfFame()
+        self._live_on(promoted)
 
     def _most_used(self, count: int) -> list[Node]:
         """Return the reductions that most programs of the hall of fame and the population read, then the best alone."""
@@ -164,7 +170,16 @@ class Evolution:
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
         steps = sum(len(panel.architectures) for panel in self._examiner.panels)
         self._listener.stage(f"evaluating {len(reductions)} reductions", steps)
-        return self.library.add(reductions)
+        entries = self.library.add(reductions)
+        for panel in self._examiner.panels:
+            self._tell_failures(panel)
+        return entries
+
+    def _tell_failures(self, panel: Panel) -> None:
+        for architecture, failure in panel.failures.items():
+            if (panel.condition.fidelity.name, architecture) not in self._told:
+                self._told.add((panel.condition.fidelity.name, architecture))
+                self._listener.message(f"{architecture} ({panel.condition}) failed and has no values: {failure}")
 
     def _live_on(self, individuals: Sequence[Individual]) -> None:
         self.hall.update(individuals)

@@ -15,6 +15,7 @@ from eznas.gp.loop import Evolution
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
 from eznas.gp.setting import Setting
 from eznas.programs import parse
+from eznas.run import versions
 from eznas.scoring import Panel, Proxy, score_networks, worker_count
 from eznas.store import VectorStore
 
@@ -59,10 +60,10 @@ class _Clock:
 def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool, listener: Listener) -> dict[str, Any]:
     """Evolve proxies and leave a complete run directory.
 
-    The time budget covers everything after the first visit to the networks: evolution stops early enough for the
-    confirmation at full size. An interrupt
-    (Ctrl-C) during evolution ends it there; what was found so far is confirmed and reported, and the run can still be
-    resumed.
+    The time budget covers the whole run: evolution stops early enough for the promotion and the confirmation at full
+    size. An interrupt (Ctrl-C) during evolution ends it there; what was found so far is confirmed and reported, and the
+    run can still be resumed. A resumed run equals one that was never stopped where the number of generations ends it;
+    where the time does, it gets as far as the time allows.
 
     Args:
         config: What to do.
@@ -80,7 +81,7 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
     setting = Setting.of(config)
-    _check_same_data(directory, setting)
+    _check_same(directory, setting)
     directory.record(**_facts(setting))
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
         evolution = _evolution(config, setting, store, listener)
@@ -174,7 +175,9 @@ class _Course:
         known = len(self._evolution.library.entries)
         self._directory.append({"event": "resumed" if checkpoint else "started", "reductions": known})
         # An expansion draws a quarter of the library; building the networks is what the rest of the time goes to.
-        self._visit_seconds = (self._clock.spent - begun) / 2
+        # What the store knew took no time, so a checkpoint says what the visits took before.
+        before = checkpoint["visit_seconds"] if checkpoint else 0.0
+        self._visit_seconds = max(before, (self._clock.spent - begun) / 2)
         self._save()
 
     def _evolve(self, generations: int, reserve: float) -> bool:
@@ -199,7 +202,12 @@ class _Course:
         if not self._evolution.promoted:
             state = self._evolution.state()
             self._directory.write_checkpoint(
-                {**state, "seconds": self._clock.spent, "log": [dict(row) for row in self._evolution.logbook]}
+                {
+                    **state,
+                    "seconds": self._clock.spent,
+                    "visit_seconds": self._visit_seconds,
+                    "log": [dict(row) for row in self._evolution.logbook],
+                }
             )
             self._directory.append({"event": "saved", "generation": state["generation"], "judged": state["judged"]})
         write_logbook(self._directory, self._evolution)
@@ -221,16 +229,22 @@ def _facts(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _check_same_data(directory: RunDirectory, setting: Setting) -> None:
-    """Refuse to resume on other data than the run began with.
+def _check_same(directory: RunDirectory, setting: Setting) -> None:
+    """Refuse to resume on other data, another kind of device or another torch than the run began with.
 
     Raises:
-        InputError: A digest differs from the manifest's.
+        InputError: One of them differs from what the manifest says.
     """
-    before, now = directory.manifest()["data"], _facts(setting)["data"]
-    for what, facts in before.items():
-        if facts["sha256"] != now[what]["sha256"]:
+    manifest, now = directory.manifest(), _facts(setting)
+    for what, facts in manifest["data"].items():
+        if facts["sha256"] != now["data"][what]["sha256"]:
             raise InputError(
                 f"the {what} must be those that the run began with, {facts['source']} with SHA-256 "
-                f"{facts['sha256'][:12]}..., got {now[what]['source']} with {now[what]['sha256'][:12]}..."
+                f"{facts['sha256'][:12]}..., got {now['data'][what]['source']} with "
+                f"{now['data'][what]['sha256'][:12]}..."
             )
+    device = manifest["device"] if manifest["data"] else setting.device  # the one asked for, until there are data
+    torch = manifest["versions"]["torch"]
+    for what, before, here in (("device", device, setting.device), ("torch", torch, versions()["torch"])):
+        if before != here:
+            raise InputError(f"the {what} must be that which the run began with, {before}, got {here}")

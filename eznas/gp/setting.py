@@ -60,8 +60,10 @@ class Setting:
         space = SPACES[table.space]
         sizes = (config.networks, config.validation_networks, config.test_networks)
         train, validation, test = sample_splits(table, sizes, config.seed, space)
-        for name, part in (("training", train), ("validation", validation), ("test", test)):
-            if len({*_accuracies(table, part)}) == 1:
+        promoted = train[: config.full_networks] if config.fidelity == "reduced" else ()
+        parts = {"training": train, "promoted training": promoted, "validation": validation, "test": test}
+        for name, part in parts.items():
+            if part and len({*_accuracies(table, part)}) == 1:
                 raise InputError(
                     f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; ask for more"
                 )
@@ -80,7 +82,7 @@ class Setting:
             train,
             validation,
             test,
-            train[: config.full_networks] if config.fidelity == "reduced" else (),
+            promoted,
             tuple(conditions[name] for name in names),
             conditions["full"],
         )

@@ -42,10 +42,11 @@ def resolve_device(name: str) -> str:
 def _code() -> str:
     """Return a digest of the code that statistics and reductions come from."""
     digest = hashlib.sha256()
-    folders = [Path(__file__).parents[1] / name for name in ("capture", "networks", "programs", "spaces")]
-    for folder in [Path(primitives.__file__).parent, *folders]:
-        for file in sorted(folder.glob("*.py")):
-            digest.update(file.read_bytes())
+    package = Path(__file__).parents[1]
+    folders = [package / name for name in ("capture", "minibatch", "networks", "programs", "spaces")]
+    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    for file in [*sorted(Path(primitives.__file__).parent.glob("*.py")), *files, package / "seeds.py"]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -1,8 +1,8 @@
 """What reductions gave on networks, in one SQLite file.
 
 A row is found by digests of what it depends on: the network (how it was built and run) and the reduction's text. Each
-carries a checksum; a row that does not agree with it counts as unknown, and a file that SQLite cannot read is replaced
-by an empty one. So the worst that a damaged, full or vanished disk can do is that networks are visited again.
+carries a checksum; a row that does not agree with it counts as unknown, and a database that SQLite cannot read is put
+aside for an empty one. So the worst that a damaged, full or vanished disk can do is that networks are visited again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +32,7 @@ CREATE TABLE IF NOT EXISTS vectors (
     PRIMARY KEY (network, reduction)
 ) WITHOUT ROWID;
 """
+_MAGIC = b"SQLite format 3\0"
 _PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 
@@ -37,19 +40,26 @@ _PATIENCE = 30.0
 class VectorStore:
     """Vectors of reductions by network; safe under several processes.
 
-    Nothing here raises for the disk's sake: what cannot be read is unknown, and what cannot be written is forgotten,
-    with one message.
+    Nothing raises for the disk's sake: what cannot be read is unknown, and after the first thing that cannot be written
+    nothing is written any more, with one message.
 
     Args:
         path: The file; it and its folder are made where they do not exist.
         limit: Bytes that the file may take; the networks that were written to longest ago make room.
         message: Is told once of each kind of trouble.
+
+    Raises:
+        InputError: The file exists and is no SQLite database.
     """
 
     def __init__(self, path: Path, limit: int = 2**30, message: Callable[[str], None] = lambda _: None) -> None:
         self._path, self._limit, self._message = path, limit, message
         self._told: set[str] = set()
         self._connection: sqlite3.Connection | None = None
+        self._writes = True
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
+            if (head := file.read(len(_MAGIC))) and head != _MAGIC:
+                raise InputError(f"{path} must be a new file or an SQLite database, got {head!r}; choose another file")
         self._open()
 
     def __enter__(self) -> Self:
@@ -87,7 +97,7 @@ class VectorStore:
             numbers = np.ascontiguousarray(vector, dtype="<f8").tobytes()
             rows.append((key, _digest(text), _checksum(key, text, numbers), numbers))
         with self._trouble("written"):
-            if self._connection is None:
+            if self._connection is None or not self._writes:
                 return
             with self._connection:  # one transaction: all or nothing
                 self._connection.execute(
@@ -137,16 +147,19 @@ class VectorStore:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:  # a full or read-only disk, a lock that nobody lets go of
+            self._writes = False
             self._tell(f"{self._path} cannot be {what} ({error}); the run goes on without it")
         except sqlite3.DatabaseError as error:
-            self._tell(f"{self._path} is damaged ({error}); it is replaced by an empty one")
-            self._replace()
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            self._tell(f"{self._path} is damaged ({error}); it is now {aside.name}, and an empty one takes its place")
+            self._put_aside(aside)
 
-    def _replace(self) -> None:
+    def _put_aside(self, aside: Path) -> None:
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(OSError):
-                self._path.with_name(self._path.name + suffix).unlink()
+        with contextlib.suppress(OSError):
+            self._path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         if not self._path.exists():
             self._open()
 

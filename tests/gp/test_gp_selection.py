@@ -97,9 +97,10 @@ def test_the_hall_of_fame_keeps_what_holds_on_validation_per_complexity() -> Non
     hall = HallOfFame()
     overfitted, solid = individual("sum(mean(weight))", 0.9, 0.1), individual("max(mean(weight))", 0.6, 0.5)
     longer = individual("sum(abs(mean(weight)))", 0.7, 0.7)
-    assert hall.update([overfitted])
-    assert hall.update([solid, longer])
-    assert not hall.update([overfitted, individual("min(mean(weight))", 0.9, float("nan"))])
+    hall.update([overfitted])
+    assert hall.candidates(1) == [overfitted]
+    hall.update([solid, longer])
+    hall.update([overfitted, individual("min(mean(weight))", 0.9, float("nan"))])
     assert [one.program.text for one in hall.candidates(1)] == ["sum(abs(mean(weight)))"]
     assert list(hall.members.values()) == [solid, longer]
 

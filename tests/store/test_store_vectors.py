@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from eznas.errors import InputError
 from eznas.store import VectorStore
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def test_a_damaged_file_is_replaced_and_said_once(tmp_path: Path, damage: str) -
         for network in range(300):
             store.save(str(network), TEXTS, VECTORS)
     whole = path.read_bytes()
-    path.write_bytes(b"\x17" * len(whole) if damage == "garbage" else whole[: len(whole) // 2 + 100])
+    garbage = whole[:16] + b"\x17" * (len(whole) - 16)
+    path.write_bytes(garbage if damage == "garbage" else whole[: len(whole) // 2 + 100])
     said: list[str] = []
     with VectorStore(path, message=said.append) as store:
         for network in range(300):
@@ -66,7 +68,18 @@ def test_a_damaged_file_is_replaced_and_said_once(tmp_path: Path, damage: str) -
         store.save("new", TEXTS, VECTORS)
         assert store.load("new", TEXTS) is not None
     assert len(said) == 1
-    assert "replaced by an empty one" in said[0]
+    assert "an empty one takes its place" in said[0]
+    assert (tmp_path / "s.damaged").exists()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("architecture,accuracy\n")
+    with pytest.raises(
+        InputError, match=r"table.csv must be a new file or an SQLite database, got b'architecture,acc'"
+    ):
+        VectorStore(path)
+    assert path.read_text() == "architecture,accuracy\n"
 
 
 def test_a_place_that_cannot_be_written_costs_one_message(tmp_path: Path) -> None:
