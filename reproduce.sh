@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One command for each table and figure. Usage: bash reproduce.sh NAME [TABLE_FOLDER] [IMAGES]
-#   evolved    three runs of the experiment with a budget of 19 minutes each (seeds 0, 1, 2), each below runs/reproduce/
+#   evolved    three runs of the experiment, 13 to 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
 #   eznas_a    EZNAS-A in its three readings on 1,000 architectures, and the baselines
 # TABLE_FOLDER holds nasbench201_cifar10.csv (experiments/tables.py writes it); without it the embedded accuracies of
 # the package analog-nasbench are used, and the report says so. IMAGES is a CIFAR-10 folder or .npz; digits without it.

@@ -20,33 +20,35 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["eznas_nasnet"]
+__all__ = ["eznas_nasnet", "register_program"]
 
 _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 
 
-def _program(name: str, text: str) -> None:
+def register_program(name: str, paper: str, text: str, reference: str = "") -> None:
+    """Register a program under a name; what it needs follows from the statistics that it reads."""
     needs = {"forward"}
     for statistic in statistics([parse(text)]):
         quantity, _, scenario = statistic.partition(".")
         needs |= {"backward"} if quantity.endswith("_grad") else set()
         needs |= {"noise"} if scenario in ("noise", "perturbed") else set()
         needs |= {"labels"} if scenario == "loss" else set()
-    MEASURES.register(Measure(name, _PAPER, text, frozenset(needs), program=text))
+    MEASURES.register(Measure(name, paper, text, frozenset(needs), program=text, reference=reference))
 
 
 # EZNAS-A as the released code computes it for every row of its tables. Its logdet is that of stacks of maps on the CUDA
 # of its time, where a singular map gave NaN, which the code turns into 0; torch on the CPU would say minus infinity.
-_program("eznas_a", "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
+register_program("eznas_a", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
 # as the paper's text says
-_program("eznas_a_paper", "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))")
+register_program("eznas_a_paper", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))")
 # as a later re-implementation reads it
-_program("eznas_a_weight_grad", "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.data)))))")
+register_program("eznas_a_weight_grad", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.data)))))")
 # the released code's "topprog"
-_program("eznas_top", "mean(square(abs(frobenius_norm(preact.noise))))")
+register_program("eznas_top", _PAPER, "mean(square(abs(frobenius_norm(preact.noise))))")
 # the released code's "pnas"
-_program(
+register_program(
     "eznas_pnas",
+    _PAPER,
     "mean(kl_div(normalize(normalize(normalize(act_grad.perturbed))), gt0(act_grad.data)))",
 )
 

@@ -59,8 +59,8 @@ class Measure:
 
 
 _MODULES = (
-    "az_nas", "complexity", "epe_nas", "fisher", "grad_norm", "gradsign", "grasp", "jacob_cov", "l2_norm", "meco",
-    "naswot", "near", "plain", "published", "snip", "swap", "synflow", "te_nas", "zen", "zico",
+    "az_nas", "complexity", "epe_nas", "evolved", "fisher", "grad_norm", "gradsign", "grasp", "jacob_cov", "l2_norm",
+    "meco", "naswot", "near", "plain", "published", "snip", "swap", "synflow", "te_nas", "zen", "zico",
 )  # fmt: skip
 
 

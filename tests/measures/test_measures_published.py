@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(2)), torch.arange(4), 10, "test")
-PROGRAMS = ["eznas_a", "eznas_a_paper", "eznas_a_weight_grad", "eznas_pnas", "eznas_top"]
+PROGRAMS = ["eznas_a", "eznas_a_paper", "eznas_a_weight_grad", "eznas_pnas", "eznas_top", "evolved_nb201"]
 
 
 @pytest.fixture
