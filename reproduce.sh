@@ -31,6 +31,6 @@ evolved)
 eznas_a)
     "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "$images" \
         ${table[@]+"${table[@]}"} \
-        --proxy eznas_a --proxy eznas_a_paper --proxy eznas_a_weight_grad --proxy params --proxy flops --proxy naswot
+        --proxy eznas_a_released --proxy eznas_a --proxy eznas_a_paper --proxy eznas_a_weight_grad --proxy params --proxy flops --proxy naswot
     ;;
 esac

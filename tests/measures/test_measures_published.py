@@ -15,6 +15,8 @@ from eznas.minibatch import Minibatch
 from eznas.networks import initialise
 from eznas.networks.nasbench201 import CellNetwork
 from eznas.programs import evaluate, parse
+from eznas.scoring import Proxy, score_network
+from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +100,7 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
 
 def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
-    published._program("of_the_loss", "sum(sum(weight_grad.loss))")
+    published.register_program("of_the_loss", "none", "sum(sum(weight_grad.loss))")
     published._program("of_the_weight", "sum(sum(weight))")
     assert MEASURES["of_the_loss"].needs == {"forward", "backward", "labels"}
     assert MEASURES["of_the_weight"].needs == {"forward"}
@@ -123,3 +125,29 @@ def test_a_measure_registers_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MEASURES["test_zero"] == Measure("test_zero", "", "0", frozenset({"labels"}), -1, zero)
     with pytest.raises(InputError, match="'test_zero' is registered already"):
         register(zero)
+
+
+CELLS = {"conv": "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|none~2|"}
+CELLS["none"] = CELLS["conv"].replace("nor_conv_3x3", "avg_pool_3x3")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_released_code_reads_other_convolutions_where_a_cell_has_none(cell: str) -> None:
+    space = SPACES["nasbench201"]
+    network = space.build(CELLS[cell], Fidelity("tiny", cells=1, channels=4, pixels=8), BATCH.classes)
+    initialise(network, 0)
+    quantity, names = "input_grad.data", None
+    if cell == "none":
+        # conv_a of the second block follows the first shortcut, which breaks its triple
+        quantity, names = "preact_grad.data", ["stem.conv", "body.1.conv_a.conv", "body.1.conv_b.conv"]
+        names += ["body.3.conv_b.conv"]
+    captured = capture(network, BATCH, [quantity], units="any" if names else "auto")
+    values = []
+    for group in captured.groups:
+        for index, tensor in zip(group.units, group.tensors[quantity], strict=True):
+            if names is None or captured.units[index].name in names:
+                determinant = torch.linalg.det(tensor.sign().double())
+                values.append(torch.sigmoid(torch.where(determinant > 0.5, determinant, 1.0).log()).norm().item())
+    assert names is None or len(values) == len(names)
+    (score,) = score_network([Proxy.of("eznas_a_released")], network, BATCH)
+    assert score.value == pytest.approx(sum(values) / len(values), rel=1e-4)
