@@ -19,7 +19,9 @@ class InputError(EznasError):
     """Something that the user gave cannot be used; command lines exit with code 2."""
 
 
-NETWORK_FAILURES = (EznasError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+NETWORK_FAILURES = (
+    EznasError, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 """What building or running somebody's network may raise, which costs that network its scores and nothing else."""
 
 

@@ -9,7 +9,7 @@ Three ways evaluate it on the same networks:
 - ``reference``: as the released EZNAS code does it: all its 22 statistics are captured anew for every individual.
 
 The last two are timed on a sample of the individuals and scaled up; what the sample gives must equal what the engine
-gives. The counts of nodes do not depend on the machine. Run it alone on a machine:
+gives to 1e-5. The counts of nodes do not depend on the machine. Run it alone on a machine:
 
     python perf/engine.py --json perf/engine.json
 """

@@ -69,10 +69,10 @@ def sigmoid(x: Tensor) -> Tensor:
     return x.sigmoid()
 
 
-@primitive(*keeping(_KINDS), formula="1 where x > 0, -1 where x < 0, else 0", domain="everywhere; 0 at NaN")
+@primitive(*keeping(_KINDS), formula="1 where x > 0, -1 where x < 0, else 0", domain="NaN at NaN")
 def sign(x: Tensor) -> Tensor:
     """Return the sign."""
-    return x.sign()
+    return x.sign().masked_fill_(x.isnan(), torch.nan)  # torch has 0 there
 
 
 @primitive(

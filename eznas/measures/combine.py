@@ -68,7 +68,8 @@ class Combination:
         directions: For each, 1 where more is better and -1 where less is.
         weights: For each, not negative; None for 1 each.
         ranges: For ``min_max``, for each the values, times its direction, that become 0 and 1; None for the least and
-            greatest of the networks at hand.
+            greatest of the networks at hand, among which a measure that is the same for all adds nothing. Where both
+            are one value, as where a measure was constant in training, what is added is the distance from it.
 
     Raises:
         InputError: The method is unknown, or the numbers of measures, directions, weights and ranges differ.
@@ -159,7 +160,7 @@ class Combination:
         if self.method != "min_max":
             return _TERMS[self.method](values)
         low, high = np.array(self.ranges).T if self.ranges else (values.min(1), values.max(1))
-        span = np.where(high > low, high - low, 1.0)  # a constant measure adds nothing
+        span = np.where(high > low, high - low, 1.0)  # a constant measure adds 0, or its distance from a given range
         return np.asarray((values - low[:, None]) / span[:, None], dtype=np.float64)
 
 

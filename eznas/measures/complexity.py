@@ -35,8 +35,9 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
     poolings and products of activations with each other, as in attention, are not. Batch normalisation's statistics
     need more than one image, so two are run where there are two.
     """
-    recorder = Recorder(network)
+    images, recorder = minibatch.images[:2], Recorder(network)
     with explained(), preserved(network), torch.no_grad():
-        watched_forward(network, minibatch.images[:2], recorder)
-    outputs = ((math.prod(layer.leaving.shape[1:]), math.prod(layer.weight.shape[1:])) for layer in recorder.layers)
-    return float(sum(numbers * products for numbers, products in outputs))
+        watched_forward(network, images, recorder)
+    # over all axes: windows and tokens may stand beside the images on the first
+    outputs = ((math.prod(layer.leaving.shape), math.prod(layer.weight.shape[1:])) for layer in recorder.layers)
+    return float(sum(numbers // len(images) * products for numbers, products in outputs))

@@ -17,7 +17,7 @@ from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.measures.blocks import Feature, features_recorded, main_features
 from eznas.measures.registry import UndefinedError
-from eznas.measures.watch import Watch, channels_first, layer_weights, named_weights
+from eznas.measures.watch import Watch, by_images, channels_first, layer_weights, named_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -112,6 +112,7 @@ class Evidence:
     Raises:
         InputError: A part is unknown.
         CaptureError: The network cannot be run.
+        UndefinedError: It gives logits, or gradients of images' loss, that are not finite.
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class Evidence:
         return [(found.activation, found.positive) for found in forward.watch.patterns if found.node in used]
 
     def outputs(self) -> list[Tensor]:
-        """Return what left each convolution, linear layer, normalisation and activation: ``b x c x *``."""
+        """Return what left each convolution, linear layer, normalisation and activation: ``n x c x *``."""
         return [out.channels_first() for out in self._forward().watch.outputs]
 
     def features(self) -> list[Feature]:
@@ -205,13 +206,18 @@ class Evidence:
         ]
 
     def layer_gradients(self) -> list[LayerGradient]:
-        """Return what left each layer's runs and the gradients of the loss."""
-        found = []
+        """Return what left each layer's runs and the gradients of the loss.
+
+        Raises:
+            UndefinedError: A layer's first axis is not that of the images.
+        """
+        found, images = [], len(self.minibatch)
         for layer, gradient in zip(self._forward().watch.layers, self._loss_gradients()[1], strict=True):
             out = layer.leaving.value
             filled = torch.zeros_like(out) if gradient is None else gradient.detach()
             products = int(torch.Size(layer.weight.shape[1:]).numel())
-            found.append(LayerGradient(channels_first(layer, out), channels_first(layer, filled), products))
+            out, filled = (by_images(channels_first(one, last=layer.linear), images) for one in (out, filled))
+            found.append(LayerGradient(out, filled, products))
         return found
 
     def curvature(self) -> list[Tensor]:
@@ -277,12 +283,15 @@ class Evidence:
         """Return what left each layer, normalisation and activation for one image of noise: ``c x *``.
 
         A second image runs along, without which batch normalisation has no statistics of single numbers.
+
+        Raises:
+            UndefinedError: A layer's first axis is not that of the images.
         """
 
         def compute() -> list[Tensor]:
             with torch.no_grad():
                 forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), frozenset({"outputs"}))
-            return [out.channels_first()[0] for out in forward.watch.outputs]
+            return [by_images(out.channels_first(), len(forward.images))[0] for out in forward.watch.outputs]
 
         return self._once("noise_outputs", compute)
 
@@ -339,6 +348,7 @@ class Evidence:
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):  # noqa: PLR2004
             got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise RecordError(f"the network must return one tensor of {len(images)} x classes logits; got {got}")
+        _check_finite("the network's logits", [logits])
         weights: dict[int, tuple[Any, Tensor]] = {}
         for layer in watch.layers:
             if layer.weight.edge is not None:
@@ -367,6 +377,7 @@ class Evidence:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
         forward = self._run(self.minibatch.images[some], frozenset({"weight_gradients"}))
         found = self._differentiate(self._loss(forward.logits, self.minibatch.labels[some]), forward.weights)
+        _check_finite("the gradients of the loss", [one for one in found if one is not None])
         return [
             torch.zeros_like(value) if one is None else one for value, one in zip(forward.values, found, strict=True)
         ]
@@ -377,6 +388,12 @@ class Evidence:
         if not edges or not number.requires_grad:
             return (None,) * len(edges)
         return torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
+
+
+def _check_finite(what: str, tensors: Iterable[Tensor]) -> None:
+    """Raise where NaN or an infinity came out, which counts and signs would hide."""
+    if not all(bool(one.isfinite().all()) for one in tensors):
+        raise UndefinedError(f"{what} must be finite; the network computes NaN or an infinity")
 
 
 def _reachable(root: Any) -> set[Any]:

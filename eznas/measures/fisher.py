@@ -34,7 +34,11 @@ def fisher(seen: Evidence) -> float:
     """Return the Fisher information of the layers' channels, each counted once for each of its weights.
 
     That is how zero-cost-nas spreads a channel over its parameters. The channels of a linear layer are its last axis,
-    whatever stands between that and the images.
+    whatever stands between that and the images. Where windows or tokens stand in a row on the axis of the images, those
+    of an image are its space.
+
+    Raises:
+        UndefinedError: A layer's first axis is not that of the images.
     """
     total = 0.0
     for layer in seen.layer_gradients():

@@ -36,6 +36,7 @@ def gradsign(seen: Evidence) -> float:
 
     Raises:
         NoUnitsError: The network has no convolution or linear layer.
+        UndefinedError: A gradient is not finite, which has no sign.
     """
     totals: list[Tensor] = []
 

@@ -38,6 +38,7 @@ def meco(seen: Evidence) -> float:
 
     Raises:
         NoUnitsError: The network has no maps or tokens.
+        UndefinedError: A layer's first axis is not that of the images.
     """
     found = [_least(out.flatten(1)) for out in seen.noise_outputs() if out.dim() > 1]
     if not found:

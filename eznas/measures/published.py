@@ -16,7 +16,7 @@ from eznas.programs import parse, statistics
 from primitives.elementwise import safe_log
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from eznas.minibatch import Minibatch
 
@@ -63,8 +63,8 @@ def eznas_nasnet(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the released code's "nasnet" program.
 
     It adds what leaves a unit to what enters it, which a typed program cannot say. Units whose two shapes
-    differ are left out, as in the released code; the score is NaN where they all do. Its logarithm of what is
-    not positive is 0, which is not below zero: ``safe_log``.
+    differ are left out, as in the released code; the score is NaN where they all do, and where a unit holds NaN. Its
+    logarithm of what is not positive is 0, which is not below zero: ``safe_log``.
 
     Raises:
         NoUnitsError: The network has no units.
@@ -75,8 +75,9 @@ def eznas_nasnet(network: nn.Module, minibatch: Minibatch) -> float:
     for group in captured.groups:
         act, entering = group.tensors["act.perturbed"], group.tensors["input.noise"]
         if act[0].shape == entering[0].shape:
-            norms += [
-                float((safe_log(after + safe_log(before)) < 0).sum()) ** 0.5
-                for after, before in zip(act, entering, strict=True)
-            ]
+            norms += [_norm(safe_log(after + safe_log(before))) for after, before in zip(act, entering, strict=True)]
     return sum(norms) / len(norms) if norms else math.nan
+
+
+def _norm(logs: Tensor) -> float:
+    return math.nan if bool(logs.isnan().any()) else float((logs < 0).sum()) ** 0.5

@@ -6,7 +6,10 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
+import torch
+
 from eznas.capture import NoUnitsError, explained
+from eznas.capture.preserve import device_of
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures.evidence import Evidence
 from eznas.measures.registry import MEASURES, Measure, UndefinedError
@@ -16,7 +19,6 @@ from eznas.scores import Score, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import torch
     from torch import Tensor, nn
 
     from eznas.minibatch import Minibatch
@@ -60,8 +62,6 @@ def score_measures(
         minibatch: On any device.
         loss: Maps logits and labels to the loss of those measures that share passes; None for the cross-entropy.
     """
-    from eznas.capture.preserve import device_of
-
     minibatch = minibatch.to(device_of(network))
     programs = [record for record in records if record.program]
     found = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
@@ -70,15 +70,8 @@ def score_measures(
         found |= {record.name: score for record, score in zip(programs, scores, strict=True)}
     for record in records:
         if record.function is not None and record.shared is None:
-            found[record.name] = _alone(record, network, minibatch)
-    return found | _shared([record for record in records if record.shared], network, minibatch, loss)
-
-
-def _alone(record: Measure, network: nn.Module, minibatch: Minibatch) -> Score:
-    function = record.function
-    if function is None:
-        raise ValueError(f"measure {record.name} is a program and has no function")
-    return _score(record, lambda: function(network, minibatch))
+            found[record.name] = _score(record, record.function, network, minibatch)
+    return found | _shared(records, network, minibatch, loss)
 
 
 def _shared(
@@ -87,28 +80,27 @@ def _shared(
     minibatch: Minibatch,
     loss: Callable[[Tensor, Tensor], Tensor] | None,
 ) -> dict[str, Score]:
-    if not records:
+    pairs = [(record, record.shared) for record in records if record.shared is not None]
+    if not pairs:
         return {}
     # those that read the same stand together, so that what was read can be freed early
-    records = sorted(records, key=lambda record: sorted(record.reads))
-    parts = frozenset[str]().union(*(record.reads for record in records))
+    pairs.sort(key=lambda pair: sorted(pair[0].reads))
+    parts = frozenset[str]().union(*(record.reads for record, _ in pairs))
     found: dict[str, Score] = {}
     try:
         with Evidence(network, minibatch, parts, loss) as seen:
-            for index, record in enumerate(records):
-                shared = record.shared
-                if shared is not None:
-                    found[record.name] = _score(record, lambda shared=shared: shared(seen))  # type: ignore[misc]
-                seen.forget(frozenset[str]().union(*(later.reads for later in records[index + 1 :])))
+            for index, (record, shared) in enumerate(pairs):
+                found[record.name] = _score(record, shared, seen)
+                seen.forget(frozenset[str]().union(*(later.reads for later, _ in pairs[index + 1 :])))
     except NETWORK_FAILURES as error:
-        return {record.name: _failure(error) for record in records}
+        return {record.name: _failure(error) for record, _ in pairs}
     return found
 
 
-def _score(record: Measure, compute: Callable[[], float]) -> Score:
+def _score(record: Measure, compute: Callable[..., float], *args: object) -> Score:
     try:
         with explained():
-            value = float(compute())
+            value = float(compute(*args))
         if math.isfinite(value):
             return Score(value)
         return Score.failed(Status.NON_FINITE, f"the value is {value}, of: {record.formula}")
@@ -132,8 +124,6 @@ def moved(network: nn.Module, device: torch.device | str) -> Iterator[None]:
         network: The network.
         device: ``"auto"`` for where it is.
     """
-    import torch
-
     if device == "auto":
         yield
         return

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.record import Layer, Recorded, Recorder, argument
+from eznas.capture.record import Recorded, Recorder, argument
+from eznas.measures.registry import UndefinedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["Output", "Pattern", "Watch", "channels_first", "layer_weights", "named_weights"]
+__all__ = ["Output", "Pattern", "Watch", "by_images", "channels_first", "layer_weights", "named_weights"]
 
 _SWITCHES = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # of which every value is positive
 
@@ -45,9 +46,8 @@ class Output:
     channels_last: bool
 
     def channels_first(self) -> Tensor:
-        """Return the value as ``b x c x *``."""
-        value: Tensor = self.recorded.value
-        return value.movedim(-1, 1) if self.channels_last and value.dim() > 1 else value
+        """Return the value as ``n x c x *``; see ``channels_first``."""
+        return channels_first(self.recorded.value, last=self.channels_last)
 
 
 class Watch(Recorder):
@@ -127,6 +127,27 @@ def named_weights(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for name, parameter in network.named_parameters() if "weight" in name]
 
 
-def channels_first(layer: Layer, tensor: Tensor) -> Tensor:
-    """Return what leaves a layer, ``b x c x *`` or for a linear layer ``b x * x c``, as ``b x c x *``."""
-    return tensor.movedim(-1, 1) if layer.linear else tensor
+def channels_first(tensor: Tensor, *, last: bool) -> Tensor:
+    """Return what leaves a layer, ``n x c x *``, or where its channels are the last axis ``n x * x c``, as the former.
+
+    Raises:
+        UndefinedError: It is a single number or vector.
+    """
+    if tensor.dim() < 2:  # noqa: PLR2004
+        raise UndefinedError(
+            f"what leaves a layer must have images and channels; it has the shape {tuple(tensor.shape)}"
+        )
+    return tensor.movedim(-1, 1) if last else tensor
+
+
+def by_images(tensor: Tensor, images: int) -> Tensor:
+    """Return ``n x c x *`` as ``images x c x *``, where windows or tokens of an image stand in a row on the first axis.
+
+    Raises:
+        UndefinedError: The first axis cannot be that of the images.
+    """
+    if len(tensor) % images:
+        raise UndefinedError(
+            f"what leaves a layer must have the {images} images on its first axis; it has {len(tensor)} entries there"
+        )
+    return tensor if len(tensor) == images else tensor.reshape(images, -1, *tensor.shape[1:]).movedim(1, 2)

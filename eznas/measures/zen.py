@@ -38,8 +38,8 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the Zen-score, in float64 and in logarithms.
 
     The maps are the last that have more than one position, or else what enters the last linear layer. As in the
-    released code skip connections stay, though the paper removes them; the variances are those of the two inputs'
-    batches, where the released code reads running averages that hold a fifth of them. The weights are not the
+    released code skip connections stay, though the paper removes them; the variances are those of the first input's
+    batch, where the released code reads running averages, of which both batches are a fifth. The weights are not the
     network's: they come from the seed of the minibatch and the name of each.
 
     Raises:

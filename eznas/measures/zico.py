@@ -32,7 +32,7 @@ def zico(seen: Evidence) -> float:
     population. A layer without a gradient has no part in the sum, as in the released code.
 
     Raises:
-        UndefinedError: No layer has gradients that vary.
+        UndefinedError: No layer has gradients that vary, or one has gradients that are not finite.
     """
     total, layers = 0.0, 0
     for first, second in zip(*seen.halves(), strict=True):

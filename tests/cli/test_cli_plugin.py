@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,3 +89,25 @@ def test_what_is_no_plugin(own: Path, text: str | None, message: str) -> None:
         load_plugin(own)
     result = CliRunner().invoke(score.main, ["--plugin", str(own), "--list"])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("text", [PLUGIN + "\nassert False, 'not yet'\n", "import dataclasses\n"])
+def test_a_plugin_that_fails_leaves_no_trace(own: Path, text: str) -> None:
+    own.write_text(text, encoding="utf-8")
+    measures, modules = dict(MEASURES), set(sys.modules)
+    with pytest.raises(InputError):
+        load_plugin(own)
+    assert dict(MEASURES) == measures
+    assert set(sys.modules) == modules
+    own.write_text(PLUGIN, encoding="utf-8")
+    assert load_plugin(own) == ("own_count", "own_depth")
+
+
+def test_plugins_of_one_name_do_not_clash(own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / own.name
+    other.parent.mkdir()
+    other.write_text(PLUGIN.replace("own_", "other_"), encoding="utf-8")
+    assert load_plugin(own) + load_plugin(other) == ("own_count", "own_depth", "other_count", "other_depth")
+    modules = {getattr(MEASURES[name].shared, "__module__", "") for name in ("own_count", "other_count")}
+    assert len(modules) == 2
+    assert modules <= set(sys.modules)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,13 @@ def test_ranks_by_hand() -> None:
 def test_scaled_sums_by_hand() -> None:
     expected = [0, 0.6 + 0.4 / 3 + 0.5, 0.3 + 0.4 + 1]
     assert combination("min_max", (0.6, 0.4, 1)).scores(VALUES) == pytest.approx(expected)
+
+
+def test_constant_measures_add_nothing_or_their_distance_from_a_given_range() -> None:
+    values = np.array([[2.0, 2], [5, 5]])
+    two = Combination("test", "min_max", ("snip", "synflow"), (1, 1))
+    assert two.scores(values).tolist() == [0, 0]
+    assert replace(two, ranges=((2, 2), (1, 9))).scores(values + 3).tolist() == [3 + 7 / 8] * 2
 
 
 def test_votes_by_hand() -> None:

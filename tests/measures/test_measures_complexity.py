@@ -5,8 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from eznas.measures.complexity import flops, params
+from eznas.measures.together import measure
 from eznas.minibatch import Minibatch
+from eznas.networks import construct
 from eznas.networks.nasbench201 import CellNetwork
+from eznas.scores import Status
 
 
 def batch(*shape: int) -> Minibatch:
@@ -20,6 +23,63 @@ def test_a_convolution_and_a_linear_layer_by_hand() -> None:
     )  # fmt: skip
     assert params(network, batch(2, 3, 8, 8)) == (3 * 9 * 8 + 8) + 16 + 4 * 6 + 70
     assert flops(network, batch(2, 3, 8, 8)) == 16 * 8 * 27 + 16 * 6 * 4 + 60
+
+
+class Windowed(nn.Module):
+    """Runs a linear layer on the four rows of each image of 4 x 4, folded into the axis of the images or not."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.order, self.linear, self.head = order, nn.Linear(4, 6), nn.Linear(6, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x[:, 0]
+        if self.order == "tokens first":
+            mixed = self.linear(rows.transpose(0, 1)).transpose(0, 1)
+        elif self.order == "folded":
+            mixed = self.linear(rows.flatten(0, 1)).unflatten(0, (len(x), 4))
+        else:
+            mixed = self.linear(rows)
+        out: Tensor = self.head(mixed.mean(1))
+        return out
+
+
+@pytest.mark.parametrize("order", ["as they are", "folded", "tokens first"])
+@pytest.mark.parametrize("images", [1, 3])
+def test_positions_beside_the_images_count_once(order: str, images: int) -> None:
+    assert flops(Windowed(order), batch(images, 1, 4, 4)) == 4 * 24 + 60
+
+
+def test_measures_of_images_take_folded_positions_for_space() -> None:
+    images = torch.randn((3, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    minibatch = Minibatch(images, torch.tensor([0, 1, 2]), 10, "test")
+    plain, folded, strange = (
+        construct(lambda order=order: Windowed(order)) for order in ("", "folded", "tokens first")
+    )
+    names = ["fisher", "meco", "near"]
+    expected, found = measure(plain, minibatch, names), measure(folded, minibatch, names)
+    for name in names:
+        assert found[name].value == pytest.approx(expected[name].value, rel=1e-5), name
+    # four tokens cannot be three images, but near reads all positions alike
+    other = measure(strange, minibatch, names)
+    assert other["near"].value == pytest.approx(expected["near"].value, rel=1e-5)
+    assert other["fisher"].status is Status.NON_FINITE
+    assert "must have the 3 images on its first axis; it has 4 entries" in other["fisher"].detail
+
+
+def test_an_activation_of_a_single_number_has_no_channels() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate, self.head = nn.Parameter(torch.tensor(1.0)), nn.Linear(4, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(x.flatten(1)) * self.gate.sigmoid()
+            return out
+
+    score = measure(Gated(), batch(2, 1, 2, 2), ["near"])["near"]
+    assert score.status is Status.NON_FINITE
+    assert "must have images and channels; it has the shape ()" in score.detail
 
 
 def test_only_trainable_parameters_count() -> None:

@@ -96,6 +96,10 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
     captured = Capture((), (), (ShapeGroup((0,), tensors),), {})
     monkeypatch.setattr(published, "capture", lambda *_: captured)
     assert eznas_nasnet(network, BATCH) == 2.0
+    for name in ("act.perturbed", "input.noise"):
+        spoilt = tensors | {name: [torch.where(torch.arange(8) == 3, torch.nan, tensors[name][0])]}
+        captured = Capture((), (), (ShapeGroup((0,), spoilt),), {})
+        assert math.isnan(eznas_nasnet(network, BATCH))
 
 
 def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
