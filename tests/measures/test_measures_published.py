@@ -105,7 +105,7 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
 def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
     published.register_program("of_the_loss", "none", "sum(sum(weight_grad.loss))")
-    published._program("of_the_weight", "sum(sum(weight))")
+    published.register_program("of_the_weight", "none", "sum(sum(weight))")
     assert MEASURES["of_the_loss"].needs == {"forward", "backward", "labels"}
     assert MEASURES["of_the_weight"].needs == {"forward"}
     assert MEASURES["eznas_pnas"].needs == {"forward", "backward", "noise"}
