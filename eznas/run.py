@@ -169,6 +169,10 @@ class RunDirectory:
         """Add facts to the manifest, such as the resolved device and the digests of the data."""
         self.write_json("manifest.json", {**self.manifest(), **facts})
 
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace ``config.toml``."""
+        self.write_text("config.toml", tomli_w.dumps(dict(config)))
+
     def write_text(self, name: str, text: str, *, backup: bool = False) -> None:
         """Replace a file as a whole.
 

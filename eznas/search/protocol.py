@@ -1,6 +1,6 @@
 """The one protocol of every search algorithm: it is asked for an architecture, and told what came of it.
 
-An algorithm keeps no budget, computes no score and knows no accuracy but what the signal tells it. The loop does all that, so an algorithm
+An algorithm keeps no budget, computes no score and knows no accuracy but the signal's. The loop does all that, so one
 that is written for a table also runs on networks that were never trained. The contract, which
 ``eznas.testing.searchers`` checks:
 

@@ -53,9 +53,7 @@ _LARGEST = 1e100
 
 
 def number(value: object) -> float | None:
-    """Return the number that a file holds, also one of numpy's; None where it holds something else, or none that is
-    finite.
-    """
+    """Return the finite number that a file holds, also one of numpy's; None where it holds something else."""
     match value:
         case bool():
             return None
