@@ -7,6 +7,7 @@ same seed. Networks that were scored are in the journal too, so that doing it ag
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Proxy
     from eznas.search.options import Options
     from eznas.search.setting import Setting
-    from eznas.search.signals import Observation
+    from eznas.search.signals import Live, Observation
 
 __all__ = ["one_run", "run_campaign", "summarise"]
 
@@ -61,19 +62,15 @@ def run_campaign(
         InputError: See ``make_setting``; or the directory's runs were made from other data; or a search that it is
             compared with is of something else.
     """
-    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status))
+    journal = directory.journal()
+    restore = partial(_remember, [entry for entry in journal if entry["event"] == "score"])
+    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status), restore=restore)
     for name, facts in beside.items():
         _check_alike(name, facts, setting.facts)
     _check_data(directory, setting.data)
     directory.record(data=dict(setting.data))
     directory.write_config(options.as_toml())  # with the number of runs that was asked for last
-    done: dict[int, dict[str, Any]] = {}
-    for entry in directory.journal():
-        if entry["event"] == "run":
-            done[entry["run"]] = entry["result"]
-        elif entry["event"] == "score" and entry["signal"] in setting.live:
-            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
-            setting.live[entry["signal"]].remember(entry["architecture"], score, entry["seconds"])
+    done: dict[int, dict[str, Any]] = {entry["run"]: entry["result"] for entry in journal if entry["event"] == "run"}
     missing = [run for run in range(options.runs) if run not in done]
     for _ in range(options.runs - len(missing)):
         advance()
@@ -128,6 +125,14 @@ def summarise(runs: Sequence[dict[str, Any]], facts: Any) -> dict[str, Any]:
         "seconds_mean": _mean(runs, "seconds") if facts["timed"] else None,
         "scored_mean": _mean(runs, "scored"),
     }
+
+
+def _remember(entries: Sequence[Mapping[str, Any]], name: str, live: Live) -> None:
+    """Give a signal the scores that the journal holds of it."""
+    for entry in entries:
+        if entry["signal"] == name:
+            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
+            live.remember(entry["architecture"], score, entry["seconds"])
 
 
 def _check_alike(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

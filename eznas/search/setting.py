@@ -75,6 +75,7 @@ def make_setting(
     *,
     workers: int = 1,
     record: Callable[[str, str, Observation], None] = lambda _name, _architecture, _observation: None,
+    restore: Callable[[str, Live], None] = lambda _name, _live: None,
 ) -> Setting:
     """Resolve every name and check that the options fit together.
 
@@ -83,6 +84,7 @@ def make_setting(
         resolve: Reads a measure's name, a program, or a file.
         workers: Processes that score networks.
         record: Is told of every network that is scored: the signal as it was asked for, architecture, observation.
+        restore: Is given every signal that runs networks before it is asked for anything, to remember what it gave.
 
     Raises:
         InputError: A name is unknown, a file is faulty, or options contradict each other.
@@ -92,7 +94,7 @@ def make_setting(
         SURROGATES[options.surrogate]  # an unknown one is refused before anything is computed
     if not options.signal:
         raise InputError("there must be a signal to climb; give --signal")
-    sources = _Sources(options, resolve, workers, record)
+    sources = _Sources(options, resolve, workers, record, restore)
     signals, proxies = _named_signals(options, algorithm, sources)
     domain = Domain(sources.space, sources.architectures())
     proxy_names = options.proxy or options.signal
@@ -181,11 +183,13 @@ class _Sources:
         resolve: Callable[[str], Proxy],
         workers: int,
         record: Callable[[str, str, Observation], None],
+        restore: Callable[[str, Live], None],
     ) -> None:
         self._options = options
         self._resolve = resolve
         self._workers = workers
         self._record = record
+        self._restore = restore
         benchmark = options.space in BENCHMARKS
         self.space = SPACES[BENCHMARKS[options.space].space if benchmark else options.space]
         self.table = _table(options, self.space)
@@ -213,6 +217,7 @@ class _Sources:
             return self.files[name]
         if name not in self.live:
             self.live[name] = self._run(name)
+            self._restore(name, self.live[name])
         return self.live[name]
 
     def architectures(self) -> list[str] | None:

@@ -229,7 +229,7 @@ def test_every_algorithm_searches_a_table(options: Options) -> None:
         ({"signal": ("params",), "epochs": 3.0}, "--epochs must have a signal that is trained"),
         ({"signal": ("fifty",), "seconds": 3.0}, "--seconds must have a signal whose seconds are known"),
         ({"queries": None}, "a budget must have queries, seconds or epochs"),
-        ({"space": "nasbench102"}, "did you mean 'nasbench201'"),
+        ({"space": "nasbench102"}, "did you mean 'nasbench[12]01'"),
         ({"table": "none", "target": "valid12"}, "--target valid12 is a column of a table, and there is none"),
         ({"scores": ("TWICE", "TWICE")}, "'fifty' is the name of another signal already"),
         ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),
