@@ -120,7 +120,8 @@ class _Verified:
     "json_file",
     metavar="FILE",
     type=Path,
-    help="File for the correlations; its seconds are those of all proxies together.",
+    help="File for the correlations; its seconds are those of all proxies together on the n_scored_now networks that "
+    "were not in the file of --resume.",
 )
 @click.option(
     "--csv",
@@ -324,7 +325,7 @@ def _score(
     scores = tuple(tuple(columns[architecture][row] for architecture in accuracies) for row in range(len(proxies)))
     if rows is not None:
         rows.finish([(one, accuracy, columns[one]) for one, accuracy in accuracies.items()])
-    return ScoreMatrix(tuple(proxies), tuple(accuracies), scores, found.seconds)
+    return ScoreMatrix(tuple(proxies), tuple(accuracies), scores, found.seconds)  # seconds of what was scored now
 
 
 def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
@@ -348,7 +349,8 @@ def _records(verified: _Verified, command: str) -> list[dict[str, Any]]:
                 "tau_high": found.tau_high,
                 "rho": found.rho,
                 "pearson": found.pearson,
-                "seconds": sum(verified.matrix.seconds),
+                "seconds": sum(verified.matrix.seconds) if verified.matrix.seconds else None,
+                "n_scored_now": len(verified.matrix.seconds),
                 **verified.facts,
                 "table": verified.table.source,
                 "table_sha256": verified.table.digest,

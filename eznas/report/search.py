@@ -41,9 +41,10 @@ class Curves:
         label: What legends call it.
         facts: What ``results.json`` says of it.
         summary: Its summary over runs.
-        found: ``r`` runs; of each the best accuracy after each query, or the signal where there are no accuracies.
+        found: ``r`` runs; of each the best accuracy after each query, or the signal where there are no accuracies, its
+            negative where less is better.
         seconds: ``r`` runs; of each the seconds after each query.
-        front: The looks of all runs that no other look beats in both value and cost, by cost.
+        front: The looks of all runs that no other look beats in both signal and cost, by cost; negative as above.
     """
 
     label: str
@@ -56,7 +57,12 @@ class Curves:
     @property
     def what(self) -> str:
         """What is found: which accuracy, or the signal."""
-        return str(self.facts["target"] or "the signal")
+        return str(self.facts["target"] or self.climbed)
+
+    @property
+    def climbed(self) -> str:
+        """What is climbed: the signal, or its negative where less is better."""
+        return "the signal" if self.facts.get("direction", 1) > 0 else "the negative of the signal"
 
     def by_queries(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return ``1 ... q`` and ``r x q`` of the best so far; a run that ended early keeps its last value."""
@@ -87,13 +93,16 @@ def read_curves(directory: RunDirectory) -> Curves:
         raise InputError(f"{directory.path}/results.json must be one of eznas.search, with facts, summary and runs")
     steps = [run["steps"] for run in read["runs"]]
     known = read["facts"]["target"] is not None
+    sign = read["facts"].get("direction", 1)
     return Curves(
         label=read["facts"]["label"],
         facts=read["facts"],
         summary=read["summary"],
-        found=[_column(one["best_accuracy"] if known else one["best_value"]) for one in steps],
+        found=[_column(one["best_accuracy"]) if known else sign * _column(one["best_value"]) for one in steps],
         seconds=[_column(one["seconds"]) for one in steps],
-        front=_front([pair for one in steps for pair in zip(one["cost"], one["value"], strict=True)]),
+        front=_front(
+            [pair for one in steps for pair in zip(one["cost"], (sign * _column(one["value"])).tolist(), strict=True)]
+        ),
     )
 
 
@@ -123,7 +132,7 @@ def curves_figure(searches: Sequence[Curves], *, seconds: bool) -> Figure:
     if seconds:
         axes.set_xscale("log")
     axes.set_xlabel("seconds of training and scoring" if seconds else "queries")
-    what = "accuracy of the best so far" if searches[0].facts["target"] else "best value so far"
+    what = "accuracy of the best so far" if searches[0].facts["target"] else f"{searches[0].climbed}, best so far"
     axes.set_ylabel(f"{what}: median, quartiles", fontsize=9)
     plain(axes)
     return made
@@ -139,7 +148,7 @@ def front_figure(searches: Sequence[Curves], cost: str) -> Figure:
             axes.step(costs, values, where="post", marker="o", markersize=3, linewidth=1.2,
                       color=_COLOURS[index % len(_COLOURS)], label=one.label)  # fmt: skip
     axes.set_xlabel(cost)
-    axes.set_ylabel("the signal")
+    axes.set_ylabel(searches[0].climbed)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     plain(axes)
     return made
@@ -243,9 +252,9 @@ def _quartiles(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(ordered), ordered, np.nan)
 
 
-def _front(looks: Sequence[tuple[float | None, float | None]]) -> list[tuple[float, float]]:
+def _front(looks: Sequence[tuple[float | None, float]]) -> list[tuple[float, float]]:
     front: list[tuple[float, float]] = []
-    known = {(cost, value) for cost, value in looks if cost is not None and value is not None}
+    known = {(cost, value) for cost, value in looks if cost is not None and not np.isnan(value)}
     for cost, value in sorted(known, key=lambda look: (look[0], -look[1])):
         if not front or value > front[-1][1]:
             front.append((cost, value))

@@ -69,7 +69,7 @@ class ScoreMatrix:
         proxies: The proxies.
         architectures: The networks.
         scores: ``p`` rows of ``n`` scores.
-        seconds: For each network, the seconds that building and scoring it took.
+        seconds: For each network that was scored now, the seconds that building and scoring it took.
     """
 
     proxies: tuple[Proxy, ...]

@@ -26,8 +26,9 @@ _EPILOG = """\b
 What the words mean:
   A query looks at one architecture by the signal, which is what the search climbs: an accuracy of the table, which
   costs the seconds of its training, or a proxy, which costs the seconds of its score. Warm-up and move are led by
-  --proxy, or by the signal itself where none is given; their scores cost seconds, and no queries. The algorithm never
-  sees the accuracy that is reported: it is that of the architecture which the signal likes best, by --target.
+  --proxy, or by the signal itself where none is given; their scores cost seconds, and no queries. Reported is the
+  accuracy, by --target, of the architecture that the signal likes best. Where the signal is another, the algorithm
+  never sees that accuracy; where it is the same, as without --signal, what is reported is what was climbed.
 \b
 Algorithms:
   random              draws uniformly, each architecture once; with warm-up, takes its best in order
@@ -93,7 +94,7 @@ def _option(name: str, group: str, metavar: str, text: str, **facts: Any) -> Opt
 
 _COUNT = click.IntRange(min=0)
 _OPTIONS: list[click.Parameter] = [
-    _option("--space", "Data", "NAME", "Search space."),
+    _option("--space", "Data", "NAME", "Benchmark, or search space with a --table or none."),
     _option("--dataset", "Data", "NAME", "Data set of the accuracies."),
     _option(
         "--table", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none for networks without."
@@ -244,6 +245,7 @@ def _search(
                 workers=worker_count(workers),
                 advance=progress.advance,
                 status=progress.status,
+                beside={str(other.path): read.facts for other, read in zip(others, beside, strict=True)},
             )
     except InputError:
         if fresh:
@@ -255,6 +257,8 @@ def _search(
         shown: Mapping[str, Any] = {name: results[name] for name in ("facts", "summary")}
         print_json({**shown, "directory": str(directory.path), "command": line})
         return
+    if results["facts"]["signal_is_target"]:
+        click.echo("the signal is the accuracy that is reported: the search climbed what it is judged by")
     print_table(f"{options.space}, {searches[0].what}", COLUMNS, search_rows(searches))
     click.echo(f"written to {directory.path}")
 

@@ -7,11 +7,14 @@ same seed. Networks that were scored are in the journal too, so that doing it ag
 from __future__ import annotations
 
 import json
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 
+from eznas.errors import InputError
 from eznas.scores import Score, Status
 from eznas.search.guide import Guide
 from eznas.search.loop import search
@@ -20,13 +23,13 @@ from eznas.search.setting import make_setting
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from eznas.run import RunDirectory
     from eznas.scoring import Proxy
     from eznas.search.options import Options
     from eznas.search.setting import Setting
-    from eznas.search.signals import Observation
+    from eznas.search.signals import Live, Observation
 
 __all__ = ["one_run", "run_campaign", "summarise"]
 
@@ -39,6 +42,7 @@ def run_campaign(
     workers: int = 1,
     advance: Callable[[], None] = lambda: None,
     status: Callable[[str], None] = lambda _text: None,
+    beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Do all runs that the journal does not hold yet, and write ``results.json``.
 
@@ -49,22 +53,24 @@ def run_campaign(
         workers: Processes: over runs where all scores are known, over networks where they have to be computed.
         advance: Is called after each run, also those that the journal holds.
         status: Is told how many networks were scored.
+        beside: The facts of searches that this one is compared with, by what messages call them.
 
     Returns:
         What ``results.json`` holds: ``facts``, ``summary`` and ``runs``.
 
     Raises:
-        InputError: See ``make_setting``.
+        InputError: See ``make_setting``; or the directory's runs were made from other data; or a search that it is
+            compared with is of something else.
     """
-    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status))
-    directory.record(data={"table": setting.facts["table"], "table_sha256": setting.facts["table_sha256"]})
-    done: dict[int, dict[str, Any]] = {}
-    for entry in directory.journal():
-        if entry["event"] == "run":
-            done[entry["run"]] = entry["result"]
-        elif entry["event"] == "score" and entry["signal"] in setting.live:
-            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
-            setting.live[entry["signal"]].remember(entry["architecture"], score, entry["seconds"])
+    journal = directory.journal()
+    restore = partial(_remember, [entry for entry in journal if entry["event"] == "score"])
+    setting = make_setting(options, resolve, workers=workers, record=_Kept(directory, status), restore=restore)
+    for name, facts in beside.items():
+        _check_alike(name, facts, setting.facts)
+    _check_data(directory, setting.data)
+    directory.record(data=dict(setting.data))
+    directory.write_config(options.as_toml())  # with the number of runs that was asked for last
+    done: dict[int, dict[str, Any]] = {entry["run"]: entry["result"] for entry in journal if entry["event"] == "run"}
     missing = [run for run in range(options.runs) if run not in done]
     for _ in range(options.runs - len(missing)):
         advance()
@@ -119,6 +125,35 @@ def summarise(runs: Sequence[dict[str, Any]], facts: Any) -> dict[str, Any]:
         "seconds_mean": _mean(runs, "seconds") if facts["timed"] else None,
         "scored_mean": _mean(runs, "scored"),
     }
+
+
+def _remember(entries: Sequence[Mapping[str, Any]], name: str, live: Live) -> None:
+    """Give a signal the scores that the journal holds of it."""
+    for entry in entries:
+        if entry["signal"] == name:
+            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
+            live.remember(entry["architecture"], score, entry["seconds"])
+
+
+def _check_alike(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuse to compare what was found in another space, or by another accuracy."""
+    for fact in ("space", "target", "table_sha256"):
+        if theirs.get(fact) != ours[fact]:
+            raise InputError(
+                f"{name} must be a search of the same space, table and target to be compared with; "
+                f"its {fact} is {theirs.get(fact)}, here it is {ours[fact]}"
+            )
+
+
+def _check_data(directory: RunDirectory, data: Mapping[str, Any]) -> None:
+    """Refuse to go on with runs that were made from other data; a table may have moved."""
+    before = directory.manifest()["data"]
+    for name in data:
+        if name != "table" and name in before and before[name] != data[name]:
+            raise InputError(
+                f"{directory.path} must be gone on with from the same {name}: it was begun with {before[name]}, "
+                f"now there is {data[name]}; begin a new search"
+            )
 
 
 def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:

@@ -89,6 +89,7 @@ class Combined:
             raise InputError(f"there must be one weight a signal, none negative, not all 0; got {given.tolist()}")
         self.name = f"{rule}({', '.join(part.name for part in parts)})"
         self.epochs = sum(part.epochs for part in parts)
+        self.direction = 1
         self.timed = all(part.timed for part in parts)
         self._parts = tuple(parts)
         self._known: dict[str, Observation] = {}

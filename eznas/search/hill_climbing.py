@@ -27,7 +27,7 @@ class HillClimbing(Searcher):
             if self._left:
                 return Proposal(self.task.guide.pick(self._left))
             self._step(self._here)
-        start = self._start()
+        start = self.start(self._known)
         return None if start is None else Proposal(start)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
@@ -48,12 +48,6 @@ class HillClimbing(Searcher):
     def _stand(self, architecture: str) -> None:
         self._here = architecture
         self._left = [one for one in self.task.domain.neighbours(architecture) if one not in self._known]
-
-    def _start(self) -> str | None:
-        warm = self.warmed()
-        while warm in self._known:
-            warm = self.warmed()
-        return warm or self.task.domain.fresh(self.task.rng, self._known)
 
 
 ALGORITHMS.register(

@@ -32,7 +32,7 @@ class LocalSearch(Searcher):
         if self._left:
             return Proposal(self.task.guide.pick(self._left))
         self._best = -math.inf
-        start = self._start()
+        start = self.start(self._seen)
         return None if start is None else Proposal(start)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
@@ -41,12 +41,6 @@ class LocalSearch(Searcher):
         if observation.fitness > self._best:
             self._best = observation.fitness
             self._left = list(self.task.domain.neighbours(proposal.architecture))
-
-    def _start(self) -> str | None:
-        warm = self.warmed()
-        while warm in self._seen:
-            warm = self.warmed()
-        return warm or self.task.domain.fresh(self.task.rng, self._seen)
 
 
 ALGORITHMS.register(

@@ -63,7 +63,7 @@ class Objective:
     Args:
         levels: The signal at each level of training; the last is the full one.
         against: The second objective, which is kept small; None for one objective.
-        truth: Accuracies that are reported and never shown to the algorithm; empty where there are none.
+        truth: Accuracies that are reported; the algorithm sees them only where they are the signal. Empty for none.
     """
 
     levels: Sequence[Signal]

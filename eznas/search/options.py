@@ -18,7 +18,7 @@ class Options:
     """Every option that decides what a search finds; see ``python -m eznas.search --help``.
 
     Args:
-        space: Search space, and the benchmark of that name.
+        space: Benchmark or search space.
         dataset: Data set of the accuracies.
         algorithm: Name in ``ALGORITHMS``.
         signal: What the search climbs; several are combined.

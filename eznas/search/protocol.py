@@ -1,6 +1,6 @@
 """The one protocol of every search algorithm: it is asked for an architecture, and told what came of it.
 
-An algorithm keeps no budget, computes no score and knows no accuracy. The loop does all that, so an algorithm
+An algorithm keeps no budget, computes no score and knows no accuracy but the signal's. The loop does all that, so one
 that is written for a table also runs on networks that were never trained. The contract, which
 ``eznas.testing.searchers`` checks:
 
@@ -20,6 +20,7 @@ from eznas.registry import Registry
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Collection
 
     from eznas.search.domain import Domain
     from eznas.search.guide import Guide
@@ -107,6 +108,13 @@ class Searcher(abc.ABC):
         if self._warm is None:
             self._warm = self.task.guide.warm()[::-1]
         return self._warm.pop() if self._warm else None
+
+    def start(self, seen: Collection[str]) -> str | None:
+        """Return where to begin anew: the next of the warm-up that is not in ``seen``, or a draw that is not."""
+        warm = self.warmed()
+        while warm in seen:
+            warm = self.warmed()
+        return warm or self.task.domain.fresh(self.task.rng, seen)
 
     def first(self) -> str:
         """Return the next architecture of the warm-up, or a random one."""

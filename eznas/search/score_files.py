@@ -21,6 +21,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
+from eznas.measures import MEASURES
 from eznas.search.signals import Known
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _SECONDS = ("seconds", "time")
 
 
 def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Known]:
-    """Return the signals of a file by name.
+    """Return the signals of a file by name; one that is called as a measure has that measure's direction.
 
     Args:
         path: The file.
@@ -72,12 +73,12 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Kno
     scores = [one for one in columns if one not in _SECONDS and not one.endswith("_seconds")]
     if not scores:
         raise InputError(f"{path} must have a column of scores, it has: {', '.join(header)}")
-    return {
-        _called(one, scores, name, path): Known(
-            _called(one, scores, name, path), columns[one], columns.get(f"{one}_seconds", common)
-        )
-        for one in scores
-    }
+    signals = {}
+    for one in scores:
+        called = _called(one, scores, name, path)
+        direction = MEASURES[called].direction if called in MEASURES else 1
+        signals[called] = Known(called, columns[one], columns.get(f"{one}_seconds", common), direction=direction)
+    return signals
 
 
 def _called(column: str, scores: list[str], name: str, path: Path) -> str:

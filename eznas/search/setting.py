@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks import BENCHMARKS, load_table
+from eznas.benchmarks import BENCHMARKS, load_table, read_table
 from eznas.errors import InputError, unknown
 from eznas.search.combine import Combined
 from eznas.search.domain import Domain
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Condition, Proxy
     from eznas.search.options import Options
     from eznas.search.signals import Observation, Signal
+    from eznas.spaces import SearchSpace
 
 __all__ = ["Setting", "make_setting"]
 
@@ -48,8 +51,9 @@ class Setting:
         knobs: The algorithm's settings.
         warmup: Architectures that warm-up scores.
         move: Probability that a move is guided.
-        live: The signals that run networks, by name.
+        live: The signals that run networks, by what they were asked for as.
         facts: What reports say of it.
+        data: What the runs depend on beside the options, such as digests of files; see ``run_campaign``.
     """
 
     algorithm: Algorithm
@@ -62,6 +66,7 @@ class Setting:
     move: float
     live: Mapping[str, Live]
     facts: Mapping[str, Any]
+    data: Mapping[str, Any]
 
 
 def make_setting(
@@ -70,6 +75,7 @@ def make_setting(
     *,
     workers: int = 1,
     record: Callable[[str, str, Observation], None] = lambda _name, _architecture, _observation: None,
+    restore: Callable[[str, Live], None] = lambda _name, _live: None,
 ) -> Setting:
     """Resolve every name and check that the options fit together.
 
@@ -77,7 +83,8 @@ def make_setting(
         options: What is asked for.
         resolve: Reads a measure's name, a program, or a file.
         workers: Processes that score networks.
-        record: Is told of every network that is scored.
+        record: Is told of every network that is scored: the signal as it was asked for, architecture, observation.
+        restore: Is given every signal that runs networks before it is asked for anything, to remember what it gave.
 
     Raises:
         InputError: A name is unknown, a file is faulty, or options contradict each other.
@@ -87,9 +94,9 @@ def make_setting(
         SURROGATES[options.surrogate]  # an unknown one is refused before anything is computed
     if not options.signal:
         raise InputError("there must be a signal to climb; give --signal")
-    sources = _Sources(options, resolve, workers, record)
+    sources = _Sources(options, resolve, workers, record, restore)
     signals, proxies = _named_signals(options, algorithm, sources)
-    domain = Domain(SPACES[options.space], sources.architectures())
+    domain = Domain(sources.space, sources.architectures())
     proxy_names = options.proxy or options.signal
     levels = (
         levels_of(options.signal[0], sources.columns)
@@ -108,7 +115,13 @@ def make_setting(
         warmup=options.warmup,
         move=options.move,
         live=sources.live,
-        facts=sources.facts(domain, timed=all(one.timed for one in [*levels, *proxies])),
+        facts={
+            **sources.facts(domain),
+            "signal_is_target": sources.is_truth(options.signal),
+            "timed": all(one.timed for one in [*levels, *proxies]),
+            "direction": levels[-1].direction,
+        },
+        data=sources.data(),
     )
     _check(options, setting)
     return setting
@@ -170,19 +183,22 @@ class _Sources:
         resolve: Callable[[str], Proxy],
         workers: int,
         record: Callable[[str, str, Observation], None],
+        restore: Callable[[str, Live], None],
     ) -> None:
         self._options = options
         self._resolve = resolve
         self._workers = workers
         self._record = record
-        self._space = SPACES[options.space]
-        self.table = _table(options)
+        self._restore = restore
+        benchmark = options.space in BENCHMARKS
+        self.space = SPACES[BENCHMARKS[options.space].space if benchmark else options.space]
+        self.table = _table(options, self.space)
         self._usual = options.target or "accuracy"
         self.columns = table_signals(self.table, self._usual) if self.table is not None else {}
         self.files: dict[str, Known] = {}
         for given in options.scores:
             name, _, path = given.rpartition("=")
-            found = read_scores(Path(path), self._space, name)
+            found = read_scores(Path(path), self.space, name)
             for one in found:
                 if one in self.files or one in self.columns:
                     raise InputError(f"{given}: {one!r} is the name of another signal already; give NAME=FILE")
@@ -190,6 +206,7 @@ class _Sources:
         self.live: dict[str, Live] = {}
         self._condition: Condition | None = None
         self._used: list[Known] = []
+        self._programs: dict[str, str] = {}
 
     def signal(self, name: str) -> Signal:
         """Return the signal of a name."""
@@ -200,6 +217,7 @@ class _Sources:
             return self.files[name]
         if name not in self.live:
             self.live[name] = self._run(name)
+            self._restore(name, self.live[name])
         return self.live[name]
 
     def architectures(self) -> list[str] | None:
@@ -215,18 +233,33 @@ class _Sources:
         """Return the accuracies that are reported."""
         return self.columns[self._usual].values if self.table is not None else {}
 
-    def facts(self, domain: Domain, *, timed: bool) -> dict[str, Any]:
+    def is_truth(self, names: Sequence[str]) -> bool:
+        """Whether the only signal is what is reported."""
+        return len(names) == 1 and names[0] in self.columns and self.columns[names[0]].values == self.truth()
+
+    def data(self) -> dict[str, Any]:
+        """Return what the signals in use were made from: digests of files and images, programs, the device."""
+        condition = self._condition
+        return {
+            "table": self.table.source if self.table is not None else None,
+            "table_sha256": self.table.digest if self.table is not None else None,
+            "scores": {given: _digest(given) for given in self._options.scores},
+            "programs": self._programs,
+            "images": condition.minibatch.digest if condition is not None else None,
+            "device": condition.device if condition is not None else None,
+        }
+
+    def facts(self, domain: Domain) -> dict[str, Any]:
         """Return what reports say."""
         truth = self.truth()
         return {
             "label": self._options.label(),
-            "space": self._options.space,
+            "space": self.space.name,
             "architectures": domain.size,
             "target": str(self.table.target) if self.table is not None else None,
             "table": self.table.source if self.table is not None else None,
             "table_sha256": self.table.digest if self.table is not None else None,
             "best_of_the_space": max(truth.values()) if truth else None,
-            "timed": timed,
             "condition": str(self._condition) if self._condition is not None else None,
         }
 
@@ -240,8 +273,14 @@ class _Sources:
                 raise
             known = [*self.columns, *self.files, *MEASURES]
             raise unknown("signal", name, known) from error
-        direction = MEASURES[name].direction if name in MEASURES else 1
-        return Live(proxy, self._conditions(), direction=direction, workers=self._workers, record=self._record)
+        self._programs[name] = proxy.program or proxy.measure
+        return Live(
+            proxy,
+            self._conditions(),
+            direction=MEASURES[name].direction if name in MEASURES else 1,
+            workers=self._workers,
+            record=partial(self._record, name),  # not the proxy's name, which several files may have
+        )
 
     def _conditions(self) -> Condition:
         if self._condition is None:
@@ -249,18 +288,25 @@ class _Sources:
             from eznas.scoring import Condition, resolve_device
 
             options = self._options
-            full = self._space.fidelities["full"]
+            full = self.space.fidelities["full"]
             minibatch = load_minibatch(options.images, options.batch_size, pixels=full.pixels, seed=options.seed)
             device = resolve_device(options.device)
-            self._condition = Condition.of(options.space, full, options.seed, minibatch, device)
+            self._condition = Condition.of(self.space.name, full, options.seed, minibatch, device)
         return self._condition
 
 
-def _table(options: Options) -> AccuracyTable | None:
+def _digest(given: str) -> str:
+    return hashlib.sha256(Path(given.rpartition("=")[2]).read_bytes()).hexdigest()
+
+
+def _table(options: Options, space: SearchSpace) -> AccuracyTable | None:
     """Load the table; None where none is asked for, or the space has none."""
     if options.table == _NO_TABLE or (not options.table and options.space not in BENCHMARKS):
         if options.target:
             raise InputError(f"--target {options.target} is a column of a table, and there is none; give --table")
         return None
     path = Path(os.fspath(options.table)) if options.table else None
-    return load_table(options.space, options.dataset, path, options.target or None)
+    target = options.target or None
+    if path is not None and options.space not in BENCHMARKS:
+        return read_table(path, benchmark=options.space, space=space, dataset=options.dataset, target=target)
+    return load_table(options.space, options.dataset, path, target)

@@ -62,6 +62,10 @@ class Signal(Protocol):
     def timed(self) -> bool:
         """Whether it knows what an observation costs in seconds."""
 
+    @property
+    def direction(self) -> int:
+        """1 where more is better, -1 where less is."""
+
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Return one observation an architecture, in order."""
 
@@ -89,8 +93,8 @@ class Known:
         self.values = values
         self.epochs = epochs
         self.timed = seconds is not None
+        self.direction = direction
         self._seconds = seconds or {}
-        self._direction = direction
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Look the architectures up; one that is missing is a failure."""
@@ -102,7 +106,7 @@ class Known:
             score = Score.failed(Status.EXCEPTION, f"{self.name} has no value for {architecture}")
         else:
             score = Score.of(value)
-        return Observation.of(score, self._seconds.get(architecture, 0.0), self.epochs, self._direction)
+        return Observation.of(score, self._seconds.get(architecture, 0.0), self.epochs, self.direction)
 
 
 class Live:
@@ -113,7 +117,7 @@ class Live:
         condition: How networks are built and run.
         direction: 1 where more is better, -1 where less is.
         workers: Processes; see ``eznas.scoring.over_networks``.
-        record: Is told of every new score: name, architecture, observation.
+        record: Is told of every new score: architecture, observation.
     """
 
     epochs = 0.0
@@ -126,19 +130,19 @@ class Live:
         *,
         direction: int = 1,
         workers: int = 1,
-        record: Callable[[str, str, Observation], None] = lambda _name, _architecture, _observation: None,
+        record: Callable[[str, Observation], None] = lambda _architecture, _observation: None,
     ) -> None:
         self.name = proxy.name
         self._proxy = proxy
         self._condition = condition
-        self._direction = direction
+        self.direction = direction
         self._workers = workers
         self._record = record
         self._known: dict[str, Observation] = {}
 
     def remember(self, architecture: str, score: Score, seconds: float) -> None:
         """Take a score that was computed before, as when a run goes on."""
-        self._known[architecture] = Observation.of(score, seconds, 0.0, self._direction)
+        self._known[architecture] = Observation.of(score, seconds, 0.0, self.direction)
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Score the networks that are new; each costs the seconds that it took when it was scored."""
@@ -154,4 +158,4 @@ class Live:
         matrix = score_networks([self._proxy], self._condition, architectures, workers)
         for architecture, score, seconds in zip(architectures, matrix.scores[0], matrix.seconds, strict=True):
             self.remember(architecture, score, seconds)
-            self._record(self.name, architecture, self._known[architecture])
+            self._record(architecture, self._known[architecture])

@@ -17,21 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["epochs_of", "levels_of", "table_signals"]
 
 _NUMBERED = re.compile(r"(.*?[a-z_])(\d+)")
+_SEED = re.compile(r"_seed\d+$")
+_HALFWAY = "halfway_"
 _WHOLE = ("train_seconds", "seconds")
 """Columns of the seconds of a whole training."""
 
 
 def epochs_of(column: str) -> float:
-    """Return the epochs that a column's name ends in, as in ``valid12``; 0 where it ends in none."""
-    found = _NUMBERED.fullmatch(column)
-    return float(found[2]) if found else 0.0
+    """Return the epochs that a column's name says; 0 where it says none.
+
+    They are what ``valid12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and half of that
+    in ``halfway_test_108``, which was looked at in the middle of 108 epochs.
+    """
+    found = _NUMBERED.fullmatch(_SEED.sub("", column))
+    if found is None:
+        return 0.0
+    return float(found[2]) / (2 if column.startswith(_HALFWAY) else 1)
 
 
 def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
     """Return one signal a column.
 
-    The seconds of ``valid12`` are the column ``valid12_seconds``. Where a column has none of its own, they are its
-    epochs times the seconds of an epoch, which any column of seconds gives: a simulation, as the benchmarks' own.
+    The seconds of ``valid12`` are the column ``valid12_seconds`` or ``seconds_valid12``; those of ``test_200`` also
+    ``train_seconds_200``. Where a column has none of these, they are its epochs times the seconds of an epoch, which
+    any column of seconds of a training gives: a simulation, as the benchmarks' own. Columns of seconds are no signals.
 
     Args:
         table: The table.
@@ -40,12 +49,13 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
     columns: dict[str, NDArray[np.float64]] = {usual: table.accuracies, **table.columns}
     epochs = {name: epochs_of(name) for name in columns}
     epochs[usual] = epochs[usual] or float(table.target.epochs or 0)
-    an_epoch = _seconds_of_an_epoch(columns, max(epochs.values()))
+    an_epoch = _seconds_of_an_epoch(columns, max(epochs[name] for name in columns if not _is_seconds(name)))
     signals = {}
     for name, values in columns.items():
-        if name.endswith("_seconds") or name in _WHOLE:
+        if _is_seconds(name):
             continue
-        own = columns.get(f"{name}_seconds")
+        known = (f"{name}_seconds", f"seconds_{name}", f"train_seconds_{epochs[name]:g}")
+        own = next((columns[one] for one in known if one in columns), None)
         if own is None and epochs[name] and an_epoch is not None:
             own = an_epoch * epochs[name]
         signals[name] = Known(
@@ -59,22 +69,33 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
 
 def levels_of(name: str, signals: dict[str, Known]) -> list[Known]:
     """Return the signals that measure the same after fewer epochs, the signal itself last."""
-    full = signals[name]
-    stem = _NUMBERED.fullmatch(name)
-    alike = [
-        one
-        for other, one in signals.items()
-        if stem and (found := _NUMBERED.fullmatch(other)) and found[1] == stem[1] and one.epochs < full.epochs
-    ]
+    full, kind = signals[name], _kind(name)
+    alike = [one for other, one in signals.items() if kind and _kind(other) == kind and one.epochs < full.epochs]
     return [*sorted(alike, key=lambda one: one.epochs), full]
+
+
+def _kind(column: str) -> tuple[str, str] | None:
+    """Return what a column measures apart from its epochs, and the seed; None where it says no epochs."""
+    found, seed = _NUMBERED.fullmatch(_SEED.sub("", column)), _SEED.search(column)
+    return None if found is None else (found[1], seed[0] if seed else "")
+
+
+def _is_seconds(column: str) -> bool:
+    return column in _WHOLE or column.endswith("_seconds") or column.startswith(("seconds_", "train_seconds_"))
+
+
+def _trained(column: str) -> float:
+    """Return the epochs that a column of seconds is of; 0 where it is of none."""
+    if column.endswith("_seconds"):
+        return epochs_of(column.removesuffix("_seconds"))
+    return epochs_of(column.removeprefix("seconds_")) if _is_seconds(column) else 0.0
 
 
 def _seconds_of_an_epoch(columns: dict[str, NDArray[np.float64]], most: float) -> NDArray[np.float64] | None:
     """Return the seconds of one epoch, by the column of the longest training that has any."""
-    timed = [name for name in columns if name.endswith("_seconds") and epochs_of(name.removesuffix("_seconds"))]
-    if timed:
-        longest = max(timed, key=lambda name: epochs_of(name.removesuffix("_seconds")))
-        return columns[longest] / epochs_of(longest.removesuffix("_seconds"))
+    longest = max(columns, key=_trained)
+    if _trained(longest):
+        return columns[longest] / _trained(longest)
     whole = next((name for name in _WHOLE if name in columns), None)
     return columns[whole] / most if whole is not None and most else None
 

@@ -72,9 +72,9 @@ class SearchSpace(abc.ABC):
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
 
-    @abc.abstractmethod
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return a random architecture that is one edit away."""
+        """Return one of the neighbours, drawn uniformly."""
+        return rng.choice(self.neighbours(architecture))
 
     @abc.abstractmethod
     def neighbours(self, architecture: str) -> list[str]:

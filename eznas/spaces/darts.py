@@ -68,10 +68,6 @@ class Darts(SearchSpace):
         """Draw operations, and two different inputs of each node, uniformly."""
         return dump(self.rules.sample(rng).as_json())
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures with another operation or input on one edge, by cell and edge."""
         return [dump(other.as_json()) for other in self.rules.neighbours(self._read(architecture))]

@@ -86,10 +86,6 @@ class NasBench101(SearchSpace):
             if cell is not None and _edges(cell) <= _EDGES:
                 return _format(cell)
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the cells one edit away: operations, edges, then vertices."""
         cell = _parse(architecture)

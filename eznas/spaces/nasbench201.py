@@ -114,10 +114,6 @@ class NasBench201(SearchSpace):
         """Draw an architecture uniformly."""
         return from_operations(rng.choices(OPERATIONS, k=len(EDGES)))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return the architecture with another operation on one edge, both drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 24 architectures with another operation on one edge, by edge and operation."""
         operations = to_operations(architecture)

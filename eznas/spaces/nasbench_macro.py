@@ -73,10 +73,6 @@ class NasBenchMacro(SearchSpace):
         """Draw an architecture uniformly."""
         return "".join(rng.choices("012", k=8))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return the architecture with another layer at one place, both drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 16 architectures with another layer at one place, by place and layer."""
         layers = self.parse(architecture)

@@ -88,10 +88,6 @@ class NatsSss(SearchSpace):
         """Draw an architecture uniformly."""
         return from_widths(rng.choices(WIDTHS, k=_PLACES))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return the architecture with another width at one place, both drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 35 architectures with another width at one place, by place and width."""
         widths = to_widths(architecture)

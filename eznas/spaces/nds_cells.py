@@ -137,10 +137,6 @@ class NdsCells(SearchSpace):
         """Draw operations, inputs, width and depth uniformly."""
         return _format(self.rules.sample(rng), rng.choice(WIDTHS), rng.choice(DEPTHS))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures with another operation, input, width or depth, in that order."""
         genotype, width, depth = self._read(architecture)

@@ -149,10 +149,6 @@ class NdsStages(SearchSpace):
                     break
         return self._format(self.block, stages)
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures of which one stage has another depth, width, multiple or number of groups."""
         block, stages = self._read(architecture)

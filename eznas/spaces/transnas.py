@@ -92,10 +92,6 @@ class TransNasMicro(SearchSpace):
         """Draw an architecture uniformly."""
         return _micro("".join(rng.choices("0123", k=6)))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return the architecture with another operation on one edge, both drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 18 architectures with another operation on one edge, by edge and operation."""
         digits = _digits(architecture)
@@ -153,10 +149,6 @@ class TransNasMacro(SearchSpace):
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
         return rng.choice(_macros())
-
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures with another digit, then with a layer less or more at the end."""

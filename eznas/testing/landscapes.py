@@ -54,10 +54,6 @@ class Letters(SearchSpace):
         """Draw a word uniformly."""
         return "-".join(rng.choices(self.letters, k=self.places))
 
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Draw a neighbour."""
-        return rng.choice(self.neighbours(architecture))
-
     def neighbours(self, architecture: str) -> list[str]:
         """Return the words with another letter at one place."""
         parts = architecture.split("-")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from eznas.benchmarks import BENCHMARKS
 from eznas.benchmarks.__main__ import main
+from eznas.benchmarks.catalog import OfficialFile
 from eznas.benchmarks.conversion import check_contents, convert
 from eznas.benchmarks.convert.converted import Converted, gather
 from eznas.benchmarks.table import Target, column_target
@@ -50,6 +52,29 @@ def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     assert "8:8:8:8:16 has another number of parameters" in wrong.stderr
 
 
+def test_a_column_that_is_missing_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = BENCHMARKS["nats_sss"]
+    monkeypatch.setitem(BENCHMARKS._records, "nats_sss", replace(info, architectures=2))  # type: ignore[attr-defined]
+    path = tmp_path / "table.csv"
+    path.write_text("architecture,accuracy,test_90\n8:8:8:8:8,79.79,\n8:8:8:8:16,82.56,93.65\n")
+    told = invoke("check", "nats_sss", "--table", str(path))
+    assert told.exit_code == 0, told.output
+    assert "1 architectures have no test_90" in told.output
+    path.write_text("architecture,accuracy,test_90\n8:8:8:8:8,79.79,\n8:8:8:8:16,82.56,\n")
+    wrong = invoke("check", "nats_sss", "--table", str(path))
+    assert wrong.exit_code == 1
+    assert "the best test_90 must be 93.65, got nan" in wrong.stderr
+
+
+def test_params_that_are_a_score_are_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    one, two = (SPACES["nasbench201"].architectures() or ())[:2]
+    path.write_text(f"architecture,accuracy,params\n{one},79.79,0.3\n{two},80,0.4\n")
+    told = invoke("check", "zc_nasbench201", "--table", str(path))
+    assert told.exit_code == 0, told.output
+    assert "number of parameters" not in told.output
+
+
 def test_what_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:
     missing = invoke("convert", "nats_sss", str(tmp_path / "absent"), "-o", str(tmp_path / "x.csv"))
     assert missing.exit_code == 2
@@ -84,10 +109,6 @@ def test_contents_are_compared_with_what_is_published() -> None:
 
 
 def test_a_whole_digest_is_compared(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from eznas.benchmarks.catalog import OfficialFile
-
     info = replace(BENCHMARKS["nats_sss"], files=(OfficialFile("a.pbz2", digest="md5:" + "0" * 32),))
     (tmp_path / "a.pbz2").write_bytes(b"x")
     with pytest.raises(InputError, match="must have the md5 digest 0000"):

@@ -144,6 +144,7 @@ def test_a_part_must_be_asked_for(samples: Path, tmp_path: Path) -> None:
         (lambda _: b"no bzip2 at all", "whole bzip2 file"),
         (lambda data: bz2.compress(bz2.decompress(data)[:-500]), "must be a whole pickle"),
         (lambda _: bz2.compress(pickle.dumps({"12": Evil()})), "names posix.system|names nt.system"),
+        (lambda _: bz2.compress(bytes(1 << 24)), "must not unpack to more than 200 times its size"),
         (lambda _: bz2.compress(pickle.dumps([1, 2])), "schedule of training"),
         (lambda _: bz2.compress(pickle.dumps({"12": {"arch_str": "8:8"}})), "arch_str and all_results"),
         (lambda _: bz2.compress(pickle.dumps({"12": {"arch_str": "8:8", "all_results": {}}})), "five of 8"),

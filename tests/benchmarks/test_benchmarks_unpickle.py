@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import tracemalloc
@@ -8,11 +9,12 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eznas.benchmarks.convert.unpickle import Record, unpickle
+from eznas.benchmarks.convert.unpickle import SCALARS, Record, number, unpickle
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,6 +99,19 @@ def test_nothing_else_is_let_through(value: object) -> None:
 def test_old_and_odd_opcodes_are_refused(code: bytes) -> None:
     with pytest.raises(InputError):
         unpickle(code, {}, "file")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3.0), (-2.5, -2.5), (True, None), ("3", None), (10**400, None), (math.inf, None), (math.nan, None)],
+)
+def test_numbers_are_finite_or_none(value: object, expected: float | None) -> None:
+    assert number(value) == expected
+
+
+def test_numbers_of_numpy_are_finite_or_none() -> None:
+    read = [number(unpickle(pickle.dumps(np.float64(value)), SCALARS, "file")) for value in (1.5, math.inf, math.nan)]
+    assert read == [1.5, None, None]
 
 
 def test_truncated_files_are_refused() -> None:

@@ -81,7 +81,18 @@ def test_searches_are_compared(table: str, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     row = next(line for line in result.stdout.splitlines() if "with warm-up 100 by mine" in line)
     assert float(row.split()[-2]) > 1  # fewer queries
+    assert "the signal is the accuracy" not in result.stdout
     assert "aging_evolution on valid12" in (tmp_path / "b" / "search.html").read_text(encoding="utf-8")
+
+
+def test_other_searches_are_not_compared(table: str, tmp_path: Path) -> None:
+    result = invoke("--table", table, "--queries", "5", "--runs", "1", "--out", str(tmp_path / "a"), "--workers", "1")
+    assert "the signal is the accuracy that is reported" in result.stdout
+    refused = invoke("--table", table, "--target", "valid12", "--queries", "5", "--runs", "1", "--workers", "1",
+                     "--out", str(tmp_path / "b"), "--compare", str(tmp_path / "a"))  # fmt: skip
+    assert refused.exit_code == 2
+    assert "must be a search of the same space, table and target" in refused.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_search_is_resumed_with_more_runs(table: str, tmp_path: Path) -> None:

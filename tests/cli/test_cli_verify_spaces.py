@@ -85,8 +85,12 @@ def test_what_stands_in_the_file_is_not_scored_again(tmp_path: Path, monkeypatch
         return network(condition, architecture)
 
     monkeypatch.setattr(Condition, "network", counted)
-    assert invoke(*args, "--n_samples", "0", "--resume").exit_code == 0
-    assert len(visited) == 5
+    for scored in (5, 0):
+        assert invoke(*args, "--n_samples", "0", "--resume", "--json", str(tmp_path / "s.json")).exit_code == 0
+        assert len(visited) == 5
+        [record] = json.loads((tmp_path / "s.json").read_text())
+        assert (record["n_networks"], record["n_scored_now"]) == (8, scored)
+        assert (record["seconds"] is None) == (scored == 0)
     resumed = (tmp_path / "s.csv").read_text()
     assert invoke(*args, "--n_samples", "0").exit_code == 0
     assert len(visited) == 13

@@ -103,6 +103,25 @@ def test_results_are_read(tmp_path: Path) -> None:
     assert front_figure([read], "params").axes[0].get_xlabel() == "params"
 
 
+def test_less_is_better_is_not_upside_down(tmp_path: Path) -> None:
+    steps = {
+        "best_accuracy": [None, None],
+        "best_value": [3.0, 1.0],
+        "seconds": [1.0, 2.0],
+        "value": [3.0, 1.0],
+        "cost": [4.0, 5.0],
+    }
+    facts = {"label": "mine", "target": None, "best_of_the_space": None, "timed": True, "direction": -1}
+    summary = dict.fromkeys(SLOW.summary)
+    with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
+        directory.write_json("results.json", {"facts": facts, "summary": summary, "runs": [{"steps": steps}]})
+    read = read_curves(RunDirectory(tmp_path / "run"))
+    assert read.found[0].tolist() == [-3, -1]
+    assert read.front == [(4.0, -3.0), (5.0, -1.0)]
+    assert read.what == "the negative of the signal"
+    assert search_rows([read, read])[0][-2] == 1.0
+
+
 def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
         directory.write_json("results.json", {"runs": []})

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import csv
 import json
+import random
 import statistics
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from eznas.errors import InputError
+from eznas.proxies import resolve_proxy
 from eznas.run import RunDirectory
 from eznas.scoring import Proxy
 from eznas.search import ALGORITHMS, Options, run_campaign
@@ -15,6 +19,7 @@ from eznas.search.setting import make_setting
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 ALL = list(SPACES["nasbench201"].architectures() or ())[:60]
@@ -40,14 +45,22 @@ def options(tmp_path: Path) -> Options:
     )
 
 
-def run(options: Options, path: Path, *, resume: bool = False, workers: int = 1) -> dict[str, Any]:
+def run(
+    options: Options,
+    path: Path,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    resolve: Callable[[str], Proxy] = Proxy.of,
+    beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
     opened = (
         RunDirectory.resume(path)
         if resume
         else RunDirectory.create(path, options.as_toml(), seed=options.seed, command="search")
     )
     with opened as directory:
-        return run_campaign(options, directory, Proxy.of, workers=workers)
+        return run_campaign(options, directory, resolve, workers=workers, beside=beside)
 
 
 def test_results_are_summarised(options: Options, tmp_path: Path) -> None:
@@ -92,6 +105,73 @@ def test_scores_are_kept_for_resuming(options: Options, tmp_path: Path, monkeypa
     journal.write_text("\n".join([*kept, ""]), encoding="utf-8")  # scores without a finished run
     monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
     assert run(live, tmp_path / "run", resume=True) == first
+
+
+def test_scores_are_kept_under_what_they_were_asked_for_as(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, program in (("a", "sum(frobenius_norm(weight))"), ("b", "mean(frobenius_norm(weight))")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "params.py").write_text(f'PROGRAM = "{program}"\n', encoding="utf-8")
+    names = (str(tmp_path / "a" / "params.py"), str(tmp_path / "b" / "params.py"), "params")
+    few = {"queries": 2, "runs": 1, "scores": (), "batch_size": 2, "device": "cpu", "algorithm": "random"}
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join([*table.read_text(encoding="utf-8").replace(",params", ",x").splitlines()[:7], ""]))
+    live = replace(options, **few, signal=names)  # type: ignore[arg-type]
+    first = run(live, tmp_path / "run", resolve=resolve_proxy)
+    journal = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    scores = [entry for entry in journal if entry["event"] == "score"]
+    assert {entry["signal"] for entry in scores} == set(names)
+    assert len({entry["value"] for entry in scores if entry["architecture"] == scores[0]["architecture"]}) == 3
+    (tmp_path / "run" / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in scores))
+    monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
+    assert run(live, tmp_path / "run", resume=True, resolve=resolve_proxy) == first
+
+
+def test_runs_go_on_from_the_same_data_alone(options: Options, tmp_path: Path) -> None:
+    run(options, tmp_path / "run")
+    for name, message in (("fifty.csv", "the same scores"), ("table.csv", "the same table_sha256")):
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(before.replace(b",1\n", b",2\n"))
+        with pytest.raises(InputError, match=f"must be gone on with from {message}: it was begun with .*begin a new"):
+            run(options, tmp_path / "run", resume=True)
+        (tmp_path / name).write_bytes(before)
+    run(replace(options, runs=4), tmp_path / "run", resume=True)
+    assert "runs = 4" in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+
+
+def test_only_searches_of_the_same_are_compared(options: Options, tmp_path: Path) -> None:
+    facts = run(options, tmp_path / "run")["facts"]
+    run(options, tmp_path / "run", resume=True, beside={"other": facts})
+    for fact in ("space", "target", "table_sha256"):
+        with pytest.raises(InputError, match=f"other must be a search of the same .* its {fact} is x, here it is"):
+            run(options, tmp_path / "run", resume=True, beside={"other": {**facts, fact: "x"}})
+
+
+def test_a_signal_that_is_reported_is_said(options: Options) -> None:
+    for signal, same in (("accuracy", True), ("valid12", False), ("fifty", False)):
+        assert make_setting(replace(options, signal=(signal,)), Proxy.of).facts["signal_is_target"] is same
+
+
+def test_less_is_better_by_some_measures(options: Options, tmp_path: Path) -> None:
+    scores = f"plain={tmp_path / 'fifty.csv'}"
+    results = run(replace(options, scores=(scores,), signal=("plain",), queries=100), tmp_path / "run")
+    assert results["facts"]["direction"] == -1
+    assert [one["best"] for one in results["runs"]] == [ALL[0]] * 3
+    assert [one["best_value"] for one in results["runs"]] == [0] * 3
+
+
+def test_a_space_is_also_named_by_its_benchmark(options: Options, tmp_path: Path) -> None:
+    setting = make_setting(replace(options, space="nats_tss"), Proxy.of)
+    assert (setting.domain.space.name, setting.domain.size) == ("nasbench201", 60)
+    assert make_setting(Options(space="nasbench301", table="none", signal=("params",)), Proxy.of).domain.space.name == (
+        "darts"
+    )
+    space, rng = SPACES["darts"], random.Random(0)
+    with (tmp_path / "darts.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["architecture", "accuracy"], *([space.sample(rng), index] for index in range(4))])
+    setting = make_setting(Options(space="darts", table=str(tmp_path / "darts.csv")), Proxy.of)
+    assert (setting.domain.space.name, setting.domain.size) == ("darts", 4)
 
 
 def test_options_survive_the_run_directory(options: Options) -> None:
@@ -149,7 +229,7 @@ def test_every_algorithm_searches_a_table(options: Options) -> None:
         ({"signal": ("params",), "epochs": 3.0}, "--epochs must have a signal that is trained"),
         ({"signal": ("fifty",), "seconds": 3.0}, "--seconds must have a signal whose seconds are known"),
         ({"queries": None}, "a budget must have queries, seconds or epochs"),
-        ({"space": "nasbench102"}, "did you mean 'nasbench201'"),
+        ({"space": "nasbench102"}, "did you mean 'nasbench[12]01'"),
         ({"table": "none", "target": "valid12"}, "--target valid12 is a column of a table, and there is none"),
         ({"scores": ("TWICE", "TWICE")}, "'fifty' is the name of another signal already"),
         ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from eznas.benchmarks import AccuracyTable, Target
+from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target, load_table
+from eznas.benchmarks.conversion import convert
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
 from eznas.scores import Status
@@ -86,13 +87,13 @@ def test_networks_are_scored_once_and_remembered() -> None:
     condition = Condition.of(
         "nasbench201", Fidelity("tiny", cells=1, channels=2, pixels=8), 0, load_minibatch("digits", 2, pixels=8)
     )
-    recorded: list[tuple[str, str, Observation]] = []
+    recorded: list[tuple[str, Observation]] = []
     live = Live(Proxy.of("params"), condition, record=lambda *one: recorded.append(one))
     two = list(space.architectures() or ())[:2]
     found = live.observe([two[0], two[1], two[0]])
     assert found[0] == found[2] != found[1]
     assert found[0].seconds > 0
-    assert [one[1] for one in recorded] == two
+    assert [one[0] for one in recorded] == two
     assert live.observe(two) == found[:2]
     assert len(recorded) == 2
 
@@ -168,6 +169,47 @@ def test_columns_of_a_table_cost_their_training() -> None:
     }
     assert [signals[name].observe(["a-b"])[0].seconds for name in signals] == [600, 36, 600, 0]
     assert {name for name, one in signals.items() if one.timed} == {"accuracy", "valid12", "valid200"}
+
+
+def test_columns_are_read_as_converters_name_them() -> None:
+    columns = {
+        name: [1.0, 2.0]
+        for name in (
+            "test_200", "test_200_seed777", "test_12", "test_12_seed777", "test_12_seed888", "halfway_test_200",
+            "accuracy_seed777", "synflow", "params",
+        )
+    }  # fmt: skip
+    seconds = {"train_seconds_12": [12.0, 24.0], "train_seconds_200": [100.0, 300.0], "seconds_synflow": [0.5, 0.25]}
+    signals = table_signals(table(**columns, **seconds), "accuracy")
+    assert list(signals) == ["accuracy", *columns]
+    assert {name: (one.epochs, one.observe(["a-b"])[0].seconds) for name, one in signals.items()} == {
+        "accuracy": (200, 300),
+        "test_200": (200, 300),
+        "test_200_seed777": (200, 300),
+        "test_12": (12, 24),
+        "test_12_seed777": (12, 24),
+        "test_12_seed888": (12, 24),
+        "halfway_test_200": (100, 150),
+        "accuracy_seed777": (0, 0),
+        "synflow": (0, 0.25),
+        "params": (0, 0),
+    }
+    assert not signals["accuracy_seed777"].timed
+    assert [one.name for one in levels_of("test_200", signals)] == ["test_12", "test_200"]
+    assert [one.name for one in levels_of("test_200_seed777", signals)] == ["test_12_seed777", "test_200_seed777"]
+
+
+def test_a_converted_table_gives_costs(shared_data: Path, tmp_path: Path) -> None:
+    official = shared_data / "official_samples" / "NATS-tss-v1_0-3ffb9-simple"
+    convert(BENCHMARKS["nats_tss"], [official], "cifar10", tmp_path / "t.csv", partial=True)
+    read = load_table("nats_tss", "cifar10", tmp_path / "t.csv")
+    signals = table_signals(read, "accuracy")
+    assert not [name for name in signals if "seconds" in name]
+    first = read.architectures[0]
+    for name, epochs in (("accuracy", 200), ("test_200_seed777", 200), ("validation_200", 200), ("test_12", 12)):
+        assert signals[name].epochs == epochs
+        assert signals[name].observe([first])[0].seconds == read.columns[f"train_seconds_{epochs}"][0] > 0
+    assert [one.name for one in levels_of("validation_200", signals)] == ["validation_12", "validation_200"]
 
 
 def test_the_seconds_of_a_whole_training_are_shared_by_its_epochs() -> None:

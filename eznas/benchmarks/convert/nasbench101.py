@@ -77,7 +77,7 @@ def _read(
             cells[name] = space.parse(_cell(matrix, operations))
             trained[name] = defaultdict(list)
         _add(trained[name], int(epochs), base64.b64decode(metrics, validate=True))
-    except (InputError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+    except (InputError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         raise InputError(f"{place}: must be one training of a cell, but {error}") from error
 
 

@@ -27,6 +27,9 @@ __all__ = ["read_nats"]
 
 _ENDING = ".pickle.pbz2"
 _META = f"meta{_ENDING}"
+_CHUNK = 1 << 20
+_RATIO, _FLOOR = 200, 1 << 20
+"""How many times a file may be larger once it is unpacked, and what any may have: a bomb is stopped there."""
 _ALLOWED = {**SCALARS, ("collections", "OrderedDict"): OrderedDict}
 
 
@@ -74,12 +77,20 @@ def _records(files: Sequence[Path]) -> Iterator[tuple[str, object]]:
 
 
 def _unpack(file: Path) -> bytes:
+    chunks, left = [], 0
     try:
-        return bz2.decompress(file.read_bytes())
+        left = _FLOOR + _RATIO * file.stat().st_size
+        with bz2.open(file) as packed:
+            while left >= 0 and (chunk := packed.read(_CHUNK)):
+                chunks.append(chunk)
+                left -= len(chunk)
     except OSError as error:
         raise InputError(f"{file} must be a whole bzip2 file, but reading it failed: {error}") from error
-    except ValueError as error:  # what bz2 raises where the end is missing
+    except EOFError as error:
         raise InputError(f"{file} must be a whole bzip2 file, but its end is missing") from error
+    if left < 0:
+        raise InputError(f"{file} must not unpack to more than {_RATIO} times its size, as no official file does")
+    return b"".join(chunks)
 
 
 def _row(record: object, dataset: str, space: SearchSpace, source: str) -> tuple[str, dict[str, float]]:

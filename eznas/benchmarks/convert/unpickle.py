@@ -48,18 +48,20 @@ SCALARS: Mapping[tuple[str, str], type] = {
 """What a pickle names that holds numpy's numbers; ``number`` reads them."""
 
 _FORMATS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "u1": "<B"}
+_LARGEST = 1e100
+"""Beyond it is no figure of a benchmark, and sums of such could overflow."""
 
 
 def number(value: object) -> float | None:
-    """Return the number that a pickle holds, also one of numpy's; None where it holds something else."""
+    """Return the finite number that a file holds, also one of numpy's; None where it holds something else."""
     match value:
         case bool():
             return None
         case int() | float():
-            return float(value)
+            return float(value) if abs(value) <= _LARGEST else None  # no NaN is
         case Stated(args=(Stated(args=(str(kind), *_)), bytes(data))) if kind in _FORMATS:
             try:
-                return float(struct.unpack(_FORMATS[kind], data)[0])
+                return number(struct.unpack(_FORMATS[kind], data)[0])
             except struct.error:
                 return None
     return None
