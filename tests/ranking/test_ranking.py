@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from eznas import ranking
 from eznas.ranking import TauTarget, correlate
 
 few = st.integers(-4, 4).map(float)  # few values: many ties
@@ -88,3 +89,14 @@ def test_tau_of_more_rows_than_are_compared_at_once() -> None:
     target = TauTarget(accuracies)
     whole = target.taus(scores)
     assert whole.tolist() == [target.taus(row[None])[0] for row in scores]
+
+
+@pytest.mark.parametrize("values", [3, 1000])
+def test_both_bootstraps_give_the_same_taus(values: int) -> None:
+    rng = np.random.default_rng(1)
+    scores, accuracies = rng.integers(0, values, (2, 30)).astype(float)
+    drawn = rng.integers(0, 30, (40, 30))
+    drawn[0] = 7  # one architecture alone has no tau
+    by_pairs = ranking._taus_by_pairs(scores, accuracies, drawn)
+    np.testing.assert_allclose(by_pairs, ranking._taus_by_sorting(scores, accuracies, drawn), atol=1e-12)
+    assert np.isnan(by_pairs[0])
