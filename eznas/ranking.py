@@ -88,7 +88,8 @@ def _taus_by_pairs(
     scores: NDArray[np.float64], accuracies: NDArray[np.float64], drawn: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return tau-b of each row of drawn places, from how often each place was drawn and the signs of all pairs."""
-    counts = np.stack([np.bincount(row, minlength=len(scores)) for row in drawn]).astype(np.float32)
+    counts = np.zeros(drawn.shape, np.float32)
+    np.add.at(counts, (np.arange(len(drawn))[:, None], drawn), 1)
 
     def total(pairs: NDArray[np.float32]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = np.einsum("rn,rn->r", counts @ pairs, counts, dtype=np.float64)
