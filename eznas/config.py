@@ -76,7 +76,7 @@ class EvolveConfig(BaseModel):
     validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
     full_networks: int = _option(
-        30,
+        0,
         "Data",
         "N",
         "Training networks that the best reductions are promoted to at full size, for the last generations; "
