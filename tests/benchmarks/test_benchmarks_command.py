@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def invoke(*args: str, data: Path | None = None) -> Result:
-    environment = {"COLUMNS": "300", "EZNAS_DATA": str(data) if data else None}
+    environment = {
+        "COLUMNS": "1000",  # so that no path is folded
+        "EZNAS_DATA": str(data) if data else None,
+    }
     return CliRunner(env=environment).invoke(main, list(args), prog_name="python -m eznas.benchmarks")
 
 
@@ -38,8 +41,7 @@ def test_every_benchmark_is_listed_and_known() -> None:
             assert all(column_target(column, "", "") for column in columns)
 
 
-def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")  # so that no path is folded
+def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "nats_sss_cifar10.csv"
     path.write_text("architecture,accuracy,test_90,params\n8:8:8:8:8,79.79,79.79,11714\n8:8:8:8:16,82.56,82.56,18386\n")
     assert str(path) in invoke("list", data=tmp_path).output
