@@ -72,11 +72,11 @@ class EvolveConfig(BaseModel):
         "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
     )
     batch_size: int = _option(16, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10)
+    networks: int = _option(60, "Data", "N", "Networks that fitness is computed on.", ge=10)
     validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
     full_networks: int = _option(
-        0,
+        30,
         "Data",
         "N",
         "Training networks that the best reductions are promoted to at full size, for the last generations; "
@@ -91,9 +91,9 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
-    generations: int = _option(250, "Evolution", "N", "Generations at most.", ge=1)
+    generations: int = _option(150, "Evolution", "N", "Generations at most.", ge=1)
     full_generations: int = _option(
-        60, "Evolution", "N", "Further generations after the promotion, judged at full size too.", ge=0
+        100, "Evolution", "N", "Further generations after the promotion, judged at full size too.", ge=0
     )
     objective: Literal["tau", "pareto"] = _option(
         "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by NSGA-II on tau, complexity and cost."
@@ -107,16 +107,16 @@ class EvolveConfig(BaseModel):
     )
     max_size: int = _option(30, "Evolution", "N", "Nodes of a program at most.", ge=3)
     max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
-    library: int = _option(80, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
+    library: int = _option(60, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
     expansion_every: int = _option(
-        250, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
+        150, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
     )
 
     seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)
     workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
     device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
-        "4m", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+        "270s", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
     store: Annotated[Path | None, AfterValidator(_absolute)] = _option(
         None,

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eznas.gp.hall_of_fame import HallOfFame
     from eznas.gp.individual import Individual
     from eznas.gp.listener import Listener
     from eznas.gp.setting import Setting
+    from eznas.scoring import Panel
 
 __all__ = ["BASELINES", "Finished", "Row", "finish"]
 
@@ -37,9 +37,9 @@ class Row:
         program: Its text; empty for a measure that is a function.
         complexity: Number of nodes; 0 for such a measure.
         tau_train: The fitness before parsimony; NaN for a baseline.
-        validation: Correlation on the validation networks at full size.
+        validation: Correlation on the validation networks at full size; None for a baseline, which is not chosen.
         test: Correlation on the test networks at full size.
-        coverage: Share of the validation and test networks on which it has a value.
+        coverage: Share of the test networks on which it has a value.
         statuses: How often each status came up on them.
     """
 
@@ -47,7 +47,7 @@ class Row:
     program: str
     complexity: int
     tau_train: float
-    validation: Correlation
+    validation: Correlation | None
     test: Correlation
     coverage: float
     statuses: dict[str, int]
@@ -68,52 +68,65 @@ class Finished:
     test_scores: dict[str, NDArray[np.float64]]
 
 
-def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: int, listener: Listener) -> Finished:
-    """Score the hall of fame and the baselines on networks of full size.
+def finish(
+    setting: Setting,
+    candidates: Sequence[Individual],
+    panel: Panel | None,
+    seed: int,
+    workers: int,
+    listener: Listener,
+) -> Finished:
+    """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
 
     Args:
         setting: What the run is about.
-        hall: Where the candidates come from.
-        count: Most candidates.
+        candidates: Members of the hall of fame.
+        panel: Knows the candidates' reductions at full size, its last networks being the validation ones; None where
+            evolution was not promoted, and the validation networks are to be visited here.
         seed: Seed of the bootstrap.
         workers: See ``over_networks``.
         listener: Is told of each network.
     """
-    candidates = hall.candidates(count)
-    found = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
-    proxies = [*found, *(Proxy.of(name) for name in BASELINES)]
-    architectures = (*setting.validation, *setting.test)
-    listener.stage(f"scoring {len(found)} programs and {len(BASELINES)} baselines at full size", len(architectures))
-    matrix = score_networks(proxies, setting.full, architectures, workers, listener.advance)
-    rows = [_row(setting, matrix, index, candidates, seed) for index in range(len(proxies))]
-    order = sorted(range(len(found)), key=lambda index: _choice(rows[index]))
-    names = {index: f"rank{rank}" for rank, index in enumerate(order)}
-    values = matrix.values()[:, len(setting.validation) :]
+    proxies = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
+    if panel is None:
+        listener.stage(f"choosing among {len(proxies)} programs at full size", len(setting.validation))
+        values = score_networks(proxies, setting.full, setting.validation, workers, listener.advance).values()
+    else:
+        values = panel.scores([one.program for one in candidates])[:, -len(setting.validation) :]
+    held = [_correlate(row, setting.accuracies(setting.validation), seed) for row in values]
+    order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
+    compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
+    compared += [Proxy.of(name) for name in BASELINES]
+    listener.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(setting.test))
+    matrix = score_networks(compared, setting.full, setting.test, workers, listener.advance)
     return Finished(
-        found=tuple(dataclasses.replace(rows[index], name=names[index]) for index in order),
-        baselines=tuple(rows[len(found) :]),
-        test_scores={
-            names.get(index, rows[index].name): values[index] for index in [*order, *range(len(found), len(rows))]
-        },
+        found=tuple(
+            _row(setting, matrix, rank, candidates[index].tau_train, held[index], seed)
+            for rank, index in enumerate(order)
+        ),
+        baselines=tuple(
+            _row(setting, matrix, index, float("nan"), None, seed) for index in range(len(order), len(compared))
+        ),
+        test_scores={proxy.name: row for proxy, row in zip(compared, matrix.values(), strict=True)},
     )
 
 
-def _choice(row: Row) -> tuple[int, float, int]:
-    """Order rows by the number of validation networks scored, then by tau on them, then by simplicity."""
-    tau = row.validation.tau
-    return (-row.validation.n, -tau if np.isfinite(tau) else np.inf, row.complexity)
+def _choice(held: Correlation, size: int) -> tuple[int, float, int]:
+    """Order by the number of validation networks scored, then by tau on them, then by simplicity."""
+    return (-held.n, -held.tau if np.isfinite(held.tau) else np.inf, size)
 
 
-def _row(setting: Setting, matrix: ScoreMatrix, index: int, candidates: Sequence[Individual], seed: int) -> Row:
+def _row(
+    setting: Setting, matrix: ScoreMatrix, index: int, tau_train: float, held: Correlation | None, seed: int
+) -> Row:
     proxy, values = matrix.proxies[index], matrix.values()[index]
-    split = len(setting.validation)
     return Row(
         name=proxy.name,
         program=proxy.program,
         complexity=complexity(parse(proxy.program)) if proxy.program else 0,
-        tau_train=candidates[index].tau_train if index < len(candidates) else float("nan"),
-        validation=_correlate(values[:split], setting.accuracies(setting.validation), seed),
-        test=_correlate(values[split:], setting.accuracies(setting.test), seed),
+        tau_train=tau_train,
+        validation=held,
+        test=_correlate(values, setting.accuracies(setting.test), seed),
         coverage=float(np.isfinite(values).mean()),
         statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
     )

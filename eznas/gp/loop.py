@@ -162,6 +162,11 @@ class Evolution:
         entries = self.library.entries
         return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
 
+    @property
+    def full_panel(self) -> Panel | None:
+        """Once promoted, the panel of full size, which knows all reductions of the hall of fame."""
+        return self._promotion.panel if self.promoted and self._promotion else None
+
     def expansion_is_due(self) -> bool:
         """Whether the next step begins by visiting the networks."""
         due = bool(self.generation) and self.generation % self.config.expansion_every == 0

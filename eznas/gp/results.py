@@ -133,14 +133,17 @@ def _exported(row: Row, summary: dict[str, Any]) -> str:
 
 
 def _hall_row(row: Row) -> tuple[object, ...]:
-    taus = (row.tau_train, row.validation.tau, row.test.tau)
-    return (row.complexity, *map(_number, taus), row.coverage, row.program)
+    return (row.complexity, *map(_number, (row.tau_train, _held(row), row.test.tau)), row.coverage, row.program)
+
+
+def _held(row: Row) -> float:
+    return math.nan if row.validation is None else row.validation.tau
 
 
 def _as_json(row: Row) -> dict[str, Any]:
     figures = {
         "tau_train": row.tau_train,
-        "tau_validation": row.validation.tau,
+        "tau_validation": _held(row),
         "tau_test": row.test.tau,
         "tau_test_low": row.test.tau_low,
         "tau_test_high": row.test.tau_high,

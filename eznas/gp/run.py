@@ -35,10 +35,10 @@ STORE = "vectors.sqlite"
 
 _CHECKPOINT_SECONDS = 10.0
 _SAFETY = 2.0
-"""The programs that are confirmed take longer than the baselines that the time is measured with."""
+"""So much longer than the baselines alone, which the time is measured with, take the programs and the baselines."""
 
-_PROMOTION = 4.0
-"""So much longer than the baselines take the reductions of a promotion, and the generations after it."""
+_PROMOTION = 3.0
+"""So much longer than the baselines take the reductions of a promotion."""
 
 
 class _Clock:
@@ -89,7 +89,8 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
         stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
-    finished = finish(setting, evolution.hall, CANDIDATES, config.seed, config.workers, listener)
+    candidates = evolution.hall.candidates(CANDIDATES)
+    finished = finish(setting, candidates, evolution.full_panel, config.seed, config.workers, listener)
     return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
 
 
@@ -122,9 +123,11 @@ class _Reserves:
         listener.stage("timing networks of full size", len(few))
         proxies = [Proxy.of(name) for name in BASELINES]
         matrix = score_networks(proxies, setting.full, few, 1, listener.advance)
-        one = float(np.mean(matrix.seconds[1:])) / worker_count(config.workers)
+        one = float(np.median(matrix.seconds[1:])) / worker_count(config.workers)
         promoted = len(setting.promoted) + len(setting.validation) if setting.promoted else 0
-        return cls(_PROMOTION * one * promoted, _SAFETY * one * (len(setting.validation) + len(setting.test)))
+        # What a promotion finds out about the validation networks is not found out again.
+        confirmed = len(setting.test) if promoted else len(setting.validation) + len(setting.test)
+        return cls(_PROMOTION * one * promoted, _SAFETY * one * confirmed)
 
 
 class _Course:
@@ -141,7 +144,7 @@ class _Course:
     ) -> None:
         self._config, self._evolution, self._directory = config, evolution, directory
         self._clock, self._reserves, self._listener = clock, reserves, listener
-        self._visit_seconds = 0.0
+        self._visit_seconds, self._promotes = 0.0, False
         self._saved = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None) -> str:
@@ -149,9 +152,10 @@ class _Course:
         evolution, config, reserves = self._evolution, self._config, self._reserves
         try:
             self._begin(checkpoint)
-            in_time = self._evolve(config.generations, reserves.promotion + reserves.confirmation)
+            reserve = reserves.confirmation + (reserves.promotion if self._promotes else 0.0)
+            in_time = self._evolve(config.generations, reserve)
             self._save()  # for a resume with more generations, which must not begin from what follows
-            if self._clock.left > reserves.promotion / 2 + reserves.confirmation:
+            if self._promotes:
                 evolution.promote()
             if evolution.promoted:
                 further = evolution.generation + config.full_generations
@@ -178,7 +182,19 @@ class _Course:
         # What the store knew took no time, so a checkpoint says what the visits took before.
         before = checkpoint["visit_seconds"] if checkpoint else 0.0
         self._visit_seconds = max(before, (self._clock.spent - begun) / 2)
+        # Decided once, as late in the run the time left would say otherwise, and a resume is to do the same.
+        self._promotes = bool(checkpoint and checkpoint["promotes"]) or self._has_time_to_promote()
         self._save()
+
+    def _has_time_to_promote(self) -> bool:
+        """Whether generations and a promotion fit into the time that is left."""
+        needed, left = self._reserves.promotion, self._clock.left - self._reserves.confirmation
+        if needed > 0 and left <= needed:
+            self._listener.message(
+                f"no promotion to full size: it would take about {needed:.0f} s, and {max(left, 0):.0f} s are left "
+                "for it and the generations; raise --time-budget, or lower --networks or --full-networks"
+            )
+        return 0 < needed < left
 
     def _evolve(self, generations: int, reserve: float) -> bool:
         """Do generations up to a number of them, and say whether the time allowed for all."""
@@ -206,6 +222,7 @@ class _Course:
                     **state,
                     "seconds": self._clock.spent,
                     "visit_seconds": self._visit_seconds,
+                    "promotes": self._promotes,
                     "log": [dict(row) for row in self._evolution.logbook],
                 }
             )

@@ -8,7 +8,7 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import Silent, run_evolution
+from eznas.gp import Silent, run, run_evolution
 from eznas.gp.results import EXPORTED
 from eznas.run import RunDirectory
 from eznas.spaces import SPACES, Fidelity
@@ -111,16 +111,39 @@ def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, tabl
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-class Interrupting(Silent):
+class Listening(Silent):
     def __init__(self) -> None:
         self.messages: list[str] = []
 
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_promotion_that_does_not_fit_the_time_leaves_it_to_the_generations(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_PROMOTION", 1e9)
+    listener = Listening()
+    summary = start(tmp_path / "run", config(table), listener)
+    assert summary["networks"]["full_size"] == 0
+    assert (summary["stopped_by"], summary["generations"]) == ("generations", 6)
+    assert sum("no promotion" in message and "--time-budget" in message for message in listener.messages) == 1
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_resumed_run_is_promoted_as_it_was_decided(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(tmp_path / "run", config(table, generations=3))
+    monkeypatch.setattr(run._Course, "_has_time_to_promote", lambda _: False)  # the time left is short by now
+    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 8
+
+
+class Interrupting(Listening):
     def generation(self, record: Mapping[str, float | int | str]) -> None:
         if record["generation"] == 2:
             raise KeyboardInterrupt
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.mark.usefixtures("small_networks")
