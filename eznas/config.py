@@ -71,12 +71,12 @@ class EvolveConfig(BaseModel):
     images: Annotated[str, AfterValidator(_absolute_images)] = _option(
         "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
     )
-    batch_size: int = _option(16, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(60, "Data", "N", "Networks that fitness is computed on.", ge=10)
-    validation_networks: int = _option(40, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
+    batch_size: int = _option(8, "Data", "N", "Images of the minibatch.", ge=2)
+    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10)
+    validation_networks: int = _option(60, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
     full_networks: int = _option(
-        30,
+        50,
         "Data",
         "N",
         "Training networks that the best reductions are promoted to at full size, for the last generations; "
