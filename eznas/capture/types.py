@@ -49,8 +49,9 @@ class ShapeGroup:
     tensors: dict[str, list[Tensor]]
 
     def stacked(self, statistic: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``."""
-        return stack(self.tensors[statistic][start:stop])
+        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``; of one unit, its own memory."""
+        tensors = self.tensors[statistic][start:stop]
+        return tensors[0][None] if len(tensors) == 1 else stack(tensors)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def all_reductions() -> st.SearchStrategy[Node]:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(all_reductions(), min_size=1, max_size=6, unique=True))
 def test_one_unit_at_a_time_equals_the_naive_evaluation_to_the_bit(nodes: list[Node]) -> None:
-    found = evaluate_reductions(nodes, CAPTURE, memory=1)
+    found = evaluate_reductions(nodes, CAPTURE, chunk=1)
     assert list(found) == nodes
     for node in nodes:
         alone = torch.cat([torch.as_tensor(naive(node, unit)) for unit in range(4)]).double()
@@ -103,7 +103,7 @@ def test_stacked_units_do_not_depend_on_the_programs_beside(nodes: list[Node]) -
 )
 def test_stacked_units_equal_single_ones_up_to_rounding(text: str) -> None:
     node = parse(text, Kind.UNIT)
-    stacked, single = evaluate_reductions([node], CAPTURE), evaluate_reductions([node], CAPTURE, memory=1)
+    stacked, single = evaluate_reductions([node], CAPTURE), evaluate_reductions([node], CAPTURE, chunk=1)
     assert torch.allclose(stacked[node], single[node], rtol=1e-5, equal_nan=True)
     assert stacked[node].isfinite().any()
 
@@ -133,15 +133,15 @@ def test_each_distinct_node_is_evaluated_once() -> None:
     evaluate_reductions([parse(text, Kind.UNIT) for text in texts], CAPTURE, trace=trace)
     assert trace.calls == 2 * 5 + 2  # five distinct primitives over two groups, two over the images
     assert trace.evaluations == 4 * 5 + 2
-    evaluate_reductions([parse("sum(gram(image.data))", Kind.UNIT)], CAPTURE, memory=1, trace=trace)
+    evaluate_reductions([parse("sum(gram(image.data))", Kind.UNIT)], CAPTURE, chunk=1, trace=trace)
     assert trace.calls == 2 * 5 + 4
 
 
-def test_memory_bounds_the_units_that_are_stacked() -> None:
+def test_the_chunk_bounds_the_units_that_are_stacked() -> None:
     trace = Trace()
     node = parse("sum(weight)", Kind.UNIT)
-    of_a_unit = 8 * 4 * BATCH * 3 * 5 * 5
-    evaluate_reductions([node], CAPTURE, memory=2 * of_a_unit, trace=trace)
+    of_a_unit = 4 * BATCH * 3 * 5 * 5
+    evaluate_reductions([node], CAPTURE, chunk=2 * of_a_unit, trace=trace)
     assert trace.calls == 3  # units 0 and 2, unit 3, unit 1
 
 
