@@ -37,9 +37,12 @@ from eznas.console import print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import preorder
 from eznas.run import versions
-from eznas.scoring import Condition, Panel
+from eznas.scoring import Captures, Condition, Panel
 from eznas.spaces import SPACES
 from primitives import Floor, Kind
+
+_KEPT = 2**30
+"""Bytes of statistics that the engine keeps between generations; the DEAP loop keeps them all."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +129,7 @@ def compare(panel: Panel, load: Load, sample: int, rng: random.Random) -> dict[s
     return {"deap": captured_in + each * individuals, "reference": (captured_in + each) * individuals}
 
 
-def figures(panel: Panel, load: Load, seconds: dict[str, float]) -> dict[str, Any]:
+def figures(panel: Panel, load: Load, kept: Captures, seconds: dict[str, float]) -> dict[str, Any]:
     """Return what ``--json`` writes."""
     individuals, engine = load.individuals, sum(load.seconds)
     evaluations = len(individuals) * len(panel.architectures)
@@ -143,6 +146,7 @@ def figures(panel: Panel, load: Load, seconds: dict[str, float]) -> dict[str, An
         "seconds_by_generation": [round(value, 3) for value in load.seconds],
         "evaluations_a_second": {name: round(evaluations / value, 1) for name, value in seconds.items()},
         "times_the_engine": {name: round(value / engine, 1) for name, value in seconds.items()},
+        "kept_mib": round(kept.bytes / 2**20, 1),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "versions": versions(),
     }
@@ -186,10 +190,11 @@ def main(
     space, rng = SPACES["nasbench201"], random.Random(seed)
     minibatch = load_minibatch("digits", 16, seed=seed)
     condition = Condition.of(space.name, space.fidelities[fidelity], seed, minibatch)
-    panel = Panel(condition, [space.sample(rng) for _ in range(networks)])
+    kept = Captures(_KEPT)
+    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=kept)
     load = record(panel, rng, programs, generations, fresh)
     seconds = {"engine": sum(load.seconds), **compare(panel, load, sample, rng)}
-    found = figures(panel, load, seconds)
+    found = figures(panel, load, kept, seconds)
     print_table(
         f"{found['individuals']} individuals ({found['distinct_individuals']} distinct), {found['nodes']} operator "
         f"nodes ({found['distinct_nodes']} distinct), {networks} networks, {condition}",

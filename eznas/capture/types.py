@@ -69,3 +69,14 @@ class Capture:
     unformed: tuple[Unformed, ...]
     groups: tuple[ShapeGroup, ...]
     images: dict[str, Tensor]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The statistics that it holds."""
+        return frozenset(self.images).union(*[group.tensors for group in self.groups])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all tensors, those that share memory counted each."""
+        tensors = [one for group in self.groups for units in group.tensors.values() for one in units]
+        return sum(one.numel() * one.element_size() for one in [*tensors, *self.images.values()])

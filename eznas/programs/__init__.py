@@ -6,9 +6,11 @@ unit and network floors, on many networks at once).
 
 from eznas.programs.complexity import complexity, cost
 from eznas.programs.draw import draw, to_networkx
-from eznas.programs.evaluate import evaluate, evaluate_reductions, reductions, statistics
+from eznas.programs.evaluate import evaluate_reductions, reductions, statistics
 from eznas.programs.parse import ProgramError, parse
+from eznas.programs.parts import in_parts, left_of
 from eznas.programs.plan import Trace
+from eznas.programs.score import evaluate
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
 from eznas.programs.tree import Node, apply, leaf, literal, postorder, preorder, replace
 from eznas.programs.upper import Layout, Ragged, evaluate_upper
@@ -27,7 +29,9 @@ __all__ = [
     "evaluate",
     "evaluate_reductions",
     "evaluate_upper",
+    "in_parts",
     "leaf",
+    "left_of",
     "literal",
     "parse",
     "postorder",

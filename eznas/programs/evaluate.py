@@ -14,29 +14,27 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eznas.capture import Capture, NoUnitsError, ShapeGroup, capture
-from eznas.errors import NETWORK_FAILURES, InputError
+from eznas.capture import Capture, ShapeGroup  # noqa: TC001 - exported proxies take their sources
+from eznas.errors import InputError
 from eznas.programs.plan import Failure, Plan, Trace, Value
 from eznas.programs.tree import Node, postorder
-from eznas.programs.upper import Layout, evaluate_upper
-from eznas.scores import Score, Status
 from primitives import Floor, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from torch import nn
 
-    from eznas.minibatch import Minibatch
-
-__all__ = ["evaluate", "evaluate_reductions", "reductions", "statistics"]
+__all__ = ["evaluate_reductions", "reductions", "statistics"]
 
 CHUNK = 512 * 2**10
 """Bytes of the largest tensor of units that are stacked, unless one alone takes more.
 
 Few enough for a processor's cache: a chain of functions on 4 MiB takes twice as long an entry, on 32 MiB six times.
 """
+
+_ACCELERATED = 128
+"""So many times more on other devices, which need many threads' work in every call."""
 
 
 def reductions(roots: Iterable[Node]) -> list[Node]:
@@ -96,24 +94,32 @@ def evaluate_reductions(
         for node in keep & vectors.keys():
             _write(vectors[node], range(len(capture.units)), shared[node], node, trace)
         own = [node for node in nodes if node not in of_images]
+        together = _plan(own, of_images)
         for group in capture.groups:
             step = units_at_once(capture, group, chunk)
-            for plan in _plans(own, of_images, _sizes(capture, group, step), memory):
+            plans = [together]
+            if memory is not None:
+                plans = _halved(together, own, of_images, _sizes(capture, group, step), memory)
+            for plan in plans:
                 for start in range(0, len(group.units), step):
                     places = range(start, min(start + step, len(group.units)))
                     _evaluate_chunk(plan, shared, group, places, vectors, trace)
     return vectors
 
 
-def _plans(
-    nodes: Sequence[Node], of_images: AbstractSet[Node], sizes: Mapping[Kind, int], memory: int | None
+def _plan(nodes: Sequence[Node], of_images: AbstractSet[Node]) -> Plan:
+    return Plan([node for node in postorder(nodes) if node not in of_images], set(nodes))
+
+
+def _halved(
+    plan: Plan, nodes: Sequence[Node], of_images: AbstractSet[Node], sizes: Mapping[Kind, int], memory: int
 ) -> list[Plan]:
-    """Plan reductions together, or in halves as long as together they hold too much at once."""
-    plan = Plan([node for node in postorder(nodes) if node not in of_images], set(nodes))
-    if memory is None or len(nodes) == 1 or plan.bytes(sizes) <= memory:
+    """Return the plan of these reductions, or those of halves as long as together they hold too much at once."""
+    if len(nodes) == 1 or plan.bytes(sizes) <= memory:
         return [plan]
     middle = len(nodes) // 2
-    return [part for half in (nodes[:middle], nodes[middle:]) for part in _plans(half, of_images, sizes, memory)]
+    halves = nodes[:middle], nodes[middle:]
+    return [part for half in halves for part in _halved(_plan(half, of_images), half, of_images, sizes, memory)]
 
 
 def _evaluate_chunk(
@@ -145,8 +151,7 @@ def _write(vector: Tensor, units: Sequence[int], value: Value, node: Node, trace
 
 
 def _check_captured(nodes: Iterable[Node], capture: Capture) -> None:
-    held = set(capture.images).union(*[group.tensors for group in capture.groups])
-    missing = sorted(statistics(nodes) - held)
+    missing = sorted(statistics(nodes) - capture.names)
     if missing:
         raise InputError(f"the capture must hold every statistic that the programs read; it lacks {', '.join(missing)}")
 
@@ -164,8 +169,12 @@ def units_at_once(capture: Capture, group: ShapeGroup, chunk: int = CHUNK) -> in
     """Return how many units of a group are stacked; it depends on their shapes, not on what is evaluated."""
     unit = capture.units[group.units[0]]
     largest = max(math.prod(shape) for shape in (unit.weight_shape, unit.input_shape, unit.output_shape))
-    item = next(iter(group.tensors.values()))[0].element_size() if group.tensors else 1
-    return max(1, chunk // (largest * item))
+    tensors = next(iter(group.tensors.values()), [])
+    if not tensors:
+        return 1
+    if tensors[0].device.type != "cpu":
+        chunk *= _ACCELERATED
+    return max(1, chunk // (largest * tensors[0].element_size()))
 
 
 def _sizes(capture: Capture, group: ShapeGroup, step: int) -> dict[Kind, int]:
@@ -179,46 +188,3 @@ def _sizes(capture: Capture, group: ShapeGroup, step: int) -> dict[Kind, int]:
     numbers = {kind: math.prod(shape) for kind, shape in shapes.items()}
     numbers |= {Kind.IMAGE: images, Kind.SAMPLES: unit.input_shape[0] ** 2, Kind.UNIT: 1, Kind.LITERAL: 0}
     return {kind: units * number * item for kind, number in numbers.items()}
-
-
-def evaluate(programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str = "auto") -> list[Score]:
-    """Score one network with many programs: one capture of just the statistics that they read, one evaluation.
-
-    Args:
-        programs: Roots of kind NETWORK.
-        network: Left as it was found.
-        minibatch: Images and labels.
-        units: Which layers are units: see ``capture``.
-
-    Returns:
-        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised,
-        NON_FINITE where the formula gives NaN or an infinity; the detail says why.
-    """
-    try:
-        captured = capture(network, minibatch, statistics(programs), units)
-    except NoUnitsError as error:
-        return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
-    except NETWORK_FAILURES as error:
-        return [Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")] * len(programs)
-    trace = Trace()
-    vectors = evaluate_reductions(reductions(programs), captured, trace=trace)
-    layout = Layout([len(captured.units)])
-    ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
-    values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
-    return [_score(program, value, captured, vectors, trace) for program, value in zip(programs, values, strict=True)]
-
-
-def _score(program: Node, value: float, captured: Capture, vectors: Mapping[Node, Tensor], trace: Trace) -> Score:
-    below = reductions([program])
-    for node in below:
-        if node in trace.failures:
-            return Score.failed(Status.EXCEPTION, trace.failures[node])
-    if math.isfinite(value):
-        return Score(value)
-    for node in below:
-        wrong = (~vectors[node].isfinite()).nonzero().flatten().tolist()
-        if wrong:
-            unit = captured.units[wrong[0]]
-            detail = f"the value is {value}; {node.text} is {vectors[node][wrong[0]].item()} on unit {unit.name}"
-            return Score.failed(Status.NON_FINITE, detail)
-    return Score.of(value)

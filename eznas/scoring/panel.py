@@ -16,15 +16,27 @@ from torch import Tensor
 
 from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
-from eznas.programs import Layout, Node, Ragged, evaluate_reductions, evaluate_upper, parse, statistics
-from eznas.scoring.parallel import over_networks
+from eznas.programs import (
+    Layout,
+    Node,
+    Ragged,
+    evaluate_reductions,
+    evaluate_upper,
+    in_parts,
+    left_of,
+    parse,
+    statistics,
+)
+from eznas.scoring.parallel import over_networks, worker_count
 from primitives import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from eznas.capture import Capture
+    from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
     from eznas.store import VectorStore
 
@@ -48,21 +60,48 @@ class Vectors:
     failure: str = ""
 
 
-def reduction_vectors(condition: Condition, texts: Sequence[str], architecture: str) -> Vectors:
+def reduction_vectors(
+    condition: Condition,
+    texts: Sequence[str],
+    memory: int | None,
+    kept: Captures | None,
+    architecture: str,
+) -> Vectors:
     """Build one network and evaluate reductions on it in one pass.
 
     Args:
         condition: How the network is built and run.
         texts: ``r`` reductions as text.
+        memory: Bytes that capturing and evaluating may take; None for no bound.
+        kept: Statistics of networks that were visited before; None where there are none.
         architecture: Which network.
     """
-    nodes = [parse(text, Kind.UNIT) for text in texts]
+    nodes, found = [parse(text, Kind.UNIT) for text in texts], dict[Node, Tensor]()
     try:
-        captured = capture(condition.network(architecture), condition.minibatch, statistics(nodes))
-        found = evaluate_reductions(nodes, captured)
+        for part, captured in _captures(condition, nodes, memory, kept, architecture):
+            found |= evaluate_reductions(part, captured, memory=left_of(memory, captured))
     except NETWORK_FAILURES as error:
         return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
-    return Vectors(len(captured.units), torch.stack([found[node] for node in nodes]).cpu().numpy())
+    values = torch.stack([found[node] for node in nodes]).numpy()
+    return Vectors(values.shape[1], values)
+
+
+def _captures(
+    condition: Condition, nodes: Sequence[Node], memory: int | None, kept: Captures | None, architecture: str
+) -> Iterator[tuple[Sequence[Node], Capture]]:
+    """Iterate over parts of the reductions with a capture of what they read, one at a time."""
+    key = f"{condition.key}|{architecture}"
+    if kept is not None and (known := kept.find(key, statistics(nodes))) is not None:
+        yield nodes, known
+        return
+    network = condition.network(architecture)
+    for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
+        names = statistics(part)
+        if kept is None:
+            yield part, capture(network, condition.minibatch, names)
+        else:
+            make = functools.partial(capture, network, condition.minibatch)
+            yield part, kept.complete(key, sorted(names), make)
 
 
 class Panel:
@@ -72,11 +111,21 @@ class Panel:
         condition: How the networks are built and run.
         architectures: ``n`` architectures, in the order of every score vector.
         store: Where vectors are looked up before a network is visited, and kept afterwards.
+        memory: Bytes that a visit may take in each process; None for no bound.
+        kept: Where statistics are kept between visits from this process.
     """
 
-    def __init__(self, condition: Condition, architectures: Sequence[str], store: VectorStore | None = None) -> None:
+    def __init__(
+        self,
+        condition: Condition,
+        architectures: Sequence[str],
+        store: VectorStore | None = None,
+        memory: int | None = None,
+        kept: Captures | None = None,
+    ) -> None:
         self.condition = condition
         self._store = store
+        self._memory, self._kept = memory, kept
         self.architectures = tuple(architectures)
         self.failures: dict[str, str] = {}
         self._layout: Layout | None = None
@@ -110,7 +159,8 @@ class Panel:
                 found[architecture] = Vectors(known.shape[1], known)
                 advance()
         unknown = [architecture for architecture in self.architectures if architecture not in found]
-        visit = functools.partial(reduction_vectors, self.condition, tuple(texts))
+        kept = self._kept if worker_count(workers) == 1 else None
+        visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
         for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
             found[architecture] = vectors
             if self._store is not None and not vectors.failure:
