@@ -5,7 +5,7 @@ networks, in one process on one thread:
 
 - ``engine``: ``eznas.scoring.Panel``, its capture of what the programs read included;
 - ``deap``: all 22 statistics of the reference are captured once a network and kept; each individual is compiled with
-  ``deap.gp.compile`` once and called on every unit of every network;
+  ``deap.gp.compile`` once and called on every network, each of its functions on every unit;
 - ``reference``: as the released EZNAS code does it: the 22 statistics are captured anew for every individual. The
   capture is ours, which shares passes between statistics and puts no hooks on modules; the network is built once.
 
@@ -22,6 +22,7 @@ import json
 import random
 import resource
 import time
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from eznas.minibatch import load_minibatch
 from eznas.programs import preorder
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
-from eznas.spaces import SPACES
+from eznas.spaces import SPACES, Fidelity
 from primitives import Floor, Kind
 
 _KEPT = 2**30
@@ -54,50 +55,47 @@ if TYPE_CHECKING:
 
 
 class DeapLoop:
-    """Programs as DEAP compiles and calls them: one call a unit."""
+    """Programs as DEAP compiles and calls them; a function of the tensor floor is called on each unit."""
 
     def __init__(self) -> None:
         self._pset = gp.PrimitiveSet("MAIN", 0)
         self._pset.arguments = [name.replace(".", "_") for name in REFERENCE]
 
     def compiled(self, program: Node) -> Callable[..., Tensor]:
-        """Compile what is below the mean at a program's root."""
+        """Compile a program: from a list of tensors a statistic, one tensor a unit, to the network's number."""
         found: Callable[..., Tensor] = gp.compile(
-            gp.PrimitiveTree([self._piece(node) for node in preorder(program.args[0])]), self._pset
+            gp.PrimitiveTree([self._piece(node) for node in preorder(program)]), self._pset
         )
         return found
-
-    def across_units(self, program: Node) -> bool:
-        """Whether a program reads several units below its root, which this loop cannot evaluate."""
-        return any(
-            node.kind is Kind.UNIT and node.args and primitives.resolve(node.name, _kinds(node))[0].across_units
-            for node in preorder(program)
-        )
 
     def _piece(self, node: Node) -> gp.Primitive | gp.Terminal:
         if not node.args:
             value = float(node.name) if node.kind is Kind.LITERAL else node.name.replace(".", "_")
             return gp.Terminal(value, isinstance(value, str), object)
-        name = "_".join([node.name, *(kind.name for kind in _kinds(node))])
-        function = primitives.resolve(node.name, _kinds(node))[0].function
-        if node.kind is Kind.UNIT and node.args[0].kind.floor is Floor.TENSOR:
-            self._pset.context[name] = lambda *args: function(*args).double()
-        else:
-            self._pset.context[name] = function
-        return gp.Primitive(name, [object] * len(node.args), object)
+        kinds = [arg.kind for arg in node.args]
+        name = "_".join([node.name, *(kind.name for kind in kinds)])
+        function = primitives.resolve(node.name, kinds)[0].function
+        if kinds[0].floor is Floor.TENSOR:
+            function = _over_units(function, reduces=node.kind is Kind.UNIT)
+        self._pset.context[name] = function
+        return gp.Primitive(name, [object] * len(kinds), object)
 
 
-def _kinds(node: Node) -> list[Kind]:
-    return [arg.kind for arg in node.args]
+def _over_units(function: Callable[..., Tensor], *, reduces: bool) -> Callable[..., object]:
+    def over_units(*args: Any) -> object:
+        columns = [repeat(arg) if isinstance(arg, float) else arg for arg in args]
+        found = [function(*unit) for unit in zip(*columns, strict=False)]
+        return torch.cat(found).double() if reduces else found
+
+    return over_units
 
 
 def cached_units(captured: Capture) -> list[list[Tensor]]:
-    """Return for each unit its statistics as a loop over units reads them."""
-    return [
-        [group.tensors[name][place][None] for name in REFERENCE]
-        for group in captured.groups
-        for place in range(len(group.units))
-    ]
+    """Return for each statistic a list of one tensor a unit, in execution order."""
+    places = sorted(
+        (unit, group, place) for group, one in enumerate(captured.groups) for place, unit in enumerate(one.units)
+    )
+    return [[captured.groups[group].tensors[name][place][None] for _, group, place in places] for name in REFERENCE]
 
 
 def compare(panel: Panel, load: Load, sample: int, rng: random.Random) -> dict[str, float]:
@@ -107,8 +105,7 @@ def compare(panel: Panel, load: Load, sample: int, rng: random.Random) -> dict[s
         AssertionError: They give something else than the engine.
     """
     loop = DeapLoop()
-    possible = [program for program in load.individuals if not loop.across_units(program)]
-    chosen = rng.sample(possible, min(sample, len(possible)))
+    chosen = rng.sample(load.individuals, min(sample, len(load.individuals)))
     begun = time.process_time()
     functions = [loop.compiled(program) for program in chosen]
     called = time.process_time() - begun
@@ -120,7 +117,7 @@ def compare(panel: Panel, load: Load, sample: int, rng: random.Random) -> dict[s
         captured_in += time.process_time() - begun
         begun = time.process_time()
         with torch.inference_mode():
-            found = [float(np.mean([float(function(*unit)) for unit in units])) for function in functions]
+            found = [float(function(*units)) for function in functions]
         called += time.process_time() - begun
         expected = [load.scores[program][place] for program in chosen]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
@@ -163,7 +160,8 @@ def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="3 networks, 50 programs, 5 generations.")
-@click.option("--fidelity", default="reduced_wide", help="Size of the networks.")
+@click.option("--size", default="1,8,8,8", help="Cells a stage, channels, pixels and images.")
+@click.option("--paper", is_flag=True, help="Programs as the paper's: one mean over units at the root.")
 @click.option("--networks", default=8, help="Networks.")
 @click.option("--programs", default=200, help="Programs of a generation.")
 @click.option("--generations", default=20, help="Generations.")
@@ -174,7 +172,8 @@ def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
 def main(
     *,
     quick: bool,
-    fidelity: str,
+    size: str,
+    paper: bool,
     networks: int,
     programs: int,
     generations: int,
@@ -186,13 +185,16 @@ def main(
     """Compare the engine with a DEAP loop over cached statistics and with capturing for every individual."""
     torch.set_num_threads(1)
     if quick:
-        networks, programs, generations = 3, 50, 5
+        networks, programs, generations, sample = 3, 50, 5, 20
     space, rng = SPACES["nasbench201"], random.Random(seed)
     minibatch = load_minibatch("digits", 16, seed=seed)
-    condition = Condition.of(space.name, space.fidelities[fidelity], seed, minibatch)
+    cells, channels, pixels, images = map(int, size.split(","))
+    fidelity = Fidelity(size, cells=cells, channels=channels, pixels=pixels, batch=images)
+    condition = Condition.of(space.name, fidelity, seed, minibatch)
     kept = Captures(_KEPT)
     panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=kept)
-    load = record(panel, rng, programs, generations, fresh)
+    convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
+    load = record(panel, convolutions, rng, programs, generations, paper=paper, fresh=fresh)
     seconds = {"engine": sum(load.seconds), **compare(panel, load, sample, rng)}
     found = figures(panel, load, kept, seconds)
     print_table(

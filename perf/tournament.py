@@ -1,9 +1,9 @@
 """The load that the engines are compared on: a recorded tournament run over programs as EZNAS evolves them.
 
-Programs are the mean over units of one tree of the tensor and the unit floor over the reference's 22 statistics, of a
-height of 2 to 6 at first and 10 at most. Each generation is ``varOr`` of winners of tournaments of four, crossover and
-mutation .4 each, and maybe a share of fresh random trees. The eigenvalues of single maps are left out: they cost so
-much more than everything else that they alone would be compared.
+Programs are trees of all three floors over the reference's 22 statistics, or, as EZNAS evolves them, the mean over units
+of one tree of the two lower floors; of a height of 2 to 6 at first and 10 at most. Each generation is ``varOr`` of
+winners of tournaments of four, crossover and mutation .4 each, and maybe a share of fresh random trees. The eigenvalues
+of single maps are left out: they cost so much more than everything else that they alone would be compared.
 """
 
 from __future__ import annotations
@@ -56,19 +56,30 @@ class Load:
         return [program for generation in self.generations for program in generation]
 
 
-def record(panel: Panel, rng: random.Random, programs: int, generations: int, fresh: float) -> Load:
-    """Evolve programs whose fitness is the tau with the networks' number of convolutions; the engine evaluates them.
+def record(
+    panel: Panel,
+    accuracies: NDArray[np.float64],
+    rng: random.Random,
+    programs: int,
+    generations: int,
+    *,
+    paper: bool,
+    fresh: float,
+) -> Load:
+    """Evolve programs whose fitness is tau; the engine evaluates them.
 
     Args:
         panel: The networks.
+        accuracies: Theirs.
         rng: Draws everything.
         programs: Individuals of a generation.
         generations: How many.
+        paper: Whether a program is a mean over units.
         fresh: Share of every generation that is drawn at random instead of bred.
     """
     load = Load()
-    target = TauTarget(np.array([one.count("conv") for one in panel.architectures], dtype=np.float64))
-    population = [(_random(rng), True) for _ in range(programs)]
+    target = TauTarget(accuracies)
+    population = [(_random(rng, paper=paper), True) for _ in range(programs)]
     for _ in range(generations):
         chosen = [program for program, _ in population]
         load.generations.append([program for program, varied in population if varied])
@@ -80,12 +91,12 @@ def record(panel: Panel, rng: random.Random, programs: int, generations: int, fr
         taus = np.nan_to_num(target.taus(scores), nan=-1.0)
         winners = [chosen[max(rng.sample(range(programs), 4), key=lambda one: float(taus[one]))] for _ in chosen]
         drawn = round(fresh * programs)
-        population = [_varied(rng, winners) for _ in range(programs - drawn)]
-        population += [(_random(rng), True) for _ in range(drawn)]
+        population = [_varied(rng, winners, paper=paper) for _ in range(programs - drawn)]
+        population += [(_random(rng, paper=paper), True) for _ in range(drawn)]
     return load
 
 
-def _varied(rng: random.Random, winners: Sequence[Node]) -> tuple[Node, bool]:
+def _varied(rng: random.Random, winners: Sequence[Node], *, paper: bool) -> tuple[Node, bool]:
     """Return an offspring and whether it must be evaluated: ``deap.algorithms.varOr`` with one-point crossover.
 
     As under ``deap.gp.staticLimit``, one that is too high is its parent again, which is evaluated again all the same.
@@ -93,7 +104,9 @@ def _varied(rng: random.Random, winners: Sequence[Node]) -> tuple[Node, bool]:
     way, first = rng.random(), rng.choice(winners)
     if way >= _CROSSOVER + _MUTATION:
         return first, False
-    places = [(index, node) for index, node in enumerate(preorder(first)) if index and node.kind is not Kind.LITERAL]
+    places = [
+        (index, node) for index, node in enumerate(preorder(first)) if index >= paper and node.kind is not Kind.LITERAL
+    ]
     index, old = rng.choice(places)
     if way < _CROSSOVER:
         new = rng.choice([node for node in preorder(rng.choice(winners)) if node.kind is old.kind] or [old])
@@ -103,9 +116,16 @@ def _varied(rng: random.Random, winners: Sequence[Node]) -> tuple[Node, bool]:
     return (child if child.height <= _LIMIT else first), True
 
 
-def _random(rng: random.Random) -> Node:
+def _random(rng: random.Random, *, paper: bool) -> Node:
     """Draw a program as ``deap.gp.genHalfAndHalf`` does."""
-    return apply("mean", _tree(rng, Kind.UNIT, rng.randint(_LOWEST, _HIGHEST) - 1, full=rng.random() < 0.5))  # noqa: PLR2004
+    height, full = rng.randint(_LOWEST, _HIGHEST), rng.random() < 0.5  # noqa: PLR2004
+    if paper:
+        return apply("mean", _tree(rng, Kind.UNIT, height - 1, full=full))
+    return _tree(rng, Kind.NETWORK, height, full=full)
+
+
+_LEAST = {Kind.NETWORK: 2, Kind.UNIT: 1, Kind.SAMPLES: 1}
+"""Heights of the lowest trees of the kinds without statistics."""
 
 
 def _tree(rng: random.Random, kind: Kind, depth: int, *, full: bool) -> Node:
@@ -113,9 +133,10 @@ def _tree(rng: random.Random, kind: Kind, depth: int, *, full: bool) -> Node:
     if names and (depth <= 0 or (not full and rng.random() < _EARLY)):
         return leaf(rng.choice(names))
     found = [option for option in options(kind) if option.primitive.name not in _SLOW and Kind.IMAGE not in option.args]
-    if depth <= 1 and not names:  # numbers of units and matrices of samples must come to an end by a statistic
-        found = [option for option in found if option.args[0] not in (Kind.UNIT, Kind.SAMPLES)]
-    option = rng.choices(found, [option.weight for option in found])[0]
+    low = [option for option in found if _LEAST.get(option.args[0], 0) < depth]
+    if not low:  # down by the shortest way
+        low = [option for option in found if option.args[0] is not kind]
+    option = rng.choices(low, [option.weight for option in low])[0]
     return option.build(rng, lambda arg: _tree(rng, arg, depth - 1, full=full))
 
 

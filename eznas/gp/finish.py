@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eznas.gp.individual import Individual
     from eznas.gp.listener import Listener
     from eznas.gp.setting import Setting
+    from eznas.scoring import Budget
 
 __all__ = ["BASELINES", "Finished", "Row", "finish"]
 
@@ -68,7 +69,7 @@ class Finished:
     test_scores: dict[str, NDArray[np.float64]]
 
 
-def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: int, listener: Listener) -> Finished:
+def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, budget: Budget, listener: Listener) -> Finished:
     """Score the hall of fame and the baselines on networks of full size.
 
     Args:
@@ -76,7 +77,7 @@ def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: i
         hall: Where the candidates come from.
         count: Most candidates.
         seed: Seed of the bootstrap.
-        workers: See ``over_networks``.
+        budget: The workers and their memory.
         listener: Is told of each network.
     """
     candidates = hall.candidates(count)
@@ -84,7 +85,7 @@ def finish(setting: Setting, hall: HallOfFame, count: int, seed: int, workers: i
     proxies = [*found, *(Proxy.of(name) for name in BASELINES)]
     architectures = (*setting.validation, *setting.test)
     listener.stage(f"scoring {len(found)} programs and {len(BASELINES)} baselines at full size", len(architectures))
-    matrix = score_networks(proxies, setting.full, architectures, workers, listener.advance)
+    matrix = score_networks(proxies, setting.full, architectures, budget.workers, listener.advance, memory=budget.visit)
     rows = [_row(setting, matrix, index, candidates, seed) for index in range(len(proxies))]
     order = sorted(range(len(found)), key=lambda index: _choice(rows[index]))
     names = {index: f"rank{rank}" for rank, index in enumerate(order)}

@@ -11,7 +11,7 @@ from eznas.gp.individual import Individual, TauFitness
 from eznas.gp.listener import Silent
 from eznas.programs import parse
 from eznas.scores import Score
-from eznas.scoring import ScoreMatrix
+from eznas.scoring import Budget, ScoreMatrix
 
 if TYPE_CHECKING:
     import pytest
@@ -39,13 +39,13 @@ def hall() -> HallOfFame:
 
 
 def finished(monkeypatch: pytest.MonkeyPatch, first: list[float], second: list[float]) -> module.Finished:
-    def scored(proxies: Any, _: object, architectures: Any, *__: object) -> ScoreMatrix:
+    def scored(proxies: Any, _: object, architectures: Any, *__: object, **___: object) -> ScoreMatrix:
         rows = [first if "mean" in proxy.program else second for proxy in proxies]
         scores = tuple(tuple(Score.of(value) for value in row) for row in rows)
         return ScoreMatrix(tuple(proxies), tuple(architectures), scores, (0.0,) * len(architectures))
 
     monkeypatch.setattr(module, "score_networks", scored)
-    return module.finish(cast("Setting", FakeSetting()), hall(), 2, 0, 1, Silent())
+    return module.finish(cast("Setting", FakeSetting()), hall(), 2, 0, Budget(1, 2**30, None), Silent())
 
 
 def test_the_best_on_validation_comes_first_whatever_the_test_networks_say(monkeypatch: pytest.MonkeyPatch) -> None:
