@@ -1,9 +1,9 @@
 """The load that the engines are compared on: a recorded tournament run over programs as EZNAS evolves them.
 
-Programs are trees of all three floors over the reference's 22 statistics, or, as EZNAS evolves them, the mean over units
-of one tree of the two lower floors; of a height of 2 to 6 at first and 10 at most. Each generation is ``varOr`` of
-winners of tournaments of four, crossover and mutation .4 each, and maybe a share of fresh random trees. The eigenvalues
-of single maps are left out: they cost so much more than everything else that they alone would be compared.
+Programs are trees of all three floors over the reference's 22 statistics, or, as EZNAS evolves them, the mean over
+units of one tree of the two lower floors. Their height is 2 to 6 at first and 10 at most. Each generation is ``varOr``
+of winners of tournaments of four, crossover and mutation .4 each, and maybe a share of fresh random trees. The
+eigenvalues of single maps are left out: they cost so much more than everything else that they alone would be compared.
 """
 
 from __future__ import annotations

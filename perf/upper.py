@@ -9,23 +9,17 @@ process runs the same load on one thread, as islands would; the rate is that of 
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from pathlib import Path
 
-import click
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 
 from eznas.config import EvolveConfig
-from eznas.console import print_table
+from eznas.fitness import Exam, Examiner
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.gp.population import Breeder
-from eznas.fitness import Exam, Examiner
 from eznas.minibatch import load_minibatch
-from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.scoring.panel import Vectors
 from eznas.spaces import SPACES

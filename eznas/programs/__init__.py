@@ -5,6 +5,7 @@ unit and network floors, on many networks at once).
 """
 
 from eznas.programs.complexity import complexity, cost
+from eznas.programs.constant import is_constant
 from eznas.programs.draw import draw, to_networkx
 from eznas.programs.evaluate import evaluate_reductions, reductions, statistics
 from eznas.programs.parse import ProgramError, parse
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate_reductions",
     "evaluate_upper",
     "in_parts",
+    "is_constant",
     "leaf",
     "left_of",
     "literal",

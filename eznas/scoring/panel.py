@@ -25,6 +25,7 @@ from eznas.programs import (
     in_parts,
     left_of,
     parse,
+    simplify_exact,
     statistics,
 )
 from eznas.scoring.parallel import over_networks, worker_count
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "Vectors", "reduction_vectors"]
 
 _MEMO_NODES = 50_000
+
+_TRIED = 2
+"""Networks that screening looks at."""
 
 
 @dataclass(frozen=True)
@@ -131,34 +135,65 @@ class Panel:
         self._layout: Layout | None = None
         self._vectors: dict[Node, Ragged] = {}
         self._finite: dict[Node, NDArray[np.bool_]] = {}
+        self._forms: dict[Node, Node] = {}  # a known reduction by what it can be simplified to
         self._memo: dict[Node, Tensor] = {}
 
     def extend(
-        self, reductions: Sequence[Node], workers: int = 1, advance: Callable[[], None] = lambda: None
+        self,
+        reductions: Sequence[Node],
+        workers: int = 1,
+        advance: Callable[[], None] = lambda: None,
+        *,
+        screen: bool = False,
     ) -> list[NDArray[np.bool_]]:
-        """Evaluate new reductions on every network.
+        """Evaluate new reductions on every network; of those that ``simplify_exact`` makes equal, one.
 
         Args:
             reductions: Reductions; those that are known already are not evaluated again.
             workers: See ``over_networks``.
             advance: Called after each network.
+            screen: Whether to try new reductions on the first two networks, and to evaluate on the others only those
+                that are finite there; the rest is NaN everywhere.
 
         Returns:
             For each reduction, ``n`` flags: whether its values are finite on every unit of the network.
         """
         new = [node for node in dict.fromkeys(reductions) if node not in self._vectors]
-        if new:
-            self._add(new, self._vectors_of([node.text for node in new], workers, advance))
+        equal = {node: self._forms.setdefault(simplify_exact(node), node) for node in new}
+        distinct = [node for node in new if equal[node] is node]
+        if screen and len(self.architectures) > _TRIED:
+            self._screen(distinct, workers, advance)
+        elif distinct:
+            self.learn(distinct, self._vectors_of(distinct, self.architectures, workers, advance))
+        for node, same in equal.items():
+            self._vectors[node], self._finite[node] = self._vectors[same], self._finite[same]
         return [self._finite[node] for node in reductions]
 
-    def _vectors_of(self, texts: Sequence[str], workers: int, advance: Callable[[], None]) -> list[Vectors]:
-        """Return what reductions give on each network, from the store or from a visit."""
+    def _screen(self, new: Sequence[Node], workers: int, advance: Callable[[], None]) -> None:
+        if not new:
+            return
+        tried = self._vectors_of(new, self.architectures[:_TRIED], workers, advance)
+        rows = [row for row in range(len(new)) if all(np.isfinite(vectors.values[row]).all() for vectors in tried)]
+        rows = rows or [0]  # for the numbers of units
+        fit = [new[row] for row in rows]
+        found = [Vectors(vectors.units, vectors.values[rows], vectors.failure) for vectors in tried]
+        self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], workers, advance)])
+        some = self._vectors[fit[0]]
+        for node in set(new).difference(fit):
+            self._vectors[node] = Ragged(some.layout, torch.full_like(some.flat, torch.nan))
+            self._finite[node] = np.zeros(len(self.architectures), bool)
+
+    def _vectors_of(
+        self, nodes: Sequence[Node], architectures: Sequence[str], workers: int, advance: Callable[[], None]
+    ) -> list[Vectors]:
+        """Return what reductions give on some networks, from the store or from a visit."""
+        texts = [node.text for node in nodes]
         found: dict[str, Vectors] = {}
-        for architecture in self.architectures:
+        for architecture in architectures:
             if (known := self._stored(architecture, texts)) is not None:
                 found[architecture] = Vectors(known.shape[1], known)
                 advance()
-        unknown = [architecture for architecture in self.architectures if architecture not in found]
+        unknown = [architecture for architecture in architectures if architecture not in found]
         kept = self._kept if worker_count(workers) == 1 else None
         visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
         for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
@@ -166,7 +201,7 @@ class Panel:
             if self._store is not None and not vectors.failure:
                 self._store.save(self._key(architecture), texts, vectors.values)
             advance()
-        return [found[architecture] for architecture in self.architectures]
+        return [found[architecture] for architecture in architectures]
 
     def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
         return None if self._store is None else self._store.load(self._key(architecture), texts)
@@ -174,7 +209,8 @@ class Panel:
     def _key(self, architecture: str) -> str:
         return f"{self.condition.key}|{architecture}"
 
-    def _add(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
+    def learn(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
+        """Take what new reductions gave on each network."""
         self.failures |= {
             architecture: vectors.failure
             for architecture, vectors in zip(self.architectures, found, strict=True)
@@ -198,6 +234,7 @@ class Panel:
         for node in reductions:
             self._vectors.pop(node, None)
             self._finite.pop(node, None)
+        self._forms = {form: node for form, node in self._forms.items() if node in self._vectors}
         self._memo.clear()
 
     def scores(self, programs: Sequence[Node]) -> NDArray[np.float64]:
