@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic.config import JsonDict
 
-__all__ = ["EvolveConfig", "load_config", "parse_duration", "read_toml"]
+__all__ = ["EvolveConfig", "load_config", "parse_duration", "parse_size", "read_toml"]
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -39,6 +39,23 @@ def parse_duration(text: object) -> object:
         raise ValueError("must be a duration such as 90s, 10m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return 3600 * hours + 60 * minutes + seconds
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
+
+
+def parse_size(text: object) -> object:
+    """Turn ``"800M"``, ``"4G"`` or ``"1.5GiB"`` into bytes, by powers of 1024; numbers are bytes already.
+
+    Raises:
+        ValueError: The text is not a size.
+    """
+    if not isinstance(text, str):
+        return text
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError("must be a size such as 800M or 4G")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -114,6 +131,13 @@ class EvolveConfig(BaseModel):
 
     seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)
     workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
+    memory: Annotated[int, BeforeValidator(parse_size)] = _option(
+        "4G",
+        "Run",
+        "SIZE",
+        "Memory for all processes together, such as 800M or 4G; less of it takes longer and changes no result.",
+        ge=2**29,
+    )
     device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
         "270s", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
@@ -171,7 +195,7 @@ def load_config(given: Mapping[str, Any], file: Path | None = None) -> EvolveCon
 def _requirement(message: str) -> str:
     """Turn pydantic's ``Input should be greater than 1, ...`` into the middle of our sentence."""
     clause = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    return clause if "duration" in clause else clause.partition(",")[0]
+    return clause if "duration" in clause or "size" in clause else clause.partition(",")[0]
 
 
 def _reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_MAY_CHANGE = {"time_budget", "generations", "workers"}
+_MAY_CHANGE = {"time_budget", "generations", "workers", "memory"}
 """Options that can be given beside ``--resume``: they bound or speed up a run, and leave its course alone."""
 
 _EPILOG = """\b
@@ -88,8 +88,8 @@ class _Shown:
             group="Run",
             metavar="DIR",
             type=Path,
-            help="Go on with the run in this directory; only --time-budget, --generations and --workers may be "
-            "given with it.",
+            help="Go on with the run in this directory; only --time-budget, --generations, --workers and --memory "
+            "may be given with it.",
         ),
     ],
     epilog=_EPILOG,

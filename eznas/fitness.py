@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.programs import is_constant
 from eznas.ranking import TauTarget
 from eznas.scores import Status
 
@@ -81,6 +83,12 @@ class Examiner:
 
     def judge(self, programs: Sequence[Node]) -> list[Verdict]:
         """Return the verdict on each program; all of its reductions must be known to the panels."""
+        varying = [program for program in programs if not is_constant(program)]
+        found = dict(zip(varying, self._judge(varying), strict=True))
+        constant = Verdict(Status.CONSTANT, math.nan, math.nan, b"")
+        return [found.get(program, constant) for program in programs]
+
+    def _judge(self, programs: Sequence[Node]) -> list[Verdict]:
         train, validation, ranked = [], [], []
         for exam in self.exams:
             scores = exam.panel.scores(programs)

@@ -1,25 +1,28 @@
 """The engine against the two ways in which others evaluate a population, in one run.
 
-A tournament run over programs of one reduction each (as EZNAS evolves them) is recorded; its generations are the load.
-Three ways evaluate it on the same networks:
+A tournament run (``perf/tournament.py``) is recorded; its generations are the load. Three ways evaluate it on the same
+networks, in one process on one thread:
 
-- ``engine``: ``eznas.scoring.Panel``: what is new in a generation, shared subexpressions once, units stacked by shape;
-- ``deap``: statistics are captured once a network; each individual is compiled with ``deap.gp.compile`` and called on
-  every unit;
-- ``reference``: as the released EZNAS code does it: all its 22 statistics are captured anew for every individual.
+- ``engine``: ``eznas.scoring.Panel``, its capture of what the programs read included;
+- ``deap``: all 22 statistics of the reference are captured once a network and kept; each individual is compiled with
+  ``deap.gp.compile`` once and called on every network, each of its functions on every unit;
+- ``reference``: as the released EZNAS code does it: the 22 statistics are captured anew for every individual. The
+  capture is ours, which shares passes between statistics and puts no hooks on modules; the network is built once.
 
 The last two are timed on a sample of the individuals and scaled up; what the sample gives must equal what the engine
-gives to 1e-5. The counts of nodes do not depend on the machine. Run it alone on a machine:
+gives to 1e-5. Times are processor seconds, so that what else runs on the machine matters little. The counts of nodes
+and bytes do not depend on the machine.
 
-    python perf/engine.py --json perf/engine.json
+    python perf/engine.py [--quick] [--fresh 0.5] [--json FILE]
 """
 
 from __future__ import annotations
 
 import json
 import random
+import resource
 import time
-from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,117 +30,43 @@ import click
 import numpy as np
 import torch
 from deap import gp
+from tournament import REFERENCE, Load, distinct_nodes, nodes, record
 
 import primitives
 from eznas.capture import capture
 from eznas.console import print_table
-from eznas.gp.grammar import random_reduction, random_tensor
 from eznas.minibatch import load_minibatch
-from eznas.programs import Node, apply, preorder, replace, statistics
-from eznas.ranking import TauTarget
+from eznas.programs import preorder
 from eznas.run import versions
-from eznas.scoring import Condition, Panel
-from eznas.spaces import SPACES
-from primitives import STATISTICS, Kind
+from eznas.scoring import Captures, Condition, Panel
+from eznas.spaces import SPACES, Fidelity
+from primitives import Floor, Kind
+
+_KEPT = 2**30
+"""Bytes of statistics that the engine keeps between generations; the DEAP loop keeps them all."""
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from torch import Tensor
 
     from eznas.capture import Capture
-
-_REFERENCE = [name for name, fact in STATISTICS.items() if fact.reference_index is not None]
-_DEPTH = 4
-
-
-@dataclass
-class Load:
-    """A recorded tournament run.
-
-    Args:
-        generations: For each generation the individuals to evaluate: the varied ones, equal ones included.
-        seconds: What the engine took, each generation's capture and evaluation.
-        scores: What it gave, ``n`` numbers an individual.
-    """
-
-    generations: list[list[Node]] = field(default_factory=list)
-    seconds: float = 0.0
-    scores: dict[Node, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def individuals(self) -> list[Node]:
-        """All individuals of all generations."""
-        return [program for generation in self.generations for program in generation]
-
-
-def record(
-    condition: Condition, networks: Sequence[str], programs: int, generations: int, fresh: float, seed: int
-) -> Load:
-    """Evolve programs by tournaments of four, crossover and mutation .4 each, and evaluate them with the engine.
-
-    Args:
-        condition: How the networks are built and run.
-        networks: On which fitness is the tau with their number of convolutions.
-        programs: Individuals of a generation.
-        generations: How many.
-        fresh: Share of every generation that is drawn at random instead of bred.
-        seed: Seed of the run.
-    """
-    rng, load, panel = random.Random(seed), Load(), Panel(condition, networks)
-    target = TauTarget(np.array([one.count("conv") for one in networks], dtype=np.float64))
-    population = [(_random(rng), True) for _ in range(programs)]
-    for _ in range(generations):
-        load.generations.append([program for program, varied in population if varied])
-        begun = time.perf_counter()
-        panel.extend([program.args[0] for program, _ in population])
-        scores = panel.scores([program for program, _ in population])
-        load.seconds += time.perf_counter() - begun
-        load.scores |= {program: row for (program, _), row in zip(population, scores, strict=True)}
-        taus = np.nan_to_num(target.taus(scores), nan=-1.0)
-
-        def select(taus: NDArray[np.float64] = taus, living: list[tuple[Node, bool]] = population) -> Node:
-            return living[max(rng.sample(range(len(living)), 4), key=lambda index: float(taus[index]))][0]
-
-        drawn = round(fresh * programs)
-        bred = [_varied(rng, select(), select()) for _ in range(programs - drawn)]
-        population = bred + [(_random(rng), True) for _ in range(drawn)]
-    return load
-
-
-def _random(rng: random.Random) -> Node:
-    while True:
-        reduction = random_reduction(rng, rng.randint(1, _DEPTH))
-        if not reduction.name.endswith("eig_ratio") and statistics([reduction]) <= set(_REFERENCE):
-            return apply("mean", reduction)
-
-
-def _varied(rng: random.Random, first: Node, second: Node) -> tuple[Node, bool]:
-    """Return an offspring and whether it is more than a copy, as DEAP's varOr makes them."""
-    way = rng.random()
-    places = [
-        (index, node) for index, node in enumerate(preorder(first)) if index > 1 and node.kind is not Kind.LITERAL
-    ]
-    if way >= 0.8 or not places:  # noqa: PLR2004 - a fifth are copies
-        return first, False
-    index, old = rng.choice(places)
-    donors = [node for node in preorder(second) if node.kind is old.kind]
-    new = rng.choice(donors) if way < 0.4 and donors else random_tensor(rng, old.kind, rng.randint(0, 2))  # noqa: PLR2004
-    child = replace(first, index, new)
-    usable = child.height <= 2 + _DEPTH and statistics([child]) <= set(_REFERENCE)
-    return (child, True) if usable else (first, False)
+    from eznas.programs import Node
 
 
 class DeapLoop:
-    """Programs as DEAP compiles and calls them: one call a unit."""
+    """Programs as DEAP compiles and calls them; a function of the tensor floor is called on each unit."""
 
     def __init__(self) -> None:
-        self.pset = gp.PrimitiveSet("MAIN", 0)
-        self.pset.arguments = [name.replace(".", "_") for name in _REFERENCE]
+        self._pset = gp.PrimitiveSet("MAIN", 0)
+        self._pset.arguments = [name.replace(".", "_") for name in REFERENCE]
 
-    def compiled(self, program: Node) -> Any:
-        """Compile the reduction of a program."""
-        return gp.compile(gp.PrimitiveTree([self._piece(node) for node in preorder(program.args[0])]), self.pset)
+    def compiled(self, program: Node) -> Callable[..., Tensor]:
+        """Compile a program: from a list of tensors a statistic, one tensor a unit, to the network's number."""
+        found: Callable[..., Tensor] = gp.compile(
+            gp.PrimitiveTree([self._piece(node) for node in preorder(program)]), self._pset
+        )
+        return found
 
     def _piece(self, node: Node) -> gp.Primitive | gp.Terminal:
         if not node.args:
@@ -145,64 +74,106 @@ class DeapLoop:
             return gp.Terminal(value, isinstance(value, str), object)
         kinds = [arg.kind for arg in node.args]
         name = "_".join([node.name, *(kind.name for kind in kinds)])
-        self.pset.context[name] = primitives.resolve(node.name, kinds)[0].function
+        function = primitives.resolve(node.name, kinds)[0].function
+        if kinds[0].floor is Floor.TENSOR:
+            function = _over_units(function, reduces=node.kind is Kind.UNIT)
+        self._pset.context[name] = function
         return gp.Primitive(name, [object] * len(kinds), object)
 
-    def score(self, program: Node, captured: Capture) -> float:
-        """Score one network unit by unit: the mean of the units' numbers."""
-        function = self.compiled(program)
-        values = []
-        with torch.inference_mode():
-            for group in captured.groups:
-                for place in range(len(group.units)):
-                    tensors = [group.stacked(name, place, place + 1) for name in _REFERENCE if name in group.tensors]
-                    values.append(float(function(*tensors)))
-        return float(np.mean(values))
+
+def _over_units(function: Callable[..., Tensor], *, reduces: bool) -> Callable[..., object]:
+    def over_units(*args: Any) -> object:
+        columns = [repeat(arg) if isinstance(arg, float) else arg for arg in args]
+        found = [function(*unit) for unit in zip(*columns, strict=False)]
+        return torch.cat(found).double() if reduces else found
+
+    return over_units
 
 
-def nodes(programs: Sequence[Node]) -> int:
-    """Count operator nodes, each occurrence."""
-    return sum(1 for program in programs for node in preorder(program.args[0]) if node.args)
+def cached_units(captured: Capture) -> list[list[Tensor]]:
+    """Return for each statistic a list of one tensor a unit, in execution order."""
+    places = sorted(
+        (unit, group, place) for group, one in enumerate(captured.groups) for place, unit in enumerate(one.units)
+    )
+    return [[captured.groups[group].tensors[name][place][None] for _, group, place in places] for name in REFERENCE]
 
 
-def distinct_nodes(programs: Sequence[Node]) -> int:
-    """Count distinct operator nodes."""
-    return len({node for program in programs for node in preorder(program.args[0]) if node.args})
-
-
-def compare(condition: Condition, networks: Sequence[str], load: Load, sample: int, seed: int) -> dict[str, float]:
+def compare(panel: Panel, load: Load, sample: int, rng: random.Random) -> dict[str, float]:
     """Time the two other ways on a sample of the individuals; return seconds for the whole load.
 
     Raises:
         AssertionError: They give something else than the engine.
     """
-    rng, loop = random.Random(seed), DeapLoop()
+    loop = DeapLoop()
     chosen = rng.sample(load.individuals, min(sample, len(load.individuals)))
-    seconds = {"deap": 0.0, "reference": 0.0}
-    for place, architecture in enumerate(networks):
-        begun = time.perf_counter()
-        captured = capture(condition.network(architecture), condition.minibatch, _REFERENCE)
-        captured_in = time.perf_counter() - begun
-        begun = time.perf_counter()
-        found = [loop.score(program, captured) for program in chosen]
-        each = (time.perf_counter() - begun) / len(chosen)
-        np.testing.assert_allclose(found, [load.scores[program][place] for program in chosen], rtol=1e-5, atol=1e-12)
-        seconds["deap"] += captured_in + each * len(load.individuals)
-        seconds["reference"] += (captured_in + each) * len(load.individuals)
-    return seconds
+    begun = time.process_time()
+    functions = [loop.compiled(program) for program in chosen]
+    called = time.process_time() - begun
+    captured_in = 0.0
+    for place, architecture in enumerate(panel.architectures):
+        network = panel.condition.network(architecture)
+        begun = time.process_time()
+        units = cached_units(capture(network, panel.condition.minibatch, REFERENCE))
+        captured_in += time.process_time() - begun
+        begun = time.process_time()
+        with torch.inference_mode():
+            found = [float(function(*units)) for function in functions]
+        called += time.process_time() - begun
+        expected = [load.scores[program][place] for program in chosen]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+    individuals = len(load.individuals)
+    each = called / len(chosen)
+    return {"deap": captured_in + each * individuals, "reference": (captured_in + each) * individuals}
+
+
+def figures(panel: Panel, load: Load, kept: Captures, seconds: dict[str, float]) -> dict[str, Any]:
+    """Return what ``--json`` writes."""
+    individuals, engine = load.individuals, sum(load.seconds)
+    evaluations = len(individuals) * len(panel.architectures)
+    return {
+        "condition": str(panel.condition),
+        "networks": len(panel.architectures),
+        "individuals": len(individuals),
+        "distinct_individuals": len(set(individuals)),
+        "nodes": nodes(individuals),
+        "distinct_nodes": distinct_nodes(individuals),
+        "nodes_by_generation": [nodes(generation) for generation in load.generations],
+        "new_nodes_by_generation": _new_nodes(load.generations),
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "seconds_by_generation": [round(value, 3) for value in load.seconds],
+        "evaluations_a_second": {name: round(evaluations / value, 1) for name, value in seconds.items()},
+        "times_the_engine": {name: round(value / engine, 1) for name, value in seconds.items()},
+        "kept_mib": round(kept.bytes / 2**20, 1),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "versions": versions(),
+    }
+
+
+def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
+    known, counts = 0, []
+    for end in range(1, len(generations) + 1):
+        total = distinct_nodes([program for generation in generations[:end] for program in generation])
+        counts.append(total - known)
+        known = total
+    return counts
 
 
 @click.command()
-@click.option("--fidelity", default="reduced_wide", help="Size of the networks.")
-@click.option("--networks", default=6, help="Networks.")
+@click.option("--quick", is_flag=True, help="3 networks, 50 programs, 5 generations.")
+@click.option("--size", default="1,8,8,8", help="Cells a stage, channels, pixels and images.")
+@click.option("--paper", is_flag=True, help="Programs as the paper's: one mean over units at the root.")
+@click.option("--networks", default=8, help="Networks.")
 @click.option("--programs", default=200, help="Programs of a generation.")
 @click.option("--generations", default=20, help="Generations.")
 @click.option("--fresh", default=0.0, help="Share of every generation that is drawn at random.")
-@click.option("--sample", default=60, help="Individuals that the other ways are timed on.")
+@click.option("--sample", default=100, help="Individuals that the other ways are timed on.")
 @click.option("--seed", default=0, help="Seed of everything.")
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
 def main(
-    fidelity: str,
+    *,
+    quick: bool,
+    size: str,
+    paper: bool,
     networks: int,
     programs: int,
     generations: int,
@@ -213,35 +184,30 @@ def main(
 ) -> None:
     """Compare the engine with a DEAP loop over cached statistics and with capturing for every individual."""
     torch.set_num_threads(1)
+    if quick:
+        networks, programs, generations, sample = 3, 50, 5, 20
     space, rng = SPACES["nasbench201"], random.Random(seed)
     minibatch = load_minibatch("digits", 16, seed=seed)
-    condition = Condition.of(space.name, space.fidelities[fidelity], seed, minibatch)
-    drawn = [space.sample(rng) for _ in range(networks)]
-    load = record(condition, drawn, programs, generations, fresh, seed)
-    seconds = {"engine": load.seconds, **compare(condition, drawn, load, sample, seed)}
-    individuals = load.individuals
-    figures = {
-        "condition": str(condition),
-        "networks": networks,
-        "programs": programs,
-        "generations": generations,
-        "fresh": fresh,
-        "individuals": len(individuals),
-        "distinct_individuals": len(set(individuals)),
-        "nodes": nodes(individuals),
-        "distinct_nodes": distinct_nodes(individuals),
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        "times_the_engine": {name: round(value / load.seconds, 1) for name, value in seconds.items()},
-        "versions": versions(),
-    }
+    cells, channels, pixels, images = map(int, size.split(","))
+    fidelity = Fidelity(size, cells=cells, channels=channels, pixels=pixels, batch=images)
+    condition = Condition.of(space.name, fidelity, seed, minibatch)
+    kept = Captures(_KEPT)
+    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=kept)
+    convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
+    load = record(panel, convolutions, rng, programs, generations, paper=paper, fresh=fresh)
+    seconds = {"engine": sum(load.seconds), **compare(panel, load, sample, rng)}
+    found = figures(panel, load, kept, seconds)
     print_table(
-        f"{len(individuals)} individuals ({len(set(individuals))} distinct), {figures['nodes']} operator nodes "
-        f"({figures['distinct_nodes']} distinct), {networks} networks, {condition}",
-        ["way", "seconds", "times the engine"],
-        [[name, f"{value:.1f}", f"{value / load.seconds:.1f}"] for name, value in seconds.items()],
+        f"{found['individuals']} individuals ({found['distinct_individuals']} distinct), {found['nodes']} operator "
+        f"nodes ({found['distinct_nodes']} distinct), {networks} networks, {condition}",
+        ["way", "processor seconds", "programs x networks a second", "times the engine"],
+        [
+            [name, f"{value:.1f}", found["evaluations_a_second"][name], found["times_the_engine"][name]]
+            for name, value in seconds.items()
+        ],
     )
     if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,9 @@ class ShapeGroup:
     tensors: dict[str, list[Tensor]]
 
     def stacked(self, statistic: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``."""
-        return stack(self.tensors[statistic][start:stop])
+        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``; of one unit, its own memory."""
+        tensors = self.tensors[statistic][start:stop]
+        return tensors[0][None] if len(tensors) == 1 else stack(tensors)
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,14 @@ class Capture:
     unformed: tuple[Unformed, ...]
     groups: tuple[ShapeGroup, ...]
     images: dict[str, Tensor]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The statistics that it holds."""
+        return frozenset(self.images).union(*[group.tensors for group in self.groups])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all tensors, those that share memory counted each."""
+        tensors = [one for group in self.groups for units in group.tensors.values() for one in units]
+        return sum(one.numel() * one.element_size() for one in [*tensors, *self.images.values()])

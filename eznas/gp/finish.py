@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eznas.gp.individual import Individual
     from eznas.gp.listener import Listener
     from eznas.gp.setting import Setting
-    from eznas.scoring import Panel
+    from eznas.scoring import Budget, Panel
 
 __all__ = ["BASELINES", "Finished", "Row", "finish"]
 
@@ -73,7 +73,7 @@ def finish(
     candidates: Sequence[Individual],
     panel: Panel | None,
     seed: int,
-    workers: int,
+    budget: Budget,
     listener: Listener,
 ) -> Finished:
     """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
@@ -84,13 +84,15 @@ def finish(
         panel: Knows the candidates' reductions at full size, its last networks being the validation ones; None where
             evolution was not promoted, and the validation networks are to be visited here.
         seed: Seed of the bootstrap.
-        workers: See ``over_networks``.
+        budget: The workers and their memory.
         listener: Is told of each network.
     """
     proxies = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
     if panel is None:
         listener.stage(f"choosing among {len(proxies)} programs at full size", len(setting.validation))
-        values = score_networks(proxies, setting.full, setting.validation, workers, listener.advance).values()
+        values = score_networks(
+            proxies, setting.full, setting.validation, budget.workers, listener.advance, memory=budget.visit
+        ).values()
     else:
         values = panel.scores([one.program for one in candidates])[:, -len(setting.validation) :]
     held = [_correlate(row, setting.accuracies(setting.validation), seed) for row in values]
@@ -98,7 +100,7 @@ def finish(
     compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
     compared += [Proxy.of(name) for name in BASELINES]
     listener.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(setting.test))
-    matrix = score_networks(compared, setting.full, setting.test, workers, listener.advance)
+    matrix = score_networks(compared, setting.full, setting.test, budget.workers, listener.advance, memory=budget.visit)
     return Finished(
         found=tuple(
             _row(setting, matrix, rank, candidates[index].tau_train, held[index], seed)

@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from eznas.gp.grammar import options, random_reduction
 from eznas.gp.variation import vary_reduction
 from eznas.programs import apply
@@ -94,8 +92,10 @@ class Library:
         """Evaluate reductions on every network and keep the usable ones, which are returned."""
         new = [node for node in reductions if node.text not in self.tried]
         self.tried.update(node.text for node in new)
-        finite = [panel.extend(new, self._workers, self._advance) for panel in self._examiner.panels]
-        usable = [node for row, node in enumerate(new) if all(bool(np.all(flags[row])) for flags in finite)]
+        usable = new
+        for panel in self._examiner.panels:
+            finite = panel.extend(usable, self._workers, self._advance, screen=True)
+            usable = [node for node, flags in zip(usable, finite, strict=True) if flags.all()]
         entries = self.assess(usable)
         self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)
         self.rejected[Status.CONSTANT.value] += len(usable) - len(entries)

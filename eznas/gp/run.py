@@ -16,7 +16,7 @@ from eznas.gp.results import generation_record, write_logbook, write_provisional
 from eznas.gp.setting import Setting
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import Panel, Proxy, score_networks, worker_count
+from eznas.scoring import Budget, Panel, Proxy, score_networks, worker_count
 from eznas.store import VectorStore
 
 if TYPE_CHECKING:
@@ -80,23 +80,29 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     """
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
+    budget = Budget.of(config.memory, config.workers)
+    if budget.workers < worker_count(config.workers):
+        listener.message(f"{config.memory / 2**30:.1f}G of memory are enough for {budget.workers} workers, not more")
+        config = config.model_copy(update={"workers": budget.workers})
     setting = Setting.of(config)
     _check_same(directory, setting)
     directory.record(**_facts(setting))
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
-        evolution = _evolution(config, setting, store, listener)
+        evolution = _evolution(config, setting, store, budget, listener)
         reserves = _Reserves.of(config, setting, listener)
         stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     candidates = evolution.hall.candidates(CANDIDATES)
-    finished = finish(setting, candidates, evolution.full_panel, config.seed, config.workers, listener)
+    finished = finish(setting, candidates, evolution.full_panel, config.seed, budget, listener)
     return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
 
 
-def _evolution(config: EvolveConfig, setting: Setting, store: VectorStore, listener: Listener) -> Evolution:
+def _evolution(
+    config: EvolveConfig, setting: Setting, store: VectorStore, budget: Budget, listener: Listener
+) -> Evolution:
     def exam(condition: Condition, train: tuple[str, ...]) -> Exam:
-        panel = Panel(condition, (*train, *setting.validation), store)
+        panel = Panel(condition, (*train, *setting.validation), store, budget.visit, budget.kept)
         return Exam.of(panel, setting.accuracies(train), setting.accuracies(setting.validation))
 
     examiner = Examiner([exam(condition, setting.train) for condition in setting.breeding])

@@ -1,5 +1,7 @@
 """Scoring: proxies on networks under declared conditions, in parallel over networks."""
 
+from eznas.scoring.budget import Budget
+from eznas.scoring.captures import Captures
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
 from eznas.scoring.panel import Panel
@@ -7,6 +9,8 @@ from eznas.scoring.parallel import over_networks, worker_count
 from eznas.scoring.rows import ScoreRows
 
 __all__ = [
+    "Budget",
+    "Captures",
     "Condition",
     "Panel",
     "Proxy",

@@ -93,6 +93,8 @@ def score_networks(
     workers: int = 1,
     advance: Callable[[], None] = lambda: None,
     keep: Callable[[str, Sequence[Score]], None] = lambda *_: None,
+    *,
+    memory: int | None = None,
 ) -> ScoreMatrix:
     """Score every proxy on every network; each network is built once and its statistics are captured once.
 
@@ -103,8 +105,9 @@ def score_networks(
         workers: See ``over_networks``.
         advance: Called after each network.
         keep: Called with each architecture and its ``p`` scores, as soon as they are there.
+        memory: Bytes that the programs may take on a network in each process; None for no bound.
     """
-    visit = functools.partial(_score_one, tuple(proxies), condition)
+    visit = functools.partial(_score_one, tuple(proxies), condition, memory)
     columns: list[list[Score]] = []
     seconds: list[float] = []
     visited = zip(architectures, over_networks(visit, architectures, workers), strict=True)
@@ -117,26 +120,31 @@ def score_networks(
     return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(seconds))
 
 
-def _score_one(proxies: Sequence[Proxy], condition: Condition, architecture: str) -> tuple[list[Score], float]:
+def _score_one(
+    proxies: Sequence[Proxy], condition: Condition, memory: int | None, architecture: str
+) -> tuple[list[Score], float]:
     start = time.perf_counter()
     try:
         network = condition.network(architecture)
     except NETWORK_FAILURES as error:
         failed = Score.failed(Status.EXCEPTION, f"building {architecture} failed: {error}")
         return [failed] * len(proxies), time.perf_counter() - start
-    return score_network(proxies, network, condition.minibatch), time.perf_counter() - start
+    return score_network(proxies, network, condition.minibatch, memory), time.perf_counter() - start
 
 
-def score_network(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch) -> list[Score]:
+def score_network(
+    proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch, memory: int | None = None
+) -> list[Score]:
     """Score every proxy on one network, whose statistics are captured once and whose passes measures share.
 
     Args:
         proxies: What to compute.
         network: As it is to be scored; it is left as it was found.
         minibatch: What to run it on, on the same device.
+        memory: Bytes that the programs may take; None for no bound.
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
-    found = iter(evaluate(programs, network, minibatch) if programs else [])
+    found = iter(evaluate(programs, network, minibatch, memory=memory) if programs else [])
     for proxy in proxies:
         if proxy.plugin:
             load_plugin(proxy.plugin)

@@ -16,21 +16,37 @@ from torch import Tensor
 
 from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
-from eznas.programs import Layout, Node, Ragged, evaluate_reductions, evaluate_upper, parse, statistics
-from eznas.scoring.parallel import over_networks
+from eznas.programs import (
+    Layout,
+    Node,
+    Ragged,
+    evaluate_reductions,
+    evaluate_upper,
+    in_parts,
+    left_of,
+    parse,
+    simplify_exact,
+    statistics,
+)
+from eznas.scoring.parallel import over_networks, worker_count
 from primitives import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from eznas.capture import Capture
+    from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
     from eznas.store import VectorStore
 
 __all__ = ["Panel", "Vectors", "reduction_vectors"]
 
 _MEMO_NODES = 50_000
+
+_TRIED = 2
+"""Networks that screening looks at."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +64,48 @@ class Vectors:
     failure: str = ""
 
 
-def reduction_vectors(condition: Condition, texts: Sequence[str], architecture: str) -> Vectors:
+def reduction_vectors(
+    condition: Condition,
+    texts: Sequence[str],
+    memory: int | None,
+    kept: Captures | None,
+    architecture: str,
+) -> Vectors:
     """Build one network and evaluate reductions on it in one pass.
 
     Args:
         condition: How the network is built and run.
         texts: ``r`` reductions as text.
+        memory: Bytes that capturing and evaluating may take; None for no bound.
+        kept: Statistics of networks that were visited before; None where there are none.
         architecture: Which network.
     """
-    nodes = [parse(text, Kind.UNIT) for text in texts]
+    nodes, found = [parse(text, Kind.UNIT) for text in texts], dict[Node, Tensor]()
     try:
-        captured = capture(condition.network(architecture), condition.minibatch, statistics(nodes))
-        found = evaluate_reductions(nodes, captured)
+        for part, captured in _captures(condition, nodes, memory, kept, architecture):
+            found |= evaluate_reductions(part, captured, memory=left_of(memory, captured))
     except NETWORK_FAILURES as error:
         return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
-    return Vectors(len(captured.units), torch.stack([found[node] for node in nodes]).cpu().numpy())
+    values = torch.stack([found[node] for node in nodes]).numpy()
+    return Vectors(values.shape[1], values)
+
+
+def _captures(
+    condition: Condition, nodes: Sequence[Node], memory: int | None, kept: Captures | None, architecture: str
+) -> Iterator[tuple[Sequence[Node], Capture]]:
+    """Iterate over parts of the reductions with a capture of what they read, one at a time."""
+    key = f"{condition.key}|{architecture}"
+    if kept is not None and (known := kept.find(key, statistics(nodes))) is not None:
+        yield nodes, known
+        return
+    network = condition.network(architecture)
+    for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
+        names = statistics(part)
+        if kept is None:
+            yield part, capture(network, condition.minibatch, names)
+        else:
+            make = functools.partial(capture, network, condition.minibatch)
+            yield part, kept.complete(key, sorted(names), make)
 
 
 class Panel:
@@ -72,51 +115,93 @@ class Panel:
         condition: How the networks are built and run.
         architectures: ``n`` architectures, in the order of every score vector.
         store: Where vectors are looked up before a network is visited, and kept afterwards.
+        memory: Bytes that a visit may take in each process; None for no bound.
+        kept: Where statistics are kept between visits from this process.
     """
 
-    def __init__(self, condition: Condition, architectures: Sequence[str], store: VectorStore | None = None) -> None:
+    def __init__(
+        self,
+        condition: Condition,
+        architectures: Sequence[str],
+        store: VectorStore | None = None,
+        memory: int | None = None,
+        kept: Captures | None = None,
+    ) -> None:
         self.condition = condition
         self._store = store
+        self._memory, self._kept = memory, kept
         self.architectures = tuple(architectures)
         self.failures: dict[str, str] = {}
         self._layout: Layout | None = None
         self._vectors: dict[Node, Ragged] = {}
         self._finite: dict[Node, NDArray[np.bool_]] = {}
+        self._forms: dict[Node, Node] = {}  # a known reduction by what it can be simplified to
         self._memo: dict[Node, Tensor] = {}
 
     def extend(
-        self, reductions: Sequence[Node], workers: int = 1, advance: Callable[[], None] = lambda: None
+        self,
+        reductions: Sequence[Node],
+        workers: int = 1,
+        advance: Callable[[], None] = lambda: None,
+        *,
+        screen: bool = False,
     ) -> list[NDArray[np.bool_]]:
-        """Evaluate new reductions on every network.
+        """Evaluate new reductions on every network; of those that ``simplify_exact`` makes equal, one.
 
         Args:
             reductions: Reductions; those that are known already are not evaluated again.
             workers: See ``over_networks``.
             advance: Called after each network.
+            screen: Whether to try new reductions on the first two networks, and to evaluate on the others only those
+                that are finite there; the rest is NaN everywhere.
 
         Returns:
             For each reduction, ``n`` flags: whether its values are finite on every unit of the network.
         """
         new = [node for node in dict.fromkeys(reductions) if node not in self._vectors]
-        if new:
-            self._add(new, self._vectors_of([node.text for node in new], workers, advance))
+        equal = {node: self._forms.setdefault(simplify_exact(node), node) for node in new}
+        distinct = [node for node in new if equal[node] is node]
+        if screen and len(self.architectures) > _TRIED:
+            self._screen(distinct, workers, advance)
+        elif distinct:
+            self.learn(distinct, self._vectors_of(distinct, self.architectures, workers, advance))
+        for node, same in equal.items():
+            self._vectors[node], self._finite[node] = self._vectors[same], self._finite[same]
         return [self._finite[node] for node in reductions]
 
-    def _vectors_of(self, texts: Sequence[str], workers: int, advance: Callable[[], None]) -> list[Vectors]:
-        """Return what reductions give on each network, from the store or from a visit."""
+    def _screen(self, new: Sequence[Node], workers: int, advance: Callable[[], None]) -> None:
+        if not new:
+            return
+        tried = self._vectors_of(new, self.architectures[:_TRIED], workers, advance)
+        rows = [row for row in range(len(new)) if all(np.isfinite(vectors.values[row]).all() for vectors in tried)]
+        rows = rows or [0]  # for the numbers of units
+        fit = [new[row] for row in rows]
+        found = [Vectors(vectors.units, vectors.values[rows], vectors.failure) for vectors in tried]
+        self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], workers, advance)])
+        some = self._vectors[fit[0]]
+        for node in set(new).difference(fit):
+            self._vectors[node] = Ragged(some.layout, torch.full_like(some.flat, torch.nan))
+            self._finite[node] = np.zeros(len(self.architectures), bool)
+
+    def _vectors_of(
+        self, nodes: Sequence[Node], architectures: Sequence[str], workers: int, advance: Callable[[], None]
+    ) -> list[Vectors]:
+        """Return what reductions give on some networks, from the store or from a visit."""
+        texts = [node.text for node in nodes]
         found: dict[str, Vectors] = {}
-        for architecture in self.architectures:
+        for architecture in architectures:
             if (known := self._stored(architecture, texts)) is not None:
                 found[architecture] = Vectors(known.shape[1], known)
                 advance()
-        unknown = [architecture for architecture in self.architectures if architecture not in found]
-        visit = functools.partial(reduction_vectors, self.condition, tuple(texts))
+        unknown = [architecture for architecture in architectures if architecture not in found]
+        kept = self._kept if worker_count(workers) == 1 else None
+        visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
         for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
             found[architecture] = vectors
             if self._store is not None and not vectors.failure:
                 self._store.save(self._key(architecture), texts, vectors.values)
             advance()
-        return [found[architecture] for architecture in self.architectures]
+        return [found[architecture] for architecture in architectures]
 
     def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
         return None if self._store is None else self._store.load(self._key(architecture), texts)
@@ -124,7 +209,8 @@ class Panel:
     def _key(self, architecture: str) -> str:
         return f"{self.condition.key}|{architecture}"
 
-    def _add(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
+    def learn(self, new: Sequence[Node], found: Sequence[Vectors]) -> None:
+        """Take what new reductions gave on each network."""
         self.failures |= {
             architecture: vectors.failure
             for architecture, vectors in zip(self.architectures, found, strict=True)
@@ -148,6 +234,7 @@ class Panel:
         for node in reductions:
             self._vectors.pop(node, None)
             self._finite.pop(node, None)
+        self._forms = {form: node for form, node in self._forms.items() if node in self._vectors}
         self._memo.clear()
 
     def scores(self, programs: Sequence[Node]) -> NDArray[np.float64]:

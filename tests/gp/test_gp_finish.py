@@ -10,7 +10,7 @@ from eznas.gp.individual import Individual, TauFitness
 from eznas.gp.listener import Silent
 from eznas.programs import parse
 from eznas.scores import Score
-from eznas.scoring import ScoreMatrix
+from eznas.scoring import Budget, ScoreMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def finished(
     """Let the two candidates have these scores on the validation networks, then on the test networks."""
     visited = []
 
-    def scored(proxies: Any, _: object, architectures: Any, *__: object) -> ScoreMatrix:
+    def scored(proxies: Any, _: object, architectures: Any, *__: object, **___: object) -> ScoreMatrix:
         visited.append(architectures)
         part = slice(4) if architectures == FakeSetting.validation else slice(4, None)
         rows = [(first if "mean" in proxy.program else second)[part] for proxy in proxies]
@@ -63,7 +63,7 @@ def finished(
 
     monkeypatch.setattr(module, "score_networks", scored)
     setting, known = cast("Setting", FakeSetting()), cast("Panel | None", panel)
-    return module.finish(setting, candidates(), known, 0, 1, Silent()), visited
+    return module.finish(setting, candidates(), known, 0, Budget(1, 2**30, None), Silent()), visited
 
 
 def test_the_best_on_validation_comes_first_whatever_the_test_networks_say(monkeypatch: pytest.MonkeyPatch) -> None:

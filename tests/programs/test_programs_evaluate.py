@@ -11,7 +11,9 @@ from torch import Tensor
 import primitives
 from eznas.capture import Capture, ShapeGroup, Unit
 from eznas.errors import InputError
-from eznas.programs import Node, Trace, evaluate_reductions, parse, preorder, reductions, statistics
+from eznas.programs import Node, Trace, evaluate_reductions, parse, postorder, preorder, reductions, statistics
+from eznas.programs.parts import capture_bytes
+from eznas.programs.plan import Plan
 from eznas.testing.strategies import programs
 from primitives import STATISTICS, Kind
 
@@ -73,7 +75,7 @@ def all_reductions() -> st.SearchStrategy[Node]:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(all_reductions(), min_size=1, max_size=6, unique=True))
 def test_one_unit_at_a_time_equals_the_naive_evaluation_to_the_bit(nodes: list[Node]) -> None:
-    found = evaluate_reductions(nodes, CAPTURE, memory=1)
+    found = evaluate_reductions(nodes, CAPTURE, chunk=1)
     assert list(found) == nodes
     for node in nodes:
         alone = torch.cat([torch.as_tensor(naive(node, unit)) for unit in range(4)]).double()
@@ -103,7 +105,7 @@ def test_stacked_units_do_not_depend_on_the_programs_beside(nodes: list[Node]) -
 )
 def test_stacked_units_equal_single_ones_up_to_rounding(text: str) -> None:
     node = parse(text, Kind.UNIT)
-    stacked, single = evaluate_reductions([node], CAPTURE), evaluate_reductions([node], CAPTURE, memory=1)
+    stacked, single = evaluate_reductions([node], CAPTURE), evaluate_reductions([node], CAPTURE, chunk=1)
     assert torch.allclose(stacked[node], single[node], rtol=1e-5, equal_nan=True)
     assert stacked[node].isfinite().any()
 
@@ -133,16 +135,32 @@ def test_each_distinct_node_is_evaluated_once() -> None:
     evaluate_reductions([parse(text, Kind.UNIT) for text in texts], CAPTURE, trace=trace)
     assert trace.calls == 2 * 5 + 2  # five distinct primitives over two groups, two over the images
     assert trace.evaluations == 4 * 5 + 2
-    evaluate_reductions([parse("sum(gram(image.data))", Kind.UNIT)], CAPTURE, memory=1, trace=trace)
+    evaluate_reductions([parse("sum(gram(image.data))", Kind.UNIT)], CAPTURE, chunk=1, trace=trace)
     assert trace.calls == 2 * 5 + 4
 
 
-def test_memory_bounds_the_units_that_are_stacked() -> None:
+def test_the_chunk_bounds_the_units_that_are_stacked() -> None:
     trace = Trace()
     node = parse("sum(weight)", Kind.UNIT)
-    of_a_unit = 8 * 4 * BATCH * 3 * 5 * 5
-    evaluate_reductions([node], CAPTURE, memory=2 * of_a_unit, trace=trace)
+    of_a_unit = 4 * BATCH * 3 * 5 * 5
+    evaluate_reductions([node], CAPTURE, chunk=2 * of_a_unit, trace=trace)
     assert trace.calls == 3  # units 0 and 2, unit 3, unit 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(all_reductions(), min_size=2, max_size=6, unique=True))
+def test_little_memory_changes_no_value_and_holds_less_at_once(nodes: list[Node]) -> None:
+    plenty = evaluate_reductions(nodes, CAPTURE)
+    for node, vector in evaluate_reductions(nodes, CAPTURE, memory=1).items():
+        assert equal(vector, plenty[node])
+
+
+def test_the_bytes_that_a_plan_holds_are_known_beforehand() -> None:
+    sizes = {Kind.WEIGHT: 10, Kind.UNIT: 1}
+    add = parse("sum(add(abs(weight), weight))", Kind.UNIT)
+    order = [node for node in postorder([add]) if node.kind in sizes]
+    # at its worst: weight, abs and their sum, beside what the sum makes for itself
+    assert Plan(order, {add}).bytes(sizes) == 3 * 10 + 8 * 10
 
 
 def test_what_raises_is_undefined_on_the_units_where_it_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,3 +236,24 @@ def test_reductions_and_statistics_are_what_the_tree_holds(program: Node) -> Non
 def test_reductions_stand_in_a_fixed_order() -> None:
     roots = [parse("add(sum(sum(weight)), max(mean(abs(weight))))"), parse("sum(sum(weight))")]
     assert [node.text for node in reductions(roots)] == ["sum(weight)", "mean(abs(weight))"]
+
+
+def test_a_generation_costs_its_distinct_nodes_whatever_the_machine() -> None:
+    """Two hundred offspring of few parents: nodes by the hundred, of which most are the same."""
+    below = ["sign(act.data)", "abs(act.data)", "relu(neg(act.data))", "sigmoid(abs(act.data))"]
+    texts = [f"{name}({one})" for name in ("sum", "mean", "max", "min", "std") for one in below]
+    population = [parse(text, Kind.UNIT) for text in texts * 10]
+    trace = Trace()
+    evaluate_reductions(list(dict.fromkeys(population)), CAPTURE, trace)
+    written = sum(1 for node in population for one in preorder(node) if one.args)
+    assert written == 10 * 5 * (2 + 2 + 3 + 3)
+    assert trace.evaluations == (20 + 5) * len(CAPTURE.units)
+    assert trace.calls == (20 + 5) * len(CAPTURE.groups)
+
+
+def test_capturing_is_cut_by_what_it_is_planned_to_take() -> None:
+    sizes = {Kind.WEIGHT: 1, Kind.INPUT: 100, Kind.OUTPUT: 1000, Kind.IMAGE: 7}
+    assert capture_bytes({"weight", "input.data"}, sizes) == 101
+    assert capture_bytes({"weight_grad.data"}, sizes) == 1 + 6 * 1000
+    assert capture_bytes({"input.perturbed"}, sizes) == 100 + 100 + 100
+    assert capture_bytes({"input.perturbed", "input.data"}, sizes) == 100 + 100 + 100

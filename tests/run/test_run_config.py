@@ -7,7 +7,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import EvolveConfig, load_config, parse_duration
+from eznas.config import EvolveConfig, load_config, parse_duration, parse_size
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +31,18 @@ def test_other_texts_are_no_durations(text: str) -> None:
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
 def test_durations_add_up(hours: int, minutes: int, seconds: int) -> None:
     assert parse_duration(f"{hours}h{minutes}m{seconds}s") == 3600 * hours + 60 * minutes + seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("800M", 800 * 2**20), ("4G", 2**32), ("1.5 GiB".replace(" ", ""), 3 * 2**29), ("7", 7), (9, 9)]
+)
+def test_sizes_are_bytes(text: object, size: int) -> None:
+    assert parse_size(text) == size
+
+
+def test_other_texts_are_no_sizes() -> None:
+    with pytest.raises(InputError, match="--memory must be a size such as 800M or 4G, got 'much'"):
+        load_config({"memory": "much"})
 
 
 def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> None:

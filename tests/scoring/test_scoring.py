@@ -14,9 +14,10 @@ from eznas.measures import MEASURES, Measure
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate, parse, reductions
 from eznas.scores import Status
-from eznas.scoring import Condition, Panel, Proxy, over_networks, score_networks, worker_count
+from eznas.scoring import Budget, Captures, Condition, Panel, Proxy, over_networks, score_networks, worker_count
 from eznas.spaces import SPACES, Fidelity
 from eznas.store import VectorStore
+from primitives import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,3 +169,75 @@ def test_a_panel_takes_from_the_store_what_another_left_there(
         other = Panel(Condition(condition.space, condition.fidelity, 4, condition.minibatch), architectures[:1], store)
         other.extend(reductions(PROGRAMS))
         assert len(visited) == 2  # another initialisation is another network
+
+
+def test_statistics_that_are_kept_are_not_captured_again_and_change_nothing(
+    condition: Condition, architectures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, kept = Panel(condition, architectures[:3]), Captures(2**26)
+    plain.extend(reductions(PROGRAMS))
+    keeping = Panel(condition, architectures[:3], kept=kept)
+    for reduction in reductions(PROGRAMS):
+        keeping.extend([reduction])
+    assert keeping.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
+    assert 0 < kept.bytes < 2**26
+    monkeypatch.setattr(Condition, "network", None)  # which is not built any more
+    keeping.extend(reductions([parse("sum(mean(abs(neg(act.noise))))")]))
+
+
+def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list[str]) -> None:
+    kept = Captures(1000)
+    panel = Panel(condition, architectures[:2], kept=kept)
+    panel.extend(reductions(PROGRAMS))
+    assert kept.bytes <= 1000
+    plain = Panel(condition, architectures[:2])
+    plain.extend(reductions(PROGRAMS))
+    assert panel.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
+
+
+def test_little_memory_changes_no_value(condition: Condition, architectures: list[str]) -> None:
+    wide, narrow = Panel(condition, architectures[:3]), Panel(condition, architectures[:3], memory=1)
+    for panel in (wide, narrow):
+        panel.extend(reductions(PROGRAMS))
+    assert narrow.scores(PROGRAMS).tobytes() == wide.scores(PROGRAMS).tobytes()
+    network = condition.network(architectures[0])
+    expected = evaluate(PROGRAMS, network, condition.minibatch)
+    assert evaluate(PROGRAMS, network, condition.minibatch, memory=1) == expected
+
+
+def test_screening_spares_visits_to_what_is_undefined_at_once(condition: Condition, architectures: list[str]) -> None:
+    good, bad = (parse(text, Kind.UNIT) for text in ("mean(act.data)", "mean(log(neg(abs(act.data))))"))
+    panel = Panel(condition, architectures)
+    finite = panel.extend([good, bad], screen=True)
+    assert finite[0].all()
+    assert not finite[1].any()
+    plain = Panel(condition, architectures)
+    assert [flags.all() for flags in plain.extend([good, bad])] == [flags.all() for flags in finite]
+    program = parse("sum(mean(act.data))")
+    assert panel.scores([program]).tobytes() == plain.scores([program]).tobytes()
+    assert np.isnan(panel.scores([parse("sum(mean(log(neg(abs(act.data)))))")])).all()
+
+
+def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
+    condition: Condition, architectures: list[str]
+) -> None:
+    panel = Panel(condition, architectures[:2])
+    first, second = (parse(text, Kind.UNIT) for text in ("l1(act.data)", "mean(abs(neg(act.data)))"))
+    seen: list[int] = []
+    panel.extend([first], 1, lambda: seen.append(1))
+    panel.extend([second], 1, lambda: seen.append(1))
+    assert len(seen) == 2
+    alone = Panel(condition, architectures[:2])
+    alone.extend([second])
+    program = [parse("sum(mean(abs(neg(act.data))))")]
+    assert panel.scores(program).tobytes() == alone.scores(program).tobytes()
+
+
+def test_memory_is_shared_out_among_processes() -> None:
+    alone, both = Budget.of(4 * 2**30, 1), Budget.of(4 * 2**30, 2)
+    assert alone.kept is not None
+    assert both.kept is None
+    assert 2 * both.visit < 4 * 2**30 - 3 * 2**28
+    with pytest.raises(InputError, match=r"--memory must be at least .*G for 8 workers, got 1\.0G"):
+        Budget.of(2**30, 8)
+    assert Budget.of(2**30, 0).workers >= 1

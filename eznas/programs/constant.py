@@ -1,0 +1,62 @@
+"""Programs whose value cannot depend on the network, found without evaluating them.
+
+Beside saving work this keeps rounding from ranking networks: the mean of seven times 0.1 is not that of eight.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import primitives
+from eznas.programs.tree import postorder
+from primitives import STATISTICS, Floor, Kind
+
+if TYPE_CHECKING:
+    from eznas.programs.tree import Node
+
+__all__ = ["is_constant"]
+
+_FIXED, _EVEN = "fixed", "even"
+"""The same tensor or number for every unit of every network; a tensor of whatever shape with one number throughout."""
+
+_KNOWN: WeakKeyDictionary[Node, str] = WeakKeyDictionary()
+
+_ENTRIES = frozenset(["arithmetic", "comparison", "elementwise"])
+_NOT_ENTRIES = frozenset(["normalize", "softmax"])
+_EVEN_TO_NUMBER = frozenset(["mean", "max", "min", "l1", "mean_square", "variance", "std", "sparsity"])
+_UNITS_TO_NUMBER = frozenset(["mean", "max", "min", "median", "first", "last", "std", "mean_abs_difference", "slope"])
+
+
+def is_constant(program: Node) -> bool:
+    """Whether a program can be shown to have one value, or none, on every network.
+
+    What reads the images alone is the same for every unit, and so is what is filled with one number. The number of
+    units and the shapes of tensors do depend on the network: ``sum(mean(image.data))`` is no constant.
+
+    Args:
+        program: A root of kind NETWORK.
+    """
+    for node in postorder([program]) if program not in _KNOWN else ():
+        if node not in _KNOWN:
+            _KNOWN[node] = _state(node)
+    return _KNOWN[program] == _FIXED
+
+
+def _state(node: Node) -> str:
+    if not node.args:
+        return _FIXED if node.kind is Kind.LITERAL or _of_images_alone(node) else ""
+    states = {_KNOWN[arg] for arg in node.args}
+    record = primitives.resolve(node.name, [arg.kind for arg in node.args])[0]
+    floor, below = node.kind.floor, node.args[0].kind.floor
+    if states == {_FIXED} and not record.across_units:
+        return _FIXED if below is not Floor.UNIT or floor is Floor.UNIT or node.name in _UNITS_TO_NUMBER else ""
+    if node.name in ("ones_like", "zeros_like"):
+        return _EVEN
+    if "" in states or floor is not Floor.TENSOR:
+        return _FIXED if "" not in states and below is Floor.TENSOR and node.name in _EVEN_TO_NUMBER else ""
+    return _EVEN if record.family in _ENTRIES and node.name not in _NOT_ENTRIES else ""
+
+
+def _of_images_alone(node: Node) -> bool:
+    return STATISTICS[node.name].quantity == "image"

@@ -1,0 +1,94 @@
+"""Cutting what is asked of a network into parts whose statistics fit into memory together."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from eznas.capture import capture
+from eznas.programs.evaluate import statistics
+from primitives import STATISTICS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from torch import nn
+
+    from eznas.capture import Capture
+    from eznas.minibatch import Minibatch
+    from eznas.programs.tree import Node
+
+__all__ = ["capture_bytes", "in_parts", "kind_bytes", "left_of"]
+
+_CAPTURED = 0.75
+"""Share of the memory that capturing may take; the rest is for evaluating."""
+
+_FEW = 2
+_GRAPH = 6
+"""Tensors of each unit that the graph of a forward pass holds at most."""
+
+
+def in_parts(
+    nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
+) -> list[list[Node]]:
+    """Split reductions so that what each part reads can be captured within a bound.
+
+    Each part costs passes of its own, so there is one wherever it fits. What a single reduction reads is not split.
+
+    Args:
+        nodes: As ``reductions`` returns them.
+        network: Is run on two images for its units' shapes.
+        minibatch: Images and labels.
+        units: See ``capture``.
+        memory: Bytes that capturing and evaluating may take; None for no bound.
+
+    Raises:
+        NoUnitsError: The network has no units; and whatever ``capture`` raises.
+    """
+    if memory is None:
+        return [list(nodes)]
+    sizes = kind_bytes(network, minibatch, units)
+    parts: list[list[Node]] = []
+    read: frozenset[str] = frozenset()
+    for node in sorted(nodes, key=lambda node: sorted(statistics([node]))):
+        names = read | statistics([node])
+        if not parts or capture_bytes(names, sizes) > _CAPTURED * memory:
+            parts.append([])
+            names = statistics([node])
+        parts[-1].append(node)
+        read = names
+    return parts
+
+
+def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") -> dict[Kind, int]:
+    """Return the bytes that a statistic of each kind takes over all units, from a pass of two images."""
+    few = minibatch.take(min(_FEW, len(minibatch)))
+    outline, images, item = capture(network, few, ["weight"], units), len(minibatch), minibatch.images.element_size()
+    shapes = [(unit.weight_shape, unit.input_shape, unit.output_shape) for unit in outline.units]
+    return {
+        Kind.WEIGHT: sum(math.prod(shape) for shape, _, _ in shapes) * item,
+        Kind.INPUT: sum(math.prod(shape[1:]) for _, shape, _ in shapes) * images * item,
+        Kind.OUTPUT: sum(math.prod(shape[1:]) for _, _, shape in shapes) * images * item,
+        Kind.IMAGE: minibatch.images.numel() * item,
+    }
+
+
+def left_of(memory: int | None, captured: Capture) -> int | None:
+    """Return the bytes that evaluating may take beside a capture."""
+    return None if memory is None else max(memory - captured.nbytes, 0)
+
+
+def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
+    """Return the bytes that capturing statistics takes at most, the graph of one pass included.
+
+    What is perturbed needs what it is compared with, and for a moment both.
+
+    Args:
+        names: The statistics.
+        sizes: See ``kind_bytes``.
+    """
+    facts = [STATISTICS[name] for name in names]
+    bases = {f"{fact.quantity}.data" for fact in facts if fact.scenario == "perturbed"}.difference(names)
+    held = sum(sizes[STATISTICS[name].kind] for name in {*names, *bases})
+    passing = max([sizes[fact.kind] for fact in facts if fact.scenario == "perturbed"], default=0)
+    return held + passing + (_GRAPH * sizes[Kind.OUTPUT] if any(fact.is_gradient for fact in facts) else 0)

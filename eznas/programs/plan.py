@@ -1,0 +1,144 @@
+"""Nodes of the tensor floor in the order of their evaluation, on stacked units."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+import primitives
+from primitives import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from eznas.programs.tree import Node
+
+__all__ = ["Failure", "Plan", "Trace", "Value"]
+
+_TEMPORARY = 8
+"""Copies of its argument that a primitive makes at most, those in double precision counted twice."""
+
+
+@dataclass
+class Trace:
+    """What evaluations did; pass one to several calls to add them up.
+
+    Args:
+        evaluations: Primitives evaluated, times units: the cost that does not depend on the machine.
+        calls: Calls of primitives, each on a chunk of stacked units.
+        failures: What a primitive raised, for each reduction above it.
+    """
+
+    evaluations: int = 0
+    calls: int = 0
+    failures: dict[Node, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Stands for a value that could not be computed."""
+
+    detail: str
+
+
+Value = Tensor | float | Failure
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node of a plan.
+
+    Args:
+        node: What is evaluated.
+        function: Its primitive; None for a leaf.
+        spread: Whether an argument that is the same for every unit may meet one that is not.
+        last: Nodes whose values are not needed any more after it.
+    """
+
+    node: Node
+    function: Callable[..., Tensor] | None
+    spread: bool
+    last: tuple[Node, ...]
+
+
+class Plan:
+    """Nodes in the order of their evaluation, each value freed after its last use; made once for many chunks.
+
+    Args:
+        order: Distinct nodes; their arguments come before them or are given to ``run``.
+        keep: Nodes whose values ``run`` returns.
+    """
+
+    def __init__(self, order: Sequence[Node], keep: Collection[Node]) -> None:
+        self._keep = list(keep)
+        self._steps = []
+        own, uses = set(order), Counter([arg for node in order for arg in node.args])
+        for node in order:
+            uses.subtract(node.args)
+            last = tuple({arg for arg in node.args if not uses[arg] and arg in own and arg not in keep})
+            spread = any(arg not in own and arg.kind is not Kind.LITERAL for arg in node.args)
+            function = _primitive(node.name, tuple([arg.kind for arg in node.args])).function if node.args else None
+            self._steps.append(_Step(node, function, spread, last))
+
+    def run(self, given: Mapping[Node, Value], leaf: Callable[[str], Tensor], trace: Trace) -> dict[Node, Value]:
+        """Evaluate the nodes on stacked units.
+
+        Args:
+            given: Values that are known.
+            leaf: Gives the stacked tensor of a statistic.
+            trace: Counts.
+
+        Returns:
+            The values of the nodes to keep.
+        """
+        values = dict(given)
+        for step in self._steps:
+            values[step.node] = _value(step, values, leaf, trace)
+            for node in step.last:
+                del values[node]
+        return {node: values[node] for node in self._keep}
+
+    def bytes(self, sizes: Mapping[Kind, int]) -> int:
+        """Return the most bytes that the values take at once, what a primitive makes for itself included.
+
+        Args:
+            sizes: Bytes of a value of each kind at most.
+        """
+        held = most = 0
+        for step in self._steps:
+            held += sizes[step.node.kind]
+            working = _TEMPORARY * max([sizes[arg.kind] for arg in step.node.args], default=0)
+            most = max(most, held + working)
+            held -= sum([sizes[node.kind] for node in step.last])
+        return most
+
+
+@lru_cache(maxsize=4096)
+def _primitive(name: str, kinds: tuple[Kind, ...]) -> primitives.Primitive:
+    return primitives.resolve(name, kinds)[0]
+
+
+def _value(step: _Step, values: Mapping[Node, Value], leaf: Callable[[str], Tensor], trace: Trace) -> Value:
+    node = step.node
+    if step.function is None:
+        return float(node.name) if node.kind is Kind.LITERAL else leaf(node.name)
+    args: list[Tensor | float] = []
+    for arg in node.args:
+        value = values[arg]
+        if isinstance(value, Failure):
+            return value
+        args.append(value)
+    units = max([len(value) for value in args if isinstance(value, Tensor)])
+    if step.spread:  # what is the same for every unit is repeated where it meets what is not
+        args = [value.expand(units, *value.shape[1:]) if isinstance(value, Tensor) else value for value in args]
+    trace.calls += 1
+    trace.evaluations += units
+    try:
+        return step.function(*args)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # it is documented
+        return Failure(f"{node.name} raised {type(error).__name__}: {error}")

@@ -1,0 +1,89 @@
+"""How the time of an evolution grows with its programs and its networks.
+
+A tournament run (``perf/tournament.py``) is timed for several sizes of its population on the same networks, and for
+several numbers of networks with the same population. Twice the programs cost less than twice the time, as programs
+share subtrees; twice the networks cost about twice the time. Times are processor seconds of one thread.
+
+    python perf/scaling.py [--quick] [--plot scaling.png] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from tournament import record
+
+from eznas.console import print_table
+from eznas.minibatch import load_minibatch
+from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
+from eznas.run import versions
+from eznas.scoring import Captures, Condition, Panel
+from eznas.spaces import SPACES, Fidelity
+
+_SIZE = Fidelity("small", cells=1, channels=8, pixels=8, batch=8)
+_PROGRAMS, _NETWORKS = (25, 50, 100, 200, 400), (10, 20, 40, 80, 160)
+
+
+def seconds(networks: int, programs: int, generations: int, seed: int) -> float:
+    """Return the processor seconds of a tournament run."""
+    space, rng = SPACES["nasbench201"], random.Random(seed)
+    condition = Condition.of(space.name, _SIZE, seed, load_minibatch("digits", 8))
+    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=Captures(2**30))
+    convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
+    return sum(record(panel, convolutions, rng, programs, generations, paper=False, fresh=0.0).seconds)
+
+
+def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
+    """Write the plot: both curves beside the line of twice the time for twice as many."""
+    made = figure(6.4, 3.0)
+    for axes, (name, curve), colour in zip(made.subplots(1, 2), curves.items(), (BLUE, ORANGE), strict=True):
+        sizes, times = list(curve), list(curve.values())
+        axes.loglog(sizes, times, "o-", color=colour, linewidth=1.6, markersize=4, label="measured")
+        axes.loglog(
+            sizes, [times[0] * size / sizes[0] for size in sizes], "--", color=GREY, linewidth=1, label="proportional"
+        )
+        axes.set_xlabel(name)
+        axes.set_ylabel("processor seconds")
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+        axes.legend(frameon=False, fontsize=8)
+        plain(axes)
+    made.savefig(path, dpi=200)
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Three sizes each, on few networks and generations.")
+@click.option("--generations", default=6, help="Generations of each run.")
+@click.option("--seed", default=0, help="Seed of everything.")
+@click.option("--plot", type=Path, help="PNG, SVG or PDF to write.")
+@click.option("--json", "json_file", type=Path, help="File to write the figures to.")
+def main(*, quick: bool, generations: int, seed: int, plot: Path | None, json_file: Path | None) -> None:
+    """Time runs with more and more programs, and on more and more networks."""
+    torch.set_num_threads(1)
+    counts, sizes = (_PROGRAMS[:3], (4, 8, 16)) if quick else (_PROGRAMS, _NETWORKS)
+    generations = 3 if quick else generations
+    curves = {
+        "programs": {count: seconds(sizes[0], count, generations, seed) for count in counts},
+        "networks": {size: seconds(size, counts[0], generations, seed) for size in sizes},
+    }
+    rows = []
+    for name, curve in curves.items():
+        before = None
+        for size, spent in curve.items():
+            rows.append([name, size, round(spent, 2), None if before is None else round(spent / before, 2)])
+            before = spent
+    print_table(f"{generations} generations, {_SIZE}", ["of", "how many", "processor seconds", "times the half"], rows)
+    if plot is not None:
+        draw(plot, curves)
+    if json_file is not None:
+        found = {"generations": generations, "curves": curves, "versions": versions()}
+        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""How many programs a second are scored from known reductions, tau included: the cheap step of the evolution.
+
+Vectors are made up, as many numbers as NAS-Bench-201's networks have units; programs are bred and judged as the
+evolution does it, generation after generation, so that each brings terms that were known before and new ones. What is
+timed is the judging of offspring: scores on all networks, tau, and the key that finds programs that rank alike. Every
+process runs its own load on one thread; rates are by processor seconds and add up.
+
+    python perf/upper.py [--workers 2] [--networks 400] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+
+from eznas.config import EvolveConfig
+from eznas.console import print_table
+from eznas.fitness import Exam, Examiner
+from eznas.gp.grammar import random_program, random_reduction
+from eznas.gp.population import Breeder
+from eznas.minibatch import load_minibatch
+from eznas.programs import Node
+from eznas.run import versions
+from eznas.scoring import Condition, Panel
+from eznas.scoring.panel import Vectors
+from eznas.spaces import SPACES
+
+_REDUCTIONS = 80
+_HELD_OUT = 10
+
+
+def made_up(networks: int, seed: int) -> tuple[Panel, list[Node]]:
+    """Return a panel whose vectors are drawn at random, and its reductions."""
+    space, rng = SPACES["nasbench201"], random.Random(seed)
+    condition = Condition.of(space.name, space.fidelities["reduced_wide"], seed, load_minibatch("digits", 16))
+    panel = Panel(condition, [space.sample(rng) for _ in range(networks)])
+    reductions = list(dict.fromkeys(random_reduction(rng, 2) for _ in range(_REDUCTIONS)))
+    numbers = np.random.default_rng(seed)
+    units = [3 * one.count("conv") + 2 for one in panel.architectures]
+    panel.learn(reductions, [Vectors(count, 0.1 + numbers.random((len(reductions), count))) for count in units])
+    return panel, reductions
+
+
+def judged(networks: int, generations: int, population: int, seed: int) -> tuple[int, float]:
+    """Return how many programs were judged, and in how many processor seconds."""
+    torch.set_num_threads(1)
+    panel, reductions = made_up(networks + _HELD_OUT, seed)
+    accuracies = np.random.default_rng(seed + 1).random(networks + _HELD_OUT)
+    examiner = Examiner([Exam.of(panel, accuracies[:networks], accuracies[networks:])])
+    breeder, rng = Breeder(examiner, EvolveConfig()), random.Random(seed)
+    drawn = dict.fromkeys(random_program(rng, rng.randint(0, 2), reductions) for _ in range(population))
+    living, count, seconds = breeder.individuals(list(drawn)), 0, 0.0
+    for _ in range(generations):
+        offspring = breeder.offspring(rng, living, population, reductions)
+        begun = time.process_time()
+        verdicts = examiner.judge(offspring)
+        seconds += time.process_time() - begun
+        count += len(verdicts)
+        living = breeder.survivors(rng, [*living, *breeder.individuals(offspring)], population)
+    return count, seconds
+
+
+@click.command()
+@click.option("--workers", default=2, help="Processes.")
+@click.option("--networks", default=400, help="Networks that tau is computed on.")
+@click.option("--generations", default=10, help="Generations.")
+@click.option("--population", default=200, help="Programs of a generation.")
+@click.option("--seed", default=0, help="Seed of everything.")
+@click.option("--json", "json_file", type=Path, help="File to write the figures to.")
+def main(*, workers: int, networks: int, generations: int, population: int, seed: int, json_file: Path | None) -> None:
+    """Time programs made of known reductions."""
+    jobs = [delayed(judged)(networks, generations, population, seed + one) for one in range(workers)]
+    found = Parallel(n_jobs=workers)(jobs) if workers > 1 else [judged(networks, generations, population, seed)]
+    rates = [round(count / seconds) for count, seconds in found]
+    print_table(
+        f"programs of known reductions on {networks} networks, tau included",
+        ["process", "programs", "processor seconds", "programs a second"],
+        [[str(place), count, round(spent, 2), rates[place]] for place, (count, spent) in enumerate(found)]
+        + [["all", sum(count for count, _ in found), None, sum(rates)]],
+    )
+    if json_file is not None:
+        figures = {"networks": networks, "workers": workers, "programs_a_second": sum(rates), "versions": versions()}
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
