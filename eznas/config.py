@@ -89,11 +89,11 @@ class EvolveConfig(BaseModel):
         "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
     )
     batch_size: int = _option(8, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(80, "Data", "N", "Networks that fitness is computed on.", ge=10)
+    networks: int = _option(60, "Data", "N", "Networks that fitness is computed on.", ge=10)
     validation_networks: int = _option(60, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
     test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
     full_networks: int = _option(
-        50,
+        40,
         "Data",
         "N",
         "Training networks that the best reductions are promoted to at full size, for the last generations; "
@@ -125,6 +125,14 @@ class EvolveConfig(BaseModel):
     max_size: int = _option(30, "Evolution", "N", "Nodes of a program at most.", ge=3)
     max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
     library: int = _option(60, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
+    draws: int = _option(
+        3,
+        "Evolution",
+        "N",
+        "Reductions drawn for each that visits all networks: the best on 20 of the training networks do; 1 for no "
+        "choice. Without effect on fewer than 40 networks.",
+        ge=1,
+    )
     expansion_every: int = _option(
         150, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
     )

@@ -23,6 +23,9 @@ __all__ = ["Entry", "Library"]
 
 _DEEPEST = 3
 
+_COUNT = "count"
+"""The aggregation that says nothing of what it aggregates but the number of units."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,11 +35,13 @@ class Entry:
         reduction: The tree of kind UNIT.
         best: The single aggregation of it, negated where that ranks better, with the greatest tau.
         merit: That tau: the least over the conditions, on the training networks.
+        key: Digest of the order in which it puts them, see ``Verdict``.
     """
 
     reduction: Node
     best: Node
     merit: float
+    key: bytes
 
 
 class Library:
@@ -88,6 +93,28 @@ class Library:
                 proposed[node.text] = node
         return list(proposed.values())
 
+    def race(self, heat: Examiner, reductions: Sequence[Node], count: int) -> list[Node]:
+        """Return the best of the reductions on few networks; the others count as tried.
+
+        Of those that put the networks into the same order, one is returned; all of the first ones are where no
+        reduction ranks them.
+
+        Args:
+            heat: Holds panels of few networks.
+            reductions: Which were never tried.
+            count: Most to return.
+        """
+        lane = Library(heat, len(reductions), self._workers, self._advance)
+        lane.add(reductions)
+        entries = lane.assess(lane.reductions, besides=_COUNT)
+        entries.sort(key=lambda entry: (-entry.merit, entry.reduction.text))
+        lane.keep([])
+        distinct = {entry.key: entry.reduction for entry in reversed(entries)}
+        best = [entry.reduction for entry in entries if distinct[entry.key] is entry.reduction]
+        chosen = (best or list(reductions))[:count]
+        self.tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
+        return chosen
+
     def add(self, reductions: Sequence[Node]) -> list[Entry]:
         """Evaluate reductions on every network and keep the usable ones, which are returned."""
         new = [node for node in reductions if node.text not in self.tried]
@@ -105,25 +132,32 @@ class Library:
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
 
-    def assess(self, reductions: Sequence[Node]) -> list[Entry]:
-        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now."""
-        return [entry for entry in map(self._assess, reductions) if entry is not None]
+    def assess(self, reductions: Sequence[Node], besides: str = "") -> list[Entry]:
+        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now.
 
-    def _assess(self, reduction: Node) -> Entry | None:
+        Args:
+            reductions: Reductions that the panels know.
+            besides: An aggregation that does not count; empty for none.
+        """
+        return [entry for one in reductions if (entry := self._assess(one, besides)) is not None]
+
+    def _assess(self, reduction: Node, besides: str) -> Entry | None:
         singles = [
-            apply(option.primitive.name, reduction) for option in options(Kind.NETWORK) if option.args == (Kind.UNIT,)
+            apply(option.primitive.name, reduction)
+            for option in options(Kind.NETWORK)
+            if option.args == (Kind.UNIT,) and option.primitive.name != besides
         ]
         programs = singles + [apply("neg", single) for single in singles]
         verdicts = self._examiner.judge(programs)
         valid = [
-            (verdict.tau_train, program)
+            (verdict.tau_train, program, verdict.key)
             for verdict, program in zip(verdicts, programs, strict=True)
             if verdict.status is Status.OK
         ]
         if not valid:
             return None
-        merit, best = max(valid, key=lambda pair: pair[0])
-        return Entry(reduction, best, merit)
+        merit, best, key = max(valid, key=lambda one: one[0])
+        return Entry(reduction, best, merit, key)
 
     def keep(self, entries: Sequence[Entry]) -> None:
         """Keep these entries and no other reduction."""

@@ -59,6 +59,7 @@ class Evolution:
         config: Sizes, limits and seed.
         examiner: Judges programs on the training and validation networks.
         promotion: The exam at full size that is added by ``promote``; None where there is none.
+        heat: Examines on few networks, to choose among more reductions than visit all; None for no choice.
         listener: Is told of stages and steps.
 
     Attributes:
@@ -69,7 +70,14 @@ class Evolution:
         logbook: DEAP's record of every generation.
     """
 
-    def __init__(self, config: EvolveConfig, examiner: Examiner, promotion: Exam | None, listener: Listener) -> None:
+    def __init__(
+        self,
+        config: EvolveConfig,
+        examiner: Examiner,
+        promotion: Exam | None,
+        heat: Examiner | None,
+        listener: Listener,
+    ) -> None:
         self.config = config
         self.generation = 0
         self.promoted = False
@@ -78,7 +86,7 @@ class Evolution:
         self.logbook = tools.Logbook()
         self.library = Library(examiner, config.library, config.workers, listener.advance)
         self.breeder = Breeder(examiner, config)
-        self._examiner, self._promotion = examiner, promotion
+        self._examiner, self._promotion, self._heat = examiner, promotion, heat
         self._told: set[tuple[str, str]] = set()
         self._rng = python_rng(config.seed, "evolution")
         self._listener = listener
@@ -93,7 +101,7 @@ class Evolution:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
         planted = [reduction for seed in seeds for reduction in reductions_of([seed])]
-        drawn = self.library.propose(self._rng, self.config.library, planted)
+        drawn = self._draw(self.config.library, planted)
         self._visit(list(dict.fromkeys([*planted, *drawn])))
         if not self.library.entries:
             raise EznasError(
@@ -124,7 +132,7 @@ class Evolution:
     def expand(self) -> None:
         """Visit the networks for new reductions and let programs with them join the population."""
         parents = reductions_of([one.program for one in self.population])
-        entries = self._visit(self.library.propose(self._rng, max(1, self.config.library // _EXPANSION), parents))
+        entries = self._visit(self._draw(max(1, self.config.library // _EXPANSION), parents))
         self.library.prune(parents)
         grafts = [entry.best for entry in entries if entry.reduction in self.library.entries]
         self._live_on([*self.population, *self.breeder.individuals(list(dict.fromkeys(grafts)))])
@@ -171,6 +179,15 @@ class Evolution:
         """Whether the next step begins by visiting the networks."""
         due = bool(self.generation) and self.generation % self.config.expansion_every == 0
         return due and not self.promoted
+
+    def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
+        """Return new reductions; where there is a heat, its winners among several times as many."""
+        if self._heat is None:
+            return self.library.propose(self._rng, count, parents)
+        drawn = self.library.propose(self._rng, self.config.draws * count, parents)
+        steps = sum(len(panel.architectures) for panel in self._heat.panels)
+        self._listener.stage(f"trying {len(drawn)} reductions on few networks", steps)
+        return self.library.race(self._heat, drawn, count)
 
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
         steps = sum(len(panel.architectures) for panel in self._examiner.panels)

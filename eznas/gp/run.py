@@ -33,6 +33,9 @@ CANDIDATES = 6
 STORE = "vectors.sqlite"
 """Where a run directory keeps what reductions gave; a cache that can be deleted."""
 
+_HEAT = 20
+"""Training networks on which more reductions are tried than visit all; no heat with less than twice as many."""
+
 _CHECKPOINT_SECONDS = 10.0
 _SAFETY = 2.0
 """So much longer than the baselines alone, which the time is measured with, take the programs and the baselines."""
@@ -101,13 +104,16 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
 def _evolution(
     config: EvolveConfig, setting: Setting, store: VectorStore, budget: Budget, listener: Listener
 ) -> Evolution:
-    def exam(condition: Condition, train: tuple[str, ...]) -> Exam:
-        panel = Panel(condition, (*train, *setting.validation), store, budget.visit, budget.kept)
-        return Exam.of(panel, setting.accuracies(train), setting.accuracies(setting.validation))
+    def exam(condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = setting.validation) -> Exam:
+        panel = Panel(condition, (*train, *validation), store, budget.visit, budget.kept)
+        return Exam.of(panel, setting.accuracies(train), setting.accuracies(validation))
 
     examiner = Examiner([exam(condition, setting.train) for condition in setting.breeding])
     promotion = exam(setting.full, setting.promoted) if setting.promoted else None
-    return Evolution(config, examiner, promotion, listener)
+    heat = None
+    if config.draws > 1 and config.networks >= 2 * _HEAT:
+        heat = Examiner([exam(condition, setting.train[:_HEAT], ()) for condition in setting.breeding])
+    return Evolution(config, examiner, promotion, heat, listener)
 
 
 @dataclass(frozen=True)

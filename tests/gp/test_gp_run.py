@@ -140,6 +140,20 @@ def test_a_resumed_run_is_promoted_as_it_was_decided(
     assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 8
 
 
+@pytest.mark.usefixtures("small_networks")
+def test_a_heat_chooses_among_more_reductions_and_resumes_to_the_same(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_HEAT", 6)
+    whole = start(tmp_path / "whole", config(table))
+    start(tmp_path / "parts", config(table, generations=3))
+    resume(tmp_path / "parts", config(table))
+    for name in ("hall_of_fame.csv", "test_scores.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    plain = start(tmp_path / "plain", config(table, draws=1))
+    assert whole["reductions_evaluated"] > 3 * plain["reductions_evaluated"]
+
+
 class Interrupting(Listening):
     def generation(self, record: Mapping[str, float | int | str]) -> None:
         if record["generation"] == 2:
