@@ -1,5 +1,6 @@
 """Scoring: proxies on networks under declared conditions, in parallel over networks."""
 
+from eznas.scoring.cluster import Backend, cluster
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
 from eznas.scoring.panel import Panel
@@ -7,11 +8,13 @@ from eznas.scoring.parallel import over_networks, worker_count
 from eznas.scoring.rows import ScoreRows
 
 __all__ = [
+    "Backend",
     "Condition",
     "Panel",
     "Proxy",
     "ScoreMatrix",
     "ScoreRows",
+    "cluster",
     "over_networks",
     "resolve_device",
     "score_network",

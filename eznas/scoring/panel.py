@@ -111,7 +111,7 @@ class Panel:
                 advance()
         unknown = [architecture for architecture in self.architectures if architecture not in found]
         visit = functools.partial(reduction_vectors, self.condition, tuple(texts))
-        for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
+        for architecture, vectors in over_networks(visit, unknown, workers):
             found[architecture] = vectors
             if self._store is not None and not vectors.failure:
                 self._store.save(self._key(architecture), texts, vectors.values)
