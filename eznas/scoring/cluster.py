@@ -135,12 +135,12 @@ def _ray(scheduler: str | None, workers: int) -> Iterator[Cluster]:
             ray.init(log_to_driver=False, logging_level="ERROR", **start)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(f"--scheduler must be the address of a Ray cluster, got {scheduler!r}: {error}") from error
-        from eznas.scoring.ray import PromptRayBackend
+        _package("ray.util.joblib", "ray").register_ray()
     try:
         processes = max(2, int(ray.cluster_resources()["CPU"]))  # with 1, joblib would do the work in this process
 
         def use() -> parallel_config:
-            return parallel_config(PromptRayBackend(), n_jobs=processes)
+            return parallel_config("ray", n_jobs=processes)
 
         yield Cluster(use, processes, (ray.exceptions.RayError,), streams=False)
     finally:
