@@ -66,7 +66,9 @@ def over_networks(
             yield architecture, _alone(function, architecture)
         return
     streams = cluster is None or cluster.streams
-    died = (BrokenProcessPool, CancelledError) if cluster is None else (*cluster.died, CancelledError)
+    died: tuple[type[Exception], ...] = (CancelledError, BrokenProcessPool)
+    if cluster is not None:
+        died = (CancelledError, *cluster.died)
     left, deaths, careful = dict(enumerate(architectures)), 0, False
     while left:
         ahead = 1 if careful else _AHEAD * processes
