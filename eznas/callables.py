@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USER_FAILURES", "load_callable"]
 
-USER_FAILURES = (*NETWORK_FAILURES, AssertionError, ImportError, OSError, SyntaxError)
+USER_FAILURES = (*NETWORK_FAILURES, ImportError, OSError, SyntaxError)
 """What importing and calling a user's module may raise."""
 
 

@@ -146,6 +146,12 @@ class EvolveConfig(BaseModel):
         "Memory for all processes together, such as 800M or 4G; less of it takes longer and changes no result.",
         ge=2**29,
     )
+    backend: Literal["loky", "dask", "ray"] = _option(
+        "loky", "Run", "loky|dask|ray", "Where networks run: processes of this machine, a Dask or a Ray cluster."
+    )
+    scheduler: str | None = _option(
+        None, "Run", "ADDRESS", "The cluster's scheduler; without one, a cluster of --workers on this machine."
+    )
     device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
         "270s", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
@@ -203,7 +209,7 @@ def load_config(given: Mapping[str, Any], file: Path | None = None) -> EvolveCon
 def _requirement(message: str) -> str:
     """Turn pydantic's ``Input should be greater than 1, ...`` into the middle of our sentence."""
     clause = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    return clause if "duration" in clause or "size" in clause else clause.partition(",")[0]
+    return re.split(", (?:unable|got) ", clause)[0]
 
 
 def _reason(error: Exception) -> str:

@@ -20,7 +20,8 @@ class InputError(EznasError):
 
 
 NETWORK_FAILURES = (
-    EznasError, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+    EznasError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError,
+    ValueError,
 )  # fmt: skip
 """What building or running somebody's network may raise, which costs that network its scores and nothing else."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_MAY_CHANGE = {"time_budget", "generations", "workers", "memory"}
+_MAY_CHANGE = {"time_budget", "generations", "workers", "memory", "backend", "scheduler"}
 """Options that can be given beside ``--resume``: they bound or speed up a run, and leave its course alone."""
 
 _EPILOG = """\b
@@ -32,6 +32,8 @@ Examples:
     python -m eznas.evolve --seed-program "sum(effective_rank(weight_grad.data))"
   Options from a file; its keys are the names above with underscores:
     python -m eznas.evolve --config evolve.toml
+  On the workers of a Dask cluster:
+    python -m eznas.evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
 """
 
 
@@ -88,8 +90,8 @@ class _Shown:
             group="Run",
             metavar="DIR",
             type=Path,
-            help="Go on with the run in this directory; only --time-budget, --generations, --workers and --memory "
-            "may be given with it.",
+            help="Go on with the run in this directory; only --time-budget, --generations, --workers, --memory, "
+            "--backend and --scheduler may be given with it.",
         ),
     ],
     epilog=_EPILOG,
@@ -127,11 +129,12 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
 def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume: bool) -> None:
     from eznas.gp import run_evolution
     from eznas.report import render
+    from eznas.scoring import cluster, worker_count
 
     if resume:
         directory.append({"event": "command", "command": line})
     try:
-        with Progress() as progress:
+        with cluster(config.backend, config.scheduler, worker_count(config.workers)), Progress() as progress:
             summary = run_evolution(config, directory, resume=resume, listener=_Shown(progress))
     except InputError:
         if not resume:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FORMAT", "RunDirectory", "default_directory", "versions"]
+__all__ = ["FORMAT", "RunDirectory", "default_directory", "replace_file", "versions"]
 
 FORMAT = 1
 """The version of the format of run directories; another version is refused."""
@@ -111,7 +111,7 @@ class RunDirectory:
             if any(path.iterdir()):
                 raise InputError(f"{path} must be new or empty; choose another directory, or use --resume")
             lock = _locked(path)
-            _replace(path / "config.toml", tomli_w.dumps(dict(config)).encode())
+            replace_file(path / "config.toml", tomli_w.dumps(dict(config)).encode())
             manifest = {
                 "format": FORMAT,
                 "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -123,7 +123,7 @@ class RunDirectory:
                 "platform": platform.platform(),
                 "data": {},
             }
-            _replace(path / "manifest.json", _json(manifest))
+            replace_file(path / "manifest.json", _json(manifest))
         run = cls(path)
         run._lock = lock
         return run
@@ -193,7 +193,7 @@ class RunDirectory:
         path = self.path / name
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, data, backup=backup)
+            replace_file(path, data, backup=backup)
 
     def write_json(self, name: str, value: Mapping[str, Any], *, backup: bool = False) -> None:
         """Replace a file by a JSON object."""
@@ -284,7 +284,8 @@ class RunDirectory:
                     return state
         if any(path.exists() for path in paths):
             raise InputError(
-                f"{paths[0]} and its .bak are damaged; start anew with --seed-program from hall_of_fame.csv"
+                f"{paths[0]} and its .bak are damaged; delete both to begin again from vectors.sqlite, which "
+                "holds what the networks gave, and end with the same"
             )
         return None
 
@@ -319,8 +320,17 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path} must be writable: {error.strerror}") from error
 
 
-def _replace(path: Path, data: bytes, *, backup: bool = False) -> None:
-    """Write ``data`` beside ``path``, make sure that it is on the disk, and put it in place."""
+def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
+    """Write ``data`` beside ``path``, make sure that it is on the disk, and put it in place.
+
+    Args:
+        path: The file; whoever reads it sees what it held before or ``data``, never a part.
+        data: What it is to hold.
+        backup: Whether the version before stays, as ``NAME.bak``.
+
+    Raises:
+        OSError: The disk does not take it; the version before stays.
+    """
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eznas.benchmarks import AccuracyTable
     from eznas.ranking import Correlation
     from eznas.scores import Score
-    from eznas.scoring import Condition, Proxy, ScoreMatrix, ScoreRows
+    from eznas.scoring import Backend, Condition, Proxy, ScoreMatrix, ScoreRows
 
 __all__ = ["main"]
 
@@ -138,6 +138,18 @@ class _Verified:
     default=0,
     help="Processes; 0 for one a core.",
 )
+@click.option(
+    "--backend",
+    metavar="loky|dask|ray",
+    type=click.Choice(["loky", "dask", "ray"]),
+    default="loky",
+    help="Where networks run: processes of this machine, a Dask or a Ray cluster.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="The cluster's scheduler; without one, a cluster of --workers on this machine.",
+)
 @click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device that networks run on.")
 @click.option("--quiet", is_flag=True, help="Print no progress and no table.")
 @click.pass_context
@@ -237,6 +249,8 @@ def _verify(
     images: str,
     target: str | None,
     workers: int,
+    backend: Backend,
+    scheduler: str | None,
     device: str,
     csv_file: Path | None,
     resume: bool,
@@ -247,7 +261,7 @@ def _verify(
     from eznas.minibatch import load_minibatch
     from eznas.proxies import resolve_proxy
     from eznas.ranking import correlate
-    from eznas.scoring import Condition, resolve_device
+    from eznas.scoring import Condition, cluster, resolve_device, worker_count
     from eznas.seeds import python_rng
     from eznas.spaces import SPACES
 
@@ -267,7 +281,7 @@ def _verify(
     accuracies = known.accuracies[chosen]
     rows = None if csv_file is None else _rows(csv_file, proxies, condition, known)
     done = {} if rows is None else rows.begin(resume=resume)
-    with Progress(quiet=quiet) as progress:
+    with cluster(backend, scheduler, worker_count(workers)), Progress(quiet=quiet) as progress:
         matrix = _score(
             proxies, condition, dict(zip(architectures, accuracies, strict=True)), workers, progress, rows, done
         )

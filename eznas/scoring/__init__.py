@@ -2,6 +2,7 @@
 
 from eznas.scoring.budget import Budget
 from eznas.scoring.captures import Captures
+from eznas.scoring.cluster import Backend, cluster
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
 from eznas.scoring.panel import Panel
@@ -9,6 +10,7 @@ from eznas.scoring.parallel import over_networks, worker_count
 from eznas.scoring.rows import ScoreRows
 
 __all__ = [
+    "Backend",
     "Budget",
     "Captures",
     "Condition",
@@ -16,6 +18,7 @@ __all__ = [
     "Proxy",
     "ScoreMatrix",
     "ScoreRows",
+    "cluster",
     "over_networks",
     "resolve_device",
     "score_network",

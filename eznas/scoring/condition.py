@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["Condition", "resolve_device"]
+__all__ = ["Condition", "fingerprint", "resolve_device"]
 
 
 def resolve_device(name: str) -> str:
@@ -48,6 +48,11 @@ def _code() -> str:
     for file in [*sorted(Path(primitives.__file__).parent.glob("*.py")), *files, package / "seeds.py"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def fingerprint() -> str:
+    """Return what of this installation values depend on: the version of torch, and a digest of our code."""
+    return f"{torch.__version__}|{_code()}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Condition:
         device = torch.device(self.device).type
         parts = (
             *(self.space, self.fidelity.cells, self.fidelity.channels, self.seed),
-            *(device, torch.__version__, _code()),
+            *(device, fingerprint()),
             *(self.minibatch.digest, tuple(self.minibatch.images.shape), self.minibatch.seed, self.minibatch.classes),
         )
         return "|".join(map(str, parts))

@@ -104,20 +104,18 @@ def score_networks(
         architectures: Which networks.
         workers: See ``over_networks``.
         advance: Called after each network.
-        keep: Called with each architecture and its ``p`` scores, as soon as they are there.
+        keep: Called with each architecture and its ``p`` scores, as soon as they are there, in any order.
         memory: Bytes that the programs may take on a network in each process; None for no bound.
     """
     visit = functools.partial(_score_one, tuple(proxies), condition, memory)
-    columns: list[list[Score]] = []
-    seconds: list[float] = []
-    visited = zip(architectures, over_networks(visit, architectures, workers), strict=True)
-    for architecture, (scores, spent) in visited:
-        columns.append(scores)
-        seconds.append(spent)
+    found: dict[str, tuple[list[Score], float]] = {}
+    for architecture, (scores, spent) in over_networks(visit, architectures, workers):
+        found[architecture] = scores, spent
         keep(architecture, scores)
         advance()
-    rows = tuple(tuple(column[row] for column in columns) for row in range(len(proxies)))
-    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(seconds))
+    visited = [found[architecture] for architecture in architectures]
+    rows = tuple(tuple(scores[row] for scores, _ in visited) for row in range(len(proxies)))
+    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(spent for _, spent in visited))
 
 
 def _score_one(

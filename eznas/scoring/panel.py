@@ -196,7 +196,7 @@ class Panel:
         unknown = [architecture for architecture in architectures if architecture not in found]
         kept = self._kept if worker_count(workers) == 1 else None
         visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
-        for architecture, vectors in zip(unknown, over_networks(visit, unknown, workers), strict=True):
+        for architecture, vectors in over_networks(visit, unknown, workers):
             found[architecture] = vectors
             if self._store is not None and not vectors.failure:
                 self._store.save(self._key(architecture), texts, vectors.values)

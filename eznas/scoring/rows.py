@@ -6,16 +6,18 @@ why, as in ``naswot: non_finite``. Beside the file stands ``FILE.state.json``: w
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
+from eznas.run import replace_file
 from eznas.scores import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["ScoreRows"]
@@ -50,25 +52,34 @@ class ScoreRows:
             InputError: The file was written under other circumstances, is no such file, or cannot be written.
         """
         done = self._read() if resume and self.path.exists() else {}
-        try:
-            self._state_path().write_text(json.dumps(self.state, indent=2) + "\n", encoding="utf-8")
-            if not done:
-                self.path.write_text(self._line([*_FIRST, *self.proxies, _LAST]), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{self.path} must be a file that can be written: {error.strerror}") from error
+        with self._writing():
+            if not done:  # no state stands beside the rows of another, whenever this is stopped
+                self._state_path().unlink(missing_ok=True)
+                replace_file(self.path, self._line([*_FIRST, *self.proxies, _LAST]).encode())
+            replace_file(self._state_path(), (json.dumps(self.state, indent=2) + "\n").encode())
         return done
 
     def add(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> None:
-        """Append one architecture; it is on disk when this returns."""
-        with self.path.open("a", encoding="utf-8") as file:
+        """Append one architecture; it is on disk when this returns.
+
+        Raises:
+            InputError: The disk does not take it.
+        """
+        with self._writing(), self.path.open("a", encoding="utf-8") as file:
             file.write(self._row(architecture, accuracy, scores))
 
     def finish(self, rows: Sequence[tuple[str, float, Sequence[Score]]]) -> None:
         """Write the file anew, in the order of rows."""
         lines = [self._line([*_FIRST, *self.proxies, _LAST]), *(self._row(*row) for row in rows)]
-        temporary = self.path.with_name(f"{self.path.name}.part")
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(self.path)
+        with self._writing():
+            replace_file(self.path, "".join(lines).encode())
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"{self.path} must be a file that can be written: {error.strerror}") from error
 
     def _row(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> str:
         failed = [f"{name}: {one.status.value}" for name, one in zip(self.proxies, scores, strict=True) if not one.ok]
@@ -85,8 +96,10 @@ class ScoreRows:
 
     def _read(self) -> dict[str, list[Score]]:
         try:
-            before = json.loads(self._state_path().read_text(encoding="utf-8"))
             text = self.path.read_text(encoding="utf-8")
+            if text == self._line([*_FIRST, *self.proxies, _LAST]) and not self._state_path().exists():
+                return {}  # stopped before there was anything to go on with
+            before = json.loads(self._state_path().read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self.path} cannot be gone on with, since {self._state_path().name} beside it cannot be read: {error}"
@@ -102,7 +115,9 @@ class ScoreRows:
         rows = list(csv.reader(io.StringIO(whole)))
         if not rows or rows[0] != [*_FIRST, *self.proxies, _LAST]:
             raise InputError(f"{self.path} must begin with the columns that it was written with")
-        self.path.write_text(whole, encoding="utf-8")
+        if whole != text:
+            with self._writing():
+                replace_file(self.path, whole.encode())
         return {row[0]: self._scores(row) for row in rows[1:] if len(row) == len(rows[0])}
 
     def _scores(self, row: list[str]) -> list[Score]:

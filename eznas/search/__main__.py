@@ -17,9 +17,11 @@ from eznas.search.options import Options
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from eznas.scoring import Backend
+
 __all__ = ["main"]
 
-_MAY_CHANGE = {"runs", "workers", "as_json", "compare"}
+_MAY_CHANGE = {"runs", "workers", "backend", "scheduler", "as_json", "compare"}
 """Options that can be given beside ``--resume``: they change no run that is done."""
 
 _EPILOG = """\b
@@ -163,13 +165,27 @@ _OPTIONS: list[click.Parameter] = [
         "Processes over runs, or over networks where they have to be scored; 0 for one a core.  [default: 0]",
         type=_COUNT,
     ),
+    _option(
+        "--backend",
+        "Run",
+        "loky|dask|ray",
+        "Where these run: processes of this machine, a Dask or a Ray cluster.  [default: loky]",
+        type=click.Choice(["loky", "dask", "ray"]),
+    ),
+    _option(
+        "--scheduler",
+        "Run",
+        "ADDRESS",
+        "The cluster's scheduler; without one, a cluster of --workers on this machine.",
+    ),
     _option("--device", "Run", "auto|cpu|cuda", "Device that networks run on."),
     _option("--out", "Run", "DIR", "Run directory to write; a new one in runs/ by default.", type=Path),
     _option(
         "--resume",
         "Run",
         "DIR",
-        "Go on with the runs in this directory; only --runs, --workers, --json and --compare may be given with it.",
+        "Go on with the runs in this directory; only --runs, --workers, --backend, --scheduler, --json and --compare "
+        "may be given with it.",
         type=Path,
     ),
     _option(
@@ -194,7 +210,8 @@ def main(context: click.Context, /, **given: Any) -> None:
     with the table and the plots (search.html).
     """
     chosen = {name: value for name, value in given.items() if value is not None and value is not False and value != ()}
-    workers, compare = chosen.pop("workers", 0), chosen.pop("compare", ())
+    compare = chosen.pop("compare", ())
+    where = {name: chosen.pop(name) for name in ("workers", "backend", "scheduler") if name in chosen}
     as_json = chosen.pop("as_json", False)
     resume, out = chosen.pop("resume", None), chosen.pop("out", None)
     others = [RunDirectory(path) for path in compare]
@@ -206,7 +223,7 @@ def main(context: click.Context, /, **given: Any) -> None:
         with RunDirectory.create(
             out or default_directory(), options.as_toml(), seed=options.seed, command=line, device=options.device
         ) as directory:
-            _search(options, directory, others, line, workers, as_json=as_json, fresh=True)
+            _search(options, directory, others, line, as_json=as_json, fresh=True, **where)
         return
     extra = [name for name in [*chosen, *(["out"] if out else [])] if name not in _MAY_CHANGE]
     if extra:
@@ -216,7 +233,7 @@ def main(context: click.Context, /, **given: Any) -> None:
         options = Options.from_toml(read_toml(resume / "config.toml"), str(resume / "config.toml"))
         directory.append({"event": "command", "command": line})
         options = dataclasses.replace(options, **chosen)
-        _search(options, directory, others, line, workers, as_json=as_json, fresh=False)
+        _search(options, directory, others, line, as_json=as_json, fresh=False, **where)
 
 
 def _search(
@@ -224,19 +241,21 @@ def _search(
     directory: RunDirectory,
     others: Sequence[RunDirectory],
     line: str,
-    workers: int,
     *,
     as_json: bool,
     fresh: bool,
+    workers: int = 0,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
 ) -> None:
     from eznas.proxies import resolve_proxy
     from eznas.report.search import COLUMNS, read_curves, search_page, search_rows
-    from eznas.scoring import worker_count
+    from eznas.scoring import cluster, worker_count
     from eznas.search.campaign import run_campaign
 
     beside = [read_curves(one) for one in others]  # before any time is spent
     try:
-        with Progress(quiet=as_json) as progress:
+        with cluster(backend, scheduler, worker_count(workers)), Progress(quiet=as_json) as progress:
             progress.stage("runs", options.runs)
             results = run_campaign(
                 options,

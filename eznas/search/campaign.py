@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 
 from eznas.errors import InputError
 from eznas.scores import Score, Status
@@ -74,7 +73,7 @@ def run_campaign(
     missing = [run for run in range(options.runs) if run not in done]
     for _ in range(options.runs - len(missing)):
         advance()
-    for run, result in zip(missing, _results(setting, options.seed, missing, workers), strict=True):
+    for run, result in _results(setting, options.seed, missing, workers):
         directory.append({"event": "run", "run": run, "result": result})
         done[run] = result
         advance()
@@ -160,13 +159,14 @@ def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
     return float(np.mean([run[name] for run in runs])) if runs else None
 
 
-def _results(setting: Setting, seed: int, runs: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
-    """Yield the results in order, over several processes where nothing has to be computed on networks."""
-    if workers == 1 or len(runs) < 2 or setting.live:  # noqa: PLR2004 - one run has nothing beside it
-        yield from (one_run(setting, seed, run) for run in runs)
+def _results(setting: Setting, seed: int, runs: Sequence[int], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield runs with their results, over several processes where nothing has to be computed on networks."""
+    if setting.live or len(runs) < 2:  # noqa: PLR2004 - one run has nothing beside it
+        yield from ((run, one_run(setting, seed, run)) for run in runs)
         return
-    with parallel_config("loky", n_jobs=min(workers, len(runs)), inner_max_num_threads=1):
-        yield from Parallel(return_as="generator")(delayed(one_run)(setting, seed, run) for run in runs)
+    from eznas.scoring import over_networks
+
+    yield from over_networks(partial(one_run, setting, seed), runs, workers)
 
 
 class _Kept:

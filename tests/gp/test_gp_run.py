@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,35 +9,13 @@ from eznas.errors import EznasError, InputError
 from eznas.gp import Silent, run, run_evolution
 from eznas.gp.results import EXPORTED
 from eznas.run import RunDirectory
-from eznas.spaces import SPACES, Fidelity
+from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-TINY = Fidelity("full", cells=1, channels=4, pixels=8)
 TIMES = {"seconds"}
-
-
-@pytest.fixture
-def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    fidelities = {"full": TINY, "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 4)}
-    space = type(SPACES["nasbench201"])
-    monkeypatch.setattr(space, "fidelities", fidelities)
-    monkeypatch.setattr(space, "reduced", ("reduced_wide",))
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    """Forty architectures whose accuracy grows with their number of convolutions, with some chance."""
-    space, rng = SPACES["nasbench201"], random.Random(0)
-    drawn = dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(45))
-    path = tmp_path / "table.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["architecture", "accuracy"])
-        writer.writerows([one, 50 + 5 * one.count("conv") + rng.random()] for one in drawn)
-    return path
 
 
 def config(table: Path, **changes: Any) -> EvolveConfig:
@@ -151,7 +127,7 @@ def test_a_heat_chooses_among_more_reductions_and_resumes_to_the_same(
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     plain = start(tmp_path / "plain", config(table, draws=1))
-    assert whole["reductions_evaluated"] > 3 * plain["reductions_evaluated"]
+    assert whole["reductions_evaluated"] >= 3 * plain["reductions_evaluated"]
 
 
 class Interrupting(Listening):

@@ -131,16 +131,16 @@ def test_what_is_neither_measure_nor_program_is_refused(text: str, reason: str) 
         Proxy.of(text)
 
 
-def test_results_come_in_order_on_one_thread_each_and_the_threads_are_put_back() -> None:
+def test_results_come_from_one_thread_each_and_the_threads_are_put_back() -> None:
     before = torch.get_num_threads()
     words = ["a", "bb", "ccc", "dddd"]
-    assert list(over_networks(_threads, words, 1)) == [(word, 1) for word in words]
-    assert list(over_networks(_threads, words, 2)) == [(word, 1) for word in words]
+    for workers in (1, 2):
+        assert sorted(over_networks(_threads, words, workers)) == [(word, 1) for word in words]
     assert torch.get_num_threads() == before
 
 
-def _threads(word: str) -> tuple[str, int]:
-    return word, torch.get_num_threads()
+def _threads(_: str) -> int:
+    return torch.get_num_threads()
 
 
 def test_no_workers_means_one_a_core() -> None:

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
 from eznas.errors import InputError
 from eznas.scores import Score, Status
 from eznas.scoring import ScoreRows
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = ["a", "mean(b: c)"]
 GOOD = [Score(0.1 + 0.2), Score(-1e-300)]
@@ -51,6 +49,33 @@ def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
     rows(path).add("x", 90.5, GOOD)
     assert rows(path).begin(resume=False) == {}
     assert len(path.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_disk_that_fills_up_while_it_begins_leaves_what_can_be_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    path = tmp_path / "x.csv"
+    left = iter(range(room))
+
+    def full(_: int) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"x\.csv must be a file that can be written: No space left on device"):
+        rows(path).begin(resume=False)
+    monkeypatch.undo()
+    assert rows(path).begin(resume=True) == {}
+    rows(path).add("x", 90.5, GOOD)
+    assert list(rows(path).begin(resume=True)) == ["x"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_while_it_grows_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"x\.csv must be a file that can be written: No space left on device"):
+        rows(tmp_path / "x.csv").add("x", 90.5, GOOD)
 
 
 def test_other_circumstances_are_refused(tmp_path: Path) -> None:
