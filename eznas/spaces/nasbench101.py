@@ -66,16 +66,27 @@ class NasBench101(SearchSpace):
 
     def canonical(self, architecture: str) -> str:
         """Return the first string among all numberings of the inner vertices."""
+        return min(self._numberings(architecture))
+
+    def renumbered(self, architecture: str) -> Sequence[str]:
+        """Return the cell under every other numbering of its inner vertices.
+
+        The benchmark's hash is blind to numbering, but its networks are not: channels that do not divide evenly go
+        to the first vertices. So a cell that a sample lists under another numbering than that which was trained has a
+        network with some channels more or less.
+        """
+        here = self.parse(architecture)
+        return [other for other in dict.fromkeys(self._numberings(architecture)) if other != here]
+
+    def _numberings(self, architecture: str) -> Iterator[str]:
         matrix, operations = _parse(architecture)
         last = len(matrix) - 1
         edges = [(i, j) for i, row in enumerate(matrix) for j, edge in enumerate(row) if edge]
-        forms = []
         for order in itertools.permutations(range(1, last)):
             place = {vertex: index for index, vertex in enumerate((0, *order, last))}
             if all(place[i] < place[j] for i, j in edges):
                 moved = _matrix(last + 1, {(place[i], place[j]) for i, j in edges})
-                forms.append(_format((moved, tuple(operations[vertex - 1] for vertex in order))))
-        return min(forms)
+                yield _format((moved, tuple(operations[vertex - 1] for vertex in order)))
 
     def sample(self, rng: random.Random) -> str:
         """Draw as [NB101] does: every edge of seven vertices with probability 1/2, until it is a cell."""

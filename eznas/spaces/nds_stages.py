@@ -4,12 +4,12 @@ An architecture is the json of a run's ``net``: depths ``ds``, widths ``ws`` and
 ``block_type``, and for bottlenecks their width as a multiple of ``ws`` (``bms``) and the number of groups
 (``groups``). Accepted are also the files' names: ``bot_muls`` and ``num_gs``, or ``gws``, the channels of a group.
 
-``num_gs`` are numbers of groups, and not widths of a group: the first release of pycls (October 2019), which trained
-these networks, hands them to the convolution as its groups. Widths of a group (``gws``) came in March 2020, and the public
-code of zero-cost proxies, written for that later pycls, takes ``num_gs`` for them; its ResNeXts are other networks
-than those that were trained. For CIFAR the stem is that of pycls's own configurations for this work (``R-56_nds``,
-``V-56_nds``): a 3x3 unit of 16 channels. What stem the networks for ImageNet had is not published; that of the
-public code is built, and ``python -m eznas.benchmarks check`` says whether the file's parameters agree.
+``num_gs`` are numbers of groups, and not widths of a group: the first release of pycls (October 2019), with which these
+networks were trained, hands them to the convolution as its groups. Widths of a group (``gws``) came in March 2020; the
+public code of zero-cost proxies was written for that later pycls and takes ``num_gs`` for them, so its ResNeXts are
+other networks than those that were trained. For CIFAR the stem is that of pycls's own configurations for this work
+(``R-56_nds``, ``V-56_nds``): a 3x3 unit of 16 channels. What stem the networks for ImageNet had is not published; that
+of the public code is built, and ``python -m eznas.benchmarks check`` says whether the file's parameters agree.
 
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
