@@ -166,18 +166,13 @@ def _check(
     """
     from eznas.benchmarks import BENCHMARKS, load_table
     from eznas.benchmarks.check import check_table
-    from eznas.benchmarks.places import find_table
 
     if table is not None and len(names) != 1:
         raise InputError(f"--table must come with the name of one benchmark, got {len(names)}")
-    faults = []
+    faults: list[str] = []
     for info in [BENCHMARKS[name] for name in names or BENCHMARKS]:
-        found = {one: table or find_table(info.name, one, data) for one in info.datasets}
-        chosen = [dataset] if dataset else [one for one in found if found[one] or (names and one in info.embedded)]
-        if names and (table or not chosen):
-            chosen = [dataset or info.datasets[0]]
-        for one in chosen if names else [one for one in chosen if found.get(one)]:
-            known = load_table(info.name, one, found.get(one))
+        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items():
+            known = load_table(info.name, one, path)
             click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
             with Progress(quiet=quiet) as progress:
                 progress.stage("networks", min(networks or len(known), len(known)))
@@ -187,6 +182,18 @@ def _check(
             faults += checked.faults
     if faults:
         raise EznasError("; ".join(faults))
+
+
+def _tables(
+    info: BenchmarkInfo, dataset: str | None, table: Path | None, data: Path | None, *, asked: bool
+) -> dict[str, Path | None]:
+    """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
+    from eznas.benchmarks.places import find_table
+
+    given = dataset or (info.datasets[0] if table else None)
+    found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
+    here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
+    return here or ({info.datasets[0]: None} if asked else {})
 
 
 def _some(names: Sequence[str]) -> str:

@@ -37,8 +37,7 @@ def read_svhn(path: Path) -> Pool:
         *(zlib.error, MatReadError),
     )
     try:
-        with path.open("rb") as file:
-            loaded = loadmat(file, variable_names=("X", "y"))
+        loaded = loadmat(str(path), appendmat=False, variable_names=("X", "y"))
     except broken as error:
         raise InputError(f"{path} must be a whole .mat file of version 5, but reading failed: {error}") from error
     images, labels = loaded.get("X"), loaded.get("y")

@@ -231,3 +231,12 @@ def test_levels_are_the_same_after_fewer_epochs() -> None:
     assert [one.name for one in levels_of("valid200", signals)] == ["valid4", "valid12", "valid200"]
     assert [one.name for one in levels_of("valid12", signals)] == ["valid4", "valid12"]
     assert [one.name for one in levels_of("accuracy", signals)] == ["accuracy"]
+
+
+def test_levels_are_the_points_of_a_learning_curve_where_there_are_several() -> None:
+    names = ("test_200", "test_200@8", "test_200@1", "test_200_seed1", "test_12", "test_108", "test_108@54", "test_2")
+    signals = table_signals(table(**{name: [1.0, 2.0] for name in names}), "accuracy")
+    assert {name: signals[name].epochs for name in names[:4]} == dict(zip(names, (200, 8, 1, 200), strict=False))
+    assert [one.name for one in levels_of("test_200", signals)] == ["test_200@1", "test_200@8", "test_200"]
+    assert [one.name for one in levels_of("test_108", signals)] == ["test_2", "test_12", "test_108"]
+    assert [one.name for one in levels_of("test_200@8", signals)] == ["test_200@8"]
