@@ -101,25 +101,18 @@ def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], tol
     """Compare parameters, and multiply-adds where the table has them, with those of networks that are built."""
     space, flops = SPACES[info.space], info.flops
     counted = flops is not None and flops.column in table.columns
-    renumbered, wrong, other = 0, [], []
+    wrong: list[str] = []
+    other: list[str] = []
     for index in chosen:
         architecture, params = table.architectures[index], table.columns["params"][index]
         network = _built(info, space, architecture, table.target.dataset)
         if _parameters(network) != params:
-            named = space.renumbered(architecture)
-            if any(_parameters(_built(info, space, one, table.target.dataset)) == params for one in named):
-                renumbered += 1
-            else:
-                wrong.append(architecture)
+            wrong.append(architecture)
         elif flops is not None and counted and not _agrees(info, table, index, network, flops):
             other.append(architecture)
         told()
-    equal = len(chosen) - len(wrong) - renumbered
+    equal = len(chosen) - len(wrong)
     facts = [f"{equal} of {len(chosen)} networks built have the table's number of parameters"]
-    if renumbered:
-        facts.append(
-            f"{renumbered} more have it under another numbering of their vertices, which the table leaves open"
-        )
     if flops is not None and counted:
         facts.append(f"{equal - len(other)} of these {equal} have the table's {flops.column}: {flops.definition}")
     faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]

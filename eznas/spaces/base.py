@@ -68,11 +68,6 @@ class SearchSpace(abc.ABC):
     def canonical(self, architecture: str) -> str:
         """Return one representative of all architectures that build the same function."""
 
-    def renumbered(self, architecture: str) -> Sequence[str]:
-        """Return other strings that a table may mean by the same architecture: none, unless the space has some."""
-        del architecture
-        return ()
-
     @abc.abstractmethod
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""

@@ -68,15 +68,14 @@ class NasBench101(SearchSpace):
         """Return the first string among all numberings of the inner vertices."""
         return min(self._numberings(architecture))
 
-    def renumbered(self, architecture: str) -> Sequence[str]:
-        """Return the cell under every other numbering of its inner vertices.
+    def trained(self, architecture: str) -> str:
+        """Return the cell under the numbering of its vertices that the benchmark trained.
 
         The benchmark's hash is blind to numbering, but its networks are not: channels that do not divide evenly go
-        to the first vertices. So a cell that a sample lists under another numbering than that which was trained has a
-        network with some channels more or less.
+        to the first vertices. Of the cells with one hash it trained the first in its enumeration: by the edges as
+        binary digits, column by column, then by operations.
         """
-        here = self.parse(architecture)
-        return [other for other in dict.fromkeys(self._numberings(architecture)) if other != here]
+        return min(self._numberings(architecture), key=_enumerated)
 
     def _numberings(self, architecture: str) -> Iterator[str]:
         matrix, operations = _parse(architecture)
@@ -111,6 +110,8 @@ class NasBench101(SearchSpace):
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with as many cells and channels as the fidelity says.
 
+        Cells that differ in the numbering of their vertices have the same network; see ``trained``.
+
         Raises:
             InputError: It is no architecture of this space, or the images cannot be halved twice.
         """
@@ -118,8 +119,16 @@ class NasBench101(SearchSpace):
 
         if fidelity.pixels % 4:
             raise InputError(f"the images of nasbench101 must have a multiple of 4 pixels, got {fidelity.pixels}")
-        matrix, operations = _parse(architecture)
+        matrix, operations = _parse(self.trained(architecture))
         return CellNetwork(matrix, operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
+
+
+def _enumerated(architecture: str) -> tuple[int, list[int]]:
+    """Return the place of a cell in the benchmark's enumeration of those with as many vertices."""
+    matrix, operations = _parse(architecture)
+    pairs = [(source, vertex) for vertex in range(len(matrix)) for source in range(vertex)]
+    edges = sum(matrix[source][vertex] << place for place, (source, vertex) in enumerate(pairs))
+    return edges, [OPERATIONS.index(operation) for operation in operations]
 
 
 def _parse(text: str) -> _Cell:

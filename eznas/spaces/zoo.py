@@ -145,7 +145,13 @@ class Zoo(SearchSpace):
             raise InputError(f"{name} of {PACKAGE} must have {' or '.join(map(str, counts))} classes, got {classes}")
         from torch import nn
 
-        network = importlib.import_module(f"{PACKAGE}.model_provider").get_model(offered[0], pretrained=False)
+        try:
+            provider = importlib.import_module(f"{PACKAGE}.model_provider")
+        except ImportError as error:
+            raise InputError(
+                f'{PACKAGE} must be installed with what it needs, but {error}; pip install "eznas[zoo]"'
+            ) from error
+        network = provider.get_model(offered[0], pretrained=False)
         if not isinstance(network, nn.Module):
             raise InputError(f"{PACKAGE} must build a torch.nn.Module for {name}, got {type(network).__name__}")
         return network

@@ -96,6 +96,12 @@ def test_networks_have_the_classes_of_a_data_set(package: Path) -> None:
         SPACE.build("untrained", full, 10)
 
 
+def test_what_the_package_needs_is_said(package: Path) -> None:
+    (package.parents[2] / "model_provider.py").write_text("import absent_for_certain\n")
+    with pytest.raises(InputError, match=r"No module named 'absent_for_certain'; pip install \"eznas\[zoo\]\""):
+        SPACE.build("small", SPACE.fidelities["full"], 10)
+
+
 def test_accuracies_are_read_from_the_package(package: Path) -> None:
     table = load_table("pytorchcv", "cifar10")
     assert table.architectures == ("small", "large_2x")
@@ -163,6 +169,8 @@ def test_a_package_that_is_missing_is_named(package: Path, monkeypatch: pytest.M
 def test_the_real_package_is_read_and_built() -> None:
     if importlib.util.find_spec("pytorchcv") is None:
         pytest.skip('the package pytorchcv is not installed: pip install "eznas[zoo]"')
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip('torchvision, which pytorchcv needs, is not installed: pip install "eznas[zoo]"')
     full = SPACE.fidelities["full"]
     for dataset, classes, models in (("cifar10", 10, 70), ("cifar100", 100, 68), ("svhn", 10, 63)):
         table = load_table("pytorchcv", dataset)
