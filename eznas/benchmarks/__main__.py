@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SHOWN = 3
-"""Data sets of a benchmark that ``list`` names."""
+"""Data sets of a benchmark that ``list`` names; of more it names the first."""
 
 _EPILOG = """\b
 Examples:
@@ -197,9 +197,8 @@ def _tables(
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are; ``info`` lists all."""
-    more = len(names) - _SHOWN
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_SHOWN])} and {more} more"
+    """Return the names, or the first and how many more there are; ``info`` lists all."""
+    return ", ".join(names) if len(names) <= _SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
 def _here(info: BenchmarkInfo, data: Path | None) -> str:

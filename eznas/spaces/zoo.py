@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import ast
 import csv
 import importlib
 import importlib.util
@@ -145,16 +146,32 @@ class Zoo(SearchSpace):
             raise InputError(f"{name} of {PACKAGE} must have {' or '.join(map(str, counts))} classes, got {classes}")
         from torch import nn
 
+        module = _module(offered[0])
         try:
-            provider = importlib.import_module(f"{PACKAGE}.model_provider")
-        except ImportError as error:
+            network = getattr(importlib.import_module(module), offered[0])(pretrained=False)
+        except (ImportError, AttributeError) as error:
             raise InputError(
-                f'{PACKAGE} must be installed with what it needs, but {error}; pip install "eznas[zoo]"'
+                f'{module} must be whole, but {error}; pip install --force-reinstall "eznas[zoo]"'
             ) from error
-        network = provider.get_model(offered[0], pretrained=False)
         if not isinstance(network, nn.Module):
             raise InputError(f"{PACKAGE} must build a torch.nn.Module for {name}, got {type(network).__name__}")
         return network
+
+
+def _module(model: str) -> str:
+    """Return the module of a model by what the package's provider imports.
+
+    The provider itself is not imported: it imports every model, also those that need torchvision.
+    """
+    path = metadata_path().parents[2] / "model_provider.py"
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f'{path} must be a Python file, but {error}; pip install "eznas[zoo]"') from error
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and any(alias.name == model for alias in node.names):
+            return f"{PACKAGE}.{node.module}"
+    raise InputError(f"{path} must import {model}, which the package's metadata names; it does not")
 
 
 SPACES.register(Zoo())

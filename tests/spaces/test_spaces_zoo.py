@@ -35,14 +35,24 @@ LINES = (
     '"other_cifar10",2000,NA,"ab","NA"\n'
 )
 PROVIDER = """
+import absent_for_certain  # what other models need
+from .models.nets import small_cifar10, small_svhn, large_2x_cifar10
+from .models.nets import (large_2x_cifar100, untrained_cifar10)
+"""
+NETS = """
 from torch import nn
 
-def get_model(name, pretrained):
+def small_cifar10(classes=10, pretrained=False):
     assert not pretrained
-    if name.startswith("untrained"):
-        return "no network"
-    classes = 100 if name.endswith("100") else 10
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+
+small_svhn = large_2x_cifar10 = small_cifar10
+
+def large_2x_cifar100(pretrained):
+    return small_cifar10(100, pretrained)
+
+def untrained_cifar10(pretrained):
+    return "no network"
 """
 
 
@@ -60,6 +70,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     metadata.write_text(HEADER + LINES)
     (tmp_path / "pytorchcv" / "__init__.py").write_text("")
     (tmp_path / "pytorchcv" / "model_provider.py").write_text(PROVIDER)
+    (tmp_path / "pytorchcv" / "models" / "nets.py").write_text(NETS)
     monkeypatch.syspath_prepend(tmp_path)
     forget()
     yield metadata
@@ -96,10 +107,18 @@ def test_networks_have_the_classes_of_a_data_set(package: Path) -> None:
         SPACE.build("untrained", full, 10)
 
 
-def test_what_the_package_needs_is_said(package: Path) -> None:
-    (package.parents[2] / "model_provider.py").write_text("import absent_for_certain\n")
-    with pytest.raises(InputError, match=r"No module named 'absent_for_certain'; pip install \"eznas\[zoo\]\""):
-        SPACE.build("small", SPACE.fidelities["full"], 10)
+def test_a_package_that_is_not_whole_is_said(package: Path) -> None:
+    full, provider = SPACE.fidelities["full"], package.parents[2] / "model_provider.py"
+    (package.parents[1] / "nets.py").write_text("import absent_for_certain\n")
+    with pytest.raises(InputError, match=r"pytorchcv\.models\.nets must be whole, but No module named 'absent_for"):
+        SPACE.build("small", full, 10)
+    for text, message in (
+        ("x = 1\n", "must import small_cifar10"),
+        ("def\n", "must be a Python file, but invalid syntax"),
+    ):
+        provider.write_text(text)
+        with pytest.raises(InputError, match=message):
+            SPACE.build("small", full, 10)
 
 
 def test_accuracies_are_read_from_the_package(package: Path) -> None:
@@ -169,8 +188,6 @@ def test_a_package_that_is_missing_is_named(package: Path, monkeypatch: pytest.M
 def test_the_real_package_is_read_and_built() -> None:
     if importlib.util.find_spec("pytorchcv") is None:
         pytest.skip('the package pytorchcv is not installed: pip install "eznas[zoo]"')
-    if importlib.util.find_spec("torchvision") is None:
-        pytest.skip('torchvision, which pytorchcv needs, is not installed: pip install "eznas[zoo]"')
     full = SPACE.fidelities["full"]
     for dataset, classes, models in (("cifar10", 10, 70), ("cifar100", 100, 68), ("svhn", 10, 63)):
         table = load_table("pytorchcv", dataset)
