@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from eznas.console import Command, print_table
+from eznas.console import Command, Progress, print_table
 from eznas.errors import EznasError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eznas.benchmarks import BenchmarkInfo
-    from eznas.spaces import SearchSpace
 
 __all__ = ["main"]
 
-_NETWORKS = 20
-_SCORES = "zc_"
-"""Benchmarks of scores, in which ``params`` is a proxy's score."""
+_SHOWN = 3
+"""Data sets of a benchmark that ``list`` names; of more it names the first."""
 
 _EPILOG = """\b
 Examples:
@@ -28,6 +29,8 @@ Examples:
   A table from the official files, where it will be found:
     python -m eznas.benchmarks convert nats_sss NATS-sss-v1_0-50262-simple -o $EZNAS_DATA/nats_sss_cifar10.csv
     python -m eznas.benchmarks check nats_sss
+  Every network of every table that is here:
+    python -m eznas.benchmarks check --networks 0
 """
 
 
@@ -57,7 +60,7 @@ def _list(data: Path | None) -> None:
             [
                 info.name,
                 info.space,
-                ", ".join(info.datasets),
+                _some(info.datasets),
                 info.architectures or None,
                 _here(info, data) or "-",
                 "yes" if info.convert else "-",
@@ -69,8 +72,9 @@ def _list(data: Path | None) -> None:
 
 @main.command("info", cls=Command)
 @click.argument("name")
+@click.option("--left_out", is_flag=True, help="List each architecture that the embedded tables lack, and why.")
 @_DATA
-def _info(name: str, data: Path | None) -> None:
+def _info(name: str, data: Path | None, *, left_out: bool) -> None:
     """Say what is known of a benchmark."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import VARIABLE, places
@@ -90,13 +94,31 @@ def _info(name: str, data: Path | None) -> None:
         "licence": info.licence,
         "offered at": info.home or "-",
         "files": "; ".join(" ".join(filter(None, (one.name, one.size, one.digest))) for one in info.files) or "-",
-        "embedded": ", ".join(info.embedded) or "-",
+        "embedded": f'{", ".join(info.embedded)} (pip install "eznas[{info.extra}]")' if info.embedded else "-",
         "here": _here(info, data) or "-",
         "looked for in": folders or f"nowhere: neither --data nor {VARIABLE} is given",
     }
     width = max(map(len, facts))
     for fact, value in facts.items():
         click.echo(f"{fact:{width}}  {value}")
+    if info.left_out is not None:
+        _print_left_out(info, each=left_out)
+
+
+def _print_left_out(info: BenchmarkInfo, *, each: bool) -> None:
+    """Say what the embedded tables lack, by reason or one by one."""
+    for dataset in info.datasets if info.left_out else ():
+        try:
+            reasons = info.left_out(dataset) if info.left_out else {}
+        except InputError as error:  # what they are read from is not installed
+            click.echo(str(error))
+            return
+        counts = Counter(reasons.values())
+        click.echo(
+            f"{dataset}: left out are {', '.join(f'{count} {reason}' for reason, count in counts.most_common())}"
+        )
+        for one, reason in reasons.items() if each else ():
+            click.echo(f"  {one}: {reason}")
 
 
 @main.command("convert", cls=Command)
@@ -105,13 +127,16 @@ def _info(name: str, data: Path | None) -> None:
 @click.option("-o", "--out", metavar="TABLE.csv", type=Path, required=True, help="Table to write; .csv or .csv.gz.")
 @click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
 @click.option("--partial", is_flag=True, help="Accept files that hold a part of the benchmark.")
-def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None, *, partial: bool) -> None:
+@click.option("--every_epoch", is_flag=True, help="Keep learning curves whole, and not only epochs 1, 2, 4, 8, ...")
+def _convert(
+    name: str, files: tuple[Path, ...], out: Path, dataset: str | None, *, partial: bool, every_epoch: bool
+) -> None:
     """Turn official files of a benchmark into a table, with a manifest beside it."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.conversion import convert, manifest_path
 
     info = BENCHMARKS[name]
-    done = convert(info, files, dataset or info.datasets[0], out, partial=partial)
+    done = convert(info, files, dataset or info.datasets[0], out, partial=partial, every_epoch=every_epoch)
     click.echo(f"{out}: {done.manifest['architectures']} architectures, {done.manifest['accuracy']}")
     for sentence in (*done.manifest["checks"], *done.manifest["notes"]):
         click.echo(f"  {sentence}")
@@ -119,65 +144,61 @@ def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None,
 
 
 @main.command("check", cls=Command)
-@click.argument("name")
-@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
+@click.argument("names", nargs=-1)
+@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: those whose tables are found]")
 @click.option("--table", metavar="CSV", type=Path, help="Table to check instead of the one that is found.")
+@click.option(
+    "--networks",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Networks to build, at equal steps through the table; 0 for all.",
+)
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @_DATA
-def _check(name: str, dataset: str | None, table: Path | None, data: Path | None) -> None:
-    """Check a table: its number of architectures, its best values, and the parameters of networks built from it."""
-    import numpy as np
+def _check(
+    names: tuple[str, ...], dataset: str | None, table: Path | None, networks: int, data: Path | None, *, quiet: bool
+) -> None:
+    """Check tables: architectures, best values, and the parameters and multiply-adds of networks built from them.
 
+    Without names, every table that is found is checked.
+    """
     from eznas.benchmarks import BENCHMARKS, load_table
-    from eznas.benchmarks.conversion import ROUNDING
-    from eznas.benchmarks.places import find_table
-    from eznas.spaces import SPACES
+    from eznas.benchmarks.check import check_table
 
-    info = BENCHMARKS[name]
-    dataset = dataset or info.datasets[0]
-    known = load_table(name, dataset, table or find_table(name, dataset, data))
-    click.echo(f"{known.source}: {len(known)} architectures, {known.target}")
-    faults = []
-    if info.architectures:
-        verdict = "as published" if len(known) == info.architectures else f"of {info.architectures} published"
-        click.echo(f"  {len(known)} architectures, {verdict}")
-    for column, best in info.best.get(dataset, {}).items():
-        if column not in known.columns:
-            click.echo(f"  the table has no column {column}, whose best is {best} as published")
-            continue
-        values = known.columns[column]
-        found, missing = np.fmax.reduce(values), int(np.isnan(values).sum())
-        if missing:
-            click.echo(f"  {missing} architectures have no {column}")
-        if not abs(found - best) <= ROUNDING and len(known) == info.architectures:
-            faults.append(f"the best {column} must be {best}, got {found:.4f}")
-    if "params" in known.columns and not name.startswith(_SCORES):
-        step = max(1, len(known) // _NETWORKS)
-        pairs = list(zip(known.architectures, known.columns["params"], strict=True))[::step]
-        wrong = [one for one, params in pairs if _params(SPACES[info.space], one, dataset) != params]
-        click.echo(f"  {len(pairs) - len(wrong)} of {len(pairs)} networks built have the table's number of parameters")
-        faults += [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
+    if table is not None and len(names) != 1:
+        raise InputError(f"--table must come with the name of one benchmark, got {len(names)}")
+    faults: list[str] = []
+    for info in [BENCHMARKS[name] for name in names or BENCHMARKS]:
+        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items():
+            known = load_table(info.name, one, path)
+            click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
+            with Progress(quiet=quiet) as progress:
+                progress.stage("networks", min(networks or len(known), len(known)))
+                checked = check_table(info, known, networks, progress.advance)
+            for fact in checked.facts:
+                click.echo(f"  {fact}")
+            faults += checked.faults
     if faults:
         raise EznasError("; ".join(faults))
 
 
-_CLASSES = {
-    "cifar10": 10,
-    "cifar100": 100,
-    "imagenet16-120": 120,
-    "imagenet": 1000,
-    "class_scene": 63,
-    "class_object": 100,
-}
+def _tables(
+    info: BenchmarkInfo, dataset: str | None, table: Path | None, data: Path | None, *, asked: bool
+) -> dict[str, Path | None]:
+    """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
+    from eznas.benchmarks.places import find_table
+
+    given = dataset or (info.datasets[0] if table else None)
+    found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
+    here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
+    return here or ({info.datasets[0]: None} if asked else {})
 
 
-def _params(space: SearchSpace, architecture: str, dataset: str) -> int:
-    import torch
-
-    if dataset not in _CLASSES:
-        raise InputError(f"the number of classes of {dataset} must be known to build its networks; it is not")
-    with torch.device("meta"):
-        network = space.build(architecture, space.fidelities["full"], _CLASSES[dataset])
-    return sum(parameter.numel() for parameter in network.parameters())
+def _some(names: Sequence[str]) -> str:
+    """Return the names, or the first and how many more there are; ``info`` lists all."""
+    return ", ".join(names) if len(names) <= _SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
 def _here(info: BenchmarkInfo, data: Path | None) -> str:

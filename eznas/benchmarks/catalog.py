@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from eznas.registry import Registry
 
@@ -14,7 +14,31 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["BENCHMARKS", "BenchmarkInfo", "OfficialFile"]
+__all__ = ["BENCHMARKS", "BenchmarkInfo", "FlopsColumn", "OfficialFile", "Reader"]
+
+
+@dataclass(frozen=True)
+class FlopsColumn:
+    """What a benchmark's tables call the costs of a forward pass, and what was counted.
+
+    Args:
+        column: The column.
+        unit: Multiply-adds that are 1 in it.
+        bias: Whether adding a bias counts as one.
+        definition: In words.
+    """
+
+    column: str
+    unit: float
+    bias: bool
+    definition: str
+
+
+class Reader(Protocol):
+    """Reads the official files of a benchmark for one data set."""
+
+    def __call__(self, files: Sequence[Path], dataset: str, *, every_epoch: bool = False) -> Converted:
+        """Return what they hold; of learning curves every epoch, or those at powers of two."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +70,15 @@ class BenchmarkInfo:
         licence: Of the data; ``"not stated"`` where its authors do not say.
         architectures: How many the whole benchmark has; 0 where that is not known.
         targets: The columns that may be the accuracy.
+        fidelity: The space's fidelity whose networks were trained.
         files: What its authors offer and ``convert`` reads.
         best: For data sets, the highest value of columns as published, in percent.
         convert: Reads official files for one data set; None where there is no converter.
         embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
             a column or None for the usual one.
+        extra: The extra of this package that installs them.
+        flops: The column of multiply-adds, where what was counted is known and networks here can be compared.
+        left_out: For a data set, what the source of the embedded table has that the table lacks, and why.
     """
 
     name: str
@@ -61,10 +89,14 @@ class BenchmarkInfo:
     licence: str = "not stated"
     architectures: int = 0
     targets: tuple[str, ...] = ()
+    fidelity: str = "full"
     files: tuple[OfficialFile, ...] = ()
     best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    convert: Callable[[Sequence[Path], str], Converted] | None = None
+    convert: Reader | None = None
     embedded: Mapping[str, Callable[[str | None], AccuracyTable]] = field(default_factory=dict)
+    extra: str = ""
+    flops: FlopsColumn | None = None
+    left_out: Callable[[str], Mapping[str, str]] | None = None
 
 
 def _load() -> None:

@@ -46,7 +46,13 @@ def manifest_path(table: Path) -> Path:
 
 
 def convert(
-    info: BenchmarkInfo, files: Sequence[Path], dataset: str, out: Path, *, partial: bool = False
+    info: BenchmarkInfo,
+    files: Sequence[Path],
+    dataset: str,
+    out: Path,
+    *,
+    partial: bool = False,
+    every_epoch: bool = False,
 ) -> Conversion:
     """Convert official files to a table.
 
@@ -56,6 +62,7 @@ def convert(
         dataset: One of the benchmark's data sets.
         out: The table; its manifest stands beside it.
         partial: Whether the files may hold a part of the benchmark; best values are then not compared.
+        every_epoch: Whether learning curves are kept whole, and not at powers of two.
 
     Raises:
         InputError: A file is not what it should be, or its contents are not what is published.
@@ -72,7 +79,7 @@ def convert(
     digests = [_digest(file) for file in files]
     for file, digest in zip(files, digests, strict=True):
         _check_digest(info, file, digest)
-    converted = info.convert(files, dataset)
+    converted = info.convert(files, dataset, every_epoch=every_epoch)
     checks = check_contents(info, dataset, converted, partial=partial)
     joint = hashlib.sha256("".join(digest["sha256"] for digest in digests).encode()).hexdigest()
     table = converted.table(info.name, info.space, ", ".join(file.name for file in files), joint)
@@ -119,6 +126,10 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
         )
     checks = [f"{count} architectures, as published"]
     for column, best in info.best.get(dataset, {}).items():
+        if column not in converted.columns:
+            raise InputError(
+                f"the files must hold {column} on {dataset}, whose best is {best} as published; they do not"
+            )
         found = np.fmax.reduce(converted.columns[column])  # which passes over what is missing
         if not abs(found - best) < ROUNDING:
             raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
@@ -129,7 +140,7 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
 def _digest(file: Path) -> dict[str, Any]:
     """Return name, size and SHA-256 of a file, or of the files in a directory together."""
     digest, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    for part in sorted(file.iterdir()) if file.is_dir() else [file]:
+    for part in sorted(file.rglob("*")) if file.is_dir() else [file]:
         if part.is_dir():
             continue
         with part.open("rb") as stream:

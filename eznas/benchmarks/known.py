@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, OfficialFile
+from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, FlopsColumn, OfficialFile
+from eznas.errors import InputError
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.catalog import Reader
     from eznas.benchmarks.convert.converted import Converted
     from eznas.benchmarks.table import AccuracyTable
 
@@ -19,28 +22,44 @@ _IMAGES = ("cifar10", "cifar100", "imagenet16-120")
 _TOPOLOGY = {"cifar10": {"test_200": 94.37}, "cifar100": {"test_200": 73.51}, "imagenet16-120": {"test_200": 47.31}}
 
 
+_MILLIONS = FlopsColumn(
+    "mflops", 1e6, True, "millions of multiply-adds of convolutions and linear layers, with the biases of the latter"
+)
+
+
 def _analog(target: str | None) -> AccuracyTable:
     from eznas.benchmarks.convert.analog import read_analog
 
     return read_analog(target)
 
 
-def _pth(files: Sequence[Path], dataset: str) -> Converted:
-    from eznas.benchmarks.convert.pth import read_pth
+def _zoo(dataset: str) -> Callable[[str | None], AccuracyTable]:
+    def read(target: str | None) -> AccuracyTable:
+        from eznas.benchmarks.convert.zoo import read_zoo
 
-    return read_pth(files, dataset, SPACES["nasbench201"])
+        return read_zoo(dataset, target)
 
-
-def _tss(files: Sequence[Path], dataset: str) -> Converted:
-    from eznas.benchmarks.convert.nats import read_nats
-
-    return read_nats(files, dataset, SPACES["nasbench201"], epochs=200)
+    return read
 
 
-def _sss(files: Sequence[Path], dataset: str) -> Converted:
-    from eznas.benchmarks.convert.nats import read_nats
+def _zoo_left_out(dataset: str) -> Mapping[str, str]:
+    from eznas.benchmarks.convert.zoo import left_out
 
-    return read_nats(files, dataset, SPACES["nats_sss"], epochs=90)
+    return left_out(dataset)
+
+
+def _reader(module: str, space: str, *, curves: bool = False, **options: int) -> Reader:
+    """Return what reads official files with ``eznas.benchmarks.convert.MODULE``, imported when it is used."""
+
+    def convert(files: Sequence[Path], dataset: str, *, every_epoch: bool = False) -> Converted:
+        if every_epoch and not curves:
+            raise InputError(f"every epoch can be kept of files with learning curves only, which these of {space} lack")
+        given = {"every_epoch": every_epoch} if curves else {}
+        read = getattr(importlib.import_module(f"eznas.benchmarks.convert.{module}"), f"read_{module}")
+        found: Converted = read(files, dataset, SPACES[space], **given, **options)
+        return found
+
+    return convert
 
 
 BENCHMARKS.register(
@@ -58,8 +77,10 @@ BENCHMARKS.register(
             OfficialFile("NAS-Bench-201-v1_1-096897.pth", digest="md5:096897"),
         ),
         best=_TOPOLOGY,
-        convert=_pth,
+        flops=_MILLIONS,
+        convert=_reader("pth", "nasbench201", curves=True),
         embedded={"cifar10": _analog},
+        extra="nasbench201",
     )
 )
 
@@ -78,7 +99,8 @@ BENCHMARKS.register(
             OfficialFile("NATS-tss-v1_0-3ffb9.pickle.pbz2", digest="md5:3ffb9"),
         ),
         best=_TOPOLOGY,
-        convert=_tss,
+        flops=_MILLIONS,
+        convert=_reader("nats", "nasbench201", curves=True, epochs=200),
     )
 )
 
@@ -97,7 +119,8 @@ BENCHMARKS.register(
             OfficialFile("NATS-sss-v1_0-50262.pickle.pbz2", digest="md5:50262"),
         ),
         best={"cifar10": {"test_90": 93.65}, "cifar100": {"test_90": 71.34}},
-        convert=_sss,
+        flops=_MILLIONS,
+        convert=_reader("nats", "nats_sss", curves=True, epochs=90),
     )
 )
 
@@ -107,16 +130,6 @@ _SWEEPS = (
     *("Amoeba", "Amoeba_in", "NASNet", "NASNet_in", "ResNet"),
     *("ResNeXt-A", "ResNeXt-A_in", "ResNeXt-B", "ResNeXt-B_in", "Vanilla", "Vanilla_lr-wd", "Vanilla_lr-wd_in"),
 )
-
-
-def _nds(space: str) -> Callable[[Sequence[Path], str], Converted]:
-    def convert(files: Sequence[Path], dataset: str) -> Converted:
-        from eznas.benchmarks.convert.nds import read_nds
-
-        return read_nds(files, dataset, SPACES[space])
-
-    return convert
-
 
 for _sweep in _SWEEPS:
     _name = f"nds_{_sweep.lower()}"
@@ -130,31 +143,9 @@ for _sweep in _SWEEPS:
             home="https://github.com/facebookresearch/nds",
             targets=("test_E, E being the epochs of the sweep", "best_test"),
             files=(OfficialFile(f"{_sweep}.json"),),
-            convert=_nds(_space),
+            convert=_reader("nds", _space, curves=True),
         )
     )
-
-
-def _nasbench101(files: Sequence[Path], dataset: str) -> Converted:
-    from eznas.benchmarks.convert.nasbench101 import read_nasbench101
-
-    return read_nasbench101(files, dataset, SPACES["nasbench101"])
-
-
-def _macro(files: Sequence[Path], dataset: str) -> Converted:
-    from eznas.benchmarks.convert.macro import read_macro
-
-    return read_macro(files, dataset, SPACES["nasbench_macro"])
-
-
-def _zc(space: str) -> Callable[[Sequence[Path], str], Converted]:
-    def convert(files: Sequence[Path], dataset: str) -> Converted:
-        from eznas.benchmarks.convert.zc import read_zc
-
-        return read_zc(files, dataset, SPACES[space])
-
-    return convert
-
 
 BENCHMARKS.register(
     BenchmarkInfo(
@@ -177,8 +168,9 @@ BENCHMARKS.register(
                 "499 MB",
                 "sha256:4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
             ),
+            OfficialFile("nasbench_only108.pkl", "as NASLib offers it"),
         ),
-        convert=_nasbench101,
+        convert=_reader("nasbench101", "nasbench101"),
     )
 )
 
@@ -193,19 +185,31 @@ BENCHMARKS.register(
         architectures=6_561,
         targets=("test_50",),
         files=(OfficialFile("nas-bench-macro_cifar10.json"),),
-        convert=_macro,
+        convert=_reader("macro", "nasbench_macro"),
     )
 )
 
+_TRANSNAS_BEST = {
+    "transnas_micro": {"class_scene": 54.94, "class_object": 45.59},
+    "transnas_macro": {"class_scene": 57.41, "class_object": 47.42},
+}
 for _name, _count in (("transnas_micro", 4_096), ("transnas_macro", 3_256)):
     BENCHMARKS.register(
         BenchmarkInfo(
             name=_name,
             space=_name,
-            datasets=("class_scene", "class_object"),
+            datasets=(
+                *("class_scene", "class_object", "jigsaw", "room_layout"),
+                *("segmentsemantic", "normal", "autoencoder"),
+            ),
             citation="Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871",
             home="https://github.com/yawen-d/TransNASBench",
+            licence="MIT",
             architectures=_count,
+            targets=("validation_E, E being the epochs of the task", "test_E", "best_validation", "best_test"),
+            files=(OfficialFile("transnas-bench_v10141024.pth"),),
+            best={task: {"validation_25": best} for task, best in _TRANSNAS_BEST[_name].items()},
+            convert=_reader("transnas", _name, curves=True),
         )
     )
 
@@ -213,10 +217,14 @@ BENCHMARKS.register(
     BenchmarkInfo(
         name="nasbench301",
         space="darts",
+        fidelity="nasbench301",
         datasets=("cifar10",),
         citation="Zela, Siems, Zimmer, Lukasik, Keuper, Hutter. Surrogate NAS Benchmarks. ICLR 2022. arXiv:2008.09777",
         home="https://github.com/automl/nasbench301",
         licence="Apache-2.0",
+        targets=("validation_E, E being the epochs of training, 100 for most", "test_E"),
+        files=(OfficialFile("nb_301_v13"), OfficialFile("nasbench301_full_data")),
+        convert=_reader("nasbench301", "darts", curves=True),
     )
 )
 
@@ -238,6 +246,22 @@ for _file, _space, _datasets in (
             licence="Apache-2.0",
             targets=("val_accuracy",),
             files=(OfficialFile(f"zc_{_file}.json"),),
-            convert=_zc(_space),
+            convert=_reader("zc", _space),
         )
     )
+
+_ZOO = ("cifar10", "cifar100", "svhn")
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="pytorchcv",
+        space="pytorchcv",
+        datasets=_ZOO,
+        citation="Semery. Convolutional neural networks for computer vision. github.com/osmr/imgclsmob",
+        home="https://pypi.org/project/pytorchcv",
+        licence="MIT",
+        targets=("test_accuracy",),
+        embedded={dataset: _zoo(dataset) for dataset in _ZOO},
+        extra="zoo",
+        left_out=_zoo_left_out,
+    )
+)

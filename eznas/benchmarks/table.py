@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.errors import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["AccuracyTable", "Target", "column_target"]
+
+_CURVED = re.compile(r"[a-z_]+_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class AccuracyTable:
         accuracies: ``n`` accuracies in percent, all finite.
         source: The file or package that it was read from.
         digest: SHA-256 of that file.
-        columns: Further numeric columns, ``n`` each.
+        columns: Further numeric columns, ``n`` each; points of learning curves are named as ``test_200@8``.
     """
 
     benchmark: str
@@ -62,14 +68,37 @@ class AccuracyTable:
     def __len__(self) -> int:
         return len(self.architectures)
 
+    def curve(self, column: str) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+        """Return the learning curve of a column such as ``test_200``.
+
+        Returns:
+            The ``k`` epochs at which the table has it, the last being those of the whole training, and the values
+            then, ``n x k``, NaN where an architecture has none.
+
+        Raises:
+            InputError: There is no such column, or its name says no epochs.
+        """
+        found = _CURVED.fullmatch(column)
+        if column not in self.columns or found is None:
+            curved = [name for name in self.columns if f"{name}@1" in self.columns]
+            raise unknown("column of a training", column, curved)
+        points = {int(name.rpartition("@")[2]): name for name in self.columns if name.startswith(f"{column}@")}
+        points[int(found[1])] = column
+        epochs = tuple(sorted(points))
+        return epochs, np.stack([self.columns[points[epoch]] for epoch in epochs], axis=1)
+
 
 def column_target(column: str, dataset: str, training_seeds: str) -> Target | None:
     """Return which accuracy a column named as converters name them is; None for other names.
 
-    ``test_200`` is the test accuracy after 200 epochs, and ``test_200_seed777`` that of one training.
+    ``test_200`` is the test accuracy after 200 epochs, ``test_200_seed777`` that of one training, and ``test_200@8``
+    that after the first 8 of them.
     """
     split, _, rest = column.partition("_")
     epochs, _, seed = rest.partition("_seed")
-    if split not in ("validation", "test") or not epochs.isdecimal():
+    epochs, at, point = epochs.partition("@")
+    if split not in ("validation", "test") or not epochs.isdecimal() or (at and not point.isdecimal()):
         return None
+    if at:
+        return Target(dataset, split, int(point), f"{training_seeds}, the first epochs of {epochs}")
     return Target(dataset, split, int(epochs), f"seed {seed}" if seed else training_seeds)

@@ -105,8 +105,7 @@ class Library:
             count: Most to return.
         """
         lane = Library(heat, len(reductions), self._workers, self._advance)
-        lane.add(reductions)
-        entries = lane.assess(lane.reductions, besides=_COUNT)
+        entries = lane.add(reductions)
         entries.sort(key=lambda entry: (-entry.merit, entry.reduction.text))
         lane.keep([])
         distinct = {entry.key: entry.reduction for entry in reversed(entries)}
@@ -132,20 +131,15 @@ class Library:
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
 
-    def assess(self, reductions: Sequence[Node], besides: str = "") -> list[Entry]:
-        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now.
+    def assess(self, reductions: Sequence[Node]) -> list[Entry]:
+        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now."""
+        return [entry for entry in map(self._assess, reductions) if entry is not None]
 
-        Args:
-            reductions: Reductions that the panels know.
-            besides: An aggregation that does not count; empty for none.
-        """
-        return [entry for one in reductions if (entry := self._assess(one, besides)) is not None]
-
-    def _assess(self, reduction: Node, besides: str) -> Entry | None:
+    def _assess(self, reduction: Node) -> Entry | None:
         singles = [
             apply(option.primitive.name, reduction)
             for option in options(Kind.NETWORK)
-            if option.args == (Kind.UNIT,) and option.primitive.name != besides
+            if option.args == (Kind.UNIT,) and option.primitive.name != _COUNT
         ]
         programs = singles + [apply("neg", single) for single in singles]
         verdicts = self._examiner.judge(programs)

@@ -148,10 +148,11 @@ class Evolution:
         self._listener.stage(f"evaluating {len(chosen)} reductions at full size", len(panel.architectures))
         finite = panel.extend(chosen, self.config.workers, self._listener.advance)
         self._tell_failures(panel)
-        kept = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
-        panel.forget([node for node in chosen if node not in kept])
+        usable = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
         self._examiner.exams.append(self._promotion)
-        entries = self.library.assess(kept)
+        entries = self.library.assess(usable)
+        kept = {entry.reduction for entry in entries}
+        panel.forget([node for node in chosen if node not in kept])
         programs = [one.program for one in self.population if _known(one.program, kept)]
         programs += [entry.best for entry in entries]
         promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))

@@ -1,4 +1,4 @@
-"""Images from the user's files: an ``.npz`` archive, the CIFAR directories, a folder of pictures."""
+"""Images from the user's files: an archive, the directories of CIFAR, ImageNet16 and SVHN, a folder of pictures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.minibatch.cifar import read_cifar
+from eznas.minibatch.cifar import read_cifar, read_imagenet16
 from eznas.minibatch.pool import Pool, pool_of
+from eznas.minibatch.svhn import read_svhn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_path"]
 
+_SVHN = "train_32x32.mat"
 _NAMES = (("images", "labels"), ("x_train", "y_train"))
 _PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _BROKEN = (  # what numpy raises on bytes that are no archive; TypeError on one bare array
@@ -40,14 +42,21 @@ def read_path(path: Path) -> Pool:
     - ``FILE.npz`` with ``images`` and ``labels``, or ``x_train`` and ``y_train``: uint8 or floating,
       ``n x h x w x c`` or ``n x c x h x w``;
     - the directory of CIFAR-10 or CIFAR-100 for Python (``data_batch_1`` to ``data_batch_5``, or ``train``);
+    - the directory of ImageNet16 (``train_data_batch_1`` to ``train_data_batch_10``), of which the first 120 classes
+      are taken, as in NAS-Bench-201;
+    - ``train_32x32.mat`` of SVHN, or the directory with it;
     - a folder of pictures: either a sub-folder for each class, or no sub-folders and no labels.
 
     Raises:
         InputError: There is nothing of that kind, or it is damaged.
     """
     if not path.is_dir():
-        return _npz(path)
+        return read_svhn(path) if path.suffix == ".mat" else _npz(path)
     try:
+        if (path / _SVHN).is_file():
+            return read_svhn(path / _SVHN)
+        if small := sorted(path.glob("train_data_batch_*")):
+            return read_imagenet16(small, str(path))
         batches = sorted(path.glob("data_batch_*")) or [file for file in [path / "train"] if file.is_file()]
         return read_cifar(batches, str(path)) if batches else _folder(path)
     except OSError as error:
@@ -56,7 +65,7 @@ def read_path(path: Path) -> Pool:
 
 def _npz(path: Path) -> Pool:
     if path.suffix != ".npz":
-        raise InputError(f"{path} must be an .npz file or a directory of images")
+        raise InputError(f"{path} must be an .npz or .mat file or a directory of images")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for images, labels in _NAMES:

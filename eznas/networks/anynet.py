@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from eznas.networks.units import normalised
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["AnyNet", "Residual"]
 
-STEM_WIDTH = 12
-
-
-def _unit(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(c_out)]
+_STEM = 16
+_LARGE_STEM = 12
+"""Channels that leave the stem."""
 
 
 class Residual(nn.Module):
@@ -30,7 +29,7 @@ class Residual(nn.Module):
     def __init__(self, c_in: int, c_out: int, stride: int, main: nn.Module) -> None:
         super().__init__()
         changes = c_in != c_out or stride != 1
-        self.shortcut = nn.Sequential(*_unit(c_in, c_out, 1, stride)) if changes else nn.Identity()
+        self.shortcut = nn.Sequential(*normalised(c_in, c_out, 1, stride)) if changes else nn.Identity()
         self.main = main
         self.relu = nn.ReLU()
 
@@ -42,10 +41,10 @@ class Residual(nn.Module):
 
 def _block(kind: str, c_in: int, c_out: int, stride: int, inner: int, groups: int) -> nn.Module:
     if kind == "res_bottleneck_block":
-        squeeze = [*_unit(c_in, inner, 1), nn.ReLU()]
-        main = [*squeeze, *_unit(inner, inner, 3, stride, groups), nn.ReLU(), *_unit(inner, c_out, 1)]
+        squeeze = [*normalised(c_in, inner, 1), nn.ReLU()]
+        main = [*squeeze, *normalised(inner, inner, 3, stride, groups), nn.ReLU(), *normalised(inner, c_out, 1)]
         return Residual(c_in, c_out, stride, nn.Sequential(*main))
-    two = [*_unit(c_in, c_out, 3, stride), nn.ReLU(), *_unit(c_out, c_out, 3)]
+    two = [*normalised(c_in, c_out, 3, stride), nn.ReLU(), *normalised(c_out, c_out, 3)]
     if kind == "res_basic_block":
         return Residual(c_in, c_out, stride, nn.Sequential(*two))
     return nn.Sequential(*two, nn.ReLU())
@@ -58,15 +57,20 @@ class AnyNet(nn.Sequential):
         kind: ``vanilla_block``, ``res_basic_block`` or ``res_bottleneck_block``.
         stages: Depth, width, stride, inner width and groups of each stage.
         classes: Logits.
+        large: Whether images are those of ImageNet, whose stem makes the map smaller.
     """
 
-    def __init__(self, kind: str, stages: Sequence[tuple[int, int, int, int, int]], *, classes: int) -> None:
-        if kind == "vanilla_block":
-            stem = [*_unit(3, STEM_WIDTH, 3, 2), nn.ReLU()]
+    def __init__(
+        self, kind: str, stages: Sequence[tuple[int, int, int, int, int]], *, classes: int, large: bool
+    ) -> None:
+        c_in = _LARGE_STEM if large else _STEM
+        if not large:
+            stem = [*normalised(3, c_in, 3), nn.ReLU()]
+        elif kind == "vanilla_block":
+            stem = [*normalised(3, c_in, 3, 2), nn.ReLU()]
         else:
-            stem = [*_unit(3, STEM_WIDTH, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+            stem = [*normalised(3, c_in, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
         body: list[nn.Module] = []
-        c_in = STEM_WIDTH
         for depth, width, stride, inner, groups in stages:
             for place in range(depth):
                 body.append(_block(kind, c_in, width, 1 if place else stride, inner, groups))

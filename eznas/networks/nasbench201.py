@@ -18,7 +18,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Cell", "CellNetwork", "Nothing", "ReLUConvBN", "ResidualBlock"]
+__all__ = ["Cell", "CellNetwork", "Nothing", "ReLUConvBN", "ResidualBlock", "SummedNodes"]
 
 
 class ReLUConvBN(nn.Sequential):
@@ -53,17 +53,15 @@ _OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
-class Cell(nn.Module):
-    """A cell, ``b x c_in x h x w`` to ``b x c x h x w``: every node sums one operation on each node before it.
+class SummedNodes(nn.Module):
+    """Nodes of which each is the sum of one operation on every node before it; the last is the output.
 
     Args:
-        operations: Their names, node by node.
-        channels: The cell's ``c``.
-        c_in: The channels of its input, where they are others; then ``none`` and ``avg_pool_3x3``, which keep the
-            channels, must not stand on an edge from it.
+        operations: What stands on the edges, node by node, and within a node by the node that an edge comes from.
+        edge: Makes the module of an operation, given the node that its edge comes from.
     """
 
-    def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
+    def __init__(self, operations: Sequence[str], edge: Callable[[str, int], nn.Module]) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
         named = iter(operations)
@@ -71,8 +69,7 @@ class Cell(nn.Module):
         while len(self.edges) < len(operations):
             self.nodes += 1
             for source in range(self.nodes):
-                entering = channels if source else c_in or channels
-                self.edges[f"{source}_{self.nodes}"] = _OPERATIONS[next(named)](entering, channels)
+                self.edges[f"{source}_{self.nodes}"] = edge(next(named), source)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last node."""
@@ -82,6 +79,23 @@ class Cell(nn.Module):
             terms: list[Tensor] = [next(edges)(value) for value in values]
             values.append(sum(terms[1:], terms[0]))
         return values[-1]
+
+
+class Cell(SummedNodes):
+    """A cell, ``b x c_in x h x w`` to ``b x c x h x w``.
+
+    Args:
+        operations: Their names, node by node.
+        channels: The cell's ``c``.
+        c_in: The channels of its input, where they are others; then ``none`` and ``avg_pool_3x3``, which keep the
+            channels, must not stand on an edge from it.
+    """
+
+    def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
+        super().__init__(
+            operations,
+            lambda name, source: _OPERATIONS[name](channels if source else c_in or channels, channels),
+        )
 
 
 class ResidualBlock(nn.Module):

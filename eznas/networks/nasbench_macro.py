@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from eznas.networks.units import normalised
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,11 +26,6 @@ _SHAPES = {"1": (3, 3), "2": (6, 5)}  # expansion and kernel
 _LAST = 40  # times the stem's channels: 1,280
 
 
-def _unit(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(c_out)]
-
-
 class InvertedResidual(nn.Module):
     """1x1 expansion, depthwise convolution, 1x1 projection; plus the input where the shape stays."""
 
@@ -36,11 +33,11 @@ class InvertedResidual(nn.Module):
         super().__init__()
         inner = expansion * c_in
         self.main = nn.Sequential(
-            *_unit(c_in, inner),
+            *normalised(c_in, inner),
             nn.ReLU(),
-            *_unit(inner, inner, kernel, stride, inner),
+            *normalised(inner, inner, kernel, stride, inner),
             nn.ReLU(),
-            *_unit(inner, c_out),
+            *normalised(inner, c_out),
         )
         self.same = c_in == c_out and stride == 1
 
@@ -70,13 +67,13 @@ class MacroNetwork(nn.Sequential):
                 if digit in _SHAPES:
                     body.append(InvertedResidual(c_in, c_out, stride, *_SHAPES[digit]))
                 else:
-                    body.append(nn.Identity() if place else nn.Sequential(*_unit(c_in, c_out, stride=stride)))
+                    body.append(nn.Identity() if place else nn.Sequential(*normalised(c_in, c_out, stride=stride)))
                 c_in = c_out
         super().__init__(
             OrderedDict(
-                stem=nn.Sequential(*_unit(3, channels, 3), nn.ReLU()),
+                stem=nn.Sequential(*normalised(3, channels, 3), nn.ReLU()),
                 body=nn.Sequential(*body),
-                last=nn.Sequential(*_unit(c_in, _LAST * channels), nn.ReLU()),
+                last=nn.Sequential(*normalised(c_in, _LAST * channels), nn.ReLU()),
                 pool=nn.AdaptiveAvgPool2d(1),
                 flatten=nn.Flatten(),
                 classifier=nn.Linear(_LAST * channels, classes),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from eznas.networks.nasbench201 import ReLUConvBN
+from eznas.networks.nasbench201 import ReLUConvBN, SummedNodes
 from eznas.networks.nasnet import FactorizedReduce
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def _operation(digit: str, c_in: int, c_out: int, stride: int) -> nn.Module:
             return ReLUConvBN(c_in, c_out, 1 if digit == "2" else 3, stride)
 
 
-class MicroCell(nn.Module):
-    """A cell of four nodes, each the sum of an operation on every node before it: ``c_in`` to ``c_out`` channels.
+class MicroCell(SummedNodes):
+    """A cell of four nodes, ``c_in`` to ``c_out`` channels.
 
     Args:
         digits: The operations, node by node: 0 nothing, 1 identity, 2 a 1x1 and 3 a 3x3 unit.
@@ -58,24 +58,10 @@ class MicroCell(nn.Module):
     """
 
     def __init__(self, digits: str, c_in: int, c_out: int, stride: int) -> None:
-        super().__init__()
-        self.edges = nn.ModuleDict()
-        named = iter(digits)
-        self.nodes = 0
-        while len(self.edges) < len(digits):
-            self.nodes += 1
-            for source in range(self.nodes):
-                entering, step = (c_out, 1) if source else (c_in, stride)
-                self.edges[f"{source}_{self.nodes}"] = _operation(next(named), entering, c_out, step)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the last node."""
-        values = [x]
-        edges = iter(self.edges.values())
-        for _ in range(self.nodes):
-            terms: list[Tensor] = [next(edges)(value) for value in values]
-            values.append(sum(terms[1:], terms[0]))
-        return values[-1]
+        super().__init__(
+            digits,
+            lambda digit, source: _operation(digit, c_out if source else c_in, c_out, 1 if source else stride),
+        )
 
 
 class BasicBlock(nn.Module):

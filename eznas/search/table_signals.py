@@ -18,7 +18,7 @@ __all__ = ["epochs_of", "levels_of", "table_signals"]
 
 _NUMBERED = re.compile(r"(.*?[a-z_])(\d+)")
 _SEED = re.compile(r"_seed\d+$")
-_HALFWAY = "halfway_"
+_POINT = re.compile(r"(.*)@(\d+)")
 _WHOLE = ("train_seconds", "seconds")
 """Columns of the seconds of a whole training."""
 
@@ -26,13 +26,14 @@ _WHOLE = ("train_seconds", "seconds")
 def epochs_of(column: str) -> float:
     """Return the epochs that a column's name says; 0 where it says none.
 
-    They are what ``valid12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and half of that
-    in ``halfway_test_108``, which was looked at in the middle of 108 epochs.
+    They are what ``valid12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and in a point of
+    a learning curve, as ``test_200@8``, those after the ``@``.
     """
+    point = _POINT.fullmatch(column)
+    if point is not None:
+        return float(point[2])
     found = _NUMBERED.fullmatch(_SEED.sub("", column))
-    if found is None:
-        return 0.0
-    return float(found[2]) / (2 if column.startswith(_HALFWAY) else 1)
+    return 0.0 if found is None else float(found[2])
 
 
 def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
@@ -68,10 +69,15 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
 
 
 def levels_of(name: str, signals: dict[str, Known]) -> list[Known]:
-    """Return the signals that measure the same after fewer epochs, the signal itself last."""
+    """Return the signals that measure the same after fewer epochs, the signal itself last.
+
+    They are the points of its own learning curve; where the table has fewer than two of these, trainings of fewer
+    epochs, each of which is a training of its own.
+    """
     full, kind = signals[name], _kind(name)
+    curve = [one for other, one in signals.items() if other.startswith(f"{name}@") and one.epochs < full.epochs]
     alike = [one for other, one in signals.items() if kind and _kind(other) == kind and one.epochs < full.epochs]
-    return [*sorted(alike, key=lambda one: one.epochs), full]
+    return [*sorted(curve if len(curve) > 1 else alike, key=lambda one: one.epochs), full]
 
 
 def _kind(column: str) -> tuple[str, str] | None:

@@ -101,6 +101,7 @@ _BUILT_IN = (
     "nds_cells",
     "nds_stages",
     "transnas",
+    "zoo",
 )
 
 

@@ -66,16 +66,26 @@ class NasBench101(SearchSpace):
 
     def canonical(self, architecture: str) -> str:
         """Return the first string among all numberings of the inner vertices."""
+        return min(self._numberings(architecture))
+
+    def trained(self, architecture: str) -> str:
+        """Return the cell under the numbering of its vertices that the benchmark trained.
+
+        The benchmark's hash is blind to numbering, but its networks are not: channels that do not divide evenly go
+        to the first vertices. Of the cells with one hash it trained the first in its enumeration: by the edges as
+        binary digits, column by column, then by operations.
+        """
+        return min(self._numberings(architecture), key=_enumerated)
+
+    def _numberings(self, architecture: str) -> Iterator[str]:
         matrix, operations = _parse(architecture)
         last = len(matrix) - 1
         edges = [(i, j) for i, row in enumerate(matrix) for j, edge in enumerate(row) if edge]
-        forms = []
         for order in itertools.permutations(range(1, last)):
             place = {vertex: index for index, vertex in enumerate((0, *order, last))}
             if all(place[i] < place[j] for i, j in edges):
                 moved = _matrix(last + 1, {(place[i], place[j]) for i, j in edges})
-                forms.append(_format((moved, tuple(operations[vertex - 1] for vertex in order))))
-        return min(forms)
+                yield _format((moved, tuple(operations[vertex - 1] for vertex in order)))
 
     def sample(self, rng: random.Random) -> str:
         """Draw as [NB101] does: every edge of seven vertices with probability 1/2, until it is a cell."""
@@ -100,6 +110,8 @@ class NasBench101(SearchSpace):
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with as many cells and channels as the fidelity says.
 
+        Cells that differ in the numbering of their vertices have the same network; see ``trained``.
+
         Raises:
             InputError: It is no architecture of this space, or the images cannot be halved twice.
         """
@@ -107,8 +119,16 @@ class NasBench101(SearchSpace):
 
         if fidelity.pixels % 4:
             raise InputError(f"the images of nasbench101 must have a multiple of 4 pixels, got {fidelity.pixels}")
-        matrix, operations = _parse(architecture)
+        matrix, operations = _parse(self.trained(architecture))
         return CellNetwork(matrix, operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
+
+
+def _enumerated(architecture: str) -> tuple[int, list[int]]:
+    """Return the place of a cell in the benchmark's enumeration of those with as many vertices."""
+    matrix, operations = _parse(architecture)
+    pairs = [(source, vertex) for vertex in range(len(matrix)) for source in range(vertex)]
+    edges = sum(matrix[source][vertex] << place for place, (source, vertex) in enumerate(pairs))
+    return edges, [OPERATIONS.index(operation) for operation in operations]
 
 
 def _parse(text: str) -> _Cell:

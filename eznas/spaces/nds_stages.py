@@ -4,6 +4,13 @@ An architecture is the json of a run's ``net``: depths ``ds``, widths ``ws`` and
 ``block_type``, and for bottlenecks their width as a multiple of ``ws`` (``bms``) and the number of groups
 (``groups``). Accepted are also the files' names: ``bot_muls`` and ``num_gs``, or ``gws``, the channels of a group.
 
+``num_gs`` are numbers of groups, and not widths of a group: the first release of pycls (October 2019), with which these
+networks were trained, hands them to the convolution as its groups. Widths of a group (``gws``) came in March 2020; the
+public code of zero-cost proxies was written for that later pycls and takes ``num_gs`` for them, so its ResNeXts are
+other networks than those that were trained. For CIFAR the stem is that of pycls's own configurations for this work
+(``R-56_nds``, ``V-56_nds``): a 3x3 unit of 16 channels. What stem the networks for ImageNet had is not published; that
+of the public code is built, and ``python -m eznas.benchmarks check`` says whether the file's parameters agree.
+
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
 """
@@ -105,6 +112,7 @@ class NdsStages(SearchSpace):
         self.depths = depths
         self.widths = widths
         self.groups = groups
+        self.large = large
         self.multiples = (1.0, 0.5, 0.25) if block == _BOTTLENECK else (1.0,)
         self.strides = (2, 2, 2, 2) if large and block == "vanilla_block" else (1, 2, 2, 2) if large else (1, 2, 2)
         deep, wide = depths[-1], widths[-1]
@@ -163,7 +171,7 @@ class NdsStages(SearchSpace):
         return None
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network; its stem has 12 channels, as in the public code that reads these files.
+        """Build the network.
 
         Raises:
             InputError: It is no architecture of this space.
@@ -179,7 +187,7 @@ class NdsStages(SearchSpace):
             while not _possible(scaled):
                 scaled = replace(scaled, width=scaled.width + 1)
             built.append((depth, scaled.width, scaled.stride, scaled.inner, scaled.groups))
-        return AnyNet(block, built, classes=classes)
+        return AnyNet(block, built, classes=classes, large=self.large)
 
     def _others(self, stage: Stage) -> list[Stage]:
         others = [replace(stage, depth=depth) for depth in self.depths]

@@ -74,6 +74,27 @@ def test_samples_agree_with_the_official_reader(samples: Path, kind: str, datase
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_learning_curves_are_those_of_the_samples(samples: Path, kind: str) -> None:
+    name, folder, epochs = KINDS[kind]
+    info = BENCHMARKS[name]
+    assert info.convert is not None
+    whole = info.convert([samples / folder], "cifar10", every_epoch=True)
+    part = info.convert([samples / folder], "cifar10")
+    results = unpacked(samples / folder / "000011.pickle.pbz2")[str(epochs)]["all_results"]
+    for column, trained, split in (("validation", "cifar10-valid", "x-valid"), ("test", "cifar10", "ori-test")):
+        for epoch in range(1, epochs):
+            curves = [record["eval_acc1es"] for (where, _), record in results.items() if where == trained]
+            mean = sum(curve[f"{split}@{epoch - 1}"] for curve in curves) / len(curves)
+            point = f"{column}_{epochs}@{epoch}"
+            assert whole.columns[point][1] == pytest.approx(mean)
+            assert (point in part.columns) == (epoch & (epoch - 1) == 0)
+    losses = [record["train_losses"][7] for (where, _), record in results.items() if where == "cifar10"]
+    assert part.columns[f"train_loss_{epochs}@8"][1] == pytest.approx(sum(losses) / len(losses))
+    other = info.convert([samples / folder], "cifar100")
+    assert (f"heldout_{epochs}@8" if kind == "tss" else f"test_{epochs}@8") in other.columns
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_networks_have_the_parameters_of_the_samples(samples: Path, kind: str) -> None:
     name, folder, _ = KINDS[kind]
     info = BENCHMARKS[name]
@@ -129,6 +150,17 @@ def test_a_table_and_its_manifest_are_written(samples: Path, tmp_path: Path) -> 
     other = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10", target="validation_12")
     assert (other.target.split, other.target.epochs) == ("validation", 12)
     assert sorted(file.name for file in tmp_path.iterdir()) == [out.name, manifest_path(out).name]
+    epochs, curves = table.curve("test_90")
+    assert epochs == (1, 2, 4, 8, 16, 32, 64, 90)
+    assert curves.shape == (3, 8)
+    assert curves[:, -1].tolist() == table.accuracies.tolist()
+    assert (curves[:, 0] < curves[:, -1]).all()
+    early = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10", target="test_90@8")
+    assert str(early.target).startswith("cifar10 test accuracy, 8 epochs, ")
+    assert str(early.target).endswith("the first epochs of 90")
+    for wrong in ("params", "test_91"):
+        with pytest.raises(InputError, match="unknown column of a training"):
+            table.curve(wrong)
 
 
 def test_a_part_must_be_asked_for(samples: Path, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
+import pickle
 import struct
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from eznas.benchmarks.convert.macro import read_macro
@@ -77,7 +80,7 @@ def test_trainings_become_columns(tmp_path: Path) -> None:
     assert found.architectures == ("010/001/000 input,conv3x3-bn-relu,output", "010/001/000 input,maxpool3x3,output")
     assert found.columns["test_108"].tolist() == pytest.approx([91.5, 50])
     assert found.columns["test_108_seed1"].tolist()[0] == pytest.approx(93)
-    assert found.columns["halfway_test_108"].tolist() == pytest.approx([40, 40])
+    assert found.columns["test_108@54"].tolist() == pytest.approx([40, 40])
     assert found.columns["test_4"].tolist()[0] == pytest.approx(30)
     assert found.columns["params"].tolist() == [300_000, 300_000]
     assert found.columns["train_seconds_108"].tolist() == [10, 10]
@@ -108,6 +111,71 @@ def test_what_is_no_record_file_is_refused(tmp_path: Path, data: bytes, message:
 def test_a_missing_record_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can be read"):
         list(records(tmp_path / "absent"))
+
+
+def pickled(**changes: object) -> dict[str, object]:
+    """What NASLib's file holds: by hash, what the official reader returns for a cell."""
+    final = {"final_validation_accuracy": 0.75, "final_test_accuracy": 0.9, "final_training_time": 10.0}
+    halfway = {"halfway_validation_accuracy": 0.5, "halfway_test_accuracy": 0.4, "halfway_training_time": 5.0}
+    matrix = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=np.int8)
+    fixed: dict[str, object] = {
+        "module_adjacency": matrix,
+        "module_operations": ["input", "conv3x3-bn-relu", "output"],
+        "trainable_parameters": 300_000,
+    }
+    other = {**final, "final_test_accuracy": np.float64(0.93)}
+    return {"a1": (fixed | changes, {108: [{**halfway, **final}, {**halfway, **other}]})}
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("kind", ["int8", "int64", "bool", "list"])
+def test_the_pickled_form_reads_as_the_records_do(tmp_path: Path, kind: str, protocol: int) -> None:
+    matrix = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]])
+    adjacency = matrix.tolist() if kind == "list" else matrix.astype(kind)
+    path = tmp_path / "nasbench_only108.pkl"
+    path.write_bytes(pickle.dumps(pickled(module_adjacency=adjacency), protocol))
+    records_path = tmp_path / "nasbench_only108.tfrecord"
+    records_path.write_bytes(framed(training(108, 0.9)) + framed(training(108, 0.93)))
+    one, other = (read_nasbench101([file], "cifar10", NB101) for file in (path, records_path))
+    assert one.architectures == other.architectures
+    assert one.columns.keys() == other.columns.keys()
+    for name, column in one.columns.items():
+        assert column.tolist() == pytest.approx(other.columns[name].tolist()), name
+
+
+class Command:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("false",)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (Command(), r"names \w+\.system, which such a file has no use for"),
+        ({"a1": Command()}, r"names \w+\.system"),
+        ([1], "must hold a dictionary from hashes to cells, got list"),
+        ({}, "it is empty"),
+        ({"a1": (1, 2)}, "a1: must be a cell and its trainings"),
+        ({"a1": ({}, {})}, "module_adjacency"),
+        (pickled(module_operations=["input", "conv5x5", "output"]), "unknown operation of nasbench101"),
+        (pickled(module_adjacency=np.zeros((3, 3)) + 0.5), "no square of whole numbers"),
+        (pickled(trainable_parameters="many"), "'many' is no finite number"),
+    ],
+)
+def test_what_is_no_pickled_form_is_refused(tmp_path: Path, contents: object, message: str) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps(contents, 2 if isinstance(contents, Command) else 4))
+    with pytest.raises(InputError, match=message):
+        read_nasbench101([path], "cifar10", NB101)
+
+
+def test_a_cut_pickle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps(pickled())[:-20])
+    with pytest.raises(InputError, match="must be a whole pickle"):
+        read_nasbench101([path], "cifar10", NB101)
+    with pytest.raises(InputError, match="can be read"):
+        read_nasbench101([tmp_path / "absent.pkl"], "cifar10", NB101)
 
 
 ZC = {

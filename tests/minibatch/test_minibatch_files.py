@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.io import loadmat, savemat
 
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
@@ -106,7 +107,7 @@ def test_damaged_archives_and_other_files_are_refused(tmp_path: Path) -> None:
             load_minibatch(str(path), 4)
     other = tmp_path / "images.txt"
     other.write_text("x")
-    with pytest.raises(InputError, match=r"must be an \.npz file or a directory"):
+    with pytest.raises(InputError, match=r"must be an \.npz or \.mat file or a directory"):
         load_minibatch(str(other), 4)
 
 
@@ -210,6 +211,91 @@ def test_a_truncated_batch_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="data_batch_1 must be a whole pickle"):
         load_minibatch(str(tmp_path), 1)
+
+
+def small(folder: Path, number: int, labels: list[int], *, text: bool) -> np.ndarray[Any, Any]:
+    """A batch of ImageNet16, with keys as Python 3 or Python 2 pickles them."""
+    pixels = RNG.integers(0, 256, (len(labels), 768), dtype=np.uint8)
+    data: dict[str | bytes, object] = {"data": pixels, "labels": labels, "mean": pixels.mean(0)}
+    if not text:
+        data = {str(key).encode(): value for key, value in data.items()}
+    (folder / f"train_data_batch_{number}").write_bytes(pickle.dumps(data, 4))
+    return pixels
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_imagenet16_has_its_first_120_classes(tmp_path: Path, text: bool) -> None:
+    one = small(tmp_path, 1, [1, 120, 121, 1000], text=text)
+    other = small(tmp_path, 2, [121, 7], text=text)
+    batch = load_minibatch(str(tmp_path), 3, pixels=16)
+    assert (sorted(batch.labels.tolist()), batch.classes) == ([0, 6, 119], 120)
+    kept = np.stack([one[0], one[1], other[1]]).reshape(3, 3, 16, 16).transpose(0, 2, 3, 1)
+    expected = normalised(kept).transpose(0, 3, 1, 2)[[[0, 119, 6].index(label) for label in batch.labels.tolist()]]
+    np.testing.assert_allclose(batch.images.numpy(), expected, atol=1e-5)
+
+
+def test_unusable_imagenet16_is_refused(tmp_path: Path) -> None:
+    small(tmp_path, 1, [121, 500], text=True)
+    with pytest.raises(InputError, match="must have images of the classes 1 to 120, it has none"):
+        load_minibatch(str(tmp_path), 1)
+    path = tmp_path / "train_data_batch_1"
+    for contents, message in (
+        ({"data": rows(2), "labels": [1, 2]}, "array of n x 768 uint8"),
+        ({"data": rows(1).reshape(4, 768), "labels": [1, 2]}, "as many labels as images, got 2 and 4"),
+        ({"data": rows(1).reshape(4, 768), "labels": [1, 2, 3, 10**30]}, "must hold a list of integers"),
+        ({"data": Command("false"), "labels": [1]}, r"names \w+\.system"),
+    ):
+        path.write_bytes(pickle.dumps(contents, 4))
+        with pytest.raises(InputError, match=message):
+            load_minibatch(str(tmp_path), 1)
+
+
+def digits(path: Path, **changes: object) -> np.ndarray[Any, Any]:
+    """A file in SVHN's form: digit 0 is labelled 10."""
+    pixels = RNG.integers(0, 256, (32, 32, 3, 6), dtype=np.uint8)
+    savemat(path, {"X": pixels, "y": np.array([[10], [1], [2], [9], [10], [5]], dtype=np.uint8)} | changes)
+    return pixels
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_svhn_is_read(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "train_32x32.mat"
+    pixels = digits(path)
+    if compressed:
+        loaded = loadmat(path)
+        savemat(path, {name: loaded[name] for name in ("X", "y")}, do_compression=True)
+    one, other = (load_minibatch(str(place), 6, pixels=32) for place in (path, tmp_path))
+    assert torch.equal(one.images, other.images)
+    assert (sorted(one.labels.tolist()), one.classes) == ([0, 0, 1, 2, 5, 9], 10)
+    expected = normalised(pixels.transpose(3, 0, 1, 2)).transpose(0, 3, 1, 2)
+    for image, label in zip(one.images.numpy(), one.labels.tolist(), strict=True):
+        assert [0, 1, 2, 9, 0, 5][np.abs(expected - image).max((1, 2, 3)).argmin()] == label
+        assert np.abs(expected - image).max((1, 2, 3)).min() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X": np.zeros((3, 4))}, "must hold X, images of shape h x w x 3 x n"),
+        ({"y": np.array([[0]] * 6)}, "whole numbers from 1 to 10"),
+        ({"y": np.array([[0.5]] * 6)}, "whole numbers from 1 to 10"),
+        ({"y": np.array([[1]] * 5)}, "must be 6 integers"),
+    ],
+)
+def test_unusable_svhn_is_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    digits(tmp_path / "train_32x32.mat", **changes)
+    with pytest.raises(InputError, match=message):
+        load_minibatch(str(tmp_path), 2)
+
+
+def test_damaged_svhn_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.mat"
+    digits(path)
+    whole = path.read_bytes()
+    for data in (b"", b"text", whole[:200], whole[:-5000]):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"x\.mat must"):
+            load_minibatch(str(path), 2)
 
 
 def picture(path: Path, value: int, size: tuple[int, int] = (9, 5), mode: str = "RGB") -> None:

@@ -79,14 +79,21 @@ def test_a_cell_network_has_the_parameters_by_hand() -> None:
 
 def test_stages_have_the_parameters_by_hand() -> None:
     plain = {"block_type": "double_plain_block", "ds": [2, 1], "ws": [16, 32], "ss": [1, 2]}
-    body = unit(12, 16, 3) + 3 * unit(16, 16, 3) + unit(16, 32, 3) + unit(32, 32, 3)
-    assert count("nds_vanilla", plain) == unit(3, 12, 3) + body + 32 * 10 + 10
+    body = 4 * unit(16, 16, 3) + unit(16, 32, 3) + unit(32, 32, 3)
+    assert count("nds_vanilla", plain) == unit(3, 16, 3) + body + 32 * 10 + 10
     residual = plain | {"block_type": "res_basic_block"}
-    assert count("nds_resnet", residual) == unit(3, 12, 7) + body + unit(12, 16) + unit(16, 32) + 330
+    assert count("nds_resnet", residual) == unit(3, 16, 3) + body + unit(16, 32) + 330
     grouped = plain | {"block_type": "res_bottleneck_block", "ds": [1, 1], "bot_muls": [0.5, 1.0], "num_gs": [2, 4]}
-    body = unit(12, 8) + 8 * 8 * 9 // 2 + 16 + unit(8, 16) + unit(12, 16)
+    body = unit(16, 8) + 8 * 8 * 9 // 2 + 16 + unit(8, 16)
     body += unit(16, 32) + 32 * 32 * 9 // 4 + 64 + unit(32, 32) + unit(16, 32)
-    assert count("nds_resnext-a", grouped) == unit(3, 12, 7) + body + 330
+    assert count("nds_resnext-a", grouped) == unit(3, 16, 3) + body + 330
+    large = unit(3, 12, 7) + body + 330 + unit(12, 8) - unit(16, 8) + unit(12, 16)
+    assert count("nds_resnext-a_in", grouped) == large
+
+
+def test_the_published_resnet_56_is_built() -> None:
+    fifty_six = {"block_type": "res_basic_block", "ds": [9, 9, 9], "ws": [16, 32, 64], "ss": [1, 2, 2]}
+    assert count("nds_resnet", fifty_six) == 855_770  # 0.85 million, with projections where the shape changes
 
 
 def test_images_must_be_divisible() -> None:

@@ -175,7 +175,7 @@ def test_columns_are_read_as_converters_name_them() -> None:
     columns = {
         name: [1.0, 2.0]
         for name in (
-            "test_200", "test_200_seed777", "test_12", "test_12_seed777", "test_12_seed888", "halfway_test_200",
+            "test_200", "test_200_seed777", "test_12", "test_12_seed777", "test_12_seed888", "test_200@100",
             "accuracy_seed777", "synflow", "params",
         )
     }  # fmt: skip
@@ -189,7 +189,7 @@ def test_columns_are_read_as_converters_name_them() -> None:
         "test_12": (12, 24),
         "test_12_seed777": (12, 24),
         "test_12_seed888": (12, 24),
-        "halfway_test_200": (100, 150),
+        "test_200@100": (100, 150),
         "accuracy_seed777": (0, 0),
         "synflow": (0, 0.25),
         "params": (0, 0),
@@ -209,7 +209,10 @@ def test_a_converted_table_gives_costs(shared_data: Path, tmp_path: Path) -> Non
     for name, epochs in (("accuracy", 200), ("test_200_seed777", 200), ("validation_200", 200), ("test_12", 12)):
         assert signals[name].epochs == epochs
         assert signals[name].observe([first])[0].seconds == read.columns[f"train_seconds_{epochs}"][0] > 0
-    assert [one.name for one in levels_of("validation_200", signals)] == ["validation_12", "validation_200"]
+    points = [f"validation_200@{epoch}" for epoch in (1, 2, 4, 8, 16, 32, 64, 128)]
+    assert [one.name for one in levels_of("validation_200", signals)] == [*points, "validation_200"]
+    costs = [signals[point].observe([first])[0].seconds for point in points]
+    assert costs == pytest.approx([read.columns["train_seconds_200"][0] * 2**power / 200 for power in range(8)])
 
 
 def test_the_seconds_of_a_whole_training_are_shared_by_its_epochs() -> None:
@@ -228,3 +231,12 @@ def test_levels_are_the_same_after_fewer_epochs() -> None:
     assert [one.name for one in levels_of("valid200", signals)] == ["valid4", "valid12", "valid200"]
     assert [one.name for one in levels_of("valid12", signals)] == ["valid4", "valid12"]
     assert [one.name for one in levels_of("accuracy", signals)] == ["accuracy"]
+
+
+def test_levels_are_the_points_of_a_learning_curve_where_there_are_several() -> None:
+    names = ("test_200", "test_200@8", "test_200@1", "test_200_seed1", "test_12", "test_108", "test_108@54", "test_2")
+    signals = table_signals(table(**{name: [1.0, 2.0] for name in names}), "accuracy")
+    assert {name: signals[name].epochs for name in names[:4]} == dict(zip(names, (200, 8, 1, 200), strict=False))
+    assert [one.name for one in levels_of("test_200", signals)] == ["test_200@1", "test_200@8", "test_200"]
+    assert [one.name for one in levels_of("test_108", signals)] == ["test_2", "test_12", "test_108"]
+    assert [one.name for one in levels_of("test_200@8", signals)] == ["test_200@8"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
@@ -41,9 +41,7 @@ def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
     Raises:
         InputError: It is not what it should be.
     """
-    if len(files) != 1:
-        raise InputError(f"NAS-Bench-Macro must be converted from one json file, got {len(files)}")
-    path = files[0]
+    path = only(files, "NAS-Bench-Macro")
     loaded = read_json(path)
     if not isinstance(loaded, dict) or not loaded:
         raise InputError(f"{path} must be an object by architecture")

@@ -33,7 +33,9 @@ _RATIO, _FLOOR = 200, 1 << 20
 _ALLOWED = {**SCALARS, ("collections", "OrderedDict"): OrderedDict}
 
 
-def read_nats(files: Sequence[Path], dataset: str, space: SearchSpace, epochs: int) -> Converted:
+def read_nats(
+    files: Sequence[Path], dataset: str, space: SearchSpace, epochs: int, *, every_epoch: bool = False
+) -> Converted:
     """Read official files.
 
     Args:
@@ -41,13 +43,14 @@ def read_nats(files: Sequence[Path], dataset: str, space: SearchSpace, epochs: i
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
         space: Parses the architectures.
         epochs: Those of the full schedule, whose test accuracy is the usual one.
+        every_epoch: Whether learning curves are kept whole, and not at powers of two.
 
     Raises:
         InputError: A file is not what it should be.
     """
     rows: dict[str, dict[str, float]] = {}
     for source, record in _records(files):
-        architecture, row = _row(record, dataset, space, source)
+        architecture, row = _row(record, dataset, space, source, every_epoch=every_epoch)
         if architecture in rows:
             raise InputError(f"{source} has {architecture}, which stands in another file already; give each once")
         rows[architecture] = row
@@ -93,7 +96,9 @@ def _unpack(file: Path) -> bytes:
     return b"".join(chunks)
 
 
-def _row(record: object, dataset: str, space: SearchSpace, source: str) -> tuple[str, dict[str, float]]:
+def _row(
+    record: object, dataset: str, space: SearchSpace, source: str, *, every_epoch: bool
+) -> tuple[str, dict[str, float]]:
     if not isinstance(record, dict) or not record:
         raise InputError(f"{source} must hold a schedule of training for each number of epochs, it does not")
     row: dict[str, float] = {}
@@ -102,7 +107,7 @@ def _row(record: object, dataset: str, space: SearchSpace, source: str) -> tuple
         match trained:
             case {"arch_str": str(text), "all_results": dict(results)}:
                 named.add(parsed(space, text, source))
-                row |= training_columns(results, dataset)
+                row |= training_columns(results, dataset, every_epoch=every_epoch)
             case _:
                 raise InputError(f"{source} must hold arch_str and all_results under {schedule!r}, it does not")
     if len(named) != 1:

@@ -11,11 +11,10 @@ References:
 from __future__ import annotations
 
 import json
-import statistics
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, only, parsed
 from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
@@ -46,38 +45,37 @@ def read_json(path: Path) -> object:
         raise InputError(f"{path} must be a whole json file, but reading it failed: {error}") from error
 
 
-def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
+def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
     """Read one sweep.
 
     An architecture that was trained several times, as in the ``lr-wd`` sweeps, has the mean over its trainings and
-    their number in the column ``trainings``.
+    their number in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E`` epochs.
 
     Args:
         files: The sweep's file.
         dataset: What it was trained on, which the file does not say.
         space: Parses ``net``.
+        every_epoch: Whether learning curves are kept whole, and not at powers of two.
 
     Raises:
         InputError: It is not what it should be.
     """
-    if len(files) != 1:
-        raise InputError(f"a sweep of NDS must be converted from one json file, got {len(files)}")
-    path = files[0]
+    path = only(files, "a sweep of NDS")
     runs: dict[str, list[dict[str, float]]] = defaultdict(list)
     lengths = set()
     for place, run, part in _runs(path):
         architecture = parsed(space, json.dumps(run.get("net")), f"{path}, {place}")
         errors = run.get("test_ep_top1")
         known = [number(value) for value in errors] if isinstance(errors, list) else []
-        curve = [value for value in known if value is not None]
-        if not curve or len(curve) < len(known):
+        errors_by_epoch = [value for value in known if value is not None]
+        if not errors_by_epoch or len(errors_by_epoch) < len(known):
             raise InputError(f"{path}, {place}: test_ep_top1 must be a list of errors in percent, one an epoch")
-        lengths.add(len(curve))
-        runs[architecture].append(_row(run, curve, part))
+        lengths.add(len(errors_by_epoch))
+        runs[architecture].append(_row(run, errors_by_epoch, part, every_epoch=every_epoch))
     if not runs:
         raise InputError(f"{path} must hold runs, it is empty")
     epochs = max(lengths)
-    rows = [_mean(trained) for trained in runs.values()]
+    rows = [mean_row(trained) for trained in runs.values()]
     columns = gather(rows)
     usual = f"test_{epochs}"
     target = column_target(usual, dataset, "mean over the trainings of an architecture, mostly one")
@@ -104,8 +102,10 @@ def _runs(path: Path) -> Iterator[tuple[str, dict[str, object], str]]:
             yield place, run, part
 
 
-def _row(run: dict[str, object], curve: list[float], part: str) -> dict[str, float]:
-    row = {f"test_{len(curve)}": 100 - curve[-1], "best_test": 100 - min(curve)}
+def _row(run: dict[str, object], errors: list[float], part: str, *, every_epoch: bool) -> dict[str, float]:
+    usual = f"test_{len(errors)}"
+    row = {usual: 100 - errors[-1], "best_test": 100 - min(errors)}
+    row |= curve(usual, [100 - error for error in errors], every_epoch=every_epoch)
     for name in ("params", "flops"):
         value = number(run.get(name))
         if value is not None:
@@ -119,9 +119,3 @@ def _row(run: dict[str, object], curve: list[float], part: str) -> dict[str, flo
     if part:
         row["top"] = float(part == "top")
     return row
-
-
-def _mean(trained: list[dict[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for row in trained for name in row)
-    means = {name: statistics.fmean([row[name] for row in trained if name in row]) for name in names}
-    return means | {"trainings": float(len(trained))}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather, parsed
+from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
 from eznas.benchmarks.convert.trainings import training_columns
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
@@ -47,20 +47,19 @@ def load_pth(path: Path) -> object:
         raise InputError(f"{path} must be a whole file that torch saved, but reading it failed: {error}") from error
 
 
-def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
+def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
     """Read ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
 
     Args:
         files: One of them.
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
         space: Parses the architectures.
+        every_epoch: Whether learning curves are kept whole, and not at powers of two.
 
     Raises:
         InputError: It is not what it should be.
     """
-    if len(files) != 1:
-        raise InputError(f"NAS-Bench-201 must be converted from one .pth file, got {len(files)}")
-    path = files[0]
+    path = only(files, "NAS-Bench-201")
     loaded = load_pth(path)
     entries = loaded.get("arch2infos") if isinstance(loaded, dict) else None
     if not isinstance(entries, dict) or not entries:
@@ -78,7 +77,7 @@ def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace) -> Convert
             match trained:
                 case {"arch_str": str(text), "all_results": dict(results)}:
                     named.add(parsed(space, text, f"{path}, architecture {index}"))
-                    row |= training_columns(results, dataset)
+                    row |= training_columns(results, dataset, every_epoch=every_epoch)
                 case _:
                     raise InputError(f"{path}, architecture {index}: must hold arch_str and all_results")
         if len(named) != 1 or named & rows.keys():

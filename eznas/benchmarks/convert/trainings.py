@@ -2,7 +2,8 @@
 
 Validation accuracies on CIFAR-10 are of trainings on half of the training set (``cifar10-valid``), test accuracies
 of trainings on all of it. On the other data sets one training gives both; the two halves of what is held out are
-the validation and the test images.
+the validation and the test images. The long trainings there have a learning curve over both halves together, which is
+called ``heldout``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.converted import curve
 from eznas.benchmarks.convert.unpickle import number
 from eznas.errors import unknown
 
@@ -21,22 +23,36 @@ __all__ = ["DATASETS", "training_columns"]
 
 DATASETS = {
     "cifar10": (("validation", "cifar10-valid", "x-valid"), ("test", "cifar10", "ori-test")),
-    "cifar100": (("validation", "cifar100", "x-valid"), ("test", "cifar100", "x-test")),
-    "imagenet16-120": (("validation", "ImageNet16-120", "x-valid"), ("test", "ImageNet16-120", "x-test")),
+    "cifar100": (
+        ("validation", "cifar100", "x-valid"),
+        ("test", "cifar100", "x-test"),
+        ("heldout", "cifar100", "ori-test"),
+    ),
+    "imagenet16-120": (
+        ("validation", "ImageNet16-120", "x-valid"),
+        ("test", "ImageNet16-120", "x-test"),
+        ("heldout", "ImageNet16-120", "ori-test"),
+    ),
 }
 """For each data set: a split, the trainings that it is of, and what the file calls it."""
 
+_MOST = 10_000
+"""More epochs than any training has."""
 
-def training_columns(results: Mapping[object, object], dataset: str) -> dict[str, float]:
+
+def training_columns(results: Mapping[object, object], dataset: str, *, every_epoch: bool = False) -> dict[str, float]:
     """Return the columns of one architecture's trainings under one schedule.
 
     Args:
         results: For each (data set, seed) the record of a training.
         dataset: One of ``DATASETS``.
+        every_epoch: Whether learning curves are kept whole, and not at powers of two.
 
     Returns:
         ``validation_E`` and ``test_E``, the mean over seeds after the last of ``E`` epochs, in percent; the same
-        for each seed, as ``test_E_seed777``; ``params``, ``mflops`` and ``train_seconds_E``.
+        for each seed, as ``test_E_seed777``; the mean over seeds after ``e`` of the epochs, as ``test_E@e``, and
+        of the training loss then, as ``train_loss_E@e``; ``params``, ``mflops`` and ``train_seconds_E``. Losses
+        and seconds are those of the trainings of which the test accuracy is.
 
     Raises:
         InputError: There is no such data set.
@@ -49,14 +65,22 @@ def training_columns(results: Mapping[object, object], dataset: str) -> dict[str
         for seed, record in _records(results, trained):
             epochs = number(record.get("epochs"))
             accuracies = record.get("eval_acc1es")
-            if epochs is None or not isinstance(accuracies, dict):
+            if epochs is None or not 1 <= epochs <= _MOST or not isinstance(accuracies, dict):
                 continue
-            accuracy = number(accuracies.get(f"{name}@{int(epochs) - 1}"))
-            if accuracy is not None:
-                means[f"{split}_{int(epochs)}"].append(accuracy)
-                single[f"{split}_{int(epochs)}_seed{seed}"] = accuracy
+            column = f"{split}_{int(epochs)}"
+            points = [number(accuracies.get(f"{name}@{epoch}")) for epoch in range(int(epochs))]
+            if (accuracy := points[-1]) is not None:
+                means[column].append(accuracy)
+                single[f"{column}_seed{seed}"] = accuracy
+            for point, value in curve(column, points, every_epoch=every_epoch).items():
+                means[point].append(value)
             if split == "test":
                 _costs(record, int(epochs), means)
+                losses = record.get("train_losses")
+                if isinstance(losses, dict):
+                    fallen = [number(losses.get(epoch)) for epoch in range(int(epochs))]
+                    for point, value in curve(f"train_loss_{int(epochs)}", fallen, every_epoch=every_epoch).items():
+                        means[point].append(value)
     return {name: statistics.fmean(values) for name, values in means.items()} | single
 
 

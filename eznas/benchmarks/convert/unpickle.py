@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import pickletools
 import re
@@ -14,7 +15,7 @@ from eznas.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SCALARS", "Record", "Stated", "number", "unpickle"]
+__all__ = ["ARRAYS", "SCALARS", "Record", "Stated", "integers", "number", "unpickle"]
 
 _SIZED = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "FRAME"))
 _HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DOTALL)
@@ -40,14 +41,35 @@ class Stated:
         self.state = state
 
 
+class Latin(bytes):
+    """Stands in for the codec with which Python 3 writes bytes that Python 2 can read."""
+
+    def __new__(cls, text: str, encoding: str) -> Latin:  # noqa: PYI034 - Self needs Python 3.11
+        """Return the bytes of the characters."""
+        del encoding
+        return super().__new__(cls, text.encode("latin-1"))
+
+
 SCALARS: Mapping[tuple[str, str], type] = {
+    ("_codecs", "encode"): Latin,
     ("numpy.core.multiarray", "scalar"): Stated,
     ("numpy._core.multiarray", "scalar"): Stated,
     ("numpy", "dtype"): Stated,
 }
 """What a pickle names that holds numpy's numbers; ``number`` reads them."""
 
-_FORMATS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "u1": "<B"}
+ARRAYS: Mapping[tuple[str, str], type] = {
+    **SCALARS,
+    ("numpy.core.multiarray", "_reconstruct"): Stated,
+    ("numpy._core.multiarray", "_reconstruct"): Stated,
+    ("numpy", "ndarray"): Stated,
+    ("numpy.core.numeric", "_frombuffer"): Stated,
+    ("numpy._core.numeric", "_frombuffer"): Stated,
+}
+"""What a pickle names that holds numpy's arrays too; ``integers`` reads small ones."""
+
+_FORMATS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "u1": "<B", "i1": "<b", "i2": "<h", "b1": "<?"}
+_WHOLE = ("i8", "i4", "i2", "i1", "u1", "b1")
 _LARGEST = 1e100
 """Beyond it is no figure of a benchmark, and sums of such could overflow."""
 
@@ -65,6 +87,26 @@ def number(value: object) -> float | None:
             except struct.error:
                 return None
     return None
+
+
+def integers(value: object) -> list[int] | None:
+    """Return the entries of an array of whole numbers, row by row; None where it is none."""
+    match value:
+        case Stated(state=(_, tuple(shape), Stated(args=(str(kind), *_)), False, bytes(data))) if kind in _WHOLE:
+            return _entries(shape, kind, data)
+        case Stated(args=(bytes() | bytearray() as data, Stated(args=(str(kind), *_)), tuple(shape), "C")) if (
+            kind in _WHOLE
+        ):
+            return _entries(shape, kind, bytes(data))
+    return None
+
+
+def _entries(shape: tuple[object, ...], kind: str, data: bytes) -> list[int] | None:
+    sizes = [one for one in shape if isinstance(one, int) and one >= 0]
+    entry = struct.Struct(_FORMATS[kind])
+    if len(sizes) < len(shape) or len(data) != math.prod(sizes) * entry.size:
+        return None
+    return [int(one) for (one,) in entry.iter_unpack(data)]
 
 
 class _Unpickler(pickle.Unpickler):

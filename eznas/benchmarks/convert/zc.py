@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted, gather, only
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
@@ -90,9 +90,7 @@ def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converte
     Raises:
         InputError: The file is not what it should be.
     """
-    if len(files) != 1:
-        raise InputError(f"NAS-Bench-Suite-Zero must be converted from one json file a space, got {len(files)}")
-    path = files[0]
+    path = only(files, "a space of NAS-Bench-Suite-Zero")
     loaded = read_json(path)
     entries = loaded.get(dataset) if isinstance(loaded, dict) else None
     if not isinstance(entries, dict) or not entries:
