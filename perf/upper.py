@@ -14,6 +14,7 @@ import json
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -26,11 +27,13 @@ from eznas.fitness import Exam, Examiner
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.gp.population import Breeder
 from eznas.minibatch import load_minibatch
-from eznas.programs import Node
 from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.scoring.panel import Vectors
 from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from eznas.programs import Node
 
 _REDUCTIONS = 80
 _HELD_OUT = 10
