@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import primitives
-from eznas.programs.tree import postorder
 from primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
@@ -37,9 +36,15 @@ def is_constant(program: Node) -> bool:
     Args:
         program: A root of kind NETWORK.
     """
-    for node in postorder([program]) if program not in _KNOWN else ():
-        if node not in _KNOWN:
+    stack = [] if program in _KNOWN else [program]
+    while stack:  # down to what is known
+        node = stack[-1]
+        below = [arg for arg in node.args if arg not in _KNOWN]
+        if below:
+            stack += below
+        else:
             _KNOWN[node] = _state(node)
+            stack.pop()
     return _KNOWN[program] == _FIXED
 
 
