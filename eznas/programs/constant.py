@@ -36,7 +36,14 @@ def is_constant(program: Node) -> bool:
     Args:
         program: A root of kind NETWORK.
     """
-    stack = [] if program in _KNOWN else [program]
+    first = program
+    while first.args and first.args[0].kind.floor is not Floor.TENSOR:  # above the reductions, all must be constant
+        first = first.args[0]
+    return _is_fixed(first) and _is_fixed(program)
+
+
+def _is_fixed(root: Node) -> bool:
+    stack = [] if root in _KNOWN else [root]
     while stack:  # down to what is known
         node = stack[-1]
         below = [arg for arg in node.args if arg not in _KNOWN]
@@ -45,7 +52,7 @@ def is_constant(program: Node) -> bool:
         else:
             _KNOWN[node] = _state(node)
             stack.pop()
-    return _KNOWN[program] == _FIXED
+    return _KNOWN[root] == _FIXED
 
 
 def _state(node: Node) -> str:
