@@ -74,14 +74,14 @@ class DeapLoop:
             return gp.Terminal(value, isinstance(value, str), object)
         kinds = [arg.kind for arg in node.args]
         name = "_".join([node.name, *(kind.name for kind in kinds)])
-        function = primitives.resolve(node.name, kinds)[0].function
+        function: Callable[..., object] = primitives.resolve(node.name, kinds)[0].function
         if kinds[0].floor is Floor.TENSOR:
             function = _over_units(function, reduces=node.kind is Kind.UNIT)
         self._pset.context[name] = function
         return gp.Primitive(name, [object] * len(kinds), object)
 
 
-def _over_units(function: Callable[..., Tensor], *, reduces: bool) -> Callable[..., object]:
+def _over_units(function: Callable[..., Any], *, reduces: bool) -> Callable[..., object]:
     def over_units(*args: Any) -> object:
         columns = [repeat(arg) if isinstance(arg, float) else arg for arg in args]
         found = [function(*unit) for unit in zip(*columns, strict=False)]
