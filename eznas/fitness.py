@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,35 +90,25 @@ class Examiner:
 
     def _judge(self, programs: Sequence[Node]) -> list[Verdict]:
         train, validation, ranked = [], [], []
+        finite = np.ones(len(programs), bool)
         for exam in self.exams:
             scores = exam.panel.scores(programs)
-            ranked.append(scores[:, : exam.split])
-            train.append(exam.train.taus(ranked[-1]))
+            taus, ranks = exam.train.taus_and_ranks(scores[:, : exam.split])
+            train.append(taus)
+            ranked.append(ranks)
+            finite &= np.isfinite(scores[:, : exam.split]).all(axis=1)
             validation.append(exam.validation.taus(scores[:, exam.split :]))
         # np.min gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
         least_train, least_validation = np.min(train, axis=0), np.min(validation, axis=0)
-        rows = ([values[row] for values in ranked] for row in range(len(programs)))
-        return [
-            Verdict(
-                status := _status(found, tau),
-                float(tau),
-                float(held),
-                _order_key(found) if status is Status.OK else b"",
-            )
-            for found, tau, held in zip(rows, least_train, least_validation, strict=True)
-        ]
+        verdicts = []
+        for row, (tau, held) in enumerate(zip(least_train.tolist(), least_validation.tolist(), strict=True)):
+            if math.isfinite(tau):
+                verdicts.append(Verdict(Status.OK, tau, held, _order_key([ranks[row] for ranks in ranked])))
+            else:
+                status = Status.CONSTANT if finite[row] else Status.NON_FINITE
+                verdicts.append(Verdict(status, tau, held, b""))
+        return verdicts
 
 
-def _status(rows: Sequence[NDArray[np.float64]], tau: float) -> Status:
-    if np.isfinite(tau):
-        return Status.OK
-    return Status.CONSTANT if all(np.isfinite(row).all() for row in rows) else Status.NON_FINITE
-
-
-def _order_key(rows: Sequence[NDArray[np.float64]]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        order = np.argsort(row, kind="stable")
-        digest.update(order.astype(np.int32).tobytes())
-        digest.update(np.diff(row[order]).astype(bool).tobytes())  # where ties are
-    return digest.digest()
+def _order_key(ranks: Sequence[NDArray[np.integer[Any]]]) -> bytes:
+    return hashlib.blake2b(b"".join([row.tobytes() for row in ranks]), digest_size=16).digest()

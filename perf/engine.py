@@ -74,14 +74,14 @@ class DeapLoop:
             return gp.Terminal(value, isinstance(value, str), object)
         kinds = [arg.kind for arg in node.args]
         name = "_".join([node.name, *(kind.name for kind in kinds)])
-        function = primitives.resolve(node.name, kinds)[0].function
+        function: Callable[..., object] = primitives.resolve(node.name, kinds)[0].function
         if kinds[0].floor is Floor.TENSOR:
             function = _over_units(function, reduces=node.kind is Kind.UNIT)
         self._pset.context[name] = function
         return gp.Primitive(name, [object] * len(kinds), object)
 
 
-def _over_units(function: Callable[..., Tensor], *, reduces: bool) -> Callable[..., object]:
+def _over_units(function: Callable[..., Any], *, reduces: bool) -> Callable[..., object]:
     def over_units(*args: Any) -> object:
         columns = [repeat(arg) if isinstance(arg, float) else arg for arg in args]
         found = [function(*unit) for unit in zip(*columns, strict=False)]
@@ -160,7 +160,7 @@ def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="3 networks, 50 programs, 5 generations.")
-@click.option("--size", default="1,8,8,8", help="Cells a stage, channels, pixels and images.")
+@click.option("--size", default="5,8,8,8", help="Cells a stage, channels, pixels and images.")
 @click.option("--paper", is_flag=True, help="Programs as the paper's: one mean over units at the root.")
 @click.option("--networks", default=8, help="Networks.")
 @click.option("--programs", default=200, help="Programs of a generation.")

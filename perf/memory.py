@@ -48,7 +48,7 @@ def main(json_file: Path | None, command: tuple[str, ...]) -> None:
     """Run a command and print the most memory that it took."""
     most, alone, processes = 0, dict[int, int](), 0
     begun = time.monotonic()
-    with subprocess.Popen(command) as running:
+    with subprocess.Popen(command) as running:  # noqa: S603 - the user's own command
         while running.poll() is None:
             members = family(running.pid)
             taken = sum(field(one, "smaps_rollup", "Pss") for one in members)

@@ -14,6 +14,7 @@ import json
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -26,11 +27,12 @@ from eznas.fitness import Exam, Examiner
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.gp.population import Breeder
 from eznas.minibatch import load_minibatch
-from eznas.programs import Node
 from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.scoring.panel import Vectors
-from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from eznas.programs import Node
 
 _REDUCTIONS = 80
 _HELD_OUT = 10
@@ -38,6 +40,8 @@ _HELD_OUT = 10
 
 def made_up(networks: int, seed: int) -> tuple[Panel, list[Node]]:
     """Return a panel whose vectors are drawn at random, and its reductions."""
+    from eznas.spaces import SPACES  # by name: a registry that is sent to another process arrives empty
+
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, space.fidelities["reduced_wide"], seed, load_minibatch("digits", 16))
     panel = Panel(condition, [space.sample(rng) for _ in range(networks)])

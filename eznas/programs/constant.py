@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import primitives
-from eznas.programs.tree import postorder
 from primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
@@ -37,10 +36,23 @@ def is_constant(program: Node) -> bool:
     Args:
         program: A root of kind NETWORK.
     """
-    for node in postorder([program]) if program not in _KNOWN else ():
-        if node not in _KNOWN:
+    first = program
+    while first.args and first.args[0].kind.floor is not Floor.TENSOR:  # above the reductions, all must be constant
+        first = first.args[0]
+    return _is_fixed(first) and _is_fixed(program)
+
+
+def _is_fixed(root: Node) -> bool:
+    stack = [] if root in _KNOWN else [root]
+    while stack:  # down to what is known
+        node = stack[-1]
+        below = [arg for arg in node.args if arg not in _KNOWN]
+        if below:
+            stack += below
+        else:
             _KNOWN[node] = _state(node)
-    return _KNOWN[program] == _FIXED
+            stack.pop()
+    return _KNOWN[root] == _FIXED
 
 
 def _state(node: Node) -> str:

@@ -54,6 +54,7 @@ def evaluate(
             captured = capture(network, minibatch, statistics(part), units)
             found = captured.units
             vectors |= evaluate_reductions(part, captured, trace, memory=left_of(memory, captured))
+            del captured  # before the next one is made
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:

@@ -84,6 +84,7 @@ def reduction_vectors(
     try:
         for part, captured in _captures(condition, nodes, memory, kept, architecture):
             found |= evaluate_reductions(part, captured, memory=left_of(memory, captured))
+            del captured  # before the next one is made
     except NETWORK_FAILURES as error:
         return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
     values = torch.stack([found[node] for node in nodes]).numpy()

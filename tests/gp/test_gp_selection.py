@@ -58,6 +58,13 @@ def test_verdicts_of_hand_computed_taus() -> None:
     assert good.key == alike.key != fair.key
 
 
+def test_what_cannot_depend_on_the_network_is_constant_unseen() -> None:
+    constant, good = examiner().judge([parse("mean(mean(image.data))"), parse("sum(mean(weight))")])  # no such score
+    assert constant.status is Status.CONSTANT
+    assert np.isnan(constant.tau_train)
+    assert good.tau_train == 1.0
+
+
 def test_the_worst_condition_counts_and_a_flipped_sign_is_not_forgiven() -> None:
     (verdict,) = examiner(1.0, -1.0).judge([parse("sum(mean(weight))")])
     assert verdict.tau_train == -1.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from eznas import ranking
-from eznas.ranking import TauTarget, correlate
+from eznas.ranking import TauTarget, correlate, dense_ranks
 
 few = st.integers(-4, 4).map(float)  # few values: many ties
 
@@ -43,6 +43,12 @@ def test_a_row_that_is_not_finite_or_constant_has_no_tau() -> None:
     )
     assert np.isnan(taus[:3]).all()
     assert taus[3] == 1.0
+
+
+def test_dense_ranks_are_places_among_distinct_values() -> None:
+    ranks = dense_ranks(np.array([[3.5, -1.0, 3.5, 0.0], [2.0, 2.0, 2.0, 2.0], [0.0, -0.0, 1e-300, -5.0]]))
+    assert ranks.tolist() == [[2, 0, 2, 1], [0, 0, 0, 0], [1, 1, 2, 0]]
+    assert dense_ranks(np.empty((2, 0))).shape == (2, 0)
 
 
 def test_correlations_are_undefined_for_constants_and_single_networks() -> None:
