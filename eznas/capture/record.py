@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "version", "weight_name"]
+__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "checked_logits", "version", "weight_name"]
 
 
 class RecordError(RuntimeError):
@@ -130,6 +130,7 @@ class Recorder(TorchFunctionMode):
         self.thawed: list[Tensor] = []
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
+        self._versions: dict[str, int] = {}
         self._network = network
         self._runs: dict[str, int] = {}
         self._kept: list[Recorded] = []
@@ -137,6 +138,12 @@ class Recorder(TorchFunctionMode):
         # what activations and layers gave: the tensor, its version then, and where it came from
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
+
+    def __enter__(self) -> Recorder:
+        """Begin to watch."""
+        self._versions = {name: version(parameter) for name, parameter in self.parameters.items()}
+        super().__enter__()
+        return self
 
     def __torch_function__(
         self,
@@ -163,11 +170,16 @@ class Recorder(TorchFunctionMode):
         return out
 
     def check(self) -> None:
-        """Check that nothing kept was overwritten unseen.
+        """Check that no parameter was overwritten, and nothing kept unseen.
 
         Raises:
-            RecordError: A kept tensor has another value now.
+            RecordError: A parameter, or a kept tensor, has another value now.
         """
+        for name, parameter in self.parameters.items():
+            if version(parameter) != self._versions[name]:
+                raise RecordError(
+                    f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
+                )
         if any(version(recorded.value) != recorded.version for recorded in self._kept):
             raise RecordError(
                 "the network must overwrite tensors in sight of torch's function modes; it switches them off"
@@ -252,6 +264,18 @@ class Recorder(TorchFunctionMode):
                 for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
                     recorded.value = recorded.value.clone()
                     recorded.version = version(recorded.value)
+
+
+def checked_logits(out: Any, images: int) -> Tensor:
+    """Return what a network gave for so many images, if that is logits.
+
+    Raises:
+        RecordError: It is something else.
+    """
+    if isinstance(out, Tensor) and out.dim() == 2 and len(out) == images:  # noqa: PLR2004
+        return out
+    got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+    raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
 
 
 def weight_name(parameter: str) -> str:

@@ -13,7 +13,10 @@ from eznas.measures.registry import UndefinedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["Output", "Pattern", "Watch", "by_images", "channels_first", "layer_weights", "named_weights"]
+__all__ = ["LAYERS", "Output", "Pattern", "Watch", "by_images", "channels_first", "layer_weights", "named_weights"]
+
+LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
+"""Linear layers and convolutions."""
 
 _SWITCHES = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # of which every value is positive
 
@@ -111,7 +114,7 @@ def layer_weights(network: nn.Module) -> list[nn.Parameter]:
     found: dict[int, nn.Parameter] = {}
     for module in network.modules():
         names: tuple[str, ...] = ()
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):  # noqa: SLF001 - torch has no other name for it
+        if isinstance(module, LAYERS):
             names = ("weight",)
         elif isinstance(module, nn.MultiheadAttention):
             names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
