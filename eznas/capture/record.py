@@ -130,7 +130,6 @@ class Recorder(TorchFunctionMode):
         self.thawed: list[Tensor] = []
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
-        self._versions: dict[str, int] = {}
         self._network = network
         self._runs: dict[str, int] = {}
         self._kept: list[Recorded] = []
@@ -138,12 +137,6 @@ class Recorder(TorchFunctionMode):
         # what activations and layers gave: the tensor, its version then, and where it came from
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
-
-    def __enter__(self) -> Recorder:
-        """Begin to watch."""
-        self._versions = {name: version(parameter) for name, parameter in self.parameters.items()}
-        super().__enter__()
-        return self
 
     def __torch_function__(
         self,
@@ -170,16 +163,11 @@ class Recorder(TorchFunctionMode):
         return out
 
     def check(self) -> None:
-        """Check that no parameter was overwritten, and nothing kept unseen.
+        """Check that nothing kept was overwritten unseen.
 
         Raises:
-            RecordError: A parameter, or a kept tensor, has another value now.
+            RecordError: A kept tensor has another value now.
         """
-        for name, parameter in self.parameters.items():
-            if version(parameter) != self._versions[name]:
-                raise RecordError(
-                    f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
-                )
         if any(version(recorded.value) != recorded.version for recorded in self._kept):
             raise RecordError(
                 "the network must overwrite tensors in sight of torch's function modes; it switches them off"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.preserve import device_of, preserved
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits, version
 from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
 from eznas.capture.units import form_units
 
@@ -157,8 +157,14 @@ def watched_forward(
     """
     leaf = images.to(device_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
     entering = leaf.clone()  # which the network may overwrite
+    versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
     with recorder:
         logits = torch.func.functional_call(network, buffers, (entering,)) if buffers else network(entering)
+    for name, parameter in recorder.parameters.items():
+        if version(parameter) != versions[name]:
+            raise RecordError(
+                f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
+            )
     recorder.check()
     return checked_logits(logits, len(images)), leaf
 
