@@ -16,7 +16,7 @@ from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.measures.blocks import main_features
 from eznas.measures.forward import Forward, check_finite, reachable, run_forward
 from eznas.measures.registry import UndefinedError
-from eznas.measures.watch import by_images, channels_first, named_weights
+from eznas.measures.watch import by_images, channels_first, check_seen, named_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -149,8 +149,14 @@ class Evidence:
         return [(found.activation, found.positive) for found in forward.watch.patterns if found.node in used]
 
     def outputs(self) -> list[Tensor]:
-        """Return what left each convolution, linear layer, normalisation and activation: ``n x c x *``."""
-        return [out.channels_first() for out in self._forward().watch.outputs]
+        """Return what left each convolution, linear layer, normalisation and activation: ``n x c x *``.
+
+        Raises:
+            UndefinedError: A layer ran unseen.
+        """
+        watch = self._forward().watch
+        check_seen(watch)
+        return [out.channels_first() for out in watch.outputs]
 
     def features(self) -> list[Feature]:
         """Return what left the network's blocks: maps, else tokens, else vectors."""
@@ -188,10 +194,12 @@ class Evidence:
         """Return what left each layer's runs and the gradients of the loss.
 
         Raises:
-            UndefinedError: A layer's first axis is not that of the images.
+            UndefinedError: A layer's first axis is not that of the images, or a layer ran unseen.
         """
+        watch = self._forward().watch
+        check_seen(watch)
         found, images = [], len(self.minibatch)
-        for layer, gradient in zip(self._forward().watch.layers, self._loss_gradients()[1], strict=True):
+        for layer, gradient in zip(watch.layers, self._loss_gradients()[1], strict=True):
             out = layer.leaving.value
             filled = torch.zeros_like(out) if gradient is None else gradient.detach()
             products = int(torch.Size(layer.weight.shape[1:]).numel())
@@ -264,12 +272,13 @@ class Evidence:
         A second image runs along, without which batch normalisation has no statistics of single numbers.
 
         Raises:
-            UndefinedError: A layer's first axis is not that of the images.
+            UndefinedError: A layer's first axis is not that of the images, or a layer ran unseen.
         """
 
         def compute() -> list[Tensor]:
             with torch.no_grad():
                 forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"})
+            check_seen(forward.watch)
             return [by_images(out.channels_first(), len(forward.images))[0] for out in forward.watch.outputs]
 
         return self._once("noise_outputs", compute)

@@ -13,7 +13,17 @@ from eznas.measures.registry import UndefinedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["LAYERS", "Output", "Pattern", "Watch", "by_images", "channels_first", "layer_weights", "named_weights"]
+__all__ = [
+    "LAYERS",
+    "Output",
+    "Pattern",
+    "Watch",
+    "by_images",
+    "channels_first",
+    "check_seen",
+    "layer_weights",
+    "named_weights",
+]
 
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
 """Linear layers and convolutions."""
@@ -104,6 +114,20 @@ class Watch(Recorder):
         self._channels_last = channels_last
         if "outputs" in self._parts:
             self.outputs.append(Output(self._record(out, "output"), channels_last))
+
+
+def check_seen(recorder: Recorder) -> None:
+    """Check that no layer ran inside of ``nn.MultiheadAttention``, which shows nothing of its projections.
+
+    Raises:
+        UndefinedError: One did.
+    """
+    hidden = [name for name, reader in recorder.strangers.items() if reader == "multi_head_attention_forward"]
+    if hidden:
+        raise UndefinedError(
+            f"every layer's output must be seen, but that of {hidden[0]} stays inside nn.MultiheadAttention; write the "
+            "attention with nn.Linear and scaled_dot_product_attention"
+        )
 
 
 def layer_weights(network: nn.Module) -> list[nn.Parameter]:
