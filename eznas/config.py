@@ -118,6 +118,12 @@ class EvolveConfig(BaseModel):
     seed_program: tuple[str, ...] = _option(
         (), "Evolution", "TEXT", "Program that the first generation contains; may be given several times."
     )
+    seed_measures: bool = _option(
+        False,
+        "Evolution",
+        "",
+        "Begin with the hand-written measures that are programs too, such as snip and fisher.",
+    )
     tournament: int = _option(4, "Evolution", "N", "Programs that compete for each place of a parent.", ge=1)
     parsimony: float = _option(
         0.0015, "Evolution", "X", "Fitness taken away for each node of a program.", ge=0, allow_inf_nan=False

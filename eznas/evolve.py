@@ -44,12 +44,15 @@ def _options() -> list[click.Parameter]:
         facts = field.json_schema_extra
         if not isinstance(facts, dict):
             raise TypeError(f"the field {name} of EvolveConfig must say its group and metavar")
-        default = "" if field.default in (None, ()) else f"  [default: {field.default}]"
+        flag = isinstance(field.default, bool)
+        default = "" if flag or field.default in (None, ()) else f"  [default: {field.default}]"
         options.append(
             Option(
                 [f"--{name.replace('_', '-')}"],
                 group=str(facts["group"]),
-                metavar=str(facts["metavar"]),
+                metavar=str(facts["metavar"]) or None,
+                is_flag=flag,
+                default=None,
                 multiple=field.default == (),
                 help=f"{field.description}{default}",
             )

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "version", "weight_name"]
+__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "checked_logits", "version", "weight_name"]
 
 
 class RecordError(RuntimeError):
@@ -252,6 +252,18 @@ class Recorder(TorchFunctionMode):
                 for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
                     recorded.value = recorded.value.clone()
                     recorded.version = version(recorded.value)
+
+
+def checked_logits(out: Any, images: int) -> Tensor:
+    """Return what a network gave for so many images, if that is logits.
+
+    Raises:
+        RecordError: It is something else.
+    """
+    if isinstance(out, Tensor) and out.dim() == 2 and len(out) == images:  # noqa: PLR2004
+        return out
+    got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+    raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
 
 
 def weight_name(parameter: str) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.preserve import device_of, preserved
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, version
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits, version
 from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
 from eznas.capture.units import form_units
 
@@ -138,13 +138,16 @@ def run_pass(
     return layers, unformed, tensors
 
 
-def watched_forward(network: nn.Module, images: Tensor, recorder: Recorder) -> tuple[Tensor, Tensor]:
+def watched_forward(
+    network: nn.Module, images: Tensor, recorder: Recorder, buffers: dict[str, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Run the network forward while a recorder watches, on the device of its first parameter.
 
     Args:
         network: The network; the caller preserves it.
         images: ``b x c x h x w``.
-        recorder: Watches.
+        recorder: Watches; made for this run.
+        buffers: To run with in place of the network's own, by name.
 
     Returns:
         The logits, ``b x classes``, and the images as the leaf of the graph, if there is a graph.
@@ -156,17 +159,14 @@ def watched_forward(network: nn.Module, images: Tensor, recorder: Recorder) -> t
     entering = leaf.clone()  # which the network may overwrite
     versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
     with recorder:
-        logits = network(entering)
+        logits = torch.func.functional_call(network, buffers, (entering,)) if buffers else network(entering)
     for name, parameter in recorder.parameters.items():
         if version(parameter) != versions[name]:
             raise RecordError(
                 f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
             )
     recorder.check()
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):  # noqa: PLR2004
-        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise RecordError(f"the network must return one tensor of {len(images)} x classes logits; got {got}")
-    return logits, leaf
+    return checked_logits(logits, len(images)), leaf
 
 
 def values_of(quantity: str, layers: Sequence[Layer], leaf: Tensor) -> list[Tensor]:

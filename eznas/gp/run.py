@@ -14,6 +14,7 @@ from eznas.gp.finish import BASELINES, finish
 from eznas.gp.loop import Evolution
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
 from eznas.gp.setting import Setting
+from eznas.measures.published import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
 from eznas.scoring import Budget, Panel, Proxy, score_networks, worker_count
@@ -187,7 +188,8 @@ class _Course:
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
         else:
-            self._evolution.start([parse(text) for text in self._config.seed_program])
+            measures = measure_programs() if self._config.seed_measures else []
+            self._evolution.start([parse(text) for text in (*self._config.seed_program, *measures)])
         known = len(self._evolution.library.entries)
         self._directory.append({"event": "resumed" if checkpoint else "started", "reductions": known})
         # An expansion draws a quarter of the library; building the networks is what the rest of the time goes to.

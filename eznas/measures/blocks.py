@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from eznas.measures.watch import LAYERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Feature", "blocks_of", "features_recorded", "main_features"]
 
-_LAYERS = (nn.Linear, nn.MultiheadAttention, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
 _STACKS = (nn.TransformerEncoder, nn.TransformerDecoder, nn.ModuleList, nn.ModuleDict)
 """What is descended into whatever its members are: it is a list in all but name, or is never called itself."""
 
@@ -61,7 +62,7 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
 
 
 def _holds_layer(module: nn.Module) -> bool:
-    return any(isinstance(inner, _LAYERS) for inner in module.modules())
+    return any(isinstance(inner, (*LAYERS, nn.MultiheadAttention)) for inner in module.modules())
 
 
 @contextlib.contextmanager

@@ -7,27 +7,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
 from eznas.capture import explained, preserved
 from eznas.capture.preserve import device_of
-from eznas.capture.record import RecordError, version
 from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, InputError
-from eznas.measures.blocks import Feature, features_recorded, main_features
+from eznas.measures.blocks import main_features
+from eznas.measures.forward import Forward, check_finite, reachable, run_forward
 from eznas.measures.registry import UndefinedError
-from eznas.measures.watch import Watch, by_images, channels_first, layer_weights, named_weights
+from eznas.measures.watch import by_images, channels_first, check_seen, named_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
+    from torch import nn
     from typing_extensions import Self
 
+    from eznas.measures.blocks import Feature
     from eznas.minibatch import Minibatch
 
-__all__ = ["PARTS", "Evidence", "Forward", "LayerGradient", "WeightGradient"]
+__all__ = ["PARTS", "Evidence", "LayerGradient", "WeightGradient"]
 
 T = TypeVar("T")
 
@@ -55,7 +56,6 @@ _OF_ONE_FORWARD = frozenset((
     "layer_gradients", "curvature", "sample_gradients",
 ))  # fmt: skip
 _OF_THE_LOSS = frozenset({"weight_gradients", "layer_gradients", "curvature"})
-_OF_WEIGHTS = frozenset({"weight_gradients", "curvature"})
 
 
 @dataclass(frozen=True)
@@ -73,27 +73,6 @@ class LayerGradient:
     out: Tensor
     gradient: Tensor
     products: int
-
-
-@dataclass(frozen=True)
-class Forward:
-    """One forward pass with its graph.
-
-    Args:
-        logits: ``b x classes``.
-        images: The leaf of the graph, ``b x c x h x w``.
-        watch: What was recorded.
-        features: What left the blocks.
-        weights: Where the gradients of the weights arrive, each once; empty where they are not read.
-        values: The weights themselves, detached.
-    """
-
-    logits: Tensor
-    images: Tensor
-    watch: Watch
-    features: list[Feature]
-    weights: list[Any]
-    values: list[Tensor]
 
 
 class Evidence:
@@ -166,12 +145,18 @@ class Evidence:
     def patterns(self) -> list[tuple[str, Tensor]]:
         """Return, for each activation that the logits depend on, its name and where its input was positive."""
         forward = self._forward()
-        used = _reachable(forward.logits.grad_fn)
+        used = reachable(forward.logits.grad_fn)
         return [(found.activation, found.positive) for found in forward.watch.patterns if found.node in used]
 
     def outputs(self) -> list[Tensor]:
-        """Return what left each convolution, linear layer, normalisation and activation: ``n x c x *``."""
-        return [out.channels_first() for out in self._forward().watch.outputs]
+        """Return what left each convolution, linear layer, normalisation and activation: ``n x c x *``.
+
+        Raises:
+            UndefinedError: A layer ran unseen.
+        """
+        watch = self._forward().watch
+        check_seen(watch)
+        return [out.channels_first() for out in watch.outputs]
 
     def features(self) -> list[Feature]:
         """Return what left the network's blocks: maps, else tokens, else vectors."""
@@ -209,10 +194,12 @@ class Evidence:
         """Return what left each layer's runs and the gradients of the loss.
 
         Raises:
-            UndefinedError: A layer's first axis is not that of the images.
+            UndefinedError: A layer's first axis is not that of the images, or a layer ran unseen.
         """
+        watch = self._forward().watch
+        check_seen(watch)
         found, images = [], len(self.minibatch)
-        for layer, gradient in zip(self._forward().watch.layers, self._loss_gradients()[1], strict=True):
+        for layer, gradient in zip(watch.layers, self._loss_gradients()[1], strict=True):
             out = layer.leaving.value
             filled = torch.zeros_like(out) if gradient is None else gradient.detach()
             products = int(torch.Size(layer.weight.shape[1:]).numel())
@@ -285,12 +272,13 @@ class Evidence:
         A second image runs along, without which batch normalisation has no statistics of single numbers.
 
         Raises:
-            UndefinedError: A layer's first axis is not that of the images.
+            UndefinedError: A layer's first axis is not that of the images, or a layer ran unseen.
         """
 
         def compute() -> list[Tensor]:
             with torch.no_grad():
-                forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), frozenset({"outputs"}))
+                forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"})
+            check_seen(forward.watch)
             return [by_images(out.channels_first(), len(forward.images))[0] for out in forward.watch.outputs]
 
         return self._once("noise_outputs", compute)
@@ -321,42 +309,8 @@ class Evidence:
     def _forward(self) -> Forward:
         return self._once("forward", lambda: self._run(self.minibatch.images, self.parts))
 
-    def _run(self, images: Tensor, parts: frozenset[str]) -> Forward:
-        """Run the network forward in the fixed random state, with copies of its buffers."""
-        network = self.network
-        own = layer_weights(network) if parts & _OF_WEIGHTS else []
-        for weight in [*own, *(named_weights(network) if "sample_gradients" in parts else ())]:
-            if not weight.requires_grad:
-                self._thawed.append(weight.requires_grad_())
-        watch = Watch(network, len(images), parts)
-        watch.thawed = self._thawed
-        versions = {name: version(parameter) for name, parameter in watch.parameters.items()}
-        leaf = images.clone().detach().requires_grad_(torch.is_grad_enabled())
-        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-        recording: contextlib.AbstractContextManager[list[Feature]] = (
-            features_recorded(network) if "features" in parts else contextlib.nullcontext([])
-        )
-        plain_attention = sdpa_kernel(SDPBackend.MATH)  # the fused kernels have no second derivatives
-        with preserved(network), plain_attention, recording as features, watch:
-            logits = torch.func.functional_call(network, buffers, (leaf.clone(),))
-        for name, parameter in watch.parameters.items():
-            if version(parameter) != versions[name]:
-                raise RecordError(
-                    f"the network must not overwrite its parameters in the forward pass, as it does {name}"
-                )
-        watch.check()
-        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):  # noqa: PLR2004
-            got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-            raise RecordError(f"the network must return one tensor of {len(images)} x classes logits; got {got}")
-        _check_finite("the network's logits", [logits])
-        weights: dict[int, tuple[Any, Tensor]] = {}
-        for layer in watch.layers:
-            if layer.weight.edge is not None:
-                weights.setdefault(id(layer.weight.edge), (layer.weight.edge, layer.weight.value))
-        for weight in own:
-            weights.setdefault(id(weight), (weight, weight.detach()))
-        edges, values = [edge for edge, _ in weights.values()], [value for _, value in weights.values()]
-        return Forward(logits, leaf, watch, features, edges, values)
+    def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
+        return run_forward(self.network, images, parts, self._thawed)
 
     def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Return the gradients of the loss in the weights and in what leaves the layers; None where there is none."""
@@ -375,9 +329,9 @@ class Evidence:
 
     def _gradients(self, some: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
-        forward = self._run(self.minibatch.images[some], frozenset({"weight_gradients"}))
+        forward = self._run(self.minibatch.images[some], {"weight_gradients"})
         found = self._differentiate(self._loss(forward.logits, self.minibatch.labels[some]), forward.weights)
-        _check_finite("the gradients of the loss", [one for one in found if one is not None])
+        check_finite("the gradients of the loss", [one for one in found if one is not None])
         return [
             torch.zeros_like(value) if one is None else one for value, one in zip(forward.values, found, strict=True)
         ]
@@ -388,21 +342,3 @@ class Evidence:
         if not edges or not number.requires_grad:
             return (None,) * len(edges)
         return torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
-
-
-def _check_finite(what: str, tensors: Iterable[Tensor]) -> None:
-    """Raise where NaN or an infinity came out, which counts and signs would hide."""
-    if not all(bool(one.isfinite().all()) for one in tensors):
-        raise UndefinedError(f"{what} must be finite; the network computes NaN or an infinity")
-
-
-def _reachable(root: Any) -> set[Any]:
-    """Return every node of the graph that a backward pass from ``root`` visits."""
-    found = {root} if root is not None else set()
-    stack = list(found)
-    while stack:
-        for node, _ in getattr(stack.pop(), "next_functions", ()):
-            if node is not None and node not in found:
-                found.add(node)
-                stack.append(node)
-    return found

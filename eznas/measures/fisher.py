@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from eznas.measures import reading
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ def fisher(seen: Evidence) -> float:
     """
     total = 0.0
     for layer in seen.layer_gradients():
-        product = (layer.out * layer.gradient).reshape(*layer.out.shape[:2], -1).sum(2, dtype=torch.float64)
-        total += 0.5 * layer.products * float(product.square().mean(0).sum())
+        product = layer.out * layer.gradient
+        if product.dim() > 2:  # noqa: PLR2004
+            product = product.sum(tuple(range(2, product.dim())))
+        total += 0.5 * layer.products * float(product.double().square().mean(0).sum())
     return total

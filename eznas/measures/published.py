@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["eznas_nasnet", "register_program"]
+__all__ = ["eznas_nasnet", "measure_programs", "register_program"]
 
 _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 
@@ -34,6 +34,16 @@ def register_program(name: str, paper: str, text: str, reference: str = "") -> N
         needs |= {"noise"} if scenario in ("noise", "perturbed") else set()
         needs |= {"labels"} if scenario == "loss" else set()
     MEASURES.register(Measure(name, paper, text, frozenset(needs), program=text, reference=reference))
+
+
+def measure_programs() -> list[str]:
+    """Return the programs that hand-written measures are too, so that more is better for each.
+
+    Evolution reads complete units, so there a seed leaves out what the measure also reads: layers with no activation in
+    front or no normalisation behind, such as the last linear one.
+    """
+    found = [(record.direction, record.equivalent) for record in MEASURES.values() if record.equivalent]
+    return [text if direction > 0 else f"neg({text})" for direction, text in found]
 
 
 # EZNAS-A as the released code computes it for every row of its tables. Its logdet is that of stacks of maps on the CUDA

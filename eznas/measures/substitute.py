@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from eznas.capture import preserved
-from eznas.capture.record import RecordError, argument
+from eznas.capture.record import argument, checked_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -100,6 +100,4 @@ def run_substituted(
     }
     with preserved(network), watch:
         logits = torch.func.functional_call(network, {**parameters, **buffers}, (images,))
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):  # noqa: PLR2004
-        raise RecordError(f"the network must return one tensor of {len(images)} x classes logits")
-    return logits
+    return checked_logits(logits, len(images))

@@ -13,7 +13,20 @@ from eznas.measures.registry import UndefinedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["Output", "Pattern", "Watch", "by_images", "channels_first", "layer_weights", "named_weights"]
+__all__ = [
+    "LAYERS",
+    "Output",
+    "Pattern",
+    "Watch",
+    "by_images",
+    "channels_first",
+    "check_seen",
+    "layer_weights",
+    "named_weights",
+]
+
+LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
+"""Linear layers and convolutions."""
 
 _SWITCHES = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # of which every value is positive
 
@@ -103,6 +116,20 @@ class Watch(Recorder):
             self.outputs.append(Output(self._record(out, "output"), channels_last))
 
 
+def check_seen(recorder: Recorder) -> None:
+    """Check that no layer ran inside of ``nn.MultiheadAttention``, which shows nothing of its projections.
+
+    Raises:
+        UndefinedError: One did.
+    """
+    hidden = [name for name, reader in recorder.strangers.items() if reader == "multi_head_attention_forward"]
+    if hidden:
+        raise UndefinedError(
+            f"every layer's output must be seen, but that of {hidden[0]} stays inside nn.MultiheadAttention; write the "
+            "attention with nn.Linear and scaled_dot_product_attention"
+        )
+
+
 def layer_weights(network: nn.Module) -> list[nn.Parameter]:
     """Return the weights of the network's convolutions, linear layers and attentions, each once.
 
@@ -111,7 +138,7 @@ def layer_weights(network: nn.Module) -> list[nn.Parameter]:
     found: dict[int, nn.Parameter] = {}
     for module in network.modules():
         names: tuple[str, ...] = ()
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):  # noqa: SLF001 - torch has no other name for it
+        if isinstance(module, LAYERS):
             names = ("weight",)
         elif isinstance(module, nn.MultiheadAttention):
             names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")

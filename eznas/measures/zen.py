@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from eznas.capture.preserve import device_of
 from eznas.measures import UndefinedError, measure
 from eznas.measures.substitute import Substitution, run_substituted
+from eznas.measures.watch import LAYERS
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def gaussian_parameters(network: nn.Module, seed: int) -> dict[str, Tensor]:
     """
     found = {name: parameter.detach().double() for name, parameter in network.named_parameters()}
     for path, module in network.named_modules():
-        layer = isinstance(module, nn.Linear | nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
+        layer = isinstance(module, LAYERS)
         if not layer and not isinstance(module, _NORMS):
             continue
         for name, parameter in module.named_parameters(recurse=False):

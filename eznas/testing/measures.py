@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from eznas.measures import MEASURES
 from eznas.measures.together import score_measures
 from eznas.minibatch import Minibatch
 from eznas.scores import Score, Status
@@ -16,13 +17,25 @@ from eznas.seeds import torch_generator
 if TYPE_CHECKING:
     from eznas.measures import Measure
 
-__all__ = ["check_measure", "network_state", "sample_minibatch"]
+__all__ = ["check_measure", "network_state", "sample_minibatch", "value_of"]
 
 
 def sample_minibatch(samples: int = 6, pixels: int = 12, classes: int = 10) -> Minibatch:
     """Return random images, each class once before any occurs twice."""
     images = torch.randn((samples, 3, pixels, pixels), generator=torch_generator(0, "testing", "images"))
     return Minibatch(images, torch.arange(samples) % classes, classes, "testing")
+
+
+def value_of(name: str, network: nn.Module, minibatch: Minibatch) -> float:
+    """Return what a registered measure gives.
+
+    Raises:
+        AssertionError: It has no value.
+    """
+    score = score_measures([MEASURES[name]], network, minibatch)[name]
+    if not score.ok:
+        raise AssertionError(f"{name} must have a value: {score.detail}")
+    return score.value
 
 
 def network_state(network: nn.Module) -> list[Any]:

@@ -85,6 +85,13 @@ def test_options_reach_the_run(evolved: Evolved) -> None:
     assert not resume
 
 
+def test_a_flag_reaches_the_run_and_is_off_without(evolved: Evolved, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("seed_measures = true\n", encoding="utf-8")
+    for args in ((), ("--seed-measures",), ("--config", "c.toml")):
+        assert invoke(*args).exit_code == 0
+    assert [config.seed_measures for config, _ in evolved.calls] == [False, True, True]
+
+
 def test_the_manifest_has_the_command_line(evolved: Evolved, tmp_path: Path) -> None:
     invoke("--out", "here", "--seed", "7")
     manifest = RunDirectory(tmp_path / "here").manifest()

@@ -8,6 +8,7 @@ from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
 from eznas.gp import Silent, run, run_evolution
 from eznas.gp.results import EXPORTED
+from eznas.measures.published import measure_programs
 from eznas.run import RunDirectory
 from eznas.spaces import SPACES
 
@@ -167,6 +168,20 @@ def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
     assert checkpoint is not None
     assert checkpoint["library"][0] == "effective_rank(weight_grad.data)"
     assert seed in checkpoint["population"] or seed in [text for text, *_ in checkpoint["hall"]]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_measures_take_part(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "run", config(table, generations=1, seed_measures=True))
+    checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
+    assert checkpoint is not None
+    assert {"frobenius_norm(weight)", "dot(weight, weight_grad.loss)"} <= set(checkpoint["tried"])
+
+
+def test_measures_that_are_programs_are_turned_to_more_being_better() -> None:
+    programs = measure_programs()
+    assert "sum(frobenius_norm(weight))" in programs
+    assert "neg(sum(dot(weight, weight_grad.loss)))" in programs
 
 
 @pytest.mark.usefixtures("small_networks")

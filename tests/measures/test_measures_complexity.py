@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -53,9 +55,7 @@ def test_positions_beside_the_images_count_once(order: str, images: int) -> None
 def test_measures_of_images_take_folded_positions_for_space() -> None:
     images = torch.randn((3, 1, 4, 4), generator=torch.Generator().manual_seed(0))
     minibatch = Minibatch(images, torch.tensor([0, 1, 2]), 10, "test")
-    plain, folded, strange = (
-        construct(lambda order=order: Windowed(order)) for order in ("", "folded", "tokens first")
-    )
+    plain, folded, strange = (construct(partial(Windowed, order)) for order in ("", "folded", "tokens first"))
     names = ["fisher", "meco", "near"]
     expected, found = measure(plain, minibatch, names), measure(folded, minibatch, names)
     for name in names:

@@ -1,4 +1,4 @@
-"""Networks that compute NaN or an infinity, which counts and signs must not hide."""
+"""Networks that compute NaN or an infinity, or hide layers, which sums, counts and signs must not hide."""
 
 from __future__ import annotations
 
@@ -62,6 +62,30 @@ def test_gradients_of_nan_have_no_score(name: str) -> None:
     score = measure(Root(), batch, [name])[name]
     assert score.status is Status.NON_FINITE
     assert score.detail == "the gradients of the loss must be finite; the network computes NaN or an infinity"
+
+
+def test_layers_inside_of_torchs_attention_are_missed_aloud() -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2)[:, :, :8]
+            out: Tensor = self.head(self.attention(tokens, tokens, tokens)[0].mean(1))
+            return out
+
+    network = Attending()
+    scores = measure(network, BATCH, ["fisher", "flops", "near", "meco", "l2_norm", "grad_norm", "grasp"])
+    for name in ("fisher", "flops", "near", "meco"):
+        assert scores[name].status is Status.NON_FINITE
+        assert "that of attention.in_proj_weight stays inside nn.MultiheadAttention" in scores[name].detail
+    weights = [network.attention.in_proj_weight, network.attention.out_proj.weight, network.head.weight]
+    assert scores["l2_norm"].value == pytest.approx(sum(float(weight.detach().norm()) for weight in weights))
+    loss = nn.functional.cross_entropy(network(BATCH.images), BATCH.labels)
+    gradients = torch.autograd.grad(loss, weights)
+    assert scores["grad_norm"].value == pytest.approx(sum(float(one.norm()) for one in gradients), rel=1e-4)
+    assert scores["grasp"].ok
 
 
 def test_a_network_that_asserts_costs_its_scores_only() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -51,3 +52,38 @@ def test_tables_say_their_data_set(tmp_path: Path) -> None:
     }
     assert facts == {"cifar10", "imagenet16-120"}
     assert facts <= set(BENCHMARKS["nasbench201"].datasets)
+
+
+def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -> None:
+    cells, operations = ["000000", "111111", "222222", "333333"], ["none", "skip_connect", "conv", "pool"]
+    names = [f"|{one}~0|+|{one}~0|{one}~1|+|{one}~0|{one}~1|{one}~2|" for one in operations]
+    tables = {
+        "nasbench201": {"ops": operations, "cell": cells, "cifar10": {"valid200": [10.0, 20.0, 30.0, 40.0]}},
+        "published_scores_nb201_cifar10": {"net_str": names, "snip": [1.0, 2.0, 3.0, 4.0]},
+        "naswot_cifar10": {"snip": {"score": [9.0, None, 1.0, 0.0]}},
+    }
+    for name, columns in tables.items():
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(columns).encode()))
+    for file, scores in (("few", [4, 3]), ("ours", [4, 3, 2, 1]), ("again", [4, 3, 1, "nan"])):
+        rows = ["architecture,snip", *(f"{name},{one}" for name, one in zip(names, scores, strict=False))]
+        (tmp_path / f"{file}.csv").write_text("\n".join(rows), encoding="utf-8")
+    folder = str(tmp_path)
+    files = [f"{folder}/few.csv", f"{folder}/ours.csv", "--again", f"{folder}/again.csv", "--results", folder, "--least", "4"]
+    subprocess.run(
+        [sys.executable, "experiments/published_scores.py", "table", folder, *files],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    with (tmp_path / "published_scores.csv").open(newline="", encoding="utf-8") as text:
+        [row] = csv.DictReader(text)
+    assert row == {
+        "measure": "snip",
+        "networks": "4",
+        "rho": "-1.000",
+        "rho_128": "1.000",
+        "tau": "-1.000",
+        "tau_published": "1.000",
+        "rho_again": "1.000",
+        "networks_again": "3",
+    }
