@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, SymmetricalLogLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator
 from scipy.stats import rankdata
 
 from eznas.report.scores import floor_of
@@ -133,9 +133,7 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
         panel.xaxis.set_major_locator(LogLocator(numticks=_TICKS))
     elif scale == "symlog":
         panel.set_xscale("symlog", linthresh=linear)
-        locator = SymmetricalLogLocator(base=10, linthresh=linear)
-        locator.set_params(numticks=_TICKS)
-        panel.xaxis.set_major_locator(locator)
+        panel.xaxis.set_major_locator(FixedLocator(_ticks(scores, linear)))
     else:
         panel.xaxis.set_major_locator(MaxNLocator(_TICKS - 1))
         panel.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
@@ -146,6 +144,17 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
     if not inside.all():
         text = f"{(~inside).sum()} below {floor:.0f} %"
         panel.text(0.98, 0.08, text, transform=panel.transAxes, ha="right", fontsize=7, color=GREY)
+
+
+def _ticks(scores: Values, linear: float) -> list[float]:
+    """Return zero and powers of ten on both sides, as many as fit; matplotlib's own lie upon each other near zero."""
+    first = int(np.ceil(np.log10(linear)))
+    sides = (-scores[scores < 0], scores[scores > 0])
+    tops = [int(np.floor(np.log10(side.max()))) if side.size else first for side in sides]
+    step = max(1, -(-sum(max(top - first, 0) for top in tops) // _TICKS))
+    start = first if step == 1 else first + step
+    below, above = ([10.0**power for power in range(start, top + 1, step)] for top in tops)
+    return [*(-tick for tick in reversed(below)), 0.0, *above]
 
 
 def _title(column: Column) -> str:
