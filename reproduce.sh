@@ -1,36 +1,45 @@
 #!/usr/bin/env bash
-# One command for each table and figure. Usage: bash reproduce.sh NAME [TABLE_FOLDER] [IMAGES]
+# One command for each table and figure. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
 #   evolved    three runs of the experiment, 13 to 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
 #   eznas_a    EZNAS-A in its three readings on 1,000 architectures, and the baselines
-# TABLE_FOLDER holds nasbench201_cifar10.csv (experiments/tables.py writes it); without it the embedded accuracies of
-# the package analog-nasbench are used, and the report says so. IMAGES is a CIFAR-10 folder or .npz; digits without it.
+#   ROW        a row of EZNAS's table, or of its kind, beside what is published: experiments/rows/ROW.toml
+#   rows       all rows, some minutes each
+# FOLDER holds tables, such as nasbench201_cifar10.csv, from official files (python -m eznas.benchmarks convert) or
+# column files (experiments/tables.py). Without it, evolved and eznas_a use the embedded accuracies of the package
+# analog-nasbench, and rows what EZNAS_DATA and the configuration name, the embedded accuracies, or are skipped: they
+# say so. IMAGES is a CIFAR folder or an .npz; without it rows look into FOLDER for their own, then take digits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 python=${PYTHON:-python}
-name=${1:-} folder=${2:-} images=${3:-digits}
-
-if [[ $name != evolved && $name != eznas_a ]]; then
-    sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
-    exit 2
-fi
+name=${1:-} folder=${2:-} images=${3:-}
 
 table=()
 if [[ -n $folder ]]; then
-    table=(--table "$folder/nasbench201_cifar10.csv" --target valid200)
-else
-    echo "no table folder given: using the embedded CIFAR-10 test accuracies (one retraining of each architecture)" >&2
+    table=(--table "$folder/nasbench201_cifar10.csv" --target validation_200)
+elif [[ $name == evolved || $name == eznas_a ]]; then
+    echo "no folder given: using the embedded CIFAR-10 test accuracies (one retraining of each architecture)" >&2
 fi
 
 case $name in
 evolved)
     for seed in 0 1 2; do
         "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
-            --images "$images" ${table[@]+"${table[@]}"} --out "runs/reproduce/seed$seed"
+            --images "${images:-digits}" ${table[@]+"${table[@]}"} --out "runs/reproduce/seed$seed"
     done
     ;;
 eznas_a)
-    "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "$images" \
+    "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "${images:-digits}" \
         ${table[@]+"${table[@]}"} \
         --proxy eznas_a_released --proxy eznas_a --proxy eznas_a_paper --proxy eznas_a_weight_grad --proxy params --proxy flops --proxy naswot
+    ;;
+*)
+    row=$name
+    [[ $name == rows ]] && row=--all
+    if [[ $row != --all && ! ($name =~ ^[a-z0-9_-]+$ && -f experiments/rows/$name.toml) ]]; then
+        sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        echo "rows: $(cd experiments/rows && echo *.toml | sed 's/\.toml//g')" >&2
+        exit 2
+    fi
+    "$python" experiments/rows.py "$row" ${folder:+--data "$folder"} ${images:+--images "$images"}
     ;;
 esac

@@ -1,26 +1,46 @@
-"""Write CSV tables from the column files of NAS-Bench-201 that lie beside a checkout, where they do.
+"""Write CSV tables from the column files of benchmarks that lie beside a checkout, where they do.
 
-    python experiments/tables.py ../shared/data/nasbench201.json.gz tables/
+    python experiments/tables.py TABLES ../shared/data/nasbench201.json.gz ../shared/data/nats_sss.json.gz ...
 
-The column file is gzipped JSON: an object of parallel lists, with cells as six digits for the edges 0>1, 0>2, 0>3, 1>2,
-1>3, 2>3. One CSV a data set is written, with the validation and test accuracy after 200 epochs and after 12, the
-seconds of 12 epochs, the benchmark's own parameter count, and latencies where there are any; choose the accuracy with
-``--target``.
+A column file is gzipped JSON: an object of parallel lists. One table a data set is written, named as commands look for
+it (``nasbench201_cifar10.csv``), its columns as the converters of official files name them (``validation_200``), so
+that a table of either kind serves. Put the folder in EZNAS_DATA, or in the configuration.
+
+- ``nasbench201``: cells as six digits for the edges 0>1, 0>2, 0>3, 1>2, 1>3, 2>3. The accuracy is ``validation_200``.
+- ``nats_sss``: channels as five digits, an eighth of each.
+- ``nasbench101``: the upper triangle of each cell's adjacency, and a digit for each inner vertex.
+- ``transnas101``: the two classification tasks.
+- ``nasbench_macro``: three test accuracies each.
+- ``darts_random``: cells as pairs of operation and input; written as ``darts_random_cifar10.csv``, which belongs to no
+  benchmark: give it with ``--search_space nasbench301 --table``.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
+import statistics
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Table = tuple[str, dict[str, object], list[str], dict[str, list[Any]]]
+    """A file's stem, what stands above its header, its architectures, and its columns, the accuracy first."""
 
 _EDGES = {"0>1": 0, "0>2": 1, "0>3": 2, "1>2": 3, "1>3": 4, "2>3": 5}
-_COLUMNS = ("valid200", "test200", "valid12", "test12", "valid12_seconds", "params", "mflops")
+_NAMES = {"valid": "validation", "test": "test"}
 
 
-def official(cell: str, operations: list[str]) -> str:
+def _facts(dataset: str, split: str, epochs: int, training_seeds: str) -> dict[str, object]:
+    return {"dataset": dataset, "split": split, "epochs": epochs, "training_seeds": training_seeds}
+
+
+def nasbench201_string(cell: str, operations: list[str]) -> str:
     """Turn six digits into the benchmark's string."""
     nodes = (("0>1",), ("0>2", "1>2"), ("0>3", "1>3", "2>3"))
     return "+".join(
@@ -28,33 +48,110 @@ def official(cell: str, operations: list[str]) -> str:
     )
 
 
-def main(source: Path, folder: Path) -> None:
-    """Write ``nasbench201_DATASET.csv`` for each data set of the column file."""
-    with gzip.open(source, "rt", encoding="utf-8") as file:
-        columns = json.load(file)
-    folder.mkdir(parents=True, exist_ok=True)
-    architectures = [official(cell, columns["ops"]) for cell in columns["cell"]]
+def _nasbench201(read: dict[str, Any]) -> Iterator[Table]:
+    architectures = [nasbench201_string(cell, read["ops"]) for cell in read["cell"]]
     for dataset in ("cifar10", "cifar100", "ImageNet16-120"):
-        if dataset not in columns:
+        if dataset not in read:
             continue
-        path = folder / f"nasbench201_{dataset}.csv"
-        figures = {**columns[dataset], **columns.get(f"hw_{dataset}", {})}
-        kept = [name for name in figures if name in _COLUMNS or name.endswith("_latency")]
-        with path.open("w", newline="", encoding="utf-8") as out:
-            out.write(f"# dataset: {dataset.lower()}\n")
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(["architecture", "accuracy", *kept])
-            rows = zip(
-                architectures,
-                columns[dataset]["valid200"],
-                *(figures[name] for name in kept),
-                strict=True,
-            )
-            writer.writerows(rows)
-        sys.stdout.write(f"{path}: {len(architectures)} architectures; accuracy = valid200\n")
+        figures = {**read[dataset], **read.get(f"hw_{dataset}", {})}
+        columns = {"validation_200": figures["valid200"]}
+        for name, values in figures.items():
+            split = next((one for one in _NAMES if name.startswith(one)), None)
+            if split:
+                epochs, _, rest = name.removeprefix(split).partition("_")
+                columns["_".join(filter(None, (_NAMES[split], epochs, rest)))] = values
+            elif name in ("params", "mflops") or name.endswith("_latency"):
+                columns[name] = values
+        facts = _facts(dataset.lower(), "validation", 200, "as NASLib queries it")
+        yield f"nasbench201_{dataset.lower()}", facts, architectures, columns
+
+
+def _nats_sss(read: dict[str, Any]) -> Iterator[Table]:
+    architectures = [":".join(str(8 * int(digit)) for digit in one) for one in read["channels"]]
+    for dataset in ("cifar10", "cifar100"):
+        columns = {"test_90": read[dataset]["accuracy"], "params": read[dataset]["params"]}
+        yield f"nats_sss_{dataset}", _facts(dataset, "test", 90, "not stated"), architectures, columns
+
+
+def _nasbench101(read: dict[str, Any]) -> Iterator[Table]:
+    cells = zip(read["adj"], read["op"], strict=True)
+    architectures = [nasbench101_string(edges, [read["ops"][int(digit)] for digit in named]) for edges, named in cells]
+    columns = {f"validation_{one}": [round(100 * value, 4) for value in read[f"val{one}"]] for one in (108, 36, 12, 4)}
+    columns |= {"train_seconds_108": read["train_seconds"], "params": read["params"]}
+    yield "nasbench101_cifar10", _facts("cifar10", "validation", 108, "not stated"), architectures, columns
+
+
+def nasbench101_string(triangle: str, operations: list[str]) -> str:
+    """Turn an upper triangle, row by row, and the operations of inner vertices into the form of the space."""
+    size, digits = len(operations) + 2, iter(triangle)
+    rows = [["0"] * size for _ in range(size)]
+    for i, j in itertools.combinations(range(size), 2):
+        rows[i][j] = next(digits)
+    return f"{'/'.join(map(''.join, rows))} {','.join(['input', *operations, 'output'])}"
+
+
+def _transnas101(read: dict[str, Any]) -> Iterator[Table]:
+    for kind in ("micro", "macro"):
+        for task in ("class_scene", "class_object"):
+            columns = {"validation_25": read[kind][task]["val_accuracy"]}
+            facts = _facts(task, "validation", 25, "as NASLib queries it")
+            yield f"transnas_{kind}_{task}", facts, read[kind]["arch"], columns
+
+
+def _nasbench_macro(read: dict[str, Any]) -> Iterator[Table]:
+    columns = {"test_50": [statistics.fmean(values) for values in read["acc"]]}
+    columns |= {"params": read["params"], "flops": read["flops"]}
+    facts = _facts("cifar10", "test", 50, "mean of three trainings, each the best of its epochs")
+    yield "nasbench_macro_cifar10", facts, read["arch"], columns
+
+
+def _darts_random(read: dict[str, Any]) -> Iterator[Table]:
+    facts = _facts("cifar10", "validation", 200, "one training each")
+    architectures = [darts_string(cells, read["ops"]) for cells in read["genotype"]]
+    yield "darts_random_cifar10", facts, architectures, {"validation_200": read["valid"]}
+
+
+def darts_string(cells: list[list[list[int]]], operations: list[str]) -> str:
+    """Turn pairs of operation and input, of the normal and the reduction cell, into a genotype."""
+    genotype: dict[str, object] = {}
+    for name, cell in zip(("normal", "reduce"), cells, strict=True):
+        genotype[name] = [[operations[operation], source] for operation, source in cell]
+        genotype[f"{name}_concat"] = [2, 3, 4, 5]
+    return json.dumps(genotype)
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Iterator[Table]]] = {
+    "cell": _nasbench201,
+    "channels": _nats_sss,
+    "adj": _nasbench101,
+    "micro": _transnas101,
+    "acc": _nasbench_macro,
+    "genotype": _darts_random,
+}
+"""For each kind of file, a name that it alone has."""
+
+
+def main(folder: Path, sources: list[Path]) -> None:
+    """Write the tables of column files into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        with gzip.open(source, "rt", encoding="utf-8") as file:
+            read = json.load(file)
+        reader = next((one for name, one in _READERS.items() if name in read), None)
+        if reader is None:
+            sys.exit(f"{source} must be one of the column files that this file's head lists")
+        for stem, facts, architectures, columns in reader(read):
+            path = folder / f"{stem}.csv"
+            with path.open("w", newline="", encoding="utf-8") as out:
+                out.writelines(f"# {name}: {value}\n" for name, value in facts.items())
+                writer = csv.writer(out, lineterminator="\n")
+                accuracy = next(iter(columns))
+                writer.writerow(["architecture", "accuracy", *columns])
+                writer.writerows(zip(architectures, columns[accuracy], *columns.values(), strict=True))
+            sys.stdout.write(f"{path}: {len(architectures)} architectures; accuracy = {accuracy}\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or not Path(sys.argv[1]).is_file():  # noqa: PLR2004 - two arguments
-        sys.exit(f"usage: {sys.argv[0]} COLUMNS.json.gz FOLDER; the file must exist")
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) < 3 or not all(Path(source).is_file() for source in sys.argv[2:]):  # noqa: PLR2004
+        sys.exit(f"usage: {sys.argv[0]} FOLDER COLUMNS.json.gz ...; the files must exist")
+    main(Path(sys.argv[1]), list(map(Path, sys.argv[2:])))

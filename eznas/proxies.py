@@ -6,9 +6,19 @@ import ast
 from pathlib import Path
 
 from eznas.errors import InputError
+from eznas.measures.combine import Combination
 from eznas.scoring import Proxy
 
-__all__ = ["read_exported", "read_noise_seed", "resolve_proxy"]
+__all__ = ["read_exported", "read_noise_seed", "resolve", "resolve_proxy"]
+
+
+def resolve(text: str) -> Proxy | Combination:
+    """Read a proxy, or a combination such as ``vote(synflow, jacob_cov, snip)``, by its name or written out.
+
+    Raises:
+        InputError: It is none.
+    """
+    return Combination.parse(text) or resolve_proxy(text)
 
 
 def resolve_proxy(text: str) -> Proxy:

@@ -9,6 +9,7 @@ import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch: every test process keeps to one core
 os.environ.pop("EZNAS_DATA", None)  # tables of whoever runs the tests
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no_configuration")
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,8 @@ _DATA = click.option(
     "--data",
     metavar="DIR",
     type=Path,
-    help="Folder to look for tables in, named NAME_DATASET.csv, before that of EZNAS_DATA.",
+    help="Folder to look for tables in, named NAME_DATASET.csv, before that of EZNAS_DATA and that of the "
+    'configuration, data = "DIR" in ~/.config/eznas/config.toml.',
 )
 
 
@@ -52,9 +53,10 @@ _DATA = click.option(
 def _list(data: Path | None) -> None:
     """List the benchmarks, and which are here."""
     from eznas.benchmarks import BENCHMARKS
+    from eznas.benchmarks.places import looked_in
 
     print_table(
-        "benchmarks",
+        f"benchmarks; tables are looked for in: {looked_in(data)}",
         ["name", "space", "data sets", "architectures", "here", "converter"],
         [
             [
@@ -77,10 +79,9 @@ def _list(data: Path | None) -> None:
 def _info(name: str, data: Path | None, *, left_out: bool) -> None:
     """Say what is known of a benchmark."""
     from eznas.benchmarks import BENCHMARKS
-    from eznas.benchmarks.places import VARIABLE, places
+    from eznas.benchmarks.places import looked_in
 
     info = BENCHMARKS[name]
-    folders = ", ".join(map(str, places(data)))
     facts = {
         "space": info.space,
         "data sets": ", ".join(info.datasets),
@@ -96,7 +97,7 @@ def _info(name: str, data: Path | None, *, left_out: bool) -> None:
         "files": "; ".join(" ".join(filter(None, (one.name, one.size, one.digest))) for one in info.files) or "-",
         "embedded": f'{", ".join(info.embedded)} (pip install "eznas[{info.extra}]")' if info.embedded else "-",
         "here": _here(info, data) or "-",
-        "looked for in": folders or f"nowhere: neither --data nor {VARIABLE} is given",
+        "looked for in": looked_in(data),
     }
     width = max(map(len, facts))
     for fact, value in facts.items():

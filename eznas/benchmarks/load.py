@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.catalog import BENCHMARKS
 from eznas.benchmarks.csv import read_table
-from eznas.benchmarks.places import VARIABLE, find_table
+from eznas.benchmarks.places import find_table, looked_in
 from eznas.errors import InputError, unknown
 from eznas.spaces import SPACES
 
@@ -29,8 +29,8 @@ def load_table(
     Args:
         benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
         dataset: One of the benchmark's data sets; any name for a custom space.
-        table: A table as ``eznas.benchmarks.csv`` describes it; None for the one in the folder that
-            ``EZNAS_DATA`` names, as ``BENCHMARK_DATASET.csv``, or else the embedded one.
+        table: A table as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in one of
+            ``eznas.benchmarks.places``, or else the embedded one.
         target: The column that is the accuracy, where it is not the usual one.
 
     Raises:
@@ -50,7 +50,7 @@ def load_table(
         embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
         raise InputError(
             f"the accuracies of {benchmark} on {dataset} must be given with --table FILE (a CSV with the "
-            f"columns architecture and accuracy) or as {benchmark}_{dataset}.csv in the folder {VARIABLE}; "
-            f"only those of {embedded} are embedded; see python -m eznas.benchmarks info {benchmark}"
+            f"columns architecture and accuracy) or as {benchmark}_{dataset}.csv in a folder that is looked in "
+            f"({looked_in()}); only those of {embedded} are embedded; see python -m eznas.benchmarks info {benchmark}"
         )
     return info.embedded[dataset](target)

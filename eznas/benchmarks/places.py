@@ -1,26 +1,89 @@
-"""Where tables of benchmarks are looked for: a folder that is given, then the one that EZNAS_DATA names."""
+"""Where tables of benchmarks are looked for: a folder that is given, EZNAS_DATA's, and the configuration's.
+
+The configuration is ``eznas/config.toml`` in the folder ``XDG_CONFIG_HOME``, or in ``~/.config`` where it is not set::
+
+    data = "~/benchmarks"
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["VARIABLE", "find_table", "places"]
+from eznas.config import read_toml
+from eznas.errors import InputError, unknown
+
+__all__ = ["VARIABLE", "Place", "config_path", "find_table", "looked_in", "places"]
 
 VARIABLE = "EZNAS_DATA"
+_KEY = "data"
 
 
-def places(folder: Path | None = None) -> list[Path]:
-    """Return the folders in which tables are looked for, in that order."""
-    named = os.environ.get(VARIABLE)
-    return [one for one in (folder, Path(named) if named else None) if one is not None]
+class Place(NamedTuple):
+    """A folder, and what names it."""
+
+    folder: Path
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.folder} ({self.named}{'' if self.folder.is_dir() else ', not there'})"
+
+
+def config_path() -> Path:
+    """Return where the user's configuration is, or would be."""
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "eznas" / "config.toml"
+
+
+def places(folder: Path | None = None) -> list[Place]:
+    """Return the folders in which tables are looked for, in that order.
+
+    Args:
+        folder: One that comes first.
+
+    Raises:
+        InputError: The configuration is not what it should be.
+    """
+    named, configured = os.environ.get(VARIABLE), _configured()
+    return [
+        Place(Path(one), name)
+        for one, name in ((folder, "--data"), (named, VARIABLE), (configured, f"{_KEY} in {config_path()}"))
+        if one
+    ]
 
 
 def find_table(benchmark: str, dataset: str, folder: Path | None = None) -> Path | None:
     """Return the first ``BENCHMARK_DATASET.csv`` or ``.csv.gz`` in ``places``; None where there is none."""
     for place in places(folder):
         for ending in (".csv", ".csv.gz"):
-            path = place / f"{benchmark}_{dataset}{ending}"
+            path = place.folder / f"{benchmark}_{dataset}{ending}"
             if path.is_file():
                 return path
     return None
+
+
+def looked_in(folder: Path | None = None) -> str:
+    """Say where tables are looked for, or how to name a place."""
+    found = "; ".join(map(str, places(folder)))
+    return found or f"nowhere: neither {VARIABLE} nor {_KEY} in {config_path()} is given"
+
+
+def _configured() -> Path | None:
+    """Return the folder that the configuration names."""
+    path = config_path()
+    if not path.is_file():
+        return None
+    read = read_toml(path)
+    for key in read:
+        if key != _KEY:
+            raise InputError(f"{path}: {unknown('key', key, (_KEY,))}")
+    value = read.get(_KEY)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{path}: {_KEY} must be the path of a folder, got {value!r}")
+    folder = Path(value).expanduser()
+    if not folder.is_absolute():
+        raise InputError(f"{path}: {_KEY} must be a whole path, or begin with ~, got {value!r}")
+    return folder

@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,16 +46,24 @@ def _log_ranks(values: Values) -> Values:
 
 def _votes(values: Values, weights: Values) -> Values:
     """Return for each network the share of the others that a weighted majority ranks below it, ties half."""
-    ballots = np.sign(values[:, :, None] - values[:, None, :])  # m x n x n
-    won = np.sign(np.tensordot(weights, ballots, 1))
-    return np.asarray((won.sum(1) / max(values.shape[1] - 1, 1) + 1) / 2, dtype=np.float64)
+    won = []
+    for start in range(0, values.shape[1], _CHUNK):
+        ballots = np.sign(values[:, start : start + _CHUNK, None] - values[:, None, :])  # m x chunk x n
+        won.append(np.sign(np.tensordot(weights, ballots, 1)).sum(1))
+    return np.asarray((np.concatenate(won) / max(values.shape[1] - 1, 1) + 1) / 2, dtype=np.float64)
 
+
+_CHUNK = 256
+"""Networks whose votes against all others are counted at once."""
 
 _TERMS: dict[str, Callable[[Values], Values]] = {"rank": _ranks, "log_rank": _log_ranks}
 
 METHODS = ("vote", "rank", "log_rank", "min_max")
 """``vote``: share of the other networks that a weighted majority of the measures ranks below; ``rank``: weighted sum of
 ranks; ``log_rank``: weighted sum of log(rank / n); ``min_max``: weighted sum of values scaled to 0 and 1."""
+
+_WRITTEN = re.compile(rf"({'|'.join(METHODS)})\((.*)\)", re.DOTALL)
+_TERM = re.compile(r"(-?)\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*)?\s*(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Combination:
     Args:
         name: What reports call it.
         method: One of ``METHODS``.
-        measures: Names of measures.
+        measures: Names of measures, or programs.
         directions: For each, 1 where more is better and -1 where less is.
         weights: For each, not negative; None for 1 each.
         ranges: For ``min_max``, for each the values, times its direction, that become 0 and 1; None for the least and
@@ -90,6 +99,41 @@ class Combination:
                 raise InputError(f"there must be one entry for each of {len(self.measures)} measures, got {len(given)}")
         if self.weights is not None and not (min(self.weights) >= 0 < max(self.weights)):
             raise InputError(f"the weights must not be negative and not all be 0, got {self.weights}")
+
+    @classmethod
+    def parse(cls, text: str) -> Combination | None:
+        """Read a published combination's name, or one that is written out; None where the text is neither.
+
+        Written out it reads ``METHOD(TERM, ...)``, a term being a measure or program, with ``-`` before it where less
+        is better and ``WEIGHT*`` where the weight is not 1: ``min_max(0.6*naswot, 0.4*synflow)``.
+
+        Raises:
+            InputError: It is a method with something else in its brackets.
+        """
+        if text in COMBINATIONS:
+            return COMBINATIONS[text]
+        written = _WRITTEN.fullmatch(text.strip())
+        if written is None:
+            return None
+        terms = [_TERM.fullmatch(term) for term in _terms_of(written[2])]
+        if not all(terms):
+            raise InputError(f"a combination must read like vote(synflow, jacob_cov, snip), got {text!r}")
+        found = [(term[1], term[2], term[3]) for term in terms if term]
+        return cls(
+            text,
+            written[1],
+            tuple(measure for *_, measure in found),
+            tuple(-1 if sign else 1 for sign, *_ in found),
+            tuple(float(weight or 1) for _, weight, _ in found),
+        )
+
+    def __str__(self) -> str:
+        weights = self.weights or (1.0,) * len(self.measures)
+        terms = (
+            f"{'-' if direction < 0 else ''}{'' if weight == 1 else f'{weight:g}*'}{measure}"
+            for measure, direction, weight in zip(self.measures, self.directions, weights, strict=True)
+        )
+        return f"{self.method}({', '.join(terms)})"
 
     def scores(self, values: Values) -> Values:
         """Score networks among each other.
@@ -162,6 +206,18 @@ class Combination:
         low, high = np.array(self.ranges).T if self.ranges else (values.min(1), values.max(1))
         span = np.where(high > low, high - low, 1.0)  # a constant measure adds 0, or its distance from a given range
         return np.asarray((values - low[:, None]) / span[:, None], dtype=np.float64)
+
+
+def _terms_of(text: str) -> list[str]:
+    """Split at the commas that stand in no brackets."""
+    terms, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            terms.append("")
+        else:
+            terms[-1] += letter
+    return [term.strip() for term in terms]
 
 
 COMBINATIONS: Registry[Combination] = Registry("combination", lambda combination: combination.name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["scores_figure"]
+__all__ = ["floor_of", "scores_figure"]
 
 _ACROSS = 3
 _SIDE = 2.35
@@ -54,7 +54,7 @@ def _draw(panel: Axes, name: str, scores: NDArray[np.float64], accuracies: NDArr
     plain(panel)
     finite = np.isfinite(scores)
     ranks, shown = rankdata(scores[finite]), accuracies[finite]
-    floor = _floor(accuracies)
+    floor = floor_of(accuracies)
     inside = shown >= floor
     panel.scatter(ranks[inside], shown[inside], s=9, color=colour, alpha=0.75, linewidths=0)
     panel.scatter(ranks[~inside], np.full((~inside).sum(), floor), s=14, marker="v", color=GREY, linewidths=0)
@@ -68,7 +68,7 @@ def _draw(panel: Axes, name: str, scores: NDArray[np.float64], accuracies: NDArr
     panel.text(0.97, 0.09, "\n".join(remarks), transform=panel.transAxes, ha="right", fontsize=7, color=GREY)
 
 
-def _floor(accuracies: NDArray[np.float64]) -> float:
+def floor_of(accuracies: NDArray[np.float64]) -> float:
     """Return where the axis ends: a few untrainable networks must not flatten all others."""
     low, high = np.percentile(accuracies, [25, 75])
     least = accuracies[accuracies >= low - _FENCE * (high - low)].min()

@@ -8,6 +8,7 @@ from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networ
 from eznas.scoring.panel import Panel
 from eznas.scoring.parallel import over_networks, worker_count
 from eznas.scoring.rows import ScoreRows
+from eznas.scoring.verification import Verification, verify
 
 __all__ = [
     "Backend",
@@ -18,10 +19,12 @@ __all__ = [
     "Proxy",
     "ScoreMatrix",
     "ScoreRows",
+    "Verification",
     "cluster",
     "over_networks",
     "resolve_device",
     "score_network",
     "score_networks",
+    "verify",
     "worker_count",
 ]

@@ -114,7 +114,7 @@ def test_the_table_is_printed_though_a_file_cannot_be_written(
 def test_a_file_that_cannot_be_written_costs_no_scoring(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr("eznas.verify._verify", pytest.fail)
+    monkeypatch.setattr("eznas.scoring.verify", pytest.fail)
     result = invoke("--table", str(table), option, str(tmp_path))
     assert result.exit_code == 2
     assert f"{tmp_path} must be a file that can be written" in result.stderr
@@ -164,3 +164,21 @@ def test_what_cannot_be_used_is_exit_code_2(table: Path, args: tuple[str, ...], 
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert result.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_combinations_and_pictures(table: Path, tmp_path: Path) -> None:
+    combination = "log_rank(params, -l2_norm)"
+    args = ("--proxy", "params", "--proxy", combination, "--n_samples", "4", "--plots", str(tmp_path / "new" / "plots"))
+    found = records(table, tmp_path, *args, "--fidelity", "reduced_deep")
+    assert [record["combination"] for record in found] == ["", combination]
+    assert found[0]["condition"].startswith("reduced_deep, seed 1, ")
+    drawn = sorted(path.name for path in (tmp_path / "new" / "plots").iterdir())
+    assert drawn == ["log_rank_params_-l2_norm.png", "params.png"]
+
+
+def test_a_folder_that_cannot_be_made_costs_no_scoring(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eznas.scoring.verify", pytest.fail)
+    result = invoke("--table", str(table), "--plots", str(table / "plots"))
+    assert (result.exit_code, "must be a folder that can be made" in result.stderr) == (2, True)

@@ -125,3 +125,44 @@ def test_published_combinations_read_registered_measures() -> None:
 def test_scores_of_networks_are_combined() -> None:
     scores = [{"naswot": Score(float(one)), "synflow": Score(2.0 * one), "other": Score(0.0)} for one in range(3)]
     assert COMBINATIONS["naswot_synflow"].of(scores).tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "vote(synflow, jacob_cov,snip)",
+            Combination("", "vote", ("synflow", "jacob_cov", "snip"), (1, 1, 1), (1, 1, 1)),
+        ),
+        (
+            " min_max( 0.6*naswot,-.4 * synflow ) ",
+            Combination("", "min_max", ("naswot", "synflow"), (1, -1), (0.6, 0.4)),
+        ),
+        (
+            "rank(mul(sum(mean(weight)), sum(mean(weight))), -params)",
+            Combination("", "rank", ("mul(sum(mean(weight)), sum(mean(weight)))", "params"), (1, -1), (1, 1)),
+        ),
+    ],
+)
+def test_combinations_are_read_as_they_are_written(text: str, expected: Combination) -> None:
+    found = Combination.parse(text)
+    assert found == replace(expected, name=text)
+    assert found is not None
+    again = Combination.parse(str(found))
+    assert again == replace(found, name=str(found))
+
+
+def test_what_is_no_combination_is_left_to_others() -> None:
+    assert Combination.parse("synflow") is None
+    assert Combination.parse("sum(mean(abs(act.noise)))") is None
+    assert Combination.parse("az_nas") is COMBINATIONS["az_nas"]
+    assert str(COMBINATIONS["te_nas"]) == "rank(-ntk_condition, linear_regions)"
+    for text in ("vote()", "vote(synflow,,snip)", "rank(0*synflow)"):
+        with pytest.raises(InputError, match=r"must read like vote|weights must not"):
+            Combination.parse(text)
+
+
+def test_many_networks_vote_in_parts() -> None:
+    values = np.stack([np.arange(600.0), np.arange(600.0)])
+    two = Combination("two", "vote", ("snip", "synflow"), (1, 1))
+    assert two.scores(values) == pytest.approx(np.arange(600) / 599)

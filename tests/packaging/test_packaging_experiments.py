@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eznas.benchmarks import BENCHMARKS
+import pytest
+from click.testing import CliRunner
+
+from eznas.benchmarks import BENCHMARKS, load_table
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +39,7 @@ def test_runs_take_the_table_and_the_images() -> None:
     lines = commands("evolved", "tables", "pictures")
     assert len(lines) == 3
     for line in lines:
-        assert "--table tables/nasbench201_cifar10.csv --target valid200" in line
+        assert "--table tables/nasbench201_cifar10.csv --target validation_200" in line
         assert "--images pictures" in line
 
 
@@ -41,12 +49,102 @@ def test_without_a_table_the_embedded_one_is_used() -> None:
         assert "--images digits" in line
 
 
+@pytest.mark.parametrize("row", ["nats_sss_cifar10", "nasbench201_imagenet16-120"])
+def test_rows_are_one_command_each(row: str) -> None:
+    assert commands(row) == [f"experiments/rows.py {row}"]
+    assert commands(row, "tables", "pictures") == [f"experiments/rows.py {row} --data tables --images pictures"]
+    assert commands("rows", "tables") == ["experiments/rows.py --all --data tables"]
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "../experiments/nasbench201_cifar10", "."])
+def test_other_names_are_exit_code_2_and_what_there_is(name: str) -> None:
+    run = subprocess.run(["bash", "reproduce.sh", name], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    assert run.returncode == 2
+    assert "nds_darts" in run.stderr
+    assert "Usage: bash reproduce.sh NAME" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def rows() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("rows", ROOT / "experiments" / "rows.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["rows"] = module  # where dataclasses look for it
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_rows_name_what_exists(rows: ModuleType) -> None:
+    from eznas.proxies import resolve
+    from eznas.spaces import SPACES
+
+    for row in rows.read_rows().values():
+        info = BENCHMARKS[row.benchmark]
+        assert row.dataset in info.datasets
+        assert row.fidelity in SPACES[info.space].fidelities
+        for proxy in row.proxies:
+            resolve(proxy)
+        for one in (*row.published, *row.obtained):
+            assert one["proxy"] in row.proxies
+            assert "tau" in one or "rho" in one
+        for one in row.obtained:
+            assert one["tau_low"] <= one["tau"] <= one["tau_high"]
+            assert one["n"] + one["failed"] <= max(row.n_samples, 1000)
+            assert "/" not in one["images"]
+
+
+def test_the_readme_holds_the_table_of_rows(rows: ModuleType) -> None:
+    assert rows.markdown(rows.read_rows()) in (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_row_falls_back_and_says_so(rows: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROWS", tmp_path / "rows")
+    (tmp_path / "rows").mkdir()
+    text = """
+title = "Macro"
+benchmark = "nasbench_macro"
+dataset = "cifar10"
+proxies = ["params", "l2_norm"]
+target = "validation_3"
+pictures = "pictures.npz"
+fidelity = "reduced_narrow"
+n_samples = 4
+batch_size = 2
+published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
+"""
+    (tmp_path / "rows" / "macro.toml").write_text(text, encoding="utf-8")
+
+    def run(*args: str) -> str:
+        result = CliRunner(env={"COLUMNS": "300"}).invoke(rows.main, ["macro", "--workers", "1", *args])
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    skipped = run("--record")
+    assert "Macro: skipped: nasbench_macro_cifar10.csv is not here (looked in: nowhere: " in skipped
+    assert "nas-bench-macro_cifar10.json for python -m eznas.benchmarks convert nasbench_macro" in skipped
+    assert (tmp_path / "rows" / "macro.toml").read_text(encoding="utf-8") == text
+    lines = [f"{'0' * 7}{digit},{80 + digit}" for digit in range(3)] + ["11111111,90"]
+    (tmp_path / "nasbench_macro_cifar10.csv").write_text("\n".join(["architecture,accuracy", *lines]), encoding="utf-8")
+    args = ("--data", str(tmp_path), "--csv", str(tmp_path / "scores"), "--record")
+    found = run(*args)
+    assert "fell back to the table's own accuracy, since it has no column validation_3" in found
+    assert "fell back to digits, since --images is not given and pictures.npz is in no such folder" in found
+    assert (tmp_path / "scores" / "macro.csv").exists()
+    row = rows.read_rows()["macro"]
+    assert [one["proxy"] for one in row.obtained] == ["params", "l2_norm"]
+    assert (row.obtained[0]["n"], row.obtained[0]["failed"], row.obtained[0]["images"]) == (4, 0, "2 of digits")
+    assert "| macro | params | 0.5, - | a paper | 1.000 (1.000 to 1.000) | 1.000 | 4 |" in rows.markdown({"macro": row})
+    result = CliRunner().invoke(rows.main, ["marco"])
+    assert (result.exit_code, "did you mean 'macro'" in result.stderr) == (2, True)
+
+
 def test_tables_say_their_data_set(tmp_path: Path) -> None:
     source = tmp_path / "columns.json.gz"
     figures = {"valid200": [90.0], "test200": [91.0]}
     columns = {"ops": ["none", "skip_connect"], "cell": ["010101"], "cifar10": figures, "ImageNet16-120": figures}
     source.write_bytes(gzip.compress(json.dumps(columns).encode()))
-    subprocess.run([sys.executable, "experiments/tables.py", str(source), str(tmp_path)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "experiments/tables.py", str(tmp_path), str(source)], cwd=ROOT, check=True)
     facts = {
         path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# dataset: ") for path in tmp_path.glob("*.csv")
     }
@@ -68,7 +166,16 @@ def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -
         rows = ["architecture,snip", *(f"{name},{one}" for name, one in zip(names, scores, strict=False))]
         (tmp_path / f"{file}.csv").write_text("\n".join(rows), encoding="utf-8")
     folder = str(tmp_path)
-    files = [f"{folder}/few.csv", f"{folder}/ours.csv", "--again", f"{folder}/again.csv", "--results", folder, "--least", "4"]
+    files = [
+        f"{folder}/few.csv",
+        f"{folder}/ours.csv",
+        "--again",
+        f"{folder}/again.csv",
+        "--results",
+        folder,
+        "--least",
+        "4",
+    ]
     subprocess.run(
         [sys.executable, "experiments/published_scores.py", "table", folder, *files],
         cwd=ROOT,
@@ -87,3 +194,19 @@ def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -
         "rho_again": "1.000",
         "networks_again": "3",
     }
+
+
+@pytest.mark.slow
+def test_tables_are_read_by_their_benchmarks(shared_data: Path, tmp_path: Path) -> None:
+    names = ("nats_sss", "nasbench101", "transnas101", "nasbench_macro", "darts_random")
+    files = [str(shared_data / f"{name}.json.gz") for name in names]
+    subprocess.run([sys.executable, "experiments/tables.py", str(tmp_path), *files], cwd=ROOT, check=True)
+    counts = {"nats_sss": 32_768, "nasbench101": 15_000, "nasbench_macro": 3_280}
+    for name, count in counts.items():
+        table = load_table(name, "cifar10", tmp_path / f"{name}_cifar10.csv")
+        assert len(table) == count
+        assert table.target.epochs == {"nats_sss": 90, "nasbench101": 108, "nasbench_macro": 50}[name]
+    best = BENCHMARKS["nats_sss"].best["cifar100"]["test_90"]
+    assert load_table("nats_sss", "cifar100", tmp_path / "nats_sss_cifar100.csv").accuracies.max() == best
+    assert len(load_table("transnas_macro", "class_object", tmp_path / "transnas_macro_class_object.csv")) == 3_256
+    assert len(load_table("nasbench301", "cifar10", tmp_path / "darts_random_cifar10.csv")) == 500

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import eznas
+from eznas.measures.combine import Combination
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("*.cff"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".ci/*")])
@@ -102,4 +103,5 @@ def test_programs_in_documents_parse() -> None:
     programs = re.findall(r'(?<=")\w+\([\w.(), ]+\)(?=")|^\w+\([\w.(), ]+\)$', text, flags=re.MULTILINE)
     assert len(programs) >= 4
     for program in programs:
-        assert eznas.parse(program).text == program
+        if Combination.parse(program) is None:
+            assert eznas.parse(program).text == program

@@ -1,0 +1,192 @@
+"""How a proxy orders networks: score against accuracy, coloured by parameters, and rank against rank."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator
+from scipy.stats import rankdata
+
+from eznas.report.scores import floor_of
+from eznas.report.style import GREY, INK, figure, plain, png
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from eznas.scoring.verification import Column, Verification
+
+    Values = NDArray[np.float64]
+
+__all__ = ["pictures", "scale_of", "verification_figure"]
+
+_WIDTH, _HEIGHT = 7.2, 3.3
+_COLOURS = "viridis_r"
+_TAIL = 15.0
+"""Interquartile ranges from one end to the other from where on scores are drawn on a logarithmic axis."""
+_DECADES = 3.0
+_TICKS = 6
+_LONGEST = 60
+"""Characters of a file's name, and of a title."""
+
+
+def pictures(verified: Verification) -> Iterator[tuple[str, bytes]]:
+    """Yield a file's name and its PNG for each proxy and combination that has a value on two networks."""
+    params = _params(verified)
+    taken: set[str] = set()
+    for column in verified.columns:
+        if column.correlation.n < 2:  # noqa: PLR2004 - a pair
+            continue
+        stem = re.sub(r"[^\w.-]+", "_", column.proxy.name).strip("_")[:_LONGEST]
+        name = next(name for name in _numbered(stem) if name.lower() not in taken)
+        taken.add(name.lower())
+        yield name, png(verification_figure(verified, column, params))
+
+
+def verification_figure(verified: Verification, column: Column, params: Values) -> Figure:
+    """Plot one proxy's scores against accuracies, and the ranks of both.
+
+    Scores that spread over many magnitudes lie on a logarithmic axis, linear around zero where they have both signs.
+    Accuracies far below all others are drawn at the lower edge.
+
+    Args:
+        verified: What was scored.
+        column: The proxy's.
+        params: The ``n`` networks' numbers of parameters, which colour them.
+    """
+    scores, accuracies = column.values(), verified.accuracies
+    finite = np.isfinite(scores)
+    order = np.argsort(-params[finite], kind="stable")  # small networks, which are many, do not hide under large ones
+    scores, accuracies, params = (values[finite][order] for values in (scores, accuracies, params))
+    made = figure(_WIDTH, _HEIGHT)
+    left, right = made.subplots(1, 2)
+    spread = params.max() > 10 * max(params.min(), 1)
+    norm = (LogNorm if spread else Normalize)(params.min(), max(params.max(), params.min() + 1))
+    _values(left, scores, accuracies, params, norm)
+    points = right.scatter(
+        rankdata(scores), rankdata(accuracies), s=9, c=params, cmap=_COLOURS, norm=norm, alpha=0.85, linewidths=0
+    )
+    right.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+    right.set_xlabel("rank of the score", fontsize=9, color=INK)
+    right.set_ylabel("rank of the accuracy", fontsize=9, color=INK)
+    split = f"{verified.table.target}".partition(",")[0]
+    left.set_ylabel(f"{split} in percent", fontsize=9, color=INK)
+    for panel in (left, right):
+        plain(panel)
+    bar = made.colorbar(points, ax=right, pad=0.02, format=EngFormatter(sep=""))
+    bar.set_label("parameters", fontsize=9, color=INK)
+    bar.minorticks_off()
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=INK, length=2)
+    if spread:
+        ticks = np.geomspace(params.min(), params.max(), _TICKS)[1:-1]
+        bar.set_ticks([float(f"{tick:.1g}") for tick in ticks])
+    made.suptitle(_title(column), fontsize=10, color=INK)
+    return made
+
+
+def scale_of(scores: Values) -> tuple[str, float]:
+    """Return the axis that finite scores are readable on: ``linear``, ``log`` or ``symlog``, and where it is linear.
+
+    Logarithmic where positive scores lie over more than three decades, or over one with ends further apart than
+    ``_TAIL`` interquartile ranges; where they are that far apart and not all positive, logarithmic on both sides of
+    zero, and linear up to a low quantile of what is not zero.
+    """
+    size = np.abs(scores).max()
+    if size == 0:
+        return "linear", 0.0
+    low, high = np.percentile(scores / size, [25, 75])
+    wide = bool(np.ptp(scores / size) > _TAIL * (high - low))
+    if scores.min() > 0:
+        decades = np.log10(size) - np.log10(scores.min())
+        return ("log" if decades > (1 if wide else _DECADES) else "linear"), 0.0
+    return ("symlog", float(np.percentile(np.abs(scores[scores != 0]), 10))) if wide else ("linear", 0.0)
+
+
+def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, norm: Normalize) -> None:
+    floor = floor_of(accuracies)
+    inside = accuracies >= floor
+    for which, marker, size in ((inside, "o", 9), (~inside, "v", 14)):
+        shown = np.maximum(accuracies[which], floor)
+        panel.scatter(
+            scores[which],
+            shown,
+            s=size,
+            marker=marker,
+            c=params[which],
+            cmap=_COLOURS,
+            norm=norm,
+            alpha=0.85,
+            linewidths=0,
+        )
+    scale, linear = scale_of(scores)
+    if scale == "log":
+        panel.set_xscale("log", nonpositive="mask")
+        panel.xaxis.set_major_locator(LogLocator(numticks=_TICKS))
+    elif scale == "symlog":
+        panel.set_xscale("symlog", linthresh=linear)
+        panel.xaxis.set_major_locator(FixedLocator(_ticks(scores, linear)))
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(_TICKS - 1))
+        panel.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
+        panel.xaxis.get_offset_text().set_fontsize(8)
+    panel.minorticks_off()
+    name = {"log": "score (logarithmic)", "symlog": "score (logarithmic on both sides of 0)"}
+    panel.set_xlabel(name.get(scale, "score"), fontsize=9, color=INK)
+    if not inside.all():
+        text = f"{(~inside).sum()} below {floor:.0f} %"
+        panel.text(0.98, 0.08, text, transform=panel.transAxes, ha="right", fontsize=7, color=GREY)
+
+
+def _ticks(scores: Values, linear: float) -> list[float]:
+    """Return zero and powers of ten on both sides, as many as fit; matplotlib's own lie upon each other near zero."""
+    first = int(np.ceil(np.log10(linear)))
+    sides = (-scores[scores < 0], scores[scores > 0])
+    tops = [int(np.floor(np.log10(side.max()))) if side.size else first for side in sides]
+    step = max(1, -(-sum(max(top - first, 0) for top in tops) // _TICKS))
+    start = first if step == 1 else first + step
+    below, above = ([10.0**power for power in range(start, top + 1, step)] for top in tops)
+    return [*(-tick for tick in reversed(below)), 0.0, *above]
+
+
+def _title(column: Column) -> str:
+    name = column.proxy.name if len(column.proxy.name) <= _LONGEST else f"{column.proxy.name[:_LONGEST]}..."
+    found = column.correlation
+    figures = (
+        f"tau = {found.tau:.3f}, rho = {found.rho:.3f}" if np.isfinite(found.tau) else "no tau: all scores are equal"
+    )
+    failed = f", {column.failed} without a score" if column.failed else ""
+    return f"{name}   {figures}   ({found.n} networks{failed})"
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield f"{stem}.png"
+    count = 2
+    while True:
+        yield f"{stem}_{count}.png"
+        count += 1
+
+
+def _params(verified: Verification) -> Values:
+    """Return the networks' numbers of parameters: the table's column, the proxy's scores, or a count."""
+    table = verified.table
+    if "params" in table.columns:
+        known = dict(zip(table.architectures, table.columns["params"].tolist(), strict=True))
+        found = np.array([known[one] for one in verified.architectures])
+        if np.isfinite(found).all():
+            return found
+    space, condition = SPACES[table.space], verified.condition
+    counts = []
+    for architecture in verified.architectures:
+        with torch.device("meta"):
+            network = space.build(architecture, condition.fidelity, condition.minibatch.classes)
+        counts.append(sum(parameter.numel() for parameter in network.parameters()))
+    return np.array(counts, dtype=np.float64)
