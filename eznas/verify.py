@@ -180,7 +180,7 @@ def main(
     if options["resume"] and options["csv_file"] is None:
         raise InputError("--resume must come with --csv, the file to go on with")
     from eznas.benchmarks import load_table
-    from eznas.benchmarks.reference import benchmark_name, dataset_name
+    from eznas.benchmarks.reference import benchmark_name, dataset_name, trained_fidelity
     from eznas.measures.plugin import load_plugin
     from eznas.proxies import resolve
     from eznas.scoring import cluster, verify, worker_count
@@ -191,7 +191,15 @@ def main(
     resolved = [resolve(text) for text in proxies or _DEFAULT]
     known = load_table(benchmark, dataset_name(benchmark, dataset), table, target)
     with cluster(backend, scheduler, worker_count(workers)), Progress(quiet=quiet) as progress:
-        verified = verify(resolved, known, workers=workers, stage=progress.stage, advance=progress.advance, **options)
+        verified = verify(
+            resolved,
+            known,
+            fidelity=fidelity or trained_fidelity(benchmark),
+            workers=workers,
+            stage=progress.stage,
+            advance=progress.advance,
+            **options,
+        )
     if not quiet:
         _print(verified)
     if json_file is not None:
