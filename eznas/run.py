@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "RunDirectory", "default_directory", "replace_file", "versions"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the format of run directories; another version is refused."""
 
 _LOCK = "run.lock"

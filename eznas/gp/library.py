@@ -72,13 +72,13 @@ class Library:
         return list(self.entries)
 
     def propose(self, rng: random.Random, count: int, parents: Sequence[Node]) -> list[Node]:
-        """Draw reductions that were never tried.
+        """Draw reductions that were never tried and are no parents.
 
         Half are variations of the parents, a quarter variations of any known reduction, and the rest fresh; all are
         fresh where nothing is known yet.
         """
         proposed: dict[str, Node] = {}
-        known = self.reductions
+        known, given = self.reductions, set(parents)
         for _ in range(100 * count):
             if len(proposed) == count:
                 break
@@ -89,7 +89,7 @@ class Library:
                 node = vary_reduction(rng, rng.choice(known), known)
             else:
                 node = random_reduction(rng, rng.randint(0, _DEEPEST))
-            if node.text not in self.tried and node.height <= 2 * _DEEPEST:
+            if node not in given and node.text not in self.tried and node.height <= 2 * _DEEPEST:
                 proposed[node.text] = node
         return list(proposed.values())
 
@@ -111,6 +111,8 @@ class Library:
         distinct = {entry.key: entry.reduction for entry in reversed(entries)}
         best = [entry.reduction for entry in entries if distinct[entry.key] is entry.reduction]
         chosen = (best or list(reductions))[:count]
+        if best:
+            self.rejected += lane.rejected
         self.tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
         return chosen
 

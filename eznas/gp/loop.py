@@ -1,7 +1,8 @@
 """The evolution of proxies: start reading here.
 
-A run alternates two kinds of steps. An *expansion* draws new reductions (tensor trees with a reduction on top), visits
-every network once for all of them, and adds those that are finite to the library. A *generation* breeds programs
+A run alternates two kinds of steps. An *expansion* draws new reductions (tensor trees with a reduction on top), lets
+them race on a few networks, visits every network once for the winners, and adds those that are finite to the library.
+A *generation* breeds programs
 above the tensor floor from the library's reductions, judges them on all networks from memory, and lets the best live
 on. Thousands of programs are judged for each visit to the networks.
 

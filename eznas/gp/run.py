@@ -93,7 +93,7 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     directory.record(**_facts(setting))
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
         evolution = _evolution(config, setting, store, budget, listener)
-        reserves = _Reserves.of(config, setting, listener)
+        reserves = _Reserves.of(config, setting, budget, listener)
         stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
@@ -123,24 +123,25 @@ class _Reserves:
 
     Args:
         promotion: For the promotion.
-        confirmation: For scoring the hall of fame and the baselines.
+        choice: For choosing among the hall of fame on the validation networks, where no promotion did.
+        confirmation: For scoring the hall of fame and the baselines on the test networks.
     """
 
     promotion: float
+    choice: float
     confirmation: float
 
     @classmethod
-    def of(cls, config: EvolveConfig, setting: Setting, listener: Listener) -> _Reserves:
+    def of(cls, config: EvolveConfig, setting: Setting, budget: Budget, listener: Listener) -> _Reserves:
         """Time the baselines on a few networks, the first to warm up, and extrapolate."""
         few = setting.validation[:4]
         listener.stage("timing networks of full size", len(few))
         proxies = [Proxy.of(name) for name in BASELINES]
-        matrix = score_networks(proxies, setting.full, few, 1, listener.advance)
+        matrix = score_networks(proxies, setting.full, few, 1, listener.advance, memory=budget.visit)
         one = float(np.median(matrix.seconds[1:])) / worker_count(config.workers)
         promoted = len(setting.promoted) + len(setting.validation) if setting.promoted else 0
-        # What a promotion finds out about the validation networks is not found out again.
-        confirmed = len(setting.test) if promoted else len(setting.validation) + len(setting.test)
-        return cls(_PROMOTION * one * promoted, _SAFETY * one * confirmed)
+        choice, confirmation = (_SAFETY * one * len(part) for part in (setting.validation, setting.test))
+        return cls(_PROMOTION * one * promoted, choice, confirmation)
 
 
 class _Course:
@@ -165,7 +166,7 @@ class _Course:
         evolution, config, reserves = self._evolution, self._config, self._reserves
         try:
             self._begin(checkpoint)
-            reserve = reserves.confirmation + (reserves.promotion if self._promotes else 0.0)
+            reserve = reserves.confirmation + (reserves.promotion if self._promotes else reserves.choice)
             in_time = self._evolve(config.generations, reserve)
             self._save()  # for a resume with more generations, which must not begin from what follows
             if self._promotes:
@@ -197,7 +198,10 @@ class _Course:
         before = checkpoint["visit_seconds"] if checkpoint else 0.0
         self._visit_seconds = max(before, (self._clock.spent - begun) / 2)
         # Decided once, as late in the run the time left would say otherwise, and a resume is to do the same.
-        self._promotes = bool(checkpoint and checkpoint["promotes"]) or self._has_time_to_promote()
+        if checkpoint and (checkpoint["promotes"] or checkpoint["time_budget"] == self._config.time_budget):
+            self._promotes = checkpoint["promotes"]
+        else:
+            self._promotes = self._has_time_to_promote()
         self._save()
 
     def _has_time_to_promote(self) -> bool:
@@ -237,6 +241,7 @@ class _Course:
                     "seconds": self._clock.spent,
                     "visit_seconds": self._visit_seconds,
                     "promotes": self._promotes,
+                    "time_budget": self._config.time_budget,
                     "log": [dict(row) for row in self._evolution.logbook],
                 }
             )

@@ -160,7 +160,9 @@ class Panel:
             For each reduction, ``n`` flags: whether its values are finite on every unit of the network.
         """
         new = [node for node in dict.fromkeys(reductions) if node not in self._vectors]
-        equal = {node: self._forms.setdefault(simplify_exact(node), node) for node in new}
+        forms = {node: simplify_exact(node) for node in new}
+        first = {forms[node]: node for node in reversed(new)} | self._forms
+        equal = {node: first[forms[node]] for node in new}
         distinct = [node for node in new if equal[node] is node]
         if screen and len(self.architectures) > _TRIED:
             self._screen(distinct, workers, advance)
@@ -168,6 +170,7 @@ class Panel:
             self.learn(distinct, self._vectors_of(distinct, self.architectures, workers, advance))
         for node, same in equal.items():
             self._vectors[node], self._finite[node] = self._vectors[same], self._finite[same]
+        self._forms |= {forms[node]: equal[node] for node in new}
         return [self._finite[node] for node in reductions]
 
     def _screen(self, new: Sequence[Node], workers: int, advance: Callable[[], None]) -> None:
@@ -175,14 +178,15 @@ class Panel:
             return
         tried = self._vectors_of(new, self.architectures[:_TRIED], workers, advance)
         rows = [row for row in range(len(new)) if all(np.isfinite(vectors.values[row]).all() for vectors in tried)]
-        rows = rows or [0]  # for the numbers of units
+        if not rows and self._layout is None:
+            rows = [0]  # for the numbers of units
         fit = [new[row] for row in rows]
         found = [Vectors(vectors.units, vectors.values[rows], vectors.failure) for vectors in tried]
-        self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], workers, advance)])
-        some = self._vectors[fit[0]]
-        for node in set(new).difference(fit):
-            self._vectors[node] = Ragged(some.layout, torch.full_like(some.flat, torch.nan))
-            self._finite[node] = np.zeros(len(self.architectures), bool)
+        if fit:
+            self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], workers, advance)])
+        unfit = [node for node in new if node not in fit]
+        if unfit and self._layout is not None:
+            self.learn(unfit, [Vectors(units, np.full((len(unfit), units), np.nan)) for units in self._layout.counts])
 
     def _vectors_of(
         self, nodes: Sequence[Node], architectures: Sequence[str], workers: int, advance: Callable[[], None]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,9 @@ def test_a_race_that_nobody_wins_returns_the_first(heat: Examiner) -> None:
     nobody = [unit("mean(reciprocal(zeros_like(weight)))"), unit("max(reciprocal(zeros_like(act.data)))")]
     assert library.race(heat, nobody, 1) == nobody[:1]
     assert library.tried == {nobody[1].text}
+
+
+def test_what_is_given_is_not_proposed_again() -> None:
+    library = Library(Examiner([]), 9, 1)
+    parent = unit("effective_rank(weight_grad.data)")
+    assert parent not in library.propose(random.Random(0), 50, [parent])

@@ -124,11 +124,33 @@ def test_a_heat_chooses_among_more_reductions_and_resumes_to_the_same(
     monkeypatch.setattr(run, "_HEAT", 6)
     whole = start(tmp_path / "whole", config(table))
     start(tmp_path / "parts", config(table, generations=3))
-    resume(tmp_path / "parts", config(table))
+    resumed = resume(tmp_path / "parts", config(table))
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    assert whole["reductions_rejected"] == resumed["reductions_rejected"]
     plain = start(tmp_path / "plain", config(table, draws=1))
     assert whole["reductions_evaluated"] >= 3 * plain["reductions_evaluated"]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr(run, "_PROMOTION", 1e9)
+        start(tmp_path / "run", config(table, generations=3))
+    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 0
+    assert resume(tmp_path / "run", config(table, time_budget=1200.0))["networks"]["full_size"] == 8
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_seed_programs_do_not_race(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_HEAT", 6)
+    listener, poor = Listening(), "sum(mean(weight))"
+    start(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
+    assert not any("left out" in message for message in listener.messages)
+    checkpoint = (tmp_path / "run" / "checkpoint.json").read_text(encoding="utf-8")
+    assert '"mean(weight)"' in checkpoint
 
 
 class Interrupting(Listening):
