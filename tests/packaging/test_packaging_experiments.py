@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib
 import importlib.util
 import json
 import os
@@ -82,7 +83,7 @@ def test_rows_name_what_exists(rows: ModuleType) -> None:
     for row in rows.read_rows().values():
         info = BENCHMARKS[row.benchmark]
         assert row.dataset in info.datasets
-        assert row.fidelity in SPACES[info.space].fidelities
+        assert (row.fidelity or info.fidelity) in SPACES[info.space].fidelities
         for proxy in row.proxies:
             resolve(proxy)
         for one in (*row.published, *row.obtained):
@@ -150,6 +151,45 @@ def test_tables_say_their_data_set(tmp_path: Path) -> None:
     }
     assert facts == {"cifar10", "imagenet16-120"}
     assert facts <= set(BENCHMARKS["nasbench201"].datasets)
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_find_what_they_import(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    assert callable(importlib.import_module(name).main)
+
+
+def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eznas.scoring import Proxy
+    from eznas.search import Options, setting
+    from eznas.spaces import SPACES
+
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    searches = importlib.import_module("search_naswot")
+    count = len(SPACES["nasbench201"].architectures() or ())
+    every = {"score": [1.0] * count, "seconds": [2.0] * count}
+    scores = {**dict.fromkeys(("hook_logdet", "synflow", "snip", "val12"), every), "accuracy": [90.0] * count}
+    figures = {"test200": [91.0, 92.0], "valid200": [90.0, 91.0], "valid12": [70.0, 71.0], "valid12_seconds": [24.0] * 2}
+    columns = {"ops": ["none", "skip_connect"], "cell": ["010101", "111111"], "cifar10": figures}
+    for name, held in (("naswot_cifar10", scores), ("nasbench201", columns)):
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(held).encode()))
+    plain = [group[-1:] for group in searches.zero_cost_searches(tmp_path / "out")][:1]
+    made: list[setting.Setting] = []
+
+    def run(options: Options, _path: Path) -> None:
+        made.append(setting.make_setting(options, Proxy.of))
+
+    for name, stub in (("naswot_rows", []), ("zero_cost_searches", plain), ("search_rows", [])):
+        monkeypatch.setattr(searches, name, lambda _given, stub=stub: stub)
+    monkeypatch.setattr(searches, "run", run)
+    searches.main(tmp_path, tmp_path / "out")
+    [one] = made
+    assert one.facts["target"] == "cifar10 test accuracy, 200 epochs, column 'test_200' of nasbench201_cifar10.csv"
+    assert [(level.name, level.epochs, level.timed) for level in one.objective.levels] == [("validation_200", 200, True)]
+    assert (tmp_path / "out" / "one_seed.csv").read_text(encoding="utf-8").count("\n") == count + 5
 
 
 def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -> None:
