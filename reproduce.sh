@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One command for each table and figure. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
+# Evolved proxies, EZNAS-A, and rows beside published ones; the commands of the other results stand in
+# experiments/README.md. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
 #   evolved    three runs of the experiment, 13 to 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
 #   eznas_a    EZNAS-A in its three readings on 1,000 architectures, and the baselines
 #   ROW        a row of EZNAS's table, or of its kind, beside what is published: experiments/rows/ROW.toml
@@ -9,9 +10,16 @@
 # analog-nasbench, and rows what EZNAS_DATA and the configuration name, the embedded accuracies, or are skipped: they
 # say so. IMAGES is a CIFAR folder or an .npz; without it rows look into FOLDER for their own, then take digits.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
 python=${PYTHON:-python}
-name=${1:-} folder=${2:-} images=${3:-}
+absolute() {
+    case $1 in
+    '' | digits | noise | /*) echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+    esac
+}
+name=${1:-} folder=$(absolute "${2:-}") images=$(absolute "${3:-}")
+script=$(absolute "${BASH_SOURCE[0]}")
+cd "$(dirname "$script")"
 
 table=()
 if [[ -n $folder ]]; then
@@ -36,7 +44,7 @@ eznas_a)
     row=$name
     [[ $name == rows ]] && row=--all
     if [[ $row != --all && ! ($name =~ ^[a-z0-9_-]+$ && -f experiments/rows/$name.toml) ]]; then
-        sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        sed -n '2,11s/^# \{0,1\}//p' "$script" >&2
         echo "rows: $(cd experiments/rows && echo *.toml | sed 's/\.toml//g')" >&2
         exit 2
     fi

@@ -18,8 +18,8 @@ _INTRODUCTION = """\
 # Measures
 
 Every zero-cost proxy that `eznas.measure(network, minibatch, names)`, `verify_scores.py --proxy NAME` and
-`python -m eznas.score --proxy NAME` know. This page is written by `python docs/generate.py` from the register and from
-`experiments/results/`; `experiments/README.md` says how those figures were measured.
+`python -m eznas.score --measure NAME` know. This page is written by `python docs/generate.py` from the register and
+from `experiments/results/`; `experiments/README.md` says how those figures were measured.
 
 - **better**: whether more or less of the score is meant to be better. Scores are reported as they are, never flipped.
 - **needs**: *forward* and *backward* passes; *labels*; *noise* instead of images; *second order*, a backward pass
@@ -27,13 +27,16 @@ Every zero-cost proxy that `eznas.measure(network, minibatch, names)`, `verify_s
 - **tau**: Kendall's tau-b with CIFAR-10 validation accuracy on so many distinct architectures of NAS-Bench-201 (n), 64
   CIFAR-10 images, networks as torch initialises them; a dash where it was not measured. *Published* figures stand
   beside it, with what they were measured on.
-- **scores a second**: alone, on one thread, 16 images, one NAS-Bench-201 network of 5 cells a stage with four
-  convolutions a cell. Measures that read the same passes take little more together than one of them alone.
 
 Measures of one family read the same passes. Batch normalisation uses the statistics of the images at hand, so a
 minibatch is never split. torch runs the projections of `nn.MultiheadAttention` in one call that shows nothing of them:
 the measures of what leaves layers (fisher, flops, meco, near) have no value on a network with one and say so, while
 those of weights and of their gradients read them.
+"""
+
+_SPEED = """\
+**scores a second**: alone, on one thread, 16 images, one NAS-Bench-201 network of 5 cells a stage with four
+convolutions a cell. Measures that read the same passes take little more together than one of them alone.
 """
 
 _PROGRAMS = """\
@@ -49,14 +52,18 @@ for measures that add up matrices over layers (naswot, ntk_condition), that read
 def page() -> str:
     """Return the text of the page."""
     taus, speeds = _figures("published_scores.csv"), _figures("measure_speed.csv")
-    lines = ["| measure | formula | paper | better | needs | tau (n) | published | scores a second |", "|" + "---|" * 8]
-    lines += [_row(one, taus.get(one.name, {}), speeds.get(one.name, {})) for one in MEASURES.values()]
+    names = ["measure", "formula", "paper", "better", "needs", "tau (n)", "published"]
+    names += ["scores a second"] if speeds else []
+    cells = [names, ["---"] * len(names)]
+    cells += [_row(one, taus.get(one.name, {}), speeds.get(one.name, {}))[: len(names)] for one in MEASURES.values()]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    introduction = [_INTRODUCTION, _SPEED] if speeds else [_INTRODUCTION]
     programs = [f"| {one.name} | `{one.equivalent}` |" for one in MEASURES.values() if one.equivalent]
-    return "\n".join([_INTRODUCTION, *lines, "", _PROGRAMS, "| measure | program |", "|---|---|", *programs, ""])
+    return "\n".join([*introduction, *lines, "", _PROGRAMS, "| measure | program |", "|---|---|", *programs, ""])
 
 
-def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> str:
-    cells = [
+def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[str]:
+    return [
         measure.name,
         f"`{measure.program}`" if measure.program else measure.formula.replace("|", r"\|"),
         measure.paper or "-",
@@ -66,7 +73,6 @@ def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> str:
         measure.reference.replace("|", r"\|") or "-",
         f"{1 / max(float(speed['seconds']), 1e-3):.3g}" if speed else "-",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _figures(file: str) -> dict[str, dict[str, str]]:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from scipy.stats import kendalltau, spearmanr
-from tables import official
+from tables import nasbench201_string
 
 from eznas import measure
 from eznas.measures import MEASURES
@@ -118,7 +118,7 @@ def write_table(options: argparse.Namespace) -> None:
     published = columns(options.folder, "published_scores_nb201_cifar10.json.gz")
     reported = columns(options.folder, "naswot_cifar10.json.gz")
     table = columns(options.folder, "nasbench201.json.gz")
-    architectures = [official(cell, table["ops"]) for cell in table["cell"]]
+    architectures = [nasbench201_string(cell, table["ops"]) for cell in table["cell"]]
     accuracy = dict(zip(architectures, table["cifar10"]["valid200"], strict=True))
     rows = []
     for name in MEASURES:

@@ -102,11 +102,11 @@ def zero_cost_searches(folder: Path) -> list[list[Options]]:
     ):
         plain = Options(
             algorithm=algorithm,
-            signal=("valid200",),
+            signal=("validation_200",),
             proxy=("synflow",),
             scores=(f"synflow={folder / 'synflow.csv'}",),
             table=str(folder / "nasbench201_cifar10.csv"),
-            target="test200",
+            target="test_200",
             queries=300,
             runs=RUNS,
         )
@@ -134,7 +134,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[objec
 def main(source: Path, folder: Path) -> None:
     """Run every search and write what was found."""
     write_scores(source / "naswot_cifar10.json.gz", folder)
-    write_tables(source / "nasbench201.json.gz", folder)
+    write_tables(folder, [source / "nasbench201.json.gz"])
     rows: list[Sequence[object]] = []
     for name, published, options in naswot_rows(folder):
         found = run(options, folder / "".join(letter if letter.isalnum() else "_" for letter in name)).summary

@@ -83,8 +83,8 @@ Examples:
     "proxies",
     metavar="NAME|PROGRAM|FILE.py",
     multiple=True,
-    help="Measure, program, exported proxy, or a combination of these by vote, rank, log_rank or min_max; may be given "
-    f"several times.  [default: {', '.join(_DEFAULT)}]",
+    help="Measure, program, exported proxy, or a combination of measures and programs by vote, rank, log_rank or "
+    f"min_max; may be given several times.  [default: {', '.join(_DEFAULT)}]",
 )
 @click.option(
     "--plugin",
@@ -231,11 +231,12 @@ def _draw(folder: Path, verified: Verification, say: Callable[[str], None]) -> N
     """Draw a picture of each column into a folder."""
     from eznas.report.verification import pictures
 
-    for name, picture in pictures(verified):
+    for name, picture in pictures(verified, say):
         try:
             (folder / name).write_bytes(picture)
         except OSError as error:
-            raise InputError(f"{folder / name} must be a file that can be written: {error.strerror}") from error
+            say(f"{name} was not written: {error}")
+            continue
         say(f"drawn: {folder / name}")
 
 

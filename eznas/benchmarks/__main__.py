@@ -166,7 +166,7 @@ def _check(
     Without names, every table that is found is checked.
     """
     from eznas.benchmarks import BENCHMARKS, load_table
-    from eznas.benchmarks.check import check_table
+    from eznas.benchmarks.check import check_table, sampled
 
     if table is not None and len(names) != 1:
         raise InputError(f"--table must come with the name of one benchmark, got {len(names)}")
@@ -176,7 +176,7 @@ def _check(
             known = load_table(info.name, one, path)
             click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
             with Progress(quiet=quiet) as progress:
-                progress.stage("networks", min(networks or len(known), len(known)))
+                progress.stage("networks", len(sampled(info, known, networks)))
                 checked = check_table(info, known, networks, progress.advance)
             for fact in checked.facts:
                 click.echo(f"  {fact}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eznas.benchmarks.table import AccuracyTable
     from eznas.spaces import SearchSpace
 
-__all__ = ["CLASSES", "Checked", "check_table", "multiply_adds"]
+__all__ = ["CLASSES", "SCORES", "Checked", "check_table", "multiply_adds", "sampled"]
 
 CLASSES = {
     "cifar10": 10,
@@ -36,7 +36,7 @@ CLASSES = {
 _PIXELS = {"imagenet16-120": 16}
 """Images of data sets that are smaller than those of a space's full fidelity."""
 
-_SCORES = "zc_"
+SCORES = "zc_"
 """Benchmarks of scores, in which ``params`` is a proxy's score."""
 
 
@@ -59,22 +59,37 @@ def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, told: 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
-        networks: How many networks are built, at equal steps through the table; 0 for all.
+        networks: How many networks are built, see ``sampled``.
         told: Is called after each network.
     """
     facts, faults = _best_values(info, table)
     dataset = table.target.dataset
-    if "params" in table.columns and not info.name.startswith(_SCORES):
-        if dataset in CLASSES:
-            step = max(1, len(table) // networks) if networks else 1
-            found = _costs(info, table, range(0, len(table), step), told)
-            facts += found.facts
-            faults += found.faults
-        else:
-            facts.append(
-                f"networks for {dataset}, which have another head, are not built, and their costs not compared"
-            )
+    chosen = sampled(info, table, networks)
+    if chosen:
+        found = _costs(info, table, chosen, told)
+        facts += found.facts
+        faults += found.faults
+    elif _has_costs(info, table):
+        facts.append(f"networks for {dataset}, which have another head, are not built, and their costs not compared")
     return Checked(tuple(facts), tuple(faults))
+
+
+def sampled(info: BenchmarkInfo, table: AccuracyTable, networks: int) -> list[int]:
+    """Return the places of so many networks at equal steps through a table; none where costs cannot be compared.
+
+    Args:
+        info: The benchmark.
+        table: Accuracies on one of its data sets.
+        networks: How many; 0 for all.
+    """
+    if not _has_costs(info, table) or table.target.dataset not in CLASSES:
+        return []
+    count = min(networks or len(table), len(table))
+    return [place * len(table) // count for place in range(count)]
+
+
+def _has_costs(info: BenchmarkInfo, table: AccuracyTable) -> bool:
+    return "params" in table.columns and not info.name.startswith(SCORES)
 
 
 def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], list[str]]:

@@ -67,7 +67,8 @@ def read_table(
     cells = _Cells(path, _text(path, data), target or _ACCURACY)
     architectures = cells.architectures(space)
     columns = {name: cells.numbers(name) for name in cells.header if name != _ARCHITECTURE}
-    accuracies = columns.pop(cells.target)
+    # a column with a name of its own keeps it: it may have a learning curve
+    accuracies = columns.pop(_ACCURACY) if cells.target == _ACCURACY else columns[cells.target]
     if accuracies.min() == accuracies.max():
         raise InputError(f"{path}: column {cells.target!r} must have different values to rank, all are {accuracies[0]}")
     return AccuracyTable(

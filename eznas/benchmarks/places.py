@@ -32,8 +32,12 @@ class Place(NamedTuple):
 
 def config_path() -> Path:
     """Return where the user's configuration is, or would be."""
-    home = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(home) if home else Path.home() / ".config") / "eznas" / "config.toml"
+    given = os.environ.get("XDG_CONFIG_HOME")
+    try:
+        folder = Path(given) if given else Path.home() / ".config"
+    except RuntimeError:  # nobody knows where home is, and there is no configuration
+        folder = Path("~/.config")
+    return folder / "eznas" / "config.toml"
 
 
 def places(folder: Path | None = None) -> list[Place]:
@@ -83,7 +87,10 @@ def _configured() -> Path | None:
         return None
     if not isinstance(value, str) or not value:
         raise InputError(f"{path}: {_KEY} must be the path of a folder, got {value!r}")
-    folder = Path(value).expanduser()
+    try:
+        folder = Path(value).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: {_KEY} must be a path whose home folder is known, got {value!r}") from error
     if not folder.is_absolute():
         raise InputError(f"{path}: {_KEY} must be a whole path, or begin with ~, got {value!r}")
     return folder

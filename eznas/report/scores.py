@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import rankdata
 
+from eznas.benchmarks.convert.transnas import METRICS
 from eznas.ranking import correlate
 from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["floor_of", "scores_figure"]
+__all__ = ["floor_of", "in_percent", "scores_figure"]
 
 _ACROSS = 3
 _SIDE = 2.35
+_PERCENT = ("top1", "acc")
 _FENCE = 3.0
 """Interquartile ranges below the first quartile from where on accuracies are drawn at the lower edge."""
 
@@ -46,7 +48,8 @@ def scores_figure(rows: Sequence[Mapping[str, str]], target: str) -> Figure:
     for panel in panels[len(names) - _ACROSS : len(names)]:
         panel.tick_params(labelbottom=True)  # also above an empty place
     made.supxlabel("rank of the score", fontsize=9, color=INK)
-    made.supylabel(f"{target.partition(',')[0]} in percent", fontsize=9, color=INK)
+    name, unit = target.partition(",")[0], " in percent" if in_percent(target) else ""
+    made.supylabel(f"{name}{unit}", fontsize=9, color=INK)
     return made
 
 
@@ -66,6 +69,11 @@ def _draw(panel: Axes, name: str, scores: NDArray[np.float64], accuracies: NDArr
     if not finite.all():
         remarks.append(f"{(~finite).sum()} without a score")
     panel.text(0.97, 0.09, "\n".join(remarks), transform=panel.transAxes, ha="right", fontsize=7, color=GREY)
+
+
+def in_percent(target: str) -> bool:
+    """Whether an accuracy is in percent, by what a table says it is: some tasks of TransNAS-Bench-101 have others."""
+    return METRICS.get(target.partition(" ")[0], _PERCENT[0]) in _PERCENT
 
 
 def floor_of(accuracies: NDArray[np.float64]) -> float:

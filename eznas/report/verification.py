@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator
 from scipy.stats import rankdata
 
-from eznas.report.scores import floor_of
+from eznas.benchmarks.check import SCORES
+from eznas.errors import NETWORK_FAILURES, EznasError
+from eznas.report.scores import floor_of, in_percent
 from eznas.report.style import GREY, INK, figure, plain, png
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["pictures", "scale_of", "verification_figure"]
 
 _WIDTH, _HEIGHT = 7.2, 3.3
-_COLOURS = "viridis_r"
+_COLOURS = mpl.colormaps["viridis_r"].with_extremes(bad=GREY)
 _TAIL = 15.0
 """Interquartile ranges from one end to the other from where on scores are drawn on a logarithmic axis."""
 _DECADES = 3.0
@@ -38,8 +42,13 @@ _LONGEST = 60
 """Characters of a file's name, and of a title."""
 
 
-def pictures(verified: Verification) -> Iterator[tuple[str, bytes]]:
-    """Yield a file's name and its PNG for each proxy and combination that has a value on two networks."""
+def pictures(verified: Verification, say: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:
+    """Yield a file's name and its PNG for each proxy and combination that has a value on two networks.
+
+    Args:
+        verified: What was scored.
+        say: Is told of a picture that cannot be drawn.
+    """
     params = _params(verified)
     taken: set[str] = set()
     for column in verified.columns:
@@ -48,7 +57,12 @@ def pictures(verified: Verification) -> Iterator[tuple[str, bytes]]:
         stem = re.sub(r"[^\w.-]+", "_", column.proxy.name).strip("_")[:_LONGEST]
         name = next(name for name in _numbered(stem) if name.lower() not in taken)
         taken.add(name.lower())
-        yield name, png(verification_figure(verified, column, params))
+        try:
+            picture = png(verification_figure(verified, column, params))
+        except (EznasError, ArithmeticError, ValueError, MemoryError) as error:  # no picture is worth the others
+            say(f"{name} was not drawn: {error}")
+            continue
+        yield name, picture
 
 
 def verification_figure(verified: Verification, column: Column, params: Values) -> Figure:
@@ -60,34 +74,47 @@ def verification_figure(verified: Verification, column: Column, params: Values) 
     Args:
         verified: What was scored.
         column: The proxy's.
-        params: The ``n`` networks' numbers of parameters, which colour them.
+        params: The ``n`` networks' numbers of parameters, which colour them; NaN is drawn grey.
     """
     scores, accuracies = column.values(), verified.accuracies
     finite = np.isfinite(scores)
-    order = np.argsort(-params[finite], kind="stable")  # small networks, which are many, do not hide under large ones
+    params = np.maximum(params, 1)  # a logarithm's least
+    # small networks, which are many, do not hide under large ones
+    order = np.argsort(-np.nan_to_num(params[finite], nan=np.inf), kind="stable")
     scores, accuracies, params = (values[finite][order] for values in (scores, accuracies, params))
+    known = params[np.isfinite(params)]
+    low, high = (known.min(), known.max()) if known.size else (1.0, 1.0)
     made = figure(_WIDTH, _HEIGHT)
     left, right = made.subplots(1, 2)
-    spread = params.max() > 10 * max(params.min(), 1)
-    norm = (LogNorm if spread else Normalize)(params.min(), max(params.max(), params.min() + 1))
-    _values(left, scores, accuracies, params, norm)
+    spread = high > 10 * low
+    norm = (LogNorm if spread else Normalize)(low, max(high, low + 1))
+    percent = in_percent(f"{verified.table.target}")
+    _values(left, scores, accuracies, params, norm, " %" if percent else "")
     points = right.scatter(
-        rankdata(scores), rankdata(accuracies), s=9, c=params, cmap=_COLOURS, norm=norm, alpha=0.85, linewidths=0
+        rankdata(scores),
+        rankdata(accuracies),
+        s=9,
+        c=params,
+        cmap=_COLOURS,
+        norm=norm,
+        plotnonfinite=True,
+        alpha=0.85,
+        linewidths=0,
     )
     right.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     right.set_xlabel("rank of the score", fontsize=9, color=INK)
     right.set_ylabel("rank of the accuracy", fontsize=9, color=INK)
     split = f"{verified.table.target}".partition(",")[0]
-    left.set_ylabel(f"{split} in percent", fontsize=9, color=INK)
+    left.set_ylabel(f"{split} in percent" if percent else split, fontsize=9, color=INK)
     for panel in (left, right):
         plain(panel)
     bar = made.colorbar(points, ax=right, pad=0.02, format=EngFormatter(sep=""))
-    bar.set_label("parameters", fontsize=9, color=INK)
+    bar.set_label("parameters" if known.size == params.size else "parameters (grey: not known)", fontsize=9, color=INK)
     bar.minorticks_off()
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=INK, length=2)
     if spread:
-        ticks = np.geomspace(params.min(), params.max(), _TICKS)[1:-1]
+        ticks = np.geomspace(low, high, _TICKS)[1:-1]
         bar.set_ticks([float(f"{tick:.1g}") for tick in ticks])
     made.suptitle(_title(column), fontsize=10, color=INK)
     return made
@@ -111,7 +138,7 @@ def scale_of(scores: Values) -> tuple[str, float]:
     return ("symlog", float(np.percentile(np.abs(scores[scores != 0]), 10))) if wide else ("linear", 0.0)
 
 
-def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, norm: Normalize) -> None:
+def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, norm: Normalize, unit: str) -> None:
     floor = floor_of(accuracies)
     inside = accuracies >= floor
     for which, marker, size in ((inside, "o", 9), (~inside, "v", 14)):
@@ -124,6 +151,7 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
             c=params[which],
             cmap=_COLOURS,
             norm=norm,
+            plotnonfinite=True,
             alpha=0.85,
             linewidths=0,
         )
@@ -142,7 +170,7 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
     name = {"log": "score (logarithmic)", "symlog": "score (logarithmic on both sides of 0)"}
     panel.set_xlabel(name.get(scale, "score"), fontsize=9, color=INK)
     if not inside.all():
-        text = f"{(~inside).sum()} below {floor:.0f} %"
+        text = f"{(~inside).sum()} below {floor:.3g}{unit}"
         panel.text(0.98, 0.08, text, transform=panel.transAxes, ha="right", fontsize=7, color=GREY)
 
 
@@ -176,17 +204,17 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def _params(verified: Verification) -> Values:
-    """Return the networks' numbers of parameters: the table's column, the proxy's scores, or a count."""
+    """Return the networks' numbers of parameters: the table's column, or a count, NaN where none can be made."""
     table = verified.table
-    if "params" in table.columns:
+    if "params" in table.columns and not table.benchmark.startswith(SCORES):
         known = dict(zip(table.architectures, table.columns["params"].tolist(), strict=True))
         found = np.array([known[one] for one in verified.architectures])
         if np.isfinite(found).all():
             return found
     space, condition = SPACES[table.space], verified.condition
-    counts = []
-    for architecture in verified.architectures:
-        with torch.device("meta"):
+    counts = np.full(len(verified.architectures), np.nan)
+    for index, architecture in enumerate(verified.architectures):
+        with suppress(*NETWORK_FAILURES), torch.device("meta"):  # a colour is not worth a picture
             network = space.build(architecture, condition.fidelity, condition.minibatch.classes)
-        counts.append(sum(parameter.numel() for parameter in network.parameters()))
-    return np.array(counts, dtype=np.float64)
+            counts[index] = sum(parameter.numel() for parameter in network.parameters())
+    return counts

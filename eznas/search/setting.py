@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks import BENCHMARKS, load_table, read_table
+from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError, unknown
 from eznas.search.combine import Combined
 from eznas.search.domain import Domain
@@ -288,7 +289,8 @@ class _Sources:
             from eznas.scoring import Condition, resolve_device
 
             options = self._options
-            full = self.space.fidelities["full"]
+            named = trained_fidelity(options.space) if options.space in BENCHMARKS else "full"
+            full = self.space.fidelities[named]
             minibatch = load_minibatch(options.images, options.batch_size, pixels=full.pixels, seed=options.seed)
             device = resolve_device(options.device)
             self._condition = Condition.of(self.space.name, full, options.seed, minibatch, device)

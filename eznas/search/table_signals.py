@@ -71,13 +71,15 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
 def levels_of(name: str, signals: dict[str, Known]) -> list[Known]:
     """Return the signals that measure the same after fewer epochs, the signal itself last.
 
-    They are the points of its own learning curve; where the table has fewer than two of these, trainings of fewer
-    epochs, each of which is a training of its own.
+    They are the points of its own learning curve, at powers of two where a table has more; where it has fewer than two
+    of these, trainings of fewer epochs, each of which is a training of its own.
     """
     full, kind = signals[name], _kind(name)
     curve = [one for other, one in signals.items() if other.startswith(f"{name}@") and one.epochs < full.epochs]
     alike = [one for other, one in signals.items() if kind and _kind(other) == kind and one.epochs < full.epochs]
-    return [*sorted(curve if len(curve) > 1 else alike, key=lambda one: one.epochs), full]
+    doubled = [one for one in curve if math.frexp(one.epochs)[0] == 0.5]  # noqa: PLR2004 - powers of two
+    levels = next((ones for ones in (doubled, curve) if len(ones) > 1), alike)
+    return [*sorted(levels, key=lambda one: one.epochs), full]
 
 
 def _kind(column: str) -> tuple[str, str] | None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from torch import nn
 
+from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target
 from eznas.benchmarks.__main__ import main
-from eznas.benchmarks.check import multiply_adds
+from eznas.benchmarks.check import multiply_adds, sampled
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -65,6 +68,17 @@ def test_cells_have_one_network_under_every_numbering(tmp_path: Path) -> None:
     assert told.exit_code == 1
     assert "1 of 2 networks built have the table's number of parameters" in told.output
     assert f"{second} has another number of parameters" in told.stderr
+
+
+@pytest.mark.parametrize(("asked", "places"), [(0, [0, 1, 2, 3, 4]), (2, [0, 2]), (3, [0, 1, 3]), (9, [0, 1, 2, 3, 4])])
+def test_as_many_networks_are_built_as_are_asked_for(asked: int, places: list[int]) -> None:
+    architectures = tuple(f"8:8:8:8:{8 * width}" for width in range(1, 6))
+    numbers = np.arange(5.0)
+    target = Target("cifar10", "test", 90, "one")
+    table = AccuracyTable("nats_sss", "nats_sss", target, architectures, numbers, "t.csv", "", {"params": numbers})
+    assert sampled(BENCHMARKS["nats_sss"], table, asked) == places
+    assert sampled(BENCHMARKS["nats_sss"], replace(table, columns={}), asked) == []
+    assert sampled(BENCHMARKS["nats_sss"], replace(table, target=replace(target, dataset="jigsaw")), asked) == []
 
 
 def test_wrong_costs_are_faults(tmp_path: Path) -> None:

@@ -62,7 +62,10 @@ def log(cells: dict[str, str], validation: float = 90.0, **changes: object) -> d
         "info": [info],
         "test_accuracy": validation - 1,
         "runtime": 7200,
-        "learning_curves": {"Train/val_accuracy": [20.0, 50.0, 70.0, 80.0], "Train/lr": [0.1] * 4},
+        "learning_curves": {
+            "Train/val_accuracy": [20.0, 50.0, 70.0, 80.0],
+            "Train/train_cross_entropy": [4.0, 3.0, 2.0, 1.0],
+        },
     } | changes
 
 
@@ -100,6 +103,8 @@ def test_logs_become_columns(tmp_path: Path) -> None:
     columns = {name: [round(value, 6) for value in column.tolist()] for name, column in found.columns.items()}
     assert str(columns.pop("validation_4@1")) == "[20.0, nan]"
     assert str(columns.pop("validation_4@2")) == "[50.0, nan]"
+    losses = [columns.pop(f"train_loss_4{point}")[0] for point in ("@1", "@2", "")]
+    assert losses == [4, 3, 1]
     assert columns == {
         "validation_4": [91, 80],
         "test_4": [90, 79],

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import warnings
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 from eznas.benchmarks import BENCHMARKS, read_table
 from eznas.benchmarks.conversion import convert, manifest_path
 from eznas.benchmarks.convert.nats import read_nats
-from eznas.benchmarks.convert.pth import read_pth
+from eznas.benchmarks.convert.pth import load_pth, read_pth
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
@@ -90,6 +91,8 @@ def test_learning_curves_are_those_of_the_samples(samples: Path, kind: str) -> N
             assert (point in part.columns) == (epoch & (epoch - 1) == 0)
     losses = [record["train_losses"][7] for (where, _), record in results.items() if where == "cifar10"]
     assert part.columns[f"train_loss_{epochs}@8"][1] == pytest.approx(sum(losses) / len(losses))
+    losses = [record["train_losses"][epochs - 1] for (where, _), record in results.items() if where == "cifar10"]
+    assert part.columns[f"train_loss_{epochs}"][1] == pytest.approx(sum(losses) / len(losses))
     other = info.convert([samples / folder], "cifar100")
     assert (f"heldout_{epochs}@8" if kind == "tss" else f"test_{epochs}@8") in other.columns
 
@@ -158,6 +161,8 @@ def test_a_table_and_its_manifest_are_written(samples: Path, tmp_path: Path) -> 
     early = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10", target="test_90@8")
     assert str(early.target).startswith("cifar10 test accuracy, 8 epochs, ")
     assert str(early.target).endswith("the first epochs of 90")
+    usual = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10", target="test_90")
+    assert usual.curve("test_90")[1].tolist() == curves.tolist()
     for wrong in ("params", "test_91"):
         with pytest.raises(InputError, match="unknown column of a training"):
             table.curve(wrong)
@@ -190,6 +195,18 @@ def test_what_is_no_record_is_refused_with_a_sentence(samples: Path, tmp_path: P
     (folder / "000011.pickle.pbz2").write_bytes(spoil(original))
     with pytest.raises(InputError, match=message):
         read_nats([folder], "cifar10", SPACES["nats_sss"], 90)
+
+
+def test_a_cut_pth_file_is_no_foreign_code(tmp_path: Path) -> None:
+    path = tmp_path / "NAS-Bench-201-v1_0-e61699.pth"
+    held = {"arch2infos": OrderedDict({0: torch.ones(2)})}
+    torch.save(held, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    assert b"ccollections\nOrderedDict\n" in whole
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="must be a whole file that torch saved"):
+            load_pth(path)
 
 
 def test_a_pth_file_that_runs_code_is_refused(tmp_path: Path) -> None:

@@ -93,3 +93,17 @@ def test_a_faulty_configuration_is_said(home: Path, text: str, message: str) -> 
 def test_an_empty_configuration_names_no_place(home: Path) -> None:
     configure("")
     assert places() == []
+
+
+def test_without_a_home_there_is_no_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure('data = "~nobody-is-called-this/tables"\n')
+    with pytest.raises(InputError, match="must be a path whose home folder is known, got '~nobody"):
+        places()
+
+    def fail() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("pathlib.Path.home", fail)
+    assert places() == []
+    assert "nowhere" in looked_in()

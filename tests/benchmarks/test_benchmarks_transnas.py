@@ -66,6 +66,7 @@ def test_a_task_becomes_columns(tmp_path: Path, task: str, zipped: bool) -> None
         "best_test": [4, 5],
         "test_3@1": [0, 0],
         "test_3@2": [1.5, 1.5],
+        "train_loss_3": [1, 1],
         "train_loss_3@1": [3, 3],
         "train_loss_3@2": [2, 2],
         "train_seconds_3": [30, 30],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib
 import importlib.util
 import json
 import os
@@ -39,8 +40,8 @@ def test_runs_take_the_table_and_the_images() -> None:
     lines = commands("evolved", "tables", "pictures")
     assert len(lines) == 3
     for line in lines:
-        assert "--table tables/nasbench201_cifar10.csv --target validation_200" in line
-        assert "--images pictures" in line
+        assert f"--table {ROOT}/tables/nasbench201_cifar10.csv --target validation_200" in line
+        assert f"--images {ROOT}/pictures" in line
 
 
 def test_without_a_table_the_embedded_one_is_used() -> None:
@@ -52,8 +53,17 @@ def test_without_a_table_the_embedded_one_is_used() -> None:
 @pytest.mark.parametrize("row", ["nats_sss_cifar10", "nasbench201_imagenet16-120"])
 def test_rows_are_one_command_each(row: str) -> None:
     assert commands(row) == [f"experiments/rows.py {row}"]
-    assert commands(row, "tables", "pictures") == [f"experiments/rows.py {row} --data tables --images pictures"]
-    assert commands("rows", "tables") == ["experiments/rows.py --all --data tables"]
+    assert commands(row, "tables", "pictures") == [
+        f"experiments/rows.py {row} --data {ROOT}/tables --images {ROOT}/pictures"
+    ]
+    assert commands("rows", "tables") == [f"experiments/rows.py --all --data {ROOT}/tables"]
+
+
+def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
+    arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
+    environment = {**os.environ, "PYTHON": "echo"}
+    run = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == f"experiments/rows.py nds_darts --data {tmp_path}/tables --images noise"
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "../experiments/nasbench201_cifar10", "."])
@@ -82,7 +92,7 @@ def test_rows_name_what_exists(rows: ModuleType) -> None:
     for row in rows.read_rows().values():
         info = BENCHMARKS[row.benchmark]
         assert row.dataset in info.datasets
-        assert row.fidelity in SPACES[info.space].fidelities
+        assert (row.fidelity or info.fidelity) in SPACES[info.space].fidelities
         for proxy in row.proxies:
             resolve(proxy)
         for one in (*row.published, *row.obtained):
@@ -150,6 +160,46 @@ def test_tables_say_their_data_set(tmp_path: Path) -> None:
     }
     assert facts == {"cifar10", "imagenet16-120"}
     assert facts <= set(BENCHMARKS["nasbench201"].datasets)
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_find_what_they_import(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    assert callable(importlib.import_module(name).main)
+
+
+def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eznas.scoring import Proxy
+    from eznas.search import Options, setting
+    from eznas.spaces import SPACES
+
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    searches = importlib.import_module("search_naswot")
+    count = len(SPACES["nasbench201"].architectures() or ())
+    every = {"score": [1.0] * count, "seconds": [2.0] * count}
+    scores = {**dict.fromkeys(("hook_logdet", "synflow", "snip", "val12"), every), "accuracy": [90.0] * count}
+    figures = {"test200": [91.0, 92.0], "valid200": [90.0, 91.0], "valid12": [70.0, 71.0], "valid12_seconds": [9.0, 9]}
+    columns = {"ops": ["none", "skip_connect"], "cell": ["010101", "111111"], "cifar10": figures}
+    for name, held in (("naswot_cifar10", scores), ("nasbench201", columns)):
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(held).encode()))
+    plain = [group[-1:] for group in searches.zero_cost_searches(tmp_path / "out")][:1]
+    made: list[setting.Setting] = []
+
+    def run(options: Options, _path: Path) -> None:
+        made.append(setting.make_setting(options, Proxy.of))
+
+    for name, stub in (("naswot_rows", []), ("zero_cost_searches", plain), ("search_rows", [])):
+        monkeypatch.setattr(searches, name, lambda _given, stub=stub: stub)
+    monkeypatch.setattr(searches, "run", run)
+    searches.main(tmp_path, tmp_path / "out")
+    [one] = made
+    assert one.facts["target"] == "cifar10 test accuracy, 200 epochs, column 'test_200' of nasbench201_cifar10.csv"
+    [level] = one.objective.levels
+    assert (level.name, level.epochs, level.timed) == ("validation_200", 200, True)
+    assert (tmp_path / "out" / "one_seed.csv").read_text(encoding="utf-8").count("\n") == count + 5
 
 
 def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -> None:

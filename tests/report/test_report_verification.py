@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+from torch import nn
 
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.minibatch import load_minibatch
@@ -88,7 +90,7 @@ def test_heavy_tails_are_drawn_without_warnings_and_readable() -> None:
     scores = np.geomspace(1e-3, 1e30, COUNT)
     mixed = np.where(np.arange(COUNT) % 2, -scores, scores)
     shown = verified(("positive", scores), ("mixed", mixed), params=np.arange(1.0, COUNT + 1))
-    written = dict(pictures(shown))
+    written = dict(pictures(shown, pytest.fail))
     assert list(written) == ["positive.png", "mixed.png"]
     for column, scale in zip(shown.columns, ("log", "symlog"), strict=True):
         left = verification_figure(shown, column, np.arange(1.0, COUNT + 1)).axes[0]
@@ -99,7 +101,7 @@ def test_heavy_tails_are_drawn_without_warnings_and_readable() -> None:
 def test_names_of_files_are_safe_and_different() -> None:
     names = ["sum(mean(abs(act.noise)))", "sum_mean(abs(act.noise))", "../up", "a" * 200, "NASWOT", "naswot", "empty"]
     values = [ACCURACIES] * 6 + [np.full(COUNT, np.nan)]
-    written = dict(pictures(verified(*zip(names, values, strict=True), params=np.ones(COUNT))))
+    written = dict(pictures(verified(*zip(names, values, strict=True), params=np.ones(COUNT)), pytest.fail))
     assert list(written) == [
         *("sum_mean_abs_act.noise.png", "sum_mean_abs_act.noise_2.png", ".._up.png", f"{'a' * 60}.png"),
         *("NASWOT.png", "naswot_2.png"),
@@ -111,13 +113,63 @@ def test_names_of_files_are_safe_and_different() -> None:
 
 def test_parameters_are_counted_where_the_table_has_none() -> None:
     shown = verified(("params", ACCURACIES))
-    [(_, data)] = pictures(shown)
+    [(_, data)] = pictures(shown, pytest.fail)
     assert data.startswith(b"\x89PNG")
     space = SPACES["nasbench_macro"]
     from eznas.report.verification import _params
 
     network = space.build(ARCHITECTURES[0], space.fidelities["full"], 10)
     assert _params(shown)[0] == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_networks_that_cannot_be_built_are_grey(monkeypatch: pytest.MonkeyPatch) -> None:
+    from eznas.report.verification import _params
+
+    def build(_space: object, architecture: str, *_args: object) -> nn.Module:
+        if architecture == ARCHITECTURES[0]:
+            raise NotImplementedError("this builder needs numbers, and meta tensors have none")
+        return nn.ReLU() if architecture == ARCHITECTURES[1] else nn.Linear(ARCHITECTURES.index(architecture) ** 2, 1)
+
+    monkeypatch.setattr(type(SPACES["nasbench_macro"]), "build", build)
+    shown = verified(("some", ACCURACIES))
+    params = _params(shown)
+    assert np.isnan(params[0])
+    assert params[1:4].tolist() == [0, 5, 10]
+    axes = verification_figure(shown, shown.columns[0], params).axes
+    colours = axes[1].collections[0].get_array()
+    assert colours is not None
+    assert np.ma.getmaskarray(colours).tolist() == [True] + [False] * (COUNT - 1)
+    assert colours.min() == 1
+    assert axes[2].get_ylabel() == "parameters (grey: not known)"
+    assert len(list(pictures(shown, pytest.fail))) == 1
+    unknown = verification_figure(shown, shown.columns[0], np.full(COUNT, np.nan))
+    assert len(offsets(unknown.axes[1])) == COUNT
+
+
+def test_a_column_of_scores_is_no_number_of_parameters() -> None:
+    from eznas.report.verification import _params
+
+    shown = verified(("some", ACCURACIES), params=np.full(COUNT, 7.0))
+    assert set(_params(shown)) == {7}
+    assert 7 not in _params(replace(shown, table=replace(shown.table, benchmark="zc_nasbench_macro")))
+
+
+def test_a_picture_that_cannot_be_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_made: object) -> bytes:
+        raise ValueError("too many pixels")
+
+    monkeypatch.setattr("eznas.report.verification.png", fail)
+    said: list[str] = []
+    assert not list(pictures(verified(("some", ACCURACIES), params=np.ones(COUNT)), said.append))
+    assert said == ["some.png was not drawn: too many pixels"]
+
+
+@pytest.mark.parametrize(("dataset", "label"), [("normal", ""), ("jigsaw", " in percent"), ("cifar10", " in percent")])
+def test_only_what_is_percent_is_called_so(dataset: str, label: str) -> None:
+    shown = verified(("some", ACCURACIES))
+    shown = replace(shown, table=replace(shown.table, target=replace(shown.table.target, dataset=dataset)))
+    axes = verification_figure(shown, shown.columns[0], np.ones(COUNT)).axes
+    assert axes[0].get_ylabel() == f"{dataset} test accuracy{label}"
 
 
 def test_constant_scores_are_a_picture_too() -> None:

@@ -21,6 +21,7 @@ from eznas.spaces import SPACES, Fidelity
 from eznas.testing.landscapes import Letters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SPACE = Letters(places=2, letters=2)
@@ -240,3 +241,9 @@ def test_levels_are_the_points_of_a_learning_curve_where_there_are_several() -> 
     assert [one.name for one in levels_of("test_200", signals)] == ["test_200@1", "test_200@8", "test_200"]
     assert [one.name for one in levels_of("test_108", signals)] == ["test_2", "test_12", "test_108"]
     assert [one.name for one in levels_of("test_200@8", signals)] == ["test_200@8"]
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(range(1, 12), (1, 2, 4, 8)), ((3, 6, 8), (3, 6, 8))])
+def test_levels_double_where_every_epoch_is_there(epochs: Sequence[int], kept: Sequence[int]) -> None:
+    signals = table_signals(table(test_12=[1.0, 2.0], **{f"test_12@{one}": [1.0, 2.0] for one in epochs}), "accuracy")
+    assert [one.name for one in levels_of("test_12", signals)] == [*(f"test_12@{one}" for one in kept), "test_12"]

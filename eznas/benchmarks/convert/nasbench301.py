@@ -44,8 +44,9 @@ def read_nasbench301(
     """Read logs of the networks that the space's fidelity ``nasbench301`` builds; others are counted and left out.
 
     Columns are ``validation_E`` and ``test_E`` after ``E`` epochs, the validation accuracy after ``e`` of them as
-    ``validation_E@e`` and the training loss as ``train_loss_E@e`` where the logs have them, ``train_seconds_E``,
-    ``trainings``, and ``params`` without those of the auxiliary head, which the logs count and networks here lack.
+    ``validation_E@e`` and the training loss as ``train_loss_E`` and ``train_loss_E@e`` where the logs have them,
+    ``train_seconds_E``, ``trainings``, and ``params`` without those of the auxiliary head, which the logs count and
+    networks here lack.
 
     Args:
         files: Folders with logs at any depth, or logs.
@@ -144,5 +145,8 @@ def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: b
     for name, spelled in _CURVES.items():
         listed = curves.get(spelled) if isinstance(curves, dict) else None
         if isinstance(listed, list):
-            row |= curve(f"{name}_{epochs}", [*map(number, listed[: epochs - 1]), None], every_epoch=every_epoch)
+            points = [number(value) for value in listed[:epochs]]
+            if len(points) == epochs and points[-1] is not None:
+                row.setdefault(f"{name}_{epochs}", points[-1])  # the validation accuracy is known
+            row |= curve(f"{name}_{epochs}", [*points[: epochs - 1], None], every_epoch=every_epoch)
     return epochs, row

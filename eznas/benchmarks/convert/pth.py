@@ -7,7 +7,10 @@ References:
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
+import struct
 from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
@@ -24,6 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["load_pth", "read_pth"]
 
 _SCHEDULES = ("less", "full")
+_DAMAGED = (
+    OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
+    ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
+"""What torch raises for files that are cut or altered."""
+
+_NAMED = re.compile(r"GLOBAL (\S*)")
+_TAIL = 1000
+"""More bytes than a name has."""
 
 
 def load_pth(path: Path) -> object:
@@ -41,10 +53,12 @@ def load_pth(path: Path) -> object:
     try:
         with torch.serialization.safe_globals(numbers):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path} was not read, since loading it could run foreign code: {_refused(error)}") from error
-    except (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise InputError(f"{path} must be a whole file that torch saved, but reading it failed: {error}") from error
+    except _DAMAGED as error:
+        what = _refused(error) if isinstance(error, pickle.UnpicklingError) else str(error)
+        named = _NAMED.search(what)  # code is named before it runs; anything else is damage
+        if isinstance(error, pickle.UnpicklingError) and named is not None and not _ends_in(path, named[1]):
+            raise InputError(f"{path} was not read, since loading it could run foreign code: {what}") from error
+        raise InputError(f"{path} must be a whole file that torch saved, but reading it failed: {what}") from error
 
 
 def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
@@ -88,6 +102,14 @@ def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_e
     if target is None or "test_200" not in columns:
         raise InputError(f"{path} must hold test accuracies on {dataset} after 200 epochs, it holds none")
     return Converted(tuple(rows), columns, "test_200", target)
+
+
+def _ends_in(path: Path, name: str) -> bool:
+    """Whether a file was cut within a name, whose last letter torch takes for the end of the line."""
+    with path.open("rb") as file:
+        file.seek(-min(_TAIL, path.stat().st_size), os.SEEK_END)
+        tail = file.read()
+    return tail.replace(b"\n", b".")[:-1].endswith(name.rstrip(".").encode())
 
 
 def _refused(error: pickle.UnpicklingError) -> str:

@@ -51,8 +51,8 @@ def training_columns(results: Mapping[object, object], dataset: str, *, every_ep
     Returns:
         ``validation_E`` and ``test_E``, the mean over seeds after the last of ``E`` epochs, in percent; the same
         for each seed, as ``test_E_seed777``; the mean over seeds after ``e`` of the epochs, as ``test_E@e``, and
-        of the training loss then, as ``train_loss_E@e``; ``params``, ``mflops`` and ``train_seconds_E``. Losses
-        and seconds are those of the trainings of which the test accuracy is.
+        of the training loss, as ``train_loss_E`` and ``train_loss_E@e``; ``params``, ``mflops`` and
+        ``train_seconds_E``. Losses and seconds are those of the trainings of which the test accuracy is.
 
     Raises:
         InputError: There is no such data set.
@@ -76,11 +76,8 @@ def training_columns(results: Mapping[object, object], dataset: str, *, every_ep
                 means[point].append(value)
             if split == "test":
                 _costs(record, int(epochs), means)
-                losses = record.get("train_losses")
-                if isinstance(losses, dict):
-                    fallen = [number(losses.get(epoch)) for epoch in range(int(epochs))]
-                    for point, value in curve(f"train_loss_{int(epochs)}", fallen, every_epoch=every_epoch).items():
-                        means[point].append(value)
+                for point, value in _losses(record, int(epochs), every_epoch=every_epoch).items():
+                    means[point].append(value)
     return {name: statistics.fmean(values) for name, values in means.items()} | single
 
 
@@ -89,6 +86,15 @@ def _records(results: Mapping[object, object], trained: str) -> Iterator[tuple[i
         match key:
             case (str(dataset), int(seed)) if dataset == trained and isinstance(record, dict):
                 yield seed, record
+
+
+def _losses(record: Mapping[str, object], epochs: int, *, every_epoch: bool) -> dict[str, float]:
+    losses, column = record.get("train_losses"), f"train_loss_{epochs}"
+    if not isinstance(losses, dict):
+        return {}
+    points = [number(losses.get(epoch)) for epoch in range(epochs)]
+    last = {} if points[-1] is None else {column: points[-1]}
+    return last | curve(column, points, every_epoch=every_epoch)
 
 
 def _costs(record: Mapping[str, object], epochs: int, means: dict[str, list[float]]) -> None:

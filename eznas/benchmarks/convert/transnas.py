@@ -47,8 +47,8 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
     """Read one task of one space.
 
     Columns are ``validation_E`` and ``test_E`` after the last of ``E`` epochs, the same after ``e`` of them as
-    ``test_E@e``, ``best_validation`` and ``best_test`` over all epochs, ``train_loss_E@e``, ``train_seconds_E``,
-    and ``params``, ``encoder_params`` and ``flops`` (multiply-adds by thop, on the task's images).
+    ``test_E@e``, ``best_validation`` and ``best_test`` over all epochs, ``train_loss_E``, ``train_loss_E@e``,
+    ``train_seconds_E``, and ``params``, ``encoder_params`` and ``flops`` (multiply-adds by thop, on the task's images).
 
     Args:
         files: The file.
@@ -103,6 +103,7 @@ def _row(trained: Mapping[object, object], task: str, place: str, *, every_epoch
     (epochs,) = lengths
     if _LOSS in metrics:
         losses = _curve(metrics[_LOSS], f"{place}: {_LOSS} of {task}")
+        row[f"{_LOSS}_{epochs}"] = losses[-1]
         row |= curve(f"{_LOSS}_{epochs}", losses, every_epoch=every_epoch)
     if "time_elapsed" in metrics:
         row[f"train_seconds_{epochs}"] = _curve(metrics["time_elapsed"], f"{place}: time_elapsed of {task}")[-1]
