@@ -164,9 +164,10 @@ def test_less_is_better_by_some_measures(options: Options, tmp_path: Path) -> No
 def test_a_space_is_also_named_by_its_benchmark(options: Options, tmp_path: Path) -> None:
     setting = make_setting(replace(options, space="nats_tss"), Proxy.of)
     assert (setting.domain.space.name, setting.domain.size) == ("nasbench201", 60)
-    assert make_setting(Options(space="nasbench301", table="none", signal=("params",)), Proxy.of).domain.space.name == (
-        "darts"
-    )
+    for name, fidelity in (("nasbench301", "nasbench301"), ("darts", "full")):
+        setting = make_setting(Options(space=name, table="none", signal=("params",)), Proxy.of)
+        assert setting.domain.space.name == "darts"
+        assert str(setting.facts["condition"]).startswith(f"{fidelity}, ")
     space, rng = SPACES["darts"], random.Random(0)
     with (tmp_path / "darts.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["architecture", "accuracy"], *([space.sample(rng), index] for index in range(4))])

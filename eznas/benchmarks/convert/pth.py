@@ -109,7 +109,7 @@ def _ends_in(path: Path, name: str) -> bool:
     with path.open("rb") as file:
         file.seek(-min(_TAIL, path.stat().st_size), os.SEEK_END)
         tail = file.read()
-    return tail.replace(b"\n", b".")[:-1].endswith(name.rstrip(".").encode())
+    return tail.replace(b"\n", b".")[:-1].rstrip(b".").endswith(name.rstrip(".").encode())
 
 
 def _refused(error: pickle.UnpicklingError) -> str:
