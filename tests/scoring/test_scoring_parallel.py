@@ -94,18 +94,14 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch: py
         pass
 
 
-def within(cluster: Cluster) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def within(connected: Cluster) -> Iterator[None]:
     """Pretend to be connected to a cluster."""
-
-    @contextlib.contextmanager
-    def block() -> Iterator[None]:
-        token = _CURRENT.set(cluster)
-        try:
-            yield
-        finally:
-            _CURRENT.reset(token)
-
-    return block()
+    token = _CURRENT.set(connected)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
 
 
 def test_the_workers_of_a_cluster_are_counted_when_they_are_needed() -> None:
