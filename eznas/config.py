@@ -149,11 +149,12 @@ class EvolveConfig(BaseModel):
         "4G",
         "Run",
         "SIZE",
-        "Memory for all processes together, such as 800M or 4G; less of it takes longer and changes no result.",
+        "Memory for all processes together, or with --scheduler for each worker, such as 800M or 4G; less of it takes "
+        "longer and changes no result.",
         ge=2**29,
     )
-    backend: Literal["loky", "dask", "ray"] = _option(
-        "loky", "Run", "loky|dask|ray", "Where networks run: processes of this machine, a Dask or a Ray cluster."
+    backend: Literal["loky", "dask"] = _option(
+        "loky", "Run", "loky|dask", "Where networks run: processes of this machine, or a Dask cluster."
     )
     scheduler: str | None = _option(
         None, "Run", "ADDRESS", "The cluster's scheduler; without one, a cluster of --workers on this machine."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,20 +125,26 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
         extra = "--config" if config is not None else others[0]
         raise InputError(f"{extra} must not be given with --resume, which takes it from {resume}")
     with RunDirectory.resume(resume) as directory:  # refuses another format before config.toml is read
-        merged = load_config(given, resume / "config.toml")
-        directory.write_config(merged.as_toml())  # the next resume goes on from here
-        _evolve(merged, directory, line, resume=True)
+        if "backend" in given:
+            given.setdefault("scheduler", None)  # the one that the run had belongs to the backend that it had
+        _evolve(load_config(given, resume / "config.toml"), directory, line, resume=True)
 
 
 def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume: bool) -> None:
     from eznas.gp import run_evolution
     from eznas.report import render
-    from eznas.scoring import cluster, worker_count
+    from eznas.scoring import Budget, cluster
 
     if resume:
         directory.append({"event": "command", "command": line})
     try:
-        with cluster(config.backend, config.scheduler, worker_count(config.workers)), Progress() as progress:
+        with contextlib.ExitStack() as stack:
+            progress, workers = stack.enter_context(Progress()), config.workers
+            if config.backend == "dask" and config.scheduler is None:  # as many as the memory is enough for
+                workers = Budget.of(config.memory, workers, progress.message).workers
+            stack.enter_context(cluster(config.backend, config.scheduler, workers))
+            if resume:  # the next resume goes on from here, now that it is known to work
+                directory.write_config(config.as_toml())
             summary = run_evolution(config, directory, resume=resume, listener=_Shown(progress))
     except InputError:
         if not resume:

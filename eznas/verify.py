@@ -134,10 +134,10 @@ Examples:
 )
 @click.option(
     "--backend",
-    metavar="loky|dask|ray",
-    type=click.Choice(["loky", "dask", "ray"]),
+    metavar="loky|dask",
+    type=click.Choice(["loky", "dask"]),
     default="loky",
-    help="Where networks run: processes of this machine, a Dask or a Ray cluster.",
+    help="Where networks run: processes of this machine, or a Dask cluster.",
 )
 @click.option(
     "--scheduler",

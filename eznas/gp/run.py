@@ -84,10 +84,8 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     """
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
-    budget = Budget.of(config.memory, config.workers)
-    if budget.workers < worker_count(config.workers):
-        listener.message(f"{config.memory / 2**30:.1f}G of memory are enough for {budget.workers} workers, not more")
-        config = config.model_copy(update={"workers": budget.workers})
+    budget = Budget.of(config.memory, config.workers, listener.message)
+    config = config.model_copy(update={"workers": budget.workers})
     setting = Setting.of(config)
     _check_same(directory, setting)
     directory.record(**_facts(setting))

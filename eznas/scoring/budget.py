@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.scoring.captures import Captures
+from eznas.scoring.cluster import current_cluster
 from eznas.scoring.parallel import worker_count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
 __all__ = ["Budget"]
@@ -39,17 +42,27 @@ class Budget:
     kept: Captures | None
 
     @classmethod
-    def of(cls, memory: int, workers: int) -> Self:
+    def of(cls, memory: int, workers: int, say: Callable[[str], None] = lambda _: None) -> Self:
         """Share memory out.
 
         Args:
-            memory: Bytes of all processes together.
+            memory: Bytes of all processes together; of each worker, where those of a cluster run networks that was
+                there before.
             workers: Processes that run networks; 0 for one a core, or as many as there is enough memory for.
+            say: Is told where that is fewer than one a core.
 
         Raises:
             InputError: Too little is left.
         """
-        working = worker_count(workers)
+        cluster, working = current_cluster(), worker_count(workers)
+        if cluster is not None and not cluster.local:
+            visit = int(_HELD * (memory - _PROCESS))
+            if visit < _LEAST:
+                raise InputError(
+                    f"--memory must be at least {(_PROCESS + _LEAST / _HELD) / 2**30:.1f}G, which each worker of the "
+                    f"cluster may take, got {memory / 2**30:.1f}G"
+                )
+            return cls(working, visit, None)
         while workers == 0 and working > 1 and _visit(memory, working) < _ENOUGH:
             working -= 1
         visit = _visit(memory, working)
@@ -59,9 +72,13 @@ class Budget:
                 f"--memory must be at least {least / 2**30:.1f}G for {working} workers, got {memory / 2**30:.1f}G; "
                 "give more, or fewer workers"
             )
-        return cls(working, visit // 2, Captures(visit // 2)) if working == 1 else cls(working, visit, None)
+        if working < worker_count(workers):
+            say(f"{memory / 2**30:.1f}G of memory are enough for {working} workers, not more")
+        if working > 1 or cluster is not None:
+            return cls(working, visit, None)
+        return cls(working, visit // 2, Captures(visit // 2))
 
 
 def _visit(memory: int, working: int) -> int:
-    processes = working + (working > 1)
+    processes = working + (working > 1 or current_cluster() is not None)
     return int(_HELD * (memory - processes * _PROCESS) / working)

@@ -1,13 +1,12 @@
 """Clusters: where networks are run when this machine's processes are not enough.
 
-There is no engine of our own here: joblib's backends for Dask and Ray send the work, and these look after machines.
+There is no engine of our own here: joblib's backend for Dask sends the work, and Dask looks after machines.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import warnings
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "Cluster", "cluster", "current_cluster"]
 
-Backend = Literal["loky", "dask", "ray"]
-"""Processes of this machine, a Dask cluster, or a Ray cluster."""
+Backend = Literal["loky", "dask"]
+"""Processes of this machine, or a Dask cluster."""
 
 _CONNECT = 30.0
 """Seconds that a scheduler has to answer."""
@@ -38,15 +37,15 @@ class Cluster:
 
     Args:
         use: Returns a context in which one call of joblib uses it.
-        workers: Processes that it had when it was connected to.
+        count: Returns how many processes it has now, at least 1; they may come and go.
         died: What is raised when it has given up on a task whose worker died.
-        streams: Whether results come back one by one; all of a call at once otherwise.
+        local: Whether its processes share the memory of this machine and end with the block.
     """
 
     use: Callable[[], AbstractContextManager[Any]]
-    workers: int
+    count: Callable[[], int]
     died: tuple[type[Exception], ...]
-    streams: bool
+    local: bool
 
 
 _CURRENT: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
@@ -72,11 +71,10 @@ def cluster(backend: Backend, scheduler: str | None = None, workers: int = 1) ->
     """
     if backend == "loky":
         if scheduler is not None:
-            raise InputError(f"--scheduler must come with --backend dask or ray, got {scheduler!r} alone")
+            raise InputError(f"--scheduler must come with --backend dask, got {scheduler!r} alone")
         yield
         return
-    connect = {"dask": _dask, "ray": _ray}[backend]
-    with connect(scheduler, workers) as connected:
+    with _dask(scheduler, workers) as connected:
         token = _CURRENT.set(connected)
         try:
             yield
@@ -84,25 +82,25 @@ def cluster(backend: Backend, scheduler: str | None = None, workers: int = 1) ->
             _CURRENT.reset(token)
 
 
-def _package(name: str, backend: Backend) -> Any:
+def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise InputError(
-            f"--backend {backend} must have the package {name}, which the extra {backend!r} installs: "
-            f'pip install "eznas[{backend}]" ({error})'
+            f"--backend dask must have the package {name}, which the extra 'dask' installs: "
+            f'pip install "eznas[dask]" ({error})'
         ) from error
 
 
 @contextlib.contextmanager
 def _dask(scheduler: str | None, workers: int) -> Iterator[Cluster]:
-    distributed = _package("distributed", "dask")
+    distributed = _package("distributed")
     from eznas.scoring.dask import PromptDaskBackend
 
     with contextlib.ExitStack() as stack:
         address: Any = scheduler
         if scheduler is None:  # which closes a worker for good that is not back within 15 s, unless told otherwise
-            stack.enter_context(_package("dask", "dask").config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
+            stack.enter_context(_package("dask").config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
             local = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
             address = stack.enter_context(local)
         try:
@@ -120,28 +118,4 @@ def _dask(scheduler: str | None, workers: int) -> Iterator[Cluster]:
         def use() -> parallel_config:  # a new backend each time: one that was stopped half-way cannot be used again
             return parallel_config(PromptDaskBackend(client=client, wait_for_workers_timeout=_WORKERS))
 
-        yield Cluster(use, len(threads), (distributed.KilledWorker,), streams=True)
-
-
-@contextlib.contextmanager
-def _ray(scheduler: str | None, workers: int) -> Iterator[Cluster]:
-    ray = _package("ray", "ray")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray announces its coming defaults
-        start = (
-            {"num_cpus": max(2, workers), "include_dashboard": False} if scheduler is None else {"address": scheduler}
-        )
-        try:
-            ray.init(log_to_driver=False, logging_level="ERROR", **start)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(f"--scheduler must be the address of a Ray cluster, got {scheduler!r}: {error}") from error
-        _package("ray.util.joblib", "ray").register_ray()
-    try:
-        processes = max(2, int(ray.cluster_resources()["CPU"]))  # with 1, joblib would do the work in this process
-
-        def use() -> parallel_config:
-            return parallel_config("ray", n_jobs=processes)
-
-        yield Cluster(use, processes, (ray.exceptions.RayError,), streams=False)
-    finally:
-        ray.shutdown()
+        yield Cluster(use, lambda: max(1, len(client.nthreads())), (distributed.KilledWorker,), local=scheduler is None)

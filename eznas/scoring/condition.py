@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["Condition", "fingerprint", "resolve_device"]
+__all__ = ["Condition", "fingerprint", "installation", "resolve_device"]
 
 
 def resolve_device(name: str) -> str:
@@ -53,6 +53,22 @@ def _code() -> str:
 def fingerprint() -> str:
     """Return what of this installation values depend on: the version of torch, and a digest of our code."""
     return f"{torch.__version__}|{_code()}"
+
+
+def _digest(*packages: Path) -> str:
+    """Return a digest of every Python file of some packages, by its place in them."""
+    digest = hashlib.sha256()
+    for package in packages:
+        for name, file in sorted((file.relative_to(package).as_posix(), file) for file in package.rglob("*.py")):
+            digest.update(name.encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def installation() -> str:
+    """Return what workers must have in common: the version of torch, and a digest of all our code."""
+    return f"{torch.__version__}|{_digest(Path(__file__).parents[1], Path(primitives.__file__).parent)}"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from eznas.programs import (
     simplify_exact,
     statistics,
 )
+from eznas.scoring.cluster import current_cluster
 from eznas.scoring.parallel import over_networks, worker_count
 from primitives import Kind
 
@@ -199,7 +200,7 @@ class Panel:
                 found[architecture] = Vectors(known.shape[1], known)
                 advance()
         unknown = [architecture for architecture in architectures if architecture not in found]
-        kept = self._kept if worker_count(workers) == 1 else None
+        kept = self._kept if current_cluster() is None and worker_count(workers) == 1 else None
         visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
         for architecture, vectors in over_networks(visit, unknown, workers):
             found[architecture] = vectors

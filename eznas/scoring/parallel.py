@@ -15,7 +15,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from eznas.errors import EznasError
 from eznas.scoring.cluster import current_cluster
-from eznas.scoring.condition import fingerprint
+from eznas.scoring.condition import installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -28,6 +28,9 @@ Item = TypeVar("Item", bound="Hashable")
 _AHEAD = 4
 """Networks in hand for each worker, so that none waits for the next."""
 
+_CAREFUL = 8
+"""Networks that are run one at a time after a worker died, before all workers work again."""
+
 _PATIENCE = 2
 """Workers that one network, run by itself, may cost."""
 
@@ -37,7 +40,7 @@ _ALONE = threading.Lock()
 def worker_count(workers: int) -> int:
     """Return the number of processes: 0 means one for each core that this process may use; a cluster has its own."""
     if (cluster := current_cluster()) is not None:
-        return cluster.workers
+        return cluster.count()
     if workers > 0:
         return workers
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -50,7 +53,8 @@ def over_networks(
 
     Every call runs on one torch thread, so the values do not depend on the number of processes. Within a ``cluster``
     block its workers do the work. When a worker dies, as one does that runs out of memory, another takes its place,
-    and what it had in hand is done again, one network at a time: should one of them be the cause, it shows.
+    and what it had in hand is done again, the first few networks one at a time: should one of them be the cause, it
+    shows, if not at once then after another worker.
 
     Args:
         function: A picklable function.
@@ -65,14 +69,13 @@ def over_networks(
         for architecture in architectures:
             yield architecture, _alone(function, architecture)
         return
-    streams = cluster is None or cluster.streams
     died: tuple[type[Exception], ...] = (CancelledError, BrokenProcessPool)
     if cluster is not None:
         died = (CancelledError, *cluster.died)
     left, deaths, careful = dict(enumerate(architectures)), 0, False
     while left:
         ahead = 1 if careful else _AHEAD * processes
-        batch = dict(islice(left.items(), len(left) if streams and not careful else _AHEAD * processes))
+        batch = dict(islice(left.items(), _CAREFUL if careful else len(left)))
         try:
             for index, result in _sent(function, batch, processes, ahead):
                 yield left.pop(index), result
@@ -93,13 +96,12 @@ def _sent(function: Callable[[Item], T], batch: dict[int, Item], processes: int,
     """Yield index and result of each item, in any order, with at most ``ahead`` of them in hand."""
     cluster, call = current_cluster(), delayed(_numbered)
     with cluster.use() if cluster else parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
-        form = "generator_unordered" if cluster is None or cluster.streams else "list"
-        pool = Parallel(return_as=form, batch_size=1, pre_dispatch=ahead, max_nbytes=None)
-        yield from pool(call(function, index, item, fingerprint()) for index, item in batch.items())
+        pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
+        yield from pool(call(function, index, item, installation()) for index, item in batch.items())
 
 
 def _numbered(function: Callable[[Item], T], index: int, item: Item, expected: str) -> tuple[int, T]:
-    if (found := fingerprint()) != expected:
+    if (found := installation()) != expected:
         raise EznasError(
             f"every worker must have the code and the torch of the process that asks, {expected}, got {found}; "
             "install the same on all machines"

@@ -168,9 +168,9 @@ _OPTIONS: list[click.Parameter] = [
     _option(
         "--backend",
         "Run",
-        "loky|dask|ray",
-        "Where these run: processes of this machine, a Dask or a Ray cluster.  [default: loky]",
-        type=click.Choice(["loky", "dask", "ray"]),
+        "loky|dask",
+        "Where these run: processes of this machine, or a Dask cluster.  [default: loky]",
+        type=click.Choice(["loky", "dask"]),
     ),
     _option(
         "--scheduler",

@@ -148,6 +148,26 @@ def test_a_resumed_run_keeps_its_course(evolved: Evolved, extra: tuple[str, str]
     assert result.stderr.startswith(f"error: {extra[0]} must not be given with --resume")
 
 
+def test_a_run_of_a_cluster_goes_on_without_it(evolved: Evolved, tmp_path: Path) -> None:
+    invoke("--out", "here")
+    config = tmp_path / "here" / "config.toml"
+    config.write_text('backend = "dask"\nscheduler = "tcp://127.0.0.1:9"\n', encoding="utf-8")
+    result = invoke("--resume", "here", "--backend", "loky")
+    assert result.exit_code == 0, result.output
+    chosen, _ = evolved.calls[1]
+    assert (chosen.backend, chosen.scheduler) == ("loky", None)
+    assert "scheduler" not in config.read_text(encoding="utf-8")
+
+
+def test_what_cannot_work_does_not_change_the_configuration(evolved: Evolved, tmp_path: Path) -> None:
+    invoke("--out", "here")
+    before = (tmp_path / "here" / "config.toml").read_text(encoding="utf-8")
+    result = invoke("--resume", "here", "--scheduler", "tcp://127.0.0.1:9")
+    assert result.exit_code == 2
+    assert "--scheduler must come with --backend dask, got 'tcp://127.0.0.1:9' alone" in result.stderr
+    assert (tmp_path / "here" / "config.toml").read_text(encoding="utf-8") == before
+
+
 def test_resuming_needs_a_run(evolved: Evolved, tmp_path: Path) -> None:
     result = invoke("--resume", "nowhere")
     assert result.exit_code == 2

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from eznas.errors import EznasError, InputError
-from eznas.scoring import cluster, over_networks, worker_count
-from eznas.scoring.cluster import current_cluster
+from eznas.scoring import Budget, cluster, over_networks, worker_count
+from eznas.scoring.cluster import _CURRENT, Cluster, current_cluster
+from eznas.scoring.condition import _digest, fingerprint, installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 WORDS = [str(number) for number in range(12)]
@@ -68,7 +71,7 @@ def test_a_network_that_always_costs_its_worker_is_named_and_what_came_before_is
 
 
 def test_workers_with_other_code_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eznas.scoring.parallel.fingerprint", lambda: "2.0|abc")
+    monkeypatch.setattr("eznas.scoring.parallel.installation", lambda: "2.0|abc")
     with pytest.raises(EznasError, match=r"every worker must have the code and the torch .*, 2\.0\|abc, got"):
         list(over_networks(_double, WORDS, 2))
 
@@ -78,21 +81,92 @@ def test_loky_is_no_cluster_and_takes_no_scheduler() -> None:
         assert current_cluster() is None
         assert worker_count(3) == 3
     with (
-        pytest.raises(InputError, match="--scheduler must come with --backend dask or ray"),
+        pytest.raises(InputError, match="--scheduler must come with --backend dask, got"),
         cluster("loky", "tcp://a"),
     ):
         pass
 
 
-@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
-def test_a_package_that_is_not_installed_is_named_with_its_extra(
-    monkeypatch: pytest.MonkeyPatch, backend: str, package: str
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)  # the import system then says that there is none
-    sentence = rf'--backend {backend} must have the package {package}, .* pip install "eznas\[{backend}\]"'
-    enter: Callable[..., object] = cluster
-    with pytest.raises(InputError, match=sentence), enter(backend):  # type: ignore[attr-defined]
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # the import system then says that there is none
+    sentence = r'--backend dask must have the package distributed, .* pip install "eznas\[dask\]"'
+    with pytest.raises(InputError, match=sentence), cluster("dask"):
         pass
+
+
+@contextlib.contextmanager
+def within(connected: Cluster) -> Iterator[None]:
+    """Pretend to be connected to a cluster."""
+    token = _CURRENT.set(connected)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def test_the_workers_of_a_cluster_are_counted_when_they_are_needed() -> None:
+    now = [2]
+    with within(Cluster(contextlib.nullcontext, lambda: now[0], (), local=False)):
+        assert worker_count(1) == 2
+        now[0] = 40
+        assert worker_count(1) == 40
+
+
+def test_as_much_is_in_hand_as_the_cluster_has_workers_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def sent(function: Callable[[str], str], batch: dict[int, str], _: int, ahead: int) -> Iterator[tuple[int, str]]:
+        seen.append(ahead)
+        yield from ((index, function(item)) for index, item in batch.items())
+
+    monkeypatch.setattr("eznas.scoring.parallel._sent", sent)
+    now = [1]
+    with within(Cluster(contextlib.nullcontext, lambda: now[0], (), local=False)):
+        assert len(list(over_networks(_double, WORDS))) == len(WORDS)
+        now[0] = 3
+        assert len(list(over_networks(_double, WORDS))) == len(WORDS)
+    assert seen == [4, 12]
+
+
+def test_after_a_death_a_few_networks_are_run_one_at_a_time_and_then_all_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def sent(function: Callable[[str], str], batch: dict[int, str], _: int, ahead: int) -> Iterator[tuple[int, str]]:
+        seen.append((len(batch), ahead))
+        if len(seen) == 1:
+            raise BrokenProcessPool
+        yield from ((index, function(item)) for index, item in batch.items())
+
+    monkeypatch.setattr("eznas.scoring.parallel._sent", sent)
+    words = [str(number) for number in range(1000)]
+    with within(Cluster(contextlib.nullcontext, lambda: 100, (), local=False)):
+        assert dict(over_networks(_double, words)) == {word: 2 * word for word in words}
+    assert seen == [(1000, 400), (8, 1), (992, 400)]
+
+
+def test_memory_is_that_of_each_worker_of_a_cluster_that_was_there_before() -> None:
+    said: list[str] = []
+    with within(Cluster(contextlib.nullcontext, lambda: 100, (), local=False)):
+        budget = Budget.of(2**30, 0, said.append)
+        assert (budget.workers, budget.kept, said) == (100, None, [])
+        assert 2**29 <= budget.visit < 0.75 * 2**30
+        with pytest.raises(InputError, match=r"--memory must be at least 0\.4G, which each worker of the cluster may"):
+            Budget.of(2**28, 0)
+    with within(Cluster(contextlib.nullcontext, lambda: 1, (), local=True)):
+        assert Budget.of(2**30, 0).kept is None  # which would be sent to the worker with every network
+    assert Budget.of(2**30, 1).kept is not None
+
+
+def test_what_workers_must_have_in_common_is_every_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for package in (one, other):
+        (package / "deep").mkdir(parents=True)
+        (package / "deep" / "a.py").write_text("A = 1\n", encoding="utf-8")
+    assert _digest(one) == _digest(other)
+    (other / "deep" / "a.py").write_text("A = 2\n", encoding="utf-8")
+    assert _digest(one) != _digest(other)
+    assert installation().startswith(torch.__version__)
+    assert installation() != fingerprint()  # which is part of the keys of stored vectors
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
