@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Evolved proxies, EZNAS-A, and rows beside published ones; the commands of the other results stand in
 # experiments/README.md. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
-#   evolved    three runs of the experiment, 13 to 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
+#   evolved    three runs of the experiment, 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
 #   eznas_a    EZNAS-A in its three readings on 1,000 architectures, and the baselines
 #   ROW        a row of EZNAS's table, or of its kind, beside what is published: experiments/rows/ROW.toml
 #   rows       all rows, some minutes each

@@ -1,6 +1,6 @@
 """Search NAS-Bench-201 with an evolved proxy, with synflow and with NASWOT, all for the same seconds of scoring.
 
-    python verify_scores.py --proxy evolved_nb201 --proxy synflow --proxy naswot --n_samples 2000 --csv POOL.csv
+    python verify_scores.py --proxy evolved_nb201 --proxy synflow --proxy naswot --n_samples 600 --csv POOL.csv
     python experiments/search_evolved.py POOL.csv RUNS
 
 The first command scores a pool of architectures; the second times each proxy on some of them, one after the other in

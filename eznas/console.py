@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _ARGUMENTS = "eznas.arguments"
-_WIDE = 200
+_WIDE = 2000
 """Columns of a table that is not shown in a terminal."""
 
 

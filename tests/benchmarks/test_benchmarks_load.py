@@ -44,7 +44,7 @@ def test_a_benchmark_names_a_space_and_its_embedded_data_sets() -> None:
         ({"dataset": "cifar11"}, "unknown data set of nasbench201 'cifar11'; did you mean 'cifar10'"),
         (
             {"dataset": "cifar100"},
-            r"must be given with --table FILE .* only those of nasbench201/cifar10 are",
+            r"must be given with --table FILE .* only those of nasbench201/cifar10 and .* are embedded",
         ),
         ({"target": "valid"}, "unknown column of the embedded table 'valid'; .*baseline_accuracy"),
         ({"table": Path("absent.csv")}, r"absent\.csv cannot be read"),

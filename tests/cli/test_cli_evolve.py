@@ -10,7 +10,7 @@ import eznas.gp
 import eznas.report
 from eznas.errors import EznasError, InputError
 from eznas.evolve import main
-from eznas.run import RunDirectory
+from eznas.run import FORMAT, RunDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,7 +181,7 @@ def test_resuming_refuses_another_format_before_its_configuration_is_read(evolve
     (tmp_path / "here" / "config.toml").write_text("of_another_format = 1\n", encoding="utf-8")
     result = invoke("--resume", "here")
     assert result.exit_code == 2
-    assert "must be a run directory of format 1, got format 99" in result.stderr
+    assert f"must be a run directory of format {FORMAT}, got format 99" in result.stderr
 
 
 def test_a_plot_that_fails_does_not_hide_the_results(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:

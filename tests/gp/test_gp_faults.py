@@ -30,6 +30,7 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
         "networks": 10,
         "validation_networks": 10,
         "test_networks": 10,
+        "full_networks": 0,
         "population": 12,
         "generations": 4,
         "library": 8,

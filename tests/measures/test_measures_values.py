@@ -19,6 +19,7 @@ from eznas.measures.together import measure
 from eznas.minibatch import Minibatch
 from eznas.programs import evaluate, parse
 from eznas.scores import Status
+from eznas.seeds import torch_generator
 from eznas.testing.measures import sample_minibatch, value_of
 from eznas.testing.networks import CLASSIFIERS, PIXELS, classifier
 
@@ -293,5 +294,8 @@ def test_a_layer_that_runs_twice_counts_once() -> None:
             return out
 
     network = Twice()
+    with torch.no_grad():  # as the weights of a module are drawn from torch's global generator
+        for parameter in network.parameters():
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=torch_generator(0, "twice")))
     gradients = gradients_by_backward(network, BATCH.images, BATCH.labels)
     assert value("grad_norm", network) == pytest.approx(sum(float(one.norm()) for one in gradients))

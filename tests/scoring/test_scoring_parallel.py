@@ -5,7 +5,7 @@ import functools
 import os
 import signal
 import sys
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,7 +134,7 @@ def test_after_a_death_a_few_networks_are_run_one_at_a_time_and_then_all_again(m
     def sent(function: Callable[[str], str], batch: dict[int, str], _: int, ahead: int) -> Iterator[tuple[int, str]]:
         seen.append((len(batch), ahead))
         if len(seen) == 1:
-            raise BrokenProcessPool
+            raise CancelledError
         yield from ((index, function(item)) for index, item in batch.items())
 
     monkeypatch.setattr("eznas.scoring.parallel._sent", sent)
@@ -171,7 +171,7 @@ def test_what_workers_must_have_in_common_is_every_file(tmp_path: Path) -> None:
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install eznas[dask]")
-    monkeypatch.setattr("eznas.scoring.cluster._CONNECT", 0.5)
+    monkeypatch.setattr(sys.modules["eznas.scoring.cluster"], "_CONNECT", 0.5)  # the name is that of a function too
     with (
         pytest.raises(
             InputError, match=r"--scheduler must be a Dask scheduler with workers, got 'tcp://127\.0\.0\.1:9'"

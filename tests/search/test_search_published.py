@@ -26,7 +26,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def folder(script: ModuleType, shared_data: Path, tmp_path: Path) -> Path:
     script.write_scores(shared_data / "naswot_cifar10.json.gz", tmp_path)
-    script.write_tables(shared_data / "nasbench201.json.gz", tmp_path)
+    script.write_tables(tmp_path, [shared_data / "nasbench201.json.gz"])
     return tmp_path
 
 
