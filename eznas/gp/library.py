@@ -96,8 +96,8 @@ class Library:
     def race(self, heat: Examiner, reductions: Sequence[Node], count: int) -> list[Node]:
         """Return the best of the reductions on few networks; the others count as tried.
 
-        Of those that put the networks into the same order, one is returned; all of the first ones are where no
-        reduction ranks them.
+        Of those that put the networks into the same order, one is returned. Where none ranks them, the first are
+        returned.
 
         Args:
             heat: Holds panels of few networks.
@@ -105,14 +105,13 @@ class Library:
             count: Most to return.
         """
         lane = Library(heat, len(reductions), self._workers, self._advance)
-        entries = lane.add(reductions)
-        entries.sort(key=lambda entry: (-entry.merit, entry.reduction.text))
+        distinct: dict[bytes, Node] = {}
+        for entry in sorted(lane.add(reductions), key=lambda entry: (-entry.merit, entry.reduction.text)):
+            distinct.setdefault(entry.key, entry.reduction)
         lane.keep([])
-        distinct = {entry.key: entry.reduction for entry in reversed(entries)}
-        best = [entry.reduction for entry in entries if distinct[entry.key] is entry.reduction]
-        chosen = (best or list(reductions))[:count]
-        if best:
-            self.rejected += lane.rejected
+        chosen = list(distinct.values() or reductions)[:count]
+        if distinct:
+            self.rejected.update(lane.rejected)
         self.tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
         return chosen
 

@@ -2,9 +2,8 @@
 
 A run alternates two kinds of steps. An *expansion* draws new reductions (tensor trees with a reduction on top), lets
 them race on a few networks, visits every network once for the winners, and adds those that are finite to the library.
-A *generation* breeds programs
-above the tensor floor from the library's reductions, judges them on all networks from memory, and lets the best live
-on. Thousands of programs are judged for each visit to the networks.
+A *generation* breeds programs above the tensor floor from the library's reductions, judges them on all networks from
+memory, and lets the best live on. Thousands of programs are judged for each visit to the networks.
 
 What ranks reduced networks need not rank those of full size. So the last generations follow a *promotion*: the best
 reductions visit some networks of full size too, and from then on a program is worth what the worst condition says,
