@@ -7,6 +7,7 @@ from torch import Tensor
 
 from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS
 from primitives.registry import Parameter, keeping, primitive
+from primitives.special_values import over, powered, root
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 
@@ -52,19 +53,19 @@ def div(x: Tensor, y: Tensor) -> Tensor:
 )
 def safe_div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast, and 0 where ``y`` is 0."""
-    return x / torch.where(y == 0, torch.inf, y)
+    return over(x, y)
 
 
 @primitive(*keeping(_KINDS, arity=2), formula="the greater of x and y", latex=r"\max({0}, {1})", commutative=True)
 def maximum(x: Tensor, y: Tensor) -> Tensor:
     """Return the greater of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
-    return torch.maximum(x, y)
+    return torch.maximum(x, y).add_(0)  # of two zeros with different signs, torch takes the first
 
 
 @primitive(*keeping(_KINDS, arity=2), formula="the lesser of x and y", latex=r"\min({0}, {1})", commutative=True)
 def minimum(x: Tensor, y: Tensor) -> Tensor:
     """Return the lesser of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
-    return torch.minimum(x, y)
+    return torch.minimum(x, y).add_(0)  # see maximum
 
 
 @primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)")
@@ -88,7 +89,7 @@ def square(x: Tensor) -> Tensor:
 @primitive(*keeping(_KINDS), formula="the root of x", domain="NaN below 0", latex=r"\sqrt{{{0}}}", increasing=True)
 def sqrt(x: Tensor) -> Tensor:
     """Return the square root."""
-    return x.sqrt()
+    return root(x)
 
 
 @primitive(
@@ -100,7 +101,7 @@ def sqrt(x: Tensor) -> Tensor:
 )
 def power(x: Tensor, p: float) -> Tensor:
     """Return ``x`` to the power ``p``."""
-    return x.pow(p)
+    return powered(x, p)
 
 
 @primitive(

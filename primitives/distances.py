@@ -7,6 +7,7 @@ from torch import Tensor
 
 from primitives.kinds import MAP_KINDS, TENSOR_KINDS, Kind
 from primitives.registry import keeping, primitive, reducing
+from primitives.special_values import times_log
 
 
 def _axes(x: Tensor) -> tuple[int, ...]:
@@ -51,7 +52,8 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
 )
 def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the Hamming distance of the binary codes."""
-    return torch.ne(x > 0, y > 0, out=x.new_empty(0)).sum(_axes(x))
+    left, right = (torch.gt(one, 0, out=one.new_empty(0)) for one in (x, y))
+    return (left - right).square_().sum(_axes(x))
 
 
 @primitive(
@@ -63,5 +65,5 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
 )
 def kl_div(x: Tensor, y: Tensor) -> Tensor:
     """``u x n x *s`` twice to ``u``: the mean Kullback-Leibler divergence of the ``n`` samples or filters."""
-    terms: Tensor = torch.special.xlogy(y, y) - y * x
+    terms: Tensor = times_log(y) - y * x
     return terms.sum(_axes(x)) / terms.shape[1]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS, Kind
 from primitives.registry import keeping, primitive
+from primitives.special_values import exponential, logarithm
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 
@@ -14,7 +15,7 @@ _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 @primitive(*keeping(_KINDS), formula="e^x", latex=r"e^{{{0}}}", increasing=True)
 def exp(x: Tensor) -> Tensor:
     """Return the exponential."""
-    return x.exp()
+    return exponential(x)
 
 
 @primitive(
@@ -26,7 +27,7 @@ def exp(x: Tensor) -> Tensor:
 )
 def log(x: Tensor) -> Tensor:
     """Return the natural logarithm."""
-    return x.log()
+    return logarithm(x)
 
 
 @primitive(
@@ -36,13 +37,13 @@ def log(x: Tensor) -> Tensor:
 )
 def safe_log(x: Tensor) -> Tensor:
     """Return the natural logarithm of positive entries and 0 for the others."""
-    return torch.where(x <= 0, 1.0, x).log()
+    return torch.threshold(x, 0.0, 1.0).log_()
 
 
 @primitive(*keeping(_KINDS), formula="log |x|", domain="minus infinity at 0", latex=r"\log\lvert {0} \rvert")
 def abs_log(x: Tensor) -> Tensor:
     """Return the natural logarithm of the absolute value."""
-    return x.abs().log()
+    return logarithm(x.abs())
 
 
 @primitive(
@@ -66,13 +67,13 @@ def relu(x: Tensor) -> Tensor:
 @primitive(*keeping(_KINDS), formula="1 / (1 + e^-x)", latex=r"\sigma\left({0}\right)", increasing=True)
 def sigmoid(x: Tensor) -> Tensor:
     """Return the logistic function."""
-    return x.sigmoid()
+    return exponential(-x).add_(1).reciprocal_()
 
 
 @primitive(*keeping(_KINDS), formula="1 where x > 0, -1 where x < 0, else 0", domain="NaN at NaN")
 def sign(x: Tensor) -> Tensor:
     """Return the sign."""
-    return x.sign().masked_fill_(x.isnan(), torch.nan)  # torch has 0 there
+    return x.sign().add_(x.clamp(-1, 1).mul_(0))  # torch has 0 at NaN
 
 
 @primitive(

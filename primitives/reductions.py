@@ -10,6 +10,7 @@ from torch import Tensor
 
 from primitives.kinds import TENSOR_KINDS, Kind
 from primitives.registry import Parameter, primitive, reducing
+from primitives.special_values import powered
 
 
 def _axes(x: Tensor) -> tuple[int, ...]:
@@ -101,7 +102,7 @@ def mean_square(x: Tensor) -> Tensor:
 )
 def lp_norm(x: Tensor, p: float) -> Tensor:
     """``u x *s`` to ``u``: the norm of order ``p`` (a quasi-norm below 1)."""
-    return x.abs().pow(p).sum(_axes(x)).pow(1 / p)
+    return powered(powered(x.abs(), p).sum(_axes(x)), 1 / p)
 
 
 @primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="number of entries", domain="everywhere; counts NaN too")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eznas.capture.preserve import preserved
 from eznas.capture.record import RecordError
 from eznas.capture.statistics import record_statistics
-from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
+from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit, merged
 from eznas.capture.units import UnitlessError
 from eznas.errors import EznasError, InputError, unknown
 from primitives.terminals import STATISTICS
@@ -29,6 +29,7 @@ __all__ = [
     "Unit",
     "capture",
     "explained",
+    "merged",
     "preserved",
 ]
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from torch import Tensor, stack
 
-__all__ = ["Capture", "ShapeGroup", "Unformed", "Unit"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Capture", "ShapeGroup", "Unformed", "Unit", "merged"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,33 @@ class Capture:
         """The statistics that it holds."""
         return frozenset(self.images).union(*[group.tensors for group in self.groups])
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """The bytes of all tensors, those that share memory counted each."""
         tensors = [one for group in self.groups for units in group.tensors.values() for one in units]
         return sum(one.numel() * one.element_size() for one in [*tensors, *self.images.values()])
+
+
+def merged(captures: Sequence[Capture]) -> Capture:
+    """Return captures of several networks as if they were one: units one network after the other, groups by shape.
+
+    It has the statistics that all of them have. Its images are those of the first.
+    """
+    if len(captures) == 1:
+        return captures[0]
+    images = captures[0].images if captures else {}
+    units: list[Unit] = []
+    groups: dict[tuple[tuple[int, ...], ...], list[tuple[int, ShapeGroup]]] = {}
+    for captured in captures:
+        for group in captured.groups:
+            unit = captured.units[group.units[0]]
+            shapes = (unit.weight_shape, unit.input_shape, unit.output_shape)
+            groups.setdefault(shapes, []).append((len(units), group))
+        units += captured.units
+    return Capture(tuple(units), (), tuple(map(_joined, groups.values())), images)
+
+
+def _joined(parts: Sequence[tuple[int, ShapeGroup]]) -> ShapeGroup:
+    names = [name for name in parts[0][1].tensors if all(name in group.tensors for _, group in parts)]
+    tensors = {name: [tensor for _, group in parts for tensor in group.tensors[name]] for name in names}
+    return ShapeGroup(tuple(start + unit for start, group in parts for unit in group.units), tensors)

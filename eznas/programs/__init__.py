@@ -7,7 +7,7 @@ unit and network floors, on many networks at once).
 from eznas.programs.complexity import complexity, cost
 from eznas.programs.constant import is_constant
 from eznas.programs.draw import draw, to_networkx
-from eznas.programs.evaluate import evaluate_reductions, reductions, statistics
+from eznas.programs.evaluate import evaluate_reductions, evaluate_together, reductions, statistics
 from eznas.programs.parse import ProgramError, parse
 from eznas.programs.parts import in_parts, left_of
 from eznas.programs.plan import Trace
@@ -29,6 +29,7 @@ __all__ = [
     "draw",
     "evaluate",
     "evaluate_reductions",
+    "evaluate_together",
     "evaluate_upper",
     "in_parts",
     "is_constant",

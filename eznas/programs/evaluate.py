@@ -8,13 +8,14 @@ summation for another stack.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from eznas.capture import Capture, ShapeGroup  # noqa: TC001 - exported proxies take their sources
+from eznas.capture import Capture, ShapeGroup, merged
 from eznas.errors import InputError
 from eznas.programs.plan import Failure, Plan, Trace, Value
 from eznas.programs.tree import Node, postorder
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-__all__ = ["evaluate_reductions", "reductions", "statistics"]
+__all__ = ["evaluate_reductions", "evaluate_together", "reductions", "statistics"]
 
 CHUNK = 512 * 2**10
 """Bytes of the largest tensor of units that are stacked, unless one alone takes more.
@@ -59,52 +60,101 @@ def evaluate_reductions(
     memory: int | None = None,
     chunk: int = CHUNK,
 ) -> dict[Node, Tensor]:
-    """Evaluate reductions on every unit of a network.
+    """Evaluate reductions on every unit of one network: ``evaluate_together`` for a single capture.
 
-    Each distinct node is evaluated once for each chunk of units of one shape; what reads images alone, once a
-    network. A tensor is freed after its last use. A unit on which a primitive raises
+    Returns:
+        For each node ``u`` float64 numbers on the CPU, in execution order.
+    """
+    (values,) = evaluate_together(nodes, [capture], trace, memory=memory, chunk=chunk)
+    return dict(zip(nodes, values, strict=True))
+
+
+def evaluate_together(
+    nodes: Sequence[Node],
+    captures: Sequence[Capture],
+    trace: Trace | None = None,
+    *,
+    memory: int | None = None,
+    chunk: int = CHUNK,
+) -> list[Tensor]:
+    """Evaluate reductions on every unit of several networks.
+
+    Each distinct node is evaluated once for each chunk of units of one shape, whichever networks they belong to; what
+    reads images alone, once a network. A tensor is freed after its last use. A unit on which a primitive raises
     ``torch.linalg.LinAlgError`` gets NaN; any other error is raised.
 
     Args:
-        nodes: As ``reductions`` returns them.
-        capture: Holds the statistics that they read.
+        nodes: ``r`` reductions, as ``reductions`` returns them.
+        captures: Hold the statistics that they read, on one device.
         trace: Counts, and what was raised.
-        memory: Bytes that values may take at once, beside the capture; None for no bound. Where programs would hold
+        memory: Bytes that values may take at once, beside the captures; None for no bound. Where programs would hold
             more, they are evaluated in several parts, and what the parts share more than once; one reduction on one
             chunk is not cut any further. It does not change a value.
         chunk: Bytes that a chunk's largest statistic may take; a chunk has at least one unit.
 
     Returns:
-        For each node ``u`` float64 numbers on the CPU, in execution order.
+        For each capture ``r x u`` float64 numbers on the CPU, its units in execution order.
 
     Raises:
-        InputError: The capture lacks a statistic.
+        InputError: A capture lacks a statistic.
     """
     trace = Trace() if trace is None else trace
-    vectors = {node: torch.full((len(capture.units),), math.nan, dtype=torch.float64) for node in nodes}
-    if not capture.units:
-        return vectors
-    _check_captured(nodes, capture)
-    order = postorder(nodes)
-    of_images = images_only(order)
+    ends = list(itertools.accumulate([len(captured.units) for captured in captures], initial=0))
+    values = _Values(nodes, ends[-1])
+    of_images = images_only(order := postorder(nodes))
+    read = {arg for node in order if node not in of_images for arg in node.args}
+    keep = {node for node in of_images if node in read or node in values.rows}
+    own = [node for node in nodes if node not in of_images]
+    shared: list[Mapping[Node, Value]] = []
     with torch.inference_mode():
-        read = {arg for node in order if node not in of_images for arg in node.args}
-        keep = {node for node in of_images if node in read or node in vectors}
-        shared = Plan([node for node in order if node in of_images], keep).run({}, capture.images.__getitem__, trace)
-        for node in keep & vectors.keys():
-            _write(vectors[node], range(len(capture.units)), shared[node], node, trace)
-        own = [node for node in nodes if node not in of_images]
+        of_network = Plan([node for node in order if node in of_images], keep)
+        for captured in captures:
+            if not captured.units:
+                continue
+            _check_captured(nodes, captured)
+            found = of_network.run({}, captured.images.__getitem__, trace)
+            units = range(len(shared), len(shared) + len(captured.units))
+            values.write(units, {node: found[node] for node in keep & values.rows.keys()}, trace)
+            shared += [found] * len(units)
+        whole = merged([captured for captured in captures if captured.units])
         together = _plan(own, of_images)
-        for group in capture.groups:
-            step = units_at_once(capture, group, chunk)
+        for group in whole.groups if own else ():
+            step = units_at_once(whole, group, chunk)
             plans = [together]
             if memory is not None:
-                plans = _halved(together, own, of_images, _sizes(capture, group, step), memory)
-            for plan in plans:
-                for start in range(0, len(group.units), step):
-                    places = range(start, min(start + step, len(group.units)))
-                    _evaluate_chunk(plan, shared, group, places, vectors, trace)
-    return vectors
+                plans = _halved(together, own, of_images, _sizes(whole, group, step), memory)
+            for plan, start in itertools.product(plans, range(0, len(group.units), step)):
+                places = range(start, min(start + step, len(group.units)))
+                _evaluate_chunk(plan, shared, group, places, values, trace)
+    return [values.numbers[:, start:end] for start, end in itertools.pairwise(ends)]
+
+
+class _Values:
+    """What reductions give.
+
+    Args:
+        nodes: ``r`` reductions.
+        units: ``u``.
+
+    Attributes:
+        rows: Where each reduction's numbers are.
+        numbers: ``r x u``, NaN where nothing was written.
+    """
+
+    def __init__(self, nodes: Sequence[Node], units: int) -> None:
+        self.rows = {node: row for row, node in enumerate(nodes)}
+        self.numbers = torch.full((len(nodes), units), math.nan, dtype=torch.float64)
+
+    def write(self, units: Sequence[int], found: Mapping[Node, Value], trace: Trace) -> None:
+        """Take the values of some reductions on some units; of those that could not be computed, the reason."""
+        computed = {node: value.expand(len(units)) for node, value in found.items() if isinstance(value, Tensor)}
+        for node, value in found.items():
+            if isinstance(value, Failure):
+                trace.failures.setdefault(node, value.detail)
+        if computed:
+            rows = torch.tensor([self.rows[node] for node in computed])
+            block = torch.stack(list(computed.values())).to("cpu", torch.float64)
+            self.numbers[rows[:, None], torch.tensor(list(units))] = block
 
 
 def _plan(nodes: Sequence[Node], of_images: AbstractSet[Node]) -> Plan:
@@ -124,30 +174,45 @@ def _halved(
 
 def _evaluate_chunk(
     plan: Plan,
-    shared: Mapping[Node, Value],
+    shared: Sequence[Mapping[Node, Value]],
     group: ShapeGroup,
     chunk: range,
-    vectors: Mapping[Node, Tensor],
+    values: _Values,
     trace: Trace,
 ) -> None:
-    """Write the values of reductions on some units of a group into their vectors."""
-    values = plan.run(shared, lambda name: group.stacked(name, chunk.start, chunk.stop), trace)
-    raised = [node for node in values if isinstance(values[node], Failure) and len(chunk) > 1]
+    """Write the values of reductions on some units of a group.
+
+    Args:
+        plan: The reductions.
+        shared: For each unit, what is the same for all units of its network.
+        group: The group.
+        chunk: Places in it.
+        values: Takes them.
+        trace: Counts.
+    """
     units = [group.units[place] for place in chunk]
-    for node, value in values.items():
-        if node not in raised:
-            _write(vectors[node], units, value, node, trace)
+    given = _given([shared[unit] for unit in units])
+    found = plan.run(given, lambda name: group.stacked(name, chunk.start, chunk.stop), trace)
+    raised = [node for node in found if isinstance(found[node], Failure) and len(chunk) > 1]
+    values.write(units, {node: value for node, value in found.items() if node not in raised}, trace)
     if raised:  # find the units that raise; the others keep their values
-        alone = Plan([node for node in postorder(raised) if node not in shared], set(raised))
+        alone = Plan([node for node in postorder(raised) if node not in given], set(raised))
         for place in chunk:
-            _evaluate_chunk(alone, shared, group, range(place, place + 1), vectors, trace)
+            _evaluate_chunk(alone, shared, group, range(place, place + 1), values, trace)
 
 
-def _write(vector: Tensor, units: Sequence[int], value: Value, node: Node, trace: Trace) -> None:
-    if isinstance(value, Tensor):
-        vector[list(units)] = value.to("cpu", torch.float64)
-    elif isinstance(value, Failure):
-        trace.failures.setdefault(node, value.detail)
+def _given(shared: Sequence[Mapping[Node, Value]]) -> Mapping[Node, Value]:
+    """Return what units take from their networks: one for all where it is one network, else one a unit."""
+    first = shared[0]
+    if all(one is first for one in shared):
+        return first
+    return {node: _one_each([one[node] for one in shared]) for node in first}
+
+
+def _one_each(values: Sequence[Value]) -> Value:
+    failed = [value for value in values if isinstance(value, Failure)]
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    return failed[0] if failed else torch.cat(tensors) if tensors else values[0]
 
 
 def _check_captured(nodes: Iterable[Node], capture: Capture) -> None:

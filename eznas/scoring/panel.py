@@ -7,107 +7,35 @@ networks are visited once for each batch of new reductions, and programs made of
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from eznas.capture import capture
-from eznas.errors import NETWORK_FAILURES
-from eznas.programs import (
-    Layout,
-    Node,
-    Ragged,
-    evaluate_reductions,
-    evaluate_upper,
-    in_parts,
-    left_of,
-    parse,
-    simplify_exact,
-    statistics,
-)
+from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
 from eznas.scoring.cluster import current_cluster
 from eznas.scoring.parallel import over_networks, worker_count
-from primitives import Kind
+from eznas.scoring.visit import TOGETHER, Vectors, visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from eznas.capture import Capture
     from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
     from eznas.store import VectorStore
 
-__all__ = ["Panel", "Vectors", "reduction_vectors"]
+__all__ = ["Panel"]
 
 _MEMO_NODES = 50_000
 
 _TRIED = 2
 """Networks that screening looks at."""
 
-
-@dataclass(frozen=True)
-class Vectors:
-    """What reductions gave on one network.
-
-    Args:
-        units: Number of units; 0 where the network failed.
-        values: ``r x u`` float64, NaN where undefined.
-        failure: Why the network could not be captured; empty where it could.
-    """
-
-    units: int
-    values: NDArray[np.float64]
-    failure: str = ""
-
-
-def reduction_vectors(
-    condition: Condition,
-    texts: Sequence[str],
-    memory: int | None,
-    kept: Captures | None,
-    architecture: str,
-) -> Vectors:
-    """Build one network and evaluate reductions on it in one pass.
-
-    Args:
-        condition: How the network is built and run.
-        texts: ``r`` reductions as text.
-        memory: Bytes that capturing and evaluating may take; None for no bound.
-        kept: Statistics of networks that were visited before; None where there are none.
-        architecture: Which network.
-    """
-    nodes, found = [parse(text, Kind.UNIT) for text in texts], dict[Node, Tensor]()
-    try:
-        for part, captured in _captures(condition, nodes, memory, kept, architecture):
-            found |= evaluate_reductions(part, captured, memory=left_of(memory, captured))
-            del captured  # before the next one is made
-    except NETWORK_FAILURES as error:
-        return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
-    values = torch.stack([found[node] for node in nodes]).numpy()
-    return Vectors(values.shape[1], values)
-
-
-def _captures(
-    condition: Condition, nodes: Sequence[Node], memory: int | None, kept: Captures | None, architecture: str
-) -> Iterator[tuple[Sequence[Node], Capture]]:
-    """Iterate over parts of the reductions with a capture of what they read, one at a time."""
-    key = f"{condition.key}|{architecture}"
-    if kept is not None and (known := kept.find(key, statistics(nodes))) is not None:
-        yield nodes, known
-        return
-    network = condition.network(architecture)
-    for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
-        names = statistics(part)
-        if kept is None:
-            yield part, capture(network, condition.minibatch, names)
-        else:
-            make = functools.partial(capture, network, condition.minibatch)
-            yield part, kept.complete(key, sorted(names), make)
+_TURNS = 2
+"""Times at least that each process is given networks, so that all end at about the same time."""
 
 
 class Panel:
@@ -133,6 +61,7 @@ class Panel:
         self._store = store
         self._memory, self._kept = memory, kept
         self.architectures = tuple(architectures)
+        self._captured = 0  # bytes of a network's statistics at most
         self.failures: dict[str, str] = {}
         self._layout: Layout | None = None
         self._vectors: dict[Node, Ragged] = {}
@@ -201,13 +130,26 @@ class Panel:
                 advance()
         unknown = [architecture for architecture in architectures if architecture not in found]
         kept = self._kept if current_cluster() is None and worker_count(workers) == 1 else None
-        visit = functools.partial(reduction_vectors, self.condition, tuple(texts), self._memory, kept)
-        for architecture, vectors in over_networks(visit, unknown, workers):
-            found[architecture] = vectors
-            if self._store is not None and not vectors.failure:
-                self._store.save(self._key(architecture), texts, vectors.values)
-            advance()
+        visit_them = functools.partial(visit, self.condition, tuple(texts), self._memory, kept)
+        for blocks in self._blocks(unknown, workers):
+            for block, visited in over_networks(visit_them, blocks, workers):
+                for architecture, vectors in zip(block, visited, strict=True):
+                    found[architecture] = vectors
+                    self._captured = max(self._captured, vectors.captured)
+                    if self._store is not None and not vectors.failure:
+                        self._store.save(self._key(architecture), texts, vectors.values)
+                    advance()
         return [found[architecture] for architecture in architectures]
+
+    def _blocks(self, architectures: Sequence[str], workers: int) -> Iterator[list[tuple[str, ...]]]:
+        """Cut networks into those that one call visits: single ones until it is known how much a network takes."""
+        processes = worker_count(workers)
+        if not self._captured:
+            yield [(architecture,) for architecture in architectures[:processes]]
+            architectures = architectures[processes:]
+        turns = 1 if processes == 1 else _TURNS * processes
+        size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(architectures) // turns)))
+        yield [tuple(architectures[start : start + size]) for start in range(0, len(architectures), size)]
 
     def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
         return None if self._store is None else self._store.load(self._key(architecture), texts)

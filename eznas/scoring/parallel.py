@@ -84,9 +84,11 @@ def over_networks(
         except died as error:
             deaths += careful
             if deaths == _PATIENCE:
+                item = next(iter(left.values()))
+                what = ", ".join(item) if isinstance(item, tuple) else item
                 raise EznasError(
-                    f"the process that ran {next(iter(left.values()))} ended {deaths} times without a result, as one "
-                    f"does that runs out of memory ({type(error).__name__}); give it more memory, or take smaller "
+                    f"the process that ran {what} ended {deaths} times without a result, as one does that runs out of "
+                    f"memory ({type(error).__name__}); give it more memory, or take smaller "
                     "networks or batches; nothing that was computed is lost"
                 ) from error
             careful = True
