@@ -105,13 +105,14 @@ def evaluate_together(
     read = {arg for node in order if node not in of_images for arg in node.args}
     keep = {node for node in of_images if node in read or node in values.rows}
     own = [node for node in nodes if node not in of_images]
+    names = statistics(nodes)
     shared: list[Mapping[Node, Value]] = []
     with torch.inference_mode():
         of_network = Plan([node for node in order if node in of_images], keep)
         for captured in captures:
             if not captured.units:
                 continue
-            _check_captured(nodes, captured)
+            _check_captured(names, captured)
             found = of_network.run({}, captured.images.__getitem__, trace)
             units = range(len(shared), len(shared) + len(captured.units))
             values.write(units, {node: found[node] for node in keep & values.rows.keys()}, trace)
@@ -192,7 +193,7 @@ def _evaluate_chunk(
     """
     units = [group.units[place] for place in chunk]
     given = _given([shared[unit] for unit in units])
-    found = plan.run(given, lambda name: group.stacked(name, chunk.start, chunk.stop), trace)
+    found = plan.run(given, lambda name: group.stacked(name, chunk.start, chunk.stop), trace, len(chunk))
     raised = [node for node in found if isinstance(found[node], Failure) and len(chunk) > 1]
     values.write(units, {node: value for node, value in found.items() if node not in raised}, trace)
     if raised:  # find the units that raise; the others keep their values
@@ -215,8 +216,8 @@ def _one_each(values: Sequence[Value]) -> Value:
     return failed[0] if failed else torch.cat(tensors) if tensors else values[0]
 
 
-def _check_captured(nodes: Iterable[Node], capture: Capture) -> None:
-    missing = sorted(statistics(nodes) - capture.names)
+def _check_captured(names: frozenset[str], capture: Capture) -> None:
+    missing = sorted(names - capture.names)
     if missing:
         raise InputError(f"the capture must hold every statistic that the programs read; it lacks {', '.join(missing)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -55,15 +55,19 @@ class _Step:
 
     Args:
         node: What is evaluated.
+        place: Where its value goes.
         function: Its primitive; None for a leaf.
+        args: Where the primitive's arguments are.
         spread: Whether an argument that is the same for every unit may meet one that is not.
-        last: Nodes whose values are not needed any more after it.
+        last: Places whose values are not needed any more after it.
     """
 
     node: Node
+    place: int
     function: Callable[..., Tensor] | None
+    args: tuple[int, ...]
     spread: bool
-    last: tuple[Node, ...]
+    last: tuple[int, ...]
 
 
 class Plan:
@@ -75,33 +79,58 @@ class Plan:
     """
 
     def __init__(self, order: Sequence[Node], keep: Collection[Node]) -> None:
-        self._keep = list(keep)
-        self._steps = []
         own, uses = set(order), Counter([arg for node in order for arg in node.args])
+        places = {node: place for place, node in enumerate(dict.fromkeys([*order, *uses]))}
+        self._given = [(node, place) for node, place in places.items() if node not in own]
+        self._keep = [(node, places[node]) for node in keep]
+        self._steps = []
         for node in order:
             uses.subtract(node.args)
-            last = tuple({arg for arg in node.args if not uses[arg] and arg in own and arg not in keep})
+            last = {places[arg] for arg in node.args if not uses[arg] and arg in own and arg not in keep}
             spread = any(arg not in own and arg.kind is not Kind.LITERAL for arg in node.args)
             function = _primitive(node.name, tuple([arg.kind for arg in node.args])).function if node.args else None
-            self._steps.append(_Step(node, function, spread, last))
+            args = tuple([places[arg] for arg in node.args])
+            self._steps.append(_Step(node, places[node], function, args, spread, tuple(last)))
 
-    def run(self, given: Mapping[Node, Value], leaf: Callable[[str], Tensor], trace: Trace) -> dict[Node, Value]:
+    def run(
+        self, given: Mapping[Node, Value], leaf: Callable[[str], Tensor], trace: Trace, units: int = 1
+    ) -> dict[Node, Value]:
         """Evaluate the nodes on stacked units.
 
         Args:
             given: Values that are known.
             leaf: Gives the stacked tensor of a statistic.
             trace: Counts.
+            units: How many are stacked.
 
         Returns:
             The values of the nodes to keep.
         """
-        values = dict(given)
+        values: list[Any] = [None] * (len(self._steps) + len(self._given))
+        for node, place in self._given:
+            values[place] = given[node]
+        failed = {place for _, place in self._given if isinstance(values[place], Failure)}
         for step in self._steps:
-            values[step.node] = _value(step, values, leaf, trace)
-            for node in step.last:
-                del values[node]
-        return {node: values[node] for node in self._keep}
+            if step.function is None:
+                name = step.node.name
+                values[step.place] = float(name) if step.node.kind is Kind.LITERAL else leaf(name)
+            elif failed and not failed.isdisjoint(step.args):
+                values[step.place] = next(values[place] for place in step.args if place in failed)
+                failed.add(step.place)
+            else:
+                args = [values[place] for place in step.args]
+                if step.spread:  # what is the same for every unit is repeated where it meets what is not
+                    args = [one.expand(units, *one.shape[1:]) if isinstance(one, Tensor) else one for one in args]
+                trace.calls += 1
+                trace.evaluations += units
+                try:
+                    values[step.place] = step.function(*args)
+                except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # it is documented
+                    values[step.place] = Failure(f"{step.node.name} raised {type(error).__name__}: {error}")
+                    failed.add(step.place)
+            for place in step.last:
+                values[place] = None
+        return {node: values[place] for node, place in self._keep}
 
     def bytes(self, sizes: Mapping[Kind, int]) -> int:
         """Return the most bytes that the values take at once, what a primitive makes for itself included.
@@ -114,31 +143,10 @@ class Plan:
             held += sizes[step.node.kind]
             working = _TEMPORARY * max([sizes[arg.kind] for arg in step.node.args], default=0)
             most = max(most, held + working)
-            held -= sum([sizes[node.kind] for node in step.last])
+            held -= sum([sizes[self._steps[place].node.kind] for place in step.last])
         return most
 
 
 @lru_cache(maxsize=4096)
 def _primitive(name: str, kinds: tuple[Kind, ...]) -> primitives.Primitive:
     return primitives.resolve(name, kinds)[0]
-
-
-def _value(step: _Step, values: Mapping[Node, Value], leaf: Callable[[str], Tensor], trace: Trace) -> Value:
-    node = step.node
-    if step.function is None:
-        return float(node.name) if node.kind is Kind.LITERAL else leaf(node.name)
-    args: list[Tensor | float] = []
-    for arg in node.args:
-        value = values[arg]
-        if isinstance(value, Failure):
-            return value
-        args.append(value)
-    units = max([len(value) for value in args if isinstance(value, Tensor)])
-    if step.spread:  # what is the same for every unit is repeated where it meets what is not
-        args = [value.expand(units, *value.shape[1:]) if isinstance(value, Tensor) else value for value in args]
-    trace.calls += 1
-    trace.evaluations += units
-    try:
-        return step.function(*args)
-    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # it is documented
-        return Failure(f"{node.name} raised {type(error).__name__}: {error}")

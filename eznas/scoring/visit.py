@@ -69,7 +69,8 @@ def visit(
     Returns:
         What they gave on each network.
     """
-    nodes = [parse(text, Kind.UNIT) for text in texts]
+    nodes = [_reduction(text) for text in texts]
+    names = statistics(nodes)
     together = TOGETHER if memory is None else memory // _SHARE
     single = None if memory is None else memory - together
     found: dict[str, Vectors] = {}
@@ -77,7 +78,7 @@ def visit(
     for architecture in architectures:
         try:
             rows: dict[Node, torch.Tensor] = {}
-            for part, captured in _captures(condition, nodes, single, kept, architecture):
+            for part, captured in _captures(condition, nodes, names, single, kept, architecture):
                 if len(part) == len(nodes):
                     waiting[architecture] = captured
                 else:
@@ -116,17 +117,27 @@ def _failed(nodes: Sequence[Node], error: BaseException) -> Vectors:
     return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
 
 
+@functools.lru_cache(maxsize=2**14)
+def _reduction(text: str) -> Node:
+    return parse(text, Kind.UNIT)
+
+
 def _captures(
-    condition: Condition, nodes: Sequence[Node], memory: int | None, kept: Captures | None, architecture: str
+    condition: Condition,
+    nodes: Sequence[Node],
+    names: frozenset[str],
+    memory: int | None,
+    kept: Captures | None,
+    architecture: str,
 ) -> Iterator[tuple[Sequence[Node], Capture]]:
     """Iterate over parts of the reductions with a capture of what they read, one at a time."""
     key = f"{condition.key}|{architecture}"
-    if kept is not None and (known := kept.find(key, statistics(nodes))) is not None:
+    if kept is not None and (known := kept.find(key, names)) is not None:
         yield nodes, known
         return
     network = condition.network(architecture)
     for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
-        names = statistics(part)
+        names = names if len(part) == len(nodes) else statistics(part)
         if kept is None:
             yield part, capture(network, condition.minibatch, names)
         else:
