@@ -169,7 +169,10 @@ def quantile(x: Tensor, q: float) -> Tensor:
     below = int(position)
     value = entries.kthvalue(below + 1, 1).values
     if position > below:
-        above = entries.kthvalue(below + 2, 1).values
+        greater = entries > value[:, None]
+        # the same number again where it is there more than once
+        again = entries.shape[1] - greater.sum(1) > below + 1
+        above = torch.where(again, value, torch.where(greater, entries, torch.inf).amin(1))
         finite = value.isfinite() & above.isfinite()
         value = torch.where(finite, value.lerp(above, position - below), value + above)
     return torch.where(entries.isnan().any(1), torch.nan, value)
