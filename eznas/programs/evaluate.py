@@ -1,9 +1,8 @@
-"""The tensor floor: every distinct subexpression of a whole population once, on the units of one network.
+"""The tensor floor: every distinct subexpression of a whole population once, on the units of networks.
 
-What a reduction gives does not depend on the programs that are evaluated along with it, nor on the memory that is
-allowed: units are stacked by shape alone and cut into chunks by the size of their own tensors. A stack and a single
-unit may differ by rounding, where a kernel of torch (a matrix product, an eigenvalue solver) chooses another order of
-summation for another stack.
+What a reduction gives on a unit depends on that unit alone, to the bit: not on the programs that are evaluated along
+with it, nor on the units and networks that are stacked with it, nor on the memory that is allowed. Primitives must keep
+that; torch's functions do on one thread, but for the few that ``primitives.special_values`` replaces.
 """
 
 from __future__ import annotations
