@@ -172,9 +172,10 @@ def main(
         ["versions", ", ".join(f"{name} {version}" for name, version in versions().items())],
     ]
     if share < 1 and not quick:
-        scaled = seconds / share / 60
-        found["minutes_for_the_papers_budget"] = round(scaled, 1)
-        rows.insert(2, ["scaled to the paper's budget", f"{scaled:.0f} minutes, which was not run"])
+        scaled = {"wall": seconds / share / 60, "processor": spent / share / 60}
+        found["minutes_for_the_papers_budget"] = {name: round(one, 1) for name, one in scaled.items()}
+        said = f"{scaled['wall']:.0f} minutes, {scaled['processor']:.0f} of processors; it was not run"
+        rows.insert(2, ["scaled to the paper's budget", said])
     title = f"{programs} programs x {generations} generations on {networks} networks, {condition}"
     print_table(title, ["", "what"], rows)
     if json_file is not None:
