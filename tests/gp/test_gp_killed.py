@@ -102,17 +102,21 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_hall_of_fame(
     seconds = time.monotonic() - begun
     wanted = [(tmp_path / "whole" / name).read_bytes() for name in RESULTS]
 
-    def kill(number: int) -> int:
-        """Kill runs until half of the kills are done, go on with each, and return how many were killed."""
-        rng, runner, killed = random.Random(number), runners[number], 0
-        for attempt in range(3 * KILLS):  # some end before they are killed
-            out = tmp_path / f"killed{number}_{attempt}"
-            killed += runner.run(out, kill_after=rng.uniform(0, seconds)) == -signal.SIGKILL
-            assert runner.run(out) == 0
-            assert [(out / name).read_bytes() for name in RESULTS] == wanted, f"after attempt {attempt} of {number}"
-            if killed == KILLS // len(runners):
+    def kill(seed: int) -> int:
+        """Kill runs, each again and again until it ends, and return how many kills that were: half of all."""
+        rng, runner, left = random.Random(seed), runners[seed], KILLS // len(runners)
+        for attempt in range(KILLS):
+            out, moments, status = tmp_path / f"killed{seed}_{attempt}", list[float](), -signal.SIGKILL
+            while left and status == -signal.SIGKILL:
+                moments.append(rng.uniform(0, seconds / 2))
+                status = runner.run(out, kill_after=moments[-1])
+                left -= status == -signal.SIGKILL
+            story = f"seed {seed}, killed so many seconds after its starts: {moments}; a whole run takes {seconds}"
+            assert (runner.run(out) if status == -signal.SIGKILL else status) == 0, story
+            assert [(out / name).read_bytes() for name in RESULTS] == wanted, story
+            if not left:
                 break
-        return killed
+        return KILLS // len(runners) - left
 
     with ThreadPoolExecutor(len(runners)) as pool:
         assert sum(pool.map(kill, range(len(runners)))) == KILLS

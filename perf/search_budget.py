@@ -1,0 +1,186 @@
+"""The paper's budget: what its whole search takes here, in wall time and in memory of all processes together.
+
+EZNAS searches with 50 programs for 15 generations on 80 networks: half of every generation is bred (``varOr`` of the
+winners of tournaments of four), half is drawn anew; a program is the mean over units of a tree that is at most 10 high.
+Programs read the released code's 22 statistics on three scenarios (the minibatch, noise, the minibatch perturbed).
+Networks are NAS-Bench-201's at full size, all from one space, on 16 images. Accuracies are made up from the numbers of
+convolutions: they decide what is bred, not what it costs.
+
+Processes and memory are shared out as ``--workers`` and ``--memory`` of an evolution do. Memory is looked at every
+second (``perf/memory.py``); the sum of the peaks that the kernel saw in each process is a bound that misses nothing.
+With smaller numbers than the paper's, the time is scaled to its budget, which is no measurement of it.
+
+    python perf/search_budget.py [--quick] [--networks 80] [--generations 15] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from memory import Meter, processor_seconds
+from tournament import REFERENCE, distinct_nodes, nodes, record
+
+from eznas.config import parse_size
+from eznas.console import Command, Progress, print_table
+from eznas.minibatch import load_minibatch
+from eznas.programs import statistics
+from eznas.programs.parts import kind_bytes
+from eznas.run import versions
+from eznas.scoring import Budget, Condition, Panel
+from eznas.spaces import SPACES
+from primitives import STATISTICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.programs import Node
+
+_PROGRAMS, _NETWORKS, _GENERATIONS, _IMAGES, _FRESH = 50, 80, 15, 16, 0.5
+_EVERY = 1.0
+"""Seconds between two looks at the memory: each costs a hundredth of a second for every half gigabyte."""
+
+
+class Watched(Panel):
+    """A panel that runs networks in several processes, shows how far it is, and remembers what it was asked.
+
+    Attributes:
+        read: For each visit of all networks, the statistics that its reductions read.
+        reductions: All that were evaluated.
+        seconds: Wall time of each visit.
+    """
+
+    def __init__(self, condition: Condition, architectures: Sequence[str], budget: Budget, progress: Progress) -> None:
+        super().__init__(condition, architectures, memory=budget.visit, kept=budget.kept)
+        self.read: list[frozenset[str]] = []
+        self.reductions: dict[Node, None] = {}
+        self.seconds: list[float] = []
+        self._workers, self._progress = budget.workers, progress
+
+    def extend(
+        self,
+        reductions: Sequence[Node],
+        workers: int = 0,
+        advance: Callable[[], None] = lambda: None,
+        *,
+        screen: bool = False,
+    ) -> list[NDArray[np.bool_]]:
+        """Evaluate new reductions on every network; see ``Panel``."""
+        new = dict.fromkeys(node for node in reductions if node not in self.reductions)
+        self._progress.stage(f"generation {len(self.read) + 1}: {len(new)} new reductions", len(self.architectures))
+        begun = time.monotonic()
+
+        def one_done() -> None:
+            self._progress.advance()
+            advance()
+
+        found = super().extend(reductions, workers or self._workers, one_done, screen=screen)
+        self.seconds.append(time.monotonic() - begun)
+        self.read.append(statistics(new))
+        self.reductions |= new
+        return found
+
+
+def captured_bytes(panel: Watched) -> int:
+    """Return the bytes of the statistics that visits had to capture, those captured again each time included."""
+    times = Counter(STATISTICS[name].kind for names in panel.read for name in names)
+    total = 0
+    for architecture in panel.architectures:
+        sizes = kind_bytes(panel.condition.network(architecture), panel.condition.minibatch)
+        total += sum(count * sizes[kind] for kind, count in times.items())
+    return total
+
+
+@click.command(cls=Command)
+@click.option("--quick", is_flag=True, help="4 networks of reduced size, 10 programs, 2 generations.")
+@click.option("--programs", default=_PROGRAMS, help="Programs of a generation.")
+@click.option("--networks", default=_NETWORKS, help="Networks.")
+@click.option("--generations", default=_GENERATIONS, help="Generations.")
+@click.option("--workers", default=2, help="Processes that run networks.")
+@click.option("--memory", default="4G", help="What all processes may take together.")
+@click.option("--images", default="digits", help="Minibatch: digits, noise or a path.")
+@click.option("--seed", default=0, help="Seed of everything.")
+@click.option("--json", "json_file", type=Path, help="File to write the figures to.")
+def main(
+    *,
+    quick: bool,
+    programs: int,
+    networks: int,
+    generations: int,
+    workers: int,
+    memory: str,
+    images: str,
+    seed: int,
+    json_file: Path | None,
+) -> None:
+    """Run the paper's budget."""
+    if quick:
+        programs, networks, generations = 10, 4, 2
+    space, rng = SPACES["nasbench201"], random.Random(seed)
+    fidelity = space.fidelities["reduced_wide" if quick else "full"]
+    condition = Condition.of(space.name, fidelity, seed, load_minibatch(images, _IMAGES, seed=seed))
+    budget = Budget.of(int(str(parse_size(memory))), workers)
+    with Progress() as progress, Meter(os.getpid(), _EVERY) as meter:
+        begun = time.monotonic()
+        panel = Watched(condition, [space.sample(rng) for _ in range(networks)], budget, progress)
+        convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
+        load = record(panel, convolutions, rng, programs, generations, paper=True, fresh=_FRESH)
+        seconds, spent = time.monotonic() - begun, processor_seconds(os.getpid())
+        meter.look()
+    individuals = load.individuals
+    found: dict[str, Any] = {
+        "condition": str(condition),
+        "programs": programs,
+        "generations": generations,
+        "networks": networks,
+        "workers": budget.workers,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(spent, 1),
+        "seconds_by_generation": [round(one, 1) for one in panel.seconds],
+        "programs_evaluated": len(individuals),
+        "distinct_programs": len(set(individuals)),
+        "operator_nodes": nodes(individuals),
+        "distinct_operator_nodes": distinct_nodes(individuals),
+        "distinct_reductions": len(panel.reductions),
+        "statistics_by_generation": [len(names) for names in panel.read],
+        "captured_gib": round(captured_bytes(panel) / 2**30, 2),
+        "failed_networks": len(panel.failures),
+        "memory_gib": round(meter.peak / 2**30, 2),
+        "memory_bound_gib": round(sum(meter.alone.values()) / 2**30, 2),
+        **meter.figures(),
+        "versions": versions(),
+    }
+    share = programs * generations * networks / (_PROGRAMS * _GENERATIONS * _NETWORKS)
+    rows = [
+        ["wall time", f"{seconds / 60:.1f} minutes on {budget.workers} processes"],
+        ["processor time", f"{spent / 60:.1f} minutes"],
+        ["most memory of all processes together", f"{meter.peak / 2**30:.2f} GiB"],
+        ["sum of the processes' own peaks", f"{found['memory_bound_gib']} GiB in {len(meter.alone)} processes"],
+        ["programs evaluated", f"{len(individuals)}, {found['distinct_programs']} distinct"],
+        ["operator nodes", f"{found['operator_nodes']}, {found['distinct_operator_nodes']} distinct"],
+        ["distinct reductions", f"{len(panel.reductions)}"],
+        ["statistics captured", f"{found['captured_gib']} GiB of {len(REFERENCE)} kinds, the same ones again included"],
+        ["versions", ", ".join(f"{name} {version}" for name, version in versions().items())],
+    ]
+    if share < 1 and not quick:
+        scaled = {"wall": seconds / share / 60, "processor": spent / share / 60}
+        found["minutes_for_the_papers_budget"] = {name: round(one, 1) for name, one in scaled.items()}
+        said = f"{scaled['wall']:.0f} minutes, {scaled['processor']:.0f} of processors; it was not run"
+        rows.insert(2, ["scaled to the paper's budget", said])
+    title = f"{programs} programs x {generations} generations on {networks} networks, {condition}"
+    print_table(title, ["", "what"], rows)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
