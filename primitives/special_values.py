@@ -60,10 +60,10 @@ def powered(x: Tensor, p: float) -> Tensor:
         for _ in range(abs(int(p))):
             product.mul_(x)
         return product if p >= 0 else product.reciprocal_()
-    if p in _ROOTS:
-        for _ in range(_ROOTS[p]):
+    if abs(p) in _ROOTS:
+        for _ in range(_ROOTS[abs(p)]):
             x = root(x)
-        return x
+        return x if p > 0 else x.reciprocal()
     return logarithm(x.double()).mul_(p).exp_().to(x.dtype)
 
 
