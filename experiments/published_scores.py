@@ -87,6 +87,8 @@ def score(options: argparse.Namespace) -> None:
     minibatch = replace(minibatch, images=minibatch.images.contiguous(memory_format=torch.channels_last))
     names = options.measures.split(",")
     known = read(options.file) if options.file.exists() else {}
+    if known and list(next(iter(known.values()))) != names:
+        raise SystemExit(f"{options.file} must hold the measures {options.measures}, in that order; take another file")
     with options.file.open("a", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         if not out.tell():
@@ -100,10 +102,12 @@ def score(options: argparse.Namespace) -> None:
 
 
 def read(file: Path) -> Scores:
-    """Read scores: for each architecture, those of the measures."""
+    """Read scores: for each architecture, those of the measures; a row that was not finished is left out."""
     with file.open(newline="", encoding="utf-8") as text:
         return {
-            row.pop("architecture"): {name: float(one) for name, one in row.items()} for row in csv.DictReader(text)
+            row.pop("architecture"): {name: float(one) for name, one in row.items()}
+            for row in csv.DictReader(text)
+            if all(row.values())
         }
 
 
@@ -180,7 +184,7 @@ def main() -> None:
     scoring.add_argument("folder", type=Path)
     scoring.add_argument("file", type=Path)
     scoring.add_argument("--networks", type=int, default=520)
-    scoring.add_argument("--measures", default=",".join(PUBLISHED))
+    scoring.add_argument("--measures", default=",".join(PUBLISHED), help="any registered ones, such as zico,near,vkdnw")
     scoring.add_argument("--batch_size", type=int, default=64)
     scoring.add_argument("--seed", type=int, default=0)
     scoring.add_argument("--seconds", type=float, default=math.inf)
