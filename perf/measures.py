@@ -4,7 +4,7 @@
 and a full backward pass for every measure, and for grasp two gradients. The latter is written here in plain torch,
 without its copies of the network. All run in one process on one NAS-Bench-201 network, in turns, on one thread; the
 least processor time of each counts. Asking together must not change a value in the last bit, and the existing way must
-give the same to rounding. The existing way leaves images in memory as they are; ours, together or alone, puts channels last.
+give the same to rounding. The existing way leaves images in memory as they are; ours puts the channels last.
 
 With a forward pass, gradients in maps and gradients in weights of 1 each, the six without grasp take 5 x 3 in the
 existing way and 1 + 2 + 1 together (jacob_cov reads no gradient in weights), a ratio of .27; grasp adds 3 + 9 there and
