@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from eznas.capture import preserved
@@ -52,10 +51,6 @@ class Forward:
 def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], thawed: list[Tensor]) -> Forward:
     """Run a network forward in the fixed random state, with copies of its buffers.
 
-    On a CPU the images, and with them the maps, lie in memory with the channels last, which convolutions and pooling
-    are nearly twice as fast with. A network that cannot be run so, because it takes views of maps, runs a second time
-    on images as they are.
-
     Args:
         network: Left as it was found, but for ``thawed``.
         images: ``b x c x h x w``, on its device.
@@ -66,13 +61,6 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], thaw
         RecordError: The network cannot be recorded.
         UndefinedError: It gives logits that are not finite.
     """
-    if images.is_cpu and images.dtype == torch.float32 and images.dim() == 4:  # noqa: PLR2004
-        with contextlib.suppress(RuntimeError):
-            return _run(network, images.contiguous(memory_format=torch.channels_last), parts, thawed)
-    return _run(network, images, parts, thawed)
-
-
-def _run(network: nn.Module, images: Tensor, parts: Collection[str], thawed: list[Tensor]) -> Forward:
     own = layer_weights(network) if OF_WEIGHTS.intersection(parts) else []
     read = [*own, *(named_weights(network) if "sample_gradients" in parts else ())]
     thawed.extend(weight.requires_grad_() for weight in read if not weight.requires_grad)

@@ -63,9 +63,11 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, *settings: Any) -> Tensor:
         *running, momentum, ctx.eps = settings
-        out, *statistics = torch.ops.aten.native_batch_norm(x, weight, bias, *running, True, momentum, ctx.eps)
-        ctx.save_for_backward(x, weight, *statistics)
-        return out
+        found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm(
+            x, weight, bias, *running, True, momentum, ctx.eps
+        )
+        ctx.save_for_backward(x, weight, *found[1:])
+        return found[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from eznas.measures.normalise import batch_norm
-from eznas.measures.together import measure
-from eznas.testing.measures import sample_minibatch
 
 SHAPES = [(6, 3), (4, 3, 7), (4, 3, 5, 5)]
 
@@ -64,29 +62,3 @@ def test_running_statistics_are_written_alike() -> None:
 def test_one_value_a_channel_is_refused_as_by_torch() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         batch_norm(torch.zeros(1, 3, 1, 1), None, None)
-
-
-class Flattening(nn.Module):
-    """Takes a view of maps, which torch refuses where the channels are last in memory."""
-
-    def __init__(self, *, reshapes: bool) -> None:
-        super().__init__()
-        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 10 * 10, 10)
-        self.reshapes = reshapes
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        maps = torch.relu(self.conv(x))
-        flat = maps.reshape(len(x), -1) if self.reshapes else maps.view(len(x), -1)
-        out: Tensor = self.head(flat)
-        return out
-
-
-def test_a_network_may_take_views_of_maps() -> None:
-    batch, names = sample_minibatch(4, 12), ["grad_norm", "snip", "grasp", "fisher", "jacob_cov", "naswot"]
-    views, copies = (measure(Flattening(reshapes=reshapes), batch, names) for reshapes in (False, True))
-    for name in names:
-        assert views[name].ok, views[name]
-        assert views[name].value == pytest.approx(copies[name].value, rel=1e-4)
