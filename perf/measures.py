@@ -10,7 +10,8 @@ With a forward pass, gradients in maps and gradients in weights of 1 each, the s
 existing way and 1 + 2 + 1 together (jacob_cov reads no gradient in weights), a ratio of .27; grasp adds 3 + 9 there and
 6 together, .37 in all. What is below that comes from batch normalisation's second derivative. Channels that lie last in
 memory would make all passes nearly twice as fast, but torch sums the statistics of batch normalisation thirty times
-less exactly there, and gradients then differ by percents where activations switch. Run ``python perf/measures.py [BATCH] [REPEATS]``.
+less exactly there, and gradients then differ by percents where activations switch.
+Run ``python perf/measures.py [BATCH] [REPEATS]``.
 """
 
 from __future__ import annotations
