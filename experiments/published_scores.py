@@ -169,7 +169,9 @@ def speed(options: argparse.Namespace) -> None:
     rows = []
     for name in MEASURES:
         seconds: list[float] = []
-        while len(seconds) < 2 and sum(seconds) < LONG:
+        for _ in range(2):
+            if sum(seconds) > LONG:
+                break
             begun = time.process_time()
             measure(network, minibatch, [name])
             seconds.append(time.process_time() - begun)
