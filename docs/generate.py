@@ -28,10 +28,12 @@ from `experiments/results/`; `experiments/README.md` says how those figures were
   CIFAR-10 images, networks as torch initialises them; a dash where it was not measured. *Published* figures stand
   beside it, with what they were measured on.
 
-Measures of one family read the same passes. Batch normalisation uses the statistics of the images at hand, so a
-minibatch is never split. torch runs the projections of `nn.MultiheadAttention` in one call that shows nothing of them:
-the measures of what leaves layers (fisher, flops, meco, near) have no value on a network with one and say so, while
-those of weights and of their gradients read them.
+Measures of one family read the same passes. Batch normalisation uses the statistics of the images at hand (its running
+ones in vkdnw), so a minibatch runs as a whole; `measure(..., split=N)` runs at most N images at once, for networks
+without batch normalisation and measures that add up over images or take a row of each, and refuses the others.
+torch runs the projections of `nn.MultiheadAttention` in one call that shows nothing of them: the measures of what
+leaves layers (fisher, flops, meco, near) have no value on a network with one and say so, while those of weights and of
+their gradients read them.
 """
 
 _SPEED = """\

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     Scores = dict[str, dict[str, float]]
 
 TIMED = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+LONG = 2
+"""Seconds beyond which a measure is timed once."""
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = {
     "params": "params", "flops": "flops", "l2_norm": "l2_norm", "naswot": "nwot", "synflow": "synflow",
@@ -87,6 +89,8 @@ def score(options: argparse.Namespace) -> None:
     minibatch = replace(minibatch, images=minibatch.images.contiguous(memory_format=torch.channels_last))
     names = options.measures.split(",")
     known = read(options.file) if options.file.exists() else {}
+    if known and list(next(iter(known.values()))) != names:
+        raise SystemExit(f"{options.file} must hold the measures {options.measures}, in that order; take another file")
     with options.file.open("a", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         if not out.tell():
@@ -100,10 +104,12 @@ def score(options: argparse.Namespace) -> None:
 
 
 def read(file: Path) -> Scores:
-    """Read scores: for each architecture, those of the measures."""
+    """Read scores: for each architecture, those of the measures; a row that was not finished is left out."""
     with file.open(newline="", encoding="utf-8") as text:
         return {
-            row.pop("architecture"): {name: float(one) for name, one in row.items()} for row in csv.DictReader(text)
+            row.pop("architecture"): {name: float(one) for name, one in row.items()}
+            for row in csv.DictReader(text)
+            if all(row.values())
         }
 
 
@@ -157,13 +163,15 @@ def write_rows(file: Path, rows: Sequence[dict[str, Any]], names: Sequence[str])
 
 
 def speed(options: argparse.Namespace) -> None:
-    """Time every measure alone on a network with four convolutions in its cell; the lesser of two runs counts."""
+    """Time every measure alone on a network with four convolutions in its cell; the lesser of two short runs counts."""
     torch.set_num_threads(1)
     minibatch, network = load_minibatch("digits", options.batch_size), network_of(TIMED, 0)
     rows = []
     for name in MEASURES:
-        seconds = []
+        seconds: list[float] = []
         for _ in range(2):
+            if sum(seconds) > LONG:
+                break
             begun = time.process_time()
             measure(network, minibatch, [name])
             seconds.append(time.process_time() - begun)
@@ -180,7 +188,7 @@ def main() -> None:
     scoring.add_argument("folder", type=Path)
     scoring.add_argument("file", type=Path)
     scoring.add_argument("--networks", type=int, default=520)
-    scoring.add_argument("--measures", default=",".join(PUBLISHED))
+    scoring.add_argument("--measures", default=",".join(PUBLISHED), help="any registered ones, such as zico,near,vkdnw")
     scoring.add_argument("--batch_size", type=int, default=64)
     scoring.add_argument("--seed", type=int, default=0)
     scoring.add_argument("--seconds", type=float, default=math.inf)

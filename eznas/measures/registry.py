@@ -60,7 +60,8 @@ class Measure:
 
 _MODULES = (
     "az_nas", "complexity", "epe_nas", "evolved", "fisher", "grad_norm", "gradsign", "grasp", "jacob_cov", "l2_norm",
-    "meco", "naswot", "near", "plain", "published", "released", "snip", "swap", "synflow", "te_nas", "zen", "zico",
+    "meco", "naswot", "near", "plain", "published", "released", "snip", "swap", "synflow", "te_nas", "vkdnw", "zen",
+    "zico",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from eznas.capture.preserve import device_of
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures.evidence import Evidence
 from eznas.measures.registry import MEASURES, Measure, UndefinedError
+from eznas.measures.split import SplitEvidence, check_splittable
 from eznas.programs import evaluate, parse
 from eznas.scores import Score, Status
 
@@ -27,7 +28,12 @@ __all__ = ["measure", "score_measures"]
 
 
 def measure(
-    network: nn.Module, minibatch: Minibatch, names: Iterable[str] | None = None, device: str = "auto"
+    network: nn.Module,
+    minibatch: Minibatch,
+    names: Iterable[str] | None = None,
+    device: str = "auto",
+    *,
+    split: int | None = None,
 ) -> dict[str, Score]:
     """Score a network with many measures, each forward and backward pass that they need run once.
 
@@ -36,16 +42,19 @@ def measure(
         minibatch: Images and labels.
         names: Registered measures; None for all.
         device: A torch device to run on; ``"auto"`` for where the network is.
+        split: At most so many images run at once, for networks too large for more; None for all. Scores are equal to
+            rounding.
 
     Returns:
         A score for each name, in the order of the names. Its status says where a measure is undefined, and why.
 
     Raises:
-        InputError: A name is unknown.
+        InputError: A name is unknown, or the minibatch is to be split where a measure or a normalisation reads it as a
+            whole.
     """
     records = [MEASURES[name] for name in (MEASURES if names is None else dict.fromkeys(names))]
     with moved(network, device):
-        return score_measures(records, network, minibatch)
+        return score_measures(records, network, minibatch, split=split)
 
 
 def score_measures(
@@ -53,6 +62,8 @@ def score_measures(
     network: nn.Module,
     minibatch: Minibatch,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    *,
+    split: int | None = None,
 ) -> dict[str, Score]:
     """Score a network with measures, where it is.
 
@@ -61,7 +72,13 @@ def score_measures(
         network: Left as it was found.
         minibatch: On any device.
         loss: Maps logits and labels to the loss of those measures that share passes; None for the cross-entropy.
+        split: See ``measure``.
+
+    Raises:
+        InputError: See ``measure``.
     """
+    if split is not None:
+        check_splittable(records, network, split)
     minibatch = minibatch.to(device_of(network))
     programs = [record for record in records if record.program]
     found = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
@@ -71,7 +88,7 @@ def score_measures(
     for record in records:
         if record.function is not None and record.shared is None:
             found[record.name] = _score(record, record.function, network, minibatch)
-    return found | _shared(records, network, minibatch, loss)
+    return found | _shared(records, network, minibatch, loss, split)
 
 
 def _shared(
@@ -79,6 +96,7 @@ def _shared(
     network: nn.Module,
     minibatch: Minibatch,
     loss: Callable[[Tensor, Tensor], Tensor] | None,
+    split: int | None,
 ) -> dict[str, Score]:
     pairs = [(record, record.shared) for record in records if record.shared is not None]
     if not pairs:
@@ -88,7 +106,8 @@ def _shared(
     parts = frozenset[str]().union(*(record.reads for record, _ in pairs))
     found: dict[str, Score] = {}
     try:
-        with Evidence(network, minibatch, parts, loss) as seen:
+        every = (network, minibatch, parts, loss)
+        with Evidence(*every) if split is None else SplitEvidence(split, *every) as seen:
             for index, (record, shared) in enumerate(pairs):
                 found[record.name] = _score(record, shared, seen)
                 seen.forget(frozenset[str]().union(*(later.reads for later, _ in pairs[index + 1 :])))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from eznas.capture.record import Recorded, Recorder, argument
+from eznas.measures.normalise import batch_norm
 from eznas.measures.registry import UndefinedError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Watch(Recorder):
         return out
 
     def _normalise(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        out = super()._normalise(func, args, named)
+        cheap = "curvature" in self._parts and func is nn.functional.batch_norm
+        out = super()._normalise(batch_norm if cheap else func, args, named)
         self._keep(out, channels_last=func.__name__ in ("layer_norm", "rms_norm"))
         return out
 
