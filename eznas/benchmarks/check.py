@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,9 @@ def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], tol
     networks = f"of {len(chosen)} networks built have the table's"
     facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
     facts += [f"{len(chosen) - len(other[one.column])} {networks} {one.column}: {one.definition}" for one in columns]
+    for column in ("params", *other):
+        missing = int(np.isnan(table.columns[column][list(chosen)]).sum())
+        facts += [f"{missing} of these have no {column}, and are not compared"] if missing else []
     faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
     faults += [f"{one} has other {column} than the table says" for column, found in other.items() for one in found[:1]]
     return Checked(tuple(facts), tuple(faults))
@@ -143,4 +147,4 @@ def _built(info: BenchmarkInfo, architecture: str, dataset: str) -> nn.Module:
 
 
 def _same(found: float, stated: float, rounding: Rounding) -> bool:
-    return abs(found - stated) <= rounding.absolute + rounding.relative * abs(stated)
+    return math.isnan(stated) or abs(found - stated) <= rounding.absolute + rounding.relative * abs(stated)

@@ -165,6 +165,23 @@ def test_wrong_costs_are_faults(tmp_path: Path) -> None:
     assert "0 of 2 networks built have the table's mflops" in told.output
 
 
+def test_costs_that_are_not_stated_are_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "nats_sss_cifar10.csv"
+    path.write_text("architecture,accuracy,params\n8:8:8:8:8,79,\n16:8:8:8:8,80,\n")
+    told = invoke("check", "--data", str(tmp_path))
+    assert told.exit_code == 0, told.output
+    assert "2 of these have no params, and are not compared" in told.output
+
+
+def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    for arguments in (("nats_sss",), ("nats_sss", "--dataset", "cifar100")):
+        told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
+        assert told.exit_code == 2
+        assert f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in a folder" in told.stderr
+        assert "none (--data, not there)" in told.stderr
+        assert "convert nats_sss makes it" in told.stderr
+
+
 def test_networks_with_another_head_are_not_compared(tmp_path: Path) -> None:
     path = tmp_path / "transnas_micro_jigsaw.csv"
     path.write_text("architecture,accuracy,params\n64-41414-0_00_000,79,1\n64-41414-0_00_001,82,2\n")
