@@ -11,11 +11,12 @@ fell back to, and is skipped where there are no accuracies at all. ``--record`` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 import tomli_w
 
 from eznas.config import read_toml
@@ -48,6 +49,7 @@ class Row:
         batch_size: Images.
         seed: Of both, and of the initialisations.
         fidelity: The networks' size; empty for the one that the benchmark trained.
+        most_params: Architectures with more parameters, by the table's count, are left out; 0 for none.
         note: What to know before comparing.
         published: Figures as published: ``proxy``, ``source``, and ``tau`` or ``rho``.
         obtained: Figures as recorded here.
@@ -65,6 +67,7 @@ class Row:
     batch_size: int = 16
     seed: int = 1
     fidelity: str = ""
+    most_params: int = 0
     note: str = ""
     published: list[dict[str, Any]] = field(default_factory=list)
     obtained: list[dict[str, Any]] = field(default_factory=list)
@@ -100,10 +103,27 @@ def find_accuracies(row: Row, data: Path | None) -> tuple[AccuracyTable | None, 
         return table, f"the table's own accuracy, since it has no column {row.target}"
     missing = f"{file} is not here (looked in: {looked_in(data)})"
     if not row.table and row.dataset in info.embedded:
-        return load_table(row.benchmark, row.dataset), f"embedded accuracies of another training, since {missing}"
+        # the zoo's own accuracies come with its package; those of NAS-Bench-201 are of another training
+        remark = "" if info.name == "pytorchcv" else f"embedded accuracies of another training, since {missing}"
+        return load_table(row.benchmark, row.dataset), remark
     files = " or ".join(one.name for one in info.files)
     how = f"; {info.home} offers {files} for python -m eznas.benchmarks convert {info.name}" if info.convert else ""
     return None, f"{missing}{'' if row.table else how}"
+
+
+def small_enough(table: AccuracyTable, most_params: int) -> AccuracyTable:
+    """Return the rows of a table that have at most so many parameters, which its target then says; 0 for all."""
+    if not most_params:
+        return table
+    kept = np.flatnonzero(table.columns["params"] <= most_params)
+    target = table.target
+    return replace(
+        table,
+        target=replace(target, training_seeds=f"{target.training_seeds}; at most {most_params} parameters"),
+        architectures=tuple(table.architectures[place] for place in kept),
+        accuracies=table.accuracies[kept],
+        columns={name: column[kept] for name, column in table.columns.items()},
+    )
 
 
 def find_images(row: Row, data: Path | None, given: str) -> tuple[str, str]:
@@ -232,6 +252,7 @@ def obtain(
     if table is None:
         click.echo(f"{row.title}: skipped: {remark}\n")
         return []
+    table = small_enough(table, row.most_params)
     source, other = find_images(row, data, images)
     with Progress() as progress:
         verified = verify(

@@ -60,7 +60,9 @@ def _nasbench201(read: dict[str, Any]) -> Iterator[Table]:
             if split:
                 epochs, _, rest = name.removeprefix(split).partition("_")
                 columns["_".join(filter(None, (_NAMES[split], epochs, rest)))] = values
-            elif name in ("params", "mflops") or name.endswith("_latency"):
+            elif name == "mflops":  # NASLib's count, not that of the official files
+                columns["mflops_every_layer"] = values
+            elif name == "params" or name.endswith("_latency"):
                 columns[name] = values
         facts = _facts(dataset.lower(), "validation", 200, "as NASLib queries it")
         yield f"nasbench201_{dataset.lower()}", facts, architectures, columns

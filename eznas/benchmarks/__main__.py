@@ -189,12 +189,17 @@ def _tables(
     info: BenchmarkInfo, dataset: str | None, table: Path | None, data: Path | None, *, asked: bool
 ) -> dict[str, Path | None]:
     """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
-    from eznas.benchmarks.places import find_table
+    from eznas.benchmarks.places import find_table, looked_in
 
     given = dataset or (info.datasets[0] if table else None)
     found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
     here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
-    return here or ({info.datasets[0]: None} if asked else {})
+    missing = given or info.datasets[0]
+    lacking = not here or (here.get(missing, Path()) is None and missing not in info.embedded)
+    if asked and lacking and missing in info.datasets:  # of another data set, load_table says which there are
+        how = f"; python -m eznas.benchmarks convert {info.name} makes it of official files" if info.convert else ""
+        raise InputError(f"{info.name}_{missing}.csv must be in a folder that is looked in ({looked_in(data)}){how}")
+    return here
 
 
 def _some(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eznas.registry import Registry
 
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["BENCHMARKS", "BenchmarkInfo", "FlopsColumn", "OfficialFile", "Reader"]
+__all__ = ["BENCHMARKS", "BenchmarkInfo", "FlopsColumn", "OfficialFile", "Reader", "Rounding"]
+
+
+class Rounding(NamedTuple):
+    """How far from the exact number a file's may be."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+_EXACT = Rounding()
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,17 @@ class FlopsColumn:
 
     Args:
         column: The column.
-        unit: Multiply-adds that are 1 in it.
-        bias: Whether adding a bias counts as one.
+        unit: Operations that are 1 in it.
+        counted: A name in ``eznas.benchmarks.costs.COUNTS``.
         definition: In words.
+        rounding: Of the column.
     """
 
     column: str
     unit: float
-    bias: bool
+    counted: str
     definition: str
+    rounding: Rounding = _EXACT
 
 
 class Reader(Protocol):
@@ -77,7 +89,9 @@ class BenchmarkInfo:
         embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
             a column or None for the usual one.
         extra: The extra of this package that installs them.
-        flops: The column of multiply-adds, where what was counted is known and networks here can be compared.
+        flops: The columns of operations, where what was counted is known and networks here can be compared.
+        params_unit: Parameters that are 1 in the column ``params``; 0 where networks here cannot be compared.
+        params_rounding: Of that column.
         left_out: For a data set, what the source of the embedded table has that the table lacks, and why.
     """
 
@@ -95,7 +109,9 @@ class BenchmarkInfo:
     convert: Reader | None = None
     embedded: Mapping[str, Callable[[str | None], AccuracyTable]] = field(default_factory=dict)
     extra: str = ""
-    flops: FlopsColumn | None = None
+    flops: tuple[FlopsColumn, ...] = ()
+    params_unit: float = 1.0
+    params_rounding: Rounding = _EXACT
     left_out: Callable[[str], Mapping[str, str]] | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from eznas.benchmarks.catalog import BenchmarkInfo, FlopsColumn
+    from eznas.benchmarks.catalog import BenchmarkInfo, Rounding
     from eznas.benchmarks.table import AccuracyTable
-    from eznas.spaces import SearchSpace
 
-__all__ = ["CLASSES", "SCORES", "Checked", "check_table", "multiply_adds", "sampled"]
+__all__ = ["CLASSES", "Checked", "check_table", "sampled"]
 
 CLASSES = {
     "cifar10": 10,
@@ -35,9 +35,6 @@ CLASSES = {
 
 _PIXELS = {"imagenet16-120": 16}
 """Images of data sets that are smaller than those of a space's full fidelity."""
-
-SCORES = "zc_"
-"""Benchmarks of scores, in which ``params`` is a proxy's score."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def sampled(info: BenchmarkInfo, table: AccuracyTable, networks: int) -> list[in
 
 
 def _has_costs(info: BenchmarkInfo, table: AccuracyTable) -> bool:
-    return "params" in table.columns and not info.name.startswith(SCORES)
+    return "params" in table.columns and info.params_unit > 0
 
 
 def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], list[str]]:
@@ -113,68 +110,41 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
 
 
 def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], told: Callable[[], None]) -> Checked:
-    """Compare parameters, and multiply-adds where the table has them, with those of networks that are built."""
-    space, flops = SPACES[info.space], info.flops
-    counted = flops is not None and flops.column in table.columns
+    """Compare parameters, and the operations that the table has, with those of networks that are built."""
+    from eznas.benchmarks.costs import operations, parameters
+
+    dataset, fidelity = table.target.dataset, SPACES[info.space].fidelities[info.fidelity]
+    columns = [flops for flops in info.flops if flops.column in table.columns]
     wrong: list[str] = []
-    other: list[str] = []
+    other: dict[str, list[str]] = {flops.column: [] for flops in columns}
     for index in chosen:
-        architecture, params = table.architectures[index], table.columns["params"][index]
-        network = _built(info, space, architecture, table.target.dataset)
-        if _parameters(network) != params:
+        architecture = table.architectures[index]
+        network = _built(info, architecture, dataset)
+        if not _same(parameters(network) / info.params_unit, table.columns["params"][index], info.params_rounding):
             wrong.append(architecture)
-        elif flops is not None and counted and not _agrees(info, table, index, network, flops):
-            other.append(architecture)
+        for flops in columns:
+            found = operations(network, _PIXELS.get(dataset, fidelity.pixels), flops.counted) / flops.unit
+            if not _same(found, table.columns[flops.column][index], flops.rounding):
+                other[flops.column].append(architecture)
         told()
-    equal = len(chosen) - len(wrong)
-    facts = [f"{equal} of {len(chosen)} networks built have the table's number of parameters"]
-    if flops is not None and counted:
-        facts.append(f"{equal - len(other)} of these {equal} have the table's {flops.column}: {flops.definition}")
+    networks = f"of {len(chosen)} networks built have the table's"
+    facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
+    facts += [f"{len(chosen) - len(other[one.column])} {networks} {one.column}: {one.definition}" for one in columns]
+    for column in ("params", *other):
+        missing = int(np.isnan(table.columns[column][list(chosen)]).sum())
+        facts += [f"{missing} of these have no {column}, and are not compared"] if missing else []
     faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
-    if flops is not None:
-        faults += [f"{one} has other {flops.column} than the table says" for one in other[:1]]
+    faults += [f"{one} has other {column} than the table says" for column, found in other.items() for one in found[:1]]
     return Checked(tuple(facts), tuple(faults))
 
 
-def _built(info: BenchmarkInfo, space: SearchSpace, architecture: str, dataset: str) -> nn.Module:
-    import torch
+def _built(info: BenchmarkInfo, architecture: str, dataset: str) -> nn.Module:
+    from eznas.benchmarks.costs import without_values
 
-    with torch.device("meta"):
+    space = SPACES[info.space]
+    with without_values():
         return space.build(architecture, space.fidelities[info.fidelity], CLASSES[dataset])
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _agrees(info: BenchmarkInfo, table: AccuracyTable, index: int, network: nn.Module, flops: FlopsColumn) -> bool:
-    pixels = _PIXELS.get(table.target.dataset, SPACES[info.space].fidelities[info.fidelity].pixels)
-    found = multiply_adds(network, pixels, bias=flops.bias) / flops.unit
-    return bool(np.isclose(found, table.columns[flops.column][index], rtol=1e-7, atol=0))
-
-
-def multiply_adds(network: nn.Module, pixels: int, *, bias: bool) -> int:
-    """Return the multiply-adds of one image in convolutions and linear layers, one multiply-add as one.
-
-    Args:
-        network: On torch's meta device, so that nothing is computed.
-        pixels: Height and width of the image.
-        bias: Whether adding a bias counts as one too.
-    """
-    import torch
-    from torch import nn
-
-    total = 0
-
-    def count(module: nn.Module, _given: object, out: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            total += out.numel() * (module.weight[0].numel() + (bias and module.bias is not None))
-
-    handles = [module.register_forward_hook(count) for module in network.modules()]
-    try:
-        network.eval()(torch.empty((1, 3, pixels, pixels), device="meta"))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return total
+def _same(found: float, stated: float, rounding: Rounding) -> bool:
+    return math.isnan(stated) or abs(found - stated) <= rounding.absolute + rounding.relative * abs(stated)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, FlopsColumn, OfficialFile
+from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, FlopsColumn, OfficialFile, Rounding
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
@@ -23,8 +24,17 @@ _TOPOLOGY = {"cifar10": {"test_200": 94.37}, "cifar100": {"test_200": 73.51}, "i
 
 
 _MILLIONS = FlopsColumn(
-    "mflops", 1e6, True, "millions of multiply-adds of convolutions and linear layers, with the biases of the latter"
+    "mflops",
+    1e6,
+    "products_and_biases",
+    "millions of multiply-adds of convolutions and linear layers, with the biases of the latter",
+    Rounding(relative=1e-7),
 )
+_EVERY_LAYER = (
+    "millions of operations as NASLib counts them: multiply-adds, 2 for each number that a batch normalisation is "
+    "given, 1 that a ReLU is given, and what a pooling looks at"
+)
+_SEVEN_DIGITS = Rounding(relative=5.01e-7)
 
 
 def _analog(target: str | None) -> AccuracyTable:
@@ -77,7 +87,10 @@ BENCHMARKS.register(
             OfficialFile("NAS-Bench-201-v1_1-096897.pth", digest="md5:096897"),
         ),
         best=_TOPOLOGY,
-        flops=_MILLIONS,
+        flops=(
+            _MILLIONS,
+            FlopsColumn("mflops_every_layer", 1e6, "every_layer", _EVERY_LAYER, Rounding(absolute=5.01e-5)),
+        ),
         convert=_reader("pth", "nasbench201", curves=True),
         embedded={"cifar10": _analog},
         extra="nasbench201",
@@ -99,7 +112,7 @@ BENCHMARKS.register(
             OfficialFile("NATS-tss-v1_0-3ffb9.pickle.pbz2", digest="md5:3ffb9"),
         ),
         best=_TOPOLOGY,
-        flops=_MILLIONS,
+        flops=(_MILLIONS,),
         convert=_reader("nats", "nasbench201", curves=True, epochs=200),
     )
 )
@@ -119,7 +132,7 @@ BENCHMARKS.register(
             OfficialFile("NATS-sss-v1_0-50262.pickle.pbz2", digest="md5:50262"),
         ),
         best={"cifar10": {"test_90": 93.65}, "cifar100": {"test_90": 71.34}},
-        flops=_MILLIONS,
+        flops=(_MILLIONS,),
         convert=_reader("nats", "nats_sss", curves=True, epochs=90),
     )
 )
@@ -185,6 +198,7 @@ BENCHMARKS.register(
         architectures=6_561,
         targets=("test_50",),
         files=(OfficialFile("nas-bench-macro_cifar10.json"),),
+        flops=(FlopsColumn("flops", 1, "products", "multiply-adds of convolutions and linear layers, without biases"),),
         convert=_reader("macro", "nasbench_macro"),
     )
 )
@@ -229,12 +243,14 @@ BENCHMARKS.register(
 )
 
 _TASKS = ("class_scene", "class_object")
-for _file, _space, _datasets in (
-    ("nasbench201", "nasbench201", ("cifar10", "cifar100", "ImageNet16-120")),
-    ("nasbench101", "nasbench101", ("cifar10",)),
-    ("nasbench301", "darts", ("cifar10",)),
-    ("transbench101_micro", "transnas_micro", _TASKS),
-    ("transbench101_macro", "transnas_macro", _TASKS),
+_NASLIB = FlopsColumn("flops", 1e6, "every_layer", _EVERY_LAYER, _SEVEN_DIGITS)
+_UNPOOLED = replace(_NASLIB, counted="every_layer_unpooled", definition=f"{_EVERY_LAYER}, but not the last, global one")
+for _file, _space, _datasets, _flops in (
+    ("nasbench201", "nasbench201", ("cifar10", "cifar100", "ImageNet16-120"), _NASLIB),
+    ("nasbench101", "nasbench101", ("cifar10",), _UNPOOLED),
+    ("nasbench301", "darts", ("cifar10",), None),  # NASLib's networks have other batch normalisations
+    ("transbench101_micro", "transnas_micro", _TASKS, _NASLIB),
+    ("transbench101_macro", "transnas_macro", _TASKS, _NASLIB),
 ):
     BENCHMARKS.register(
         BenchmarkInfo(
@@ -246,6 +262,9 @@ for _file, _space, _datasets in (
             licence="Apache-2.0",
             targets=("val_accuracy",),
             files=(OfficialFile(f"zc_{_file}.json"),),
+            flops=(_flops,) if _flops else (),
+            params_unit=1e6 if _flops else 0,
+            params_rounding=_SEVEN_DIGITS,
             convert=_reader("zc", _space),
         )
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eznas.benchmarks import AccuracyTable, load_table, sample_splits
+from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError
 from eznas.minibatch import Minibatch, load_minibatch
 from eznas.scoring import Condition, resolve_device
@@ -34,7 +35,7 @@ class Setting:
         test: Architectures that are reported only.
         promoted: The training architectures that the last generations are judged on at full size too.
         breeding: Conditions of evolution; a program is worth what the worst of them says.
-        full: The condition of everything that is reported.
+        full: The condition of everything that is reported: the size that the benchmark trained.
     """
 
     table: AccuracyTable
@@ -67,12 +68,13 @@ class Setting:
                 raise InputError(
                     f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; ask for more"
                 )
-        pixels = space.fidelities["full"].pixels
+        trained = trained_fidelity(config.benchmark)
+        pixels = space.fidelities[trained].pixels
         minibatch = load_minibatch(config.images, config.batch_size, pixels=pixels, seed=config.seed)
-        names = space.reduced if config.fidelity == "reduced" else ("full",)
+        names = space.reduced if config.fidelity == "reduced" else (trained,)
         conditions = {
             name: Condition.of(space.name, space.fidelities[name], config.seed, minibatch, device)
-            for name in (*names, "full")
+            for name in (*names, trained)
         }
         return cls(
             table,
@@ -84,7 +86,7 @@ class Setting:
             test,
             promoted,
             tuple(conditions[name] for name in names),
-            conditions["full"],
+            conditions[trained],
         )
 
     def accuracies(self, architectures: tuple[str, ...]) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ class Substitution(TorchFunctionMode):
         if func is nn.functional.batch_norm:
             entering: Tensor = argument(args, named, 0, "input")
             if not self._normalised:
-                return entering
+                return entering.clone()  # an activation in place would change what a shortcut reads
             axes = [axis for axis in range(entering.dim()) if axis != 1]
             self.deviations.append(entering.detach().var(axes, correction=0).mean().sqrt())
             out = nn.functional.batch_norm(

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator
 from scipy.stats import rankdata
 
-from eznas.benchmarks.check import SCORES
+from eznas.benchmarks import BENCHMARKS
 from eznas.errors import NETWORK_FAILURES, EznasError
 from eznas.report.scores import floor_of, in_percent
 from eznas.report.style import GREY, INK, figure, plain, png
@@ -206,7 +206,8 @@ def _numbered(stem: str) -> Iterator[str]:
 def _params(verified: Verification) -> Values:
     """Return the networks' numbers of parameters: the table's column, or a count, NaN where none can be made."""
     table = verified.table
-    if "params" in table.columns and not table.benchmark.startswith(SCORES):
+    unit = BENCHMARKS[table.benchmark].params_unit if table.benchmark in BENCHMARKS else 1
+    if "params" in table.columns and unit == 1:
         known = dict(zip(table.architectures, table.columns["params"].tolist(), strict=True))
         found = np.array([known[one] for one in verified.architectures])
         if np.isfinite(found).all():

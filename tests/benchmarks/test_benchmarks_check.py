@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gzip
+import json
+import runpy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +15,9 @@ from torch import nn
 
 from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target
 from eznas.benchmarks.__main__ import main
-from eznas.benchmarks.check import multiply_adds, sampled
+from eznas.benchmarks.check import sampled
+from eznas.benchmarks.costs import COUNTS, operations, without_values
 from eznas.spaces import SPACES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TSS, SSS = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 
@@ -24,14 +26,86 @@ def invoke(*args: str) -> Result:
     return CliRunner(env={"EZNAS_DATA": None, "XDG_CONFIG_HOME": "nowhere"}).invoke(main, [*args, "--quiet"])
 
 
-def test_multiply_adds_by_hand() -> None:
-    with torch.device("meta"):
+def test_operations_by_hand() -> None:
+    state = torch.get_rng_state()
+    with without_values():
         grouped = nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=2)
+        plain = nn.BatchNorm2d(8, affine=False)
         body = [nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2), grouped]
-        network = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+        network = nn.Sequential(*body, plain, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
     products = 8 * 8 * 4 * 3 * 9 + 2 * 2 * 8 * 2 * 9 + 8 * 10
-    assert multiply_adds(network, 8, bias=False) == products
-    assert multiply_adds(network, 8, bias=True) == products + 2 * 2 * 8 + 10
+    biases = 2 * 2 * 8 + 10
+    normalised, rectified, pooled = 2 * 4 * 8 * 8 + 8 * 2 * 2, 4 * 8 * 8, 4 * 4 * 4 * 4
+    unpooled = products + biases - 10 + normalised + rectified + pooled
+    expected = {
+        "products": products,
+        "products_and_biases": products + biases,
+        "every_layer": unpooled + 8 * 3 * 3,
+        "every_layer_unpooled": unpooled,
+    }
+    assert {counted: operations(network, 8, counted) for counted in COUNTS} == expected
+    assert all("forward" not in vars(layer) for layer in network.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert nn.Linear(2, 2).weight.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 2},
+        {"padding": (0, 3), "kernel_size": (1, 7)},
+        {"dilation": 2, "padding": "same"},
+        {"padding": "valid"},
+    ],
+)
+def test_layers_hand_on_the_shapes_they_compute(options: dict[str, Any]) -> None:
+    seen: list[tuple[int, ...]] = []
+    layer = nn.Conv2d(3, 5, **{"kernel_size": 3, **options})
+    network = nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2))
+    network[1].register_forward_hook(lambda _layer, given, _left: seen.append(tuple(given[0].shape)))
+    operations(network, 11, "products")
+    network(torch.zeros(1, 3, 11, 11))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(("name", "column"), [("nasbench201", "mflops_every_layer"), ("nasbench_macro", "flops")])
+def test_column_files_have_the_costs_of_the_networks(shared_data: Path, tmp_path: Path, name: str, column: str) -> None:
+    script = Path(__file__).resolve().parents[2] / "experiments" / "tables.py"
+    runpy.run_path(str(script))["main"](tmp_path, [shared_data / f"{name}.json.gz"])
+    told = invoke("check", name, "--dataset", "cifar10", "--networks", "8", "--data", str(tmp_path))
+    assert told.exit_code == 0, told.output
+    assert "8 of 8 networks built have the table's number of parameters" in told.output
+    assert f"8 of 8 networks built have the table's {column}: " in told.output
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "dataset"),
+    [
+        ("nasbench201", "cifar100"),
+        ("nasbench101", "cifar10"),
+        ("transbench101_micro", "class_scene"),
+        ("transbench101_macro", "class_object"),
+    ],
+)
+def test_published_scores_have_the_costs_of_the_networks(
+    shared_data: Path, tmp_path: Path, benchmark: str, dataset: str
+) -> None:
+    with gzip.open(shared_data / "published_scores_nbsuite_zero.json.gz", "rt", encoding="utf-8") as source:
+        found = json.load(source)[benchmark][dataset]
+    names = ("arch", "val_accuracy", "params", "flops")
+    lines = list(zip(*(found[name] for name in names), strict=True))[::90]
+    entries = {
+        arch: {"val_accuracy": accuracy, "params": {"score": params}, "flops": {"score": flops}}
+        for arch, accuracy, params, flops in lines
+    }
+    path, table = tmp_path / f"zc_{benchmark}.json", tmp_path / f"zc_{benchmark}_{dataset}.csv"
+    path.write_text(json.dumps({dataset: entries}))
+    name = f"zc_{benchmark}"
+    done = CliRunner().invoke(main, ["convert", name, str(path), "--dataset", dataset, "--partial", "-o", str(table)])
+    assert done.exit_code == 0, done.output
+    told = invoke("check", name, "--networks", "0", "--data", str(tmp_path))
+    assert told.exit_code == 0, told.output
+    assert "networks built have the table's flops: millions of operations as NASLib counts them" in told.output
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
@@ -46,7 +120,7 @@ def test_official_samples_have_the_costs_of_the_networks(
     told = invoke("check", "--networks", "0", "--data", str(tmp_path))
     assert told.exit_code == 0, told.output
     assert "3 of 3 networks built have the table's number of parameters" in told.output
-    assert "3 of these 3 have the table's mflops: millions of multiply-adds" in told.output
+    assert "3 of 3 networks built have the table's mflops: millions of multiply-adds" in told.output
 
 
 def params(space: str, architecture: str) -> int:
@@ -88,7 +162,24 @@ def test_wrong_costs_are_faults(tmp_path: Path) -> None:
     assert told.exit_code == 1
     assert "8:8:8:8:8 has other mflops than the table says" in told.stderr
     assert "8:8:8:8:16 has another number of parameters than the table says" in told.stderr
-    assert "0 of these 1 have the table's mflops" in told.output
+    assert "0 of 2 networks built have the table's mflops" in told.output
+
+
+def test_costs_that_are_not_stated_are_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "nats_sss_cifar10.csv"
+    path.write_text("architecture,accuracy,params\n8:8:8:8:8,79,\n16:8:8:8:8,80,\n")
+    told = invoke("check", "--data", str(tmp_path))
+    assert told.exit_code == 0, told.output
+    assert "2 of these have no params, and are not compared" in told.output
+
+
+def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    for arguments in (("nats_sss",), ("nats_sss", "--dataset", "cifar100")):
+        told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
+        assert told.exit_code == 2
+        assert f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in a folder" in told.stderr
+        assert "none (--data, not there)" in told.stderr
+        assert "convert nats_sss makes it" in told.stderr
 
 
 def test_networks_with_another_head_are_not_compared(tmp_path: Path) -> None:

@@ -69,13 +69,14 @@ def test_a_column_that_is_missing_does_not_pass(tmp_path: Path, monkeypatch: pyt
     assert "the best test_90 must be 93.65, got nan" in wrong.stderr
 
 
-def test_params_that_are_a_score_are_not_compared(tmp_path: Path) -> None:
+def test_params_in_millions_are_compared_where_the_networks_are_these(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     one, two = (SPACES["nasbench201"].architectures() or ())[:2]
-    path.write_text(f"architecture,accuracy,params\n{one},79.79,0.3\n{two},80,0.4\n")
+    path.write_text(f"architecture,accuracy,params\n{one},79.79,0.129306\n{two},80,0.4\n")
     told = invoke("check", "zc_nasbench201", "--table", str(path))
-    assert told.exit_code == 0, told.output
-    assert "number of parameters" not in told.output
+    assert told.exit_code == 1
+    assert "1 of 2 networks built have the table's number of parameters" in told.output
+    assert BENCHMARKS["zc_nasbench301"].params_unit == 0
 
 
 def test_what_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:

@@ -221,3 +221,10 @@ def test_a_pth_file_that_runs_code_is_refused(tmp_path: Path) -> None:
     torch.save([1], path)
     with pytest.raises(InputError, match="must hold arch2infos"):
         read_pth([path], "cifar10", SPACES["nasbench201"])
+
+
+def test_a_text_is_no_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("# dataset: cifar10\narchitecture,accuracy\n8:8:8:8:8,79\n")
+    with pytest.raises(InputError, match=r"that torch saved, but reading it failed: it is no pickle$"):
+        load_pth(path)

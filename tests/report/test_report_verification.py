@@ -151,7 +151,7 @@ def test_a_column_of_scores_is_no_number_of_parameters() -> None:
 
     shown = verified(("some", ACCURACIES), params=np.full(COUNT, 7.0))
     assert set(_params(shown)) == {7}
-    assert 7 not in _params(replace(shown, table=replace(shown.table, benchmark="zc_nasbench_macro")))
+    assert 7 not in _params(replace(shown, table=replace(shown.table, benchmark="zc_nasbench201")))
 
 
 def test_a_picture_that_cannot_be_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,4 +115,5 @@ def _ends_in(path: Path, name: str) -> bool:
 def _refused(error: pickle.UnpicklingError) -> str:
     """Return the one line of torch's long advice that says what was refused."""
     lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
+    found = next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
+    return "it is no pickle" if found.endswith("WeightsUnpickler error:") else found
