@@ -160,9 +160,9 @@ def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="3 networks, 50 programs, 5 generations.")
-@click.option("--size", default="5,8,8,8", help="Cells a stage, channels, pixels and images.")
+@click.option("--size", default="1,8,8,8", help="Cells a stage, channels, pixels and images.")
 @click.option("--paper", is_flag=True, help="Programs as the paper's: one mean over units at the root.")
-@click.option("--networks", default=8, help="Networks.")
+@click.option("--networks", default=16, help="Networks.")
 @click.option("--programs", default=200, help="Programs of a generation.")
 @click.option("--generations", default=20, help="Generations.")
 @click.option("--fresh", default=0.0, help="Share of every generation that is drawn at random.")
