@@ -29,7 +29,7 @@ from eznas.programs.parts import kind_bytes
 from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.condition import installation
-from eznas.scoring.panel import reduction_vectors
+from eznas.scoring.visit import Company, visit
 from eznas.spaces import SPACES
 from eznas.store import VectorStore
 from primitives import STATISTICS
@@ -46,18 +46,18 @@ _AT_ONCE = 80
 
 def constants(condition: Condition, architectures: Sequence[str], texts: tuple[str, ...]) -> dict[str, float]:
     """Return what visits of some networks took, each on average."""
-    visit = functools.partial(reduction_vectors, condition, texts, None, None)
+    call = functools.partial(visit, condition, texts, None, None)
     total = dict.fromkeys(("processor_seconds", "units", "bytes_sent", "bytes_back", "statistics_mib"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.sqlite"
         with VectorStore(path) as store:
             for architecture in architectures:
                 begun = time.process_time()
-                vectors = visit(architecture)
+                (vectors,) = call(Company([architecture]))
                 total["processor_seconds"] += time.process_time() - begun
                 total["units"] += vectors.units
-                total["bytes_sent"] += len(pickle.dumps((visit, 0, architecture, installation())))
-                total["bytes_back"] += len(pickle.dumps((0, vectors)))
+                total["bytes_sent"] += len(pickle.dumps((call, 0, Company([architecture]), installation())))
+                total["bytes_back"] += len(pickle.dumps((0, [vectors])))
                 sizes = kind_bytes(condition.network(architecture), condition.minibatch)
                 total["statistics_mib"] += sum(sizes[one.kind] for one in STATISTICS.values()) / 2**20
                 store.save(architecture, texts, vectors.values)

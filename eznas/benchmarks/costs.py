@@ -32,7 +32,8 @@ def without_values() -> Iterator[None]:
     """Let networks be built with the shapes of their parameters but no values, three times as fast.
 
     Layers that draw none change no random state. Python's search for cycles waits meanwhile: it takes a third of the
-    time, and networks have none.
+    time, and networks have none. Both hold for the whole process: networks that other threads build meanwhile have no
+    values either.
     """
     filling, collecting = {name: getattr(nn.init, name) for name in _FILLING}, gc.isenabled()
     gc.disable()
@@ -110,7 +111,7 @@ def operations(network: nn.Module, pixels: int, counted: str) -> int:
     Convolutions, linear layers, normalisations and activations compute nothing meanwhile, so values do not matter.
 
     Args:
-        network: On the CPU.
+        network: On the CPU; it is in evaluation mode afterwards.
         pixels: Height and width of the image.
         counted: A name in ``COUNTS``.
     """

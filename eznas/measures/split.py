@@ -73,7 +73,6 @@ class SplitEvidence(Evidence):
     def __init__(self, images: int, *everything: Any) -> None:
         super().__init__(*everything)
         self._images = images
-        self._rows: list[_Rows] = []
         self._sums: list[WeightGradient] = []
 
     def forget(self, needed: Collection[str]) -> None:

@@ -43,7 +43,7 @@ def measure(
         names: Registered measures; None for all.
         device: A torch device to run on; ``"auto"`` for where the network is.
         split: At most so many images run at once, for networks too large for more; None for all. Scores are equal to
-            rounding.
+            rounding where the network draws nothing at random, as dropout does while it trains.
 
     Returns:
         A score for each name, in the order of the names. Its status says where a measure is undefined, and why.
@@ -72,7 +72,7 @@ def score_measures(
         network: Left as it was found.
         minibatch: On any device.
         loss: Maps logits and labels to the loss of those measures that share passes; None for the cross-entropy.
-        split: See ``measure``.
+        split: See ``measure``; the loss must then be a mean over images.
 
     Raises:
         InputError: See ``measure``.

@@ -42,12 +42,16 @@ def vkdnw(network: nn.Module, minibatch: Minibatch) -> float:
     probabilities are the network's own, where that code mixes 5 % of uniform ones with them for its Cholesky factors.
 
     Raises:
-        UndefinedError: The network has no parameters, or the images inform about none of those that are read.
+        UndefinedError: The network has no parameters, the images inform about none of those that are read, or not all
+            is finite.
     """
     tensors = len(list(network.parameters()))
     if not tensors:
         raise UndefinedError("the network must have parameters; it has none")
-    values = torch.linalg.eigvalsh(fisher_information(network, minibatch.noise)).clamp_min(0)
+    information = fisher_information(network, minibatch.noise)
+    if not bool(information.isfinite().all()):
+        raise UndefinedError("the network's logits and their derivatives must be finite; some are not")
+    values = torch.linalg.eigvalsh(information).clamp_min(0)
     deciles = values.quantile(torch.arange(1, 10, dtype=values.dtype, device=values.device) / 10)
     if not bool(deciles.sum() > 0):
         raise UndefinedError("the network's probabilities must change with its weights; they do not")

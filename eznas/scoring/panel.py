@@ -16,7 +16,7 @@ from torch import Tensor
 from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
 from eznas.scoring.cluster import current_cluster
 from eznas.scoring.parallel import over_networks, worker_count
-from eznas.scoring.visit import TOGETHER, Vectors, visit
+from eznas.scoring.visit import TOGETHER, Company, Vectors, visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,10 +130,10 @@ class Panel:
                 advance()
         unknown = [architecture for architecture in architectures if architecture not in found]
         kept = self._kept if current_cluster() is None and worker_count(workers) == 1 else None
-        visit_them = functools.partial(visit, self.condition, tuple(texts), self._memory, kept)
-        for blocks in self._blocks(unknown, workers):
-            for block, visited in over_networks(visit_them, blocks, workers):
-                for architecture, vectors in zip(block, visited, strict=True):
+        call = functools.partial(visit, self.condition, tuple(texts), self._memory, kept)
+        for companies in self._companies(unknown, workers):
+            for company, visited in over_networks(call, companies, workers, singly=Company.singly):
+                for architecture, vectors in zip(company, visited, strict=True):
                     found[architecture] = vectors
                     self._captured = max(self._captured, vectors.captured)
                     if self._store is not None and not vectors.failure:
@@ -141,15 +141,15 @@ class Panel:
                     advance()
         return [found[architecture] for architecture in architectures]
 
-    def _blocks(self, architectures: Sequence[str], workers: int) -> Iterator[list[tuple[str, ...]]]:
+    def _companies(self, architectures: Sequence[str], workers: int) -> Iterator[list[Company]]:
         """Cut networks into those that one call visits: single ones until it is known how much a network takes."""
-        processes = worker_count(workers)
-        if not self._captured:
-            yield [(architecture,) for architecture in architectures[:processes]]
-            architectures = architectures[processes:]
+        processes, left = worker_count(workers), list(architectures)
+        while left and not self._captured:
+            yield Company(left[:processes]).singly()
+            del left[:processes]
         turns = 1 if processes == 1 else _TURNS * processes
-        size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(architectures) // turns)))
-        yield [tuple(architectures[start : start + size]) for start in range(0, len(architectures), size)]
+        size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(left) // turns)))
+        yield [Company(left[start : start + size]) for start in range(0, len(left), size)]
 
     def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
         return None if self._store is None else self._store.load(self._key(architecture), texts)

@@ -47,7 +47,11 @@ def worker_count(workers: int) -> int:
 
 
 def over_networks(
-    function: Callable[[Item], T], architectures: Sequence[Item], workers: int = 1
+    function: Callable[[Item], T],
+    architectures: Sequence[Item],
+    workers: int = 1,
+    *,
+    singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
 ) -> Iterator[tuple[Item, T]]:
     """Yield ``(architecture, function(architecture))`` for each architecture, as soon as it is there, in any order.
 
@@ -60,6 +64,7 @@ def over_networks(
         function: A picklable function.
         architectures: What to call it on.
         workers: Number of processes; 0 for one a core; 1 for this process. Without effect on a cluster.
+        singly: Cuts what is run at once into what is run instead after a worker died.
 
     Raises:
         EznasError: A network cost several workers in a row, or a worker of the cluster has other code.
@@ -85,13 +90,13 @@ def over_networks(
             deaths += careful
             if deaths == _PATIENCE:
                 item = next(iter(left.values()))
-                what = ", ".join(item) if isinstance(item, tuple) else item
                 raise EznasError(
-                    f"the process that ran {what} ended {deaths} times without a result, as one does that runs out of "
+                    f"the process that ran {item} ended {deaths} times without a result, as one does that runs out of "
                     f"memory ({type(error).__name__}); give it more memory, or take smaller "
                     "networks or batches; nothing that was computed is lost"
                 ) from error
             careful = True
+            left = dict(enumerate([single for item in left.values() for single in singly(item)]))
 
 
 def _sent(function: Callable[[Item], T], batch: dict[int, Item], processes: int, ahead: int) -> Iterator[tuple[int, T]]:

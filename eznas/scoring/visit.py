@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
 
-__all__ = ["TOGETHER", "Vectors", "visit"]
+__all__ = ["TOGETHER", "Company", "Vectors", "visit"]
 
 TOGETHER = 128 * 2**20
 """Bytes of statistics, of several networks, that are evaluated together."""
 
 _SHARE = 8
 """Where memory is bounded, the part of it that captures may take which wait for others."""
+
+
+class Company(tuple[str, ...]):
+    """Architectures that one call visits."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+    def singly(self) -> list[Company]:
+        """Return each in a company of its own."""
+        return [Company([architecture]) for architecture in self]
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Vectors:
         units: Number of units; 0 where the network failed.
         values: ``r x u`` float64, NaN where undefined.
         failure: Why the network could not be captured; empty where it could.
-        captured: Bytes of the statistics that were read; 0 where the network was not visited, or in parts.
+        captured: Bytes of the statistics that were read; 0 where the network was not visited, or could not be.
     """
 
     units: int
@@ -78,33 +91,38 @@ def visit(
     for architecture in architectures:
         try:
             rows: dict[Node, torch.Tensor] = {}
+            read = 0
             for part, captured in _captures(condition, nodes, names, single, kept, architecture):
                 if len(part) == len(nodes):
                     waiting[architecture] = captured
                 else:
                     rows |= evaluate_reductions(part, captured, memory=left_of(single, captured))
+                    read += captured.nbytes
                 del captured  # before the next one is made
             if rows:
                 values = torch.stack([rows[node] for node in nodes]).numpy()
-                found[architecture] = Vectors(values.shape[1], values)
+                found[architecture] = Vectors(values.shape[1], values, captured=read)
         except NETWORK_FAILURES as error:
             found[architecture] = _failed(nodes, error)
         if sum(captured.nbytes for captured in waiting.values()) >= together:
             found |= _evaluated(nodes, waiting, memory)
             waiting.clear()
-    found |= _evaluated(nodes, waiting, memory)
+    if waiting:
+        found |= _evaluated(nodes, waiting, memory)
     return [found[architecture] for architecture in architectures]
 
 
 def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: int | None) -> dict[str, Vectors]:
     """Evaluate reductions on captures together, or one by one where that fails, so that one network fails alone."""
     captures = list(waiting.values())
+    left = None if memory is None else max(memory - sum(captured.nbytes for captured in captures), 0)
     try:
-        left = None if memory is None else max(memory - sum(captured.nbytes for captured in captures), 0)
         values = evaluate_together(nodes, captures, memory=left)
     except NETWORK_FAILURES as error:
         if len(waiting) == 1:
             return {architecture: _failed(nodes, error) for architecture in waiting}
+        values = []
+    if not values:  # out of the handler, which holds on to what the failed call had made
         alone = [_evaluated(nodes, {architecture: captured}, memory) for architecture, captured in waiting.items()]
         return {architecture: vectors for one in alone for architecture, vectors in one.items()}
     return {
@@ -137,9 +155,9 @@ def _captures(
         return
     network = condition.network(architecture)
     for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
-        names = names if len(part) == len(nodes) else statistics(part)
+        read = statistics(part)
         if kept is None:
-            yield part, capture(network, condition.minibatch, names)
+            yield part, capture(network, condition.minibatch, read)
         else:
             make = functools.partial(capture, network, condition.minibatch)
-            yield part, kept.complete(key, sorted(names), make)
+            yield part, kept.complete(key, sorted(read), make)

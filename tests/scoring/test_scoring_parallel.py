@@ -15,6 +15,7 @@ from eznas.errors import EznasError, InputError
 from eznas.scoring import Budget, cluster, over_networks, worker_count
 from eznas.scoring.cluster import _CURRENT, Cluster, current_cluster
 from eznas.scoring.condition import _digest, fingerprint, installation
+from eznas.scoring.visit import Company
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +69,20 @@ def test_a_network_that_always_costs_its_worker_is_named_and_what_came_before_is
     assert {"0", "1", "2"} <= set(found)
     assert all(result == 2 * word for word, result in found.items())
     assert list(over_networks(_double, ["a"], 1)) == [("a", "aa")]  # and life goes on
+
+
+@kills
+def test_networks_that_were_visited_together_are_run_singly_after_a_death(tmp_path: Path) -> None:
+    found: dict[Company, list[str]] = {}
+    companies = [Company(WORDS[start : start + 4]) for start in range(0, len(WORDS), 4)]
+    with pytest.raises(EznasError, match="the process that ran 3 ended 2 times without a result"):
+        found.update(over_networks(functools.partial(_die_together, tmp_path), companies, 2, singly=Company.singly))
+    assert {("0",), ("1",), ("2",)} <= set(found)
+    assert all(result == [2 * word for word in company] for company, result in found.items())
+
+
+def _die_together(folder: Path, company: Company) -> list[str]:
+    return [_die(folder, word) for word in company]
 
 
 def test_workers_with_other_code_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

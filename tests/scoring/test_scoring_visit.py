@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import eznas.scoring.panel as panels
 import eznas.scoring.visit as visits
 from eznas.minibatch import load_minibatch
 from eznas.programs import parse, reductions
-from eznas.scoring import Captures, Condition
+from eznas.scoring import Captures, Condition, Panel
 from eznas.spaces import SPACES, Fidelity
+from primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +83,48 @@ def test_a_network_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert any(not vectors.failure for vectors in found)
 
 
+def test_what_did_not_fit_is_let_go_before_networks_are_evaluated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate, large = visits.evaluate_together, list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.float64]]]]()
+
+    def fails(nodes: Sequence[Node], captures: Sequence[Capture], *, memory: int | None) -> list[Tensor]:
+        if len(captures) > 1:
+            held = np.zeros(10)
+            large.append(weakref.ref(held))
+            raise MemoryError("too large")
+        assert large[0]() is None
+        return evaluate(nodes, captures, memory=memory)
+
+    monkeypatch.setattr(visits, "evaluate_together", fails)
+    found = visits.visit(CONDITION, TEXTS, None, None, ARCHITECTURES)
+    assert [vectors.failure for vectors in found] == [""] * 6
+    assert large
+
+
+@pytest.mark.parametrize(("memory", "first"), [(None, "|no such cell|"), (10**5, None)])
+def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
+    monkeypatch: pytest.MonkeyPatch, memory: int | None, first: str | None
+) -> None:
+    """Where the first fails, and where networks are visited in parts."""
+    visit, companies = panels.visit, list[int]()
+
+    def watched(*args: Any) -> list[visits.Vectors]:
+        companies.append(len(args[-1]))
+        return visit(*args)
+
+    monkeypatch.setattr(panels, "visit", watched)
+    architectures = [first, *ARCHITECTURES] if first else ARCHITECTURES
+    panel = Panel(CONDITION, architectures, memory=memory)
+    panel.extend([parse(text, Kind.UNIT) for text in TEXTS])
+    assert sum(companies) == len(architectures)
+    assert companies == ([1, 1, 5] if first else [1, 5])
+
+
 def _watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that takes how many networks are evaluated together."""
     evaluate, companies = visits.evaluate_together, list[int]()
 
     def watched(nodes: Sequence[Node], captures: Sequence[Capture], *, memory: int | None) -> list[Tensor]:
-        if captures:
-            companies.append(len(captures))
+        companies.append(len(captures))
         return evaluate(nodes, captures, memory=memory)
 
     monkeypatch.setattr(visits, "evaluate_together", watched)
