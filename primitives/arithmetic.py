@@ -56,16 +56,16 @@ def safe_div(x: Tensor, y: Tensor) -> Tensor:
     return over(x, y)
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="the greater of x and y", latex=r"\max({0}, {1})", commutative=True)
+@primitive(*keeping(_KINDS, arity=2), formula="the greater of x and y", latex=r"\max({0}, {1})")
 def maximum(x: Tensor, y: Tensor) -> Tensor:
     """Return the greater of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
-    return torch.maximum(x, y).add_(0)  # of two zeros with different signs, torch takes the first
+    return torch.maximum(x, y)
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="the lesser of x and y", latex=r"\min({0}, {1})", commutative=True)
+@primitive(*keeping(_KINDS, arity=2), formula="the lesser of x and y", latex=r"\min({0}, {1})")
 def minimum(x: Tensor, y: Tensor) -> Tensor:
     """Return the lesser of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
-    return torch.minimum(x, y).add_(0)  # see maximum
+    return torch.minimum(x, y)
 
 
 @primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)")

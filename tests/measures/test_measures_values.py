@@ -17,6 +17,7 @@ from eznas.measures import MEASURES
 from eznas.measures.snip import snip
 from eznas.measures.together import measure
 from eznas.minibatch import Minibatch
+from eznas.networks import initialise
 from eznas.programs import evaluate, parse
 from eznas.scores import Status
 from eznas.seeds import torch_generator
@@ -224,6 +225,7 @@ def test_the_measures_of_image_gradients_by_double_loops(kind: str) -> None:
 
 def test_epe_nas_compares_classes_where_there_are_many() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * PIXELS**2, 8), nn.ReLU(), nn.Linear(8, 101))
+    initialise(network, 0)
     rows = image_gradients(network, CLASSES.images)
     sums = []
     for label in (0, 1, 2):
