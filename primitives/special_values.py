@@ -1,6 +1,6 @@
 """Functions of single entries that are as fast at special values as elsewhere.
 
-Statistics are half negative, or half zero behind a ReLU. On a processor torch takes 20 to 80 times as long for the
+Statistics are half negative, or half zero behind a ReLU. On a processor torch takes 20 to 100 times as long for the
 logarithm or the root of such an entry, or for an exponential that over- or underflows, as for another, and 20 times as
 long for a choice by a mask as for a product. Here special values come from signs instead, and in single precision they
 never reach the library's function. Each entry's value depends on that entry alone, not on where in a tensor it lies:

@@ -49,7 +49,7 @@ Examples:
     python -m eznas.search --queries 300 --runs 30 --out runs/plain
     python -m eznas.search --proxy naswot --warmup 100 --queries 300 --runs 30 --compare runs/plain
   Accuracies of your own, with the 12-epoch accuracy climbed and the test accuracy reported:
-    python -m eznas.search --table table.csv --signal valid12 --target test200
+    python -m eznas.search --table table.csv --signal validation_12 --target test_200
   Climb a proxy from a file of scores (uid,score,time), as the NASWOT project's scripts do:
     python -m eznas.search --scores synflow=synflow.csv --signal synflow --warmup 500 --move 0.75 --count-repeats
   The front between a program and the number of parameters, on networks without a table:

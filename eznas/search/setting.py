@@ -138,8 +138,8 @@ def _named_signals(options: Options, algorithm: Algorithm, sources: _Sources) ->
         or len(levels_of(options.signal[0], sources.columns)) == 1
     ):
         raise InputError(
-            f"{algorithm.name} must have a --signal that the table holds after fewer epochs too, such as valid12 "
-            f"beside valid200; the table has: {', '.join(sources.columns) or 'no columns'}"
+            f"{algorithm.name} must have a --signal that the table holds after fewer epochs too, such as validation_12 "
+            f"beside validation_200; the table has: {', '.join(sources.columns) or 'no columns'}"
         )
     if algorithm.costs != bool(options.against):
         what = "must be given --against, such as params," if algorithm.costs else "has one objective, and no --against:"

@@ -26,7 +26,7 @@ _WHOLE = ("train_seconds", "seconds")
 def epochs_of(column: str) -> float:
     """Return the epochs that a column's name says; 0 where it says none.
 
-    They are what ``valid12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and in a point of
+    They are what ``validation_12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and in a point of
     a learning curve, as ``test_200@8``, those after the ``@``.
     """
     point = _POINT.fullmatch(column)
@@ -39,9 +39,10 @@ def epochs_of(column: str) -> float:
 def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
     """Return one signal a column.
 
-    The seconds of ``valid12`` are the column ``valid12_seconds`` or ``seconds_valid12``; those of ``test_200`` also
-    ``train_seconds_200``. Where a column has none of these, they are its epochs times the seconds of an epoch, which
-    any column of seconds of a training gives: a simulation, as the benchmarks' own. Columns of seconds are no signals.
+    The seconds of ``validation_12`` are the column ``validation_12_seconds`` or ``seconds_validation_12``; those of
+    ``test_200`` also ``train_seconds_200``. Where a column has none of these, they are its epochs times the seconds of
+    an epoch, which any column of seconds of a training gives: a simulation, as the benchmarks' own. Columns of seconds
+    are no signals.
 
     Args:
         table: The table.
