@@ -74,14 +74,30 @@ def pattern_count(positive: list[Tensor]) -> int:
     """
     if not positive:
         raise NoUnitsError("the network must have an activation whose input can be negative; it has none")
-    codes = []
-    for one in positive:
-        words = torch.split(one, _WORD)  # each column's bits as whole numbers
-        bits = [2 ** torch.arange(len(word), device=one.device)[:, None] for word in words]
-        codes.append(_different(torch.stack([(word * bit).sum(0) for word, bit in zip(words, bits, strict=True)], 1)))
-    return len(_different(torch.cat(codes)))
+    return _different(torch.cat([_different(_words(one)) for one in positive], 1)).shape[1]
 
 
-def _different(rows: Tensor) -> Tensor:
-    found: Tensor = torch.unique(rows, dim=0)
-    return found
+def _words(columns: Tensor) -> Tensor:
+    """Return the bits of ``b x n`` columns as whole numbers, 62 images a word: ``w x n``."""
+    words = []
+    for rows in torch.split(columns, _WORD):
+        word = torch.zeros(columns.shape[1], dtype=torch.int64, device=columns.device)
+        for row in rows:
+            word = 2 * word + row
+        words.append(word)
+    return torch.stack(words)
+
+
+def _different(words: Tensor) -> Tensor:
+    """Return the different columns of ``w x n`` words; sorting numbers is ten times faster than sorting columns."""
+    count = words.shape[1]
+    if len(words) == 1 or not count:
+        alone: Tensor = torch.unique(words)
+        return alone.expand(len(words), -1)
+    places = torch.zeros_like(words[0])
+    for word in words:
+        places = places * count + torch.unique(word, return_inverse=True)[1]
+        places = torch.unique(places, return_inverse=True)[1]
+    one_of_each = places.new_empty(int(places.max()) + 1)
+    one_of_each[places] = torch.arange(count, device=words.device)
+    return words[:, one_of_each]

@@ -26,8 +26,8 @@ _WHOLE = ("train_seconds", "seconds")
 def epochs_of(column: str) -> float:
     """Return the epochs that a column's name says; 0 where it says none.
 
-    They are what ``validation_12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and in a point of
-    a learning curve, as ``test_200@8``, those after the ``@``.
+    They are what ``validation_12`` and ``test_200`` end in, also before a seed, as in ``test_200_seed777``; and in a
+    point of a learning curve, as ``test_200@8``, those after the ``@``.
     """
     point = _POINT.fullmatch(column)
     if point is not None:
