@@ -4,7 +4,8 @@ EZNAS searches with 50 programs for 15 generations on 80 networks: half of every
 winners of tournaments of four), half is drawn anew; a program is the mean over units of a tree that is at most 10 high.
 Programs read the released code's 22 statistics on three scenarios (the minibatch, noise, the minibatch perturbed).
 Networks are NAS-Bench-201's at full size, all from one space, on 16 images. Accuracies are made up from the numbers of
-convolutions: they decide what is bred, not what it costs.
+convolutions: they decide what is bred, not what it costs. As in an evolution, a program without a value on the first two
+networks is not evaluated on the others, since it has no tau.
 
 Processes and memory are shared out as ``--workers`` and ``--memory`` of an evolution do. Memory is looked at every
 second (``perf/memory.py``); the sum of the peaks that the kernel saw in each process is a bound that misses nothing.
@@ -133,7 +134,7 @@ def main(
         begun = time.monotonic()
         panel = Watched(condition, [space.sample(rng) for _ in range(networks)], budget, progress)
         convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
-        load = record(panel, convolutions, rng, programs, generations, paper=True, fresh=_FRESH)
+        load = record(panel, convolutions, rng, programs, generations, paper=True, fresh=_FRESH, screen=True)
         seconds, spent = time.monotonic() - begun, processor_seconds(os.getpid())
         meter.look()
     individuals = load.individuals
@@ -168,7 +169,7 @@ def main(
         ["programs evaluated", f"{len(individuals)}, {found['distinct_programs']} distinct"],
         ["operator nodes", f"{found['operator_nodes']}, {found['distinct_operator_nodes']} distinct"],
         ["distinct reductions", f"{len(panel.reductions)}"],
-        ["statistics captured", f"{found['captured_gib']} GiB of {len(REFERENCE)} kinds, the same ones again included"],
+        ["statistics captured", f"at most {found['captured_gib']} GiB of {len(REFERENCE)} kinds, the same ones again included"],
         ["versions", ", ".join(f"{name} {version}" for name, version in versions().items())],
     ]
     if share < 1 and not quick:

@@ -65,6 +65,7 @@ def record(
     *,
     paper: bool,
     fresh: float,
+    screen: bool = False,
 ) -> Load:
     """Evolve programs whose fitness is tau; the engine evaluates them.
 
@@ -76,6 +77,7 @@ def record(
         generations: How many.
         paper: Whether a program is a mean over units.
         fresh: Share of every generation that is drawn at random instead of bred.
+        screen: Whether what is not finite on the first two networks is left alone on the others: it has no tau anyway.
     """
     load = Load()
     target = TauTarget(accuracies)
@@ -84,7 +86,7 @@ def record(
         chosen = [program for program, _ in population]
         load.generations.append([program for program, varied in population if varied])
         begun = time.process_time()
-        panel.extend(reductions(chosen))
+        panel.extend(reductions(chosen), screen=screen)
         scores = panel.scores(chosen)
         load.seconds.append(time.process_time() - begun)
         load.scores |= dict(zip(chosen, scores, strict=True))
