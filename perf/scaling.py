@@ -1,8 +1,9 @@
 """How the time of an evolution grows with its programs and its networks.
 
-A tournament run (``perf/tournament.py``) is timed for several sizes of its population on the same networks, and for
-several numbers of networks with the same population. Twice the programs cost less than twice the time, as programs
-share subtrees; twice the networks cost about twice the time. Times are processor seconds of one thread.
+Tournament runs (``perf/tournament.py``) are timed for several sizes of their population on the same networks: twice the
+programs cost less than twice the time, as programs share subtrees. The smallest is then evaluated again, the same
+programs, on more and more networks: twice the networks cost about twice the time. Times are processor seconds of one
+thread, summed over the seeds.
 
     python perf/scaling.py [--quick] [--plot scaling.png] [--json FILE]
 """
@@ -11,15 +12,17 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
-from tournament import record
+from tournament import Load, record
 
 from eznas.console import print_table
 from eznas.minibatch import load_minibatch
+from eznas.programs import reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
@@ -29,13 +32,28 @@ _SIZE = Fidelity("small", cells=1, channels=8, pixels=8, batch=8)
 _PROGRAMS, _NETWORKS = (25, 50, 100, 200, 400), (10, 20, 40, 80, 160)
 
 
-def seconds(networks: int, programs: int, generations: int, seed: int) -> float:
-    """Return the processor seconds of a tournament run."""
+def panel_of(networks: int, seed: int) -> Panel:
+    """Return small networks, whose statistics are kept between generations."""
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, _SIZE, seed, load_minibatch("digits", 8))
-    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=Captures(2**30))
+    return Panel(condition, [space.sample(rng) for _ in range(networks)], kept=Captures(2**30))
+
+
+def evolved(networks: int, programs: int, generations: int, seed: int) -> Load:
+    """Return a tournament run."""
+    panel = panel_of(networks, seed)
     convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
-    return sum(record(panel, convolutions, rng, programs, generations, paper=False, fresh=0.0).seconds)
+    return record(panel, convolutions, random.Random(seed), programs, generations, paper=False, fresh=0.0)
+
+
+def again(load: Load, networks: int, seed: int) -> float:
+    """Return the processor seconds of evaluating the programs of a run on other networks."""
+    panel = panel_of(networks, seed)
+    begun = time.process_time()
+    for generation in load.generations:
+        panel.extend(reductions(generation))
+        panel.scores(generation)
+    return time.process_time() - begun
 
 
 def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
@@ -59,29 +77,40 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
 @click.command()
 @click.option("--quick", is_flag=True, help="Three sizes each, on few networks and generations.")
 @click.option("--generations", default=6, help="Generations of each run.")
-@click.option("--seed", default=0, help="Seed of everything.")
+@click.option("--seeds", default=3, help="Runs that are added up.")
 @click.option("--plot", type=Path, help="PNG, SVG or PDF to write.")
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
-def main(*, quick: bool, generations: int, seed: int, plot: Path | None, json_file: Path | None) -> None:
+def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_file: Path | None) -> None:
     """Time runs with more and more programs, and on more and more networks."""
     torch.set_num_threads(1)
     counts, sizes = (_PROGRAMS[:3], (4, 8, 16)) if quick else (_PROGRAMS, _NETWORKS)
-    generations = 3 if quick else generations
-    curves = {
-        "programs": {count: seconds(sizes[0], count, generations, seed) for count in counts},
-        "networks": {size: seconds(size, counts[0], generations, seed) for size in sizes},
+    generations, seeds = (3, 1) if quick else (generations, seeds)
+    evolved(sizes[0], counts[0], 1, 0)  # what is loaded at first use
+    curves: dict[str, dict[int, float]] = {
+        "programs": dict.fromkeys(counts, 0.0),
+        "networks": dict.fromkeys(sizes, 0.0),
     }
+    for seed in range(seeds):
+        for count in counts:
+            curves["programs"][count] += sum(evolved(sizes[0], count, generations, seed).seconds)
+        load = evolved(sizes[0], counts[0], generations, seed)
+        for size in sizes:
+            curves["networks"][size] += again(load, size, seed)
     rows = []
     for name, curve in curves.items():
         before = None
         for size, spent in curve.items():
             rows.append([name, size, round(spent, 2), None if before is None else round(spent / before, 2)])
             before = spent
-    print_table(f"{generations} generations, {_SIZE}", ["of", "how many", "processor seconds", "times the half"], rows)
+    print_table(
+        f"{generations} generations, {seeds} seeds, {_SIZE}",
+        ["of", "how many", "processor seconds", "times the half"],
+        rows,
+    )
     if plot is not None:
         draw(plot, curves)
     if json_file is not None:
-        found = {"generations": generations, "curves": curves, "versions": versions()}
+        found = {"generations": generations, "seeds": seeds, "curves": curves, "versions": versions()}
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

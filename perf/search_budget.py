@@ -4,8 +4,8 @@ EZNAS searches with 50 programs for 15 generations on 80 networks: half of every
 winners of tournaments of four), half is drawn anew; a program is the mean over units of a tree that is at most 10 high.
 Programs read the released code's 22 statistics on three scenarios (the minibatch, noise, the minibatch perturbed).
 Networks are NAS-Bench-201's at full size, all from one space, on 16 images. Accuracies are made up from the numbers of
-convolutions: they decide what is bred, not what it costs. As in an evolution, a program without a value on the first two
-networks is not evaluated on the others, since it has no tau.
+convolutions: they decide what is bred, not what it costs. As in an evolution, a program without a value on the first
+two networks is not evaluated on the others, since it has no tau.
 
 Processes and memory are shared out as ``--workers`` and ``--memory`` of an evolution do. Memory is looked at every
 second (``perf/memory.py``); the sum of the peaks that the kernel saw in each process is a bound that misses nothing.
@@ -169,7 +169,10 @@ def main(
         ["programs evaluated", f"{len(individuals)}, {found['distinct_programs']} distinct"],
         ["operator nodes", f"{found['operator_nodes']}, {found['distinct_operator_nodes']} distinct"],
         ["distinct reductions", f"{len(panel.reductions)}"],
-        ["statistics captured", f"at most {found['captured_gib']} GiB of {len(REFERENCE)} kinds, the same ones again included"],
+        [
+            "statistics captured",
+            f"at most {found['captured_gib']} GiB of {len(REFERENCE)} kinds, the same ones again included",
+        ],
         ["versions", ", ".join(f"{name} {version}" for name, version in versions().items())],
     ]
     if share < 1 and not quick:
