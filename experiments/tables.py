@@ -62,7 +62,9 @@ def _nasbench201(read: dict[str, Any]) -> Iterator[Table]:
                 columns["_".join(filter(None, (_NAMES[split], epochs, rest)))] = values
             elif name == "mflops":  # NASLib's count, not that of the official files
                 columns["mflops_every_layer"] = values
-            elif name == "params" or name.endswith("_latency"):
+            elif name.endswith("_latency"):  # a device that cannot run a cell has -1 there
+                columns[name] = [value if value > 0 else "" for value in values]
+            elif name == "params":
                 columns[name] = values
         facts = _facts(dataset.lower(), "validation", 200, "as NASLib queries it")
         yield f"nasbench201_{dataset.lower()}", facts, architectures, columns

@@ -153,11 +153,14 @@ def test_tables_say_their_data_set(tmp_path: Path) -> None:
     source = tmp_path / "columns.json.gz"
     figures = {"valid200": [90.0], "test200": [91.0]}
     columns = {"ops": ["none", "skip_connect"], "cell": ["010101"], "cifar10": figures, "ImageNet16-120": figures}
+    columns["hw_cifar10"] = {"pixel3_latency": [5.5], "edgetpu_latency": [-1.0]}  # which cannot run it
     source.write_bytes(gzip.compress(json.dumps(columns).encode()))
     subprocess.run([sys.executable, "experiments/tables.py", str(tmp_path), str(source)], cwd=ROOT, check=True)
     facts = {
         path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# dataset: ") for path in tmp_path.glob("*.csv")
     }
+    row = (tmp_path / "nasbench201_cifar10.csv").read_text(encoding="utf-8").splitlines()[-1]
+    assert row.endswith(",90.0,90.0,91.0,5.5,")
     assert facts == {"cifar10", "imagenet16-120"}
     assert facts <= set(BENCHMARKS["nasbench201"].datasets)
 
