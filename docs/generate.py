@@ -25,8 +25,8 @@ from `experiments/results/`; `experiments/README.md` says how those figures were
 - **needs**: *forward* and *backward* passes; *labels*; *noise* instead of images; *second order*, a backward pass
   through a backward pass; *samples*, a backward pass an image; *batches*, the minibatch in halves.
 - **tau**: Kendall's tau-b with CIFAR-10 validation accuracy on so many distinct architectures of NAS-Bench-201 (n), 64
-  CIFAR-10 images, networks as torch initialises them; a dash where it was not measured. *Published* figures stand
-  beside it, with what they were measured on.
+  CIFAR-10 images, networks as torch initialises them; a dash where it was not measured, *all equal* where every network
+  has the same score. *Published* figures stand beside it, with what they were measured on.
 
 Measures of one family read the same passes. Batch normalisation uses the statistics of the images at hand (its running
 ones in vkdnw), so a minibatch runs as a whole; `measure(..., split=N)` runs at most N images at once, for networks
@@ -71,7 +71,7 @@ def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[s
         measure.paper or "-",
         "more" if measure.direction > 0 else "less",
         ", ".join(sorted(measure.needs)) or "nothing but the weights",
-        f"{tau['tau']} ({tau['networks']})" if tau else "-",
+        f"{tau['tau'] or 'all equal'} ({tau['networks']})" if tau else "-",
         measure.reference.replace("|", r"\|") or "-",
         f"{1 / max(float(speed['seconds']), 1e-3):.3g}" if speed else "-",
     ]

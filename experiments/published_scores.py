@@ -132,7 +132,8 @@ def write_table(options: argparse.Namespace) -> None:
         if len(ours) < options.least:
             continue
         row: dict[str, Any] = {"measure": name, "networks": len(ours)}
-        row["tau"] = kendalltau(list(ours.values()), [accuracy[one] for one in ours]).statistic
+        if len(set(ours.values())) > 1:
+            row["tau"] = kendalltau(list(ours.values()), [accuracy[one] for one in ours]).statistic
         if name in PUBLISHED:
             theirs = dict(zip(published["net_str"], published[PUBLISHED[name]], strict=True))
             row["rho"] = spearmanr(list(ours.values()), [theirs[one] for one in ours]).statistic
