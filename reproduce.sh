@@ -31,8 +31,13 @@ fi
 case $name in
 evolved)
     for seed in 0 1 2; do
-        "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
-            --images "${images:-digits}" ${table[@]+"${table[@]}"} --out "runs/reproduce/seed$seed"
+        out=runs/reproduce/seed$seed
+        if [[ -f $out/config.toml ]]; then # stopped before
+            "$python" -m eznas.evolve --resume "$out"
+        else
+            "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
+                --images "${images:-digits}" ${table[@]+"${table[@]}"} --out "$out"
+        fi
     done
     ;;
 eznas_a)

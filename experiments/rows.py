@@ -232,6 +232,8 @@ def main(
     for name in names:
         if name not in rows:
             raise unknown("row", name, rows)
+    if data is not None and not data.is_dir():
+        raise InputError(f"--data must be a folder that exists, got {data}")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     for row in rows.values() if everything else map(rows.__getitem__, names):

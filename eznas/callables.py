@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from pathlib import Path
@@ -12,10 +13,7 @@ from eznas.errors import NETWORK_FAILURES, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["USER_FAILURES", "load_callable"]
-
-USER_FAILURES = (*NETWORK_FAILURES, ImportError, OSError, SyntaxError)
-"""What importing and calling a user's module may raise."""
+__all__ = ["load_callable", "module_digest"]
 
 
 def load_callable(place: str, option: str) -> Callable[..., Any]:
@@ -36,7 +34,7 @@ def load_callable(place: str, option: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except USER_FAILURES as error:
+    except NETWORK_FAILURES as error:
         raise InputError(
             f"{option} must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
         ) from error
@@ -44,3 +42,9 @@ def load_callable(place: str, option: str) -> Callable[..., Any]:
     if not callable(found):
         raise InputError(f"{option} must name a callable, and {module_name} has no callable {name!r}")
     return found
+
+
+def module_digest(module: str) -> str:
+    """Return a digest of the file of an imported module; empty where it has none."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""

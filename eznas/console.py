@@ -45,7 +45,9 @@ __all__ = [
 
 _ARGUMENTS = "eznas.arguments"
 _WIDE = 2000
-"""Columns of a table that is not shown in a terminal."""
+"""Characters of a line that is not shown in a terminal."""
+_FOLDED, _BETWEEN = 16, 3
+"""Characters of a text that is not folded in a table, and from a column to the next at most."""
 
 
 class Command(click.Command):
@@ -106,16 +108,22 @@ def print_error(message: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; numbers are right-aligned, floats have three decimals, None and NaN are a dash."""
+    """Print a table; numbers are right-aligned, floats have three decimals, None and NaN are a dash.
+
+    In a narrow terminal long texts are folded; numbers never are.
+    """
     table = Table(box=SIMPLE_HEAD)
+    least = 0
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or index == 0)
+        longest = max([len(column), *(len(_cell(row[index])) for row in rows)])
+        folds = not numeric and longest > _FOLDED
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not folds)
+        least += (_FOLDED if folds else longest) + _BETWEEN
     for row in rows:
         table.add_row(*[Text(_cell(value)) for value in row])
     console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE
+    console.width = max(console.width, least) if console.is_terminal else _WIDE
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 

@@ -19,11 +19,11 @@ class InputError(EznasError):
     """Something that the user gave cannot be used; command lines exit with code 2."""
 
 
-NETWORK_FAILURES = (
-    EznasError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError,
-    ValueError,
-)  # fmt: skip
-"""What building or running somebody's network may raise, which costs that network its scores and nothing else."""
+NETWORK_FAILURES = (Exception, SystemExit)
+"""What importing, building or running somebody's code may raise: anything but an interrupt.
+
+Where that is a network among many, it costs this network its scores and nothing else.
+"""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -151,6 +151,12 @@ def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume:
             directory.discard()
         raise
     _print(summary, directory)
+    if summary["stopped_by"] == "time":
+        click.echo(
+            f"the time budget ended it after {summary['generations']} generations, where --generations allows "
+            f"{config.generations} before full size; a longer --time-budget, also with --resume, gives it more",
+            err=True,
+        )
     render(directory, lambda text: click.echo(text, err=True))
 
 

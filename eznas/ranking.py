@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Correlation", "TauTarget", "correlate", "dense_ranks"]
 
 
+_FEWEST = 5
+"""Architectures without which there is no interval."""
+
 _PAIRS = 1000
 """Architectures up to which a bootstrap over the signs of all pairs is faster than one that sorts."""
 
@@ -49,7 +52,8 @@ def correlate(
 ) -> Correlation:
     """Correlate ``n`` finite scores with ``n`` accuracies.
 
-    Every figure is NaN where it is undefined: fewer than two architectures, or constant scores or accuracies.
+    Every figure is NaN where it is undefined: fewer than two architectures, or constant scores or accuracies. There is
+    no interval for fewer than five, whose resamples would claim certainty.
 
     Args:
         scores: ``n`` scores.
@@ -72,7 +76,7 @@ def correlate(
     drawn = numpy_rng(seed, "bootstrap").integers(0, n, (resamples, n))
     taus = (_taus_by_pairs if n <= _PAIRS else _taus_by_sorting)(scores, accuracies, drawn)
     taus = taus[np.isfinite(taus)]
-    low, high = np.percentile(taus, [2.5, 97.5]) if len(taus) else (np.nan, np.nan)
+    low, high = np.percentile(taus, [2.5, 97.5]) if len(taus) and n >= _FEWEST else (np.nan, np.nan)
     ranks = stats.rankdata(scores), stats.rankdata(accuracies)
     return Correlation(
         tau=float(stats.kendalltau(scores, accuracies).statistic),

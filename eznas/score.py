@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.callables import USER_FAILURES, load_callable
+from eznas.callables import load_callable
 from eznas.console import Command, command_line, print_json, print_table
-from eznas.errors import EznasError, InputError
+from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -238,7 +238,7 @@ def load_model(place: str) -> nn.Module:
     function = load_callable(place, "--model")
     try:
         network = function()
-    except USER_FAILURES as error:
+    except NETWORK_FAILURES as error:
         raise InputError(
             f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"
         ) from error

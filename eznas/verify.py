@@ -56,7 +56,7 @@ Examples:
     metavar="MODULE:CALLABLE",
     default="",
     help="For the search space custom, with --table: a callable that is given an architecture and a number of "
-    "classes and returns a torch.nn.Module.",
+    "classes and returns a torch.nn.Module, which is then initialised from the seed.",
 )
 @click.option(
     "--batch_size",
@@ -173,8 +173,11 @@ def main(
     Every figure comes with its target, the number of networks that were scored and that failed, and the
     images. Signs are kept: a proxy that ranks networks upside down has a negative tau.
     """
-    for file in filter(None, (json_file, options["csv_file"])):
+    outputs = [file for file in (json_file, options["csv_file"]) if file is not None]
+    for file in outputs:
         _check_writable(file)
+    if len({file.resolve() for file in filter(None, (*outputs, table))}) < len(outputs) + (table is not None):
+        raise InputError("--json, --csv and --table must be different files")
     if plots is not None:
         _make_folder(plots)
     if options["resume"] and options["csv_file"] is None:
@@ -259,6 +262,8 @@ def _print(verified: Verification) -> None:
         ],
     )
     for column in verified.columns:
+        if column.failed < len(verified.architectures) and (failure := verified.first_failure(column)):
+            click.echo(f"{column.proxy.name} has no value on {failure}")
         if column.constant:
             click.echo(
                 f"{column.proxy.name} is constant: it has the same value on every network, and no rank correlation"

@@ -108,7 +108,7 @@ class Evidence:
             raise InputError(f"the parts must be of {', '.join(PARTS)}; got {', '.join(self.parts - PARTS.keys())}")
         self._loss = loss or mean_loss
         self._found: dict[str, Any] = {}
-        self._failed: dict[str, Exception] = {}
+        self._failed: dict[str, BaseException] = {}
         self._thawed: list[Tensor] = []
         self._contexts = contextlib.ExitStack()
 

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_plugin", "plugin_of"]
 
-_FAILURES = (*NETWORK_FAILURES, ImportError, OSError, SyntaxError)
-"""What importing somebody's file may raise."""
-
 _loaded: dict[str, tuple[str, ...]] = {}
 
 
@@ -55,7 +52,7 @@ def load_plugin(file: Path | str) -> tuple[str, ...]:
         sys.modules[spec.name] = module  # where dataclasses and the like look their module up
         try:
             spec.loader.exec_module(module)
-        except _FAILURES as error:
+        except NETWORK_FAILURES as error:
             sentence = f"the plugin {file} must be importable, it raised {type(error).__name__}: {error}"
             raise InputError(sentence) from error
         names = tuple(name for name in MEASURES if name not in known)

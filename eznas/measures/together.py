@@ -127,7 +127,7 @@ def _score(record: Measure, compute: Callable[..., float], *args: object) -> Sco
         return _failure(error)
 
 
-def _failure(error: Exception) -> Score:
+def _failure(error: BaseException) -> Score:
     if isinstance(error, NoUnitsError):
         return Score.failed(Status.NO_UNITS, str(error))
     if isinstance(error, UndefinedError):

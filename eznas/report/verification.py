@@ -106,6 +106,8 @@ def verification_figure(verified: Verification, column: Column, params: Values) 
     right.set_ylabel("rank of the accuracy", fontsize=9, color=INK)
     split = f"{verified.table.target}".partition(",")[0]
     left.set_ylabel(f"{split} in percent" if percent else split, fontsize=9, color=INK)
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     for panel in (left, right):
         plain(panel)
     bar = made.colorbar(points, ax=right, pad=0.02, format=EngFormatter(sep=""))
@@ -192,7 +194,8 @@ def _title(column: Column) -> str:
         f"tau = {found.tau:.3f}, rho = {found.rho:.3f}" if np.isfinite(found.tau) else "no tau: all scores are equal"
     )
     failed = f", {column.failed} without a score" if column.failed else ""
-    return f"{name}   {figures}   ({found.n} networks{failed})"
+    between = "\n" if len(name) > _LONGEST // 3 else "   "
+    return f"{name}{between}{figures}   ({found.n} networks{failed})"
 
 
 def _numbered(stem: str) -> Iterator[str]:

@@ -108,7 +108,8 @@ class Condition:
         """All that a network's statistics depend on beside its architecture, as one text."""
         device = torch.device(self.device).type
         parts = (
-            *(self.space, self.fidelity.cells, self.fidelity.channels, self.seed),
+            *(self.space, *filter(None, [SPACES[self.space].digest])),
+            *(self.fidelity.cells, self.fidelity.channels, self.seed),
             *(device, fingerprint()),
             *(self.minibatch.digest, tuple(self.minibatch.images.shape), self.minibatch.seed, self.minibatch.classes),
         )

@@ -104,7 +104,17 @@ def _sent(function: Callable[[Item], T], batch: dict[int, Item], processes: int,
     cluster, call = current_cluster(), delayed(_numbered)
     with cluster.use() if cluster else parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
         pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
-        yield from pool(call(function, index, item, installation()) for index, item in batch.items())
+        try:
+            yield from pool(call(function, index, item, installation()) for index, item in batch.items())
+        except KeyboardInterrupt:
+            threading.excepthook = _without_the_pool
+            raise
+
+
+def _without_the_pool(failure: threading.ExceptHookArgs) -> None:
+    """Report what ended a thread, unless it is the one of loky that an interrupt pulls the processes away from."""
+    if failure.thread is None or "ExecutorManager" not in failure.thread.name:
+        threading.__excepthook__(failure)
 
 
 def _numbered(function: Callable[[Item], T], index: int, item: Item, expected: str) -> tuple[int, T]:

@@ -43,7 +43,7 @@ class ScoreRows:
         """Write the header, or read what is there already.
 
         Args:
-            resume: Whether to go on with a file that is there.
+            resume: Whether to go on with a file that is there; one that holds anything is refused otherwise.
 
         Returns:
             For each architecture in the file, its scores.
@@ -51,7 +51,12 @@ class ScoreRows:
         Raises:
             InputError: The file was written under other circumstances, is no such file, or cannot be written.
         """
-        done = self._read() if resume and self.path.exists() else {}
+        there = self.path.is_file() and self.path.stat().st_size > 0
+        if there and not resume:
+            raise InputError(
+                f"{self.path} must be a new file, or be gone on with by --resume: it holds something already"
+            )
+        done = self._read() if there else {}
         with self._writing():
             if not done:  # no state stands beside the rows of another, whenever this is stopped
                 self._state_path().unlink(missing_ok=True)
@@ -108,8 +113,8 @@ class ScoreRows:
             if not isinstance(before, dict) or before.get(name) != value:
                 was = before.get(name) if isinstance(before, dict) else None
                 raise InputError(
-                    f"{self.path} was written with another {name}: {was!r:.200}, not {value!r:.200}; "
-                    "give the same, or another file"
+                    f"{self.path} can only be gone on with as it was begun, with {name} {was!r:.200}, "
+                    f"got {value!r:.200}; give the same, or another file"
                 )
         whole = text[: text.rfind("\n") + 1]  # a line that was cut off is scored again
         rows = list(csv.reader(io.StringIO(whole)))
@@ -121,8 +126,8 @@ class ScoreRows:
         return {row[0]: self._scores(row) for row in rows[1:] if len(row) == len(rows[0])}
 
     def _scores(self, row: list[str]) -> list[Score]:
-        failed = dict(part.rsplit(": ", 1) for part in row[-1].split("; ")) if row[-1] != Status.OK.value else {}
         try:
+            failed = {} if row[-1] == Status.OK.value else dict(part.rsplit(": ", 1) for part in row[-1].split("; "))
             return [
                 Score.failed(Status(failed[name])) if name in failed else Score(float(cell))
                 for name, cell in zip(self.proxies, row[2:-1], strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +23,6 @@ from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -88,6 +89,13 @@ class Verification:
     columns: tuple[Column, ...]
     seconds: tuple[float, ...]
 
+    def first_failure(self, column: Column) -> str:
+        """Return the first architecture that a column has no value on, and why; empty where that is not known."""
+        for architecture, score in zip(self.architectures, column.scores, strict=True):
+            if not score.ok and score.detail:
+                return f"{architecture}: {score.detail:.300}"
+        return ""
+
     def records(self, command: str) -> list[dict[str, Any]]:
         """Return one object a column, with all that its figures depend on."""
         return [
@@ -101,6 +109,7 @@ class Verification:
                 "n_networks": len(self.architectures),
                 "n_failed": column.failed,
                 "statuses": column.statuses(),
+                "first_failure": self.first_failure(column),
                 "tau": column.correlation.tau,
                 "tau_low": column.correlation.tau_low,
                 "tau_high": column.correlation.tau_high,
@@ -127,14 +136,16 @@ def draw(table: AccuracyTable, count: int | None, seed: int) -> list[str]:
 
     Args:
         table: The table.
-        count: How many; 0 for all, None for ``NETWORKS`` or all where there are fewer.
+        count: How many, two at least; 0 for all, None for ``NETWORKS`` or all where there are fewer.
         seed: Of the draw.
 
     Raises:
-        InputError: The table has fewer.
+        InputError: The table has fewer, or it is one, which cannot be ranked.
     """
     if count is None:
         count = min(NETWORKS, len(table))
+    elif count == 1:
+        raise InputError("--n_samples must be 0 for all or at least 2, as one network is no ranking; got 1")
     elif count > len(table):
         raise InputError(f"--n_samples must be at most {len(table)}, the size of the table, got {count}")
     chosen = sorted(python_rng(seed, "verify").sample(range(len(table)), count)) if count else range(len(table))
@@ -205,7 +216,7 @@ def verify(
     found = score_networks(list(made_of.values()), condition, missing, workers, advance, keep)
     done |= {one: list(scores) for one, scores in zip(missing, zip(*found.scores, strict=True), strict=True)}
     if rows is not None:
-        rows.finish([(one, known[one], done[one]) for one in architectures])
+        rows.finish([(one, known[one], done[one]) for one in table.architectures if one in done])
     scores = {name: tuple(done[one][row] for one in architectures) for row, name in enumerate(made_of)}
     columns = []
     for proxy in proxies:
@@ -235,7 +246,10 @@ def _combined(combination: Combination, scores: dict[str, tuple[Score, ...]]) ->
 
 
 def _state(proxies: Sequence[Proxy], condition: Condition, table: AccuracyTable) -> dict[str, Any]:
+    plugins = [hashlib.sha256(Path(proxy.plugin).read_bytes()).hexdigest()[:16] for proxy in proxies if proxy.plugin]
+    foreign = [*filter(None, [SPACES[condition.space].digest]), *plugins]
     return {
+        **({"code of builder and plugins": foreign} if foreign else {}),
         "programs": [proxy.program or proxy.measure for proxy in proxies],
         "space": condition.space,
         "condition": str(condition),

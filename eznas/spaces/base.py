@@ -11,6 +11,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from eznas.callables import module_digest
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class SearchSpace(abc.ABC):
     paper: ClassVar[str]
     fidelities: ClassVar[Mapping[str, Fidelity]]
     reduced: ClassVar[tuple[str, ...]]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file that a space of somebody else's is written in; empty for those of this package."""
+        module = type(self).__module__
+        return "" if module.startswith("eznas.") else module_digest(module)
 
     @abc.abstractmethod
     def parse(self, text: str) -> str:

@@ -1,8 +1,9 @@
 """A user's own space: a callable that builds a network from a string, and a table of accuracies by these strings.
 
 Its name says where the callable is: ``custom:package.module:callable``. It is called with an architecture and the
-number of classes, and returns a ``torch.nn.Module`` that maps ``b x 3 x h x w`` images to ``b x classes`` logits. An
-attribute ``pixels`` of the callable is the height and width of the images, 32 where there is none.
+number of classes, and returns a ``torch.nn.Module`` that maps ``b x 3 x h x w`` images to ``b x classes`` logits, whose
+parameters are then initialised from the seed, as those of every space (``eznas.networks.initialise``). An attribute
+``pixels`` of the callable is the height and width of the images, 32 where there is none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.callables import load_callable
+from eznas.callables import load_callable, module_digest
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace
 
@@ -35,7 +36,7 @@ class CustomSpace(SearchSpace):
         name: ``custom:package.module:callable``.
 
     Raises:
-        InputError: There is no such callable.
+        InputError: There is no such callable, or its ``pixels`` are no number of pixels.
     """
 
     paper: ClassVar[str] = ""
@@ -47,7 +48,14 @@ class CustomSpace(SearchSpace):
         self.name = name
         self._build = load_callable(name.removeprefix(PREFIX), "the builder of a custom space")
         pixels = getattr(self._build, "pixels", _PIXELS)
+        if type(pixels) is not int or pixels < 1:
+            raise InputError(f"the attribute pixels of {name} must be a whole number above 0, got {pixels!r}")
         self.fidelities = MappingProxyType({"full": Fidelity("full", cells=1, channels=1, pixels=pixels)})
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file of the callable."""
+        return module_digest(self.name.removeprefix(PREFIX).partition(":")[0])
 
     def parse(self, text: str) -> str:
         """Return the text without space around it.

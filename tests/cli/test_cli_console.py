@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from eznas.console import (
     Command,
@@ -135,6 +136,18 @@ def test_tables_write_three_decimals_and_a_dash_for_nothing(capsys: pytest.Captu
     print_table("title", ["name", "tau"], [["[a]", 0.12345], ["b", None], ["c", math.nan], ["d", 3]])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[-5:-1] == [["[a]", "0.123"], ["b", "-"], ["c", "-"], ["d", "3"]]
+
+
+def test_numbers_are_whole_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ["a_name_of_some_length" * 5, 0.666, "0.555 to 0.777", 200]
+    print_table("title", ["proxy", "tau", "95 %", "scored"], [row])
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("0.666", "0.555 to 0.777", "200", "scored"))
+    assert max(len(Text.from_ansi(line)) for line in out.splitlines()) <= 60
 
 
 def test_intervals() -> None:

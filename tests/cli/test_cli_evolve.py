@@ -34,6 +34,8 @@ SUMMARY: dict[str, Any] = {
     "target": "cifar10 test accuracy",
     "networks": {"test": 5},
     "reported_on": "full, seed 0, 16 images of digits",
+    "stopped_by": "time",
+    "generations": 12,
     "hall_of_fame": [ROW],
     "baselines": {"params": {**ROW, "name": "params", "program": "", "tau_train": None, "complexity": 0}},
 }

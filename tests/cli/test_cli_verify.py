@@ -78,10 +78,27 @@ def test_json_says_what_was_done(table: Path, tmp_path: Path) -> None:
 def test_the_same_seed_draws_the_same_networks(table: Path, tmp_path: Path) -> None:
     drawn = []
     for seed in ("1", "1", "2"):
-        args = ("--proxy", "params", "--n_samples", "4", "--csv", str(tmp_path / "s.csv"), "--seed", seed)
-        records(table, tmp_path, *args)
-        drawn.append((tmp_path / "s.csv").read_text(encoding="utf-8"))
+        scores = tmp_path / f"{len(drawn)}.csv"
+        records(table, tmp_path, "--proxy", "params", "--n_samples", "4", "--csv", str(scores), "--seed", seed)
+        drawn.append(scores.read_text(encoding="utf-8"))
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_outputs_and_the_table_must_be_different_files(table: Path, tmp_path: Path) -> None:
+    before = table.read_text(encoding="utf-8")
+    for args in (
+        ("--csv", str(table)),
+        ("--json", str(table)),
+        ("--csv", str(tmp_path / "o"), "--json", f"{tmp_path}/o"),
+    ):
+        result = invoke("--table", str(table), "--proxy", "params", *args)
+        assert (result.exit_code, "must be different files" in result.stderr) == (2, True)
+    assert table.read_text(encoding="utf-8") == before
+
+
+def test_one_network_is_no_ranking(table: Path) -> None:
+    result = invoke("--table", str(table), "--proxy", "params", "--n_samples", "1")
+    assert (result.exit_code, "at least 2" in result.stderr) == (2, True)
 
 
 def test_zero_samples_are_all(table: Path, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +16,12 @@ from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
 from eznas.scoring import Condition, Proxy, score_networks
 from eznas.seeds import python_rng
-from eznas.spaces import SPACES
+from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
 from eznas.verify import main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 BUILDER = """
 import torch
@@ -32,6 +34,22 @@ def small(architecture, classes):
 
 
 small.pixels = 8
+
+
+class Unhappy(Exception):
+    pass
+
+
+def picky(architecture, classes):
+    if architecture == "8":
+        raise Unhappy("too wide")
+    return small(architecture, classes)
+
+
+def leaving(architecture, classes):
+    if architecture == "8":
+        raise SystemExit(3)
+    return small(architecture, classes)
 
 
 def wrong(architecture, classes):
@@ -92,6 +110,11 @@ def test_what_stands_in_the_file_is_not_scored_again(tmp_path: Path, monkeypatch
         assert (record["n_networks"], record["n_scored_now"]) == (8, scored)
         assert (record["seconds"] is None) == (scored == 0)
     resumed = (tmp_path / "s.csv").read_text()
+    assert invoke(*args, "--n_samples", "3", "--resume").exit_code == 0
+    assert (tmp_path / "s.csv").read_text() == resumed  # what another sample has no use for stays
+    again = invoke(*args, "--n_samples", "0")
+    assert (again.exit_code, "be gone on with by --resume" in again.stderr) == (2, True)
+    (tmp_path / "s.csv").unlink()
     assert invoke(*args, "--n_samples", "0").exit_code == 0
     assert len(visited) == 13
     assert (tmp_path / "s.csv").read_text() == resumed
@@ -103,6 +126,7 @@ def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "own_builder.py").write_text(BUILDER)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_builder", raising=False)  # another test's
     return "own_builder:small"
 
 
@@ -122,6 +146,40 @@ def test_networks_of_ones_own_run_in_other_processes(tmp_path: Path, builder: st
     condition = Condition.of(space, SPACES[space].fidelities["full"], 0, load_minibatch("digits", 4, pixels=8))
     alone, apart = (score_networks([Proxy.of("params")], condition, ["3", "5"], workers) for workers in (1, 2))
     assert alone.values().tolist() == apart.values().tolist()
+
+
+def test_what_a_builder_raises_costs_one_network_and_is_told(tmp_path: Path, builder: str) -> None:
+    path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
+    for name, said in (("picky", "8: building 8 failed: too wide"), ("leaving", "8: building 8 failed: 3")):
+        file = str(tmp_path / f"{name}.json")
+        args = ("--search_space", "custom", "--builder", f"own_builder:{name}", "--table", str(path), "--json", file)
+        result = invoke(*args)
+        assert result.exit_code == 0, result.output
+        assert f"has no value on {said}" in result.stdout
+        [record] = json.loads(Path(file).read_text())
+        assert (record["n_failed"], record["first_failure"]) == (1, said)
+
+
+def test_scores_of_another_builder_are_not_gone_on_with(tmp_path: Path, builder: str) -> None:
+    path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
+    scores = str(tmp_path / "s.csv")
+    args = ("--search_space", "custom", "--builder", builder, "--table", str(path), "--csv", scores)
+    assert invoke(*args).exit_code == 0
+    condition = Condition.of(f"custom:{builder}", Fidelity("full", 1, 1, 8), 0, load_minibatch("digits", 4, pixels=8))
+    key = condition.key
+    with (tmp_path / "own_builder.py").open("a") as file:
+        file.write("# another\n")
+    result = invoke(*args, "--resume")
+    assert (result.exit_code, "with code of builder and plugins" in result.stderr) == (2, True)
+    assert condition.key != key
+
+
+@pytest.mark.parametrize("pixels", ["16", (16, 16), 16.0, 0, True])
+def test_pixels_of_a_builder_are_a_number(monkeypatch: pytest.MonkeyPatch, builder: str, pixels: object) -> None:
+    module = importlib.import_module("own_builder")
+    monkeypatch.setattr(module.small, "pixels", pixels)
+    with pytest.raises(InputError, match="pixels of custom:own_builder:small must be a whole number above 0"):
+        SPACES[f"custom:{builder}"]
 
 
 def test_a_builder_that_builds_no_network_is_said(tmp_path: Path, builder: str) -> None:

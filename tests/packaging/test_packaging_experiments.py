@@ -119,7 +119,7 @@ proxies = ["params", "l2_norm"]
 target = "validation_3"
 pictures = "pictures.npz"
 fidelity = "reduced_narrow"
-n_samples = 4
+n_samples = 5
 batch_size = 2
 published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
 """
@@ -134,7 +134,7 @@ published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
     assert "Macro: skipped: nasbench_macro_cifar10.csv is not here (looked in: nowhere: " in skipped
     assert "nas-bench-macro_cifar10.json for python -m eznas.benchmarks convert nasbench_macro" in skipped
     assert (tmp_path / "rows" / "macro.toml").read_text(encoding="utf-8") == text
-    lines = [f"{'0' * 7}{digit},{80 + digit}" for digit in range(3)] + ["11111111,90"]
+    lines = [f"{'0' * 7}{digit},{80 + digit}" for digit in range(3)] + ["11111111,90", "11111112,91"]
     (tmp_path / "nasbench_macro_cifar10.csv").write_text("\n".join(["architecture,accuracy", *lines]), encoding="utf-8")
     args = ("--data", str(tmp_path), "--csv", str(tmp_path / "scores"), "--record")
     found = run(*args)
@@ -143,8 +143,8 @@ published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
     assert (tmp_path / "scores" / "macro.csv").exists()
     row = rows.read_rows()["macro"]
     assert [one["proxy"] for one in row.obtained] == ["params", "l2_norm"]
-    assert (row.obtained[0]["n"], row.obtained[0]["failed"], row.obtained[0]["images"]) == (4, 0, "2 of digits")
-    assert "| macro | params | 0.5, - | a paper | 1.000 (1.000 to 1.000) | 1.000 | 4 |" in rows.markdown({"macro": row})
+    assert (row.obtained[0]["n"], row.obtained[0]["failed"], row.obtained[0]["images"]) == (5, 0, "2 of digits")
+    assert "| macro | params | 0.5, - | a paper | 1.000 (1.000 to 1.000) | 1.000 | 5 |" in rows.markdown({"macro": row})
     result = CliRunner().invoke(rows.main, ["marco"])
     assert (result.exit_code, "did you mean 'macro'" in result.stderr) == (2, True)
 

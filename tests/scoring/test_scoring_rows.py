@@ -43,12 +43,25 @@ def test_a_line_that_was_cut_off_is_scored_again(tmp_path: Path) -> None:
     assert list(rows(path).begin(resume=True)) == ["x", "y"]
 
 
-def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
+def test_without_resume_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.touch()
+    assert rows(path).begin(resume=False) == {}
+    rows(path).add("x", 90.5, GOOD)
+    text = path.read_text()
+    with pytest.raises(InputError, match="must be a new file, or be gone on with by --resume"):
+        rows(path).begin(resume=False)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("status", ["okx", ""])
+def test_a_damaged_status_is_one_sentence(tmp_path: Path, status: str) -> None:
     path = tmp_path / "x.csv"
     rows(path).begin(resume=False)
     rows(path).add("x", 90.5, GOOD)
-    assert rows(path).begin(resume=False) == {}
-    assert len(path.read_text().splitlines()) == 1
+    path.write_text(path.read_text().replace(",ok\n", f",{status}\n"))
+    with pytest.raises(InputError, match="the row of x must hold scores"):
+        rows(path).begin(resume=True)
 
 
 @pytest.mark.parametrize("room", [0, 1])
@@ -81,9 +94,9 @@ def test_a_full_disk_while_it_grows_is_one_sentence(tmp_path: Path) -> None:
 def test_other_circumstances_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     rows(path).begin(resume=False)
-    with pytest.raises(InputError, match="written with another seed: 1, not 2; give the same"):
+    with pytest.raises(InputError, match="with seed 1, got 2; give the same"):
         rows(path, seed=2).begin(resume=True)
-    with pytest.raises(InputError, match="written with another proxies"):
+    with pytest.raises(InputError, match="as it was begun, with proxies"):
         ScoreRows(path, ["a"], {"seed": 1}).begin(resume=True)
     path.write_text("architecture\n")
     with pytest.raises(InputError, match="must begin with the columns"):
