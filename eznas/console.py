@@ -5,11 +5,14 @@ Results go to standard output; errors and progress go to standard error, so that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
+import signal
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -24,7 +27,7 @@ from rich.text import Text
 from eznas.errors import EznasError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -50,11 +53,33 @@ _FOLDED, _BETWEEN = 16, 3
 """Characters of a text that is not folded in a table, and from a column to the next at most."""
 
 
+class _TerminatedError(BaseException):
+    """The process was told to end; no handler of other errors must take it for one of theirs."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end what runs as an error does, so that everything is cleared up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Command(click.Command):
     """A click command whose errors are one sentence on standard error.
 
-    Exit codes: 0 done, 1 an error of eznas, 2 something that the user gave cannot be used, 130 interrupted.
-    Anything else is a fault of the program and shows its traceback.
+    Exit codes: 0 done, 1 an error of eznas, 2 something that the user gave cannot be used, 130 interrupted, 143 told to
+    end, which takes the processes that run networks along. Anything else is a fault of the program and shows its
+    traceback.
     """
 
     def make_context(
@@ -69,13 +94,17 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn its errors into exit codes."""
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except EznasError as error:
             print_error(str(error))
             ctx.exit(2 if isinstance(error, InputError) else 1)
         except KeyboardInterrupt:
             print_error("interrupted")
             ctx.exit(130)
+        except _TerminatedError:
+            print_error("terminated")
+            ctx.exit(143)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options, one section a group, in the order in which groups appear."""

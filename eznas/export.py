@@ -70,11 +70,14 @@ class _Found:
 
 
 def _of_program(source: str) -> _Found:
+    from eznas.measures import MEASURES
     from eznas.proxies import read_noise_seed, resolve_proxy
 
     proxy = resolve_proxy(source)
     if not proxy.program:
-        raise InputError(f"{source} is a measure written in Python, and only programs can be exported")
+        program = MEASURES[proxy.measure].equivalent
+        hint = f"; the same as a program is {program}" if program else ""
+        raise InputError(f"{source} is a measure written in Python, and only programs can be exported{hint}")
     name = "proxy" if proxy.name == source and "(" in source else proxy.name
     return _Found(proxy.program, name, read_noise_seed(Path(source)) if source.endswith(".py") else 0)
 

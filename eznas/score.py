@@ -211,7 +211,7 @@ def _score(
         condition = Condition.of(space, full, seed, minibatch, device)
         network, minibatch = condition.network(architecture), condition.minibatch
     else:
-        network = load_model(model or "").to(device)
+        network = load_model(model or "", seed).to(device)
         minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
     facts = {
         "network": architecture or model,
@@ -224,20 +224,24 @@ def _score(
     return score_network(proxies, network, minibatch), facts
 
 
-def load_model(place: str) -> nn.Module:
+def load_model(place: str, seed: int) -> nn.Module:
     """Import a callable and call it.
 
     Args:
         place: ``package.module:callable``.
+        seed: torch's seed while it is called.
 
     Raises:
         InputError: There is no such callable, it or its module raises, or it does not return a network.
     """
+    import torch
     from torch import nn
 
     function = load_callable(place, "--model")
     try:
-        network = function()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            network = function()
     except NETWORK_FAILURES as error:
         raise InputError(
             f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"

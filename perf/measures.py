@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +156,11 @@ def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats:
     return together, alone, before
 
 
-def main() -> None:
-    """Print the seconds and their ratios, with grasp and without."""
-    batch, repeats = (int(text) for text in (*sys.argv[1:3], *("64", "2")[len(sys.argv[1:3]) :]))
+@click.command()
+@click.argument("batch", default=64)
+@click.argument("repeats", default=2)
+def main(*, batch: int, repeats: int) -> None:
+    """Print the seconds and their ratios, with grasp and without, on BATCH images, the least of REPEATS rounds."""
     torch.set_num_threads(1)
     network = CellNetwork(OPERATIONS, cells=5, channels=16, classes=10)
     initialise(network, 0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import tempfile
 import time
 import zlib
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING
 
 import click
 import torch
-from safetensors.torch import load_file, save_file
 from tournament import REFERENCE
 
 from eznas.capture import capture
@@ -29,6 +29,11 @@ from eznas.minibatch import load_minibatch
 from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.spaces import SPACES
+
+try:
+    from safetensors.torch import load_file, save_file
+except ImportError:
+    sys.exit("perf/restore.py must have the package safetensors: pip install safetensors")
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,11 @@ from eznas.scoring import Budget, Panel, Proxy, score_networks, worker_count
 from eznas.store import VectorStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eznas.config import EvolveConfig
     from eznas.gp.listener import Listener
+    from eznas.programs import Node
     from eznas.run import RunDirectory
     from eznas.scoring import Condition
 
@@ -82,6 +85,7 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
         InputError: Something in the configuration cannot be used.
         EznasError: Nothing usable was found.
     """
+    seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
     budget = Budget.of(config.memory, config.workers, listener.message)
@@ -92,12 +96,25 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
         evolution = _evolution(config, setting, store, budget, listener)
         reserves = _Reserves.of(config, setting, budget, listener)
-        stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint)
+        stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     candidates = evolution.hall.candidates(CANDIDATES)
     finished = finish(setting, candidates, evolution.full_panel, config.seed, budget, listener)
     return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
+
+
+def _seed_programs(config: EvolveConfig) -> list[Node]:
+    """Return the programs that evolution begins with.
+
+    Raises:
+        InputError: One is no program.
+    """
+    try:
+        given = [parse(text) for text in config.seed_program]
+    except InputError as error:
+        raise InputError(f"--seed-program must be a program, as those of a hall of fame are: {error}") from error
+    return given + [parse(text) for text in (measure_programs() if config.seed_measures else [])]
 
 
 def _evolution(
@@ -159,11 +176,11 @@ class _Course:
         self._visit_seconds, self._promotes = 0.0, False
         self._saved = time.monotonic()
 
-    def run(self, checkpoint: dict[str, Any] | None) -> str:
-        """Evolve and say what ended it: ``"generations"``, ``"time"`` or ``"interrupt"``."""
+    def run(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> str:
+        """Evolve and say what ended it: ``"generations"``, ``"time"`` or ``"interrupt"``; begin with the seeds."""
         evolution, config, reserves = self._evolution, self._config, self._reserves
         try:
-            self._begin(checkpoint)
+            self._begin(checkpoint, seeds)
             reserve = reserves.confirmation + (reserves.promotion if self._promotes else reserves.choice)
             in_time = self._evolve(config.generations, reserve)
             self._save()  # for a resume with more generations, which must not begin from what follows
@@ -181,14 +198,13 @@ class _Course:
             return "interrupt"
         return "generations" if in_time else "time"
 
-    def _begin(self, checkpoint: dict[str, Any] | None) -> None:
+    def _begin(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> None:
         begun = self._clock.spent
         if checkpoint:
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
         else:
-            measures = measure_programs() if self._config.seed_measures else []
-            self._evolution.start([parse(text) for text in (*self._config.seed_program, *measures)])
+            self._evolution.start(seeds)
         known = len(self._evolution.library.entries)
         self._directory.append({"event": "resumed" if checkpoint else "started", "reductions": known})
         # An expansion draws a quarter of the library; building the networks is what the rest of the time goes to.

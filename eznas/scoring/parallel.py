@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -35,6 +36,11 @@ _PATIENCE = 2
 """Workers that one network, run by itself, may cost."""
 
 _ALONE = threading.Lock()
+
+# loky replaces a process whose memory has grown, and warns as if work were lost; and it warns where an interrupt reaches
+# the command that it looks for children of its processes with, which have none
+for _message in ("A worker stopped while some jobs were given", "Failed to kill subprocesses on this platform"):
+    warnings.filterwarnings("ignore", message=_message, category=UserWarning)
 
 
 def worker_count(workers: int) -> int:
@@ -106,13 +112,13 @@ def _sent(function: Callable[[Item], T], batch: dict[int, Item], processes: int,
         pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
         try:
             yield from pool(call(function, index, item, installation()) for index, item in batch.items())
-        except KeyboardInterrupt:
+        except BaseException:  # an interrupt, and whatever else leaves networks behind
             threading.excepthook = _without_the_pool
             raise
 
 
 def _without_the_pool(failure: threading.ExceptHookArgs) -> None:
-    """Report what ended a thread, unless it is the one of loky that an interrupt pulls the processes away from."""
+    """Report what ended a thread, unless it is the one of loky, whose processes are taken away from it."""
     if failure.thread is None or "ExecutorManager" not in failure.thread.name:
         threading.__excepthook__(failure)
 

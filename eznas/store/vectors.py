@@ -49,7 +49,7 @@ class VectorStore:
         message: Is told once of each kind of trouble.
 
     Raises:
-        InputError: The file exists and is no SQLite database.
+        InputError: There is something else than an SQLite database.
     """
 
     def __init__(self, path: Path, limit: int = 2**30, message: Callable[[str], None] = lambda _: None) -> None:
@@ -57,7 +57,9 @@ class VectorStore:
         self._told: set[str] = set()
         self._connection: sqlite3.Connection | None = None
         self._writes = True
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
+        if path.is_dir():
+            raise InputError(f"{path} must be a new file or an SQLite database, and it is a folder; choose a file")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError), path.open("rb") as file:
             if (head := file.read(len(_MAGIC))) and head != _MAGIC:
                 raise InputError(f"{path} must be a new file or an SQLite database, got {head!r}; choose another file")
         self._open()

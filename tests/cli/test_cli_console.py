@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -136,6 +139,21 @@ def test_tables_write_three_decimals_and_a_dash_for_nothing(capsys: pytest.Captu
     print_table("title", ["name", "tau"], [["[a]", 0.12345], ["b", None], ["c", math.nan], ["d", 3]])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[-5:-1] == [["[a]", "0.123"], ["b", "-"], ["c", "-"], ["d", "3"]]
+
+
+def test_a_command_that_is_told_to_end_says_so() -> None:
+    @click.command(cls=Command)
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except (Exception, SystemExit):  # noqa: BLE001 - as those around networks
+            click.echo("taken for a failure")
+
+    before = signal.getsignal(signal.SIGTERM)
+    result = CliRunner().invoke(command)
+    assert (result.exit_code, result.stdout, result.stderr) == (143, "", "error: terminated\n")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_numbers_are_whole_in_a_narrow_terminal(
