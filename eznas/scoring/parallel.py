@@ -37,8 +37,8 @@ _PATIENCE = 2
 
 _ALONE = threading.Lock()
 
-# loky replaces a process whose memory has grown, and warns as if work were lost; and it warns where an interrupt reaches
-# the command that it looks for children of its processes with, which have none
+# loky replaces a process whose memory has grown, and warns as if work were lost; and it warns where an interrupt
+# reaches the command that it looks for children of its processes with, which have none
 for _message in ("A worker stopped while some jobs were given", "Failed to kill subprocesses on this platform"):
     warnings.filterwarnings("ignore", message=_message, category=UserWarning)
 

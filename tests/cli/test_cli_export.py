@@ -115,6 +115,7 @@ def test_a_measure_that_is_a_program_can_be_exported() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        ("snip", "the same as a program is sum(sum_abs(mul(weight, weight_grad.loss)))"),
         ("params", "params is a measure written in Python, and only programs can be exported"),
         ("sum(nonsense(weight))", "nonsense"),
         ("nazwot", "did you mean 'naswot'?"),

@@ -183,6 +183,12 @@ def test_a_spent_budget_still_reports(tmp_path: Path, table: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_networks")
+def test_a_seed_program_that_is_none_is_said_before_anything_is_written(tmp_path: Path, table: Path) -> None:
+    with pytest.raises(InputError, match="--seed-program must be a program, as those of a hall of fame are"):
+        start(tmp_path / "run", config(table, generations=1, seed_program=("eznas_a",)))
+    assert not (tmp_path / "run" / "checkpoint.json").exists()
+
+
 def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
     seed = "sum(effective_rank(weight_grad.data))"
     start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))

@@ -80,6 +80,8 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     ):
         VectorStore(path)
     assert path.read_text() == "architecture,accuracy\n"
+    with pytest.raises(InputError, match="it is a folder; choose a file"):
+        VectorStore(tmp_path)
 
 
 def test_a_place_that_cannot_be_written_costs_one_message(tmp_path: Path) -> None:
