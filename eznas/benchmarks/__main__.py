@@ -129,15 +129,14 @@ def _print_left_out(info: BenchmarkInfo, *, each: bool) -> None:
 @click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
 @click.option("--partial", is_flag=True, help="Accept files that hold a part of the benchmark.")
 @click.option("--every_epoch", is_flag=True, help="Keep learning curves whole, and not only epochs 1, 2, 4, 8, ...")
-def _convert(
-    name: str, files: tuple[Path, ...], out: Path, dataset: str | None, *, partial: bool, every_epoch: bool
-) -> None:
+@click.option("--force", is_flag=True, help="Replace the table if it exists.")
+def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None, **flags: bool) -> None:
     """Turn official files of a benchmark into a table, with a manifest beside it."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.conversion import convert, manifest_path
 
     info = BENCHMARKS[name]
-    done = convert(info, files, dataset or info.datasets[0], out, partial=partial, every_epoch=every_epoch)
+    done = convert(info, files, dataset or info.datasets[0], out, **flags)
     click.echo(f"{out}: {done.manifest['architectures']} architectures, {done.manifest['accuracy']}")
     for sentence in (*done.manifest["checks"], *done.manifest["notes"]):
         click.echo(f"  {sentence}")

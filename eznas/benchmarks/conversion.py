@@ -53,6 +53,7 @@ def convert(
     *,
     partial: bool = False,
     every_epoch: bool = False,
+    force: bool = False,
 ) -> Conversion:
     """Convert official files to a table.
 
@@ -63,9 +64,11 @@ def convert(
         out: The table; its manifest stands beside it.
         partial: Whether the files may hold a part of the benchmark; best values are then not compared.
         every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        force: Whether a table that exists is replaced.
 
     Raises:
-        InputError: A file is not what it should be, or its contents are not what is published.
+        InputError: The table cannot be written, a file is not what it should be, or its contents are not what is
+            published.
     """
     if info.convert is None:
         raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
@@ -74,8 +77,7 @@ def convert(
     for file in files:
         if not file.exists():
             raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
+    _check_output(out, force=force)
     digests = [_digest(file) for file in files]
     for file, digest in zip(files, digests, strict=True):
         _check_digest(info, file, digest)
@@ -135,6 +137,22 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
             raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
         checks.append(f"best {column} is {best}, as published")
     return checks
+
+
+def _check_output(out: Path, *, force: bool) -> None:
+    """Refuse a table that cannot or should not be written, before anything is read for it."""
+    try:
+        if not out.parent.is_dir():
+            raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
+        if out.is_dir():
+            raise InputError(f"{out} must be a file to write, but it is a folder; give -o {out / 'TABLE.csv'}")
+        if out.exists() and not force:
+            raise InputError(f"{out} must not exist yet; give another -o, or --force to replace it")
+        trial = out.with_name(f"{out.name}.part")
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise InputError(f"{out} must be a file that can be written: {error.strerror}; give another -o") from error
 
 
 def _digest(file: Path) -> dict[str, Any]:

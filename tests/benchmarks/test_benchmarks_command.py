@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -85,6 +86,44 @@ def test_what_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:
     assert "absent must exist; nats_sss is offered at https://" in missing.stderr
     assert invoke("info", "nats_ssss").exit_code == 2
     assert "did you mean 'nats_sss'" in invoke("info", "nats_ssss").stderr
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "nb.pth"
+    source.write_bytes(b"no such file: reading it would be another error")
+    for out, message in (
+        (".", ". must be a file to write, but it is a folder"),
+        (str(source / "x.csv"), "must be a folder that exists"),
+        (str(tmp_path / ("x" * 300)), "must be a file that can be written: File name too long"),
+    ):
+        told = invoke("convert", "nasbench201", str(source), "-o", out)
+        assert (told.exit_code, told.stderr.count("\n")) == (2, 1), told.output
+        assert message in told.stderr
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    told = invoke("convert", "nasbench201", str(source), "-o", str(tmp_path / "x.csv"))
+    assert told.exit_code == 2
+    assert "x.csv must be a file that can be written: Permission denied; give another -o" in told.stderr
+
+
+def test_a_table_that_exists_is_replaced_only_by_force(tmp_path: Path) -> None:
+    source, out = tmp_path / "nas-bench-macro_cifar10.json", tmp_path / "full.csv"
+    source.write_text(json.dumps({"00000000": {"test_acc": [90.0]}, "00000001": {"test_acc": [91.0]}}))
+    out.write_text("precious")
+    arguments = ("convert", "nasbench_macro", str(source), "--partial", "-o", str(out))
+    told = invoke(*arguments)
+    assert told.exit_code == 2
+    assert "full.csv must not exist yet; give another -o, or --force to replace it" in told.stderr
+    assert out.read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+    done = invoke(*arguments, "--force")
+    assert done.exit_code == 0, done.output
+    assert "architecture,accuracy" in out.read_text()
 
 
 def test_running_it_as_a_module_does_not_warn() -> None:
