@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from eznas.errors import unknown
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class BenchmarkInfo:
     Args:
         name: The name on command lines.
         space: The search space's name.
-        datasets: What its architectures were trained on.
+        datasets: What its architectures were trained on, in lower case.
         citation: Where it is published.
         home: Where its files are offered.
         licence: Of the data; ``"not stated"`` where its authors do not say.
@@ -113,6 +114,16 @@ class BenchmarkInfo:
     params_unit: float = 1.0
     params_rounding: Rounding = _EXACT
     left_out: Callable[[str], Mapping[str, str]] | None = None
+
+    def dataset(self, name: str) -> str:
+        """Return the name of a data set, which may be given in any case.
+
+        Raises:
+            InputError: The benchmark has no such data set.
+        """
+        if name.lower() not in self.datasets:
+            raise unknown(f"data set of {self.name}", name, self.datasets)
+        return name.lower()
 
 
 def _load() -> None:

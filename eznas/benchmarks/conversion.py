@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.benchmarks.csv import write_table
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError
 from eznas.run import versions
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def convert(
     Args:
         info: The benchmark.
         files: The files.
-        dataset: One of the benchmark's data sets.
+        dataset: One of the benchmark's data sets, in any case.
         out: The table; its manifest stands beside it.
         partial: Whether the files may hold a part of the benchmark; best values are then not compared.
         every_epoch: Whether learning curves are kept whole, and not at powers of two.
@@ -72,8 +72,7 @@ def convert(
     """
     if info.convert is None:
         raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
-    if dataset not in info.datasets:
-        raise unknown(f"data set of {info.name}", dataset, info.datasets)
+    dataset = info.dataset(dataset)
     for file in files:
         if not file.exists():
             raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
