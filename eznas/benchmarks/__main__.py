@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eznas.console import Command, Progress, print_table
-from eznas.errors import EznasError, InputError
+from eznas.errors import EznasError, InputError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,26 +162,57 @@ def _check(
 ) -> None:
     """Check tables: architectures, best values, and the parameters and multiply-adds of networks built from them.
 
-    Without names, every table that is found is checked.
+    Without names, every table that is found is checked. A table that is found and cannot be used is a fault like any
+    other: the rest are checked all the same.
     """
-    from eznas.benchmarks import BENCHMARKS, load_table
-    from eznas.benchmarks.check import check_table, sampled
+    from eznas.benchmarks import BENCHMARKS
+    from eznas.benchmarks.places import looked_in
 
     if table is not None and len(names) != 1:
         raise InputError(f"--table must come with the name of one benchmark, got {len(names)}")
-    faults: list[str] = []
-    for info in [BENCHMARKS[name] for name in names or BENCHMARKS]:
-        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items():
-            known = load_table(info.name, one, path)
-            click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
-            with Progress(quiet=quiet) as progress:
-                progress.stage("networks", len(sampled(info, known, networks)))
-                checked = check_table(info, known, networks, progress.advance)
-            for fact in checked.facts:
-                click.echo(f"  {fact}")
-            faults += checked.faults
+    infos = [BENCHMARKS[name] for name in names or BENCHMARKS]
+    if dataset is not None and not names:
+        infos = [info for info in infos if dataset.lower() in info.datasets]
+        if not infos:
+            raise unknown("data set", dataset, {one for info in BENCHMARKS.values() for one in info.datasets})
+    tables = [
+        (info, one, path)
+        for info in infos
+        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items()
+    ]
+    if not tables:
+        name = f"NAME_{dataset.lower() if dataset else 'DATASET'}.csv"
+        raise InputError(f"no table was found; {name} must be in a folder that is looked in ({looked_in(data)})")
+    faults = [
+        fault
+        for info, one, path in tables
+        for fault in _faults(info, one, path, networks, asked=path in (None, table), quiet=quiet)
+    ]
     if faults:
         raise EznasError("; ".join(faults))
+
+
+def _faults(
+    info: BenchmarkInfo, dataset: str, path: Path | None, networks: int, *, asked: bool, quiet: bool
+) -> Sequence[str]:
+    """Check one table: print what holds, and return what does not; one that was asked for must be readable."""
+    from eznas.benchmarks import load_table
+    from eznas.benchmarks.check import check_table, sampled
+
+    try:
+        known = load_table(info.name, dataset, path)
+    except InputError as error:
+        if asked:
+            raise
+        click.echo(f"{info.name}, {path}: cannot be used")
+        return [str(error)]
+    click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
+    with Progress(quiet=quiet) as progress:
+        progress.stage("networks", len(sampled(info, known, networks)))
+        checked = check_table(info, known, networks, progress.advance)
+    for fact in checked.facts:
+        click.echo(f"  {fact}")
+    return checked.faults
 
 
 def _tables(
@@ -190,12 +221,12 @@ def _tables(
     """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
     from eznas.benchmarks.places import find_table, looked_in
 
-    given = dataset or (info.datasets[0] if table else None)
+    given = info.dataset(dataset) if dataset else info.datasets[0] if table else None
     found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
     here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
     missing = given or info.datasets[0]
     lacking = not here or (here.get(missing, Path()) is None and missing not in info.embedded)
-    if asked and lacking and missing in info.datasets:  # of another data set, load_table says which there are
+    if asked and lacking:
         how = f"; python -m eznas.benchmarks convert {info.name} makes it of official files" if info.convert else ""
         raise InputError(f"{info.name}_{missing}.csv must be in a folder that is looked in ({looked_in(data)}){how}")
     return here
