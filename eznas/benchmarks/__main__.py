@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,14 +58,13 @@ def _list(data: Path | None) -> None:
 
     print_table(
         f"benchmarks; tables are looked for in: {looked_in(data)}",
-        ["name", "space", "data sets", "architectures", "here", "converter"],
+        ["name", "data sets", "architectures", "here", "converter"],
         [
             [
                 info.name,
-                info.space,
                 _some(info.datasets),
                 info.architectures or None,
-                _here(info, data) or "-",
+                _here(info, data, brief=True) or "-",
                 "yes" if info.convert else "-",
             ]
             for info in BENCHMARKS.values()
@@ -237,12 +237,18 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= _SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
-def _here(info: BenchmarkInfo, data: Path | None) -> str:
-    from eznas.benchmarks.places import find_table
+def _here(info: BenchmarkInfo, data: Path | None, *, brief: bool = False) -> str:
+    """Return which data sets are here, and where; brief leaves out the folder that is looked in first."""
+    from eznas.benchmarks.places import find_table, places
 
     found = {dataset: find_table(info.name, dataset, data) for dataset in info.datasets}
-    tables = [f"{dataset} ({path})" for dataset, path in found.items() if path]
-    return ", ".join([*tables, *(f"{dataset} (with pip)" for dataset in info.embedded if not found[dataset])])
+    first = places(data)[0].folder if brief and any(found.values()) else None
+    here = [dataset if path.parent == first else f"{dataset} ({path})" for dataset, path in found.items() if path]
+    embedded = [dataset for dataset in info.embedded if not found[dataset]]
+    if embedded:
+        how = "with pip" if find_spec(info.module) else f'not installed: pip install "eznas[{info.extra}]"'
+        here.append(f"{', '.join(embedded)} ({how})")
+    return ", ".join(here)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ class BenchmarkInfo:
         embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
             a column or None for the usual one.
         extra: The extra of this package that installs them.
+        module: The Python module that comes with them.
         flops: The columns of operations, where what was counted is known and networks here can be compared.
         params_unit: Parameters that are 1 in the column ``params``; 0 where networks here cannot be compared.
         params_rounding: Of that column.
@@ -110,6 +111,7 @@ class BenchmarkInfo:
     convert: Reader | None = None
     embedded: Mapping[str, Callable[[str | None], AccuracyTable]] = field(default_factory=dict)
     extra: str = ""
+    module: str = ""
     flops: tuple[FlopsColumn, ...] = ()
     params_unit: float = 1.0
     params_rounding: Rounding = _EXACT

@@ -94,6 +94,7 @@ BENCHMARKS.register(
         convert=_reader("pth", "nasbench201", curves=True),
         embedded={"cifar10": _analog},
         extra="nasbench201",
+        module="analognasbench",
     )
 )
 
@@ -281,6 +282,7 @@ BENCHMARKS.register(
         targets=("test_accuracy",),
         embedded={dataset: _zoo(dataset) for dataset in _ZOO},
         extra="zoo",
+        module="pytorchcv",
         left_out=_zoo_left_out,
     )
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -45,7 +46,13 @@ def test_every_benchmark_is_listed_and_known() -> None:
 def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "nats_sss_cifar10.csv"
     path.write_text("architecture,accuracy,test_90,params\n8:8:8:8:8,79.79,79.79,11714\n8:8:8:8:16,82.56,82.56,18386\n")
-    assert str(path) in invoke("list", data=tmp_path).output
+    listed = invoke("list", data=tmp_path).output
+    assert f"tables are looked for in: {tmp_path} (EZNAS_DATA)" in listed
+    assert str(path) not in listed  # its folder stands above
+    assert re.search(r"nats_sss +cifar10, .* 32768 +cifar10 +yes", listed)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert f"cifar10 ({path})" in invoke("list", "--data", str(elsewhere), data=tmp_path).output
     assert str(path) in invoke("info", "nats_sss", "--data", str(tmp_path)).output
     done = invoke("check", "nats_sss", data=tmp_path)
     assert done.exit_code == 0, done.output
@@ -54,6 +61,21 @@ def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     wrong = invoke("check", "nats_sss", "--table", str(path))
     assert wrong.exit_code == 1
     assert "8:8:8:8:16 has another number of parameters" in wrong.stderr
+
+
+@pytest.mark.parametrize(("installed", "how"), [(True, "with pip"), (False, 'not installed: pip install "eznas[zoo]"')])
+def test_what_comes_with_pip_is_here_once_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, how: str
+) -> None:
+    package = tmp_path / "pytorchcv"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)] if installed else [])
+    monkeypatch.delitem(sys.modules, "pytorchcv", raising=False)
+    for command in (["list"], ["info", "pytorchcv"]):
+        told = invoke(*command)
+        assert told.exit_code == 0, told.output
+        assert f"cifar10, cifar100, svhn ({how})" in told.output
 
 
 def test_a_column_that_is_missing_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
