@@ -73,11 +73,14 @@ def convert(
     if info.convert is None:
         raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
     dataset = info.dataset(dataset)
-    for file in files:
-        if not file.exists():
-            raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
     _check_output(out, force=force)
-    digests = [_digest(file) for file in files]
+    try:
+        for file in files:
+            if not file.exists():
+                raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
+        digests = [_digest(file) for file in files]
+    except OSError as error:
+        raise InputError(f"{error.filename} must be a file that can be read: {error.strerror}") from error
     for file, digest in zip(files, digests, strict=True):
         _check_digest(info, file, digest)
     converted = info.convert(files, dataset, every_epoch=every_epoch)

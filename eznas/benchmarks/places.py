@@ -98,7 +98,7 @@ def looked_in(folder: Path | None = None) -> str:
 def _configured() -> Path | None:
     """Return the folder that the configuration names."""
     path = config_path()
-    if not path.is_file():
+    if not stat.S_ISREG(Place(path.parent, "the configuration's").mode(path)):
         return None
     read = read_toml(path)
     for key in read:

@@ -133,6 +133,18 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
     assert "x.csv must be a file that can be written: Permission denied; give another -o" in told.stderr
 
 
+def test_a_source_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "nb.pth"
+    source.touch()
+
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"nb\.pth must be a file that can be read: Permission denied"):
+        convert(BENCHMARKS["nasbench201"], [source], "cifar10", tmp_path / "x.csv")
+
+
 def test_a_table_that_exists_is_replaced_only_by_force(tmp_path: Path) -> None:
     source, out = tmp_path / "nas-bench-macro_cifar10.json", tmp_path / "full.csv"
     source.write_text(json.dumps({"00000000": {"test_acc": [90.0]}, "00000001": {"test_acc": [91.0]}}))

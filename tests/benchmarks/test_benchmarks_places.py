@@ -95,6 +95,12 @@ def test_a_folder_that_cannot_be_read_is_said(home: Path, monkeypatch: pytest.Mo
     message = f"{locked} (EZNAS_DATA) must be a folder that can be read: Permission denied"
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+    monkeypatch.delenv("EZNAS_DATA")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    locked = home / "eznas"
+    result = CliRunner().invoke(main, ["list"])
+    assert result.exit_code == 2
+    assert f"{locked} (the configuration's) must be a folder that can be read: Permission denied" in result.stderr
 
 
 @pytest.mark.parametrize(
