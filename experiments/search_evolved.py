@@ -101,5 +101,5 @@ def timed(scores: Path, proxy: str, seconds: float) -> Path:
 
 if __name__ == "__main__":
     if len(sys.argv) != 4 or not all(Path(path).exists() for path in sys.argv[1:3]):  # noqa: PLR2004 - three arguments
-        sys.exit(f"usage: {sys.argv[0]} POOL.csv FOLDER_OF_COLUMN_FILES RUNS; the first two must exist")
+        sys.exit(f"usage: {sys.argv[0]} POOL.csv FOLDER_OF_COLUMN_FILES FOLDER_OF_RUNS; the first two must exist")
     main(*map(Path, sys.argv[1:]))

@@ -151,5 +151,5 @@ def main(source: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or not Path(sys.argv[1]).is_dir():  # noqa: PLR2004 - two arguments
-        sys.exit(f"usage: {sys.argv[0]} FOLDER_OF_TABLES FOLDER; the first must exist")
+        sys.exit(f"usage: {sys.argv[0]} FOLDER_OF_COLUMN_FILES FOLDER_OF_RUNS; the first must exist")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

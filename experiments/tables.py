@@ -23,6 +23,7 @@ import itertools
 import json
 import statistics
 import sys
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +140,11 @@ def main(folder: Path, sources: list[Path]) -> None:
     """Write the tables of column files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
-        with gzip.open(source, "rt", encoding="utf-8") as file:
-            read = json.load(file)
+        try:
+            with gzip.open(source, "rt", encoding="utf-8") as file:
+                read = json.load(file)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            sys.exit(f"{source} must be a column file, gzipped JSON, but cannot be read: {error}")
         reader = next((one for name, one in _READERS.items() if name in read), None)
         if reader is None:
             sys.exit(f"{source} must be one of the column files that this file's head lists")

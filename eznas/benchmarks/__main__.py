@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from eznas.console import Command, Progress, print_table
-from eznas.errors import EznasError, InputError
+from eznas.errors import EznasError, InputError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +58,13 @@ def _list(data: Path | None) -> None:
 
     print_table(
         f"benchmarks; tables are looked for in: {looked_in(data)}",
-        ["name", "space", "data sets", "architectures", "here", "converter"],
+        ["name", "data sets", "architectures", "here", "converter"],
         [
             [
                 info.name,
-                info.space,
                 _some(info.datasets),
                 info.architectures or None,
-                _here(info, data) or "-",
+                _here(info, data, brief=True) or "-",
                 "yes" if info.convert else "-",
             ]
             for info in BENCHMARKS.values()
@@ -129,15 +129,14 @@ def _print_left_out(info: BenchmarkInfo, *, each: bool) -> None:
 @click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
 @click.option("--partial", is_flag=True, help="Accept files that hold a part of the benchmark.")
 @click.option("--every_epoch", is_flag=True, help="Keep learning curves whole, and not only epochs 1, 2, 4, 8, ...")
-def _convert(
-    name: str, files: tuple[Path, ...], out: Path, dataset: str | None, *, partial: bool, every_epoch: bool
-) -> None:
+@click.option("--force", is_flag=True, help="Replace the table if it exists.")
+def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None, **flags: bool) -> None:
     """Turn official files of a benchmark into a table, with a manifest beside it."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.conversion import convert, manifest_path
 
     info = BENCHMARKS[name]
-    done = convert(info, files, dataset or info.datasets[0], out, partial=partial, every_epoch=every_epoch)
+    done = convert(info, files, dataset or info.datasets[0], out, **flags)
     click.echo(f"{out}: {done.manifest['architectures']} architectures, {done.manifest['accuracy']}")
     for sentence in (*done.manifest["checks"], *done.manifest["notes"]):
         click.echo(f"  {sentence}")
@@ -163,26 +162,57 @@ def _check(
 ) -> None:
     """Check tables: architectures, best values, and the parameters and multiply-adds of networks built from them.
 
-    Without names, every table that is found is checked.
+    Without names, every table that is found is checked. A table that is found and cannot be used is a fault like any
+    other: the rest are checked all the same.
     """
-    from eznas.benchmarks import BENCHMARKS, load_table
-    from eznas.benchmarks.check import check_table, sampled
+    from eznas.benchmarks import BENCHMARKS
+    from eznas.benchmarks.places import looked_in
 
     if table is not None and len(names) != 1:
         raise InputError(f"--table must come with the name of one benchmark, got {len(names)}")
-    faults: list[str] = []
-    for info in [BENCHMARKS[name] for name in names or BENCHMARKS]:
-        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items():
-            known = load_table(info.name, one, path)
-            click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
-            with Progress(quiet=quiet) as progress:
-                progress.stage("networks", len(sampled(info, known, networks)))
-                checked = check_table(info, known, networks, progress.advance)
-            for fact in checked.facts:
-                click.echo(f"  {fact}")
-            faults += checked.faults
+    infos = [BENCHMARKS[name] for name in names or BENCHMARKS]
+    if dataset is not None and not names:
+        infos = [info for info in infos if dataset.lower() in info.datasets]
+        if not infos:
+            raise unknown("data set", dataset, {one for info in BENCHMARKS.values() for one in info.datasets})
+    tables = [
+        (info, one, path)
+        for info in infos
+        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items()
+    ]
+    if not tables:
+        name = f"NAME_{dataset.lower() if dataset else 'DATASET'}.csv"
+        raise InputError(f"no table was found; {name} must be in a folder that is looked in ({looked_in(data)})")
+    faults = [
+        fault
+        for info, one, path in tables
+        for fault in _faults(info, one, path, networks, asked=path in (None, table), quiet=quiet)
+    ]
     if faults:
         raise EznasError("; ".join(faults))
+
+
+def _faults(
+    info: BenchmarkInfo, dataset: str, path: Path | None, networks: int, *, asked: bool, quiet: bool
+) -> Sequence[str]:
+    """Check one table: print what holds, and return what does not; one that was asked for must be readable."""
+    from eznas.benchmarks import load_table
+    from eznas.benchmarks.check import check_table, sampled
+
+    try:
+        known = load_table(info.name, dataset, path)
+    except InputError as error:
+        if asked:
+            raise
+        click.echo(f"{info.name}, {path}: cannot be used")
+        return [str(error)]
+    click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
+    with Progress(quiet=quiet) as progress:
+        progress.stage("networks", len(sampled(info, known, networks)))
+        checked = check_table(info, known, networks, progress.advance)
+    for fact in checked.facts:
+        click.echo(f"  {fact}")
+    return checked.faults
 
 
 def _tables(
@@ -191,12 +221,12 @@ def _tables(
     """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
     from eznas.benchmarks.places import find_table, looked_in
 
-    given = dataset or (info.datasets[0] if table else None)
+    given = info.dataset(dataset) if dataset else info.datasets[0] if table else None
     found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
     here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
     missing = given or info.datasets[0]
     lacking = not here or (here.get(missing, Path()) is None and missing not in info.embedded)
-    if asked and lacking and missing in info.datasets:  # of another data set, load_table says which there are
+    if asked and lacking:
         how = f"; python -m eznas.benchmarks convert {info.name} makes it of official files" if info.convert else ""
         raise InputError(f"{info.name}_{missing}.csv must be in a folder that is looked in ({looked_in(data)}){how}")
     return here
@@ -207,12 +237,18 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= _SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
-def _here(info: BenchmarkInfo, data: Path | None) -> str:
-    from eznas.benchmarks.places import find_table
+def _here(info: BenchmarkInfo, data: Path | None, *, brief: bool = False) -> str:
+    """Return which data sets are here, and where; brief leaves out the folder that is looked in first."""
+    from eznas.benchmarks.places import find_table, places
 
     found = {dataset: find_table(info.name, dataset, data) for dataset in info.datasets}
-    tables = [f"{dataset} ({path})" for dataset, path in found.items() if path]
-    return ", ".join([*tables, *(f"{dataset} (with pip)" for dataset in info.embedded if not found[dataset])])
+    first = places(data)[0].folder if brief and any(found.values()) else None
+    here = [dataset if path.parent == first else f"{dataset} ({path})" for dataset, path in found.items() if path]
+    embedded = [dataset for dataset in info.embedded if not found[dataset]]
+    if embedded:
+        how = "with pip" if find_spec(info.module) else f'not installed: pip install "eznas[{info.extra}]"'
+        here.append(f"{', '.join(embedded)} ({how})")
+    return ", ".join(here)
 
 
 if __name__ == "__main__":

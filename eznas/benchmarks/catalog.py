@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from eznas.errors import unknown
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class BenchmarkInfo:
     Args:
         name: The name on command lines.
         space: The search space's name.
-        datasets: What its architectures were trained on.
+        datasets: What its architectures were trained on, in lower case.
         citation: Where it is published.
         home: Where its files are offered.
         licence: Of the data; ``"not stated"`` where its authors do not say.
@@ -89,6 +90,7 @@ class BenchmarkInfo:
         embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
             a column or None for the usual one.
         extra: The extra of this package that installs them.
+        module: The Python module that comes with them.
         flops: The columns of operations, where what was counted is known and networks here can be compared.
         params_unit: Parameters that are 1 in the column ``params``; 0 where networks here cannot be compared.
         params_rounding: Of that column.
@@ -109,10 +111,21 @@ class BenchmarkInfo:
     convert: Reader | None = None
     embedded: Mapping[str, Callable[[str | None], AccuracyTable]] = field(default_factory=dict)
     extra: str = ""
+    module: str = ""
     flops: tuple[FlopsColumn, ...] = ()
     params_unit: float = 1.0
     params_rounding: Rounding = _EXACT
     left_out: Callable[[str], Mapping[str, str]] | None = None
+
+    def dataset(self, name: str) -> str:
+        """Return the name of a data set, which may be given in any case.
+
+        Raises:
+            InputError: The benchmark has no such data set.
+        """
+        if name.lower() not in self.datasets:
+            raise unknown(f"data set of {self.name}", name, self.datasets)
+        return name.lower()
 
 
 def _load() -> None:

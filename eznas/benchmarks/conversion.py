@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.benchmarks.csv import write_table
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError
 from eznas.run import versions
 
 if TYPE_CHECKING:
@@ -53,30 +53,34 @@ def convert(
     *,
     partial: bool = False,
     every_epoch: bool = False,
+    force: bool = False,
 ) -> Conversion:
     """Convert official files to a table.
 
     Args:
         info: The benchmark.
         files: The files.
-        dataset: One of the benchmark's data sets.
+        dataset: One of the benchmark's data sets, in any case.
         out: The table; its manifest stands beside it.
         partial: Whether the files may hold a part of the benchmark; best values are then not compared.
         every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        force: Whether a table that exists is replaced.
 
     Raises:
-        InputError: A file is not what it should be, or its contents are not what is published.
+        InputError: The table cannot be written, a file is not what it should be, or its contents are not what is
+            published.
     """
     if info.convert is None:
         raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
-    if dataset not in info.datasets:
-        raise unknown(f"data set of {info.name}", dataset, info.datasets)
-    for file in files:
-        if not file.exists():
-            raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
-    digests = [_digest(file) for file in files]
+    dataset = info.dataset(dataset)
+    _check_output(out, force=force)
+    try:
+        for file in files:
+            if not file.exists():
+                raise InputError(f"{file} must exist; {info.name} is offered at {info.home}")
+        digests = [_digest(file) for file in files]
+    except OSError as error:
+        raise InputError(f"{error.filename} must be a file that can be read: {error.strerror}") from error
     for file, digest in zip(files, digests, strict=True):
         _check_digest(info, file, digest)
     converted = info.convert(files, dataset, every_epoch=every_epoch)
@@ -135,6 +139,22 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
             raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
         checks.append(f"best {column} is {best}, as published")
     return checks
+
+
+def _check_output(out: Path, *, force: bool) -> None:
+    """Refuse a table that cannot or should not be written, before anything is read for it."""
+    try:
+        if not out.parent.is_dir():
+            raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
+        if out.is_dir():
+            raise InputError(f"{out} must be a file to write, but it is a folder; give -o {out / 'TABLE.csv'}")
+        if out.exists() and not force:
+            raise InputError(f"{out} must not exist yet; give another -o, or --force to replace it")
+        trial = out.with_name(f"{out.name}.part")
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise InputError(f"{out} must be a file that can be written: {error.strerror}; give another -o") from error
 
 
 def _digest(file: Path) -> dict[str, Any]:

@@ -210,9 +210,10 @@ class _Cells:
 def _target(path: Path, cells: _Cells, dataset: str) -> Target:
     facts = cells.facts
     said = facts.get("dataset", dataset)
-    if said != dataset:
+    if said.lower() != dataset.lower():
         raise InputError(
-            f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}"
+            f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}, or correct "
+            "the line if that is no data set of the benchmark"
         )
     if cells.target != _ACCURACY:
         named = column_target(cells.target, dataset, f"column {cells.target!r} of {path.name}")

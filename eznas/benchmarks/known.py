@@ -94,6 +94,7 @@ BENCHMARKS.register(
         convert=_reader("pth", "nasbench201", curves=True),
         embedded={"cifar10": _analog},
         extra="nasbench201",
+        module="analognasbench",
     )
 )
 
@@ -246,7 +247,7 @@ _TASKS = ("class_scene", "class_object")
 _NASLIB = FlopsColumn("flops", 1e6, "every_layer", _EVERY_LAYER, _SEVEN_DIGITS)
 _UNPOOLED = replace(_NASLIB, counted="every_layer_unpooled", definition=f"{_EVERY_LAYER}, but not the last, global one")
 for _file, _space, _datasets, _flops in (
-    ("nasbench201", "nasbench201", ("cifar10", "cifar100", "ImageNet16-120"), _NASLIB),
+    ("nasbench201", "nasbench201", _IMAGES, _NASLIB),
     ("nasbench101", "nasbench101", ("cifar10",), _UNPOOLED),
     ("nasbench301", "darts", ("cifar10",), None),  # NASLib's networks have other batch normalisations
     ("transbench101_micro", "transnas_micro", _TASKS, _NASLIB),
@@ -281,6 +282,7 @@ BENCHMARKS.register(
         targets=("test_accuracy",),
         embedded={dataset: _zoo(dataset) for dataset in _ZOO},
         extra="zoo",
+        module="pytorchcv",
         left_out=_zoo_left_out,
     )
 )

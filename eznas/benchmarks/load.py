@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eznas.benchmarks.catalog import BENCHMARKS
 from eznas.benchmarks.csv import read_table
 from eznas.benchmarks.places import find_table, looked_in
-from eznas.errors import InputError, unknown
+from eznas.errors import InputError
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def load_table(
 
     Args:
         benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
-        dataset: One of the benchmark's data sets; any name for a custom space.
+        dataset: One of the benchmark's data sets, in any case; any name for a custom space.
         table: A table as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in one of
             ``eznas.benchmarks.places``, or else the embedded one.
         target: The column that is the accuracy, where it is not the usual one.
@@ -41,8 +41,7 @@ def load_table(
             raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
         return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)
     info = BENCHMARKS[benchmark]
-    if dataset not in info.datasets:
-        raise unknown(f"data set of {benchmark}", dataset, info.datasets)
+    dataset = info.dataset(dataset)
     table = table or find_table(benchmark, dataset)
     if table is not None:
         return read_table(table, benchmark=benchmark, space=SPACES[info.space], dataset=dataset, target=target)

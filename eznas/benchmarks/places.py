@@ -8,6 +8,7 @@ The configuration is ``eznas/config.toml`` in the folder ``XDG_CONFIG_HOME``, or
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,24 @@ class Place(NamedTuple):
     named: str
 
     def __str__(self) -> str:
-        return f"{self.folder} ({self.named}{'' if self.folder.is_dir() else ', not there'})"
+        mode = self.mode(self.folder)
+        state = "" if stat.S_ISDIR(mode) else ", not a folder" if mode else ", not there"
+        return f"{self.folder} ({self.named}{state})"
+
+    def mode(self, path: Path) -> int:
+        """Return what the folder, or a path in it, is, as ``stat`` says it; 0 where nothing is there.
+
+        Raises:
+            InputError: One may not look.
+        """
+        try:
+            return path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} ({self.named}) must be a folder that can be read: {error.strerror}; name another one"
+            ) from error
 
 
 def config_path() -> Path:
@@ -58,11 +76,15 @@ def places(folder: Path | None = None) -> list[Place]:
 
 
 def find_table(benchmark: str, dataset: str, folder: Path | None = None) -> Path | None:
-    """Return the first ``BENCHMARK_DATASET.csv`` or ``.csv.gz`` in ``places``; None where there is none."""
+    """Return the first ``BENCHMARK_DATASET.csv`` or ``.csv.gz`` in ``places``; None where there is none.
+
+    Raises:
+        InputError: The configuration is not what it should be, or a folder cannot be read.
+    """
     for place in places(folder):
         for ending in (".csv", ".csv.gz"):
             path = place.folder / f"{benchmark}_{dataset}{ending}"
-            if path.is_file():
+            if stat.S_ISREG(place.mode(path)):
                 return path
     return None
 
@@ -76,7 +98,7 @@ def looked_in(folder: Path | None = None) -> str:
 def _configured() -> Path | None:
     """Return the folder that the configuration names."""
     path = config_path()
-    if not path.is_file():
+    if not stat.S_ISREG(Place(path.parent, "the configuration's").mode(path)):
         return None
     read = read_toml(path)
     for key in read:

@@ -43,11 +43,15 @@ def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") ->
 
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
-    """Return our name of a data set: the benchmark's first where none is given, in any case otherwise."""
+    """Return our name of a data set: the benchmark's first where none is given, in any case otherwise.
+
+    Raises:
+        InputError: The benchmark has no such data set.
+    """
     if benchmark.startswith("custom:"):
         return dataset or "custom"
-    known = BENCHMARKS[benchmark].datasets
-    return next((one for one in known if dataset is None or one.lower() == dataset.lower()), dataset or known[0])
+    info = BENCHMARKS[benchmark]
+    return info.datasets[0] if dataset is None else info.dataset(dataset)
 
 
 def trained_fidelity(benchmark: str) -> str:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["SPACES", "Fidelity", "SearchSpace"]
+__all__ = ["SPACES", "Fidelity", "SearchSpace", "shown"]
+
+_SHOWN = 200
+
+
+def shown(text: str) -> str:
+    """Return what an error shows of a text that is no architecture: the beginning, where it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 @dataclass(frozen=True)

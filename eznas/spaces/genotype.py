@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
+from eznas.spaces.base import shown
 
 if TYPE_CHECKING:
     import random
@@ -106,7 +107,7 @@ class GenotypeRules:
             match edge:
                 case [str(operation), int(source)] if 0 <= source < place // 2 + _INPUTS:
                     if operation not in self.operations:
-                        raise unknown(f"operation of {self.space}", operation, self.operations)
+                        raise unknown(f"operation of {self.space}", shown(operation), self.operations)
                     edges.append((operation, int(source)))
                 case _:
                     raise InputError(f"{must} have [operation, input] with an earlier input, got {edge!r:.80}")

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     import random
@@ -138,15 +138,15 @@ def _parse(text: str) -> _Cell:
     if not rows or any(len(row) != len(rows) for row in rows) or len(named) != len(rows):
         raise InputError(
             "an architecture of nasbench101 must be rows of 0 and 1, and as many operations, such as "
-            f"'0111/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output', got {text!r:.200}"
+            f"'0111/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output', got {shown(text)!r}"
         )
     if (named[0], named[-1]) != ("input", "output"):
         raise InputError(
-            f"the operations of a cell of nasbench101 must be input, ..., output, got {found[2] if found else ''}"
+            f"the operations of a cell of nasbench101 must be input, ..., output, got {shown(','.join(named))}"
         )
     for operation in named[1:-1]:
         if operation not in OPERATIONS:
-            raise unknown("operation of nasbench101", operation, OPERATIONS)
+            raise unknown("operation of nasbench101", shown(operation), OPERATIONS)
     matrix = tuple(tuple(map(int, row)) for row in rows)
     if any(edge and j <= i for i, row in enumerate(matrix) for j, edge in enumerate(row)):
         raise InputError("the edges of a cell of nasbench101 must lead to later vertices: an upper triangular matrix")

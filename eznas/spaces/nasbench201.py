@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,10 @@ def to_operations(architecture: str) -> tuple[str, ...]:
     """
     found = _FORM.fullmatch(architecture.strip())
     if found is None:
-        raise InputError(f"an architecture of nasbench201 must read {_SHOWN}, got {architecture!r}")
+        raise InputError(f"an architecture of nasbench201 must read {_SHOWN}, got {shown(architecture)!r}")
     for operation in found.groups():
         if operation not in OPERATIONS:
-            raise unknown("operation of nasbench201", operation, OPERATIONS)
+            raise unknown("operation of nasbench201", shown(operation), OPERATIONS)
     return found.groups()
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     import random
@@ -57,7 +57,9 @@ class NasBenchMacro(SearchSpace):
         """
         layers = text.strip()
         if _FORM.fullmatch(layers) is None:
-            raise InputError(f"an architecture of nasbench_macro must be eight digits of 0, 1 and 2, got {text!r}")
+            raise InputError(
+                f"an architecture of nasbench_macro must be eight digits of 0, 1 and 2, got {shown(text)!r}"
+            )
         return layers
 
     def canonical(self, architecture: str) -> str:

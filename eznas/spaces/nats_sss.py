@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     import random
@@ -42,7 +42,7 @@ def to_widths(architecture: str) -> tuple[int, ...]:
     if len(parts) != _PLACES or not named.keys() >= set(parts):
         raise InputError(
             f"an architecture of nats_sss must be five of {', '.join(named)} between colons, such as 64:32:8:48:16, "
-            f"got {architecture!r}"
+            f"got {shown(architecture)!r}"
         )
     return tuple(named[part] for part in parts)
 

@@ -176,9 +176,11 @@ class NdsCells(SearchSpace):
         found = load(text, f"an architecture of {self.name}")
         width, depth, genotype = (found.get(name) for name in ("width", "depth", "genotype"))
         if type(width) is not int or width < 2 or width % 2:  # noqa: PLR2004
-            raise InputError(f"width of an architecture of {self.name} must be an even number, got {width!r}")
+            raise InputError(f"width of an architecture of {self.name} must be an even number, got {width!r:.80}")
         if type(depth) is not int or depth < _LEAST_DEPTH:
-            raise InputError(f"depth of an architecture of {self.name} must be at least {_LEAST_DEPTH}, got {depth!r}")
+            raise InputError(
+                f"depth of an architecture of {self.name} must be at least {_LEAST_DEPTH}, got {depth!r:.80}"
+            )
         if not isinstance(genotype, dict):
             raise InputError(f"genotype of an architecture of {self.name} must be an object, got {genotype!r:.80}")
         return self.rules.read(genotype), width, depth

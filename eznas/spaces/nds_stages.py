@@ -213,7 +213,7 @@ class NdsStages(SearchSpace):
         block = _BLOCKS.get(str(found.get("block_type")))
         if block is None:
             raise InputError(
-                f"block_type of {self.name} must be one of {', '.join(_BLOCKS)}, got {found.get('block_type')!r}"
+                f"block_type of {self.name} must be one of {', '.join(_BLOCKS)}, got {found.get('block_type')!r:.80}"
             )
         depths = self._numbers(found, "ds")
         widths, strides = (self._numbers(found, name, len(depths)) for name in ("ws", "ss"))

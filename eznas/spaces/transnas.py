@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     import random
@@ -118,7 +118,7 @@ class TransNasMicro(SearchSpace):
 def _digits(text: str) -> str:
     found = _MICRO.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"an architecture of transnas_micro must read like 64-41414-3_02_110, got {text!r}")
+        raise InputError(f"an architecture of transnas_micro must read like 64-41414-3_02_110, got {shown(text)!r}")
     return "".join(found.groups())
 
 
@@ -180,7 +180,7 @@ def _layers(text: str) -> str:
     if found is None or not _possible(found[1]):
         raise InputError(
             "an architecture of transnas_macro must read like 64-14233-basic, with 4 to 6 layers, 1 to 3 of 2 and 4, "
-            f"1 to 4 of 3 and 4, got {text!r}"
+            f"1 to 4 of 3 and 4, got {shown(text)!r}"
         )
     return found[1]
 

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
 
 if TYPE_CHECKING:
     import random
@@ -97,7 +97,7 @@ class Zoo(SearchSpace):
         name = split_name(text.strip().lower())[0]
         known = self.architectures()
         if name not in known:
-            raise unknown(f"model of {PACKAGE} for CIFAR or SVHN", name, known)
+            raise unknown(f"model of {PACKAGE} for CIFAR or SVHN", shown(name), known)
         return name
 
     def canonical(self, architecture: str) -> str:

@@ -194,3 +194,47 @@ def test_a_table_needs_its_benchmark(tmp_path: Path) -> None:
     told = invoke("check", "--table", str(tmp_path / "x.csv"))
     assert told.exit_code == 2
     assert "--table must come with the name of one benchmark, got 0" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (None, "no table was found; NAME_DATASET.csv must be in a folder that is looked in"),
+        ("CIFAR10", "no table was found; NAME_cifar10.csv must be in a folder that is looked in"),
+        ("cifarr", "unknown data set 'cifarr'; did you mean 'cifar"),
+        ("zzz", "unknown data set 'zzz'; known: autoencoder, cifar10, cifar100, class_object"),
+    ],
+)
+def test_to_check_nothing_is_no_success(tmp_path: Path, dataset: str | None, message: str) -> None:
+    told = invoke("check", "--data", str(tmp_path / "none"), *(("--dataset", dataset) if dataset else ()))
+    assert told.exit_code == 2
+    assert message in told.stderr
+    assert dataset in ("cifarr", "zzz") or "none (--data, not there)" in told.stderr
+
+
+def test_a_data_set_that_a_benchmark_lacks_is_said() -> None:
+    told = invoke("check", "nats_sss", "--dataset", "svhn")
+    assert told.exit_code == 2
+    assert "unknown data set of nats_sss 'svhn'" in told.stderr
+
+
+def test_a_faulty_table_does_not_keep_others_from_being_checked(tmp_path: Path) -> None:
+    (tmp_path / "nats_sss_cifar10.csv").write_text("architecture,accuracy\nnone,79\n")
+    (tmp_path / "nats_sss_cifar100.csv").write_text("architecture,accuracy\n8:8:8:8:8,79\n16:8:8:8:8,80\n")
+    told = invoke("check", "--data", str(tmp_path))
+    assert told.exit_code == 1
+    assert "nats_sss_cifar10.csv: cannot be used" in told.output
+    assert "nats_sss_cifar100.csv: 2 architectures" in told.output
+    assert "nats_sss_cifar10.csv, line 2, column 'architecture': an architecture of nats_sss must be" in told.stderr
+    alone = invoke("check", "nats_sss", "--table", str(tmp_path / "nats_sss_cifar10.csv"))
+    assert alone.exit_code == 2
+
+
+@pytest.mark.parametrize("option", [(), ("--dataset", "cifar10"), ("--dataset", "CIFAR10")])
+def test_data_sets_are_named_in_any_case(tmp_path: Path, option: tuple[str, ...]) -> None:
+    path = tmp_path / "nats_sss_cifar10.csv"
+    path.write_text("# dataset: CIFAR10\narchitecture,accuracy\n8:8:8:8:8,79\n16:8:8:8:8,80\n")
+    told = invoke("check", "nats_sss", *option, "--table", str(path))
+    assert told.exit_code == 0, told.output
+    assert "2 architectures, cifar10 unknown accuracy" in told.output
+    assert all(one == one.lower() for info in BENCHMARKS.values() for one in info.datasets)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -44,7 +46,13 @@ def test_every_benchmark_is_listed_and_known() -> None:
 def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "nats_sss_cifar10.csv"
     path.write_text("architecture,accuracy,test_90,params\n8:8:8:8:8,79.79,79.79,11714\n8:8:8:8:16,82.56,82.56,18386\n")
-    assert str(path) in invoke("list", data=tmp_path).output
+    listed = invoke("list", data=tmp_path).output
+    assert f"tables are looked for in: {tmp_path} (EZNAS_DATA)" in listed
+    assert str(path) not in listed  # its folder stands above
+    assert re.search(r"nats_sss +cifar10, .* 32768 +cifar10 +yes", listed)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert f"cifar10 ({path})" in invoke("list", "--data", str(elsewhere), data=tmp_path).output
     assert str(path) in invoke("info", "nats_sss", "--data", str(tmp_path)).output
     done = invoke("check", "nats_sss", data=tmp_path)
     assert done.exit_code == 0, done.output
@@ -53,6 +61,21 @@ def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     wrong = invoke("check", "nats_sss", "--table", str(path))
     assert wrong.exit_code == 1
     assert "8:8:8:8:16 has another number of parameters" in wrong.stderr
+
+
+@pytest.mark.parametrize(("installed", "how"), [(True, "with pip"), (False, 'not installed: pip install "eznas[zoo]"')])
+def test_what_comes_with_pip_is_here_once_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, how: str
+) -> None:
+    package = tmp_path / "pytorchcv"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)] if installed else [])
+    monkeypatch.delitem(sys.modules, "pytorchcv", raising=False)
+    for command in (["list"], ["info", "pytorchcv"]):
+        told = invoke(*command)
+        assert told.exit_code == 0, told.output
+        assert f"cifar10, cifar100, svhn ({how})" in told.output
 
 
 def test_a_column_that_is_missing_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +108,56 @@ def test_what_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:
     assert "absent must exist; nats_sss is offered at https://" in missing.stderr
     assert invoke("info", "nats_ssss").exit_code == 2
     assert "did you mean 'nats_sss'" in invoke("info", "nats_ssss").stderr
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "nb.pth"
+    source.write_bytes(b"no such file: reading it would be another error")
+    for out, message in (
+        (".", ". must be a file to write, but it is a folder"),
+        (str(source / "x.csv"), "must be a folder that exists"),
+        (str(tmp_path / ("x" * 300)), "must be a file that can be written: File name too long"),
+    ):
+        told = invoke("convert", "nasbench201", str(source), "-o", out)
+        assert (told.exit_code, told.stderr.count("\n")) == (2, 1), told.output
+        assert message in told.stderr
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    told = invoke("convert", "nasbench201", str(source), "-o", str(tmp_path / "x.csv"))
+    assert told.exit_code == 2
+    assert "x.csv must be a file that can be written: Permission denied; give another -o" in told.stderr
+
+
+def test_a_source_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "nb.pth"
+    source.touch()
+
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"nb\.pth must be a file that can be read: Permission denied"):
+        convert(BENCHMARKS["nasbench201"], [source], "cifar10", tmp_path / "x.csv")
+
+
+def test_a_table_that_exists_is_replaced_only_by_force(tmp_path: Path) -> None:
+    source, out = tmp_path / "nas-bench-macro_cifar10.json", tmp_path / "full.csv"
+    source.write_text(json.dumps({"00000000": {"test_acc": [90.0]}, "00000001": {"test_acc": [91.0]}}))
+    out.write_text("precious")
+    arguments = ("convert", "nasbench_macro", str(source), "--partial", "-o", str(out))
+    told = invoke(*arguments)
+    assert told.exit_code == 2
+    assert "full.csv must not exist yet; give another -o, or --force to replace it" in told.stderr
+    assert out.read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+    done = invoke(*arguments, "--force")
+    assert done.exit_code == 0, done.output
+    assert "architecture,accuracy" in out.read_text()
 
 
 def test_running_it_as_a_module_does_not_warn() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from eznas.benchmarks.places import config_path, find_table, looked_in, places
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
 
 TABLE = "nats_sss_cifar10.csv"
 
@@ -69,6 +70,37 @@ def test_it_is_said_where_was_looked(home: Path) -> None:
     assert looked_in() == f"{home / 'missing'} (data in {config_path()})"
     result = CliRunner(env={"COLUMNS": "1000"}).invoke(main, ["info", "nats_sss"])
     assert f"cifar10 ({home / 'missing' / TABLE})" in result.output
+
+
+def test_a_file_is_no_folder(home: Path) -> None:
+    path = home / "table.csv"
+    path.touch()
+    result = CliRunner(env={"COLUMNS": "1000"}).invoke(main, ["list", "--data", str(path)])
+    assert result.exit_code == 0, result.output
+    assert f"{path} (--data, not a folder)" in result.output
+
+
+def test_a_folder_that_cannot_be_read_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked, look = home / "locked", Path.stat
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent == locked:
+            raise PermissionError(13, "Permission denied")
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setenv("EZNAS_DATA", str(locked))
+    result = CliRunner().invoke(main, ["list"])
+    assert result.exit_code == 2
+    message = f"{locked} (EZNAS_DATA) must be a folder that can be read: Permission denied"
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    monkeypatch.delenv("EZNAS_DATA")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    locked = home / "eznas"
+    result = CliRunner().invoke(main, ["list"])
+    assert result.exit_code == 2
+    assert f"{locked} (the configuration's) must be a folder that can be read: Permission denied" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from eznas.benchmarks import BENCHMARKS
+from eznas.benchmarks.conversion import convert
 from eznas.benchmarks.convert.macro import read_macro
 from eznas.benchmarks.convert.nasbench101 import read_nasbench101
 from eznas.benchmarks.convert.tfrecord import crc32c, fields, masked, records
@@ -201,9 +203,23 @@ def test_published_scores_become_columns(tmp_path: Path, space: str) -> None:
     assert columns == {"val_accuracy": [61.5], "synflow": [2.5], "seconds_synflow": [0.1]}
 
 
+def test_scores_are_found_under_the_data_set_s_name_in_their_files(tmp_path: Path) -> None:
+    path = tmp_path / "zc_nasbench201.json"
+    text, ours = ZC["nasbench201"]
+    path.write_text(json.dumps({"cifar10": {}, "ImageNet16-120": {text: {"val_accuracy": 40.5}}}))
+    info = BENCHMARKS["zc_nasbench201"]
+    assert "imagenet16-120" in info.datasets
+    assert info.convert is not None
+    found = info.convert([path], "imagenet16-120")
+    assert (found.architectures, found.target.dataset) == ((ours,), "imagenet16-120")
+    done = convert(info, [path], "ImageNet16-120", tmp_path / "t.csv", partial=True)
+    assert done.manifest["dataset"] == "imagenet16-120"
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
+        ([], "must hold scores on some, it holds: nothing by name"),
         ({"other": {}}, "must hold scores on some, it holds: other"),
         ({"some": {"__import__('os')": {"val_accuracy": 1}}}, "must be an architecture of nasbench201"),
         ({"some": {"(9, 9, 9, 9, 9, 9)": {"val_accuracy": 1}}}, "must be an architecture of nasbench201"),

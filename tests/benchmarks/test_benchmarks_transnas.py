@@ -87,7 +87,7 @@ def test_the_other_space_is_in_the_same_file(tmp_path: Path) -> None:
     table = read_table(tmp_path / "t.csv", benchmark="transnas_micro", space=SPACE, dataset="class_scene")
     assert table.curve("validation_3")[0] == (1, 2, 3)
     with pytest.raises(InputError, match="must have 4096 architectures, the files hold 2"):
-        convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv")
+        convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv", force=True)
 
 
 def test_numbers_of_numpy_are_read(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_best_value_that_is_not_there_is_said(tmp_path: Path) -> None:
     one = {"class_scene": training("top1", [1.0, 2.0])}
     path = saved(tmp_path, contents(data={"micro": dict.fromkeys(listed, one)}))
     with pytest.raises(InputError, match=r"the files must hold validation_25 on class_scene, whose best is 54\.94"):
-        convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv")
+        convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv", force=True)
 
 
 class Command:

@@ -165,6 +165,16 @@ def test_tables_say_their_data_set(tmp_path: Path) -> None:
     assert facts <= set(BENCHMARKS["nasbench201"].datasets)
 
 
+def test_tables_refuse_what_is_no_column_file(tmp_path: Path) -> None:
+    for contents in (b"# a page", gzip.compress(b"no json"), gzip.compress(b"{}")[:-4]):
+        source = tmp_path / "README.md"
+        source.write_bytes(contents)
+        command = [sys.executable, "experiments/tables.py", str(tmp_path / "out"), str(source)]
+        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "README.md must be a column file, gzipped JSON, but cannot be read" in done.stderr
+
+
 SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
 from eznas.programs import parse, reductions
 from eznas.scores import Status
@@ -42,3 +45,21 @@ def test_generic_scoring_works_over_the_space(name: str) -> None:
     program = parse("sum(mean(abs(act.data)))")
     assert panel.extend(reductions([program]))[0].all()
     assert panel.scores([program])[0].tolist() == pytest.approx(matrix.values()[1].tolist())
+
+
+LONG = "x" * 20_000
+TEXTS = {name: [LONG] for name in DRAWN} | {
+    "nasbench101": [LONG, f"01/00 {LONG},output", f"010/001/000 input,{LONG},output"],
+    "nasbench201": [LONG, f"|{LONG}~0|+|none~0|none~1|+|none~0|none~1|none~2|"],
+    "darts": [LONG, json.dumps({"normal": [[LONG, 0], [LONG, 1]]})],
+    "nds_resnet": [LONG, json.dumps({"block_type": LONG})],
+    "nds_darts": [LONG, json.dumps({"width": LONG}), json.dumps({"width": 2, "depth": LONG})],
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_errors_show_the_beginning_of_a_long_text(name: str) -> None:
+    for text in TEXTS[name]:
+        with pytest.raises(InputError) as error:
+            SPACES[name].parse(text)
+        assert len(str(error.value)) < 600

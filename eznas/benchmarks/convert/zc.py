@@ -92,9 +92,10 @@ def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converte
     """
     path = only(files, "a space of NAS-Bench-Suite-Zero")
     loaded = read_json(path)
-    entries = loaded.get(dataset) if isinstance(loaded, dict) else None
+    named = loaded if isinstance(loaded, dict) else {}
+    entries = next((found for name, found in named.items() if name.lower() == dataset), None)  # as ImageNet16-120
     if not isinstance(entries, dict) or not entries:
-        known = ", ".join(loaded) if isinstance(loaded, dict) else "nothing by name"
+        known = ", ".join(named) or "nothing by name"
         raise InputError(f"{path} must hold scores on {dataset}, it holds: {known[:200]}")
     rows: dict[str, dict[str, float]] = {}
     repeated = 0
