@@ -55,7 +55,8 @@ def read_table(
         benchmark: The benchmark's name.
         space: Its search space, which parses the architectures.
         dataset: The data set that the accuracies are meant for.
-        target: The column that is the accuracy; None for ``accuracy``, about which the file may say more.
+        target: The column that is the accuracy, where architectures with an empty cell are left out and counted; None
+            for ``accuracy``, about which the file may say more.
 
     Raises:
         InputError: The file cannot be read, a line is faulty, or no ranking is possible; the message names
@@ -153,6 +154,15 @@ class _Cells:
                     f"{path}, line {row.line}: must have {len(self.header)} cells as the header has, "
                     f"got {len(row.cells)}"
                 )
+        self.left_out = self._leave_out() if target != _ACCURACY else 0
+
+    def _leave_out(self) -> int:
+        """Leave out the architectures without the accuracy that was asked for, and return how many."""
+        place, before = self.header.index(self.target), len(self.rows)
+        self.rows = [row for row in self.rows if row.cells[place].strip()]
+        if not self.rows:
+            raise InputError(f"{self.path}: column {self.target!r} must hold numbers, but it is empty")
+        return before - len(self.rows)
 
     def architectures(self, space: SearchSpace) -> tuple[str, ...]:
         """Return the official strings."""
@@ -216,8 +226,10 @@ def _target(path: Path, cells: _Cells, dataset: str) -> Target:
             "the line if that is no data set of the benchmark"
         )
     if cells.target != _ACCURACY:
-        named = column_target(cells.target, dataset, f"column {cells.target!r} of {path.name}")
-        return named or Target(dataset, "unknown", None, f"column {cells.target!r} of {path.name}")
+        where = f"column {cells.target!r} of {path.name}"
+        if cells.left_out:
+            where += f", {cells.left_out} rows without it left out"
+        return column_target(cells.target, dataset, where) or Target(dataset, "unknown", None, where)
     plain = Target(dataset, "unknown", None, f"as in {path.name}")
     split = facts.get("split", plain.split)
     if split not in _SPLITS:

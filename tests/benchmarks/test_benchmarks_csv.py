@@ -124,6 +124,15 @@ def test_faults_are_named_in_one_sentence(tmp_path: Path, text: str, message: st
     assert "\n" not in str(caught.value)
 
 
+def test_architectures_without_the_accuracy_asked_for_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, f"architecture,accuracy,test_200,empty\n{A},1,,\n{B},2,91,\n{C},3,92,\n")
+    table = read(path, target="test_200")
+    assert (table.architectures, table.accuracies.tolist()) == ((B, C), [91.0, 92.0])
+    assert str(table.target).endswith(", 1 rows without it left out")
+    with pytest.raises(InputError, match="column 'empty' must hold numbers, but it is empty"):
+        read(path, target="empty")
+
+
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.csv cannot be read: No such file"):
         read(tmp_path / "absent.csv")
