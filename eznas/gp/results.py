@@ -37,6 +37,7 @@ def generation_record(evolution: Evolution, seconds: float) -> dict[str, float |
     return {
         "generation": evolution.generation,
         "seconds": round(seconds, 3),
+        "full_size": int(evolution.promoted),
         "programs_evaluated": evolution.breeder.judged,
         "reductions": len(evolution.library.entries),
         "best_fitness": max(fitnesses),

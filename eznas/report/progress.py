@@ -20,6 +20,8 @@ __all__ = ["progress_figure"]
 def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
     """Plot the fittest program's training and validation tau, and the programs evaluated, by generation.
 
+    A line stands where fitness becomes that on networks of full size.
+
     Args:
         logbook: The rows of ``logbook.csv``, at least one.
     """
@@ -41,7 +43,14 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
             label=f"{label} ({values[-1]:.3f})",
         )
     taus.set_ylabel("tau of the fittest program")
-    taus.legend(frameon=False, fontsize=8, loc="lower right")
+    full = [float(row["generation"]) for row in logbook if row.get("full_size") == "1"]
+    if full:  # another fitness: its taus are not those of before
+        for axes in (taus, counts):
+            axes.axvline(full[0] - 0.5, color=GREY, linewidth=0.8, linestyle="--")
+        where = (full[0], 1.0)
+        offset = {"xytext": (3, -10), "textcoords": "offset points", "fontsize": 8, "color": GREY}
+        taus.annotate("full size", where, xycoords=("data", "axes fraction"), **offset)
+    taus.legend(frameon=False, fontsize=8)
     counts.plot(generations, _column(logbook, "programs_evaluated"), color=GREY, linewidth=1.4, marker=marker)
     counts.set_ylabel("programs\nevaluated")
     counts.set_xlabel("generation")

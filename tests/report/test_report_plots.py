@@ -125,6 +125,14 @@ def test_progress_shows_what_the_logbook_says() -> None:
     assert np.asarray(counts.get_lines()[0].get_ydata())[-1] == 2000
 
 
+def test_a_line_stands_where_full_size_begins() -> None:
+    rows = [{**row, "full_size": str(int(int(row["generation"]) > 6))} for row in logbook(10)]
+    taus, counts = progress_figure(rows).axes
+    for axes in (taus, counts):
+        assert [6.5, 6.5] in [np.asarray(line.get_xdata()).tolist() for line in axes.get_lines()]
+    assert [text.get_text() for text in taus.texts] == ["full size"]
+
+
 def test_one_generation_is_a_point() -> None:
     taus, _ = progress_figure(logbook(1)).axes
     assert taus.get_lines()[0].get_marker() == "o"
