@@ -113,8 +113,10 @@ class Evidence:
         self._contexts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (explained(), preserved(self.network), torch.enable_grad()):
-            self._contexts.enter_context(context)
+        with contextlib.ExitStack() as contexts:  # closed where one of them raises
+            for context in (explained(), preserved(self.network), torch.enable_grad()):
+                contexts.enter_context(context)
+            self._contexts = contexts.pop_all()
         return self
 
     def __exit__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from eznas.capture import CaptureError, capture
 from eznas.measures import MEASURES
 from eznas.measures import measure as register
+from eznas.measures.snip import snip
 from eznas.measures.together import measure
 from eznas.minibatch import Minibatch
 from eznas.networks import construct
@@ -72,6 +74,7 @@ def test_torchscript_is_refused_and_left_alone() -> None:
     for refused in (
         lambda: measure(scripted, BATCH, ["l2_norm"]),
         lambda: capture(scripted, BATCH),
+        lambda: snip(scripted, BATCH),
     ):
         with pytest.raises(CaptureError, match=r"must be an eager torch\.nn\.Module, not TorchScript"):
             refused()
@@ -81,6 +84,7 @@ def test_torchscript_is_refused_and_left_alone() -> None:
 def careless(given: nn.Module, minibatch: Minibatch) -> float:
     given.eval()
     torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
     nn.functional.cross_entropy(given(minibatch.images), minibatch.labels).backward()  # type: ignore[no-untyped-call]
     return float(sum(one.grad.norm() for one in given.parameters() if one.grad is not None))
 
@@ -105,16 +109,21 @@ def test_somebodys_measure_leaves_no_trace(
     register(name="own", paper="", formula="")(function)
     given, images = network(), BATCH.images.clone()
     given(BATCH.images).sum().backward()
-    before, gradients = network_state(given), gradients_of(given)
+    before, gradients, drawn = network_state(given), gradients_of(given), numpy_state()
     scores = measure(given, BATCH, ["own", "l2_norm", "zen", "snip"])
     assert scores["own"].ok == (function is careless)
     assert scores["own"].status in (Status.OK, Status.EXCEPTION)
     assert network_state(given) == before
     assert gradients_of(given) == gradients
+    assert numpy_state() == drawn
     assert torch.equal(BATCH.images, images)
     assert {name: scores[name] for name in ("l2_norm", "zen", "snip")} == measure(
         network(), BATCH, ["l2_norm", "zen", "snip"]
     )
+
+
+def numpy_state() -> str:
+    return repr(np.random.get_state())  # noqa: NPY002
 
 
 def gradients_of(given: nn.Module) -> list[tuple[int, list[float]]]:
