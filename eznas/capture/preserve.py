@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["device_of", "preserved"]
+__all__ = ["device_of", "eager", "preserved"]
 
 
 @contextlib.contextmanager
@@ -24,11 +25,13 @@ def preserved(network: nn.Module) -> Iterator[None]:
 
     Restored are the modules' training flags, the buffers (which there are, None among them, which tensors they
     are, and their values), and the random states of torch and of Python. A network that draws random numbers
-    draws the same ones every time. A ``torch.inference_mode`` of the caller does not apply inside.
+    draws the same ones every time. A ``torch.inference_mode`` of the caller does not apply inside, and what
+    ``torch.compile`` compiled runs as it was written, in sight of torch's function modes.
 
     Raises:
-        RecordError: The network was built under ``torch.inference_mode``.
+        RecordError: The network was built under ``torch.inference_mode``, or is TorchScript.
     """
+    eager(network)
     flags = [(module, module.training) for module in network.modules()]
     # named_buffers, and setting a flag that is set already, would take longer than all the rest
     held = [
@@ -44,8 +47,10 @@ def preserved(network: nn.Module) -> Iterator[None]:
     device = device_of(network)
     devices = [device] if device.type == "cuda" else []
     state = random.getstate()
+    compiled = "torch._dynamo" in sys.modules  # which takes seconds to import
+    as_written = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
     try:
-        with torch.inference_mode(mode=False), torch.random.fork_rng(devices):
+        with torch.inference_mode(mode=False), torch.random.fork_rng(devices), as_written:
             random.seed(0)
             torch.default_generator.manual_seed(0)
             for cuda in devices:
@@ -67,6 +72,20 @@ def preserved(network: nn.Module) -> Iterator[None]:
             for buffer, value in buffers:
                 if 0 not in buffer.stride():  # an expanded one cannot be written to
                     buffer.copy_(value)
+
+
+def eager(network: nn.Module) -> nn.Module:
+    """Return the network that ``torch.compile`` wrapped; any other is returned as it is.
+
+    Raises:
+        RecordError: It is TorchScript, or part of it is.
+    """
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        raise RecordError(
+            "the network must be an eager torch.nn.Module, not TorchScript; pass the module it was made of"
+        )
+    original: nn.Module = getattr(network, "_orig_mod", network)
+    return original
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from eznas.capture.preserve import device_of, preserved
+from eznas.capture.preserve import device_of, eager, preserved
 from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits, version
 from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
 from eznas.capture.units import form_units
@@ -44,6 +44,7 @@ def record_statistics(
     Raises:
         RecordError: The network cannot be recorded; ``UnitlessError`` where it has no units.
     """
+    network = eager(network)
     inputs = {"data": images, "noise": noise, "perturbed": perturbed}
     described: tuple[Unit, ...] = ()
     unformed: tuple[Unformed, ...] = ()

@@ -20,6 +20,8 @@ __all__ = ["Feature", "blocks_of", "features_recorded", "main_features"]
 _STACKS = (nn.TransformerEncoder, nn.TransformerDecoder, nn.ModuleList, nn.ModuleDict)
 """What is descended into whatever its members are: it is a list in all but name, or is never called itself."""
 
+_CONVOLUTIONS = LAYERS[1:]
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -45,6 +47,9 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
     have members themselves, such as a cell of skip connections. A list is a ``Sequential`` of which a member with
     layers has members itself, or a ``ModuleList``, ``ModuleDict`` or stack of transformer layers. So a stem of
     convolution and normalisation is one block, and a stage of residual blocks is several.
+
+    Where that gives one block, or two of which one has convolutions, such as ``features`` and ``classifier``, those
+    within this one stand for it, if they are several.
     """
     found: list[nn.Module] = []
     pending = [(child, False) for child in network.children()][::-1]
@@ -58,11 +63,16 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
             pending.extend([(child, True) for child in children][::-1])
         elif _holds_layer(module) or (member and children):
             found.append(module)
+    bodies = [block for block in found if _holds_layer(block, _CONVOLUTIONS)] or found
+    within = blocks_of(bodies[0]) if len(bodies) == 1 and len(found) <= 2 else []  # noqa: PLR2004
+    if len(within) > 1:
+        place = found.index(bodies[0])
+        found[place : place + 1] = within
     return found
 
 
-def _holds_layer(module: nn.Module) -> bool:
-    return any(isinstance(inner, (*LAYERS, nn.MultiheadAttention)) for inner in module.modules())
+def _holds_layer(module: nn.Module, kinds: tuple[type[nn.Module], ...] = (*LAYERS, nn.MultiheadAttention)) -> bool:
+    return any(isinstance(inner, kinds) for inner in module.modules())
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.measures.blocks import main_features
 from eznas.measures.forward import Forward, check_finite, reachable, run_forward
 from eznas.measures.registry import UndefinedError
-from eznas.measures.watch import by_images, channels_first, check_seen, named_weights
+from eznas.measures.watch import by_images, channels_first, check_seen, named_weights, of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -113,8 +113,10 @@ class Evidence:
         self._contexts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (explained(), preserved(self.network), torch.enable_grad()):
-            self._contexts.enter_context(context)
+        with contextlib.ExitStack() as contexts:  # closed where one of them raises
+            for context in (explained(), preserved(self.network), torch.enable_grad()):
+                contexts.enter_context(context)
+            self._contexts = contexts.pop_all()
         return self
 
     def __exit__(
@@ -183,23 +185,28 @@ class Evidence:
         return self._once("image_gradients", compute)
 
     def weight_gradients(self) -> list[WeightGradient]:
-        """Return the weights of the layers and the gradients of the loss; zero where it does not depend on one."""
+        """Return the weights of the layers and the gradients of the loss; zero where it does not depend on one.
+
+        Raises:
+            NoUnitsError: There is no layer.
+        """
         found = self._loss_gradients()[0]
         return [
             WeightGradient(value, torch.zeros_like(value) if gradient is None else gradient.detach())
-            for value, gradient in zip(self._forward().values, found, strict=True)
+            for value, gradient in zip(of_layers(self._forward().values), found, strict=True)
         ]
 
     def layer_gradients(self) -> list[LayerGradient]:
         """Return what left each layer's runs and the gradients of the loss.
 
         Raises:
+            NoUnitsError: No layer ran.
             UndefinedError: A layer's first axis is not that of the images, or a layer ran unseen.
         """
         watch = self._forward().watch
         check_seen(watch)
         found, images = [], len(self.minibatch)
-        for layer, gradient in zip(watch.layers, self._loss_gradients()[1], strict=True):
+        for layer, gradient in zip(of_layers(watch.layers), self._loss_gradients()[1], strict=True):
             out = layer.leaving.value
             filled = torch.zeros_like(out) if gradient is None else gradient.detach()
             products = int(torch.Size(layer.weight.shape[1:]).numel())
@@ -250,6 +257,7 @@ class Evidence:
         """Return the gradients of the loss on each half of the minibatch: two lists with one tensor a weight.
 
         Raises:
+            NoUnitsError: There is no layer.
             UndefinedError: There is only one image.
         """
 
@@ -262,7 +270,11 @@ class Evidence:
         return self._once("halves", compute)
 
     def singles(self, visit: Callable[[list[Tensor]], None]) -> None:
-        """Give the gradients of the loss on each image alone to ``visit``: one tensor a weight."""
+        """Give the gradients of the loss on each image alone to ``visit``: one tensor a weight.
+
+        Raises:
+            NoUnitsError: There is no layer.
+        """
         for index in range(len(self.minibatch)):
             visit(self._gradients(slice(index, index + 1)))
 
@@ -330,11 +342,10 @@ class Evidence:
     def _gradients(self, some: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
         forward = self._run(self.minibatch.images[some], {"weight_gradients"})
+        values = of_layers(forward.values)
         found = self._differentiate(self._loss(forward.logits, self.minibatch.labels[some]), forward.weights)
         check_finite("the gradients of the loss", [one for one in found if one is not None])
-        return [
-            torch.zeros_like(value) if one is None else one for value, one in zip(forward.values, found, strict=True)
-        ]
+        return [torch.zeros_like(value) if one is None else one for value, one in zip(values, found, strict=True)]
 
     def _differentiate(
         self, number: Tensor, edges: list[Any], *, create_graph: bool = False

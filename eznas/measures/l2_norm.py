@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eznas.measures import measure
-from eznas.measures.watch import layer_weights
+from eznas.measures.watch import layer_weights, of_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,4 +32,4 @@ def l2_norm(network: nn.Module, minibatch: Minibatch) -> float:
     It depends on how layers are initialised: torch's own gives ``sqrt(c_out / 3)`` about, whatever the kernel.
     """
     del minibatch
-    return sum(float(weight.detach().double().norm()) for weight in layer_weights(network))
+    return sum(float(weight.detach().double().norm()) for weight in of_layers(layer_weights(network)))

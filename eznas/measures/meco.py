@@ -33,8 +33,9 @@ def meco(seen: Evidence) -> float:
     """Return the summed least eigenvalues of the channels' correlations, in float64.
 
     Correlations with a channel that does not vary count as 0, as in the released code, which also counts what leaves
-    modules that hold others: there the score depends on how a network is written, here on what it does. Read are maps
-    and tokens; a vector has no positions to be correlated over.
+    modules that hold others: there the score depends on how a network is written, here on what it does. An eigenvalue
+    that rounding may have made counts as 0 too. Read are maps and tokens; a vector has no positions to be correlated
+    over.
 
     Raises:
         NoUnitsError: The network has no maps or tokens.
@@ -52,4 +53,6 @@ def _least(rows: Tensor) -> float:
     norms = centred.norm(dim=1, keepdim=True)
     varies = norms > torch.finfo(torch.float64).eps * rows.shape[1] * rows.abs().amax(1, keepdim=True)
     unit = torch.where(varies, centred / torch.where(varies, norms, 1), 0)
-    return float(torch.linalg.eigvalsh(unit @ unit.T)[0])
+    values = torch.linalg.eigvalsh(unit @ unit.T)
+    rounding = len(values) * torch.finfo(values.dtype).eps * values[-1]
+    return float(torch.where(values[0].abs() <= rounding, 0, values[0]))

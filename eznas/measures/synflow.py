@@ -16,7 +16,7 @@ import torch
 
 from eznas.measures import UndefinedError, reading
 from eznas.measures.substitute import Substitution, run_substituted
-from eznas.measures.watch import layer_weights
+from eznas.measures.watch import layer_weights, of_layers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,6 +37,9 @@ def flow(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[
         network: Left as it was found.
         images: Of the shape ``b x c x h x w``; their values are not read.
         normalised: Whether batch normalisations run, or what enters them leaves them.
+
+    Raises:
+        NoUnitsError: The network has no layer.
     """
     parameters = {name: one.detach().abs().double() for name, one in network.named_parameters()}
     for one in parameters.values():
@@ -48,9 +51,9 @@ def flow(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[
     found = {id(one): one for one in watch.weights.values() if one.requires_grad}
     for weight in layer_weights(network):
         found.setdefault(id(parameters[names[id(weight)]]), parameters[names[id(weight)]])
-    weights = list(found.values())
+    weights = of_layers(list(found.values()))
     gradients: tuple[Tensor | None, ...] = (None,) * len(weights)
-    if weights and logits.requires_grad:
+    if logits.requires_grad:
         gradients = torch.autograd.grad(logits.sum(), weights, allow_unused=True)
     return [
         (weight.detach(), torch.zeros_like(weight) if gradient is None else gradient)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
 
+from eznas.capture import NoUnitsError
 from eznas.capture.record import Recorded, Recorder, argument
 from eznas.measures.normalise import batch_norm
 from eznas.measures.registry import UndefinedError
@@ -24,7 +25,10 @@ __all__ = [
     "check_seen",
     "layer_weights",
     "named_weights",
+    "of_layers",
 ]
+
+T = TypeVar("T")
 
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
 """Linear layers and convolutions."""
@@ -145,10 +149,21 @@ def layer_weights(network: nn.Module) -> list[nn.Parameter]:
         elif isinstance(module, nn.MultiheadAttention):
             names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
         for name in names:
-            weight = getattr(module, name)
-            if isinstance(weight, nn.Parameter):
+            weight = module._parameters.get(name)  # noqa: SLF001 - the attribute would compute it, which may write buffers
+            if weight is not None:
                 found.setdefault(id(weight), weight)
     return list(found.values())
+
+
+def of_layers(found: list[T]) -> list[T]:
+    """Return what was found of a network's layers.
+
+    Raises:
+        NoUnitsError: Nothing was found, of which sums would be 0.
+    """
+    if not found:
+        raise NoUnitsError("the network must have a convolution or a linear layer; it has none")
+    return found
 
 
 def named_weights(network: nn.Module) -> list[nn.Parameter]:

@@ -79,7 +79,8 @@ class Minibatch:
 
     def _normal(self, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)  # on the CPU, so that every device sees the same
-        return torch.randn(self.images.shape, generator=generator).to(self.images.device)
+        with torch.inference_mode(mode=False):  # of the caller, whose tensors forbid gradients
+            return torch.randn(self.images.shape, generator=generator).to(self.images.device)
 
 
 def resize(images: Tensor, pixels: int) -> Tensor:

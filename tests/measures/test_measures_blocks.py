@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from eznas.measures.blocks import blocks_of, features_recorded, main_features
+from eznas.measures.together import measure
+from eznas.networks import construct
 from eznas.networks.nasbench201 import Cell, CellNetwork, ResidualBlock
+from eznas.testing.measures import sample_minibatch
 from eznas.testing.networks import classifier
 
 
@@ -40,3 +43,53 @@ def test_features_are_of_one_kind_and_not_overwritten() -> None:
         overwriting(torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
     assert bool((features[0].tensor < 0).any())
     assert len(nn.modules.module._global_forward_hooks) == 0
+
+
+def convolutions() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+
+def test_the_blocks_of_a_network_in_a_wrapper_are_its_own() -> None:
+    def bare() -> nn.Sequential:
+        return nn.Sequential(*convolutions(), nn.Flatten(), nn.Linear(4, 10))
+
+    minibatch, names = sample_minibatch(4, 8), ["az_expressivity", "az_progressivity", "az_trainability"]
+    expected = measure(construct(bare), minibatch, names)
+    assert all(score.ok for score in expected.values())
+    for depth in range(1, 3):
+        network = construct(bare)
+        for _ in range(depth):
+            network = Wrapper(network)
+        assert [type(block) for block in blocks_of(network)] == [nn.Conv2d, nn.Conv2d, nn.Linear]
+        assert measure(network, minibatch, names) == expected
+
+
+class Wrapper(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.net(x)
+        return out
+
+
+def test_the_blocks_of_features_and_classifier_are_the_convolutions() -> None:
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10))
+
+    class Vgg(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features, self.classifier = convolutions(), classifier
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.classifier(self.features(x))
+            return out
+
+    assert [type(block) for block in blocks_of(Vgg())] == [nn.Conv2d, nn.Conv2d, nn.Sequential]
+    assert all(score.ok for score in measure(Vgg(), sample_minibatch(4, 8), ["az_expressivity"]).values())
+
+
+def test_a_patch_embedding_beside_a_body_stays_a_block() -> None:
+    embed, body = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2)), Wrapper(nn.Linear(4, 8))
+    assert blocks_of(Wrapper(nn.ModuleDict({"embed": embed, "body": body}))) == [embed, body]

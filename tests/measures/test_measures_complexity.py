@@ -110,3 +110,12 @@ def test_networks_of_nasbench201(operation: str, stated_params: int, stated_flop
     network = CellNetwork([operation] * 6, cells=5, channels=16, classes=10)
     assert params(network, batch(1, 3, 32, 32)) == stated_params
     assert flops(network, batch(1, 3, 32, 32)) + 10 == pytest.approx(stated_flops * 1e6, rel=1e-9)
+
+
+def test_convolutions_of_all_kinds_count() -> None:
+    transposed = nn.Sequential(nn.ConvTranspose2d(3, 6, 2, stride=2, groups=3), nn.Flatten(), nn.Linear(96, 10))
+    assert flops(transposed, batch(2, 3, 2, 2)) == (3 * 4) * (2 * 4) + 960
+    flat = nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3), nn.Flatten(), nn.Linear(8, 10))
+    assert flops(flat, batch(2, 3, 2, 2)) == (4 * 2) * (3 * 3) + 80
+    deep = nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv3d(1, 2, (3, 1, 1)), nn.Flatten(), nn.Linear(8, 10))
+    assert flops(deep, batch(2, 3, 2, 2)) == 8 * 3 + 80

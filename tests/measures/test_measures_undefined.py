@@ -96,3 +96,22 @@ def test_a_network_that_asserts_costs_its_scores_only() -> None:
     for score in measure(Asserting(), BATCH, ["snip", "flops", "eznas_a", "zen"]).values():
         assert score.status is Status.EXCEPTION
         assert score.detail == "AssertionError: the input must be larger"
+
+
+def test_a_network_without_layers_has_no_score_that_sums_over_them() -> None:
+    class Raw(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            generator = torch.Generator().manual_seed(0)
+            self.inner = nn.Parameter(torch.randn(192, 8, generator=generator))
+            self.outer = nn.Parameter(torch.randn(8, 10, generator=generator))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x.flatten(1) @ self.inner).relu() @ self.outer
+
+    names = ["fisher", "flops", "grad_norm", "gradsign", "grasp", "l2_norm", "logsynflow", "plain", "snip", "synflow"]
+    for name, score in measure(Raw(), BATCH, [*names, "synflow_bn", "zico"]).items():
+        assert score.status is Status.NO_UNITS, name
+        assert score.detail == "the network must have a convolution or a linear layer; it has none"
+    assert measure(Raw(), BATCH, ["snip"], split=2)["snip"].status is Status.NO_UNITS
+    assert all(score.ok for score in measure(Raw(), BATCH, ["naswot", "params"]).values())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.measures import MEASURES
+from eznas.measures.together import measure
 from eznas.minibatch import Minibatch
 from eznas.programs import evaluate, parse
 from eznas.scores import Status
@@ -75,3 +76,14 @@ def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> N
         assert raised == (runs in record.needs)
     assert state(network) == before
     assert torch.equal(BATCH.images, images)
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_a_weight_that_is_computed_is_not_computed_aside(name: str) -> None:
+    network = nn.Sequential(
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3),
+        nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
+    )  # fmt: skip
+    before = state(network)
+    measure(network, BATCH, [name])
+    assert state(network) == before
