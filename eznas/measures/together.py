@@ -89,22 +89,16 @@ def score_measures(
     minibatch = minibatch.to(device_of(network))
     found = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
     with torch.inference_mode(mode=False):
-        found |= _programs([record for record in records if record.program], network, minibatch)
+        programs = {record.name: parse(record.program) for record in records if record.program}
+        if programs:
+            scores = evaluate(list(programs.values()), network, minibatch)
+            found |= dict(zip(programs, scores, strict=True))
         for record in records:
             if record.function is not None and record.shared is None:
                 own = getattr(record.function, "__module__", "").startswith("eznas.")
                 function = record.function if own else partial(_guarded, record.function)
                 found[record.name] = _score(record, function, network, minibatch)
         return found | _shared(records, network, minibatch, loss, split)
-
-
-def _programs(records: Sequence[Measure], network: nn.Module, minibatch: Minibatch) -> dict[str, Score]:
-    programs = [parse(record.program) for record in records]
-    scores = evaluate(programs, network, minibatch) if programs else []
-    if len(programs) > 1 and all(score.status is Status.EXCEPTION for score in scores):
-        # what one of them reads, such as the labels, may be all that is wrong
-        scores = [evaluate([program], network, minibatch)[0] for program in programs]
-    return {record.name: score for record, score in zip(records, scores, strict=True)}
 
 
 def _guarded(function: Callable[[nn.Module, Minibatch], float], network: nn.Module, minibatch: Minibatch) -> float:

@@ -44,11 +44,12 @@ def evaluate(
         memory: Bytes that capturing and evaluating may take; None for no bound. It does not change a score.
 
     Returns:
-        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised,
-        NON_FINITE where the formula gives NaN or an infinity; the detail says why.
+        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised for
+        it alone, NON_FINITE where the formula gives NaN or an infinity; the detail says why.
     """
     trace, vectors = Trace(), dict[Node, Tensor]()
     found: tuple[Unit, ...] = ()
+    failure = ""
     try:
         for part in in_parts(reductions(programs), network, minibatch, units, memory):
             captured = capture(network, minibatch, statistics(part), units)
@@ -58,7 +59,11 @@ def evaluate(
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:
-        return [Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")] * len(programs)
+        failure = f"{type(error).__name__}: {error}"
+    if failure and len(programs) > 1:  # what one of them reads, such as the labels, may be all that is wrong
+        return [evaluate([program], network, minibatch, units, memory=memory)[0] for program in programs]
+    if failure:
+        return [Score.failed(Status.EXCEPTION, failure)]
     layout = Layout([len(found)])
     ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
     values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
