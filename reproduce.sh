@@ -32,7 +32,10 @@ case $name in
 evolved)
     for seed in 0 1 2; do
         out=runs/reproduce/seed$seed
-        if [[ -f $out/config.toml ]]; then # stopped before
+        if [[ -f $out/summary.json ]]; then
+            echo "$out is finished; move it away to run it again" >&2
+        elif [[ -f $out/config.toml ]]; then
+            echo "going on with $out, with the tables and images that it was begun with" >&2
             "$python" -m eznas.evolve --resume "$out"
         else
             "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \

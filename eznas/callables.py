@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import sys
@@ -12,6 +13,7 @@ from eznas.errors import NETWORK_FAILURES, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 __all__ = ["load_callable", "module_digest"]
 
@@ -44,7 +46,13 @@ def load_callable(place: str, option: str) -> Callable[..., Any]:
     return found
 
 
-def module_digest(module: str) -> str:
-    """Return a digest of the file of an imported module; empty where it has none."""
-    file = getattr(sys.modules.get(module), "__file__", None)
+def module_digest(name: str) -> str:
+    """Return the digest that the file of an imported module had when this was first asked; empty without a file."""
+    module = sys.modules.get(name)
+    return "" if module is None else _digest(module)
+
+
+@functools.cache
+def _digest(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""

@@ -12,6 +12,7 @@ import shlex
 import signal
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -51,6 +52,13 @@ _WIDE = 2000
 """Characters of a line that is not shown in a terminal."""
 _FOLDED, _BETWEEN = 16, 3
 """Characters of a text that is not folded in a table, and from a column to the next at most."""
+
+
+_NO_TROUBLE = (
+    "A worker stopped while some jobs were given",  # its memory has grown, and another has taken its place
+    "Failed to kill subprocesses on this platform",  # an interrupt has reached the command that looks for them
+)
+"""Warnings of loky about what is no trouble."""
 
 
 class _TerminatedError(BaseException):
@@ -94,7 +102,9 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn its errors into exit codes."""
         try:
-            with _terminable():
+            with _terminable(), warnings.catch_warnings():
+                for message in _NO_TROUBLE:
+                    warnings.filterwarnings("ignore", message=message, category=UserWarning)
                 return super().invoke(ctx)
         except EznasError as error:
             print_error(str(error))

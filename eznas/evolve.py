@@ -153,8 +153,8 @@ def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume:
     _print(summary, directory)
     if summary["stopped_by"] == "time":
         click.echo(
-            f"the time budget ended it after {summary['generations']} generations, where --generations allows "
-            f"{config.generations} before full size; a longer --time-budget, also with --resume, gives it more",
+            f"the time budget ended it after {summary['generations']} generations; a longer --time-budget, also with "
+            "--resume, gives it more",
             err=True,
         )
     render(directory, lambda text: click.echo(text, err=True))

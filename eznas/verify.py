@@ -210,7 +210,8 @@ def main(
     if plots is not None:
         _draw(plots, verified, progress.message)
     for column in (one for one in verified.columns if one.failed == len(verified.architectures)):
-        raise EznasError(f"{column.proxy.name} has no value on any network: {column.scores[0].detail}")
+        why = verified.first_failure(column) or f"{column.scores[0].status.value}, as the file of --resume says"
+        raise EznasError(f"{column.proxy.name} has no value on any network: {why}")
 
 
 def _check_writable(file: Path) -> None:

@@ -20,8 +20,6 @@ __all__ = ["Feature", "blocks_of", "features_recorded", "main_features"]
 _STACKS = (nn.TransformerEncoder, nn.TransformerDecoder, nn.ModuleList, nn.ModuleDict)
 """What is descended into whatever its members are: it is a list in all but name, or is never called itself."""
 
-_CONVOLUTIONS = LAYERS[1:]
-
 
 @dataclass(frozen=True)
 class Feature:
@@ -48,8 +46,8 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
     layers has members itself, or a ``ModuleList``, ``ModuleDict`` or stack of transformer layers. So a stem of
     convolution and normalisation is one block, and a stage of residual blocks is several.
 
-    Where that gives one block, or two of which one has convolutions, such as ``features`` and ``classifier``, those
-    within this one stand for it, if they are several.
+    Where that gives one block, or two, such as ``features`` and ``classifier``, those within the one with most layers
+    stand for it, if they are several.
     """
     found: list[nn.Module] = []
     pending = [(child, False) for child in network.children()][::-1]
@@ -58,21 +56,22 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
         children = list(module.children())
         if isinstance(module, _STACKS) or (
             isinstance(module, nn.Sequential)
-            and any(_holds_layer(child) and next(child.children(), None) is not None for child in children)
+            and any(_layers(child) and next(child.children(), None) is not None for child in children)
         ):
             pending.extend([(child, True) for child in children][::-1])
-        elif _holds_layer(module) or (member and children):
+        elif _layers(module) or (member and children):
             found.append(module)
-    bodies = [block for block in found if _holds_layer(block, _CONVOLUTIONS)] or found
-    within = blocks_of(bodies[0]) if len(bodies) == 1 and len(found) <= 2 else []  # noqa: PLR2004
-    if len(within) > 1:
-        place = found.index(bodies[0])
-        found[place : place + 1] = within
+    if 0 < len(found) <= 2:  # noqa: PLR2004
+        body = max(found, key=_layers)
+        within = blocks_of(body)
+        if len(within) > 1:
+            place = found.index(body)
+            found[place : place + 1] = within
     return found
 
 
-def _holds_layer(module: nn.Module, kinds: tuple[type[nn.Module], ...] = (*LAYERS, nn.MultiheadAttention)) -> bool:
-    return any(isinstance(inner, kinds) for inner in module.modules())
+def _layers(module: nn.Module) -> int:
+    return sum(isinstance(inner, (*LAYERS, nn.MultiheadAttention)) for inner in module.modules())
 
 
 @contextlib.contextmanager

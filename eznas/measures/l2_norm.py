@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.measures import measure
-from eznas.measures.watch import layer_weights, of_layers
+from eznas.measures import UndefinedError, measure
+from eznas.measures.watch import LAYERS, layer_weights, of_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,4 +32,7 @@ def l2_norm(network: nn.Module, minibatch: Minibatch) -> float:
     It depends on how layers are initialised: torch's own gives ``sqrt(c_out / 3)`` about, whatever the kernel.
     """
     del minibatch
-    return sum(float(weight.detach().double().norm()) for weight in of_layers(layer_weights(network)))
+    weights = layer_weights(network)
+    if not weights and any(isinstance(module, LAYERS) for module in network.modules()):
+        raise UndefinedError("the network must have a layer whose weight is a parameter of its own; all are computed")
+    return sum(float(weight.detach().double().norm()) for weight in of_layers(weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from eznas.capture import NoUnitsError
 from eznas.errors import InputError
 from eznas.measures.evidence import Evidence, WeightGradient
 from eznas.measures.registry import UndefinedError
+from eznas.measures.watch import of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -94,7 +97,7 @@ class SplitEvidence(Evidence):
     def weight_gradients(self) -> list[WeightGradient]:
         """Return what ``Evidence`` does: the mean of the parts' gradients by their numbers of images."""
         self._ran()
-        return self._sums
+        return of_layers(self._sums)
 
     def _ran(self) -> list[_Rows]:
         return self._once("parts", self._run_parts)
@@ -108,7 +111,8 @@ class SplitEvidence(Evidence):
                 rows = seen.image_gradients() if "image_gradients" in self.parts else torch.empty(0)
                 found.append(_Rows(seen.logits(), seen.patterns(), rows))
                 if "weight_gradients" in self.parts:
-                    self._add(seen.weight_gradients(), len(part) / len(batch))
+                    with contextlib.suppress(NoUnitsError):  # said where they are asked for
+                        self._add(seen.weight_gradients(), len(part) / len(batch))
         return found
 
     def _add(self, gradients: list[WeightGradient], share: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,28 +19,37 @@ __all__ = ["undone"]
 
 @contextlib.contextmanager
 def undone(network: nn.Module) -> Iterator[None]:
-    """Run the block as ``preserved`` does, and restore the parameters, their values and their gradients too.
+    """Run the block as ``preserved`` does, and restore attributes, hooks, parameters, their values and gradients too.
 
-    The random state of NumPy is restored as well. Inside there are no gradients yet. It copies the parameters, which
-    measures that write to none need not pay for.
+    The random state of NumPy is fixed inside and restored as well. Inside there are no gradients yet. It copies the
+    parameters, which measures that write to none need not pay for.
 
     Raises:
         RecordError: See ``preserved``.
     """
-    modules = [(module, dict(module._parameters)) for module in network.modules()]  # noqa: SLF001
+    modules = [(module, dict(vars(module)), _contents(module)) for module in network.modules()]
     held = [(one, one.data, one.data.clone(), one.requires_grad, one.grad) for one in network.parameters()]
     drawn = np.random.get_state()  # noqa: NPY002 - the global one, which somebody's measure may use
     with preserved(network):
         try:
+            np.random.seed(0)  # noqa: NPY002
             for parameter, *_ in held:
                 parameter.grad = None  # backward passes would add to it
             yield
         finally:
             np.random.set_state(drawn)  # noqa: NPY002
-            for module, named in modules:
-                module._parameters.clear()  # noqa: SLF001
-                module._parameters.update(named)  # noqa: SLF001
+            for module, attributes, contents in modules:
+                vars(module).clear()
+                vars(module).update(attributes)
+                for name, content in contents.items():
+                    attributes[name].clear()
+                    attributes[name].update(content)
             for parameter, data, values, needs, gradient in held:
                 parameter.data = data.copy_(values)
                 parameter.requires_grad_(needs)
                 parameter.grad = gradient
+
+
+def _contents(module: nn.Module) -> dict[str, dict[Any, Any]]:
+    """Return what the attributes that are dictionaries hold: parameters, buffers, modules and hooks among them."""
+    return {name: dict(value) for name, value in vars(module).items() if isinstance(value, dict)}

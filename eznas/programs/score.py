@@ -15,6 +15,7 @@ from eznas.programs.plan import Trace
 from eznas.programs.tree import Node
 from eznas.programs.upper import Layout, evaluate_upper
 from eznas.scores import Score, Status
+from primitives import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,30 +45,48 @@ def evaluate(
         memory: Bytes that capturing and evaluating may take; None for no bound. It does not change a score.
 
     Returns:
-        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised for
-        it alone, NON_FINITE where the formula gives NaN or an infinity; the detail says why.
+        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised (of
+        programs that read labels, and of the others), NON_FINITE where the formula gives NaN or an infinity; the detail
+        says why.
     """
-    trace, vectors = Trace(), dict[Node, Tensor]()
-    found: tuple[Unit, ...] = ()
     failure = ""
     try:
-        for part in in_parts(reductions(programs), network, minibatch, units, memory):
-            captured = capture(network, minibatch, statistics(part), units)
-            found = captured.units
-            vectors |= evaluate_reductions(part, captured, trace, memory=left_of(memory, captured))
-            del captured  # before the next one is made
+        found, vectors, trace = _captured(programs, network, minibatch, units, memory)
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:
         failure = f"{type(error).__name__}: {error}"
-    if failure and len(programs) > 1:  # what one of them reads, such as the labels, may be all that is wrong
-        return [evaluate([program], network, minibatch, units, memory=memory)[0] for program in programs]
-    if failure:
-        return [Score.failed(Status.EXCEPTION, failure)]
+    if failure:  # out of the handler, which holds on to what the failed call had made
+        labelled = [program for program in programs if _reads_labels(program)]
+        others = [program for program in programs if not _reads_labels(program)]
+        if not (labelled and others):
+            return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
+        scores: dict[Node, Score] = {}
+        for part in (labelled, others):  # the labels may be all that is wrong
+            scores |= zip(part, evaluate(part, network, minibatch, units, memory=memory), strict=True)
+        return [scores[program] for program in programs]
     layout = Layout([len(found)])
     ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
     values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
     return [_score(program, value, found, vectors, trace) for program, value in zip(programs, values, strict=True)]
+
+
+def _captured(
+    programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
+) -> tuple[tuple[Unit, ...], dict[Node, Tensor], Trace]:
+    """Return the units, what the programs' reductions give on them, and what was raised."""
+    trace, vectors = Trace(), dict[Node, Tensor]()
+    found: tuple[Unit, ...] = ()
+    for part in in_parts(reductions(programs), network, minibatch, units, memory):
+        captured = capture(network, minibatch, statistics(part), units)
+        found = captured.units
+        vectors |= evaluate_reductions(part, captured, trace, memory=left_of(memory, captured))
+        del captured  # before the next one is made
+    return found, vectors, trace
+
+
+def _reads_labels(program: Node) -> bool:
+    return any(STATISTICS[name].scenario == "loss" for name in statistics([program]))
 
 
 def _score(program: Node, value: float, units: Sequence[Unit], vectors: Mapping[Node, Tensor], trace: Trace) -> Score:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
-import warnings
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -36,11 +36,6 @@ _PATIENCE = 2
 """Workers that one network, run by itself, may cost."""
 
 _ALONE = threading.Lock()
-
-# loky replaces a process whose memory has grown, and warns as if work were lost; and it warns where an interrupt
-# reaches the command that it looks for children of its processes with, which have none
-for _message in ("A worker stopped while some jobs were given", "Failed to kill subprocesses on this platform"):
-    warnings.filterwarnings("ignore", message=_message, category=UserWarning)
 
 
 def worker_count(workers: int) -> int:
@@ -110,17 +105,16 @@ def _sent(function: Callable[[Item], T], batch: dict[int, Item], processes: int,
     cluster, call = current_cluster(), delayed(_numbered)
     with cluster.use() if cluster else parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
         pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
-        try:
-            yield from pool(call(function, index, item, installation()) for index, item in batch.items())
-        except BaseException:  # an interrupt, and whatever else leaves networks behind
-            threading.excepthook = _without_the_pool
-            raise
+        before = threading.excepthook
+        threading.excepthook = functools.partial(_without_the_pool, before)
+        yield from pool(call(function, index, item, installation()) for index, item in batch.items())
+        threading.excepthook = before  # else it stays: the pool is torn down, and its thread may end later
 
 
-def _without_the_pool(failure: threading.ExceptHookArgs) -> None:
+def _without_the_pool(before: Callable[[threading.ExceptHookArgs], object], failure: threading.ExceptHookArgs) -> None:
     """Report what ended a thread, unless it is the one of loky, whose processes are taken away from it."""
     if failure.thread is None or "ExecutorManager" not in failure.thread.name:
-        threading.__excepthook__(failure)
+        before(failure)
 
 
 def _numbered(function: Callable[[Item], T], index: int, item: Item, expected: str) -> tuple[int, T]:

@@ -47,6 +47,8 @@ class CustomSpace(SearchSpace):
     def __init__(self, name: str) -> None:
         self.name = name
         self._build = load_callable(name.removeprefix(PREFIX), "the builder of a custom space")
+        module = name.removeprefix(PREFIX).partition(":")[0]
+        self._digests = [*map(module_digest, dict.fromkeys([module, getattr(self._build, "__module__", module)]))]
         pixels = getattr(self._build, "pixels", _PIXELS)
         if type(pixels) is not int or pixels < 1:
             raise InputError(f"the attribute pixels of {name} must be a whole number above 0, got {pixels!r}")
@@ -54,8 +56,8 @@ class CustomSpace(SearchSpace):
 
     @property
     def digest(self) -> str:
-        """Digest of the file of the callable."""
-        return module_digest(self.name.removeprefix(PREFIX).partition(":")[0])
+        """Digests of the file that is named and of the callable's; what these import is not covered."""
+        return "+".join(filter(None, self._digests))
 
     def parse(self, text: str) -> str:
         """Return the text without space around it.

@@ -160,7 +160,9 @@ def test_what_a_builder_raises_costs_one_network_and_is_told(tmp_path: Path, bui
         assert (record["n_failed"], record["first_failure"]) == (1, said)
 
 
-def test_scores_of_another_builder_are_not_gone_on_with(tmp_path: Path, builder: str) -> None:
+def test_scores_of_another_builder_are_not_gone_on_with(
+    tmp_path: Path, builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
     scores = str(tmp_path / "s.csv")
     args = ("--search_space", "custom", "--builder", builder, "--table", str(path), "--csv", scores)
@@ -169,6 +171,8 @@ def test_scores_of_another_builder_are_not_gone_on_with(tmp_path: Path, builder:
     key = condition.key
     with (tmp_path / "own_builder.py").open("a") as file:
         file.write("# another\n")
+    assert condition.key == key  # what is loaded is still the first
+    monkeypatch.delitem(sys.modules, "own_builder")
     result = invoke(*args, "--resume")
     assert (result.exit_code, "with code of builder and plugins" in result.stderr) == (2, True)
     assert condition.key != key

@@ -90,6 +90,15 @@ def test_the_blocks_of_features_and_classifier_are_the_convolutions() -> None:
     assert all(score.ok for score in measure(Vgg(), sample_minibatch(4, 8), ["az_expressivity"]).values())
 
 
+def test_the_body_of_two_blocks_is_the_one_with_most_layers() -> None:
+    layers = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(4))
+    encoder = nn.Module()
+    encoder.layer = layers
+    wrapped = nn.Module()
+    wrapped.embedding, wrapped.encoder = nn.Sequential(nn.Conv2d(3, 8, 4), nn.Flatten(2)), encoder
+    assert blocks_of(wrapped) == [wrapped.embedding, *layers]
+
+
 def test_a_patch_embedding_beside_a_body_stays_a_block() -> None:
     embed, body = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2)), Wrapper(nn.Linear(4, 8))
     assert blocks_of(Wrapper(nn.ModuleDict({"embed": embed, "body": body}))) == [embed, body]

@@ -83,3 +83,18 @@ def test_a_normalisation_that_is_no_module_has_a_status() -> None:
     assert score.status is Status.NON_FINITE
     assert "must not be split" in score.detail
     assert torch.is_grad_enabled()
+
+
+def test_a_network_without_layers_keeps_what_does_not_read_them() -> None:
+    class Raw(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Parameter(torch.linspace(-1, 1, 3 * 64 * 4).reshape(3 * 64, 4))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.relu(images.flatten(1) @ self.first)
+
+    names = ["snip", "linear_regions"]
+    whole, parts = (measure(Raw(), sample_minibatch(4, 8), names, split=split) for split in (None, 2))
+    assert whole == parts
+    assert [score.ok for score in parts.values()] == [False, True]

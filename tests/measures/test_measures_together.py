@@ -34,6 +34,20 @@ def network(classes: int = 10) -> nn.Module:
     )  # fmt: skip
 
 
+def test_somebodys_measure_draws_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
+    register(name="drawn", paper="", formula="")(lambda *_: float(np.random.rand() + torch.rand(())))  # noqa: NPY002
+    assert measure(network(), BATCH, ["drawn"]) == measure(network(), BATCH, ["drawn"])
+
+
+def test_computed_weights_are_no_norms() -> None:
+    given = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    score = measure(given, BATCH, ["l2_norm"])["l2_norm"]
+    assert (score.status, "all are computed" in score.detail) == (Status.NON_FINITE, True)
+
+
 def test_labels_that_do_not_fit_cost_their_readers_alone() -> None:
     scores = measure(network(2), BATCH, ["eznas_a", "eznas_top", "evolved_nb201", "snip", "naswot"])
     assert scores["eznas_a"] == measure(network(2), BATCH, ["eznas_a"])["eznas_a"]
@@ -101,7 +115,18 @@ def destructive(given: nn.Module, minibatch: Minibatch) -> float:
     raise RuntimeError("half way")
 
 
-@pytest.mark.parametrize("function", [careless, destructive])
+def patching(given: nn.Module, minibatch: Minibatch) -> float:
+    del minibatch
+    for module in list(given.modules()):
+        if isinstance(module, nn.Conv2d):
+            module.mask = nn.Parameter(torch.ones(1))
+            module.forward = lambda _: torch.zeros(())  # type: ignore[assignment,method-assign]
+            module.register_forward_hook(lambda *_: torch.zeros(()))
+    given[0] = nn.Identity()  # type: ignore[operator]
+    raise RuntimeError("half way")
+
+
+@pytest.mark.parametrize("function", [careless, destructive, patching])
 def test_somebodys_measure_leaves_no_trace(
     function: Callable[[nn.Module, Minibatch], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
