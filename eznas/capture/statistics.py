@@ -61,6 +61,7 @@ def record_statistics(
         if described not in ((), ran):
             raise RecordError("the network must run the same layers whatever images it is given")
         described = ran
+        del layers  # and what of the pass nobody asked for
         if scenario == "perturbed":
             for name, after in tensors.items():
                 before = found[name.replace(".perturbed", ".data")]

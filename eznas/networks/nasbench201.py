@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from eznas.networks.pooling import AveragePool
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -49,7 +51,7 @@ _OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "skip_connect": _skip,
     "nor_conv_1x1": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 1),
     "nor_conv_3x3": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 3),
-    "avg_pool_3x3": lambda *_: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+    "avg_pool_3x3": lambda *_: AveragePool(),
 }
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eznas.networks.pooling import AveragePool
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -105,6 +107,10 @@ def _crossed(kernel: int) -> Callable[[int, int], nn.Module]:
     return build
 
 
+def _average(stride: int) -> nn.Module:
+    return AveragePool() if stride == 1 else nn.AvgPool2d(3, stride, 1, count_include_pad=False)
+
+
 def _maximum(kernel: int) -> Callable[[int, int], nn.Module]:
     return lambda _, stride: nn.MaxPool2d(kernel, stride, kernel // 2)
 
@@ -112,7 +118,7 @@ def _maximum(kernel: int) -> Callable[[int, int], nn.Module]:
 OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "none": lambda _, stride: Zero(stride),
     "skip_connect": lambda channels, stride: nn.Identity() if stride == 1 else FactorizedReduce(channels, channels),
-    "avg_pool_3x3": lambda _, stride: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
+    "avg_pool_3x3": lambda _, stride: _average(stride),
     "max_pool_3x3": _maximum(3),
     "max_pool_5x5": _maximum(5),
     "max_pool_7x7": _maximum(7),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from eznas.capture import capture
@@ -10,17 +11,18 @@ from eznas.programs.evaluate import statistics
 from primitives import STATISTICS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from torch import nn
 
     from eznas.capture import Capture
     from eznas.minibatch import Minibatch
     from eznas.programs.tree import Node
+    from primitives.terminals import Statistic
 
 __all__ = ["capture_bytes", "in_parts", "kind_bytes", "left_of"]
 
-_CAPTURED = 0.75
+_CAPTURED = 0.9
 """Share of the memory that capturing may take; the rest is for evaluating."""
 
 _FEW = 2
@@ -81,14 +83,22 @@ def left_of(memory: int | None, captured: Capture) -> int | None:
 def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
     """Return the bytes that capturing statistics takes at most, the graph of one pass included.
 
-    What is perturbed needs what it is compared with, and for a moment both.
+    What is perturbed needs what it is compared with, and for a moment both. The values of a scenario are part of its
+    graph, and its gradients take the place of what that gives back.
 
     Args:
         names: The statistics.
         sizes: See ``kind_bytes``.
     """
-    facts = [STATISTICS[name] for name in names]
-    bases = {f"{fact.quantity}.data" for fact in facts if fact.scenario == "perturbed"}.difference(names)
-    held = sum(sizes[STATISTICS[name].kind] for name in {*names, *bases})
-    passing = max([sizes[fact.kind] for fact in facts if fact.scenario == "perturbed"], default=0)
-    return held + passing + (_GRAPH * sizes[Kind.OUTPUT] if any(fact.is_gradient for fact in facts) else 0)
+    perturbed = {f"{fact.quantity}.data": sizes[fact.kind] for fact in _facts(names) if fact.scenario == "perturbed"}
+    held: Counter[str] = Counter()
+    graph: Counter[str] = Counter()
+    for fact in _facts({*names, *perturbed}):
+        held[fact.scenario] += sizes[fact.kind]
+        if fact.is_gradient:
+            graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT]
+    return held.total() + max(perturbed.values(), default=0) + max((graph - held).values(), default=0)
+
+
+def _facts(names: Iterable[str]) -> list[Statistic]:
+    return [STATISTICS[name] for name in names]

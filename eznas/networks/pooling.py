@@ -1,0 +1,74 @@
+"""Average pooling at the speed of the rest of a network.
+
+On a processor, torch's takes about three times as long where the channels come before the pixels, as they do here, as
+where they come last; so does its derivative, in both orders. On cell networks that is up to a third of all time. The
+pooling here has the same numbers, and derivatives of any order, to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AveragePool"]
+
+_CHANNELS, _ENTRIES = 8, 2**14
+"""The least that make the other order worth its copies."""
+
+
+class AveragePool(nn.AvgPool2d):
+    """The mean over 3x3 windows at stride 1, padding not counted: ``b x c x h x w`` to the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__(3, stride=1, padding=1, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the means."""
+        large = x.dim() == 4 and x.shape[1] >= _CHANNELS and x.numel() >= _ENTRIES  # noqa: PLR2004
+        if large and x.device.type == "cpu" and x.is_contiguous():
+            return _apply(x, False)
+        return super().forward(x)
+
+
+class _Pool(torch.autograd.Function):
+    """The means, or their transpose: to each pixel its share of each mean. Each is the derivative of the other."""
+
+    @staticmethod
+    def forward(x: Tensor, transposed: bool) -> Tensor:
+        return _pooled(x / _counts(x), 1) if transposed else _pooled(x, None)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:  # noqa: ARG004
+        ctx.transposed = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
+        return _apply(given[0], not ctx.transposed), None
+
+    @staticmethod
+    def jvp(ctx: Any, *given: Any) -> Tensor:
+        return _Pool.forward(given[0], ctx.transposed)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int, None], x: Tensor, transposed: bool) -> tuple[Tensor, int]:
+        stacked = x.movedim(dims[0], 0).flatten(0, 1)
+        return torch.unflatten(_apply(stacked, transposed), 0, (info.batch_size, -1)), 0
+
+
+_apply: Callable[[Tensor, bool], Tensor] = _Pool.apply
+
+
+def _pooled(x: Tensor, divisor: int | None) -> Tensor:
+    last = x.contiguous(memory_format=torch.channels_last)
+    return functional.avg_pool2d(last, 3, 1, 1, count_include_pad=False, divisor_override=divisor).contiguous()
+
+
+def _counts(x: Tensor) -> Tensor:
+    """Return how many pixels each window has: ``1 x 1 x h x w``."""
+    return functional.avg_pool2d(x.new_ones(1, 1, *x.shape[-2:]), 3, 1, 1, divisor_override=1)
