@@ -31,9 +31,7 @@ class AveragePool(nn.AvgPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return the means."""
         large = x.dim() == 4 and x.shape[1] >= _CHANNELS and x.numel() >= _ENTRIES  # noqa: PLR2004
-        if large and x.device.type == "cpu" and x.is_contiguous():
-            return _apply(x, False)
-        return super().forward(x)
+        return _apply(x, False) if large and x.device.type == "cpu" else super().forward(x)
 
 
 class _Pool(torch.autograd.Function):
@@ -44,12 +42,12 @@ class _Pool(torch.autograd.Function):
         return _pooled(x / _counts(x), 1) if transposed else _pooled(x, None)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:  # noqa: ARG004
-        ctx.transposed = inputs[1]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:
+        ctx.order, ctx.transposed = _order(output), inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
-        return _apply(given[0], not ctx.transposed), None
+        return _apply(given[0].contiguous(memory_format=ctx.order), not ctx.transposed), None
 
     @staticmethod
     def jvp(ctx: Any, *given: Any) -> Tensor:
@@ -66,7 +64,13 @@ _apply: Callable[[Tensor, bool], Tensor] = _Pool.apply
 
 def _pooled(x: Tensor, divisor: int | None) -> Tensor:
     last = x.contiguous(memory_format=torch.channels_last)
-    return functional.avg_pool2d(last, 3, 1, 1, count_include_pad=False, divisor_override=divisor).contiguous()
+    pooled = functional.avg_pool2d(last, 3, 1, 1, count_include_pad=False, divisor_override=divisor)
+    return pooled.contiguous(memory_format=_order(x))
+
+
+def _order(x: Tensor) -> torch.memory_format:
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _counts(x: Tensor) -> Tensor:

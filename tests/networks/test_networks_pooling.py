@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from eznas.networks.pooling import AveragePool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SHAPES = [(8, 8, 16, 16), (2, 16, 32, 16), (32, 64, 3, 5), (32, 600, 1, 1)]
 _OTHERS = [(2, 3, 4, 4), (64, 4, 16, 16), (8, 16, 16)]
@@ -27,8 +32,14 @@ def _sum_of_squares(pool: nn.Module, x: Tensor) -> Tensor:
     return out.square().sum()
 
 
-def _values_and_derivatives(pool: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
+def _values_and_derivatives(
+    pool: nn.Module,
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    orders: Sequence[torch.memory_format] = (torch.contiguous_format,) * 2,
+) -> list[Tensor]:
     x, weight, direction = (_random(*shape, dtype=dtype) * scale for scale in (1, 3, 0.1))
+    x, weight = (tensor.contiguous(memory_format=order) for tensor, order in zip((x, weight), orders, strict=True))
     x.requires_grad_()
     weight.requires_grad_()
     out = pool(x)
@@ -60,9 +71,11 @@ def test_what_is_not_finite_stays_in_its_windows() -> None:
     assert torch.equal(AveragePool()(x).nan_to_num(9, 8, 7), _torchs()(x).nan_to_num(9, 8, 7))
 
 
-def test_the_order_of_the_input_is_kept() -> None:
-    x = _random(*_SHAPES[0]).contiguous(memory_format=torch.channels_last)
-    assert AveragePool()(x).is_contiguous(memory_format=torch.channels_last)
+@pytest.mark.parametrize("orders", list(product((torch.channels_last, torch.contiguous_format), repeat=2)))
+def test_the_order_in_memory_is_as_after_torchs(orders: Sequence[torch.memory_format]) -> None:
+    ours, theirs = (_values_and_derivatives(pool, _SHAPES[0], orders=orders) for pool in (AveragePool(), _torchs()))
+    assert all(map(torch.equal, ours, theirs))
+    assert [one.stride() for one in ours[:2]] == [one.stride() for one in theirs[:2]]
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, on first use
