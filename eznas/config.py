@@ -41,6 +41,7 @@ def parse_duration(text: object) -> object:
     return 3600 * hours + 60 * minutes + seconds
 
 
+_LEAST_MEMORY = 2**29
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
 
 
@@ -56,6 +57,12 @@ def parse_size(text: object) -> object:
     if found is None:
         raise ValueError("must be a size such as 800M or 4G")
     return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+
+
+def _enough(memory: int) -> int:
+    if memory < _LEAST_MEMORY:
+        raise ValueError("must be at least 512M, with the unit, such as 4G")
+    return memory
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -145,13 +152,12 @@ class EvolveConfig(BaseModel):
 
     seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)
     workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
-    memory: Annotated[int, BeforeValidator(parse_size)] = _option(
+    memory: Annotated[int, BeforeValidator(parse_size), AfterValidator(_enough)] = _option(
         "4G",
         "Run",
         "SIZE",
         "Memory for all processes together, or with --scheduler for each worker, such as 800M or 4G; less of it takes "
         "longer and changes no result.",
-        ge=2**29,
     )
     backend: Literal["loky", "dask"] = _option(
         "loky", "Run", "loky|dask", "Where networks run: processes of this machine, or a Dask cluster."

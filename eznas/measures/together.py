@@ -33,7 +33,7 @@ __all__ = ["measure", "score_measures"]
 def measure(
     network: nn.Module,
     minibatch: Minibatch,
-    names: Iterable[str] | None = None,
+    names: str | Iterable[str] | None = None,
     device: str = "auto",
     *,
     split: int | None = None,
@@ -43,7 +43,7 @@ def measure(
     Args:
         network: Maps images to ``b x classes`` logits. It is left as it was found, also where it raises.
         minibatch: Images and labels.
-        names: Registered measures; None for all.
+        names: Registered measures, or one; None for all.
         device: A torch device to run on; ``"auto"`` for where the network is.
         split: At most so many images run at once, for networks too large for more; None for all. Scores are equal to
             rounding where the network draws nothing at random, as dropout does while it trains.
@@ -56,7 +56,8 @@ def measure(
             whole.
         CaptureError: The network is TorchScript.
     """
-    records = [MEASURES[name] for name in (MEASURES if names is None else dict.fromkeys(names))]
+    asked = MEASURES if names is None else [names] if isinstance(names, str) else dict.fromkeys(names)
+    records = [MEASURES[name] for name in asked]
     with moved(network, device):
         return score_measures(records, network, minibatch, split=split)
 

@@ -119,6 +119,7 @@ def test_a_measure_that_is_a_program_can_be_exported() -> None:
         ("params", "params is a measure written in Python, and only programs can be exported"),
         ("sum(nonsense(weight))", "nonsense"),
         ("nazwot", "did you mean 'naswot'?"),
+        ("runs/none", "runs/none must be a run's directory, or a program, measure or exported file; it is none"),
     ],
 )
 def test_what_is_no_program_is_exit_code_2(source: str, message: str) -> None:

@@ -40,6 +40,10 @@ def test_somebodys_measure_draws_the_same_each_time(monkeypatch: pytest.MonkeyPa
     assert measure(network(), BATCH, ["drawn"]) == measure(network(), BATCH, ["drawn"])
 
 
+def test_one_name_is_a_list_of_one() -> None:
+    assert measure(network(), BATCH, "naswot") == measure(network(), BATCH, ["naswot"])
+
+
 def test_computed_weights_are_no_norms() -> None:
     given = nn.Sequential(
         nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten()

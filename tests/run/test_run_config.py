@@ -45,6 +45,11 @@ def test_other_texts_are_no_sizes() -> None:
         load_config({"memory": "much"})
 
 
+def test_a_size_without_its_unit_is_too_small() -> None:
+    with pytest.raises(InputError, match="--memory must be at least 512M, with the unit, such as 4G, got '4'"):
+        load_config({"memory": "4"})
+
+
 def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('population = 50\ngenerations = 7\ntime_budget = "2m"\n', encoding="utf-8")
