@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,9 +11,6 @@ from eznas.search import ALGORITHMS
 from eznas.search.__main__ import main
 from eznas.search.surrogate import SURROGATES
 from eznas.spaces import SPACES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALL = list(SPACES["nasbench201"].architectures() or ())[:40]
 
@@ -55,6 +53,9 @@ def test_every_algorithm_leaves_results_and_a_page(name: str, table: str, tmp_pa
     assert results["summary"] == found["summary"]
     page = (tmp_path / "run" / "search.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 2 + bool(against)
+    described = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    names = [*(path.name for path in (tmp_path / "run").iterdir()), *results, *results["runs"][0]["steps"]]
+    assert {name for name in names if f"`{name}`" not in described} == set()
 
 
 def test_a_proxy_from_a_file_is_climbed_and_leads(table: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 TIMES = {"seconds"}
 
@@ -78,6 +78,12 @@ def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path
     assert rows[0]["program"] == whole["best"]["program"]
     taus = [float(row["tau_validation"]) for row in rows if row["coverage"] == "1.0"]
     assert taus == sorted(taus, reverse=True)
+
+    described = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    files = [path.name.removesuffix(".bak") for path in (tmp_path / "whole").iterdir() if path.is_file()]
+    columns = [*rows[0], *RunDirectory(tmp_path / "whole").read_csv("logbook.csv")[0]]
+    assert {name for name in files if f"`{name}`" not in described} == set()
+    assert {name for name in columns if name not in described and not name.startswith("status_")} == set()
 
 
 @pytest.mark.usefixtures("small_networks")
