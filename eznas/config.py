@@ -61,7 +61,7 @@ def parse_size(text: object) -> object:
 
 def _enough(memory: int) -> int:
     if memory < _LEAST_MEMORY:
-        raise ValueError("must be at least 512M, with the unit, such as 4G")
+        raise ValueError("must be a size of at least 512M, such as 4G")
     return memory
 
 

@@ -73,7 +73,7 @@ def _of_program(source: str) -> _Found:
     from eznas.measures import MEASURES
     from eznas.proxies import read_noise_seed, resolve_proxy
 
-    if "/" in source and not source.endswith(".py"):
+    if "/" in source and "(" not in source and not source.endswith(".py"):
         raise InputError(f"{source} must be a run's directory, or a program, measure or exported file; it is none")
     proxy = resolve_proxy(source)
     if not proxy.program:

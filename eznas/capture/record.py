@@ -168,7 +168,8 @@ class Recorder(TorchFunctionMode):
         Raises:
             RecordError: A kept tensor has another value now.
         """
-        if any(version(recorded.value) != recorded.version for recorded in self._kept):
+        kept = [recorded for recorded in self._kept if recorded.value is not None]
+        if any(version(recorded.value) != recorded.version for recorded in kept):
             raise RecordError(
                 "the network must overwrite tensors in sight of torch's function modes; it switches them off"
             )
@@ -196,6 +197,8 @@ class Recorder(TorchFunctionMode):
         out = func(*args, **named)
         if layer is not None and layer.normalised is None:
             layer.normalised = self._record(out, "act")
+            if "conv_out" not in self._values:
+                layer.leaving.value = None
         return out
 
     def _layer(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -207,8 +210,9 @@ class Recorder(TorchFunctionMode):
             self.thawed.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
         activated = latest(self._activations, entering)
-        entering, args = self._own_path(entering, args, named, "preact", "input")
-        recorded, recorded_weight = self._record(entering, "preact", "input"), self._record(weight, "weight")
+        quantities = ("preact",) if activated else ("preact", "input")
+        entering, args = self._own_path(entering, args, named, *quantities)
+        recorded, recorded_weight = self._record(entering, *quantities), self._record(weight, "weight")
         out = func(*args, **named)
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
@@ -250,8 +254,9 @@ class Recorder(TorchFunctionMode):
         for target in flattened(args[:1], named):
             if isinstance(target, Tensor):
                 for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
-                    recorded.value = recorded.value.clone()
-                    recorded.version = version(recorded.value)
+                    if recorded.value is not None:
+                        recorded.value = recorded.value.clone()
+                        recorded.version = version(recorded.value)
 
 
 def checked_logits(out: Any, images: int) -> Tensor:

@@ -107,7 +107,7 @@ def _crossed(kernel: int) -> Callable[[int, int], nn.Module]:
     return build
 
 
-def _average(stride: int) -> nn.Module:
+def _average(_: int, stride: int) -> nn.Module:
     return AveragePool() if stride == 1 else nn.AvgPool2d(3, stride, 1, count_include_pad=False)
 
 
@@ -118,7 +118,7 @@ def _maximum(kernel: int) -> Callable[[int, int], nn.Module]:
 OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "none": lambda _, stride: Zero(stride),
     "skip_connect": lambda channels, stride: nn.Identity() if stride == 1 else FactorizedReduce(channels, channels),
-    "avg_pool_3x3": lambda _, stride: _average(stride),
+    "avg_pool_3x3": _average,
     "max_pool_3x3": _maximum(3),
     "max_pool_5x5": _maximum(5),
     "max_pool_7x7": _maximum(7),

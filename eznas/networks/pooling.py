@@ -1,8 +1,8 @@
 """Average pooling at the speed of the rest of a network.
 
-On a processor, torch's takes about three times as long where the channels come before the pixels, as they do here, as
-where they come last; so does its derivative, in both orders. On cell networks that is up to a third of all time. The
-pooling here has the same numbers, and derivatives of any order, to the bit.
+On a processor, torch's takes three to six times as long where the channels come before the pixels, as they do here, as
+where they come last; so does its derivative. On cell networks that is up to a third of all time. The pooling here has
+the same numbers, and derivatives of any order, to the bit. ``torch.fx`` and TorchScript cannot take it apart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class AveragePool(nn.AvgPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return the means."""
         large = x.dim() == 4 and x.shape[1] >= _CHANNELS and x.numel() >= _ENTRIES  # noqa: PLR2004
-        return _apply(x, False) if large and x.device.type == "cpu" else super().forward(x)
+        exact = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+        return _apply(x, False) if large and exact else super().forward(x)
 
 
 class _Pool(torch.autograd.Function):
@@ -51,7 +52,7 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *given: Any) -> Tensor:
-        return _Pool.forward(given[0], ctx.transposed)
+        return _apply(given[0], ctx.transposed)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int, None], x: Tensor, transposed: bool) -> tuple[Tensor, int]:

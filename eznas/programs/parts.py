@@ -27,7 +27,7 @@ _CAPTURED = 0.9
 
 _FEW = 2
 _GRAPH = 6
-"""Tensors of each unit that the graph of a forward pass holds at most."""
+"""Tensors of each unit that the graph of a forward pass holds, about."""
 
 
 def in_parts(
@@ -81,10 +81,11 @@ def left_of(memory: int | None, captured: Capture) -> int | None:
 
 
 def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
-    """Return the bytes that capturing statistics takes at most, the graph of one pass included.
+    """Return about the bytes that capturing statistics takes at once, the graph of one pass included.
 
-    What is perturbed needs what it is compared with, and for a moment both. The values of a scenario are part of its
-    graph, and its gradients take the place of what that gives back.
+    What is perturbed needs what it is compared with, and for a moment both. A scenario's values are part of its graph,
+    and gradients of values take the place of what that gives back; those of weights, which come while it is held still,
+    and what a convolution works with are beside it.
 
     Args:
         names: The statistics.
@@ -94,9 +95,9 @@ def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
     held: Counter[str] = Counter()
     graph: Counter[str] = Counter()
     for fact in _facts({*names, *perturbed}):
-        held[fact.scenario] += sizes[fact.kind]
+        held[fact.scenario if fact.kind in (Kind.INPUT, Kind.OUTPUT) else ""] += sizes[fact.kind]
         if fact.is_gradient:
-            graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT]
+            graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT] + sizes[Kind.WEIGHT]
     return held.total() + max(perturbed.values(), default=0) + max((graph - held).values(), default=0)
 
 

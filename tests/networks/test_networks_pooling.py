@@ -32,6 +32,11 @@ def _sum_of_squares(pool: nn.Module, x: Tensor) -> Tensor:
     return out.square().sum()
 
 
+def _of_numbers(pool: nn.Module, x: Tensor, numbers: Tensor) -> Tensor:
+    out: Tensor = pool(x * numbers[0])
+    return out.sum() * numbers[1]
+
+
 def _values_and_derivatives(
     pool: nn.Module,
     shape: tuple[int, ...],
@@ -48,7 +53,7 @@ def _values_and_derivatives(
     return [out.detach(), first.detach(), second]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("shape", [*_SHAPES, *_OTHERS])
 def test_values_and_derivatives_are_torchs_to_the_bit(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     for ours, theirs in zip(
@@ -86,4 +91,6 @@ def test_under_the_transforms_of_torch_func() -> None:
     ours, theirs = (torch.func.vmap(torch.func.grad(partial(_sum_of_squares, pool)))(stack) for pool in pools)
     assert torch.equal(ours, theirs)
     ours, theirs = (torch.func.jvp(pool, (stack[0],), (stack[1],))[1] for pool in pools)
+    assert torch.equal(ours, theirs)
+    ours, theirs = (torch.func.jacfwd(partial(_of_numbers, pool, stack[0]))(torch.ones(2)) for pool in pools)
     assert torch.equal(ours, theirs)

@@ -279,7 +279,7 @@ def test_a_generation_costs_its_distinct_nodes_whatever_the_machine() -> None:
 def test_capturing_is_cut_by_what_it_is_planned_to_take() -> None:
     sizes = {Kind.WEIGHT: 1, Kind.INPUT: 100, Kind.OUTPUT: 1000, Kind.IMAGE: 7}
     assert capture_bytes({"weight", "input.data"}, sizes) == 101
-    assert capture_bytes({"weight_grad.data"}, sizes) == 6 * 1000
-    assert capture_bytes({"weight_grad.data", "input.noise", "act.data"}, sizes) == 100 + 6 * 1000
+    assert capture_bytes({"weight_grad.data"}, sizes) == 1 + (6 * 1000 + 1)
+    assert capture_bytes({"weight_grad.data", "input.noise", "act.data"}, sizes) == 1 + 100 + (6 * 1000 + 1)
     assert capture_bytes({"input.perturbed"}, sizes) == 100 + 100 + 100
     assert capture_bytes({"input.perturbed", "input.data"}, sizes) == 100 + 100 + 100

@@ -46,7 +46,7 @@ def test_other_texts_are_no_sizes() -> None:
 
 
 def test_a_size_without_its_unit_is_too_small() -> None:
-    with pytest.raises(InputError, match="--memory must be at least 512M, with the unit, such as 4G, got '4'"):
+    with pytest.raises(InputError, match="--memory must be a size of at least 512M, such as 4G, got '4'"):
         load_config({"memory": "4"})
 
 
