@@ -178,8 +178,8 @@ class EvolveConfig(BaseModel):
     out: Path | None = _option(None, "Run", "DIR", "Run directory to write; a new one in runs/ by default.")
 
     def as_toml(self) -> dict[str, Any]:
-        """Return what ``config.toml`` holds: every key that has a value, in the order of the fields."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return what ``config.toml`` holds: every key but ``out`` that has a value, in the order of the fields."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -194,8 +194,13 @@ def write_output(path: Path, text: str) -> None:
     Raises:
         InputError: It cannot be written.
     """
+    from eznas.run import replace_file
+
     try:
-        path.write_text(text, encoding="utf-8")
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path, text.encode())
     except OSError as error:
         raise InputError(f"{path} must be a file that can be written: {error.strerror}") from error
 

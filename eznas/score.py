@@ -115,6 +115,7 @@ def main(
         raise InputError("--measure must be given at least once; --list shows the measures")
 
     from eznas.proxies import resolve_proxy
+    from eznas.run import versions
 
     proxies = [resolve_proxy(text) for text in measures]
     scores, facts = _score(proxies, architecture, space, model, **options)
@@ -129,7 +130,7 @@ def main(
         for proxy, score in zip(proxies, scores, strict=True)
     ]
     if as_json:
-        print_json({**facts, "command": command_line(context), "scores": records})
+        print_json({**facts, "versions": versions(), "command": command_line(context), "scores": records})
     else:
         print_table(
             f"{facts['network']}\n{facts['images']}, batch {facts['batch_size']}, seed {facts['seed']}",

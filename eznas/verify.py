@@ -234,10 +234,11 @@ def _make_folder(folder: Path) -> None:
 def _draw(folder: Path, verified: Verification, say: Callable[[str], None]) -> None:
     """Draw a picture of each column into a folder."""
     from eznas.report.verification import pictures
+    from eznas.run import replace_file
 
     for name, picture in pictures(verified, say):
         try:
-            (folder / name).write_bytes(picture)
+            replace_file(folder / name, picture)
         except OSError as error:
             say(f"{name} was not written: {error}")
             continue

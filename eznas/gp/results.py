@@ -53,13 +53,13 @@ def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
     """Write ``logbook.csv``: one row a generation."""
     rows = [dict(row) for row in evolution.logbook]
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    directory.write_csv("logbook.csv", columns, [[row.get(column, 0) for column in columns] for row in rows])
+    directory.write_csv("logbook.csv", columns, [[_number(row.get(column, 0)) for column in columns] for row in rows])
 
 
 def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> None:
     """Write ``hall_of_fame.provisional.csv`` while evolution goes on.
 
-    The taus are those of the breeding conditions; nothing has seen the test networks yet.
+    The taus are those that fitness is made of; nothing has seen the test networks yet.
     """
     rows = [
         (one.program.size, one.tau_train, one.tau_validation, None, 1.0, one.program.text)
@@ -161,5 +161,7 @@ def _as_json(row: Row) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Return a plain float, or None where it is undefined: JSON and CSV have no NaN."""
+    """Return a plain number, or None where it is undefined: JSON and CSV have no NaN."""
+    if isinstance(value, int):
+        return value
     return float(value) if math.isfinite(value) else None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import primitives
 from eznas.errors import InputError
 from eznas.programs.layered import layered
 from eznas.programs.tree import Node, postorder
+from eznas.run import replace_file
 from primitives import Floor, Kind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import networkx as nx
     from matplotlib.axes import Axes
 
@@ -112,7 +113,9 @@ def draw(node: Node, path: Path | str) -> None:
                 )
     for one, x, layer, width in zip(shown, layout.x, layout.layer, widths, strict=True):
         _draw_box(axes, one, x, layer * _ROW, width)
-    figure.savefig(path, dpi=150)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
+    replace_file(Path(path), picture.getvalue())
 
 
 def _commutes(node: Node) -> bool:

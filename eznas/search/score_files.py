@@ -6,7 +6,8 @@ what each score of ``NAME`` cost, and ``seconds`` what each row cost::
     architecture,synflow,naswot,seconds
     |avg_pool_3x3~0|+|...,44.48,754.7,0.14
 
-In the second, as the NASWOT project's scripts write them, the first column is the official index of the
+So do the files that ``verify_scores.py --csv`` writes, whose columns ``accuracy`` and ``status``, the last, are not
+read. In the second, as the NASWOT project's scripts write them, the first column is the official index of the
 architecture, the second the score, and ``time`` what it cost::
 
     uid,score,time
@@ -61,13 +62,14 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Kno
     if len(set(architectures)) < len(architectures):
         twice = Counter(architectures).most_common(1)[0][0]
         raise InputError(f"{path} must have one line an architecture, {twice} stands in several")
+    beside = ("accuracy", "status") if header[-1] == "status" else ()
     columns = {
         column: {
             architecture: _number(row[place], f"{path}, line {line}, column {column!r}")
             for line, (architecture, row) in enumerate(zip(architectures, rows[1:], strict=True), 2)
         }
         for place, column in enumerate(header)
-        if place
+        if place and column not in beside
     }
     common = next((columns[one] for one in _SECONDS if one in columns), None)
     scores = [one for one in columns if one not in _SECONDS and not one.endswith("_seconds")]

@@ -11,8 +11,9 @@ from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target, load_table
 from eznas.benchmarks.conversion import convert
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
-from eznas.scores import Status
+from eznas.scores import Score, Status
 from eznas.scoring import Condition, Proxy
+from eznas.scoring.rows import ScoreRows
 from eznas.search import Known, Live, Observation
 from eznas.search.combine import Combined
 from eznas.search.score_files import read_scores
@@ -120,6 +121,15 @@ def test_scores_by_architecture_are_read(tmp_path: Path) -> None:
     assert list(found) == ["one", "two"]
     assert [found[name].observe(["b-a"])[0].seconds for name in found] == [7, 8]
     assert not read_scores(write(tmp_path / "plain.csv", "architecture,one\na-b,1\n"), SPACE)["one"].timed
+
+
+def test_what_verification_writes_is_read(tmp_path: Path) -> None:
+    rows = ScoreRows(tmp_path / "scores.csv", ["one", "two"], {})
+    rows.begin(resume=False)
+    rows.add("a-b", 91.5, [Score(0.5), Score.failed(Status.NO_UNITS)])
+    found = read_scores(tmp_path / "scores.csv", SPACE)
+    assert [found[name].observe(["a-b"])[0].score.ok for name in found] == [True, False]
+    assert list(found) == ["one", "two"]
 
 
 @pytest.mark.parametrize(
