@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shlex
 import signal
 import threading
@@ -197,7 +198,8 @@ def write_output(path: Path, text: str) -> None:
     from eznas.run import replace_file
 
     try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+        fixed = path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK))
+        if fixed or path.is_symlink():  # such as /dev/stdout
             path.write_text(text, encoding="utf-8")
         else:
             replace_file(path, text.encode())

@@ -68,7 +68,7 @@ def to_networkx(node: Node) -> nx.DiGraph[int]:
 
 
 def draw(node: Node, path: Path | str) -> None:
-    """Draw a program as a picture in the format that the path's suffix names, such as ``.png``, ``.svg`` or ``.pdf``.
+    """Draw a program as a picture in the format that the path's suffix names: ``.png`` where there is none.
 
     Raises:
         InputError: It has too many distinct nodes for a picture.

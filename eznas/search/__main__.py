@@ -106,8 +106,8 @@ _OPTIONS: list[click.Parameter] = [
         "--scores",
         "Data",
         "[NAME=]CSV",
-        "Scores computed before, with the columns architecture and one a proxy, or uid,score,time; may be given "
-        "several times.",
+        "Scores computed before, with the columns architecture and one a proxy, as verify_scores.py --csv writes them, "
+        "or uid,score,time; may be given several times.",
         multiple=True,
     ),
     _option("--images", "Data", "digits|noise|PATH", "Images that measures and programs are computed on."),

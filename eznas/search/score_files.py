@@ -6,8 +6,8 @@ what each score of ``NAME`` cost, and ``seconds`` what each row cost::
     architecture,synflow,naswot,seconds
     |avg_pool_3x3~0|+|...,44.48,754.7,0.14
 
-So do the files that ``verify_scores.py --csv`` writes, whose columns ``accuracy`` and ``status``, the last, are not
-read. In the second, as the NASWOT project's scripts write them, the first column is the official index of the
+The files that ``verify_scores.py --csv`` writes are of this form; their columns ``accuracy`` and ``status``, the last,
+are not read. In the second, as the NASWOT project's scripts write them, the first column is the official index of the
 architecture, the second the score, and ``time`` what it cost::
 
     uid,score,time

@@ -177,3 +177,15 @@ def test_intervals() -> None:
 def test_an_output_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be a file that can be written: Is a directory"):
         write_output(tmp_path, "text")
+
+
+def test_a_file_is_replaced_and_a_link_written_through(tmp_path: Path) -> None:
+    file, link, other = tmp_path / "file", tmp_path / "link", tmp_path / "other"
+    file.write_text("before", encoding="utf-8")
+    other.hardlink_to(file)
+    link.symlink_to(file)
+    write_output(file, "after")
+    assert (file.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")) == ("after", "before")
+    write_output(link, "later")
+    assert (link.is_symlink(), file.read_text(encoding="utf-8")) == (True, "later")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "other"]
