@@ -9,8 +9,8 @@ A run directory holds::
     vectors.sqlite       what reductions gave on networks; a cache, which may be deleted
     logbook.csv  hall_of_fame.csv  summary.json  proxies/*.py  *.png
 
-Every file but the journal is replaced as a whole: a reader sees the old or the new one, never a part. Beside the
-checkpoint and the halls of fame stands the version before, as ``NAME.bak``.
+Every file but the journal and the vectors is replaced as a whole: a reader sees the old or the new one, never a part.
+Beside the checkpoint and the halls of fame stands the version before, as ``NAME.bak``.
 """
 
 from __future__ import annotations

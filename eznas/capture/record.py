@@ -168,8 +168,7 @@ class Recorder(TorchFunctionMode):
         Raises:
             RecordError: A kept tensor has another value now.
         """
-        kept = [recorded for recorded in self._kept if recorded.value is not None]
-        if any(version(recorded.value) != recorded.version for recorded in kept):
+        if any(kept.value is not None and version(kept.value) != kept.version for kept in self._kept):
             raise RecordError(
                 "the network must overwrite tensors in sight of torch's function modes; it switches them off"
             )
