@@ -19,8 +19,8 @@ import click
 import numpy as np
 import tomli_w
 
+from eznas.cli.console import Command, Progress, interval, print_table
 from eznas.config import read_toml
-from eznas.console import Command, Progress, interval, print_table
 from eznas.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -247,8 +247,8 @@ def obtain(
 ) -> list[dict[str, Any]]:
     """Compute a row and print it; return nothing where it is skipped."""
     from eznas.benchmarks.reference import trained_fidelity
-    from eznas.proxies import resolve
     from eznas.scoring import verify
+    from eznas.scoring.proxy_sources import resolve
 
     table, remark = find_accuracies(row, data)
     if table is None:

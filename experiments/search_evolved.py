@@ -26,7 +26,7 @@ from eznas.minibatch import load_minibatch
 from eznas.report.search import COLUMNS, curves_figure, search_rows
 from eznas.report.style import png
 from eznas.scoring import Condition, Proxy, score_networks
-from eznas.search import Options
+from eznas.search import SearchConfig
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main(pool: Path, source: Path, folder: Path) -> None:
     cost = {proxy: seconds_of(proxy, list(evolved)) for proxy in PROXIES}
     searches = [
         run(
-            Options(
+            SearchConfig(
                 algorithm="random",
                 signal=(proxy,),
                 scores=(f"{proxy}={timed(folder / file, proxy, cost[proxy])}",),

@@ -24,7 +24,7 @@ from tables import main as write_tables
 from eznas.report.search import COLUMNS, Curves, read_curves, search_rows
 from eznas.run import RunDirectory
 from eznas.scoring import Proxy, worker_count
-from eznas.search import Options, run_campaign
+from eznas.search import SearchConfig, run_repeats
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def write_scores(source: Path, folder: Path) -> None:
         writer.writerows(zip(SPACES["nasbench201"].architectures() or (), columns["accuracy"], strict=True))
 
 
-def naswot_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
+def naswot_rows(folder: Path) -> list[tuple[str, float | None, SearchConfig]]:
     """Return the rows of the NASWOT project's report: name, published accuracy, options."""
-    rows: list[tuple[str, float | None, Options]] = []
+    rows: list[tuple[str, float | None, SearchConfig]] = []
     searches: list[tuple[str, dict[str, Any]]] = [
         ("random", {"algorithm": "random"}),
         ("ageing evolution", {}),
@@ -76,7 +76,7 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
     for signal in ("hook_logdet", "synflow", "snip", "combined", "val12"):
         given = ("hook_logdet", "synflow") if signal == "combined" else (signal,)
         for (name, facts), place in zip(searches, published_ones, strict=True):
-            options = Options(
+            options = SearchConfig(
                 signal=given,
                 scores=tuple(f"{one}={folder / one}.csv" for one in given),
                 table=str(folder / "one_seed.csv"),
@@ -92,7 +92,7 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, Options]]:
     return rows
 
 
-def zero_cost_searches(folder: Path) -> list[list[Options]]:
+def zero_cost_searches(folder: Path) -> list[list[SearchConfig]]:
     """Return zero-cost-nas's searches by algorithm, the plain one last: synflow leads to 200-epoch accuracy."""
     groups = []
     for algorithm, steps in (
@@ -100,7 +100,7 @@ def zero_cost_searches(folder: Path) -> list[list[Options]]:
         ("local_search", ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))),
         ("random", ((3000, 0.0), (0, 0.0))),
     ):
-        plain = Options(
+        plain = SearchConfig(
             algorithm=algorithm,
             signal=("validation_200",),
             proxy=("synflow",),
@@ -114,11 +114,11 @@ def zero_cost_searches(folder: Path) -> list[list[Options]]:
     return groups
 
 
-def run(options: Options, path: Path) -> Curves:
+def run(options: SearchConfig, path: Path) -> Curves:
     """Do all runs of one search."""
     start = time.perf_counter()
     with RunDirectory.create(path, options.as_toml(), seed=options.seed, command=" ".join(sys.argv)) as directory:
-        run_campaign(options, directory, Proxy.of, workers=worker_count(0))
+        run_repeats(options, directory, Proxy.of, workers=worker_count(0))
         sys.stdout.write(f"{path.name}: {time.perf_counter() - start:.1f} s\n")
         return read_curves(directory)
 

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from eznas.benchmarks import load_table
     from eznas.errors import InputError
     from eznas.measures import MEASURES
-    from eznas.measures.together import measure
     from eznas.minibatch import load_minibatch
-    from eznas.programs import evaluate, parse
+    from eznas.programs import evaluate
     from eznas.programs.export import to_python
-    from eznas.scores import Score, Status
+    from eznas.programs.parse import parse
+    from eznas.scoring.score_many import measure
     from eznas.spaces import SPACES
+    from eznas.status import Score, Status
 
 __all__ = [
     "MEASURES",
@@ -38,12 +39,12 @@ _MODULES = {
     "MEASURES": "eznas.measures",
     "SPACES": "eznas.spaces",
     "InputError": "eznas.errors",
-    "Score": "eznas.scores",
-    "Status": "eznas.scores",
+    "Score": "eznas.status",
+    "Status": "eznas.status",
     "evaluate": "eznas.programs",
     "load_minibatch": "eznas.minibatch",
     "load_table": "eznas.benchmarks",
-    "measure": "eznas.measures.together",
+    "measure": "eznas.scoring.score_many",
     "parse": "eznas.programs",
     "to_python": "eznas.programs.export",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "nearest", "unknown"]
+__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "UndefinedError", "nearest", "unknown"]
 
 
 class EznasError(Exception):
@@ -17,6 +17,10 @@ class EznasError(Exception):
 
 class InputError(EznasError):
     """Something that the user gave cannot be used; command lines exit with code 2."""
+
+
+class UndefinedError(EznasError):
+    """A measure's formula has no value on a network; the sentence says why."""
 
 
 NETWORK_FAILURES = (Exception, SystemExit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Generic, TypeVar
 
@@ -19,13 +21,14 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         what: The noun used in messages, such as ``"measure"``.
         name_of: How a record tells its name.
-        load: Called once before the first look-up, to import the modules that register the built-in records.
+        modules: Imported once before the first look-up; they register the built-in records. A name that ends in
+            ``.*`` stands for every module of that package that is not private.
     """
 
-    def __init__(self, what: str, name_of: Callable[[T], str], load: Callable[[], None] | None = None) -> None:
+    def __init__(self, what: str, name_of: Callable[[T], str], modules: Iterable[str] = ()) -> None:
         self.what = what
         self._name_of = name_of
-        self._load = load
+        self._modules = tuple(modules)
         self._records: dict[str, T] = {}
 
     def register(self, record: T, *, replace: bool = False) -> T:
@@ -65,6 +68,16 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._records)
 
     def _ready(self) -> None:
-        load, self._load = self._load, None
-        if load is not None:
-            load()
+        modules, self._modules = self._modules, ()
+        for name in modules:
+            for module in _expanded(name):
+                importlib.import_module(module)
+
+
+def _expanded(name: str) -> list[str]:
+    """Return the module of a name, or the public modules of the package that ``.*`` follows."""
+    package, wildcard, _ = name.partition(".*")
+    if not wildcard:
+        return [name]
+    members = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return [f"{package}.{member.name}" for member in members if not member.name.startswith("_")]

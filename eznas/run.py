@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from eznas.errors import InputError
+from eznas.files import replace_file
 
 if sys.platform == "win32":
     import msvcrt
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FORMAT", "RunDirectory", "default_directory", "replace_file", "versions"]
+__all__ = ["FORMAT", "RunDirectory", "default_directory", "versions"]
 
 FORMAT = 2
 """The version of the format of run directories; another version is refused."""
@@ -82,7 +83,7 @@ class RunDirectory:
         self.path = path
         self._lock: io.BufferedRandom | None = None
         if not (path / "manifest.json").is_file():
-            raise InputError(f"{path} must be a run directory with a manifest.json; eznas.evolve makes one")
+            raise InputError(f"{path} must be a run directory with a manifest.json; eznas.cli.evolve makes one")
         found = self.manifest().get("format")
         if found != FORMAT:
             raise InputError(
@@ -318,31 +319,6 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path} must be writable: {error.strerror}") from error
-
-
-def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
-    """Write ``data`` beside ``path``, make sure that it is on the disk, and put it in place.
-
-    Args:
-        path: The file; whoever reads it sees what it held before or ``data``, never a part.
-        data: What it is to hold.
-        backup: Whether the version before stays, as ``NAME.bak``.
-
-    Raises:
-        OSError: The disk does not take it; the version before stays.
-    """
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if backup and path.exists():
-            path.replace(path.with_name(f"{path.name}.bak"))
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _locked(path: Path) -> io.BufferedRandom:

@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING
 import click
 import torch
 
-from eznas.console import Command, print_table
+from eznas.cli.console import Command, print_table
 from eznas.gp.grammar import random_reduction
 from eznas.minibatch import load_minibatch
+from eznas.primitives import STATISTICS
 from eznas.programs.parts import kind_bytes
 from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.condition import installation
-from eznas.scoring.visit import Company, visit
+from eznas.scoring.evaluate_networks import NetworkBatch, evaluate_networks
+from eznas.scoring.vector_store import VectorStore
 from eznas.spaces import SPACES
-from eznas.store import VectorStore
-from primitives import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,17 +46,17 @@ _AT_ONCE = 80
 
 def constants(condition: Condition, architectures: Sequence[str], texts: tuple[str, ...]) -> dict[str, float]:
     """Return what visits of some networks took, each on average."""
-    call = functools.partial(visit, condition, texts, None, None)
+    call = functools.partial(evaluate_networks, condition, texts, None, None)
     total = dict.fromkeys(("processor_seconds", "units", "bytes_sent", "bytes_back", "statistics_mib"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.sqlite"
         with VectorStore(path) as store:
             for architecture in architectures:
                 begun = time.process_time()
-                (vectors,) = call(Company([architecture]))
+                (vectors,) = call(NetworkBatch([architecture]))
                 total["processor_seconds"] += time.process_time() - begun
                 total["units"] += vectors.units
-                total["bytes_sent"] += len(pickle.dumps((call, 0, Company([architecture]), installation())))
+                total["bytes_sent"] += len(pickle.dumps((call, 0, NetworkBatch([architecture]), installation())))
                 total["bytes_back"] += len(pickle.dumps((0, [vectors])))
                 sizes = kind_bytes(condition.network(architecture), condition.minibatch)
                 total["statistics_mib"] += sum(sizes[one.kind] for one in STATISTICS.values()) / 2**20

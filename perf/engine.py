@@ -32,15 +32,15 @@ import torch
 from deap import gp
 from tournament import REFERENCE, Load, distinct_nodes, nodes, record
 
-import primitives
+from eznas import primitives
 from eznas.capture import capture
-from eznas.console import print_table
+from eznas.cli.console import print_table
 from eznas.minibatch import load_minibatch
+from eznas.primitives import Floor, Kind
 from eznas.programs import preorder
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
 from eznas.spaces import SPACES, Fidelity
-from primitives import Floor, Kind
 
 _KEPT = 2**30
 """Bytes of statistics that the engine keeps between generations; the DEAP loop keeps them all."""

@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas import measure
-from eznas.measures.find import ZERO_COST_NAS
 from eznas.minibatch import load_minibatch
 from eznas.networks import initialise
 from eznas.networks.nasbench201 import CellNetwork
+from eznas.scoring.find import ZERO_COST_NAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

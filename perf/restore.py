@@ -24,7 +24,7 @@ import torch
 from tournament import REFERENCE
 
 from eznas.capture import capture
-from eznas.console import Command, print_table
+from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.run import versions
 from eznas.scoring import Condition

@@ -25,12 +25,12 @@ import torch
 from torch import Tensor
 from tournament import record
 
-import primitives
+from eznas import primitives
 from eznas.capture import capture
-from eznas.console import Command, print_table
+from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import Trace, evaluate_reductions, reductions, statistics
-from eznas.programs.evaluate import CHUNK
+from eznas.programs.tensor_floor import CHUNK
 from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.spaces import SPACES, Fidelity
@@ -38,8 +38,8 @@ from eznas.spaces import SPACES, Fidelity
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from eznas.primitives import Kind, Primitive
     from eznas.programs import Node
-    from primitives import Kind, Primitive
 
 _LARGE = 256 * 2**20
 """Bytes of tensors that no cache holds."""
@@ -99,7 +99,7 @@ class Profile:
         self._resolve = primitives.resolve
 
     def install(self) -> None:
-        """Let ``primitives.resolve`` give timed functions."""
+        """Let ``eznas.primitives.resolve`` give timed functions."""
         primitives.resolve = self._timed
 
     def _timed(self, name: str, args: Sequence[Kind]) -> tuple[Primitive, Kind]:

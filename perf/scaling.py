@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tournament import Load, record
 
-from eznas.console import print_table
+from eznas.cli.console import print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain

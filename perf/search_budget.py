@@ -29,15 +29,15 @@ import numpy as np
 from memory import Meter, processor_seconds
 from tournament import REFERENCE, distinct_nodes, nodes, record
 
+from eznas.cli.console import Command, Progress, print_table
 from eznas.config import parse_size
-from eznas.console import Command, Progress, print_table
 from eznas.minibatch import load_minibatch
+from eznas.primitives import STATISTICS
 from eznas.programs import statistics
 from eznas.programs.parts import kind_bytes
 from eznas.run import versions
-from eznas.scoring import Budget, Condition, Panel
+from eznas.scoring import Condition, MemoryPlan, Panel
 from eznas.spaces import SPACES
-from primitives import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,9 @@ class Watched(Panel):
         seconds: Wall time of each visit.
     """
 
-    def __init__(self, condition: Condition, architectures: Sequence[str], budget: Budget, progress: Progress) -> None:
+    def __init__(
+        self, condition: Condition, architectures: Sequence[str], budget: MemoryPlan, progress: Progress
+    ) -> None:
         super().__init__(condition, architectures, memory=budget.visit, kept=budget.kept)
         self.read: list[frozenset[str]] = []
         self.reductions: dict[Node, None] = {}
@@ -129,7 +131,7 @@ def main(
     space, rng = SPACES["nasbench201"], random.Random(seed)
     fidelity = space.fidelities["reduced_wide" if quick else "full"]
     condition = Condition.of(space.name, fidelity, seed, load_minibatch(images, _IMAGES, seed=seed))
-    budget = Budget.of(int(str(parse_size(memory))), workers)
+    budget = MemoryPlan.of(int(str(parse_size(memory))), workers)
     with Progress() as progress, Meter(os.getpid(), _EVERY) as meter:
         begun = time.monotonic()
         panel = Watched(condition, [space.sample(rng) for _ in range(networks)], budget, progress)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.gp.grammar import options, terminals
+from eznas.primitives import STATISTICS, Kind
 from eznas.programs import Node, apply, leaf, preorder, reductions, replace
 from eznas.ranking import TauTarget
-from primitives import STATISTICS, Kind
 
 if TYPE_CHECKING:
     import random

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
+from eznas.cli.console import print_table
 from eznas.config import EvolveConfig
-from eznas.console import print_table
-from eznas.fitness import Exam, Examiner
+from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.gp.population import Breeder
 from eznas.minibatch import load_minibatch
@@ -57,14 +57,14 @@ def judged(networks: int, generations: int, population: int, seed: int) -> tuple
     torch.set_num_threads(1)
     panel, reductions = made_up(networks + _HELD_OUT, seed)
     accuracies = np.random.default_rng(seed + 1).random(networks + _HELD_OUT)
-    examiner = Examiner([Exam.of(panel, accuracies[:networks], accuracies[networks:])])
-    breeder, rng = Breeder(examiner, EvolveConfig()), random.Random(seed)
+    evaluator = FitnessEvaluator([FitnessCase.of(panel, accuracies[:networks], accuracies[networks:])])
+    breeder, rng = Breeder(evaluator, EvolveConfig()), random.Random(seed)
     drawn = dict.fromkeys(random_program(rng, rng.randint(0, 2), reductions) for _ in range(population))
     living, count, seconds = breeder.individuals(list(drawn)), 0, 0.0
     for _ in range(generations):
         offspring = breeder.offspring(rng, living, population, reductions)
         begun = time.process_time()
-        verdicts = examiner.judge(offspring)
+        verdicts = evaluator.judge(offspring)
         seconds += time.process_time() - begun
         count += len(verdicts)
         living = breeder.survivors(rng, [*living, *breeder.individuals(offspring)], population)

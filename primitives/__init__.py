@@ -19,7 +19,7 @@ shapes. Define it at the top of its file, since exported proxies carry its sourc
 library, and functions and constants at the top of this package's files, but no closure.
 '''
 
-from primitives import (  # noqa: F401 - importing a family registers its primitives
+from eznas.primitives import (  # noqa: F401 - importing a family registers its primitives
     aggregations,
     arithmetic,
     axes,
@@ -32,9 +32,9 @@ from primitives import (  # noqa: F401 - importing a family registers its primit
     similarity,
     spectral,
 )
-from primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
-from primitives.probe import ProbeError
-from primitives.registry import (
+from eznas.primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
+from eznas.primitives.probe import ProbeError
+from eznas.primitives.registry import (
     KindError,
     Parameter,
     Primitive,
@@ -46,7 +46,7 @@ from primitives.registry import (
     reducing,
     resolve,
 )
-from primitives.terminals import QUANTITIES, SCENARIOS, STATISTICS, Statistic
+from eznas.primitives.terminals import QUANTITIES, SCENARIOS, STATISTICS, Statistic
 
 __all__ = [
     "BATCH_KINDS",

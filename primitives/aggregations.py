@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import Kind
-from primitives.registry import primitive, reducing
+from eznas.primitives.kinds import Kind
+from eznas.primitives.registry import primitive, reducing
 
 _UNITS = reducing([Kind.UNIT], Kind.NETWORK)
 

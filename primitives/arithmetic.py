@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS
-from primitives.registry import Parameter, keeping, primitive
-from primitives.special_values import over, powered, root
+from eznas.primitives.kinds import NUMBER_KINDS, TENSOR_KINDS
+from eznas.primitives.registry import Parameter, keeping, primitive
+from eznas.primitives.special_values import over, powered, root
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from primitives.kinds import BATCH_KINDS, MAP_KINDS, Kind
-from primitives.registry import keeping, primitive
+from eznas.primitives.kinds import BATCH_KINDS, MAP_KINDS, Kind
+from eznas.primitives.registry import keeping, primitive
 
 if TYPE_CHECKING:
     from torch import Tensor

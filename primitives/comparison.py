@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import TENSOR_KINDS, Kind
-from primitives.registry import keeping, primitive
+from eznas.primitives.kinds import TENSOR_KINDS, Kind
+from eznas.primitives.registry import keeping, primitive
 
 _KINDS = (*TENSOR_KINDS, Kind.UNIT)
 

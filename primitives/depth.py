@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import Kind
-from primitives.registry import keeping, primitive
+from eznas.primitives.kinds import Kind
+from eznas.primitives.registry import keeping, primitive
 
 
 @primitive(

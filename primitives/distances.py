@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import MAP_KINDS, TENSOR_KINDS, Kind
-from primitives.registry import keeping, primitive, reducing
-from primitives.special_values import times_log
+from eznas.primitives.kinds import MAP_KINDS, TENSOR_KINDS, Kind
+from eznas.primitives.registry import keeping, primitive, reducing
+from eznas.primitives.special_values import times_log
 
 
 def _axes(x: Tensor) -> tuple[int, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import NUMBER_KINDS, TENSOR_KINDS, Kind
-from primitives.registry import keeping, primitive
-from primitives.special_values import exponential, logarithm
+from eznas.primitives.kinds import NUMBER_KINDS, TENSOR_KINDS, Kind
+from eznas.primitives.registry import keeping, primitive
+from eznas.primitives.special_values import exponential, logarithm
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 

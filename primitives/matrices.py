@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import MAP_KINDS, TENSOR_KINDS
-from primitives.registry import keeping, primitive
+from eznas.primitives.kinds import MAP_KINDS, TENSOR_KINDS
+from eznas.primitives.registry import keeping, primitive
 
 
 def _zero_or_nan(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from primitives.kinds import Floor, Kind
+from eznas.primitives.kinds import Floor, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

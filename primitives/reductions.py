@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import TENSOR_KINDS, Kind
-from primitives.registry import Parameter, primitive, reducing
-from primitives.special_values import powered
+from eznas.primitives.kinds import TENSOR_KINDS, Kind
+from eznas.primitives.registry import Parameter, primitive, reducing
+from eznas.primitives.special_values import powered
 
 
 def _axes(x: Tensor) -> tuple[int, ...]:

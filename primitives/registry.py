@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from primitives.kinds import Kind
-from primitives.probe import probe
+from eznas.primitives.kinds import Kind
+from eznas.primitives.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,7 +68,7 @@ class Primitive:
         function: The pure function; takes tensors, and floats where a signature says LITERAL.
         signatures: The kinds it is defined on.
         family: The file it comes from, without suffix.
-        formula: What it computes, in the notation of ``primitives.kinds``.
+        formula: What it computes, in the notation of ``eznas.primitives.kinds``.
         domain: What happens at the edge of its domain.
         source: Paper or project, where it is not plain mathematics.
         latex: Template for ``str.format`` with ``{0}``, ``{1}`` for the arguments; other braces are doubled.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import BATCH_KINDS, Kind
-from primitives.registry import primitive, reducing
+from eznas.primitives.kinds import BATCH_KINDS, Kind
+from eznas.primitives.registry import primitive, reducing
 
 
 def _products(rows: Tensor) -> Tensor:

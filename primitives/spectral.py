@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from primitives.kinds import TENSOR_KINDS, Kind
-from primitives.registry import Parameter, primitive, reducing
+from eznas.primitives.kinds import TENSOR_KINDS, Kind
+from eznas.primitives.registry import Parameter, primitive, reducing
 
 
 def _squared_singular_values(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from primitives.kinds import Kind
+from eznas.primitives.kinds import Kind
 
 __all__ = ["QUANTITIES", "SCENARIOS", "STATISTICS", "Statistic"]
 

@@ -128,9 +128,5 @@ class BenchmarkInfo:
         return name.lower()
 
 
-def _load() -> None:
-    import eznas.benchmarks.known  # noqa: F401 - registers them
-
-
-BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name, _load)
+BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name, ["eznas.benchmarks.known"])
 """Every benchmark by name."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from eznas.capture.preserve import preserved
 from eznas.capture.record import RecordError
 from eznas.capture.statistics import record_statistics
-from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit, merged
+from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit, merged
 from eznas.capture.units import UnitlessError
 from eznas.errors import EznasError, InputError, unknown
-from primitives.terminals import STATISTICS
+from eznas.primitives.terminals import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ __all__ = [
     "CaptureError",
     "NoUnitsError",
     "ShapeGroup",
-    "Unformed",
+    "Skipped",
     "Unit",
     "capture",
     "explained",
@@ -67,7 +67,7 @@ def capture(
             where this raises, and the minibatch is moved to its device. Only what its forward pass writes to
             its own parameters stays; that raises, unless it is hidden from torch behind ``.data``.
         minibatch: Images, labels, noise and perturbed images.
-        statistics: Names from ``primitives.STATISTICS``; None for all. Only the passes that they need run.
+        statistics: Names from ``eznas.primitives.STATISTICS``; None for all. Only the passes that they need run.
         units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"``
             for the complete ones where there are any and for all otherwise.
 

@@ -52,7 +52,7 @@ class Layer:
         linear: Whether it is a linear layer.
         weight: The weight.
         entering: What enters the layer.
-        activated: What entered the activation whose output enters the layer; None where there is none.
+        activation_input: What entered the activation whose output enters the layer; None where there is none.
         leaving: What leaves the layer.
         normalised: What leaves the normalisation that the layer's output enters; None where there is none.
     """
@@ -61,7 +61,7 @@ class Layer:
     linear: bool
     weight: Recorded
     entering: Recorded
-    activated: Recorded | None
+    activation_input: Recorded | None
     leaving: Recorded
     normalised: Recorded | None = None
 
@@ -75,7 +75,7 @@ class Layer:
         if quantity == "weight":
             return self.weight
         if quantity == "input":
-            return self.activated or self.entering
+            return self.activation_input or self.entering
         if quantity == "act":
             return self.normalised or self.leaving
         return self.entering if quantity == "preact" else self.leaving
@@ -112,8 +112,8 @@ class Recorder(TorchFunctionMode):
     Attributes:
         parameters: The network's, by name.
         layers: In the order in which they ran.
-        strangers: For each parameter that something else than a layer read, what that was.
-        thawed: Weights that were made to require a gradient; whoever uses the recorder resets them.
+        other_readers: For each parameter that something else than a layer read, what that was.
+        grads_enabled: Weights that were made to require a gradient; whoever uses the recorder resets them.
     """
 
     ACTIVATIONS = frozenset((
@@ -126,8 +126,8 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.parameters = dict(network.named_parameters())
         self.layers: list[Layer] = []
-        self.strangers: dict[str, str] = {}
-        self.thawed: list[Tensor] = []
+        self.other_readers: dict[str, str] = {}
+        self.grads_enabled: list[Tensor] = []
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
         self._network = network
@@ -159,7 +159,7 @@ class Recorder(TorchFunctionMode):
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(args, named):
                 if id(tensor) in self._weights:
-                    self.strangers[self._weights[id(tensor)]] = name.strip("_")
+                    self.other_readers[self._weights[id(tensor)]] = name.strip("_")
         return out
 
     def check(self) -> None:
@@ -206,10 +206,10 @@ class Recorder(TorchFunctionMode):
         if name == "computed" and any(weight is buffer for buffer in self._network.buffers()):
             return func(*args, **named)  # a filter that nobody trains, such as a blur
         if "weight" in self._gradients and not weight.requires_grad:
-            self.thawed.append(weight.requires_grad_())
+            self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
-        activated = latest(self._activations, entering)
-        quantities = ("preact",) if activated else ("preact", "input")
+        activation_input = latest(self._activations, entering)
+        quantities = ("preact",) if activation_input else ("preact", "input")
         entering, args = self._own_path(entering, args, named, *quantities)
         recorded, recorded_weight = self._record(entering, *quantities), self._record(weight, "weight")
         out = func(*args, **named)
@@ -218,7 +218,7 @@ class Recorder(TorchFunctionMode):
             linear=func.__name__ == "linear",
             weight=recorded_weight,
             entering=recorded,
-            activated=activated,
+            activation_input=activation_input,
             leaving=self._record(out, "conv_out", "act"),
         )
         self.layers.append(layer)

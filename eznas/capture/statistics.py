@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eznas.capture.preserve import device_of, eager, preserved
 from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits, version
-from eznas.capture.types import Capture, ShapeGroup, Unformed, Unit
+from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def record_statistics(
     network = eager(network)
     inputs = {"data": images, "noise": noise, "perturbed": perturbed}
     described: tuple[Unit, ...] = ()
-    unformed: tuple[Unformed, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     found: dict[str, list[Tensor]] = {}
     for scenario, plan in plan_passes(names).items():
         batch = inputs[scenario]
         if batch is None:
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
-        layers, unformed, tensors = run_pass(network, batch, labels, plan, units)
+        layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
         ran = tuple(
             Unit(index, layer.name, layer.shape("weight"), layer.shape("preact"), layer.shape("conv_out"))
             for index, layer in enumerate(layers)
@@ -67,7 +67,7 @@ def record_statistics(
                 before = found[name.replace(".perturbed", ".data")]
                 tensors[name] = [changed - base for changed, base in zip(after, before, strict=True)]
         found.update(tensors)
-    return assemble(described, unformed, {name: found[name] for name in names})
+    return assemble(described, skipped, {name: found[name] for name in names})
 
 
 def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:
@@ -99,7 +99,7 @@ def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:
 
 def run_pass(
     network: nn.Module, images: Tensor, labels: Tensor | None, plan: Mapping[str, set[str]], units: str
-) -> tuple[list[Layer], tuple[Unformed, ...], dict[str, list[Tensor]]]:
+) -> tuple[list[Layer], tuple[Skipped, ...], dict[str, list[Tensor]]]:
     """Run the network forward once, and backward once for each scenario that needs gradients.
 
     Args:
@@ -124,7 +124,7 @@ def run_pass(
     try:
         with preserved(network), torch.set_grad_enabled(bool(pending)):
             logits, leaf = watched_forward(network, images, recorder)
-            layers, unformed = form_units(recorder, units)
+            layers, skipped = form_units(recorder, units)
             for scenario, quantities in values.items():
                 for quantity in quantities:
                     name = f"{quantity}.{scenario}" if scenario else quantity
@@ -135,9 +135,9 @@ def run_pass(
                 gradients = gradients_of(objective, parts, layers, leaf, retain_graph=bool(pending))
                 tensors.update({f"{quantity}_grad.{scenario}": made for quantity, made in gradients.items()})
     finally:
-        for weight in recorder.thawed:
+        for weight in recorder.grads_enabled:
             weight.requires_grad_(False)
-    return layers, unformed, tensors
+    return layers, skipped, tensors
 
 
 def watched_forward(
@@ -218,7 +218,7 @@ def mean_loss(logits: Tensor, labels: Tensor | None) -> Tensor:
     return nn.functional.cross_entropy(logits, labels.to(logits.device, copy=True))
 
 
-def assemble(units: tuple[Unit, ...], unformed: tuple[Unformed, ...], found: Mapping[str, list[Tensor]]) -> Capture:
+def assemble(units: tuple[Unit, ...], skipped: tuple[Skipped, ...], found: Mapping[str, list[Tensor]]) -> Capture:
     """Group the statistics by the shapes of their units, in the order in which the shapes first occur."""
     members: dict[tuple[tuple[int, ...], ...], list[int]] = {}
     for unit in units:
@@ -226,7 +226,7 @@ def assemble(units: tuple[Unit, ...], unformed: tuple[Unformed, ...], found: Map
     of_units = {name: tensors for name, tensors in found.items() if not name.startswith("image")}
     return Capture(
         units=units,
-        unformed=unformed,
+        skipped=skipped,
         groups=tuple(
             ShapeGroup(
                 tuple(group),

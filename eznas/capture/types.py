@@ -11,7 +11,7 @@ from torch import Tensor, stack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Capture", "ShapeGroup", "Unformed", "Unit", "merged"]
+__all__ = ["Capture", "ShapeGroup", "Skipped", "Unit", "merged"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Unformed:
+class Skipped:
     """A layer with weights that is not a unit, and why."""
 
     name: str
@@ -65,13 +65,13 @@ class Capture:
 
     Args:
         units: In execution order.
-        unformed: What has weights but is not a unit.
+        skipped: What has weights but is not a unit.
         groups: The statistics, by shape.
         images: The statistics of kind IMAGE: ``1 x b x c x h x w``, the same for every unit.
     """
 
     units: tuple[Unit, ...]
-    unformed: tuple[Unformed, ...]
+    skipped: tuple[Skipped, ...]
     groups: tuple[ShapeGroup, ...]
     images: dict[str, Tensor]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eznas.capture.record import Layer, Recorder, RecordError, weight_name
-from eznas.capture.types import Unformed
+from eznas.capture.types import Skipped
 
 __all__ = ["UnitlessError", "form_units"]
 
@@ -12,7 +12,7 @@ class UnitlessError(RecordError):
     """A network has no units."""
 
 
-def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Unformed, ...]]:
+def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipped, ...]]:
     """Choose the units among the layers that ran.
 
     Args:
@@ -29,7 +29,7 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Unfor
         UnitlessError: There is no unit.
     """
     readable = [layer for layer in recorder.layers if layer.mapped]
-    complete = [layer for layer in readable if layer.activated and layer.normalised]
+    complete = [layer for layer in readable if layer.activation_input and layer.normalised]
     chosen = complete if units == "complete" or (units == "auto" and complete) else readable
     if not readable:
         raise UnitlessError("the network must run a 2-d convolution or a linear layer; it runs none")
@@ -38,22 +38,22 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Unfor
             f"the network runs {len(readable)} layers, but none with an activation in front "
             "and a normalisation behind; pass units='any' to read them all"
         )
-    unformed = [Unformed(layer.name, flaw(layer)) for layer in recorder.layers if layer not in chosen]
+    skipped = [Skipped(layer.name, flaw(layer)) for layer in recorder.layers if layer not in chosen]
     ran = {layer.name.partition("#")[0] for layer in recorder.layers}
     for path, parameter in recorder.parameters.items():
         name = weight_name(path)
         if parameter.dim() > 1 and name not in ran:
-            reader = recorder.strangers.get(name)
+            reader = recorder.other_readers.get(name)
             read = f"read by {reader}, not by a 2-d convolution or linear layer" if reader else "not executed"
-            unformed.append(Unformed(name, read))
-    return chosen, tuple(unformed)
+            skipped.append(Skipped(name, read))
+    return chosen, tuple(skipped)
 
 
 def flaw(layer: Layer) -> str:
     """Say why a layer that ran is not a unit."""
     if not layer.mapped:
         return f"a tensor of {len(layer.entering.shape)} axes enters it"
-    missing = [] if layer.activated else ["no activation in front"]
+    missing = [] if layer.activation_input else ["no activation in front"]
     if not layer.normalised:
         missing.append("no normalisation behind")
     return ", ".join(missing)

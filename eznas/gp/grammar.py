@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-import primitives
+from eznas import primitives
+from eznas.primitives import Kind, Primitive
 from eznas.programs import Node, apply, leaf, literal
-from primitives import Kind, Primitive
 
 if TYPE_CHECKING:
     import random

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from eznas.gp.grammar import options, random_reduction
 from eznas.gp.variation import vary_reduction
+from eznas.primitives import Kind
 from eznas.programs import apply
-from eznas.scores import Status
-from primitives import Kind
+from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Sequence
 
-    from eznas.fitness import Examiner
+    from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
 
 __all__ = ["Entry", "Library"]
@@ -35,7 +35,7 @@ class Entry:
         reduction: The tree of kind UNIT.
         best: The single aggregation of it, negated where that ranks better, with the greatest tau.
         merit: That tau: the least over the conditions, on the training networks.
-        key: Digest of the order in which it puts them, see ``Verdict``.
+        key: Digest of the order in which it puts them, see ``Fitness``.
     """
 
     reduction: Node
@@ -45,23 +45,25 @@ class Entry:
 
 
 class Library:
-    """Known reductions, at most ``size`` of them.
+    """TabularSignal reductions, at most ``size`` of them.
 
     A reduction enters only if it is finite on every unit of every training and validation network under every
     condition; what was tried once is not tried again.
 
     Args:
-        examiner: Holds the panels.
+        evaluator: Holds the panels.
         size: Most reductions kept.
         workers: See ``over_networks``.
         advance: Called after each network visited.
     """
 
-    def __init__(self, examiner: Examiner, size: int, workers: int, advance: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, evaluator: FitnessEvaluator, size: int, workers: int, advance: Callable[[], None] = lambda: None
+    ) -> None:
         self.entries: dict[Node, Entry] = {}
         self.tried: set[str] = set()
         self.rejected: Counter[str] = Counter()
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._size = size
         self._workers = workers
         self._advance = advance
@@ -93,18 +95,18 @@ class Library:
                 proposed[node.text] = node
         return list(proposed.values())
 
-    def race(self, heat: Examiner, reductions: Sequence[Node], count: int) -> list[Node]:
+    def race(self, screening: FitnessEvaluator, reductions: Sequence[Node], count: int) -> list[Node]:
         """Return the best of the reductions on few networks; the others count as tried.
 
         Of those that put the networks into the same order, one is returned. Where none ranks them, the first are
         returned.
 
         Args:
-            heat: Holds panels of few networks.
+            screening: Holds panels of few networks.
             reductions: Which were never tried.
             count: Most to return.
         """
-        lane = Library(heat, len(reductions), self._workers, self._advance)
+        lane = Library(screening, len(reductions), self._workers, self._advance)
         distinct: dict[bytes, Node] = {}
         for entry in sorted(lane.add(reductions), key=lambda entry: (-entry.merit, entry.reduction.text)):
             distinct.setdefault(entry.key, entry.reduction)
@@ -120,20 +122,20 @@ class Library:
         new = [node for node in reductions if node.text not in self.tried]
         self.tried.update(node.text for node in new)
         usable = new
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             finite = panel.extend(usable, self._workers, self._advance, screen=True)
             usable = [node for node, flags in zip(usable, finite, strict=True) if flags.all()]
         entries = self.assess(usable)
         self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)
         self.rejected[Status.CONSTANT.value] += len(usable) - len(entries)
         kept = {entry.reduction for entry in entries}
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             panel.forget([node for node in new if node not in kept])
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
 
     def assess(self, reductions: Sequence[Node]) -> list[Entry]:
-        """Return an entry for each reduction with an aggregation that has a tau, judged by the exams of now."""
+        """Return an entry for each reduction with an aggregation that has a tau, judged by the cases of now."""
         return [entry for entry in map(self._assess, reductions) if entry is not None]
 
     def _assess(self, reduction: Node) -> Entry | None:
@@ -143,7 +145,7 @@ class Library:
             if option.args == (Kind.UNIT,) and option.primitive.name != _COUNT
         ]
         programs = singles + [apply("neg", single) for single in singles]
-        verdicts = self._examiner.judge(programs)
+        verdicts = self._evaluator.judge(programs)
         valid = [
             (verdict.tau_train, program, verdict.key)
             for verdict, program in zip(verdicts, programs, strict=True)
@@ -157,7 +159,7 @@ class Library:
     def keep(self, entries: Sequence[Entry]) -> None:
         """Keep these entries and no other reduction."""
         kept = {entry.reduction: entry for entry in entries}
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             panel.forget([node for node in self.entries if node not in kept])
         self.entries = kept
 
@@ -168,5 +170,5 @@ class Library:
         dropped = [entry.reduction for entry in spare[: max(0, len(self.entries) - self._size)]]
         for node in dropped:
             del self.entries[node]
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             panel.forget(dropped)

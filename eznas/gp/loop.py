@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any
 from deap import tools
 
 from eznas.errors import EznasError
-from eznas.gp.chance import from_json, to_json
+from eznas.gp.deap_random import from_json, to_json
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.individual import Individual
 from eznas.gp.library import Library
 from eznas.gp.population import Breeder
+from eznas.primitives import Kind
 from eznas.programs import parse
 from eznas.programs import reductions as reductions_of
 from eznas.seeds import python_rng
-from primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from eznas.config import EvolveConfig
-    from eznas.fitness import Exam, Examiner
+    from eznas.gp.fitness import FitnessCase, FitnessEvaluator
     from eznas.gp.library import Entry
     from eznas.gp.listener import Listener
     from eznas.programs import Node
@@ -57,9 +57,9 @@ class Evolution:
 
     Args:
         config: Sizes, limits and seed.
-        examiner: Judges programs on the training and validation networks.
-        promotion: The exam at full size that is added by ``promote``; None where there is none.
-        heat: Examines on few networks, to choose among more reductions than visit all; None for no choice.
+        evaluator: Judges programs on the training and validation networks.
+        promotion: The case at full size that is added by ``promote``; None where there is none.
+        screening: Examines on few networks, to choose among more reductions than visit all; None for no choice.
         listener: Is told of stages and steps.
 
     Attributes:
@@ -73,9 +73,9 @@ class Evolution:
     def __init__(
         self,
         config: EvolveConfig,
-        examiner: Examiner,
-        promotion: Exam | None,
-        heat: Examiner | None,
+        evaluator: FitnessEvaluator,
+        promotion: FitnessCase | None,
+        screening: FitnessEvaluator | None,
         listener: Listener,
     ) -> None:
         self.config = config
@@ -84,9 +84,9 @@ class Evolution:
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
-        self.library = Library(examiner, config.library, config.workers, listener.advance)
-        self.breeder = Breeder(examiner, config)
-        self._examiner, self._promotion, self._heat = examiner, promotion, heat
+        self.library = Library(evaluator, config.library, config.workers, listener.advance)
+        self.breeder = Breeder(evaluator, config)
+        self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
         self._told: set[tuple[str, str]] = set()
         self._rng = python_rng(config.seed, "evolution")
         self._listener = listener
@@ -149,7 +149,7 @@ class Evolution:
         finite = panel.extend(chosen, self.config.workers, self._listener.advance)
         self._tell_failures(panel)
         usable = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
-        self._examiner.exams.append(self._promotion)
+        self._evaluator.cases.append(self._promotion)
         entries = self.library.assess(usable)
         kept = {entry.reduction for entry in entries}
         panel.forget([node for node in chosen if node not in kept])
@@ -157,7 +157,7 @@ class Evolution:
         programs += [entry.best for entry in entries]
         promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
         if not any(HallOfFame.worth(one) > -math.inf for one in promoted):
-            self._examiner.exams.pop()
+            self._evaluator.cases.pop()
             self._listener.message("no program of the population ranks networks of full size; it goes on without them")
             return
         self.library.keep(entries)
@@ -182,19 +182,19 @@ class Evolution:
         return due and not self.promoted
 
     def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
-        """Return new reductions; where there is a heat, its winners among several times as many."""
-        if self._heat is None:
+        """Return new reductions; where there is a screening, its winners among several times as many."""
+        if self._screening is None:
             return self.library.propose(self._rng, count, parents)
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
-        steps = sum(len(panel.architectures) for panel in self._heat.panels)
+        steps = sum(len(panel.architectures) for panel in self._screening.panels)
         self._listener.stage(f"trying {len(drawn)} reductions on few networks", steps)
-        return self.library.race(self._heat, drawn, count)
+        return self.library.race(self._screening, drawn, count)
 
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
-        steps = sum(len(panel.architectures) for panel in self._examiner.panels)
+        steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
         self._listener.stage(f"evaluating {len(reductions)} reductions", steps)
         entries = self.library.add(reductions)
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             self._tell_failures(panel)
         return entries
 
@@ -214,7 +214,7 @@ class Evolution:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
 
     def _first_failure(self) -> str:
-        for panel in self._examiner.panels:
+        for panel in self._evaluator.panels:
             for architecture, failure in panel.failures.items():
                 return f"{architecture}: {failure}"
         return "no network failed; the formulas are undefined or constant"

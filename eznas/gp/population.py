@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from deap import base, tools
 
 from eznas.gp import variation
-from eznas.gp.chance import borrowed
+from eznas.gp.deap_random import deap_random
 from eznas.gp.individual import Individual, ParetoFitness, TauFitness
 from eznas.programs import Node, complexity, cost
-from eznas.scores import Status
+from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
     from eznas.config import EvolveConfig
-    from eznas.fitness import Examiner, Verdict
+    from eznas.gp.fitness import Fitness, FitnessEvaluator
 
 __all__ = ["Breeder", "make_toolbox"]
 
@@ -61,15 +61,15 @@ class Breeder:
     """Makes, judges and keeps individuals.
 
     Args:
-        examiner: Judges programs.
+        evaluator: Judges programs.
         config: Says the objective, the tournaments' size, the price of a node and the limits.
     """
 
-    def __init__(self, examiner: Examiner, config: EvolveConfig) -> None:
+    def __init__(self, evaluator: FitnessEvaluator, config: EvolveConfig) -> None:
         self.toolbox = make_toolbox(config.objective, config.tournament)
         self.statuses: Counter[str] = Counter()
         self.judged = 0
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._config = config
 
     def fits(self, program: Node) -> bool:
@@ -78,7 +78,7 @@ class Breeder:
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
         """Judge programs and return an individual for each that has a tau; the others are counted by status."""
-        verdicts = self._examiner.judge(programs) if programs else []
+        verdicts = self._evaluator.judge(programs) if programs else []
         made: list[Individual] = []
         for program, verdict in zip(programs, verdicts, strict=True):
             self.statuses[verdict.status.value] += 1
@@ -87,7 +87,7 @@ class Breeder:
         self.judged += len(programs)
         return made
 
-    def _make(self, program: Node, verdict: Verdict) -> Individual:
+    def _make(self, program: Node, verdict: Fitness) -> Individual:
         objectives: tuple[float, ...] = (verdict.tau_train - self._config.parsimony * program.size,)
         if self._config.objective == "pareto":
             objectives = (verdict.tau_train, float(complexity(program)), cost(program))
@@ -105,7 +105,7 @@ class Breeder:
         """Breed programs that keep the limits and are not in the population."""
         taken = {individual.program for individual in population}
         names, weights = list(_WEIGHTS), list(_WEIGHTS.values())
-        with borrowed(rng):
+        with deap_random(rng):
             parents = self.toolbox.select(population, k=4 * count)
         bred: dict[Node, None] = {}
         for first, second in zip(parents[::2], parents[1::2], strict=True):
@@ -132,6 +132,6 @@ class Breeder:
             if rival is None or individual.program.size < rival.program.size:
                 simplest[individual.key] = individual
         distinct = list(simplest.values())
-        with borrowed(rng):
+        with deap_random(rng):
             chosen: list[Individual] = self.toolbox.survive(distinct, min(count, len(distinct)))
         return chosen

@@ -12,9 +12,9 @@ from eznas.programs.export import to_python
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
-    from eznas.gp.finish import Finished, Row
+    from eznas.gp.confirmation import Finished, Row
     from eznas.gp.loop import Evolution
-    from eznas.gp.setting import Setting
+    from eznas.gp.problem import EvolutionProblem
     from eznas.run import RunDirectory
 
 __all__ = ["EXPORTED", "generation_record", "write_logbook", "write_provisional_hall", "write_results"]
@@ -71,7 +71,7 @@ def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> Non
 def write_results(
     config: EvolveConfig,
     directory: RunDirectory,
-    setting: Setting,
+    problem: EvolutionProblem,
     evolution: Evolution,
     finished: Finished,
     seconds: float,
@@ -82,30 +82,30 @@ def write_results(
     directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
     names = ["rank0", *(row.name for row in finished.baselines)]
     scores = [finished.test_scores[name] for name in names]
-    accuracies = setting.accuracies(setting.test)
+    accuracies = problem.accuracies(problem.test)
     directory.write_csv(
         "test_scores.csv",
         ("architecture", "accuracy", "best", *names[1:]),
         [
             (architecture, accuracies[index], *(_number(row[index]) for row in scores))
-            for index, architecture in enumerate(setting.test)
+            for index, architecture in enumerate(problem.test)
         ],
     )
     summary = {
         "best": _as_json(finished.found[0]),
         "hall_of_fame": [_as_json(row) for row in finished.found],
         "baselines": {row.name: _as_json(row) for row in finished.baselines},
-        "target": str(setting.table.target),
-        "benchmark": setting.table.benchmark,
-        "space": setting.space.name,
-        "images": setting.minibatch.source,
-        "conditions": [str(condition) for condition in setting.breeding],
-        "reported_on": str(setting.full),
+        "target": str(problem.table.target),
+        "benchmark": problem.table.benchmark,
+        "space": problem.space.name,
+        "images": problem.minibatch.source,
+        "conditions": [str(condition) for condition in problem.breeding],
+        "reported_on": str(problem.full),
         "networks": {
-            "train": len(setting.train),
-            "full_size": len(setting.promoted) if evolution.promoted else 0,
-            "validation": len(setting.validation),
-            "test": len(setting.test),
+            "train": len(problem.train),
+            "full_size": len(problem.promoted) if evolution.promoted else 0,
+            "validation": len(problem.validation),
+            "test": len(problem.test),
         },
         "statuses": dict(evolution.breeder.statuses),
         "reductions_rejected": dict(evolution.library.rejected),
@@ -115,7 +115,7 @@ def write_results(
         "stopped_by": stopped_by,
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "device": setting.device,
+        "device": problem.device,
         "versions": directory.manifest()["versions"],
         "command": directory.manifest()["command"],
     }

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.errors import EznasError, InputError
-from eznas.fitness import Exam, Examiner
-from eznas.gp.finish import BASELINES, finish
+from eznas.gp.confirmation import BASELINES, finish
+from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.loop import Evolution
+from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
-from eznas.gp.setting import Setting
 from eznas.measures.published import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import Budget, Panel, Proxy, score_networks, worker_count
-from eznas.store import VectorStore
+from eznas.scoring import MemoryPlan, Panel, Proxy, score_networks, worker_count
+from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,8 @@ CANDIDATES = 6
 STORE = "vectors.sqlite"
 """Where a run directory keeps what reductions gave; a cache that can be deleted."""
 
-_HEAT = 20
-"""Training networks on which more reductions are tried than visit all; no heat with less than twice as many."""
+_SCREENED = 20
+"""Training networks on which more reductions are tried than visit all; no screening with less than twice as many."""
 
 _CHECKPOINT_SECONDS = 10.0
 _SAFETY = 2.0
@@ -88,20 +88,20 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
-    budget = Budget.of(config.memory, config.workers, listener.message)
+    budget = MemoryPlan.of(config.memory, config.workers, listener.message)
     config = config.model_copy(update={"workers": budget.workers})
-    setting = Setting.of(config)
-    _check_same(directory, setting)
-    directory.record(**_facts(setting))
+    problem = EvolutionProblem.of(config)
+    _check_same(directory, problem)
+    directory.record(**_facts(problem))
     with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
-        evolution = _evolution(config, setting, store, budget, listener)
-        reserves = _Reserves.of(config, setting, budget, listener)
+        evolution = _evolution(config, problem, store, budget, listener)
+        reserves = _Reserves.of(config, problem, budget, listener)
         stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     candidates = evolution.hall.candidates(CANDIDATES)
-    finished = finish(setting, candidates, evolution.full_panel, config.seed, budget, listener)
-    return write_results(config, directory, setting, evolution, finished, clock.spent, stopped_by)
+    finished = finish(problem, candidates, evolution.full_panel, config.seed, budget, listener)
+    return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
 
 
 def _seed_programs(config: EvolveConfig) -> list[Node]:
@@ -118,18 +118,20 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
 
 
 def _evolution(
-    config: EvolveConfig, setting: Setting, store: VectorStore, budget: Budget, listener: Listener
+    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, budget: MemoryPlan, listener: Listener
 ) -> Evolution:
-    def exam(condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = setting.validation) -> Exam:
+    def case(
+        condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = problem.validation
+    ) -> FitnessCase:
         panel = Panel(condition, (*train, *validation), store, budget.visit, budget.kept)
-        return Exam.of(panel, setting.accuracies(train), setting.accuracies(validation))
+        return FitnessCase.of(panel, problem.accuracies(train), problem.accuracies(validation))
 
-    examiner = Examiner([exam(condition, setting.train) for condition in setting.breeding])
-    promotion = exam(setting.full, setting.promoted) if setting.promoted else None
-    heat = None
-    if config.draws > 1 and config.networks >= 2 * _HEAT:
-        heat = Examiner([exam(condition, setting.train[:_HEAT], ()) for condition in setting.breeding])
-    return Evolution(config, examiner, promotion, heat, listener)
+    evaluator = FitnessEvaluator([case(condition, problem.train) for condition in problem.breeding])
+    promotion = case(problem.full, problem.promoted) if problem.promoted else None
+    screening = None
+    if config.draws > 1 and config.networks >= 2 * _SCREENED:
+        screening = FitnessEvaluator([case(condition, problem.train[:_SCREENED], ()) for condition in problem.breeding])
+    return Evolution(config, evaluator, promotion, screening, listener)
 
 
 @dataclass(frozen=True)
@@ -147,15 +149,15 @@ class _Reserves:
     confirmation: float
 
     @classmethod
-    def of(cls, config: EvolveConfig, setting: Setting, budget: Budget, listener: Listener) -> _Reserves:
+    def of(cls, config: EvolveConfig, problem: EvolutionProblem, budget: MemoryPlan, listener: Listener) -> _Reserves:
         """Time the baselines on a few networks, the first to warm up, and extrapolate."""
-        few = setting.validation[:4]
+        few = problem.validation[:4]
         listener.stage("timing networks of full size", len(few))
         proxies = [Proxy.of(name) for name in BASELINES]
-        matrix = score_networks(proxies, setting.full, few, 1, listener.advance, memory=budget.visit)
+        matrix = score_networks(proxies, problem.full, few, 1, listener.advance, memory=budget.visit)
         one = float(np.median(matrix.seconds[1:])) / worker_count(config.workers)
-        promoted = len(setting.promoted) + len(setting.validation) if setting.promoted else 0
-        choice, confirmation = (_SAFETY * one * len(part) for part in (setting.validation, setting.test))
+        promoted = len(problem.promoted) + len(problem.validation) if problem.promoted else 0
+        choice, confirmation = (_SAFETY * one * len(part) for part in (problem.validation, problem.test))
         return cls(_PROMOTION * one * promoted, choice, confirmation)
 
 
@@ -265,27 +267,27 @@ class _Course:
         self._saved = time.monotonic()
 
 
-def _facts(setting: Setting) -> dict[str, Any]:
+def _facts(problem: EvolutionProblem) -> dict[str, Any]:
     """What the manifest says about the data and the device."""
     return {
-        "device": setting.device,
-        "target": str(setting.table.target),
-        "conditions": [str(condition) for condition in setting.breeding],
-        "reported_on": str(setting.full),
+        "device": problem.device,
+        "target": str(problem.table.target),
+        "conditions": [str(condition) for condition in problem.breeding],
+        "reported_on": str(problem.full),
         "data": {
-            "table": {"source": setting.table.source, "sha256": setting.table.digest},
-            "images": {"source": setting.minibatch.source, "sha256": setting.minibatch.digest},
+            "table": {"source": problem.table.source, "sha256": problem.table.digest},
+            "images": {"source": problem.minibatch.source, "sha256": problem.minibatch.digest},
         },
     }
 
 
-def _check_same(directory: RunDirectory, setting: Setting) -> None:
+def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     """Refuse to resume on other data, another kind of device or another torch than the run began with.
 
     Raises:
         InputError: One of them differs from what the manifest says.
     """
-    manifest, now = directory.manifest(), _facts(setting)
+    manifest, now = directory.manifest(), _facts(problem)
     for what, facts in manifest["data"].items():
         if facts["sha256"] != now["data"][what]["sha256"]:
             raise InputError(
@@ -293,8 +295,8 @@ def _check_same(directory: RunDirectory, setting: Setting) -> None:
                 f"{facts['sha256'][:12]}..., got {now['data'][what]['source']} with "
                 f"{now['data'][what]['sha256'][:12]}..."
             )
-    device = manifest["device"] if manifest["data"] else setting.device  # the one asked for, until there are data
+    device = manifest["device"] if manifest["data"] else problem.device  # the one asked for, until there are data
     torch = manifest["versions"]["torch"]
-    for what, before, here in (("device", device, setting.device), ("torch", torch, versions()["torch"])):
+    for what, before, here in (("device", device, problem.device), ("torch", torch, versions()["torch"])):
         if before != here:
             raise InputError(f"the {what} must be that which the run began with, {before}, got {here}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eznas.gp.grammar import options, random_program, random_reduction, random_tensor, random_unit, terminals
+from eznas.primitives import Floor, Kind
 from eznas.programs import Node, apply, leaf, literal, preorder, replace
-from primitives import Floor, Kind
 
 if TYPE_CHECKING:
     import random
@@ -126,7 +126,7 @@ def vary_reduction(rng: random.Random, reduction: Node, others: Sequence[Node]) 
     Args:
         rng: Source of chance.
         reduction: What to vary.
-        others: Known reductions, whose subtrees may be used.
+        others: TabularSignal reductions, whose subtrees may be used.
     """
     way = rng.random()
     if way < 0.2:  # noqa: PLR2004 - a fifth: the same tensor reduced otherwise

@@ -1,6 +1,6 @@
 """AZ-NAS's views of a network's blocks; the fourth, complexity, is ``flops``.
 
-Its score of a network among others is the sum of the logarithms of its four ranks: ``eznas.measures.combine``.
+Its score of a network among others is the sum of the logarithms of its four ranks: ``eznas.scoring.combination``.
 
 References:
     [AZ] Lee, Ham. AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search. CVPR 2024.
@@ -15,14 +15,15 @@ import torch
 from torch.nn import functional
 
 from eznas.capture import NoUnitsError
-from eznas.measures import UndefinedError, reading
+from eznas.errors import UndefinedError
+from eznas.measures import measure_from_passes
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.blocks import Feature
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.blocks import Feature
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["az_expressivity", "az_progressivity", "az_trainability"]
 
@@ -30,41 +31,41 @@ _PAPER = "Lee and Ham, AZ-NAS, CVPR 2024"
 _REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"
 
 
-@reading(
+@measure_from_passes(
     "features",
     name="az_expressivity",
     paper=_PAPER,
     formula="sum over blocks of the entropy of the shares of the eigenvalues of the channels' covariance",
     reference=_REFERENCE,
 )
-def az_expressivity(seen: Evidence) -> float:
+def az_expressivity(passes: NetworkPasses) -> float:
     """Return how evenly the features of the blocks spread over their principal directions.
 
     Raises:
         NoUnitsError: The network has fewer than two blocks.
         UndefinedError: What leaves a block is the same everywhere.
     """
-    return sum(_entropies(seen))
+    return sum(_entropies(passes))
 
 
-@reading(
+@measure_from_passes(
     "features",
     name="az_progressivity",
     paper=_PAPER,
     formula="least difference of the entropies of az_expressivity from a block to the next",
     reference=_REFERENCE,
 )
-def az_progressivity(seen: Evidence) -> float:
+def az_progressivity(passes: NetworkPasses) -> float:
     """Return by how much the features of the blocks spread out from one to the next, at the least.
 
     Raises:
         NoUnitsError: The network has fewer than two blocks.
         UndefinedError: What leaves a block is the same everywhere.
     """
-    return min(after - before for before, after in pairwise(_entropies(seen)))
+    return min(after - before for before, after in pairwise(_entropies(passes)))
 
 
-@reading(
+@measure_from_passes(
     "features",
     "feature_gradients",
     name="az_trainability",
@@ -73,7 +74,7 @@ def az_progressivity(seen: Evidence) -> float:
     "on their way back through a block",
     reference=_REFERENCE,
 )
-def az_trainability(seen: Evidence) -> float:
+def az_trainability(passes: NetworkPasses) -> float:
     """Return how well the blocks keep the length of gradients.
 
     Random signs stand for the gradient of a block's output; the matrix that maps them best, by least squares, to the
@@ -84,12 +85,12 @@ def az_trainability(seen: Evidence) -> float:
         NoUnitsError: The network has fewer than two blocks.
         UndefinedError: A block gives more positions than it gets, or hands its input through unchanged.
     """
-    features = _features(seen)
+    features = _features(passes)
     scores = []
     for index, (earlier, later) in enumerate(pairwise(features)):
-        generator = torch_generator(seen.minibatch.seed, "az_nas", index)
+        generator = torch_generator(passes.minibatch.seed, "az_nas", index)
         signs = torch.randint(2, later.tensor.shape, generator=generator).to(later.tensor) * 2 - 1
-        gradient = seen.feature_gradients(later, earlier, signs)
+        gradient = passes.feature_gradients(later, earlier, signs)
         if gradient.shape == signs.shape and bool((gradient == signs).all()):
             raise UndefinedError(f"block {index + 2} must change what enters it; it hands it through")
         greatest = float(torch.linalg.matrix_norm(_mapping(earlier, later, gradient, signs), 2))
@@ -97,8 +98,8 @@ def az_trainability(seen: Evidence) -> float:
     return sum(scores) / len(scores)
 
 
-def _features(seen: Evidence) -> list[Feature]:
-    features = seen.features()
+def _features(passes: NetworkPasses) -> list[Feature]:
+    features = passes.features()
     if len(features) < 2:  # noqa: PLR2004
         raise NoUnitsError(
             f"the network must run at least two blocks with layers that give maps or tokens; it runs {len(features)}"
@@ -106,8 +107,8 @@ def _features(seen: Evidence) -> list[Feature]:
     return features
 
 
-def _entropies(seen: Evidence) -> list[float]:
-    return [_entropy(feature.channels_last(feature.tensor).double()) for feature in _features(seen)]
+def _entropies(passes: NetworkPasses) -> list[float]:
+    return [_entropy(feature.channels_last(feature.tensor).double()) for feature in _features(passes)]
 
 
 def _entropy(rows: Tensor) -> float:

@@ -10,8 +10,8 @@ import torch
 from eznas.capture import explained, preserved
 from eznas.capture.record import Recorder, argument
 from eznas.capture.statistics import watched_forward
-from eznas.measures import measure
-from eznas.measures.watch import check_seen, of_layers
+from eznas.measures import register_measure
+from eznas.passes.recorder import check_seen, of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["flops", "params"]
 
 
-@measure(name="params", paper="", formula="number of trainable parameters")
+@register_measure(name="params", paper="", formula="number of trainable parameters")
 def params(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the number of the network's parameters that require a gradient; ``minibatch`` is not read."""
     del minibatch
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
-@measure(
+@register_measure(
     name="flops",
     paper="",
     formula="multiply-accumulates of one image in convolutions and linear layers",

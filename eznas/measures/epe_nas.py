@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 from eznas.measures.jacob_cov import correlations
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["epe_nas"]
 
@@ -23,7 +23,7 @@ _SMALL = 1e-5
 _MANY = 100
 
 
-@reading(
+@measure_from_passes(
     "image_gradients",
     "logits",
     name="epe_nas",
@@ -32,10 +32,10 @@ _MANY = 100
     "as in jacob_cov; above 100 classes the mean over c of the sum over d of |s_c - s_d|, s_c a row's mean",
     reference="rho .787 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )
-def epe_nas(seen: Evidence) -> float:
+def epe_nas(passes: NetworkPasses) -> float:
     """Return the summed log-correlations of the images of each class that occurs; ``k`` is 1e-5."""
-    gradients, labels = seen.image_gradients(), seen.minibatch.labels
-    many = seen.logits().shape[1] > _MANY
+    gradients, labels = passes.image_gradients(), passes.minibatch.labels
+    many = passes.logits().shape[1] > _MANY
     sums = []
     for label in torch.unique(labels):
         found = correlations(gradients[labels == label])

@@ -14,5 +14,5 @@ register_program(
     "preact_grad.perturbed), relu(preact_grad.loss)), 3), l1(image.noise)))))), "
     "std(mul(count_positive(weight_grad.noise), sqrt(stable_rank(weight_grad.loss)))))",
     reference="tau .790 with the embedded CIFAR-10 test accuracy on 200 architectures of NAS-Bench-201 that its "
-    "evolution had not seen; evolved on NAS-Bench-201 and not tried elsewhere",
+    "evolution had not passes; evolved on NAS-Bench-201 and not tried elsewhere",
 )

@@ -2,22 +2,22 @@
 
 References:
     [FISHER] Theis, Korshunova, Tejani, Huszar. Faster Gaze Prediction with Dense Networks and Fisher Pruning. 2018.
-    [BS] Turner, Crowley, O'Boyle, Storkey, Gray. BlockSwap: Fisher-guided Block Substitution. ICLR 2020.
+    [BS] Turner, Crowley, O'Boyle, Storkey, Gray. BlockSwap: Fisher-guided Block FunctionalRecorder. ICLR 2020.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["fisher"]
 
 
-@reading(
+@measure_from_passes(
     "layer_gradients",
     name="fisher",
     paper="Turner et al., BlockSwap, ICLR 2020; as a proxy in Abdelfattah et al., ICLR 2021",
@@ -28,7 +28,7 @@ __all__ = ["fisher"]
     "sum(mean_over_samples(square(sum_over_space(mul(conv_out.data, conv_out_grad.loss)))))))",
     reference="|rho| .36/.385/.327 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def fisher(seen: Evidence) -> float:
+def fisher(passes: NetworkPasses) -> float:
     """Return the Fisher information of the layers' channels, each counted once for each of its weights.
 
     That is how zero-cost-nas spreads a channel over its parameters. The channels of a linear layer are its last axis,
@@ -39,7 +39,7 @@ def fisher(seen: Evidence) -> float:
         UndefinedError: A layer's first axis is not that of the images.
     """
     total = 0.0
-    for layer in seen.layer_gradients():
+    for layer in passes.layer_gradients():
         product = layer.out * layer.gradient
         if product.dim() > 2:  # noqa: PLR2004
             product = product.sum(tuple(range(2, product.dim())))

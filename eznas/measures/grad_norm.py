@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["grad_norm"]
 
 
-@reading(
+@measure_from_passes(
     "weight_gradients",
     name="grad_norm",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
@@ -24,6 +24,6 @@ __all__ = ["grad_norm"]
     equivalent="sum(frobenius_norm(weight_grad.loss))",
     reference="|rho| .594/.637/.578 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def grad_norm(seen: Evidence) -> float:
+def grad_norm(passes: NetworkPasses) -> float:
     """Return the sum over layers of the Euclidean norm of the loss's gradient with respect to the weight."""
-    return sum(float(found.gradient.double().norm()) for found in seen.weight_gradients())
+    return sum(float(found.gradient.double().norm()) for found in passes.weight_gradients())

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["grasp"]
 
 
-@reading(
+@measure_from_passes(
     "weight_gradients",
     "curvature",
     name="grasp",
@@ -26,12 +26,12 @@ __all__ = ["grasp"]
     formula="-sum over weights of W (H g), with g = dL/dW and H = d^2L/dW^2",
     reference="|rho| .514/.547/.549 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def grasp(seen: Evidence) -> float:
+def grasp(passes: NetworkPasses) -> float:
     """Return the negative product of the weights with the product of the loss's Hessian and gradient.
 
     The temperature is 1 and the minibatch is not split. The sums run in float64.
     """
     total = 0.0
-    for found, product in zip(seen.weight_gradients(), seen.curvature(), strict=True):
+    for found, product in zip(passes.weight_gradients(), passes.curvature(), strict=True):
         total -= float(torch.dot(found.weight.flatten().double(), product.flatten().double()))
     return total

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import UndefinedError, reading
+from eznas.errors import UndefinedError
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["correlations", "jacob_cov"]
 
@@ -42,7 +43,7 @@ def correlations(rows: Tensor) -> Tensor:
     return unit @ unit.T
 
 
-@reading(
+@measure_from_passes(
     "image_gradients",
     name="jacob_cov",
     paper="Mellor et al., Neural Architecture Search without Training, first version, 2020",
@@ -50,10 +51,10 @@ def correlations(rows: Tensor) -> Tensor:
     "gradients of the summed logits",
     reference="|rho| .731/.704/.701 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def jacob_cov(seen: Evidence) -> float:
+def jacob_cov(passes: NetworkPasses) -> float:
     """Return how far the gradients of the summed logits with respect to the images are from being correlated.
 
     Correlations and eigenvalues are in float64; an eigenvalue that rounding leaves below 0 counts as 0.
     """
-    values = torch.linalg.eigvalsh(correlations(seen.image_gradients())).clamp_min(0) + _SMALL
+    values = torch.linalg.eigvalsh(correlations(passes.image_gradients())).clamp_min(0) + _SMALL
     return -float((values.log() + values.reciprocal()).sum())

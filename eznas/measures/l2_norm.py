@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.measures import UndefinedError, measure
-from eznas.measures.watch import LAYERS, layer_weights, of_layers
+from eznas.errors import UndefinedError
+from eznas.measures import register_measure
+from eznas.passes.recorder import LAYERS, layer_weights, of_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["l2_norm"]
 
 
-@measure(
+@register_measure(
     name="l2_norm",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
     formula="sum over layers of ||W||",

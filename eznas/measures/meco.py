@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["meco"]
 
 
-@reading(
+@measure_from_passes(
     "noise_outputs",
     name="meco",
     paper="Jiang et al., MeCo, NeurIPS 2023",
     formula="sum over what leaves layers, normalisations and activations of the least eigenvalue of the channels' "
     "Pearson correlations, on one image of noise",
 )
-def meco(seen: Evidence) -> float:
+def meco(passes: NetworkPasses) -> float:
     """Return the summed least eigenvalues of the channels' correlations, in float64.
 
     Correlations with a channel that does not vary count as 0, as in the released code, which also counts what leaves
@@ -41,7 +41,7 @@ def meco(seen: Evidence) -> float:
         NoUnitsError: The network has no maps or tokens.
         UndefinedError: A layer's first axis is not that of the images.
     """
-    found = [_least(out.flatten(1)) for out in seen.noise_outputs() if out.dim() > 1]
+    found = [_least(out.flatten(1)) for out in passes.noise_outputs() if out.dim() > 1]
     if not found:
         raise NoUnitsError("the network must give maps or tokens, over whose positions channels are correlated")
     return sum(found)

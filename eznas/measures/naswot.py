@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["naswot"]
 
 _RELUS = frozenset(("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "rrelu"))
 
 
-@reading(
+@measure_from_passes(
     "patterns",
     "logits",
     name="naswot",
@@ -30,7 +30,7 @@ _RELUS = frozenset(("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "rrelu")
     formula="log |det sum over ReLUs of (number of signs on which two images agree)|",
     reference="tau .557/.579/.573 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def naswot(seen: Evidence) -> float:
+def naswot(passes: NetworkPasses) -> float:
     """Return the log-determinant of the kernel of agreeing signs.
 
     ``K[i, j]`` is the number of elements, over the inputs of all ReLUs (leaky and clipped ones too), that are
@@ -40,9 +40,9 @@ def naswot(seen: Evidence) -> float:
     Raises:
         CaptureError: The network does not return logits.
     """
-    logits = seen.logits()
+    logits = passes.logits()
     kernel = torch.zeros(len(logits), len(logits), dtype=torch.float64, device=logits.device)
-    for activation, positive in seen.patterns():
+    for activation, positive in passes.patterns():
         if activation in _RELUS:
             kernel += _agreement(positive.float())
     return float(torch.linalg.slogdet(kernel).logabsdet)

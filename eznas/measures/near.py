@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["effective_rank", "near"]
 
 
-@reading(
+@measure_from_passes(
     "outputs",
     name="near",
     paper="Husistein et al., NEAR, ICLR 2025",
     formula="sum over what leaves layers, normalisations and activations of the effective rank of positions x channels",
 )
-def near(seen: Evidence) -> float:
+def near(passes: NetworkPasses) -> float:
     """Return the summed effective ranks of the matrices before and after each activation.
 
     The rows of a matrix are the positions of all images. The released code draws at random as many of them in a row as
@@ -38,7 +38,7 @@ def near(seen: Evidence) -> float:
     Raises:
         NoUnitsError: The network has no layer, normalisation or activation.
     """
-    outputs = seen.outputs()
+    outputs = passes.outputs()
     if not outputs:
         raise NoUnitsError("the network must have a layer, a normalisation or an activation; it has none")
     return sum(effective_rank(out.movedim(1, -1).flatten(0, -2)) for out in outputs)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["plain"]
 
 
-@reading(
+@measure_from_passes(
     "weight_gradients",
     name="plain",
     paper="Mozer and Smolensky, NeurIPS 1988; as a proxy in Abdelfattah et al., ICLR 2021",
@@ -28,7 +28,7 @@ __all__ = ["plain"]
     equivalent="sum(dot(weight, weight_grad.loss))",
     reference="rho -.367 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )
-def plain(seen: Evidence) -> float:
+def plain(passes: NetworkPasses) -> float:
     """Return the sum over all weights of ``w dL/dw``.
 
     A layer in front of a batch normalisation does not change with the scale of its weight, so its terms cancel; the
@@ -36,5 +36,5 @@ def plain(seen: Evidence) -> float:
     """
     return sum(
         float(torch.dot(found.weight.flatten().double(), found.gradient.flatten().double()))
-        for found in seen.weight_gradients()
+        for found in passes.weight_gradients()
     )

@@ -11,9 +11,9 @@ import math
 from typing import TYPE_CHECKING
 
 from eznas.capture import capture
-from eznas.measures import MEASURES, Measure, measure
+from eznas.measures import MEASURES, Measure, register_measure
+from eznas.primitives.elementwise import safe_log
 from eznas.programs import parse, statistics
-from primitives.elementwise import safe_log
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,7 +63,7 @@ register_program(
 )
 
 
-@measure(
+@register_measure(
     name="eznas_nasnet",
     paper=_PAPER,
     formula="mean(frobenius_norm(lt0(safe_log(act.perturbed + safe_log(input.noise))))) over units with equal shapes",

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from eznas.capture import capture
-from eznas.measures import UndefinedError, measure
+from eznas.errors import UndefinedError
+from eznas.measures import register_measure
+from eznas.primitives import Kind
 from eznas.programs import evaluate_reductions, parse
-from primitives import Kind
 
 if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
@@ -30,7 +31,7 @@ __all__ = ["eznas_a_released"]
 _TRIPLE = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 
 
-@measure(
+@register_measure(
     name="eznas_a_released",
     paper="Akhauri et al., EZNAS, NeurIPS 2022, released code",
     formula="mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data))))), over other units where the list of modules "

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["snip"]
 
 
-@reading(
+@measure_from_passes(
     "weight_gradients",
     name="snip",
     paper="Lee et al., SNIP, ICLR 2019; as a proxy in Abdelfattah et al., ICLR 2021",
@@ -26,8 +26,8 @@ __all__ = ["snip"]
     equivalent="sum(sum_abs(mul(weight, weight_grad.loss)))",
     reference="|rho| .596/.637/.578 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def snip(seen: Evidence) -> float:
+def snip(passes: NetworkPasses) -> float:
     """Return the sum over all weights of ``|w dL/dw|``."""
     return sum(
-        float((found.weight * found.gradient).abs().sum(dtype=torch.float64)) for found in seen.weight_gradients()
+        float((found.weight * found.gradient).abs().sum(dtype=torch.float64)) for found in passes.weight_gradients()
     )

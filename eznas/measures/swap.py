@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import reading
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["CENTRE", "WIDTH", "pattern_count", "swap", "swap_regularised"]
 
@@ -31,14 +31,14 @@ _WORD = 62
 _PAPER = "Peng et al., SWAP-NAS, ICLR 2024"
 
 
-@reading(
+@measure_from_passes(
     "patterns",
     name="swap",
     paper=_PAPER,
     formula="number of different columns of the images x activations matrix of positive inputs",
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
-def swap(seen: Evidence) -> float:
+def swap(passes: NetworkPasses) -> float:
     """Return the number of different sample-wise activation patterns, at most two to the number of images.
 
     Read are all activations on which the logits depend and whose input can be negative, GELU and the like among them.
@@ -46,24 +46,24 @@ def swap(seen: Evidence) -> float:
     Raises:
         NoUnitsError: There is none.
     """
-    return _count(seen)
+    return _count(passes)
 
 
-@reading(
+@measure_from_passes(
     "patterns",
     name="swap_regularised",
     paper=_PAPER,
     formula="swap times exp(-(p - 1000)^2 / 10^6), p thousands of parameters",
     reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
 )
-def swap_regularised(seen: Evidence) -> float:
+def swap_regularised(passes: NetworkPasses) -> float:
     """Return ``swap`` times a bell around ``CENTRE`` thousands of parameters."""
-    thousands = sum(parameter.numel() for parameter in seen.network.parameters()) / 1e3
-    return _count(seen) * math.exp(-((thousands - CENTRE) ** 2) / WIDTH)
+    thousands = sum(parameter.numel() for parameter in passes.network.parameters()) / 1e3
+    return _count(passes) * math.exp(-((thousands - CENTRE) ** 2) / WIDTH)
 
 
-def _count(seen: Evidence) -> float:
-    return float(pattern_count([positive for _, positive in seen.patterns()]))
+def _count(passes: NetworkPasses) -> float:
+    return float(pattern_count([positive for _, positive in passes.patterns()]))
 
 
 def pattern_count(positive: list[Tensor]) -> int:

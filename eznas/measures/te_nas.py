@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import UndefinedError, reading
+from eznas.errors import UndefinedError
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["linear_regions", "ntk_condition"]
 
 _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 
 
-@reading(
+@measure_from_passes(
     "sample_gradients",
     name="ntk_condition",
     paper=_PAPER,
@@ -30,14 +31,14 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
     direction=-1,
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def ntk_condition(seen: Evidence) -> float:
+def ntk_condition(passes: NetworkPasses) -> float:
     """Return the condition number of the neural tangent kernel, ``b x b``, accumulated in float64.
 
     Raises:
         UndefinedError: The kernel is singular, so that the images cannot be told apart by training.
     """
-    found = seen.sample_gradients()
-    kernel = torch.zeros((), dtype=torch.float64, device=seen.minibatch.images.device)
+    found = passes.sample_gradients()
+    kernel = torch.zeros((), dtype=torch.float64, device=passes.minibatch.images.device)
     for gradients in found:
         kernel = kernel + gradients.double() @ gradients.double().T
     values = torch.linalg.eigvalsh(kernel)
@@ -48,7 +49,7 @@ def ntk_condition(seen: Evidence) -> float:
     return float(values[-1] / values[0])
 
 
-@reading(
+@measure_from_passes(
     "patterns",
     "logits",
     name="linear_regions",
@@ -56,7 +57,7 @@ def ntk_condition(seen: Evidence) -> float:
     formula="number of images with different patterns of positive activations",
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def linear_regions(seen: Evidence) -> float:
+def linear_regions(passes: NetworkPasses) -> float:
     """Return in how many linear regions of the network the images lie.
 
     That is at most the number of images, and most networks reach it with pictures: the paper runs thousands of images
@@ -65,10 +66,10 @@ def linear_regions(seen: Evidence) -> float:
     Raises:
         NoUnitsError: The network has no activation whose input can be negative.
     """
-    patterns = [positive for _, positive in seen.patterns()]
+    patterns = [positive for _, positive in passes.patterns()]
     if not patterns:
         raise NoUnitsError("the network must have an activation whose input can be negative; it has none")
-    same = torch.ones(len(seen.logits()), len(seen.logits()), dtype=torch.bool, device=seen.logits().device)
+    same = torch.ones(len(passes.logits()), len(passes.logits()), dtype=torch.bool, device=passes.logits().device)
     for positive in patterns:
         ones = positive.float()
         same &= ((1 - ones) @ ones.T + ones @ (1 - ones).T) == 0  # whole numbers

@@ -14,7 +14,8 @@ import torch
 from eznas.capture import preserved
 from eznas.capture.preserve import device_of
 from eznas.capture.record import checked_logits
-from eznas.measures import UndefinedError, measure
+from eznas.errors import UndefinedError
+from eznas.measures import register_measure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +27,7 @@ __all__ = ["fisher_information", "vkdnw"]
 _TENSORS = 128
 
 
-@measure(
+@register_measure(
     name="vkdnw",
     paper="Tybl and Neumann, VKDNW, CVPR 2025",
     formula="number of parameter tensors + entropy of the shares of the nine deciles of the Fisher information's "

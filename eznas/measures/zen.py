@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.preserve import device_of
-from eznas.measures import UndefinedError, measure
-from eznas.measures.substitute import Substitution, run_substituted
-from eznas.measures.watch import LAYERS
+from eznas.errors import UndefinedError
+from eznas.measures import register_measure
+from eznas.passes.functional_params import FunctionalRecorder, run_with_params
+from eznas.passes.recorder import LAYERS
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _STEP = 0.01
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
 
 
-@measure(
+@register_measure(
     name="zen",
     paper="Lin et al., Zen-NAS, ICCV 2021",
     formula="log mean ||f(x) - f(x + 0.01 e)||_1 + sum over batch normalisations of log s, f the last maps, x, e and "
@@ -61,8 +62,8 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def _features(network: nn.Module, parameters: dict[str, Tensor], images: Tensor) -> tuple[Tensor, float]:
-    watch = Substitution(normalised=True)
-    logits = run_substituted(network, parameters, images.clone(), watch)
+    watch = FunctionalRecorder(normalised=True)
+    logits = run_with_params(network, parameters, images.clone(), watch)
     found = next(one for one in (watch.maps, watch.entering, logits) if one is not None)
     return found, sum(float(deviation.log()) for deviation in watch.deviations)
 

@@ -10,22 +10,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from eznas.measures import UndefinedError, reading
+from eznas.errors import UndefinedError
+from eznas.measures import measure_from_passes
 
 if TYPE_CHECKING:
-    from eznas.measures.evidence import Evidence
+    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["zico"]
 
 
-@reading(
+@measure_from_passes(
     "halves",
     name="zico",
     paper="Li et al., ZiCo, ICLR 2023",
     formula="sum over layers of log of the sum over weights of mean |g| / std g over batches, where std g is not 0",
     reference="tau .589/.590/.584 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
-def zico(seen: Evidence) -> float:
+def zico(passes: NetworkPasses) -> float:
     """Return the logarithms of the layers' summed inverse coefficients of variation, over the minibatch's two halves.
 
     The paper takes two batches; give a minibatch of twice the size to have the same. The deviation is that of the
@@ -35,7 +36,7 @@ def zico(seen: Evidence) -> float:
         UndefinedError: No layer has gradients that vary, or one has gradients that are not finite.
     """
     total, layers = 0.0, 0
-    for first, second in zip(*seen.halves(), strict=True):
+    for first, second in zip(*passes.halves(), strict=True):
         one, other = first.double(), second.double()
         deviation = (one - other).abs() / 2
         varies = deviation > 0

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.benchmarks.convert.unpickle import ARRAYS, Stated, unpickle
 from eznas.errors import InputError
 from eznas.minibatch.pool import Pool, pool_of
+from eznas.unpickle import ARRAYS, Stated, unpickle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,14 +7,14 @@ unit and network floors, on many networks at once).
 from eznas.programs.complexity import complexity, cost
 from eznas.programs.constant import is_constant
 from eznas.programs.draw import draw, to_networkx
-from eznas.programs.evaluate import evaluate_reductions, evaluate_together, reductions, statistics
+from eznas.programs.network_scores import evaluate
 from eznas.programs.parse import ProgramError, parse
 from eznas.programs.parts import in_parts, left_of
 from eznas.programs.plan import Trace
-from eznas.programs.score import evaluate
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
+from eznas.programs.tensor_floor import evaluate_reductions, evaluate_together, reductions, statistics
 from eznas.programs.tree import Node, apply, leaf, literal, postorder, preorder, replace
-from eznas.programs.upper import Layout, Ragged, evaluate_upper
+from eznas.programs.upper_floors import Layout, Ragged, evaluate_upper
 
 __all__ = [
     "Layout",

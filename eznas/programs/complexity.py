@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import primitives
-from eznas.programs.evaluate import statistics
+from eznas import primitives
+from eznas.primitives import STATISTICS, Floor, Kind
+from eznas.programs.tensor_floor import statistics
 from eznas.programs.tree import Node, postorder
-from primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import primitives
-from primitives import STATISTICS, Floor, Kind
+from eznas import primitives
+from eznas.primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
     from eznas.programs.tree import Node

@@ -7,12 +7,12 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import primitives
+from eznas import primitives
 from eznas.errors import InputError
+from eznas.files import replace_file
+from eznas.primitives import Floor, Kind
 from eznas.programs.layered import layered
 from eznas.programs.tree import Node, postorder
-from eznas.run import replace_file
-from primitives import Floor, Kind
 
 if TYPE_CHECKING:
     import networkx as nx

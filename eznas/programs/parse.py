@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copyreg
 import re
 from dataclasses import dataclass, field
 
-import primitives
+from eznas import primitives
 from eznas.errors import InputError, unknown
+from eznas.primitives import Floor, Kind, KindError
 from eznas.programs.tree import Node, apply, leaf, literal
-from primitives import Floor, Kind, KindError
 
 __all__ = ["MAX_CHARACTERS", "ProgramError", "parse"]
 
@@ -187,3 +188,6 @@ def _check_kind(node: Node, kind: Kind, text: str) -> None:
     else:
         message = f"{wanted} {node.name}, whatever the network; it must read a statistic such as weight"
     raise ProgramError(message, text, column)
+
+
+copyreg.pickle(Node, lambda node: (parse, (node.text, node.kind)))  # a tree travels between processes as its text

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from eznas.capture import capture
-from eznas.programs.evaluate import statistics
-from primitives import STATISTICS, Kind
+from eznas.primitives import STATISTICS, Kind
+from eznas.programs.tensor_floor import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from eznas.capture import Capture
     from eznas.minibatch import Minibatch
+    from eznas.primitives.terminals import Statistic
     from eznas.programs.tree import Node
-    from primitives.terminals import Statistic
 
 __all__ = ["capture_bytes", "in_parts", "kind_bytes", "left_of"]
 

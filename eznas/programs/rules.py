@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eznas.primitives import Kind, KindError
 from eznas.programs.tree import Node, apply, literal
-from primitives import Kind, KindError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

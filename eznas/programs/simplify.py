@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import primitives
+from eznas import primitives
+from eznas.primitives import Kind
 from eznas.programs.rules import BY_NAME, is_nonnegative
 from eznas.programs.tree import Node, apply, postorder
-from primitives import Kind
 
 __all__ = ["canonical", "simplify_exact", "simplify_rank"]
 

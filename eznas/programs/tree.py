@@ -7,12 +7,12 @@ by node shares every common subexpression, and equality is identity. A node that
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import primitives
+from eznas import primitives
 from eznas.errors import InputError, unknown
-from primitives import Kind
+from eznas.primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,11 +65,6 @@ class Node:
         if not self._text:
             self._text = "".join(_pieces(self))
         return self._text
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from eznas.programs.parse import parse
-
-        return parse, (self.text, self.kind)
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} {self.text}>"

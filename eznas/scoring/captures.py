@@ -61,4 +61,4 @@ def _merged(first: Capture, second: Capture) -> Capture:
         ShapeGroup(one.units, {**one.tensors, **two.tensors})
         for one, two in zip(first.groups, second.groups, strict=True)
     )
-    return Capture(first.units, first.unformed, groups, {**first.images, **second.images})
+    return Capture(first.units, first.skipped, groups, {**first.images, **second.images})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-import primitives
+from eznas import primitives
 from eznas.errors import InputError
 from eznas.networks import construct, initialise
 from eznas.spaces import SPACES, Fidelity

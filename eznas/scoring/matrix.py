@@ -12,11 +12,11 @@ import numpy as np
 
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
-from eznas.measures.plugin import load_plugin, plugin_of
-from eznas.measures.together import score_measures
 from eznas.programs import Node, evaluate, parse
-from eznas.scores import Score, Status
 from eznas.scoring.parallel import over_networks
+from eznas.scoring.plugin import load_plugin, plugin_of
+from eznas.scoring.score_many import score_measures
+from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

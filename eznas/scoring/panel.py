@@ -15,8 +15,8 @@ from torch import Tensor
 
 from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
 from eznas.scoring.cluster import current_cluster
+from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
 from eznas.scoring.parallel import over_networks, worker_count
-from eznas.scoring.visit import TOGETHER, Company, Vectors, visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
-    from eznas.store import VectorStore
+    from eznas.scoring.vector_store import VectorStore
 
 __all__ = ["Panel"]
 
@@ -130,10 +130,10 @@ class Panel:
                 advance()
         unknown = [architecture for architecture in architectures if architecture not in found]
         kept = self._kept if current_cluster() is None and worker_count(workers) == 1 else None
-        call = functools.partial(visit, self.condition, tuple(texts), self._memory, kept)
-        for companies in self._companies(unknown, workers):
-            for company, visited in over_networks(call, companies, workers, singly=Company.singly):
-                for architecture, vectors in zip(company, visited, strict=True):
+        call = functools.partial(evaluate_networks, self.condition, tuple(texts), self._memory, kept)
+        for batches in self._companies(unknown, workers):
+            for batch, visited in over_networks(call, batches, workers, singly=NetworkBatch.singly):
+                for architecture, vectors in zip(batch, visited, strict=True):
                     found[architecture] = vectors
                     self._captured = max(self._captured, vectors.captured)
                     if self._store is not None and not vectors.failure:
@@ -141,15 +141,15 @@ class Panel:
                     advance()
         return [found[architecture] for architecture in architectures]
 
-    def _companies(self, architectures: Sequence[str], workers: int) -> Iterator[list[Company]]:
+    def _companies(self, architectures: Sequence[str], workers: int) -> Iterator[list[NetworkBatch]]:
         """Cut networks into those that one call visits: single ones until it is known how much a network takes."""
         processes, left = worker_count(workers), list(architectures)
         while left and not self._captured:
-            yield Company(left[:processes]).singly()
+            yield NetworkBatch(left[:processes]).singly()
             del left[:processes]
         turns = 1 if processes == 1 else _TURNS * processes
         size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(left) // turns)))
-        yield [Company(left[start : start + size]) for start in range(0, len(left), size)]
+        yield [NetworkBatch(left[start : start + size]) for start in range(0, len(left), size)]
 
     def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
         return None if self._store is None else self._store.load(self._key(architecture), texts)

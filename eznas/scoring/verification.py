@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.errors import InputError, unknown
-from eznas.measures.combine import Combination
 from eznas.minibatch import load_minibatch
 from eznas.ranking import Correlation, correlate
 from eznas.run import versions
-from eznas.scores import Score, Status
+from eznas.scoring.combination import Combination
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.matrix import Proxy, score_networks
-from eznas.scoring.rows import ScoreRows
+from eznas.scoring.score_csv import ScoreCsv
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES
+from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -182,7 +182,7 @@ def verify(
         fidelity: Which of the space's sizes.
         device: See ``resolve_device``.
         workers: See ``over_networks``.
-        csv_file: File for the scores of every architecture, as ``ScoreRows`` describes it: those of the proxies, and
+        csv_file: File for the scores of every architecture, as ``ScoreCsv`` describes it: those of the proxies, and
             of what combinations are made of.
         resume: Whether to go on with it.
         stage: Is told what begins, and of how many steps.
@@ -203,7 +203,7 @@ def verify(
     rows = (
         None
         if csv_file is None
-        else ScoreRows(csv_file, list(made_of), _state(list(made_of.values()), condition, table))
+        else ScoreCsv(csv_file, list(made_of), _state(list(made_of.values()), condition, table))
     )
     done = {} if rows is None else rows.begin(resume=resume)
     missing = [one for one in architectures if one not in done]

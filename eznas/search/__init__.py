@@ -9,51 +9,51 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eznas.search.campaign import run_campaign
+    from eznas.search.config import SearchConfig
     from eznas.search.domain import Domain
     from eznas.search.guide import Guide
-    from eznas.search.loop import Budget, Objective, search
-    from eznas.search.options import Options
-    from eznas.search.protocol import ALGORITHMS, Algorithm, Knobs, Proposal, Searcher, Task
-    from eznas.search.signals import Known, Live, Observation, Signal
+    from eznas.search.loop import Objective, SearchBudget, search
+    from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, SearcherConfig, Task
+    from eznas.search.repeats import run_repeats
+    from eznas.search.signals import ComputedSignal, Observation, Signal, TabularSignal
 
 __all__ = [
     "ALGORITHMS",
     "Algorithm",
-    "Budget",
+    "ComputedSignal",
     "Domain",
     "Guide",
-    "Knobs",
-    "Known",
-    "Live",
     "Objective",
     "Observation",
-    "Options",
     "Proposal",
+    "SearchBudget",
+    "SearchConfig",
     "Searcher",
+    "SearcherConfig",
     "Signal",
+    "TabularSignal",
     "Task",
-    "run_campaign",
+    "run_repeats",
     "search",
 ]
 
 _HOMES = {
     "ALGORITHMS": "protocol",
     "Algorithm": "protocol",
-    "Budget": "loop",
+    "SearchBudget": "loop",
     "Domain": "domain",
     "Guide": "guide",
-    "Knobs": "protocol",
-    "Known": "signals",
-    "Live": "signals",
+    "SearcherConfig": "protocol",
+    "TabularSignal": "signals",
+    "ComputedSignal": "signals",
     "Objective": "loop",
     "Observation": "signals",
-    "Options": "options",
+    "SearchConfig": "config",
     "Proposal": "protocol",
     "Searcher": "protocol",
     "Signal": "signals",
     "Task": "protocol",
-    "run_campaign": "campaign",
+    "run_repeats": "repeats",
     "search": "loop",
 }
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from eznas.errors import InputError, unknown
-from eznas.scores import Score
 from eznas.search.signals import Observation
+from eznas.status import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from eznas.search.protocol import Proposal, Searcher
     from eznas.search.signals import Observation, Signal
 
-__all__ = ["Budget", "Objective", "Run", "Step", "search"]
+__all__ = ["Objective", "Run", "SearchBudget", "Step", "search"]
 
 _PATIENCE = 1000
 """Repeats in a row after which an algorithm is taken to have nothing new to propose."""
 
 
 @dataclass(frozen=True)
-class Budget:
+class SearchBudget:
     """When a search ends: as soon as any of these is spent. The last look may go beyond seconds and epochs.
 
     Args:
@@ -145,7 +145,7 @@ class Run:
         }
 
 
-def search(searcher: Searcher, objective: Objective, budget: Budget, guide: Guide, size: int | None) -> Run:
+def search(searcher: Searcher, objective: Objective, budget: SearchBudget, guide: Guide, size: int | None) -> Run:
     """Run one search to its end.
 
     Args:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eznas.search.guide import Guide
     from eznas.search.signals import Observation
 
-__all__ = ["ALGORITHMS", "Algorithm", "Knobs", "Proposal", "Searcher", "Task"]
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "SearcherConfig", "Task"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Knobs:
+class SearcherConfig:
     """The settings of all algorithms; each reads those that it has.
 
     Args:
@@ -70,14 +70,14 @@ class Task:
         rng: The stream for its own draws.
         guide: Warm-up and moves.
         levels: Number of levels of training; the last is the full one.
-        knobs: Settings.
+        config: Settings.
     """
 
     domain: Domain
     rng: random.Random
     guide: Guide
     levels: int = 1
-    knobs: Knobs = field(default_factory=Knobs)
+    config: SearcherConfig = field(default_factory=SearcherConfig)
 
 
 class Searcher(abc.ABC):
@@ -88,11 +88,11 @@ class Searcher(abc.ABC):
     """
 
     pool: ClassVar[int] = 0
-    """The usual ``Knobs.pool``."""
+    """The usual ``SearcherConfig.pool``."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.size = task.knobs.pool or self.pool
+        self.size = task.config.pool or self.pool
         self._warm: list[str] | None = None
 
     @abc.abstractmethod
@@ -144,17 +144,7 @@ class Algorithm:
     costs: bool = False
 
 
-def _load() -> None:
-    import eznas.search.aging_evolution
-    import eznas.search.bananas
-    import eznas.search.hill_climbing
-    import eznas.search.hyperband
-    import eznas.search.local_search
-    import eznas.search.npenas
-    import eznas.search.nsga2
-    import eznas.search.random_search
-    import eznas.search.reinforce  # noqa: F401 - each registers itself
-
-
-ALGORITHMS: Registry[Algorithm] = Registry("search algorithm", lambda algorithm: algorithm.name, _load)
+ALGORITHMS: Registry[Algorithm] = Registry(
+    "search algorithm", lambda algorithm: algorithm.name, ["eznas.search.algorithms.*"]
+)
 """Every search algorithm by name."""

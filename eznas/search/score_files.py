@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.measures import MEASURES
-from eznas.search.signals import Known
+from eznas.search.signals import TabularSignal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ _ARCHITECTURE, _INDEX = "architecture", "uid"
 _SECONDS = ("seconds", "time")
 
 
-def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Known]:
+def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, TabularSignal]:
     """Return the signals of a file by name; one that is called as a measure has that measure's direction.
 
     Args:
@@ -79,7 +79,9 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Kno
     for one in scores:
         called = _called(one, scores, name, path)
         direction = MEASURES[called].direction if called in MEASURES else 1
-        signals[called] = Known(called, columns[one], columns.get(f"{one}_seconds", common), direction=direction)
+        signals[called] = TabularSignal(
+            called, columns[one], columns.get(f"{one}_seconds", common), direction=direction
+        )
     return signals
 
 

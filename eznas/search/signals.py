@@ -10,14 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from eznas.scores import Score, Status
+from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from eznas.scoring import Condition, Proxy
 
-__all__ = ["Known", "Live", "Observation", "Signal"]
+__all__ = ["ComputedSignal", "Observation", "Signal", "TabularSignal"]
 
 _CHUNK = 50
 """Networks that are scored before their scores are recorded: what an interruption costs at most."""
@@ -70,7 +70,7 @@ class Signal(Protocol):
         """Return one observation an architecture, in order."""
 
 
-class Known:
+class TabularSignal:
     """Values that were computed before: a column of a table, or a file of scores.
 
     Args:
@@ -109,7 +109,7 @@ class Known:
         return Observation.of(score, self._seconds.get(architecture, 0.0), self.epochs, self.direction)
 
 
-class Live:
+class ComputedSignal:
     """A measure or program, computed on the network; every network is scored once and remembered.
 
     Args:

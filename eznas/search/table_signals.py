@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from eznas.search.signals import Known
+from eznas.search.signals import TabularSignal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def epochs_of(column: str) -> float:
     return 0.0 if found is None else float(found[2])
 
 
-def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
+def table_signals(table: AccuracyTable, usual: str) -> dict[str, TabularSignal]:
     """Return one signal a column.
 
     The seconds of ``validation_12`` are the column ``validation_12_seconds`` or ``seconds_validation_12``; those of
@@ -60,7 +60,7 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
         own = next((columns[one] for one in known if one in columns), None)
         if own is None and epochs[name] and an_epoch is not None:
             own = an_epoch * epochs[name]
-        signals[name] = Known(
+        signals[name] = TabularSignal(
             name,
             dict(zip(table.architectures, values.tolist(), strict=True)),
             None if own is None else dict(zip(table.architectures, map(_cost, own.tolist()), strict=True)),
@@ -69,7 +69,7 @@ def table_signals(table: AccuracyTable, usual: str) -> dict[str, Known]:
     return signals
 
 
-def levels_of(name: str, signals: dict[str, Known]) -> list[Known]:
+def levels_of(name: str, signals: dict[str, TabularSignal]) -> list[TabularSignal]:
     """Return the signals that measure the same after fewer epochs, the signal itself last.
 
     They are the points of its own learning curve, at powers of two where a table has more; where it has fewer than two

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.registry import SPACES
 
 __all__ = ["SPACES", "Fidelity", "SearchSpace"]

@@ -7,12 +7,10 @@ architectures are equal strings.
 from __future__ import annotations
 
 import abc
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.callables import module_digest
-from eznas.registry import Registry
 
 if TYPE_CHECKING:
     import random
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["SPACES", "Fidelity", "SearchSpace", "shown"]
+__all__ = ["Fidelity", "SearchSpace", "shown"]
 
 _SHOWN = 200
 
@@ -104,36 +102,3 @@ class SearchSpace(abc.ABC):
 
         Parameters are whatever torch's constructors give; ``eznas.networks.initialise`` sets them from a seed.
         """
-
-
-_BUILT_IN = (
-    "darts",
-    "nasbench101",
-    "nasbench201",
-    "nasbench_macro",
-    "nats_sss",
-    "nds_cells",
-    "nds_stages",
-    "transnas",
-    "zoo",
-)
-
-
-def _load() -> None:
-    for name in _BUILT_IN:  # each registers itself
-        importlib.import_module(f"eznas.spaces.{name}")
-
-
-class _Spaces(Registry[SearchSpace]):
-    """The registered spaces, and any ``custom:package.module:callable``."""
-
-    def __getitem__(self, name: str) -> SearchSpace:
-        if name.startswith("custom:"):
-            from eznas.spaces.custom import CustomSpace
-
-            return CustomSpace(name)
-        return super().__getitem__(name)
-
-
-SPACES = _Spaces("search space", lambda space: space.name, _load)
-"""Every search space by name; also ``custom:package.module:callable``, see ``eznas.spaces.custom``."""

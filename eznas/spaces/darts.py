@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
 from eznas.spaces.nds_cells import DARTS_OPERATIONS
+from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random

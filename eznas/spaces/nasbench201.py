@@ -23,7 +23,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random

@@ -23,8 +23,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import SPACES, Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace
 from eznas.spaces.genotype import dump, load
+from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from eznas.measures import MEASURES
-from eznas.measures.together import score_measures
 from eznas.minibatch import Minibatch
-from eznas.scores import Score, Status
+from eznas.scoring.score_many import score_measures
 from eznas.seeds import torch_generator
+from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from eznas.measures import Measure

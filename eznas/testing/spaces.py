@@ -62,7 +62,7 @@ def check_strings(space: SearchSpace, architectures: Sequence[str]) -> None:
 
 
 def check_edits(space: SearchSpace, architectures: Sequence[str]) -> None:
-    """Check that neighbours are other architectures of the space, that an edit can be undone, and mutation.
+    """Check that neighbours are other architectures of the space, that an edit can be restore_network, and mutation.
 
     Raises:
         AssertionError: One is not.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import primitives
+from eznas import primitives
+from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tree import Node, apply, leaf, literal
-from primitives import STATISTICS, Kind
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from primitives import Primitive, Signature
+    from eznas.primitives import Primitive, Signature
 
 __all__ = ["programs"]
 

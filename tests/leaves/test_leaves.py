@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import random
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from eznas.errors import InputError, nearest, unknown
 from eznas.registry import Registry
-from eznas.scores import Score, Status
 from eznas.seeds import derive_seed, numpy_rng, python_rng, torch_generator
+from eznas.status import Score, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_derived_seeds_depend_on_seed_and_every_name() -> None:
@@ -41,13 +46,17 @@ def test_unknown_names_come_with_the_nearest() -> None:
     assert "known: snip, synflow" in str(unknown("measure", "zzz", ["synflow", "snip"]))
 
 
-def test_a_registry_loads_once_refuses_duplicates_and_matches_patterns() -> None:
-    loads: list[int] = []
-    registry: Registry[str] = Registry("thing", lambda record: record, lambda: loads.append(1))
+def test_a_registry_loads_late_refuses_duplicates_and_matches_patterns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_registering_module.py").write_text("LOADED = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[str] = Registry("thing", lambda record: record, ["a_registering_module"])
     registry.register("beta")
     registry.register("alpha")
+    assert "a_registering_module" not in sys.modules
     assert list(registry) == ["alpha", "beta"]
-    assert loads == [1]
+    assert "a_registering_module" in sys.modules
     assert registry.matching("al*") == ["alpha"]
     assert len(registry) == 2
     assert "beta" in registry

@@ -12,12 +12,12 @@ from torch import nn
 from eznas.errors import InputError
 from eznas.measures import MEASURES, Measure
 from eznas.minibatch import load_minibatch
+from eznas.primitives import Kind
 from eznas.programs import evaluate, parse, reductions
-from eznas.scores import Status
-from eznas.scoring import Budget, Captures, Condition, Panel, Proxy, over_networks, score_networks, worker_count
+from eznas.scoring import Captures, Condition, MemoryPlan, Panel, Proxy, over_networks, score_networks, worker_count
+from eznas.scoring.vector_store import VectorStore
 from eznas.spaces import SPACES, Fidelity
-from eznas.store import VectorStore
-from primitives import Kind
+from eznas.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,10 +234,10 @@ def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
 
 
 def test_memory_is_shared_out_among_processes() -> None:
-    alone, both = Budget.of(4 * 2**30, 1), Budget.of(4 * 2**30, 2)
+    alone, both = MemoryPlan.of(4 * 2**30, 1), MemoryPlan.of(4 * 2**30, 2)
     assert alone.kept is not None
     assert both.kept is None
     assert 2 * both.visit < 4 * 2**30 - 3 * 2**28
     with pytest.raises(InputError, match=r"--memory must be at least .*G for 8 workers, got 1\.0G"):
-        Budget.of(2**30, 8)
-    assert Budget.of(2**30, 0).workers >= 1
+        MemoryPlan.of(2**30, 8)
+    assert MemoryPlan.of(2**30, 0).workers >= 1

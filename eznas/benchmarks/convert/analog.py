@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.benchmarks.convert.unpickle import Record, unpickle
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError, unknown
 from eznas.spaces.nasbench201 import EDGES, NasBench201, to_operations
+from eznas.unpickle import Record, unpickle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
 from eznas.benchmarks.convert.nds import read_json
-from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

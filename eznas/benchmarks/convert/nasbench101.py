@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks.convert.converted import Converted, gather, only
 from eznas.benchmarks.convert.tfrecord import fields, records
-from eznas.benchmarks.convert.unpickle import ARRAYS, integers, number, unpickle
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
+from eznas.unpickle import ARRAYS, integers, number, unpickle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, parsed
 from eznas.benchmarks.convert.nds import read_json
-from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import Converted, gather, parsed
 from eznas.benchmarks.convert.trainings import training_columns
-from eznas.benchmarks.convert.unpickle import SCALARS, unpickle
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
+from eznas.unpickle import SCALARS, unpickle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,9 +15,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, only, parsed
-from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,8 +13,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import curve
-from eznas.benchmarks.convert.unpickle import number
 from eznas.errors import unknown
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import Converted, curve, gather, only, parsed
 from eznas.benchmarks.convert.pth import load_pth
-from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError, unknown
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks.convert.converted import Converted, gather, only
 from eznas.benchmarks.convert.nds import read_json
-from eznas.benchmarks.convert.unpickle import number
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
+from eznas.unpickle import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import primitives
+from eznas import primitives
+from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tree import Node, postorder
-from primitives import STATISTICS, Kind
 
 __all__ = ["to_latex"]
 

@@ -6,13 +6,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 
-import primitives
+from eznas import primitives
 from eznas.capture.statistics import record_statistics
 from eznas.errors import InputError
-from eznas.programs.evaluate import images_only, reductions, statistics, units_at_once
+from eznas.primitives import STATISTICS, Floor, Kind
 from eznas.programs.export.source import Collector
+from eznas.programs.tensor_floor import images_only, reductions, statistics, units_at_once
 from eznas.programs.tree import Node, postorder
-from primitives import STATISTICS, Floor, Kind
 
 __all__ = ["to_python"]
 

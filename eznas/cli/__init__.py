@@ -1,0 +1,1 @@
+"""Command lines, one a file: each parses what it is given, calls the library, prints, and sets the exit code."""

@@ -1,0 +1,54 @@
+"""Files that are written as a whole: a reader sees the old file or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["replace_file", "write_output"]
+
+
+def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
+    """Write ``data`` beside ``path``, make sure that it is on the disk, and put it in place.
+
+    Args:
+        path: The file; whoever reads it sees what it held before or ``data``, never a part.
+        data: What it is to hold.
+        backup: Whether the version before stays, as ``NAME.bak``.
+
+    Raises:
+        OSError: The disk does not take it; the version before stays.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if backup and path.exists():
+            path.replace(path.with_name(f"{path.name}.bak"))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a file that the user asked for.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        fixed = path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK))
+        if fixed or path.is_symlink():  # such as /dev/stdout
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path, text.encode())
+    except OSError as error:
+        raise InputError(f"{path} must be a file that can be written: {error.strerror}") from error

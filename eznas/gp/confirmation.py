@@ -1,0 +1,139 @@
+"""The end of a run: the hall of fame at full size, chosen on validation networks, reported on test networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.programs import complexity, parse, simplify_exact
+from eznas.ranking import Correlation, correlate
+from eznas.scoring import Proxy, ScoreMatrix, score_networks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.gp.individual import Individual
+    from eznas.gp.listener import Listener
+    from eznas.gp.problem import EvolutionProblem
+    from eznas.scoring import MemoryPlan, Panel
+
+__all__ = ["BASELINES", "Finished", "Row", "finish"]
+
+BASELINES = ("params", "flops", "naswot", "eznas_a")
+"""Measures that every run is compared with."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One proxy of the final comparison.
+
+    Args:
+        name: ``"rank0"``, ``"rank1"`` ... for what was found, or a baseline's name.
+        program: Its text; empty for a measure that is a function.
+        complexity: Number of nodes; 0 for such a measure.
+        tau_train: The fitness before parsimony; NaN for a baseline.
+        validation: Correlation on the validation networks at full size; None for a baseline, which is not chosen.
+        test: Correlation on the test networks at full size.
+        coverage: Share of the test networks on which it has a value.
+        statuses: How often each status came up on them.
+    """
+
+    name: str
+    program: str
+    complexity: int
+    tau_train: float
+    validation: Correlation | None
+    test: Correlation
+    coverage: float
+    statuses: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The final comparison.
+
+    Args:
+        found: What was evolved, the best on the validation networks first.
+        baselines: The hand-written and published measures.
+        test_scores: For each name, ``n`` scores on the test networks, NaN where there is none.
+    """
+
+    found: tuple[Row, ...]
+    baselines: tuple[Row, ...]
+    test_scores: dict[str, NDArray[np.float64]]
+
+
+def finish(
+    problem: EvolutionProblem,
+    candidates: Sequence[Individual],
+    panel: Panel | None,
+    seed: int,
+    budget: MemoryPlan,
+    listener: Listener,
+) -> Finished:
+    """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
+
+    Args:
+        problem: What the run is about.
+        candidates: Members of the hall of fame.
+        panel: Knows the candidates' reductions at full size, its last networks being the validation ones; None where
+            evolution was not promoted, and the validation networks are to be visited here.
+        seed: Seed of the bootstrap.
+        budget: The workers and their memory.
+        listener: Is told of each network.
+    """
+    proxies = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
+    if panel is None:
+        listener.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
+        values = score_networks(
+            proxies, problem.full, problem.validation, budget.workers, listener.advance, memory=budget.visit
+        ).values()
+    else:
+        values = panel.scores([one.program for one in candidates])[:, -len(problem.validation) :]
+    held = [_correlate(row, problem.accuracies(problem.validation), seed) for row in values]
+    order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
+    compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
+    compared += [Proxy.of(name) for name in BASELINES]
+    listener.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
+    matrix = score_networks(compared, problem.full, problem.test, budget.workers, listener.advance, memory=budget.visit)
+    return Finished(
+        found=tuple(
+            _row(problem, matrix, rank, candidates[index].tau_train, held[index], seed)
+            for rank, index in enumerate(order)
+        ),
+        baselines=tuple(
+            _row(problem, matrix, index, float("nan"), None, seed) for index in range(len(order), len(compared))
+        ),
+        test_scores={proxy.name: row for proxy, row in zip(compared, matrix.values(), strict=True)},
+    )
+
+
+def _choice(held: Correlation, size: int) -> tuple[int, float, int]:
+    """Order by the number of validation networks scored, then by tau on them, then by simplicity."""
+    return (-held.n, -held.tau if np.isfinite(held.tau) else np.inf, size)
+
+
+def _row(
+    problem: EvolutionProblem, matrix: ScoreMatrix, index: int, tau_train: float, held: Correlation | None, seed: int
+) -> Row:
+    proxy, values = matrix.proxies[index], matrix.values()[index]
+    return Row(
+        name=proxy.name,
+        program=proxy.program,
+        complexity=complexity(parse(proxy.program)) if proxy.program else 0,
+        tau_train=tau_train,
+        validation=held,
+        test=_correlate(values, problem.accuracies(problem.test), seed),
+        coverage=float(np.isfinite(values).mean()),
+        statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
+    )
+
+
+def _correlate(scores: NDArray[np.float64], accuracies: NDArray[np.float64], seed: int) -> Correlation:
+    finite = np.isfinite(scores)
+    return correlate(scores[finite], accuracies[finite], seed=seed)

@@ -1,0 +1,105 @@
+"""Scores of one network: the three floors together."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from eznas.capture import NoUnitsError, Unit, capture
+from eznas.errors import NETWORK_FAILURES
+from eznas.primitives import STATISTICS
+from eznas.programs.parts import in_parts, left_of
+from eznas.programs.plan import Trace
+from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
+from eznas.programs.tree import Node
+from eznas.programs.upper_floors import Layout, evaluate_upper
+from eznas.status import Score, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+    from eznas.minibatch import Minibatch
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    programs: Sequence[Node],
+    network: nn.Module,
+    minibatch: Minibatch,
+    units: str = "auto",
+    *,
+    memory: int | None = None,
+) -> list[Score]:
+    """Score one network with many programs: one capture of just the statistics that they read, one evaluation.
+
+    Args:
+        programs: Roots of kind NETWORK.
+        network: Left as it was found.
+        minibatch: Images and labels.
+        units: Which layers are units: see ``capture``.
+        memory: Bytes that capturing and evaluating may take; None for no bound. It does not change a score.
+
+    Returns:
+        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised (of
+        programs that read labels, and of the others), NON_FINITE where the formula gives NaN or an infinity; the detail
+        says why.
+    """
+    failure = ""
+    try:
+        found, vectors, trace = _captured(programs, network, minibatch, units, memory)
+    except NoUnitsError as error:
+        return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
+    except NETWORK_FAILURES as error:
+        failure = f"{type(error).__name__}: {error}"
+    if failure:  # out of the handler, which holds on to what the failed call had made
+        labelled = [program for program in programs if _reads_labels(program)]
+        others = [program for program in programs if not _reads_labels(program)]
+        if not (labelled and others):
+            return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
+        scores: dict[Node, Score] = {}
+        for part in (labelled, others):  # the labels may be all that is wrong
+            scores |= zip(part, evaluate(part, network, minibatch, units, memory=memory), strict=True)
+        return [scores[program] for program in programs]
+    layout = Layout([len(found)])
+    ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
+    values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
+    return [_score(program, value, found, vectors, trace) for program, value in zip(programs, values, strict=True)]
+
+
+def _captured(
+    programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
+) -> tuple[tuple[Unit, ...], dict[Node, Tensor], Trace]:
+    """Return the units, what the programs' reductions give on them, and what was raised."""
+    trace, vectors = Trace(), dict[Node, Tensor]()
+    found: tuple[Unit, ...] = ()
+    for part in in_parts(reductions(programs), network, minibatch, units, memory):
+        captured = capture(network, minibatch, statistics(part), units)
+        found = captured.units
+        vectors |= evaluate_reductions(part, captured, trace, memory=left_of(memory, captured))
+        del captured  # before the next one is made
+    return found, vectors, trace
+
+
+def _reads_labels(program: Node) -> bool:
+    return any(STATISTICS[name].scenario == "loss" for name in statistics([program]))
+
+
+def _score(program: Node, value: float, units: Sequence[Unit], vectors: Mapping[Node, Tensor], trace: Trace) -> Score:
+    below = reductions([program])
+    for node in below:
+        if node in trace.failures:
+            return Score.failed(Status.EXCEPTION, trace.failures[node])
+    if math.isfinite(value):
+        return Score(value)
+    for node in below:
+        wrong = (~vectors[node].isfinite()).nonzero().flatten().tolist()
+        if wrong:
+            unit = units[wrong[0]]
+            detail = f"the value is {value}; {node.text} is {vectors[node][wrong[0]].item()} on unit {unit.name}"
+            return Score.failed(Status.NON_FINITE, detail)
+    return Score.of(value)

@@ -1,0 +1,240 @@
+"""The unit and the network floor, over many networks at once.
+
+What the tensor floor gives for a network is a short vector, so whole populations are evaluated on all networks in
+memory. Vectors of networks with the same number of units lie behind each other as a matrix ``n_g x u_g`` (a *block*),
+and all blocks lie in one flat tensor: what maps numbers one by one runs once on the flat tensor, what aggregates over
+units once on each block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate, repeat
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eznas import primitives
+from eznas.primitives import Kind, Primitive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+
+    from eznas.programs.tree import Node
+
+__all__ = ["Layout", "Ragged", "evaluate_upper"]
+
+_BATCH = 32  # aggregations that run in one call
+
+
+class Layout:
+    """Groups networks by their number of units.
+
+    Args:
+        counts: The number of units of each network; one without units has no score.
+
+    Attributes:
+        counts: As given.
+        networks: For each distinct count above 0, ascending, the places of its networks.
+        shapes: ``(n_g, u_g)`` of each block.
+        order: ``n`` places: where behind each other in the blocks every network stands; -1 for one without units.
+    """
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        self.counts = tuple(counts)
+        places: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        for place, count in enumerate(counts):
+            if count:
+                places[count].append(place)
+        self.networks = tuple(tuple(networks) for networks in places.values())
+        self.shapes = tuple((len(networks), count) for count, networks in places.items())
+        held = [place for networks in self.networks for place in networks]
+        self.order = torch.full((len(self.counts),), -1)
+        self.order[held] = torch.arange(len(held))
+        self._starts = tuple(accumulate([networks * count for networks, count in self.shapes], initial=0))[:-1]
+
+    def ragged(self, vectors: Sequence[Tensor]) -> Ragged:
+        """Arrange one reduction's ``n`` vectors, ``u`` numbers each, in the order of the networks.
+
+        Raises:
+            ValueError: A vector has not as many numbers as its network has units.
+        """
+        lengths = tuple(len(vector) for vector in vectors)
+        if lengths != self.counts:
+            raise ValueError(f"vectors must be as long as the networks have units, {self.counts}, got {lengths}")
+        held = [vectors[place] for networks in self.networks for place in networks]
+        return Ragged(self, torch.cat(held or [torch.empty(0)]).to(torch.float64))
+
+    def blocks(self, flat: Tensor) -> list[Tensor]:
+        """Return views of contiguous flat tensors: ``n_g x u_g`` of one, ``k x n_g x u_g`` of ``k`` stacked ones."""
+        lead, strides, offset = flat.shape[:-1], flat.stride()[:-1], flat.storage_offset()
+        return [
+            flat.as_strided((*lead, networks, count), (*strides, count, 1), offset + start)
+            for (networks, count), start in zip(self.shapes, self._starts, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """One number for each unit of each network.
+
+    Args:
+        layout: How many units each network has.
+        flat: The numbers, float64 and contiguous: block after block, network after network, unit after unit.
+    """
+
+    layout: Layout
+    flat: Tensor
+
+    @property
+    def blocks(self) -> tuple[Tensor, ...]:
+        """``n_g x u_g`` for each distinct number of units, ascending."""
+        return tuple(self.layout.blocks(self.flat))
+
+
+def evaluate_upper(
+    roots: Sequence[Node],
+    vectors: Mapping[Node, Ragged],
+    layout: Layout,
+    memo: MutableMapping[Node, Tensor] | None = None,
+) -> Tensor:
+    """Evaluate programs made of known reductions on all networks; each distinct node once.
+
+    Args:
+        roots: ``p`` programs.
+        vectors: What their reductions give.
+        layout: The networks; the layout of the vectors.
+        memo: What nodes of the network floor gave before on the same networks: read, and added to. Its values stand
+            in the layout's order.
+
+    Returns:
+        ``p x n`` float64 scores in the order of the networks; not finite where a program is undefined.
+
+    Raises:
+        KeyError: ``vectors`` lacks a reduction.
+    """
+    scores = torch.full((len(roots), len(layout.counts) + 1), math.nan, dtype=torch.float64)
+    if layout.shapes and roots:
+        run = _Run(vectors, layout, {} if memo is None else memo)
+        with torch.inference_mode():
+            run.evaluate(roots)
+            found = torch.stack([run.network[root] for root in roots])
+        scores[:, : found.shape[1]] = found
+    return scores[:, layout.order]  # networks without units take the last column, which is NaN
+
+
+@lru_cache(maxsize=4096)
+def _primitive(name: str, kinds: tuple[Kind, ...]) -> Primitive:
+    return primitives.resolve(name, kinds)[0]
+
+
+def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
+    return tuple([arg if isinstance(arg, float) else None for arg in args])
+
+
+@dataclass
+class _Batch:
+    """Aggregations of one function with the same literals, to be run together.
+
+    Args:
+        function: The aggregation.
+        nodes: ``k`` nodes.
+        args: The arguments of each.
+    """
+
+    function: Callable[..., Tensor]
+    nodes: list[Node] = field(default_factory=list)
+    args: list[list[Tensor | float]] = field(default_factory=list)
+
+
+class _Run:
+    """One evaluation.
+
+    Functions from units to units run node by node, so that their values can be freed early. Aggregations are
+    collected into batches, since on blocks the calls cost more than the arithmetic.
+    """
+
+    def __init__(self, vectors: Mapping[Node, Ragged], layout: Layout, memo: MutableMapping[Node, Tensor]) -> None:
+        self.vectors = vectors
+        self.layout = layout
+        self.memo = memo
+        self.unit: dict[Node, Tensor] = {}  # flat
+        self.network: dict[Node, Tensor] = {}  # one number for each network, in the layout's order
+        self.batches: dict[tuple[object, ...], _Batch] = {}
+
+    def evaluate(self, roots: Sequence[Node]) -> None:
+        """Fill ``network`` with the values of the roots and of the network floor below them."""
+        order = self._order(roots)
+        uses = Counter([arg for node in order for arg in node.args])
+        combinations = []
+        for node in order:
+            if node.kind is Kind.UNIT:
+                self.unit[node] = self._map(*self._call(node, self.unit))
+            elif node.args[0].kind is Kind.UNIT:
+                self._collect(node, *self._call(node, self.unit))
+            else:
+                combinations.append(node)
+                continue
+            for arg in node.args:
+                uses[arg] -= 1
+                if not uses[arg]:
+                    self.unit.pop(arg, None)
+        for batch in self.batches.values():
+            self._aggregate(batch)
+        for node in combinations:
+            record, args = self._call(node, self.network)
+            self.network[node] = self.memo[node] = record.function(*args)
+
+    def _order(self, roots: Sequence[Node]) -> list[Node]:
+        """Return the distinct nodes to evaluate, arguments first; take what is known into the tables."""
+        order: dict[Node, None] = {}
+        stack = [(root, False) for root in reversed(roots)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                order[node] = None
+            elif node in order or node in self.network or node in self.unit or node.kind is Kind.LITERAL:
+                continue
+            elif node in self.memo:
+                self.network[node] = self.memo[node]
+            elif node in self.vectors:
+                self.unit[node] = self.vectors[node].flat
+            elif not node.args:
+                raise KeyError(f"vectors must hold every reduction of the programs; one that reads {node} is missing")
+            else:
+                stack.append((node, True))
+                stack += [(arg, False) for arg in reversed(node.args)]
+        return list(order)
+
+    @staticmethod
+    def _call(node: Node, values: Mapping[Node, Tensor]) -> tuple[Primitive, list[Tensor | float]]:
+        record = _primitive(node.name, tuple([arg.kind for arg in node.args]))
+        return record, [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
+
+    def _map(self, record: Primitive, args: Sequence[Tensor | float]) -> Tensor:
+        if not record.across_units:
+            return record.function(*args)
+        return torch.cat([record.function(*block).flatten() for block in self._blocks(args)])
+
+    def _collect(self, node: Node, record: Primitive, args: list[Tensor | float]) -> None:
+        key = (record.function, _pattern(args))
+        batch = self.batches.setdefault(key, _Batch(record.function))
+        batch.nodes.append(node)
+        batch.args.append(args)
+        if len(batch.nodes) == _BATCH:
+            self._aggregate(self.batches.pop(key))
+
+    def _aggregate(self, batch: _Batch) -> None:
+        args = [one[0] if isinstance(one[0], float) else torch.stack(one) for one in zip(*batch.args, strict=True)]
+        values = torch.cat([batch.function(*block) for block in self._blocks(args)], dim=-1)
+        for node, value in zip(batch.nodes, values.unbind(), strict=True):
+            self.network[node] = self.memo[node] = value
+
+    def _blocks(self, args: Sequence[Tensor | float]) -> Iterator[tuple[Tensor | float, ...]]:
+        """Iterate over the arguments of each block."""
+        columns = [repeat(arg) if isinstance(arg, float) else self.layout.blocks(arg) for arg in args]
+        return zip(*columns, strict=False)

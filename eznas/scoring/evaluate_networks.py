@@ -1,0 +1,163 @@
+"""Visits: networks are built, their statistics captured, and reductions evaluated on them."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from eznas.capture import capture
+from eznas.errors import NETWORK_FAILURES
+from eznas.primitives import Kind
+from eznas.programs import evaluate_reductions, evaluate_together, in_parts, left_of, parse, statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.capture import Capture
+    from eznas.programs import Node
+    from eznas.scoring.captures import Captures
+    from eznas.scoring.condition import Condition
+
+__all__ = ["TOGETHER", "NetworkBatch", "Vectors", "evaluate_networks"]
+
+TOGETHER = 128 * 2**20
+"""Bytes of statistics, of several networks, that are evaluated together."""
+
+_SHARE = 8
+"""Where memory is bounded, the part of it that captures may take which wait for others."""
+
+
+class NetworkBatch(tuple[str, ...]):
+    """Architectures that one call visits."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+    def singly(self) -> list[NetworkBatch]:
+        """Return each in a batch of its own."""
+        return [NetworkBatch([architecture]) for architecture in self]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What reductions gave on one network.
+
+    Args:
+        units: Number of units; 0 where the network failed.
+        values: ``r x u`` float64, NaN where undefined.
+        failure: Why the network could not be captured; empty where it could.
+        captured: Bytes of the statistics that were read; 0 where the network was not visited, or could not be.
+    """
+
+    units: int
+    values: NDArray[np.float64]
+    failure: str = ""
+    captured: int = 0
+
+
+def evaluate_networks(
+    condition: Condition,
+    texts: Sequence[str],
+    memory: int | None,
+    kept: Captures | None,
+    architectures: Sequence[str],
+) -> list[Vectors]:
+    """Build networks and evaluate reductions on them, small networks together, which does not change a value.
+
+    Args:
+        condition: How the networks are built and run.
+        texts: ``r`` reductions as text.
+        memory: Bytes that capturing and evaluating may take; None for no bound.
+        kept: Statistics of networks that were visited before; None where there are none.
+        architectures: Which networks.
+
+    Returns:
+        What they gave on each network.
+    """
+    nodes = [_reduction(text) for text in texts]
+    names = statistics(nodes)
+    together = TOGETHER if memory is None else memory // _SHARE
+    single = None if memory is None else memory - together
+    found: dict[str, Vectors] = {}
+    waiting: dict[str, Capture] = {}
+    for architecture in architectures:
+        try:
+            rows: dict[Node, torch.Tensor] = {}
+            read = 0
+            for part, captured in _captures(condition, nodes, names, single, kept, architecture):
+                if len(part) == len(nodes):
+                    waiting[architecture] = captured
+                else:
+                    rows |= evaluate_reductions(part, captured, memory=left_of(single, captured))
+                    read += captured.nbytes
+                del captured  # before the next one is made
+            if rows:
+                values = torch.stack([rows[node] for node in nodes]).numpy()
+                found[architecture] = Vectors(values.shape[1], values, captured=read)
+        except NETWORK_FAILURES as error:
+            found[architecture] = _failed(nodes, error)
+        if sum(captured.nbytes for captured in waiting.values()) >= together:
+            found |= _evaluated(nodes, waiting, memory)
+            waiting.clear()
+    if waiting:
+        found |= _evaluated(nodes, waiting, memory)
+    return [found[architecture] for architecture in architectures]
+
+
+def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: int | None) -> dict[str, Vectors]:
+    """Evaluate reductions on captures together, or one by one where that fails, so that one network fails alone."""
+    captures = list(waiting.values())
+    left = None if memory is None else max(memory - sum(captured.nbytes for captured in captures), 0)
+    try:
+        values = evaluate_together(nodes, captures, memory=left)
+    except NETWORK_FAILURES as error:
+        if len(waiting) == 1:
+            return {architecture: _failed(nodes, error) for architecture in waiting}
+        values = []
+    if not values:  # out of the handler, which holds on to what the failed call had made
+        alone = [_evaluated(nodes, {architecture: captured}, memory) for architecture, captured in waiting.items()]
+        return {architecture: vectors for one in alone for architecture, vectors in one.items()}
+    return {
+        architecture: Vectors(len(captured.units), found.numpy(), captured=captured.nbytes)
+        for (architecture, captured), found in zip(waiting.items(), values, strict=True)
+    }
+
+
+def _failed(nodes: Sequence[Node], error: BaseException) -> Vectors:
+    return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
+
+
+@functools.lru_cache(maxsize=2**14)
+def _reduction(text: str) -> Node:
+    return parse(text, Kind.UNIT)
+
+
+def _captures(
+    condition: Condition,
+    nodes: Sequence[Node],
+    names: frozenset[str],
+    memory: int | None,
+    kept: Captures | None,
+    architecture: str,
+) -> Iterator[tuple[Sequence[Node], Capture]]:
+    """Iterate over parts of the reductions with a capture of what they read, one at a time."""
+    key = f"{condition.key}|{architecture}"
+    if kept is not None and (known := kept.find(key, names)) is not None:
+        yield nodes, known
+        return
+    network = condition.network(architecture)
+    for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
+        read = statistics(part)
+        if kept is None:
+            yield part, capture(network, condition.minibatch, read)
+        else:
+            make = functools.partial(capture, network, condition.minibatch)
+            yield part, kept.complete(key, sorted(read), make)

@@ -1,0 +1,102 @@
+"""``find_measures`` with the signature and the meaning of zero-cost-nas, so that its users change one import.
+
+References:
+    [ZC] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from eznas.errors import InputError
+from eznas.measures.registry import MEASURES
+from eznas.minibatch import Minibatch
+from eznas.scoring.score_many import moved, score_measures
+from eznas.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from torch import nn
+
+__all__ = ["ZERO_COST_NAS", "find_measures"]
+
+ZERO_COST_NAS = ("grad_norm", "snip", "grasp", "fisher", "jacob_cov", "plain", "synflow_bn", "synflow")
+"""What zero-cost-nas computes where no names are given."""
+
+
+def find_measures(
+    net_orig: nn.Module,
+    dataloader: Iterable[Sequence[Tensor]],
+    dataload_info: tuple[str, int, int],
+    device: torch.device | str,
+    loss_fn: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
+    measure_names: Sequence[str] | None = None,
+    measures_arr: Mapping[str, float | Sequence[Tensor]] | None = None,
+) -> dict[str, float]:
+    """Return what zero-cost-nas's function of this name returns, from shared passes.
+
+    Unlike there, the network stays on its device and in its mode, and the minibatch is never split.
+
+    Args:
+        net_orig: Maps images to logits; it is left as it was found.
+        dataloader: Gives pairs of images and labels.
+        dataload_info: ``("random", batches, classes)`` to join the first batches, or ``("grasp", images, classes)`` for
+            the first so many images of each class, by class.
+        device: Where to run.
+        loss_fn: Maps logits and labels to the loss.
+        measure_names: Registered measures; None for ``ZERO_COST_NAS``.
+        measures_arr: Values for each weight, to be summed; then nothing is run. ``jacob_cov`` is a number already.
+
+    Returns:
+        A number for each name, NaN where the measure is undefined.
+
+    Raises:
+        InputError: A name or ``dataload_info`` is unknown, or the loader has too few images.
+        RuntimeError: The network raised; the sentence is that of the score's status.
+    """
+    if measures_arr is not None:
+        return {name: _sum(values) for name, values in measures_arr.items()}
+    records = [MEASURES[name] for name in (ZERO_COST_NAS if measure_names is None else measure_names)]
+    images, labels = _load(dataloader, *dataload_info)
+    minibatch = Minibatch(images, labels, dataload_info[2], "dataloader")
+    with moved(net_orig, device):
+        scores = score_measures(records, net_orig, minibatch, loss_fn)
+    for name, score in scores.items():
+        if score.status is Status.EXCEPTION:
+            raise RuntimeError(f"{name}: {score.detail}")
+    return {name: score.value if score.ok else math.nan for name, score in scores.items()}
+
+
+def _sum(values: float | Sequence[Tensor]) -> float:
+    return sum(float(one.sum()) for one in values) if isinstance(values, Sequence) else float(values)
+
+
+def _load(dataloader: Iterable[Sequence[Tensor]], kind: str, count: int, classes: int) -> tuple[Tensor, Tensor]:
+    """Return images and labels as zero-cost-nas reads them off a loader."""
+    if kind == "random":
+        batches = [batch for _, batch in zip(range(count), dataloader, strict=False)]
+        if len(batches) < count:
+            raise InputError(f"the loader must give {count} batches, it gives {len(batches)}")
+        return torch.cat([batch[0] for batch in batches]), torch.cat([batch[1] for batch in batches])
+    if kind != "grasp":
+        raise InputError(f"dataload_info must begin with 'random' or 'grasp', got {kind!r}")
+    found: list[list[Tensor]] = [[] for _ in range(classes)]
+    for images, labels, *_ in dataloader:
+        for image, label in zip(images, labels.tolist(), strict=True):
+            if not 0 <= label < classes:
+                raise InputError(f"labels must be from 0 to {classes - 1}, got {label}")
+            if len(found[label]) < count:
+                found[label].append(image)
+        if all(len(one) == count for one in found):
+            break
+    else:
+        raise InputError(f"the loader must give {count} images of each of {classes} classes, it gives fewer")
+    images = torch.stack([image for one in found for image in one])
+    return images, torch.arange(classes).repeat_interleave(count)

@@ -1,0 +1,103 @@
+"""BANANAS: Bayesian optimisation with an ensemble, and independent Thompson sampling over mutations of the best.
+
+References:
+    [BANANAS] White, Neiswanger, Savani. BANANAS: Bayesian Optimization with Neural Architectures for Neural
+        Architecture Search. AAAI 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from eznas.search.encoding import Encoder
+from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.surrogate import SURROGATES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eznas.search.signals import Observation
+
+__all__ = ["Bananas"]
+
+_BATCH = 10
+"""Architectures that are looked at between two fits."""
+_CANDIDATES = 100
+
+
+class Bananas(Searcher):
+    """Fits an ensemble on all that was seen, and looks at the candidates with the highest Thompson samples."""
+
+    pool: ClassVar[int] = 10
+    surrogate: ClassVar[str] = "networks"
+    parents: ClassVar[int] = 10
+    """How many of the best are mutated to give candidates."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._surrogate = SURROGATES[task.config.surrogate or self.surrogate]
+        self._encoder = Encoder(task.config.encoding)
+        self._known: dict[str, float] = {}
+        self._batch: list[str] = []
+
+    def ask(self) -> Proposal | None:
+        """Propose what the surrogate begins with, then what it finds promising."""
+        if len(self._known) < self.size:
+            architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._known)
+            return None if architecture is None else Proposal(architecture)
+        if not self._batch:
+            self._batch = self._promising()
+        return Proposal(self._batch.pop()) if self._batch else None
+
+    def tell(self, proposal: Proposal, observation: Observation) -> None:
+        """Remember it for the next fit."""
+        self._known[proposal.architecture] = observation.fitness
+
+    def _promising(self) -> list[str]:
+        """Return the best candidates that are new, the best last."""
+        valued = {one: fitness for one, fitness in self._known.items() if fitness > -math.inf}
+        candidates = self._candidates(sorted(valued, key=valued.__getitem__, reverse=True))
+        if len(valued) < 2:  # noqa: PLR2004 - nothing to learn from
+            return candidates[:_BATCH]
+        seen = list(valued)
+        rows = self._encoder.rows([*seen, *candidates])
+        model = self._surrogate()
+        model.fit(rows[: len(seen)], np.array(list(valued.values())), self.task.rng.getrandbits(32))
+        mean, deviation = model.predict(rows[len(seen) :])
+        order = np.argsort(self._acquire(mean, deviation), kind="stable")
+        return [candidates[index] for index in order[-_BATCH:]]
+
+    def _candidates(self, best: list[str]) -> list[str]:
+        """Return architectures that are new: mutations of the best, and random ones where those are too few."""
+        found: dict[str, None] = {}
+        for turn in range(2 * _CANDIDATES):
+            if not best or len(found) == _CANDIDATES:
+                break
+            child = self.task.guide.mutate(best[turn % min(self.parents, len(best))])
+            if child not in self._known:
+                found[child] = None
+        while len(found) < _BATCH:
+            fresh = self.task.domain.fresh(self.task.rng, self._known.keys() | found)
+            if fresh is None:
+                break
+            found[fresh] = None
+        return list(found)
+
+    def _acquire(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one Thompson sample a candidate: ``mean + deviation * z`` with ``z`` standard normal."""
+        drawn = np.array([self.task.rng.gauss(0.0, 1.0) for _ in mean])
+        return np.asarray(mean + deviation * drawn)
+
+
+ALGORITHMS.register(
+    Algorithm(
+        "bananas",
+        "White, Neiswanger, Savani. BANANAS. AAAI 2021",
+        "Thompson sampling with an ensemble over mutations of the best",
+        Bananas,
+        moves=True,
+    )
+)

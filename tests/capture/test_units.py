@@ -1,0 +1,297 @@
+"""Which layers are units, in which order, and what is said of the others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from eznas.capture import Capture, CaptureError, NoUnitsError, capture
+from eznas.errors import InputError
+from eznas.minibatch import Minibatch
+from eznas.networks.nasbench201 import CellNetwork
+
+BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(11)), torch.arange(4), 10, "test")
+
+
+def names(captured: Capture) -> list[str]:
+    return [unit.name for unit in captured.units]
+
+
+def reasons(captured: Capture) -> dict[str, str]:
+    return {layer.name: layer.reason for layer in captured.skipped}
+
+
+def conv_bn_relu() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "edges"),
+    [
+        ("nor_conv_3x3 nor_conv_1x1 skip_connect avg_pool_3x3 nor_conv_3x3 none", 3),
+        ("none none none skip_connect none none", 0),
+        ("nor_conv_1x1 nor_conv_1x1 nor_conv_1x1 nor_conv_1x1 nor_conv_1x1 nor_conv_1x1", 6),
+    ],
+)
+def test_nasbench201_units_are_its_triples(cell: str, edges: int) -> None:
+    network = CellNetwork(cell.split(), cells=5, channels=2, classes=10)
+    captured = capture(network, BATCH, ["weight"])
+    triples = [name for name in dict(network.named_modules()) if name.endswith(".conv") and "stem" not in name]
+    assert names(captured) == [name for name in triples if "shortcut" not in name]
+    assert len(captured.units) == 4 + 15 * edges
+    assert reasons(captured) == {
+        "stem.conv": "no activation in front",
+        "body.5.shortcut.conv": "no activation in front, no normalisation behind",
+        "body.11.shortcut.conv": "no activation in front, no normalisation behind",
+        "classifier": "no activation in front, no normalisation behind",
+    }
+
+
+def test_groups_are_in_the_order_in_which_their_shapes_occur() -> None:
+    network = CellNetwork(["nor_conv_3x3"] * 6, cells=1, channels=2, classes=10)
+    captured = capture(network, BATCH, ["weight"])
+    assert [group.units for group in captured.groups] == [
+        tuple(range(6)), (6,), (7, *range(8, 14)), (14,), (15, *range(16, 22)),
+    ]  # fmt: skip
+    assert captured.groups[0].stacked("weight").shape == (6, 2, 2, 3, 3)
+
+
+def test_which_units() -> None:
+    network = conv_bn_relu()
+    assert names(capture(network, BATCH, [])) == ["3"]
+    assert names(capture(network, BATCH, [], units="complete")) == ["3"]
+    captured = capture(network, BATCH, [], units="any")
+    assert names(captured) == ["0", "3", "8"]
+    assert captured.skipped == ()
+
+
+def test_networks_without_complete_units_give_every_layer() -> None:
+    perceptron = nn.Sequential(nn.Flatten(), nn.Linear(192, 5), nn.ReLU(), nn.Linear(5, 10))
+    captured = capture(perceptron, BATCH, ["input.data", "preact.data", "act.data"])
+    assert names(captured) == ["1", "3"]
+    second = captured.groups[1].tensors
+    assert second["input.data"][0].min() < 0 == second["preact.data"][0].min()
+    with pytest.raises(NoUnitsError, match="2 layers, but none with an activation in front"):
+        capture(perceptron, BATCH, [], units="complete")
+
+
+@pytest.mark.parametrize("network", [nn.Flatten(), nn.Sequential(nn.BatchNorm2d(3), nn.Flatten())])
+def test_a_network_without_layers_has_no_units(network: nn.Module) -> None:
+    with pytest.raises(NoUnitsError, match="must run a 2-d convolution or a linear layer"):
+        capture(network, BATCH)
+
+
+ACTIVATIONS = [
+    nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.GELU(), nn.SiLU(), nn.SiLU(inplace=True), nn.Hardswish(),
+    nn.LeakyReLU(), nn.ELU(), nn.CELU(), nn.SELU(), nn.Mish(), nn.PReLU(), nn.Sigmoid(), nn.Tanh(),
+    nn.Hardtanh(), nn.RReLU(), nn.Softplus(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+def test_activations_that_form_units(activation: nn.Module) -> None:
+    network = nn.Sequential(activation, nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    captured = capture(network, BATCH, ["input.data", "preact.data"], units="complete")
+    torch.testing.assert_close(captured.groups[0].tensors["input.data"][0], BATCH.images)
+    assert not torch.equal(captured.groups[0].tensors["preact.data"][0], BATCH.images)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm(6), nn.SyncBatchNorm(4)],
+    ids=str,
+)
+def test_normalisations_that_form_units(norm: nn.Module) -> None:
+    network = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), norm, nn.Flatten())
+    captured = capture(network, BATCH, ["act.data"], units="complete")
+    act = captured.groups[0].tensors["act.data"][0]
+    torch.testing.assert_close(act.mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("between", [nn.AvgPool2d(1), nn.Dropout(0.5), nn.ZeroPad2d(1)], ids=["pool", "dropout", "pad"])
+def test_what_stands_between_activation_and_convolution_parts_them(between: nn.Module) -> None:
+    network = nn.Sequential(nn.ReLU(), between, nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    captured = capture(network, BATCH, ["input.data"])
+    assert captured.groups[0].tensors["input.data"][0].min() >= 0  # the layer's own input
+    with pytest.raises(NoUnitsError):
+        capture(network, BATCH, ["input.data"], units="complete")
+
+
+class Functional(nn.Module):
+    """No submodules: relu, grouped convolution, normalisation, all as functions and methods."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 1, 3, 3))
+        self.classify = nn.Parameter(torch.randn(10, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = torch.conv2d(x.relu(), weight=self.weight, groups=3)
+        out = functional.batch_norm(out, None, None, training=True)
+        return functional.linear(torch.tanh(out.mean((2, 3))), self.classify)
+
+
+def test_functions_are_treated_like_modules() -> None:
+    captured = capture(Functional(), BATCH)
+    assert names(captured) == ["weight"]
+    assert captured.units[0].weight_shape == (6, 1, 3, 3)
+    assert reasons(captured) == {"classify": "no normalisation behind"}
+    assert names(capture(Functional(), BATCH, [], units="any")) == ["weight", "classify"]
+
+
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(self.conv(x))
+        return out.flatten(1)
+
+
+def test_a_layer_that_runs_twice_is_two_units_with_the_total_gradient() -> None:
+    network = Shared()
+    captured = capture(network, BATCH, ["weight_grad.data", "preact.data"])
+    assert names(captured) == ["conv", "conv#2"]
+    (total,) = torch.autograd.grad(network(BATCH.images).sum(), [network.conv.weight])
+    first, second = captured.groups[0].tensors["weight_grad.data"]
+    torch.testing.assert_close(first, total)
+    torch.testing.assert_close(second, total)
+    with torch.no_grad():
+        torch.testing.assert_close(captured.groups[0].tensors["preact.data"][1], network.conv(BATCH.images))
+
+
+class Branches(nn.Module):
+    """One branch is thrown away, one layer never runs, and three more are of kinds that are not read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused, self.never = (nn.Conv2d(3, 3, 1) for _ in range(3))
+        self.line, self.up = nn.Conv1d(3, 3, 1), nn.ConvTranspose2d(3, 3, 1)
+        self.matrix = nn.Parameter(torch.randn(64, 64))
+        self.cubes = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.unused(x)
+        x = self.up(self.used(x))
+        x = self.line(x.flatten(2)) @ self.matrix
+        out: Tensor = self.cubes(x.reshape(4, 3, 8, 1, 8))
+        return out.flatten(1)
+
+
+def test_what_is_not_a_unit_is_named_with_a_reason() -> None:
+    captured = capture(Branches(), BATCH, ["preact_grad.data", "weight_grad.data"])
+    assert names(captured) == ["unused", "used"]
+    assert reasons(captured) == {
+        "cubes": "a tensor of 5 axes enters it",
+        "matrix": "read by matmul, not by a 2-d convolution or linear layer",
+        "never": "not executed",
+        "line": "read by conv1d, not by a 2-d convolution or linear layer",
+        "up": "read by conv_transpose2d, not by a 2-d convolution or linear layer",
+    }
+    for gradient in ("preact_grad.data", "weight_grad.data"):
+        unused, used = captured.groups[0].tensors[gradient]
+        assert used.any()
+        assert not unused.any()
+
+
+class Standardised(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, bias=False)
+        self.register_buffer("blur", torch.ones(4, 1, 2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.conv.weight - self.conv.weight.mean((1, 2, 3), keepdim=True)
+        blur = self.get_buffer("blur")
+        return functional.conv2d(functional.conv2d(x, weight), blur, groups=4).flatten(1)
+
+
+def test_computed_weights_are_units_and_fixed_filters_are_not() -> None:
+    network = Standardised()
+    captured = capture(network, BATCH, ["weight", "weight_grad.data"])
+    assert names(captured) == ["computed"]
+    torch.testing.assert_close(captured.groups[0].tensors["weight"][0].mean(), torch.tensor(0.0))
+    assert captured.groups[0].tensors["weight_grad.data"][0].any()
+    assert reasons(captured) == {"conv": "read by sub, not by a 2-d convolution or linear layer"}
+
+
+def test_frozen_weights_have_gradients() -> None:
+    network = conv_bn_relu()
+    expected = capture(network, BATCH, ["weight_grad.data"]).groups[0].tensors["weight_grad.data"][0]
+    network.requires_grad_(False)
+    found = capture(network, BATCH, ["weight_grad.data"]).groups[0].tensors["weight_grad.data"][0]
+    torch.testing.assert_close(found, expected)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+class Returns(nn.Module):
+    def __init__(self, what: object) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.what = what
+
+    def forward(self, x: Tensor) -> object:
+        self.conv(x)
+        return self.what
+
+
+@pytest.mark.parametrize(
+    ("what", "got"),
+    [
+        ((torch.zeros(4, 10), None), "a tuple"), (torch.zeros(10), r"shape \(10,\)"), (None, "a NoneType"),
+        (torch.zeros(2, 10), r"shape \(2, 10\)"), (torch.zeros(4, 10, 1), r"shape \(4, 10, 1\)"),
+    ],
+)  # fmt: skip
+def test_a_network_must_return_logits(what: object, got: str) -> None:
+    with pytest.raises(CaptureError, match=f"one tensor of 4 x classes logits; got {got}"):
+        capture(Returns(what), BATCH, ["preact.data"])
+
+
+def test_an_output_that_depends_on_nothing_has_no_gradients() -> None:
+    captured = capture(Returns(torch.zeros(4, 10)), BATCH, ["act_grad.data", "weight_grad.loss", "image_grad.data"])
+    assert not captured.groups[0].tensors["act_grad.data"][0].any()
+    assert not captured.groups[0].tensors["weight_grad.loss"][0].any()
+    assert not captured.images["image_grad.data"].any()
+
+
+def test_labels_must_be_classes_of_the_network() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    with pytest.raises(CaptureError, match="one label from 0 to 2 for each image"):
+        capture(network, BATCH, ["weight_grad.loss"])
+
+
+def test_a_network_must_run_the_same_layers_on_every_pass() -> None:
+    class Fickle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(192, 3) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            layer = self.layers[int(torch.equal(x, BATCH.images))]
+            out: Tensor = layer(x.flatten(1))
+            return out
+
+    with pytest.raises(CaptureError, match="must run the same layers whatever images"):
+        capture(Fickle(), BATCH, ["preact.data", "preact.noise"])
+
+
+def test_unknown_names_are_input_errors() -> None:
+    with pytest.raises(InputError, match=r"unknown statistic 'preact\.dat'; did you mean 'preact\.data'"):
+        capture(conv_bn_relu(), BATCH, ["preact.dat"])
+    with pytest.raises(InputError, match="units must be 'auto', 'complete' or 'any', got 'all'"):
+        capture(conv_bn_relu(), BATCH, units="all")
+
+
+def test_evaluation_mode_makes_no_difference_to_normalisation() -> None:
+    network = CellNetwork(["nor_conv_3x3"] * 6, cells=1, channels=2, classes=10)
+    train = capture(network, BATCH, ["act.data", "act_grad.loss"])
+    evaluation = capture(network.eval(), BATCH, ["act.data", "act_grad.loss"])
+    for left, right in zip(train.groups, evaluation.groups, strict=True):
+        for name in left.tensors:
+            assert torch.equal(left.stacked(name), right.stacked(name))

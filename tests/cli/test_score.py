@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from eznas.cli.score import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCHITECTURE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
+PROGRAM = "sum(frobenius_norm(weight))"
+MODEL = """
+import torch
+from torch import nn
+
+def small():
+    network = nn.Sequential(
+        nn.Conv2d(3, 2, 1, bias=False), nn.BatchNorm2d(2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(2, 10),
+    )
+    with torch.no_grad():
+        network[0].weight.fill_(0.5)
+    return network
+
+def text():
+    return "no network"
+
+def wide(width):
+    return nn.Linear(width, 10)
+
+def broken():
+    raise OSError("no weights")
+
+number = 3
+"""
+
+
+def invoke(*args: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, list(args), prog_name="python -m eznas.score")
+
+
+def scored(*args: str) -> dict[str, Any]:
+    result = invoke("--batch-size", "4", "--device", "cpu", "--json", *args)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"own_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(MODEL, encoding="utf-8")
+    (tmp_path / f"{name}_torn.py").write_text("def small(:\n", encoding="utf-8")
+    (tmp_path / f"{name}_raises.py").write_text("1 / 0\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+def test_an_architecture_is_scored_by_measures_and_programs() -> None:
+    found = scored("--architecture", ARCHITECTURE, "--measure", "params", "--measure", PROGRAM)
+    assert [one["proxy"] for one in found["scores"]] == ["params", PROGRAM]
+    assert all(one["status"] == "ok" for one in found["scores"])
+    assert (found["network"], found["space"], found["batch_size"]) == (ARCHITECTURE, "nasbench201", 4)
+
+
+def test_the_seed_is_that_of_the_initialisation() -> None:
+    first, again, other = (
+        scored("--architecture", ARCHITECTURE, "--measure", PROGRAM, "--seed", seed)["scores"][0]["score"]
+        for seed in ("1", "1", "2")
+    )
+    assert first == again != other
+
+
+def test_a_network_of_ones_own_is_scored_as_it_was_made(own: str) -> None:
+    found = scored("--model", f"{own}:small", "--measure", "params", "--measure", PROGRAM)
+    params, norm = (one["score"] for one in found["scores"])
+    assert params == 3 * 2 + 2 * 2 + 2 * 10 + 10
+    assert norm >= (6 * 0.25) ** 0.5  # the convolution's part
+
+
+def test_a_table_is_printed() -> None:
+    result = invoke("--architecture", ARCHITECTURE, "--measure", "params", "--batch-size", "2", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if "params" in line and "ok" in line]
+
+
+def test_no_value_is_exit_code_1_with_null(own: str) -> None:
+    result = invoke("--model", f"{own}:small", "--measure", "sum(frobenius_norm(log(lt0(abs(weight)))))", "--json")
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stdout)["scores"][0]["score"] is None
+    assert "has no value (non_finite)" in result.stderr
+
+
+def test_measures_are_listed() -> None:
+    result = invoke("--list")
+    assert result.exit_code == 0
+    assert {"naswot", "params", "flops", "eznas_a"} <= set(result.stdout.split())
+
+
+def test_measures_are_listed_by_pattern() -> None:
+    found = json.loads(invoke("--list", "eznas*", "--json").stdout)
+    assert found
+    assert all(one["name"].startswith("eznas") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "exactly one of --architecture and --model must be given"),
+        (("--architecture", ARCHITECTURE), "--measure must be given at least once"),
+        (("--architecture", "conv", "--measure", "params"), "conv"),
+        (("--architecture", ARCHITECTURE, "--space", "nasbench2001", "--measure", "params"), "did you mean"),
+        (("--model", "nothing", "--measure", "params"), "--model must be MODULE:CALLABLE"),
+        (("--model", "no_such_module:f", "--measure", "params"), "must name a module that can be imported"),
+        (("--model", ".models:f", "--measure", "params"), "--model must be MODULE:CALLABLE"),
+        (("--model", "no_such_module:f", "--measure", "params"), "no_such_module raised ModuleNotFoundError"),
+        (("--model", "OWN_torn:small", "--measure", "params"), "raised SyntaxError"),
+        (("--model", "OWN_raises:small", "--measure", "params"), "raised ZeroDivisionError: division by zero"),
+        (("--model", "OWN:wide", "--measure", "params"), "it raised TypeError: wide() missing 1 required"),
+        (("--model", "OWN:broken", "--measure", "params"), "it raised OSError: no weights"),
+        (("--model", "OWN:missing", "--measure", "params"), "has no callable 'missing'"),
+        (("--model", "OWN:number", "--measure", "params"), "has no callable 'number'"),
+        (("--model", "OWN:text", "--measure", "params"), "must return a torch.nn.Module, got str"),
+        (("--list", "zzz*"), "no measure matches 'zzz*'"),
+    ],
+)
+def test_what_cannot_be_used_is_exit_code_2(own: str, args: tuple[str, ...], message: str) -> None:
+    result = invoke(*(arg.replace("OWN", own) for arg in args))
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eznas.config import EvolveConfig
+from eznas.errors import EznasError, InputError
+from eznas.gp import Silent, run, run_evolution
+from eznas.gp.results import EXPORTED
+from eznas.measures.published import measure_programs
+from eznas.run import RunDirectory
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMES = {"seconds"}
+
+
+def config(table: Path, **changes: Any) -> EvolveConfig:
+    small = {
+        "table": table,
+        "networks": 12,
+        "validation_networks": 10,
+        "test_networks": 10,
+        "population": 20,
+        "generations": 6,
+        "library": 24,
+        "expansion_every": 2,
+        "full_networks": 8,
+        "full_generations": 2,
+        "batch_size": 4,
+        "workers": 1,
+        "time_budget": 600.0,
+    }
+    return EvolveConfig.model_validate({**small, **changes})
+
+
+def start(path: Path, options: EvolveConfig, listener: Silent | None = None) -> dict[str, Any]:
+    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
+        return run_evolution(options, directory, resume=False, listener=listener or Silent())
+
+
+def resume(path: Path, options: EvolveConfig) -> dict[str, Any]:
+    with RunDirectory.resume(path) as directory:
+        return run_evolution(options, directory, resume=True, listener=Silent())
+
+
+def without_times(path: Path) -> list[dict[str, str]]:
+    return [
+        {key: value for key, value in row.items() if key not in TIMES}
+        for row in RunDirectory(path).read_csv("logbook.csv")
+    ]
+
+
+@pytest.mark.usefixtures("small_networks")
+@pytest.mark.parametrize("objective", ["tau", "pareto"])
+def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path, table: Path, objective: str) -> None:
+    whole = start(tmp_path / "whole", config(table, objective=objective))
+    start(tmp_path / "parts", config(table, objective=objective, generations=3))
+    parts = resume(tmp_path / "parts", config(table, objective=objective))
+
+    for name in ("hall_of_fame.csv", "test_scores.csv", "proxies/rank0.py"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    assert without_times(tmp_path / "whole") == without_times(tmp_path / "parts")
+    assert whole["best"] == parts["best"]
+    assert whole["statuses"] == parts["statuses"]
+
+    assert whole["stopped_by"] == "generations"
+    assert whole["networks"] == {"train": 12, "full_size": 8, "validation": 10, "test": 10}
+    assert whole["generations"] == 6 + 2  # and those after the promotion
+    assert set(whole["baselines"]) == {"params", "flops", "naswot", "eznas_a"}
+    assert len(list((tmp_path / "whole" / "proxies").glob("*.py"))) == EXPORTED
+    rows = RunDirectory(tmp_path / "whole").read_csv("hall_of_fame.csv")
+    assert list(rows[0]) == ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    assert rows[0]["program"] == whole["best"]["program"]
+    taus = [float(row["tau_validation"]) for row in rows if row["coverage"] == "1.0"]
+    assert taus == sorted(taus, reverse=True)
+
+    described = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    files = [path.name.removesuffix(".bak") for path in (tmp_path / "whole").iterdir() if path.is_file()]
+    columns = [*rows[0], *RunDirectory(tmp_path / "whole").read_csv("logbook.csv")[0]]
+    names = [*files, *(name for name in columns if not name.startswith("status_"))]
+    assert {name for name in names if f"`{name}`" not in described} == set()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "one", config(table, generations=2))
+    start(tmp_path / "two", config(table, generations=2, workers=2))
+    for name in ("hall_of_fame.csv", "test_scores.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_promotion_that_does_not_fit_the_time_leaves_it_to_the_generations(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_PROMOTION", 1e9)
+    listener = Listening()
+    summary = start(tmp_path / "run", config(table), listener)
+    assert summary["networks"]["full_size"] == 0
+    assert (summary["stopped_by"], summary["generations"]) == ("generations", 6)
+    assert sum("no promotion" in message and "--time-budget" in message for message in listener.messages) == 1
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_resumed_run_is_promoted_as_it_was_decided(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(tmp_path / "run", config(table, generations=3))
+    monkeypatch.setattr(run._Course, "_has_time_to_promote", lambda _: False)  # the time left is short by now
+    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 8
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_heat_chooses_among_more_reductions_and_resumes_to_the_same(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_SCREENED", 6)
+    whole = start(tmp_path / "whole", config(table))
+    start(tmp_path / "parts", config(table, generations=3))
+    resumed = resume(tmp_path / "parts", config(table))
+    for name in ("hall_of_fame.csv", "test_scores.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    assert whole["reductions_rejected"] == resumed["reductions_rejected"]
+    plain = start(tmp_path / "plain", config(table, draws=1))
+    assert whole["reductions_evaluated"] >= 3 * plain["reductions_evaluated"]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr(run, "_PROMOTION", 1e9)
+        start(tmp_path / "run", config(table, generations=3))
+    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 0
+    assert resume(tmp_path / "run", config(table, time_budget=1200.0))["networks"]["full_size"] == 8
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_seed_programs_do_not_race(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_SCREENED", 6)
+    listener, poor = Listening(), "sum(mean(weight))"
+    start(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
+    assert not any("left out" in message for message in listener.messages)
+    checkpoint = (tmp_path / "run" / "checkpoint.json").read_text(encoding="utf-8")
+    assert '"mean(weight)"' in checkpoint
+
+
+class Interrupting(Listening):
+    def generation(self, record: Mapping[str, float | int | str]) -> None:
+        if record["generation"] == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_an_interrupt_reports_what_was_found_and_can_be_resumed(tmp_path: Path, table: Path) -> None:
+    listener = Interrupting()
+    summary = start(tmp_path / "run", config(table, generations=4), listener)
+    assert summary["stopped_by"] == "interrupt"
+    assert summary["best"]["tau_test"] is not None
+    assert any("interrupted" in message for message in listener.messages)
+    resumed = resume(tmp_path / "run", config(table, generations=4))
+    start(tmp_path / "whole", config(table, generations=4))
+    assert resumed["stopped_by"] == "generations"
+    assert (tmp_path / "run" / "hall_of_fame.csv").read_bytes() == (
+        tmp_path / "whole" / "hall_of_fame.csv"
+    ).read_bytes()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_spent_budget_still_reports(tmp_path: Path, table: Path) -> None:
+    summary = start(tmp_path / "run", config(table, generations=1000, time_budget=0.1, objective="pareto"))
+    assert summary["stopped_by"] == "time"
+    assert summary["generations"] == 0
+    assert summary["best"]["program"]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_seed_program_that_is_none_is_said_before_anything_is_written(tmp_path: Path, table: Path) -> None:
+    with pytest.raises(InputError, match="--seed-program must be a program, as those of a hall of fame are"):
+        start(tmp_path / "run", config(table, generations=1, seed_program=("eznas_a",)))
+    assert not (tmp_path / "run" / "checkpoint.json").exists()
+
+
+def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
+    seed = "sum(effective_rank(weight_grad.data))"
+    start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint["library"][0] == "effective_rank(weight_grad.data)"
+    assert seed in checkpoint["population"] or seed in [text for text, *_ in checkpoint["hall"]]
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_measures_take_part(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "run", config(table, generations=1, seed_measures=True))
+    checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
+    assert checkpoint is not None
+    assert {"frobenius_norm(weight)", "dot(weight, weight_grad.loss)"} <= set(checkpoint["tried"])
+
+
+def test_measures_that_are_programs_are_turned_to_more_being_better() -> None:
+    programs = measure_programs()
+    assert "sum(frobenius_norm(weight))" in programs
+    assert "neg(sum(dot(weight, weight_grad.loss)))" in programs
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_parts_of_one_accuracy_are_refused(tmp_path: Path, table: Path) -> None:
+    rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    table.write_text(
+        "architecture,accuracy\n" + "".join(f"{one},{90 + (index == 0)}\n" for index, (one, _) in enumerate(rows))
+    )
+    with pytest.raises(InputError, match="networks must differ in accuracy"):
+        start(tmp_path / "run", config(table))
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_resuming_on_another_table_is_refused(tmp_path: Path, table: Path) -> None:
+    start(tmp_path / "run", config(table, generations=1))
+    text = table.read_text().splitlines()
+    table.write_text("\n".join(text[:-1]) + "\n")
+    with pytest.raises(InputError, match="table must be those that the run began with"):
+        resume(tmp_path / "run", config(table, generations=2))
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_networks_that_cannot_run_end_with_the_reason(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("this network is broken")
+
+    monkeypatch.setattr(type(SPACES["nasbench201"]), "build", fail)
+    with pytest.raises(EznasError, match="this network is broken"):
+        start(tmp_path / "run", config(table))

@@ -1,0 +1,89 @@
+"""Every measure leaves the network as it found it, also where the network raises."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eznas.measures import MEASURES
+from eznas.minibatch import Minibatch
+from eznas.programs import evaluate, parse
+from eznas.scoring.score_many import measure
+from eznas.status import Status
+
+BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(4)), torch.arange(4), 10, "test")
+
+
+class Broken(RuntimeError):  # noqa: N818
+    pass
+
+
+class Network(nn.Module):
+    def __init__(self, failure: str) -> None:
+        super().__init__()
+        self.failure = failure
+        self.stem, self.conv = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.norm, self.dropout, self.classifier = nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Linear(144, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.failure == "first":
+            raise Broken
+        x = self.norm(self.conv(torch.relu_(self.stem(x))))
+        out: Tensor = self.classifier(self.dropout(x).flatten(1))
+        if self.failure == "last":
+            raise Broken
+        if self.failure == "backward" and out.requires_grad:
+            out.register_hook(fail)  # type: ignore[no-untyped-call]
+        return out
+
+
+def fail(_: Tensor) -> None:
+    raise Broken
+
+
+def state(network: nn.Module) -> list[Any]:
+    tensors = [*network.parameters(), *network.buffers(), torch.get_rng_state()]
+    return [
+        [module.training for module in network.modules()],
+        [(tensor.requires_grad, tensor.grad is None, tensor.tolist()) for tensor in tensors],
+        [(len(module._forward_hooks), len(module._backward_hooks)) for module in network.modules()],
+        (torch.is_grad_enabled(), torch._C._len_torch_function_stack(), random.getstate()),
+    ]
+
+
+@pytest.mark.parametrize("failure", ["none", "first", "last", "backward"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> None:
+    network = Network(failure).train(training)
+    before, images = state(network), BATCH.images.clone()
+    record = MEASURES[name]
+    raised = False
+    if record.function is None:
+        (score,) = evaluate([parse(record.program)], network, BATCH)
+        raised = score.status is Status.EXCEPTION
+    else:
+        try:
+            record.function(network, BATCH)
+        except Broken:
+            raised = True
+    runs = {"first": "forward", "last": "forward", "backward": "backward"}.get(failure)
+    if (name, failure) != ("az_trainability", "backward"):  # which does not pass through the logits
+        assert raised == (runs in record.needs)
+    assert state(network) == before
+    assert torch.equal(BATCH.images, images)
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_a_weight_that_is_computed_is_not_computed_aside(name: str) -> None:
+    network = nn.Sequential(
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3),
+        nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
+    )  # fmt: skip
+    before = state(network)
+    measure(network, BATCH, [name])
+    assert state(network) == before

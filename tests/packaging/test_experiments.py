@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from eznas.benchmarks import BENCHMARKS, load_table
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(*args: str) -> list[str]:
+    """What reproduce.sh would run."""
+    environment = {**os.environ, "PYTHON": "echo"}
+    run = subprocess.run(
+        ["bash", "reproduce.sh", *args],  # noqa: S607 - wherever bash is
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.splitlines()
+
+
+def test_runs_take_the_table_and_the_images() -> None:
+    lines = commands("evolved", "tables", "pictures")
+    assert len(lines) == 3
+    for line in lines:
+        assert f"--table {ROOT}/tables/nasbench201_cifar10.csv --target validation_200" in line
+        assert f"--images {ROOT}/pictures" in line
+
+
+def test_without_a_table_the_embedded_one_is_used() -> None:
+    for line in commands("evolved") + commands("eznas_a"):
+        assert "--table" not in line
+        assert "--images digits" in line
+
+
+@pytest.mark.parametrize("row", ["nats_sss_cifar10", "nasbench201_imagenet16-120"])
+def test_rows_are_one_command_each(row: str) -> None:
+    assert commands(row) == [f"experiments/rows.py {row}"]
+    assert commands(row, "tables", "pictures") == [
+        f"experiments/rows.py {row} --data {ROOT}/tables --images {ROOT}/pictures"
+    ]
+    assert commands("rows", "tables") == [f"experiments/rows.py --all --data {ROOT}/tables"]
+
+
+def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
+    arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
+    environment = {**os.environ, "PYTHON": "echo"}
+    run = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == f"experiments/rows.py nds_darts --data {tmp_path}/tables --images noise"
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "../experiments/nasbench201_cifar10", "."])
+def test_other_names_are_exit_code_2_and_what_there_is(name: str) -> None:
+    run = subprocess.run(["bash", "reproduce.sh", name], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    assert run.returncode == 2
+    assert "nds_darts" in run.stderr
+    assert "Usage: bash reproduce.sh NAME" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def rows() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("rows", ROOT / "experiments" / "rows.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["rows"] = module  # where dataclasses look for it
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_rows_name_what_exists(rows: ModuleType) -> None:
+    from eznas.scoring.proxy_sources import resolve
+    from eznas.spaces import SPACES
+
+    for row in rows.read_rows().values():
+        info = BENCHMARKS[row.benchmark]
+        assert row.dataset in info.datasets
+        assert (row.fidelity or info.fidelity) in SPACES[info.space].fidelities
+        for proxy in row.proxies:
+            resolve(proxy)
+        for one in (*row.published, *row.obtained):
+            assert one["proxy"] in row.proxies
+            assert "tau" in one or "rho" in one
+        for one in row.obtained:
+            assert one["tau_low"] <= one["tau"] <= one["tau_high"]
+            assert one["n"] + one["failed"] <= max(row.n_samples, 1000)
+            assert "/" not in one["images"]
+
+
+def test_the_readme_holds_the_table_of_rows(rows: ModuleType) -> None:
+    assert rows.markdown(rows.read_rows()) in (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_row_falls_back_and_says_so(rows: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROWS", tmp_path / "rows")
+    (tmp_path / "rows").mkdir()
+    text = """
+title = "Macro"
+benchmark = "nasbench_macro"
+dataset = "cifar10"
+proxies = ["params", "l2_norm"]
+target = "validation_3"
+pictures = "pictures.npz"
+fidelity = "reduced_narrow"
+n_samples = 5
+batch_size = 2
+published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
+"""
+    (tmp_path / "rows" / "macro.toml").write_text(text, encoding="utf-8")
+
+    def run(*args: str) -> str:
+        result = CliRunner(env={"COLUMNS": "300"}).invoke(rows.main, ["macro", "--workers", "1", *args])
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    skipped = run("--record")
+    assert "Macro: skipped: nasbench_macro_cifar10.csv is not here (looked in: nowhere: " in skipped
+    assert "nas-bench-macro_cifar10.json for python -m eznas.benchmarks convert nasbench_macro" in skipped
+    assert (tmp_path / "rows" / "macro.toml").read_text(encoding="utf-8") == text
+    lines = [f"{'0' * 7}{digit},{80 + digit}" for digit in range(3)] + ["11111111,90", "11111112,91"]
+    (tmp_path / "nasbench_macro_cifar10.csv").write_text("\n".join(["architecture,accuracy", *lines]), encoding="utf-8")
+    args = ("--data", str(tmp_path), "--csv", str(tmp_path / "scores"), "--record")
+    found = run(*args)
+    assert "fell back to the table's own accuracy, since it has no column validation_3" in found
+    assert "fell back to digits, since --images is not given and pictures.npz is in no such folder" in found
+    assert (tmp_path / "scores" / "macro.csv").exists()
+    row = rows.read_rows()["macro"]
+    assert [one["proxy"] for one in row.obtained] == ["params", "l2_norm"]
+    assert (row.obtained[0]["n"], row.obtained[0]["failed"], row.obtained[0]["images"]) == (5, 0, "2 of digits")
+    assert "| macro | params | 0.5, - | a paper | 1.000 (1.000 to 1.000) | 1.000 | 5 |" in rows.markdown({"macro": row})
+    result = CliRunner().invoke(rows.main, ["marco"])
+    assert (result.exit_code, "did you mean 'macro'" in result.stderr) == (2, True)
+
+
+def test_tables_say_their_data_set(tmp_path: Path) -> None:
+    source = tmp_path / "columns.json.gz"
+    figures = {"valid200": [90.0], "test200": [91.0]}
+    columns = {"ops": ["none", "skip_connect"], "cell": ["010101"], "cifar10": figures, "ImageNet16-120": figures}
+    columns["hw_cifar10"] = {"pixel3_latency": [5.5], "edgetpu_latency": [-1.0]}  # which cannot run it
+    source.write_bytes(gzip.compress(json.dumps(columns).encode()))
+    subprocess.run([sys.executable, "experiments/tables.py", str(tmp_path), str(source)], cwd=ROOT, check=True)
+    facts = {
+        path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# dataset: ") for path in tmp_path.glob("*.csv")
+    }
+    row = (tmp_path / "nasbench201_cifar10.csv").read_text(encoding="utf-8").splitlines()[-1]
+    assert row.endswith(",90.0,90.0,91.0,5.5,")
+    assert facts == {"cifar10", "imagenet16-120"}
+    assert facts <= set(BENCHMARKS["nasbench201"].datasets)
+
+
+def test_tables_refuse_what_is_no_column_file(tmp_path: Path) -> None:
+    for contents in (b"# a page", gzip.compress(b"no json"), gzip.compress(b"{}")[:-4]):
+        source = tmp_path / "README.md"
+        source.write_bytes(contents)
+        command = [sys.executable, "experiments/tables.py", str(tmp_path / "out"), str(source)]
+        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "README.md must be a column file, gzipped JSON, but cannot be read" in done.stderr
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_find_what_they_import(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    assert callable(importlib.import_module(name).main)
+
+
+def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eznas.scoring import Proxy
+    from eznas.search import problem
+    from eznas.spaces import SPACES
+
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    searches = importlib.import_module("search_naswot")
+    count = len(SPACES["nasbench201"].architectures() or ())
+    every = {"score": [1.0] * count, "seconds": [2.0] * count}
+    scores = {**dict.fromkeys(("hook_logdet", "synflow", "snip", "val12"), every), "accuracy": [90.0] * count}
+    figures = {"test200": [91.0, 92.0], "valid200": [90.0, 91.0], "valid12": [70.0, 71.0], "valid12_seconds": [9.0, 9]}
+    columns = {"ops": ["none", "skip_connect"], "cell": ["010101", "111111"], "cifar10": figures}
+    for name, held in (("naswot_cifar10", scores), ("nasbench201", columns)):
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(held).encode()))
+    plain = [group[-1:] for group in searches.zero_cost_searches(tmp_path / "out")][:1]
+    made: list[problem.SearchProblem] = []
+
+    def run(options: SearchConfig, _path: Path) -> None:
+        made.append(problem.make_problem(options, Proxy.of))
+
+    for name, stub in (("naswot_rows", []), ("zero_cost_searches", plain), ("search_rows", [])):
+        monkeypatch.setattr(searches, name, lambda _given, stub=stub: stub)
+    monkeypatch.setattr(searches, "run", run)
+    searches.main(tmp_path, tmp_path / "out")
+    [one] = made
+    assert one.facts["target"] == "cifar10 test accuracy, 200 epochs, column 'test_200' of nasbench201_cifar10.csv"
+    [level] = one.objective.levels
+    assert (level.name, level.epochs, level.timed) == ("validation_200", 200, True)
+    assert (tmp_path / "out" / "one_seed.csv").read_text(encoding="utf-8").count("\n") == count + 5
+
+
+def test_agreement_with_published_scores_is_a_rank_correlation(tmp_path: Path) -> None:
+    cells, operations = ["000000", "111111", "222222", "333333"], ["none", "skip_connect", "conv", "pool"]
+    names = [f"|{one}~0|+|{one}~0|{one}~1|+|{one}~0|{one}~1|{one}~2|" for one in operations]
+    tables = {
+        "nasbench201": {"ops": operations, "cell": cells, "cifar10": {"valid200": [10.0, 20.0, 30.0, 40.0]}},
+        "published_scores_nb201_cifar10": {"net_str": names, "snip": [1.0, 2.0, 3.0, 4.0]},
+        "naswot_cifar10": {"snip": {"score": [9.0, None, 1.0, 0.0]}},
+    }
+    for name, columns in tables.items():
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(columns).encode()))
+    for file, scores in (("few", [4, 3]), ("ours", [4, 3, 2, 1]), ("again", [4, 3, 1, "nan"])):
+        rows = ["architecture,snip", *(f"{name},{one}" for name, one in zip(names, scores, strict=False))]
+        (tmp_path / f"{file}.csv").write_text("\n".join(rows), encoding="utf-8")
+    folder = str(tmp_path)
+    files = [
+        f"{folder}/few.csv",
+        f"{folder}/ours.csv",
+        "--again",
+        f"{folder}/again.csv",
+        "--results",
+        folder,
+        "--least",
+        "4",
+    ]
+    subprocess.run(
+        [sys.executable, "experiments/published_scores.py", "table", folder, *files],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    with (tmp_path / "published_scores.csv").open(newline="", encoding="utf-8") as text:
+        [row] = csv.DictReader(text)
+    assert row == {
+        "measure": "snip",
+        "networks": "4",
+        "rho": "-1.000",
+        "rho_128": "1.000",
+        "tau": "-1.000",
+        "tau_published": "1.000",
+        "rho_again": "1.000",
+        "networks_again": "3",
+    }
+
+
+@pytest.mark.slow
+def test_tables_are_read_by_their_benchmarks(shared_data: Path, tmp_path: Path) -> None:
+    names = ("nats_sss", "nasbench101", "transnas101", "nasbench_macro", "darts_random")
+    files = [str(shared_data / f"{name}.json.gz") for name in names]
+    subprocess.run([sys.executable, "experiments/tables.py", str(tmp_path), *files], cwd=ROOT, check=True)
+    counts = {"nats_sss": 32_768, "nasbench101": 15_000, "nasbench_macro": 3_280}
+    for name, count in counts.items():
+        table = load_table(name, "cifar10", tmp_path / f"{name}_cifar10.csv")
+        assert len(table) == count
+        assert table.target.epochs == {"nats_sss": 90, "nasbench101": 108, "nasbench_macro": 50}[name]
+    best = BENCHMARKS["nats_sss"].best["cifar100"]["test_90"]
+    assert load_table("nats_sss", "cifar100", tmp_path / "nats_sss_cifar100.csv").accuracies.max() == best
+    assert len(load_table("transnas_macro", "class_object", tmp_path / "transnas_macro_class_object.csv")) == 3_256
+    assert len(load_table("nasbench301", "cifar10", tmp_path / "darts_random_cifar10.csv")) == 500

@@ -1,0 +1,100 @@
+"""A minibatch in parts gives what it gives as a whole, where nothing reads it as a whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from eznas.errors import InputError
+from eznas.measures import MEASURES
+from eznas.passes.microbatches import SPLITTABLE
+from eznas.scoring.score_many import measure
+from eznas.status import Status
+from eznas.testing.measures import network_state, sample_minibatch
+from eznas.testing.networks import PIXELS, classifier
+
+BATCH = sample_minibatch(7, PIXELS)
+NAMES = [name for name, record in MEASURES.items() if record.shared and record.reads <= SPLITTABLE]
+
+
+class Counting(nn.Module):
+    """Keeps how many images ran at once."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.most: list[int] = [0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.most[0] = max(self.most[0], len(x))
+        out: Tensor = self.network(x)
+        return out
+
+
+@pytest.mark.parametrize("images", [1, 3, 7, 100])
+@pytest.mark.parametrize("kind", ["without_norm", "transformer", "linear"])
+def test_parts_give_what_the_whole_gives(kind: str, images: int) -> None:
+    assert {"grad_norm", "snip", "plain", "jacob_cov", "epe_nas", "naswot", "synflow"} <= set(NAMES)
+    network = classifier(kind).double()
+    batch = type(BATCH)(BATCH.images.double(), BATCH.labels, 10, "testing")
+    before = network_state(network)
+    whole, parts = measure(network, batch, NAMES), measure(network, batch, NAMES, split=images)
+    assert network_state(network) == before
+    for name in NAMES:
+        assert parts[name].status is whole[name].status, (name, parts[name], whole[name])
+        if whole[name].ok:
+            assert parts[name].value == pytest.approx(whole[name].value, rel=1e-7, abs=1e-10), name
+
+
+def test_no_more_images_run_at_once() -> None:
+    network = Counting(classifier("without_norm"))
+    measure(network, BATCH, ["grad_norm", "jacob_cov", "naswot"], split=2)
+    assert network.most == [2]
+
+
+def test_a_network_with_batch_normalisation_is_refused() -> None:
+    with pytest.raises(InputError, match="where a normalisation reads all of it"):
+        measure(classifier("cells"), BATCH, ["snip"], split=2)
+
+
+@pytest.mark.parametrize("name", ["fisher", "grasp", "zico", "zen", "eznas_a"])
+def test_measures_that_read_the_whole_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"must not be split for {name}"):
+        measure(classifier("without_norm"), BATCH, ["snip", name], split=2)
+
+
+def test_parts_have_images() -> None:
+    with pytest.raises(InputError, match="at least one image; got split=0"):
+        measure(classifier("linear"), BATCH, ["snip"], split=0)
+
+
+def test_a_normalisation_that_is_no_module_has_a_status() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3 * PIXELS**2, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.batch_norm(self.head(x.flatten(1)), None, None, training=True)
+
+    score = measure(Functional(), BATCH, ["snip"], split=2)["snip"]
+    assert score.status is Status.NON_FINITE
+    assert "must not be split" in score.detail
+    assert torch.is_grad_enabled()
+
+
+def test_a_network_without_layers_keeps_what_does_not_read_them() -> None:
+    class Raw(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Parameter(torch.linspace(-1, 1, 3 * 64 * 4).reshape(3 * 64, 4))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.relu(images.flatten(1) @ self.first)
+
+    names = ["snip", "linear_regions"]
+    whole, parts = (measure(Raw(), sample_minibatch(4, 8), names, split=split) for split in (None, 2))
+    assert whole == parts
+    assert [score.ok for score in parts.values()] == [False, True]

@@ -1,0 +1,175 @@
+"""Many measures at once: none costs another its score, whatever the caller's modes, or what somebody's measure does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eznas.capture import CaptureError, capture
+from eznas.measures import MEASURES
+from eznas.measures import register_measure as register
+from eznas.measures.snip import snip
+from eznas.minibatch import Minibatch
+from eznas.networks import construct
+from eznas.scoring.score_many import measure
+from eznas.status import Status
+from eznas.testing.measures import network_state, sample_minibatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH = sample_minibatch(4, 8)
+
+
+def network(classes: int = 10) -> nn.Module:
+    return construct(
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes),
+        )
+    )  # fmt: skip
+
+
+def test_somebodys_measure_draws_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
+    register(name="drawn", paper="", formula="")(lambda *_: float(np.random.rand() + torch.rand(())))  # noqa: NPY002
+    assert measure(network(), BATCH, ["drawn"]) == measure(network(), BATCH, ["drawn"])
+
+
+def test_one_name_is_a_list_of_one() -> None:
+    assert measure(network(), BATCH, "naswot") == measure(network(), BATCH, ["naswot"])
+
+
+def test_computed_weights_are_no_norms() -> None:
+    given = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    score = measure(given, BATCH, ["l2_norm"])["l2_norm"]
+    assert (score.status, "all are computed" in score.detail) == (Status.NON_FINITE, True)
+
+
+def test_labels_that_do_not_fit_cost_their_readers_alone() -> None:
+    scores = measure(network(2), BATCH, ["eznas_a", "eznas_top", "evolved_nb201", "snip", "naswot"])
+    assert scores["eznas_a"] == measure(network(2), BATCH, ["eznas_a"])["eznas_a"]
+    assert [name for name, score in scores.items() if not score.ok] == ["evolved_nb201", "snip"]
+    assert "one label from 0 to 1" in scores["evolved_nb201"].detail
+
+
+def test_an_inference_mode_of_the_caller_changes_no_score() -> None:
+    given = network()
+    expected = measure(given, BATCH)
+    with torch.inference_mode():
+        made = Minibatch(BATCH.images.clone(), BATCH.labels.clone(), 10, "test")
+        found = [measure(given, minibatch) for minibatch in (BATCH, made)]
+    assert repr(found) == repr([expected, expected])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_torch_compiles_is_measured_as_written(whole: bool) -> None:
+    plain, compiled = network(), network()
+    plain(BATCH.images)
+    if whole:
+        compiled = torch.compile(compiled, backend="eager")  # type: ignore[assignment]
+    else:
+        compiled.compile(backend="eager")
+    compiled(BATCH.images)
+    before = network_state(compiled)
+    assert repr(measure(compiled, BATCH)) == repr(measure(plain, BATCH))
+    assert len(capture(compiled, BATCH, ["weight"]).units) == 1
+    assert network_state(compiled) == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_refused_and_left_alone() -> None:
+    inner = network()
+    inner(BATCH.images)
+    scripted = nn.Sequential(torch.jit.script(inner))
+    before = [tensor.tolist() for tensor in (*inner.parameters(), *inner.buffers())]
+    for refused in (
+        lambda: measure(scripted, BATCH, ["l2_norm"]),
+        lambda: capture(scripted, BATCH),
+        lambda: snip(scripted, BATCH),
+    ):
+        with pytest.raises(CaptureError, match=r"must be an eager torch\.nn\.Module, not TorchScript"):
+            refused()
+    assert [tensor.tolist() for tensor in (*inner.parameters(), *inner.buffers())] == before
+
+
+def careless(given: nn.Module, minibatch: Minibatch) -> float:
+    given.eval()
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    nn.functional.cross_entropy(given(minibatch.images), minibatch.labels).backward()  # type: ignore[no-untyped-call]
+    return float(sum(one.grad.norm() for one in given.parameters() if one.grad is not None))
+
+
+def destructive(given: nn.Module, minibatch: Minibatch) -> float:
+    minibatch.images.zero_()
+    for module in given.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight = nn.Parameter(torch.zeros_like(module.weight))
+    for parameter in given.parameters():
+        parameter.data.zero_()
+        parameter.grad = None
+        parameter.requires_grad_(False)
+    raise RuntimeError("half way")
+
+
+def patching(given: nn.Module, minibatch: Minibatch) -> float:
+    del minibatch
+    for module in list(given.modules()):
+        if isinstance(module, nn.Conv2d):
+            module.mask = nn.Parameter(torch.ones(1))
+            module.forward = lambda _: torch.zeros(())  # type: ignore[assignment,method-assign]
+            module.register_forward_hook(lambda *_: torch.zeros(()))
+    given[0] = nn.Identity()  # type: ignore[operator]
+    raise RuntimeError("half way")
+
+
+@pytest.mark.parametrize("function", [careless, destructive, patching])
+def test_somebodys_measure_leaves_no_trace(
+    function: Callable[[nn.Module, Minibatch], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
+    register(name="own", paper="", formula="")(function)
+    given, images = network(), BATCH.images.clone()
+    given(BATCH.images).sum().backward()
+    before, gradients, drawn = network_state(given), gradients_of(given), numpy_state()
+    scores = measure(given, BATCH, ["own", "l2_norm", "zen", "snip"])
+    assert scores["own"].ok == (function is careless)
+    assert scores["own"].status in (Status.OK, Status.EXCEPTION)
+    assert network_state(given) == before
+    assert gradients_of(given) == gradients
+    assert numpy_state() == drawn
+    assert torch.equal(BATCH.images, images)
+    assert {name: scores[name] for name in ("l2_norm", "zen", "snip")} == measure(
+        network(), BATCH, ["l2_norm", "zen", "snip"]
+    )
+
+
+def numpy_state() -> str:
+    return repr(np.random.get_state())  # noqa: NPY002
+
+
+def gradients_of(given: nn.Module) -> list[tuple[int, list[float]]]:
+    return [(id(one.grad), one.grad.tolist()) for one in given.parameters() if one.grad is not None]
+
+
+def test_rounding_is_no_score_of_meco() -> None:
+    class Tokens(nn.Module):
+        """More channels than positions, so that their correlations are singular."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.norm, self.head = nn.Conv2d(3, 24, 4, 4), nn.LayerNorm(24), nn.Linear(24, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.norm(self.embed(x).flatten(2).mT).mean(1))
+            return out
+
+    assert measure(construct(Tokens), BATCH, ["meco"])["meco"].value == 0
+    assert measure(network(), BATCH, ["meco"])["meco"].value > 0

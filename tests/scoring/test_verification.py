@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from eznas.benchmarks.table import AccuracyTable, Target
+from eznas.errors import InputError
+from eznas.scoring import Proxy, verify
+from eznas.scoring.combination import COMBINATIONS, Combination
+from eznas.scoring.proxy_sources import resolve
+from eznas.scoring.verification import draw
+from eznas.spaces import SPACES
+from eznas.status import Score, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eznas.scoring import Condition, ScoreMatrix, Verification
+
+ALL = tuple((SPACES["nasbench_macro"].architectures() or ())[::300])
+
+
+@pytest.fixture
+def table() -> AccuracyTable:
+    accuracies = np.linspace(80, 90, len(ALL))
+    return AccuracyTable(
+        "nasbench_macro", "nasbench_macro", Target("cifar10", "test", 50, ""), ALL, accuracies, "t", "d"
+    )
+
+
+def run(proxies: Sequence[Proxy | Combination], table: AccuracyTable, **options: object) -> Verification:
+    given = {"batch_size": 2, "n_samples": 5, "workers": 1, "device": "cpu", "fidelity": "reduced_narrow", **options}
+    return verify(proxies, table, **given)  # type: ignore[arg-type]
+
+
+def test_a_combination_scores_what_it_is_made_of(table: AccuracyTable, tmp_path: Path) -> None:
+    text = "rank(-params, 2*l2_norm)"
+    found = run([resolve(text), resolve("params")], table, csv_file=tmp_path / "s.csv")
+    combined, params = found.columns
+    header, *rows = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "architecture,accuracy,params,l2_norm,status"
+    values = np.array([[float(cell) for cell in row.split(",")[2:4]] for row in rows]).T
+    assert combined.values().tolist() == Combination("", "rank", ("", ""), (-1, 1), (1, 2)).scores(values).tolist()
+    assert params.values().tolist() == values[0].tolist()
+    record, plain = found.records("command")
+    assert (record["proxy"], record["program"], record["combination"]) == (text, "", text)
+    assert (plain["combination"], plain["n_networks"], plain["n_failed"]) == ("", 5, 0)
+
+
+def test_a_combination_fails_where_a_part_fails(table: AccuracyTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eznas.scoring import verification
+
+    def scored(proxies: list[Proxy], condition: Condition, missing: list[str], *_: object) -> ScoreMatrix:
+        from eznas.scoring import ScoreMatrix
+
+        rows = [[Score(float(index)) for index in range(len(missing))] for _ in proxies]
+        rows[1][2] = Score.failed(Status.NON_FINITE, "why")
+        return ScoreMatrix(tuple(proxies), tuple(missing), tuple(map(tuple, rows)), (0.1,) * len(missing))
+
+    monkeypatch.setattr(verification, "score_networks", scored)
+    [column] = run([COMBINATIONS["vote"]], table).columns
+    assert column.statuses() == {"ok": 4, "non_finite": 1}
+    assert (column.scores[2].detail, column.failed, column.correlation.n) == ("why", 1, 4)
+    assert column.correlation.tau == 1
+
+
+def test_sizes_are_the_spaces(table: AccuracyTable) -> None:
+    assert str(run([Proxy.of("params")], table).condition).startswith("reduced_narrow, seed 1, 2 images of digits")
+    with pytest.raises(InputError, match="unknown fidelity of nasbench_macro 'ful'; did you mean 'full'"):
+        run([Proxy.of("params")], table, fidelity="ful")
+
+
+def test_two_proxies_of_one_name_are_refused(table: AccuracyTable) -> None:
+    with pytest.raises(InputError, match="two different proxies are called 'mine'"):
+        run([Proxy.of("params", "mine"), Proxy.of("flops", "mine")], table)
+
+
+def test_a_draw_is_in_the_tables_order_and_by_the_seed(table: AccuracyTable) -> None:
+    drawn = draw(table, 5, 1)
+    assert drawn == sorted(drawn, key=ALL.index) == draw(table, 5, 1) != draw(table, 5, 2)
+    assert draw(table, 0, 1) == draw(table, None, 1) == list(ALL)
+    with pytest.raises(InputError, match="--n_samples must be at most"):
+        draw(table, len(ALL) + 1, 1)

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import csv
+import json
+import random
+import statistics
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eznas.errors import InputError
+from eznas.run import RunDirectory
+from eznas.scoring import Proxy
+from eznas.scoring.proxy_sources import resolve_proxy
+from eznas.search import ALGORITHMS, SearchConfig, run_repeats
+from eznas.search.problem import make_problem
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+ALL = list(SPACES["nasbench201"].architectures() or ())[:60]
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> SearchConfig:
+    """A table of sixty architectures, with scores of fifty of them in a file."""
+    lines = [f"{one},{90 + index / 10},{index % 7},{60 + index},{10 + index},{index}" for index, one in enumerate(ALL)]
+    header = (
+        "# dataset: cifar10\n# split: test\n# epochs: 200\narchitecture,accuracy,valid4,valid12,valid12_seconds,params"
+    )
+    (tmp_path / "table.csv").write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    scores = [f"{one},{index**2}" for index, one in enumerate(ALL[:50])]
+    (tmp_path / "fifty.csv").write_text("\n".join(["architecture,score", *scores, ""]), encoding="utf-8")
+    return SearchConfig(
+        algorithm="local_search",
+        signal=("valid12",),
+        table=str(tmp_path / "table.csv"),
+        scores=(str(tmp_path / "fifty.csv"),),
+        queries=20,
+        runs=3,
+    )
+
+
+def run(
+    options: SearchConfig,
+    path: Path,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    resolve: Callable[[str], Proxy] = Proxy.of,
+    beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    opened = (
+        RunDirectory.resume(path)
+        if resume
+        else RunDirectory.create(path, options.as_toml(), seed=options.seed, command="search")
+    )
+    with opened as directory:
+        return run_repeats(options, directory, resolve, workers=workers, beside=beside)
+
+
+def test_results_are_summarised(options: SearchConfig, tmp_path: Path) -> None:
+    results = run(options, tmp_path / "run")
+    accuracies = [one["accuracy"] for one in results["runs"]]
+    assert results["summary"]["accuracy_mean"] == pytest.approx(statistics.mean(accuracies))
+    assert results["summary"]["accuracy_std"] == pytest.approx(statistics.pstdev(accuracies))
+    assert results["summary"]["regret_mean"] == pytest.approx(95.9 - statistics.mean(accuracies))
+    assert json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8")) == results
+    for one in results["runs"]:
+        looks = [ALL.index(architecture) for architecture in one["steps"]["architecture"]]
+        assert one["seconds"] == sum(10 + index for index in looks)
+        assert one["accuracy"] == pytest.approx(90 + max(looks) / 10)  # valid12 grows with the accuracy
+
+
+def test_runs_do_not_depend_on_the_processes(options: SearchConfig, tmp_path: Path) -> None:
+    assert run(options, tmp_path / "one") == run(options, tmp_path / "two", workers=2)
+
+
+def test_a_run_that_was_stopped_goes_on(options: SearchConfig, tmp_path: Path) -> None:
+    whole = run(options, tmp_path / "whole")
+    run(replace(options, runs=1), tmp_path / "stopped")
+    journal = tmp_path / "stopped" / "journal.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"event":"run","run":1,"resu')  # the machine went down
+    assert run(options, tmp_path / "stopped", resume=True) == whole
+    assert [json.loads(line)["run"] for line in journal.read_text(encoding="utf-8").splitlines()] == [0, 1, 2]
+
+
+def test_finished_runs_are_not_done_again(options: SearchConfig, tmp_path: Path) -> None:
+    run(options, tmp_path / "run")
+    before = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    run(options, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes() == before
+
+
+def test_scores_are_kept_for_resuming(options: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = replace(options, signal=("flops",), queries=3, runs=2, scores=(), batch_size=2, device="cpu")
+    first = run(live, tmp_path / "run")
+    journal = tmp_path / "run" / "journal.jsonl"
+    kept = [line for line in journal.read_text(encoding="utf-8").splitlines() if '"run"' not in line.split(",")[0]]
+    journal.write_text("\n".join([*kept, ""]), encoding="utf-8")  # scores without a finished run
+    monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
+    assert run(live, tmp_path / "run", resume=True) == first
+
+
+def test_scores_are_kept_under_what_they_were_asked_for_as(
+    options: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, program in (("a", "sum(frobenius_norm(weight))"), ("b", "mean(frobenius_norm(weight))")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "params.py").write_text(f'PROGRAM = "{program}"\n', encoding="utf-8")
+    names = (str(tmp_path / "a" / "params.py"), str(tmp_path / "b" / "params.py"), "params")
+    few = {"queries": 2, "runs": 1, "scores": (), "batch_size": 2, "device": "cpu", "algorithm": "random"}
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join([*table.read_text(encoding="utf-8").replace(",params", ",x").splitlines()[:7], ""]))
+    live = replace(options, **few, signal=names)  # type: ignore[arg-type]
+    first = run(live, tmp_path / "run", resolve=resolve_proxy)
+    journal = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    scores = [entry for entry in journal if entry["event"] == "score"]
+    assert {entry["signal"] for entry in scores} == set(names)
+    assert len({entry["value"] for entry in scores if entry["architecture"] == scores[0]["architecture"]}) == 3
+    (tmp_path / "run" / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in scores))
+    monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
+    assert run(live, tmp_path / "run", resume=True, resolve=resolve_proxy) == first
+
+
+def test_runs_go_on_from_the_same_data_alone(options: SearchConfig, tmp_path: Path) -> None:
+    run(options, tmp_path / "run")
+    for name, message in (("fifty.csv", "the same scores"), ("table.csv", "the same table_sha256")):
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(before.replace(b",1\n", b",2\n"))
+        with pytest.raises(InputError, match=f"must be gone on with from {message}: it was begun with .*begin a new"):
+            run(options, tmp_path / "run", resume=True)
+        (tmp_path / name).write_bytes(before)
+    run(replace(options, runs=4), tmp_path / "run", resume=True)
+    assert "runs = 4" in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+
+
+def test_only_searches_of_the_same_are_compared(options: SearchConfig, tmp_path: Path) -> None:
+    facts = run(options, tmp_path / "run")["facts"]
+    run(options, tmp_path / "run", resume=True, beside={"other": facts})
+    for fact in ("space", "target", "table_sha256"):
+        with pytest.raises(InputError, match=f"other must be a search of the same .* its {fact} is x, here it is"):
+            run(options, tmp_path / "run", resume=True, beside={"other": {**facts, fact: "x"}})
+
+
+def test_a_signal_that_is_reported_is_said(options: SearchConfig) -> None:
+    for signal, same in (("accuracy", True), ("valid12", False), ("fifty", False)):
+        assert make_problem(replace(options, signal=(signal,)), Proxy.of).facts["signal_is_target"] is same
+
+
+def test_less_is_better_by_some_measures(options: SearchConfig, tmp_path: Path) -> None:
+    scores = f"plain={tmp_path / 'fifty.csv'}"
+    results = run(replace(options, scores=(scores,), signal=("plain",), queries=100), tmp_path / "run")
+    assert results["facts"]["direction"] == -1
+    assert [one["best"] for one in results["runs"]] == [ALL[0]] * 3
+    assert [one["best_value"] for one in results["runs"]] == [0] * 3
+
+
+def test_a_space_is_also_named_by_its_benchmark(options: SearchConfig, tmp_path: Path) -> None:
+    problem = make_problem(replace(options, space="nats_tss"), Proxy.of)
+    assert (problem.domain.space.name, problem.domain.size) == ("nasbench201", 60)
+    for name, fidelity in (("nasbench301", "nasbench301"), ("darts", "full")):
+        problem = make_problem(SearchConfig(space=name, table="none", signal=("params",)), Proxy.of)
+        assert problem.domain.space.name == "darts"
+        assert str(problem.facts["condition"]).startswith(f"{fidelity}, ")
+    space, rng = SPACES["darts"], random.Random(0)
+    with (tmp_path / "darts.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["architecture", "accuracy"], *([space.sample(rng), index] for index in range(4))])
+    problem = make_problem(SearchConfig(space="darts", table=str(tmp_path / "darts.csv")), Proxy.of)
+    assert (problem.domain.space.name, problem.domain.size) == ("darts", 4)
+
+
+def test_options_survive_the_run_directory(options: SearchConfig) -> None:
+    for one in (options, SearchConfig(), replace(options, queries=None, seconds=90.5, weights=(0.5, 0.5))):
+        assert SearchConfig.from_toml(one.as_toml(), "config.toml") == one
+    with pytest.raises(InputError, match=r"config\.toml: unknown key 'querys'; did you mean 'queries'"):
+        SearchConfig.from_toml({"querys": 3}, "config.toml")
+
+
+def test_a_search_stays_where_scores_are_known(options: SearchConfig) -> None:
+    assert make_problem(options, Proxy.of).domain.size == 60
+    assert make_problem(replace(options, signal=("fifty",)), Proxy.of).domain.size == 50
+    assert make_problem(replace(options, proxy=("fifty",)), Proxy.of).domain.size == 50
+
+
+def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: SearchConfig, tmp_path: Path) -> None:
+    results = run(replace(options, signal=("fifty",), queries=100), tmp_path / "run")
+    assert [one["best"] for one in results["runs"]] == [ALL[49]] * 3
+    assert results["summary"]["accuracy_mean"] == pytest.approx(94.9)
+    assert results["summary"]["seconds_mean"] is None  # the file has no seconds
+
+
+def test_levels_are_taken_from_the_table(options: SearchConfig) -> None:
+    problem = make_problem(replace(options, algorithm="hyperband"), Proxy.of)
+    assert [one.name for one in problem.objective.levels] == ["valid4", "valid12"]
+
+
+def test_networks_without_a_table_are_searched(tmp_path: Path) -> None:
+    options = SearchConfig(table="none", signal=("params",), queries=3, runs=1, batch_size=2, device="cpu", pool=2)
+    results = run(options, tmp_path / "run")
+    assert results["runs"][0]["accuracy"] is None
+    assert results["runs"][0]["best_value"] == max(results["runs"][0]["steps"]["value"])
+    assert results["facts"]["target"] is None
+
+
+def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
+    for name in ALGORITHMS:
+        against = "params" if ALGORITHMS[name].costs else ""
+        assert make_problem(replace(options, algorithm=name, against=against), Proxy.of).algorithm.name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "evolution"}, "unknown search algorithm 'evolution'; did you mean"),
+        ({"signal": ("valid13",)}, "unknown signal 'valid13'; did you mean 'valid12'"),
+        ({"signal": ("sum(nothing)",)}, "nothing"),
+        ({"signal": ()}, "there must be a signal"),
+        ({"algorithm": "hyperband", "signal": ("accuracy",)}, "hyperband must have a --signal that the table holds"),
+        ({"algorithm": "hyperband", "signal": ("fifty",)}, "hyperband must have a --signal that the table holds"),
+        ({"algorithm": "nsga2"}, "nsga2 must be given --against"),
+        ({"against": "params"}, "local_search has one objective"),
+        ({"algorithm": "random", "move": 0.5}, "random has no step that --move could guide; .*aging_evolution"),
+        ({"surrogate": "forrest"}, "did you mean 'forest'"),
+        ({"signal": ("params",), "epochs": 3.0}, "--epochs must have a signal that is trained"),
+        ({"signal": ("fifty",), "seconds": 3.0}, "--seconds must have a signal whose seconds are known"),
+        ({"queries": None}, "a budget must have queries, seconds or epochs"),
+        ({"space": "nasbench102"}, "did you mean 'nasbench[12]01'"),
+        ({"table": "none", "target": "valid12"}, "--target valid12 is a column of a table, and there is none"),
+        ({"scores": ("TWICE", "TWICE")}, "'fifty' is the name of another signal already"),
+        ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options: SearchConfig, changes: dict[str, Any], message: str) -> None:
+    if changes.get("scores"):
+        changes = {**changes, "scores": options.scores * 2}
+    with pytest.raises(InputError, match=message):
+        make_problem(replace(options, **changes), Proxy.of)
+
+
+def test_files_that_do_not_belong_together_are_refused(options: SearchConfig, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    missing = next(one for one in SPACES["nasbench201"].architectures() or () if one not in ALL)
+    other.write_text(f"architecture,other\n{missing},1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no architecture has both an accuracy and a score"):
+        make_problem(replace(options, signal=("other",), scores=(str(other),)), Proxy.of)
