@@ -46,9 +46,10 @@ from eznas.primitives.registry import (
     reducing,
     resolve,
 )
-from eznas.primitives.terminals import QUANTITIES, SCENARIOS, STATISTICS, Statistic
+from eznas.primitives.terminals import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Statistic
 
 __all__ = [
+    "ALIASES",
     "BATCH_KINDS",
     "MAP_KINDS",
     "NUMBER_KINDS",

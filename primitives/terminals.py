@@ -3,7 +3,7 @@
 A statistic is a quantity on a scenario, written ``quantity.scenario``. A *unit* is one convolution (or linear
 layer) with the activation in front of it and the normalisation behind it::
 
-    input --activation--> preact --convolution--> conv_out --normalisation--> act
+    input --activation--> conv_in --convolution--> conv_out --normalisation--> norm_out
 
 References:
     [EZNAS] Akhauri, Munoz, Jain, Iyer. EZNAS: Evolving Zero-Cost Proxies For Neural Architecture Scoring.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from eznas.primitives.kinds import Kind
 
-__all__ = ["QUANTITIES", "SCENARIOS", "STATISTICS", "Statistic"]
+__all__ = ["ALIASES", "QUANTITIES", "SCENARIOS", "STATISTICS", "Statistic"]
 
 SCENARIOS: dict[str, str] = {
     "data": "the minibatch; gradients of the sum of all logits",
@@ -31,19 +31,19 @@ QUANTITIES: dict[str, tuple[Kind, str]] = {
     "weight_grad": (Kind.WEIGHT, "gradient with respect to the weight"),
     "input": (Kind.INPUT, "what enters the activation in front of the convolution"),
     "input_grad": (Kind.INPUT, "gradient with respect to that, through this activation alone"),
-    "preact": (Kind.INPUT, "what enters the convolution"),
-    "preact_grad": (Kind.INPUT, "gradient with respect to that, through this convolution alone"),
+    "conv_in": (Kind.INPUT, "what enters the convolution"),
+    "conv_in_grad": (Kind.INPUT, "gradient with respect to that, through this convolution alone"),
     "conv_out": (Kind.OUTPUT, "what leaves the convolution"),
     "conv_out_grad": (Kind.OUTPUT, "gradient with respect to that"),
-    "act": (Kind.OUTPUT, "what leaves the normalisation behind the convolution"),
-    "act_grad": (Kind.OUTPUT, "gradient with respect to that"),
+    "norm_out": (Kind.OUTPUT, "what leaves the normalisation behind the convolution"),
+    "norm_out_grad": (Kind.OUTPUT, "gradient with respect to that"),
     "image": (Kind.IMAGE, "the images that enter the network"),
     "image_grad": (Kind.IMAGE, "gradient with respect to the images"),
 }
 """Each quantity's kind and what it is."""
 
 _REFERENCE_ORDER = (
-    "act_grad.perturbed",
+    "norm_out_grad.perturbed",
     "weight",
     "weight_grad.data",
     "weight_grad.noise",
@@ -54,17 +54,17 @@ _REFERENCE_ORDER = (
     "input_grad.data",
     "input_grad.noise",
     "input_grad.perturbed",
-    "preact.data",
-    "preact.noise",
-    "preact.perturbed",
-    "preact_grad.data",
-    "preact_grad.noise",
-    "preact_grad.perturbed",
-    "act.data",
-    "act.noise",
-    "act.perturbed",
-    "act_grad.data",
-    "act_grad.noise",
+    "conv_in.data",
+    "conv_in.noise",
+    "conv_in.perturbed",
+    "conv_in_grad.data",
+    "conv_in_grad.noise",
+    "conv_in_grad.perturbed",
+    "norm_out.data",
+    "norm_out.noise",
+    "norm_out.perturbed",
+    "norm_out_grad.data",
+    "norm_out_grad.noise",
 )  # fmt: skip - positional arguments as [EZNAS]'s released code resolves them
 
 
@@ -117,3 +117,11 @@ def _statistics() -> dict[str, Statistic]:
 
 STATISTICS: dict[str, Statistic] = _statistics()
 """Every statistic by name."""
+
+ALIASES: dict[str, str] = {
+    name.replace(quantity, old, 1): name
+    for old, quantity in (("preact", "conv_in"), ("act", "norm_out"))
+    for name, statistic in STATISTICS.items()
+    if statistic.quantity.removesuffix("_grad") == quantity
+}
+"""Older names of statistics, which program text may still use."""

@@ -49,13 +49,13 @@ def capture(
 
     A *unit* is a 2-d convolution, or a linear layer taken as a 1x1 convolution; it is *complete* with an
     activation in front and a normalisation behind. ``input.*`` is what entered that activation, or the
-    layer's own input where there is none; ``act.*`` is what left that normalisation, or the layer's own
+    layer's own input where there is none; ``norm_out.*`` is what left that normalisation, or the layer's own
     output. Units come in the order in which they run; a layer that runs twice is two units, the second named
     ``name#2``, and the gradient of its weight is the total in both. The unit of a weight that is no parameter
     itself, such as a standardised one, is named ``computed``.
 
     Values and gradients are those at the moment when the unit ran, also where the network overwrites them
-    later. ``input_grad.*`` comes through the unit's activation alone and ``preact_grad.*`` through its
+    later. ``input_grad.*`` comes through the unit's activation alone and ``conv_in_grad.*`` through its
     convolution alone, whatever else reads the same tensor (an activation in place excepted, whose input has one
     gradient). The gradient with respect to what the output does not depend on is zero.
 

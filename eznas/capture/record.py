@@ -71,14 +71,14 @@ class Layer:
         return len(self.entering.shape) in ((2, 3, 4) if self.linear else (4,))
 
     def part(self, quantity: str) -> Recorded:
-        """Return a quantity of the unit, such as ``"preact"``."""
+        """Return a quantity of the unit, such as ``"conv_in"``."""
         if quantity == "weight":
             return self.weight
         if quantity == "input":
             return self.activation_input or self.entering
-        if quantity == "act":
+        if quantity == "norm_out":
             return self.normalised or self.leaving
-        return self.entering if quantity == "preact" else self.leaving
+        return self.entering if quantity == "conv_in" else self.leaving
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
@@ -195,7 +195,7 @@ class Recorder(TorchFunctionMode):
         layer = latest(self._outputs, argument(args, named, 0, "input"))
         out = func(*args, **named)
         if layer is not None and layer.normalised is None:
-            layer.normalised = self._record(out, "act")
+            layer.normalised = self._record(out, "norm_out")
             if "conv_out" not in self._values:
                 layer.leaving.value = None
         return out
@@ -209,7 +209,7 @@ class Recorder(TorchFunctionMode):
             self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
         activation_input = latest(self._activations, entering)
-        quantities = ("preact",) if activation_input else ("preact", "input")
+        quantities = ("conv_in",) if activation_input else ("conv_in", "input")
         entering, args = self._own_path(entering, args, named, *quantities)
         recorded, recorded_weight = self._record(entering, *quantities), self._record(weight, "weight")
         out = func(*args, **named)
@@ -219,7 +219,7 @@ class Recorder(TorchFunctionMode):
             weight=recorded_weight,
             entering=recorded,
             activation_input=activation_input,
-            leaving=self._record(out, "conv_out", "act"),
+            leaving=self._record(out, "conv_out", "norm_out"),
         )
         self.layers.append(layer)
         self._outputs[id(out)] = (weakref.ref(out), version(out), layer)

@@ -55,7 +55,7 @@ def record_statistics(
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
         layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
         ran = tuple(
-            Unit(index, layer.name, layer.shape("weight"), layer.shape("preact"), layer.shape("conv_out"))
+            Unit(index, layer.name, layer.shape("weight"), layer.shape("conv_in"), layer.shape("conv_out"))
             for index, layer in enumerate(layers)
         )
         if described not in ((), ran):

@@ -53,7 +53,7 @@ Examples:
   Climb a proxy from a file of scores (uid,score,time), as the NASWOT project's scripts do:
     python -m eznas.search --scores synflow=synflow.csv --signal synflow --warmup 500 --move 0.75 --count-repeats
   The front between a program and the number of parameters, on networks without a table:
-    python -m eznas.search --table none --algorithm nsga2 --signal "sum(mean(abs(act.noise)))" --against params
+    python -m eznas.search --table none --algorithm nsga2 --signal "sum(mean(abs(norm_out.noise)))" --against params
 \b
 The NASWOT project's scripts:
   score_networks.py                verify_scores.py, with all networks and a file of scores, which --scores reads

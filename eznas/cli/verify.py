@@ -26,7 +26,7 @@ Examples:
   The default proxies on 200 networks of NAS-Bench-201:
     python verify_scores.py
   A program and an exported proxy, on accuracies of your own:
-    python verify_scores.py --proxy "sum(mean(abs(act.noise)))" --proxy my_proxy.py --table accuracies.csv
+    python verify_scores.py --proxy "sum(mean(abs(norm_out.noise)))" --proxy my_proxy.py --table accuracies.csv
   All networks of another space, from a table that python -m eznas.benchmarks convert wrote; once more to go on:
     python verify_scores.py --search_space NDS --nds_space nds_darts --n_samples 0 --csv darts.csv --resume
   A combination beside what it is made of, and pictures:

@@ -11,7 +11,7 @@ register_program(
     "evolved_nb201",
     "experiments/nasbench201_cifar10.toml, seed 1 of an earlier version",
     "mul(l2_norm(square(exp(sub(effective_rank(input_grad.data), safe_div(lp_norm(maximum(l2_over_samples("
-    "preact_grad.perturbed), relu(preact_grad.loss)), 3), l1(image.noise)))))), "
+    "conv_in_grad.perturbed), relu(conv_in_grad.loss)), 3), l1(image.noise)))))), "
     "std(mul(count_positive(weight_grad.noise), sqrt(stable_rank(weight_grad.loss)))))",
     reference="tau .790 with the embedded CIFAR-10 test accuracy on 200 architectures of NAS-Bench-201 that its "
     "evolution had not passes; evolved on NAS-Bench-201 and not tried elsewhere",

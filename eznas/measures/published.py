@@ -54,19 +54,19 @@ register_program("eznas_a_paper", _PAPER, "mean(frobenius_norm(sigmoid(logdet(si
 # as a later re-implementation reads it
 register_program("eznas_a_weight_grad", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.data)))))")
 # the released code's "topprog"
-register_program("eznas_top", _PAPER, "mean(square(abs(frobenius_norm(preact.noise))))")
+register_program("eznas_top", _PAPER, "mean(square(abs(frobenius_norm(conv_in.noise))))")
 # the released code's "pnas"
 register_program(
     "eznas_pnas",
     _PAPER,
-    "mean(kl_div(normalize(normalize(normalize(act_grad.perturbed))), gt0(act_grad.data)))",
+    "mean(kl_div(normalize(normalize(normalize(norm_out_grad.perturbed))), gt0(norm_out_grad.data)))",
 )
 
 
 @register_measure(
     name="eznas_nasnet",
     paper=_PAPER,
-    formula="mean(frobenius_norm(lt0(safe_log(act.perturbed + safe_log(input.noise))))) over units with equal shapes",
+    formula="mean(frobenius_norm(lt0(safe_log(norm_out.perturbed + safe_log(input.noise))))), units of equal shapes",
     needs=["forward", "noise"],
 )
 def eznas_nasnet(network: nn.Module, minibatch: Minibatch) -> float:
@@ -80,12 +80,14 @@ def eznas_nasnet(network: nn.Module, minibatch: Minibatch) -> float:
         NoUnitsError: The network has no units.
         CaptureError: The network cannot be recorded.
     """
-    captured = capture(network, minibatch, ["act.perturbed", "input.noise"])
+    captured = capture(network, minibatch, ["norm_out.perturbed", "input.noise"])
     norms: list[float] = []
     for group in captured.groups:
-        act, entering = group.tensors["act.perturbed"], group.tensors["input.noise"]
-        if act[0].shape == entering[0].shape:
-            norms += [_norm(safe_log(after + safe_log(before))) for after, before in zip(act, entering, strict=True)]
+        leaving, entering = group.tensors["norm_out.perturbed"], group.tensors["input.noise"]
+        if leaving[0].shape == entering[0].shape:
+            norms += [
+                _norm(safe_log(after + safe_log(before))) for after, before in zip(leaving, entering, strict=True)
+            ]
     return sum(norms) / len(norms) if norms else math.nan
 
 

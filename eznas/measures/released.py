@@ -48,7 +48,7 @@ def eznas_a_released(network: nn.Module, minibatch: Minibatch) -> float:
         CaptureError: The network cannot be recorded.
     """
     even = _comes_out_even(network)
-    quantity = "input_grad.data" if even else "preact_grad.data"
+    quantity = "input_grad.data" if even else "conv_in_grad.data"
     reduction = parse(f"frobenius_norm(sigmoid(logdet(sign({quantity}))))", Kind.UNIT)
     if even:
         return float(evaluate_reductions([reduction], capture(network, minibatch, [quantity]))[reduction].mean())
@@ -80,7 +80,7 @@ def _convolutions_of_triples(network: nn.Module, minibatch: Minibatch) -> set[st
     ran: list[nn.Module] = []
     handles = [module.register_forward_hook(lambda module, *_: ran.append(module)) for module in names]
     try:
-        capture(network, minibatch, ["act.data"], units="any")  # a pass that leaves the network as it was
+        capture(network, minibatch, ["norm_out.data"], units="any")  # a pass that leaves the network as it was
     finally:
         for handle in handles:
             handle.remove()

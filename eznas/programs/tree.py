@@ -90,11 +90,12 @@ def _pieces(root: Node) -> Iterator[str]:
 
 
 def leaf(name: str) -> Node:
-    """Return the node of a statistic such as ``"input_grad.data"``.
+    """Return the node of a statistic such as ``"input_grad.data"``, or of an older name of one.
 
     Raises:
         InputError: There is no such statistic; the nearest one is named.
     """
+    name = primitives.ALIASES.get(name, name)
     statistic = primitives.STATISTICS.get(name)
     if statistic is None:
         raise unknown("statistic", name, primitives.STATISTICS)

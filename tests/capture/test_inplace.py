@@ -78,12 +78,14 @@ def test_an_inplace_activation_forms_a_unit(activate: Any) -> None:
             out: Tensor = self.norm(self.conv(activate(x)))
             return functional.relu_(out).flatten(1)
 
-    captured = capture(Net(), BATCH, ["input.data", "input_grad.data", "preact.data", "act.data"], units="complete")
+    captured = capture(
+        Net(), BATCH, ["input.data", "input_grad.data", "conv_in.data", "norm_out.data"], units="complete"
+    )
     tensors = captured.groups[0].tensors
     assert torch.equal(tensors["input.data"][0], BATCH.images)
-    assert tensors["act.data"][0].min() < 0
+    assert tensors["norm_out.data"][0].min() < 0
     if not isinstance(activate, nn.SiLU):
-        assert torch.equal(tensors["preact.data"][0], BATCH.images.clamp(min=0))
+        assert torch.equal(tensors["conv_in.data"][0], BATCH.images.clamp(min=0))
         assert not tensors["input_grad.data"][0][BATCH.images < 0].any()
 
 
@@ -127,9 +129,9 @@ def test_values_are_those_before_they_are_overwritten(write: Any) -> None:
             return out.flatten(1)
 
     network = Net()
-    captured = capture(network, BATCH, ["conv_out.data", "preact.data"])
+    captured = capture(network, BATCH, ["conv_out.data", "conv_in.data"])
     first, _ = captured.groups[0].tensors["conv_out.data"]
-    _, second = captured.groups[0].tensors["preact.data"]
+    _, second = captured.groups[0].tensors["conv_in.data"]
     with torch.no_grad():
         torch.testing.assert_close(first, network.first(BATCH.images))
     assert not torch.allclose(first, second)
@@ -150,10 +152,10 @@ def test_a_tensor_overwritten_after_an_activation_is_no_longer_its_output() -> N
 
     (skipped,) = capture(nn.Sequential(Net(), nn.Linear(108, 2)), BATCH, [], units="any").units[:1]
     assert skipped.name == "0.conv"
-    captured = capture(Net(), BATCH, ["input.data", "act.data"])
+    captured = capture(Net(), BATCH, ["input.data", "norm_out.data"])
     tensors = captured.groups[0].tensors
     assert torch.equal(tensors["input.data"][0], BATCH.images.clamp(min=0) + 1)
-    assert tensors["act.data"][0].mean().abs() > 1e-3  # not the normalised output
+    assert tensors["norm_out.data"][0].mean().abs() > 1e-3  # not the normalised output
 
 
 class Halve(torch.autograd.Function):

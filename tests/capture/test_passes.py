@@ -35,12 +35,12 @@ class Spy(nn.Module):
 @pytest.mark.parametrize(
     ("statistics", "passes"),
     [
-        ([], [False]), (["weight"], [False]), (["preact.data"], [False]), (["preact.noise"], [False]),
-        (["weight", "preact.noise"], [False]), (["preact.perturbed"], [False, False]),
-        (["preact_grad.data"], [True]), (["preact_grad.loss"], [True]),
-        (["preact_grad.data", "weight_grad.loss", "act.data"], [True]),
-        (["preact_grad.noise", "act.data"], [False, True]), (["image_grad.perturbed"], [True, True]),
-        (["act.perturbed", "act_grad.data"], [True, False]), (None, [True, True, True]),
+        ([], [False]), (["weight"], [False]), (["conv_in.data"], [False]), (["conv_in.noise"], [False]),
+        (["weight", "conv_in.noise"], [False]), (["conv_in.perturbed"], [False, False]),
+        (["conv_in_grad.data"], [True]), (["conv_in_grad.loss"], [True]),
+        (["conv_in_grad.data", "weight_grad.loss", "norm_out.data"], [True]),
+        (["conv_in_grad.noise", "norm_out.data"], [False, True]), (["image_grad.perturbed"], [True, True]),
+        (["norm_out.perturbed", "norm_out_grad.data"], [True, False]), (None, [True, True, True]),
     ],
 )  # fmt: skip
 def test_only_what_is_needed_is_run(statistics: list[str] | None, passes: list[bool]) -> None:
@@ -65,7 +65,7 @@ def test_a_statistic_does_not_depend_on_what_else_is_captured(names: set[str]) -
 
 def by_hooks(network: nn.Module, images: Tensor, labels: Tensor | None) -> dict[str, list[Tensor]]:
     """Statistics of the triples of a network, in the way of the papers: hooks and ``.grad``."""
-    taken: dict[str, list[Tensor]] = {"input": [], "preact": [], "conv_out": [], "act": [], "weight": []}
+    taken: dict[str, list[Tensor]] = {"input": [], "conv_in": [], "conv_out": [], "norm_out": [], "weight": []}
     handles = []
 
     def keep(quantity: str, *, entering: bool) -> Any:
@@ -81,9 +81,9 @@ def by_hooks(network: nn.Module, images: Tensor, labels: Tensor | None) -> dict[
             relu, conv, norm = module
             handles += [
                 relu.register_forward_hook(keep("input", entering=True)),
-                conv.register_forward_hook(keep("preact", entering=True)),
+                conv.register_forward_hook(keep("conv_in", entering=True)),
                 conv.register_forward_hook(keep("conv_out", entering=False)),
-                norm.register_forward_hook(keep("act", entering=False)),
+                norm.register_forward_hook(keep("norm_out", entering=False)),
             ]
             taken["weight"].append(conv.get_parameter("weight"))
     leaf = images.clone().requires_grad_()
@@ -99,7 +99,7 @@ def by_hooks(network: nn.Module, images: Tensor, labels: Tensor | None) -> dict[
         ]
     # through this activation alone: others may read the same node
     found["input_grad"] = [
-        gradient * (value > 0) for gradient, value in zip(found["preact_grad"], found["input"], strict=True)
+        gradient * (value > 0) for gradient, value in zip(found["conv_in_grad"], found["input"], strict=True)
     ]
     network.zero_grad()
     gradient = leaf.grad

@@ -72,10 +72,10 @@ def test_which_units() -> None:
 
 def test_networks_without_complete_units_give_every_layer() -> None:
     perceptron = nn.Sequential(nn.Flatten(), nn.Linear(192, 5), nn.ReLU(), nn.Linear(5, 10))
-    captured = capture(perceptron, BATCH, ["input.data", "preact.data", "act.data"])
+    captured = capture(perceptron, BATCH, ["input.data", "conv_in.data", "norm_out.data"])
     assert names(captured) == ["1", "3"]
     second = captured.groups[1].tensors
-    assert second["input.data"][0].min() < 0 == second["preact.data"][0].min()
+    assert second["input.data"][0].min() < 0 == second["conv_in.data"][0].min()
     with pytest.raises(NoUnitsError, match="2 layers, but none with an activation in front"):
         capture(perceptron, BATCH, [], units="complete")
 
@@ -96,9 +96,9 @@ ACTIVATIONS = [
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 def test_activations_that_form_units(activation: nn.Module) -> None:
     network = nn.Sequential(activation, nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
-    captured = capture(network, BATCH, ["input.data", "preact.data"], units="complete")
+    captured = capture(network, BATCH, ["input.data", "conv_in.data"], units="complete")
     torch.testing.assert_close(captured.groups[0].tensors["input.data"][0], BATCH.images)
-    assert not torch.equal(captured.groups[0].tensors["preact.data"][0], BATCH.images)
+    assert not torch.equal(captured.groups[0].tensors["conv_in.data"][0], BATCH.images)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_activations_that_form_units(activation: nn.Module) -> None:
 )
 def test_normalisations_that_form_units(norm: nn.Module) -> None:
     network = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), norm, nn.Flatten())
-    captured = capture(network, BATCH, ["act.data"], units="complete")
-    act = captured.groups[0].tensors["act.data"][0]
+    captured = capture(network, BATCH, ["norm_out.data"], units="complete")
+    act = captured.groups[0].tensors["norm_out.data"][0]
     torch.testing.assert_close(act.mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
 
 
@@ -156,14 +156,14 @@ class Shared(nn.Module):
 
 def test_a_layer_that_runs_twice_is_two_units_with_the_total_gradient() -> None:
     network = Shared()
-    captured = capture(network, BATCH, ["weight_grad.data", "preact.data"])
+    captured = capture(network, BATCH, ["weight_grad.data", "conv_in.data"])
     assert names(captured) == ["conv", "conv#2"]
     (total,) = torch.autograd.grad(network(BATCH.images).sum(), [network.conv.weight])
     first, second = captured.groups[0].tensors["weight_grad.data"]
     torch.testing.assert_close(first, total)
     torch.testing.assert_close(second, total)
     with torch.no_grad():
-        torch.testing.assert_close(captured.groups[0].tensors["preact.data"][1], network.conv(BATCH.images))
+        torch.testing.assert_close(captured.groups[0].tensors["conv_in.data"][1], network.conv(BATCH.images))
 
 
 class Branches(nn.Module):
@@ -185,7 +185,7 @@ class Branches(nn.Module):
 
 
 def test_what_is_not_a_unit_is_named_with_a_reason() -> None:
-    captured = capture(Branches(), BATCH, ["preact_grad.data", "weight_grad.data"])
+    captured = capture(Branches(), BATCH, ["conv_in_grad.data", "weight_grad.data"])
     assert names(captured) == ["unused", "used"]
     assert reasons(captured) == {
         "cubes": "a tensor of 5 axes enters it",
@@ -194,7 +194,7 @@ def test_what_is_not_a_unit_is_named_with_a_reason() -> None:
         "line": "read by conv1d, not by a 2-d convolution or linear layer",
         "up": "read by conv_transpose2d, not by a 2-d convolution or linear layer",
     }
-    for gradient in ("preact_grad.data", "weight_grad.data"):
+    for gradient in ("conv_in_grad.data", "weight_grad.data"):
         unused, used = captured.groups[0].tensors[gradient]
         assert used.any()
         assert not unused.any()
@@ -250,12 +250,14 @@ class Returns(nn.Module):
 )  # fmt: skip
 def test_a_network_must_return_logits(what: object, got: str) -> None:
     with pytest.raises(CaptureError, match=f"one tensor of 4 x classes logits; got {got}"):
-        capture(Returns(what), BATCH, ["preact.data"])
+        capture(Returns(what), BATCH, ["conv_in.data"])
 
 
 def test_an_output_that_depends_on_nothing_has_no_gradients() -> None:
-    captured = capture(Returns(torch.zeros(4, 10)), BATCH, ["act_grad.data", "weight_grad.loss", "image_grad.data"])
-    assert not captured.groups[0].tensors["act_grad.data"][0].any()
+    captured = capture(
+        Returns(torch.zeros(4, 10)), BATCH, ["norm_out_grad.data", "weight_grad.loss", "image_grad.data"]
+    )
+    assert not captured.groups[0].tensors["norm_out_grad.data"][0].any()
     assert not captured.groups[0].tensors["weight_grad.loss"][0].any()
     assert not captured.images["image_grad.data"].any()
 
@@ -278,20 +280,20 @@ def test_a_network_must_run_the_same_layers_on_every_pass() -> None:
             return out
 
     with pytest.raises(CaptureError, match="must run the same layers whatever images"):
-        capture(Fickle(), BATCH, ["preact.data", "preact.noise"])
+        capture(Fickle(), BATCH, ["conv_in.data", "conv_in.noise"])
 
 
 def test_unknown_names_are_input_errors() -> None:
-    with pytest.raises(InputError, match=r"unknown statistic 'preact\.dat'; did you mean 'preact\.data'"):
-        capture(conv_bn_relu(), BATCH, ["preact.dat"])
+    with pytest.raises(InputError, match=r"unknown statistic 'conv_in\.dat'; did you mean 'conv_in\.data'"):
+        capture(conv_bn_relu(), BATCH, ["conv_in.dat"])
     with pytest.raises(InputError, match="units must be 'auto', 'complete' or 'any', got 'all'"):
         capture(conv_bn_relu(), BATCH, units="all")
 
 
 def test_evaluation_mode_makes_no_difference_to_normalisation() -> None:
     network = CellNetwork(["nor_conv_3x3"] * 6, cells=1, channels=2, classes=10)
-    train = capture(network, BATCH, ["act.data", "act_grad.loss"])
-    evaluation = capture(network.eval(), BATCH, ["act.data", "act_grad.loss"])
+    train = capture(network, BATCH, ["norm_out.data", "norm_out_grad.loss"])
+    evaluation = capture(network.eval(), BATCH, ["norm_out.data", "norm_out_grad.loss"])
     for left, right in zip(train.groups, evaluation.groups, strict=True):
         for name in left.tensors:
             assert torch.equal(left.stacked(name), right.stacked(name))

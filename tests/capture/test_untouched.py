@@ -90,7 +90,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-STATISTICS: list[list[str] | None] = [None, ["preact.data"], ["weight_grad.loss", "act.noise"]]
+STATISTICS: list[list[str] | None] = [None, ["conv_in.data"], ["weight_grad.loss", "norm_out.noise"]]
 
 
 @pytest.mark.parametrize("statistics", STATISTICS, ids=["all", "forward", "loss"])
@@ -148,10 +148,10 @@ def test_a_network_of_inference_mode_is_an_error() -> None:
 def test_a_network_that_draws_numbers_draws_the_same_ones() -> None:
     network = Network("none")
     torch.manual_seed(1)
-    first = capture(network, BATCH, ["act_grad.data"])
+    first = capture(network, BATCH, ["norm_out_grad.data"])
     torch.manual_seed(2)
-    second = capture(network, BATCH, ["act_grad.data"])
-    assert torch.equal(first.groups[0].stacked("act_grad.data"), second.groups[0].stacked("act_grad.data"))
+    second = capture(network, BATCH, ["norm_out_grad.data"])
+    assert torch.equal(first.groups[0].stacked("norm_out_grad.data"), second.groups[0].stacked("norm_out_grad.data"))
 
 
 def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> None:
@@ -174,14 +174,14 @@ def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> N
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_minibatch_goes_to_the_networks_device() -> None:
     network = Network("none")
-    expected = capture(network.eval(), BATCH, ["act.data"])
+    expected = capture(network.eval(), BATCH, ["norm_out.data"])
     random_state = torch.cuda.get_rng_state()
-    found = capture(network.cuda(), BATCH, ["act.data"])
+    found = capture(network.cuda(), BATCH, ["norm_out.data"])
     assert torch.equal(random_state, torch.cuda.get_rng_state())
-    assert found.groups[0].stacked("act.data").is_cuda
+    assert found.groups[0].stacked("norm_out.data").is_cuda
     torch.testing.assert_close(
-        found.groups[0].stacked("act.data").cpu(),
-        expected.groups[0].stacked("act.data"),
+        found.groups[0].stacked("norm_out.data").cpu(),
+        expected.groups[0].stacked("norm_out.data"),
         atol=1e-3,
         rtol=1e-3,
     )
@@ -224,4 +224,4 @@ def test_a_network_that_overwrites_its_parameters_is_an_error() -> None:
 
     network[0].register_forward_pre_hook(shrink)
     with pytest.raises(CaptureError, match=r"must not overwrite its parameters .* it overwrites 0\.weight"):
-        capture(network, BATCH, ["act.data"])
+        capture(network, BATCH, ["norm_out.data"])

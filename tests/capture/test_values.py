@@ -39,9 +39,9 @@ def test_one_convolution_on_data_and_noise(convolution: nn.Sequential, images: T
     captured = capture(convolution, batch)
     for scenario, given in {"data": images, "noise": batch.noise}.items():
         expected = {
-            "input": given, "preact": given, "conv_out": 3 * given, "act": 3 * given,
-            "input_grad": torch.full_like(given, 3), "preact_grad": torch.full_like(given, 3),
-            "conv_out_grad": torch.ones_like(given), "act_grad": torch.ones_like(given),
+            "input": given, "conv_in": given, "conv_out": 3 * given, "norm_out": 3 * given,
+            "input_grad": torch.full_like(given, 3), "conv_in_grad": torch.full_like(given, 3),
+            "conv_out_grad": torch.ones_like(given), "norm_out_grad": torch.ones_like(given),
             "weight_grad": given.sum().reshape(1, 1, 1, 1),
         }  # fmt: skip
         for quantity, value in expected.items():
@@ -55,12 +55,12 @@ def test_perturbed_is_a_difference(convolution: nn.Sequential, images: Tensor) -
     batch = minibatch(images)
     change = batch.perturbed - images
     captured = capture(convolution, batch)
-    torch.testing.assert_close(only(captured, "preact.perturbed"), change)
-    torch.testing.assert_close(only(captured, "act.perturbed"), 3 * change, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(only(captured, "conv_in.perturbed"), change)
+    torch.testing.assert_close(only(captured, "norm_out.perturbed"), 3 * change, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(
         only(captured, "weight_grad.perturbed"), change.sum().reshape(1, 1, 1, 1), atol=1e-5, rtol=1e-5
     )
-    assert not only(captured, "preact_grad.perturbed").any()
+    assert not only(captured, "conv_in_grad.perturbed").any()
     torch.testing.assert_close(captured.images["image.perturbed"], change[None])
     assert not captured.images["image_grad.perturbed"].any()
 
@@ -88,12 +88,12 @@ def test_relu_convolution_normalisation(images: Tensor) -> None:
     assert (unit.name, unit.weight_shape, unit.input_shape) == ("1", (1, 1, 1, 1), (2, 1, 2, 2))
     rectified = images.clamp(min=0)
     torch.testing.assert_close(only(captured, "input.data"), images)
-    torch.testing.assert_close(only(captured, "preact.data"), rectified)
+    torch.testing.assert_close(only(captured, "conv_in.data"), rectified)
     torch.testing.assert_close(only(captured, "conv_out.data"), -2 * rectified)
     # normalising two numbers gives the sign of their difference, and no gradient
     left_minus_right = torch.sign(-2 * (rectified[..., 0] - rectified[..., 1]))
-    torch.testing.assert_close(only(captured, "act.data"), torch.stack([left_minus_right, -left_minus_right], -1))
-    torch.testing.assert_close(only(captured, "act_grad.data"), weights.reshape(1, 1, 2, 2).expand(2, 1, 2, 2))
+    torch.testing.assert_close(only(captured, "norm_out.data"), torch.stack([left_minus_right, -left_minus_right], -1))
+    torch.testing.assert_close(only(captured, "norm_out_grad.data"), weights.reshape(1, 1, 2, 2).expand(2, 1, 2, 2))
     torch.testing.assert_close(only(captured, "conv_out_grad.data"), torch.zeros(2, 1, 2, 2), atol=1e-5, rtol=0)
 
 
@@ -103,7 +103,7 @@ def test_linear_layers_are_1x1_convolutions(images: Tensor) -> None:
     assert captured.units[0].weight_shape == (3, 4, 1, 1)
     assert captured.units[0].input_shape == (2, 4, 1, 1)
     assert captured.units[0].output_shape == (2, 3, 1, 1)
-    torch.testing.assert_close(only(captured, "preact.data"), images.reshape(2, 4, 1, 1))
+    torch.testing.assert_close(only(captured, "conv_in.data"), images.reshape(2, 4, 1, 1))
     torch.testing.assert_close(
         only(captured, "weight_grad.data"), images.flatten(1).sum(0).expand(3, 4).reshape(3, 4, 1, 1)
     )
@@ -125,9 +125,9 @@ def test_linear_layers_on_tokens_move_the_channels_forward(axes: int, shape: tup
     captured = capture(network, minibatch(images))
     assert captured.units[0].input_shape == shape
     assert captured.units[0].output_shape == (2, 6, *shape[2:])
-    torch.testing.assert_close(only(captured, "preact.data"), images.reshape(2, *shape[2:], 5).permute(0, 3, 1, 2))
+    torch.testing.assert_close(only(captured, "conv_in.data"), images.reshape(2, *shape[2:], 5).permute(0, 3, 1, 2))
     as_convolution = nn.functional.conv2d(
-        only(captured, "preact.data"), only(captured, "weight"), network.project.bias.detach()
+        only(captured, "conv_in.data"), only(captured, "weight"), network.project.bias.detach()
     )
     torch.testing.assert_close(only(captured, "conv_out.data"), as_convolution)
 
@@ -152,7 +152,7 @@ def test_gradients_of_what_enters_go_through_the_unit_alone(images: Tensor) -> N
     captured = capture(Fork(), minibatch(images))
     tensors = captured.groups[0].tensors
     for index, weight in enumerate((2.0, 3.0)):
-        assert torch.equal(tensors["preact_grad.data"][index], torch.full_like(images, weight))
+        assert torch.equal(tensors["conv_in_grad.data"][index], torch.full_like(images, weight))
         assert torch.equal(tensors["input_grad.data"][index], weight * (images > 0))
     assert torch.equal(captured.images["image_grad.data"][0], 5 + 5.0 * (images > 0))
 

@@ -42,7 +42,7 @@ def test_the_best_of_a_run_says_where_it_comes_from(run: Path) -> None:
 
 
 def test_the_noise_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
-    rows = [[3, 0.8, 0.75, 0.7, 1.0, "sum(mean(abs(act.noise)))"]]
+    rows = [[3, 0.8, 0.75, 0.7, 1.0, "sum(mean(abs(norm_out.noise)))"]]
     columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
     RunDirectory(run).write_csv("hall_of_fame.csv", columns, rows)
     first, again = tmp_path / "first.py", tmp_path / "again.py"
@@ -50,7 +50,7 @@ def test_the_noise_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
     assert invoke(str(first), "-o", str(again)).exit_code == 0
     for path in (first, again):
         assert "\nNOISE_SEED = 3\n" in path.read_text(encoding="utf-8")
-    assert "\nNOISE_SEED = 0\n" in invoke("sum(mean(abs(act.noise)))").stdout
+    assert "\nNOISE_SEED = 0\n" in invoke("sum(mean(abs(norm_out.noise)))").stdout
 
 
 def provisional(run: Path, rows: list[list[object]]) -> None:

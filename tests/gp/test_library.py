@@ -47,7 +47,7 @@ def test_a_race_returns_the_best_first_and_one_of_equal_ones(screening: FitnessE
 
 def test_a_race_that_nobody_wins_returns_the_first(screening: FitnessEvaluator) -> None:
     library = Library(FitnessEvaluator([]), 9, 1)
-    nobody = [unit("mean(reciprocal(zeros_like(weight)))"), unit("max(reciprocal(zeros_like(act.data)))")]
+    nobody = [unit("mean(reciprocal(zeros_like(weight)))"), unit("max(reciprocal(zeros_like(norm_out.data)))")]
     assert library.race(screening, nobody, 1) == nobody[:1]
     assert library.tried == {nobody[1].text}
 

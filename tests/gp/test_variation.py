@@ -46,13 +46,13 @@ def test_random_programs_are_programs_over_the_given_reductions() -> None:
 
 
 def test_upper_nodes_tell_the_right_index_and_stop_at_reductions() -> None:
-    program = parse("add(sum(mul(frobenius_norm(weight), mean(act.data))), power(max(mean(weight)), 2))")
+    program = parse("add(sum(mul(frobenius_norm(weight), mean(norm_out.data))), power(max(mean(weight)), 2))")
     order = list(preorder(program))
     places = upper_nodes(program)
     assert all(order[index] is node for index, node in places)
     assert sorted(node.text for _, node in places if is_reduction(node)) == [
         "frobenius_norm(weight)",
-        "mean(act.data)",
+        "mean(norm_out.data)",
         "mean(weight)",
     ]
     assert not any(node.kind in TENSOR_KINDS or node.kind is Kind.LITERAL for _, node in places)

@@ -68,18 +68,18 @@ def test_eznas_a_unit_by_unit(name: str, statistic: str, network: nn.Module) -> 
 
 
 def test_eznas_top_unit_by_unit(network: nn.Module) -> None:
-    captured = capture(network, BATCH, ["preact.noise"])
-    squares = [tensor.square().sum().item() for group in captured.groups for tensor in group.tensors["preact.noise"]]
+    captured = capture(network, BATCH, ["conv_in.noise"])
+    squares = [tensor.square().sum().item() for group in captured.groups for tensor in group.tensors["conv_in.noise"]]
     (score,) = evaluate([parse(MEASURES["eznas_top"].program)], network, BATCH)
     assert score.value == pytest.approx(sum(squares) / len(squares), rel=1e-5)
 
 
 def test_eznas_nasnet_leaves_out_units_of_unequal_shapes(network: nn.Module) -> None:
-    captured = capture(network, BATCH, ["act.perturbed", "input.noise"])
+    captured = capture(network, BATCH, ["norm_out.perturbed", "input.noise"])
     norms = []
     for group in captured.groups:
         unit = captured.units[group.units[0]]
-        for act, entering in zip(group.tensors["act.perturbed"], group.tensors["input.noise"], strict=True):
+        for act, entering in zip(group.tensors["norm_out.perturbed"], group.tensors["input.noise"], strict=True):
             if unit.input_shape == unit.output_shape:
                 total = act + entering.clamp_min(1e-45).log().where(entering > 0, 0.0)
                 norms.append(((total > 0) & (total < 1)).float().norm().item())
@@ -92,11 +92,11 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
     #           0.5   0.5   -1    2     0.25  0     1     0.5: above 0 and below 1 at four places
     act = [0.5, 0.5, -2.0, 2.0, 0.25, 0.0, 1.0, -0.5]
     entering = [-1.0, 0.0, e, -3.0, 1.0, -1.0, -1.0, e]
-    tensors = {"act.perturbed": [torch.tensor(act)], "input.noise": [torch.tensor(entering)]}
+    tensors = {"norm_out.perturbed": [torch.tensor(act)], "input.noise": [torch.tensor(entering)]}
     captured = Capture((), (), (ShapeGroup((0,), tensors),), {})
     monkeypatch.setattr(published, "capture", lambda *_: captured)
     assert eznas_nasnet(network, BATCH) == 2.0
-    for name in ("act.perturbed", "input.noise"):
+    for name in ("norm_out.perturbed", "input.noise"):
         spoilt = tensors | {name: [torch.where(torch.arange(8) == 3, torch.nan, tensors[name][0])]}
         captured = Capture((), (), (ShapeGroup((0,), spoilt),), {})
         assert math.isnan(eznas_nasnet(network, BATCH))
@@ -145,7 +145,7 @@ def test_the_released_code_reads_other_convolutions_where_a_cell_has_none(cell: 
     quantity, names = "input_grad.data", None
     if cell == "none":
         # conv_a of the second block follows the first shortcut, which breaks its triple
-        quantity, names = "preact_grad.data", ["stem.conv", "body.1.conv_a.conv", "body.1.conv_b.conv"]
+        quantity, names = "conv_in_grad.data", ["stem.conv", "body.1.conv_a.conv", "body.1.conv_b.conv"]
         names += ["body.3.conv_b.conv"]
     captured = capture(network, BATCH, [quantity], units="any" if names else "auto")
     values = []

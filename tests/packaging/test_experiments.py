@@ -19,6 +19,8 @@ from eznas.benchmarks import BENCHMARKS, load_table
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from eznas.search import SearchConfig
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -196,5 +196,5 @@ def test_statistics_are_what_the_released_code_numbers() -> None:
     numbered = {one.reference_index: name for name, one in STATISTICS.items() if one.reference_index is not None}
     assert sorted(numbered) == list(range(22))
     assert (numbered[0], numbered[1], numbered[8], numbered[12]) == (
-        "act_grad.perturbed", "weight", "input_grad.data", "preact.noise",
+        "norm_out_grad.perturbed", "weight", "input_grad.data", "conv_in.noise",
     )  # fmt: skip

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 PROGRAMS = {
     "eznas_a": "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))",
     "labels": "add(sum(sum_abs(mul(weight, weight_grad.loss))), std(effective_rank(weight_grad.noise)))",
-    "images": "sum(log1p(abs(frobenius_norm(mul(gram(image.data), gram(act.perturbed))))))",
+    "images": "sum(log1p(abs(frobenius_norm(mul(gram(image.data), gram(norm_out.perturbed))))))",
     "only_images": "sub(mean(std(image_grad.data)), count(sum(image.noise)))",
     "literals": "power(max(quantile(abs(conv_out.data), 0.9)), -0.5)",
-    "units": "mean_abs_difference(normalize(cumulative_sum(lp_norm(preact_grad.perturbed, 3))))",
+    "units": "mean_abs_difference(normalize(cumulative_sum(lp_norm(conv_in_grad.perturbed, 3))))",
     "undefined": "log(neg(sum(sum_abs(weight))))",
 }
 
@@ -135,7 +135,7 @@ def constants(source: str) -> dict[str, object]:
 
 
 def test_the_file_says_where_it_comes_from() -> None:
-    text = f"add({', '.join(['sum(sum(abs(sign(weight))))', 'neg(' * 40 + 'sum(sum(act.noise))' + ')' * 40])})"
+    text = f"add({', '.join(['sum(sum(abs(sign(weight))))', 'neg(' * 40 + 'sum(sum(norm_out.noise))' + ')' * 40])})"
     provenance = {
         "run": "a \"b\" \\ 'c'\n",
         "tau": {"train": 0.5, "test": float("nan")},
@@ -147,7 +147,7 @@ def test_the_file_says_where_it_comes_from() -> None:
         "NAME": "rank-0.1",
         "PROGRAM": text,
         "PROVENANCE": {**provenance, "tau": {"train": 0.5, "test": None}, "seeds": [1, 2]},
-        "STATISTICS": ("act.noise", "weight"),
+        "STATISTICS": ("norm_out.noise", "weight"),
         "NOISE_SEED": 7,
     }
     assert "x2 = sign(x1)" in source
@@ -173,9 +173,9 @@ def smallest(record: Primitive, signature: Signature) -> Node:
     leaves = {
         Kind.WEIGHT: "weight",
         Kind.INPUT: "input.data",
-        Kind.OUTPUT: "act.noise",
+        Kind.OUTPUT: "norm_out.noise",
         Kind.IMAGE: "image.data",
-        Kind.SAMPLES: "gram(act.data)",
+        Kind.SAMPLES: "gram(norm_out.data)",
         Kind.UNIT: "sum(weight)",
         Kind.NETWORK: "max(sum(weight))",
     }
@@ -232,7 +232,7 @@ def test_latex_is_balanced(program: Node) -> None:
     [
         ("sum(sqrt(frobenius_norm(weight)))", r"\sum_u \sqrt{\lVert W \rVert_F}"),
         (
-            "div(sum(l1(act.noise)), max(mean(input_grad.data)))",
+            "div(sum(l1(norm_out.noise)), max(mean(input_grad.data)))",
             r"\frac{\sum_u \operatorname{l1}({A^{\mathrm{noise}}})}{\max_u \overline{\nabla_{X}}}",
         ),
         ("mul(count(sum(weight)), count(sum(weight)))", r"\left(u\right) \left(u\right)"),
@@ -241,7 +241,7 @@ def test_latex_is_balanced(program: Node) -> None:
             r"\max_u \left(\left(\sum W\right) + \left(\sum {\Delta Y}\right)\right)",
         ),
         (
-            "power(max(std(preact_grad.loss)), 0.25)",
+            "power(max(std(conv_in_grad.loss)), 0.25)",
             r"\left(\max_u \operatorname{std}\left({\nabla_{Z}^{\mathrm{loss}}}\right)\right)^{0.25}",
         ),
         (

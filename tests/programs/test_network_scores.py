@@ -32,7 +32,7 @@ def network() -> nn.Sequential:
 def test_scores_are_those_of_a_computation_by_hand() -> None:
     made = network()
     programs = [
-        parse(text) for text in ("sum(sum_abs(weight))", "last(max(preact.data))", "max(numel(weight_grad.loss))")
+        parse(text) for text in ("sum(sum_abs(weight))", "last(max(conv_in.data))", "max(numel(weight_grad.loss))")
     ]
     first, second, third = evaluate(programs, made, minibatch())
     weights = [layer.weight for layer in made if isinstance(layer, (nn.Conv2d, nn.Linear))]

@@ -81,7 +81,7 @@ def test_any_text_gives_a_program_or_an_error_with_its_place(text: str) -> None:
         ("weight", 1, "a tensor (weight)"),
         (" 3.5", 2, "this gives 3.5, whatever the network"),
         (
-            "mean(sum(add(weight, act.data)))",
+            "mean(sum(add(weight, norm_out.data)))",
             10,
             "add does not take (weight, output); it takes (weight, weight)",
         ),

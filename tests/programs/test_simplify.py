@@ -45,9 +45,9 @@ STAND_INS = {
     "x": {
         Kind.WEIGHT: "weight",
         Kind.INPUT: "input.data",
-        Kind.OUTPUT: "act.data",
+        Kind.OUTPUT: "norm_out.data",
         Kind.IMAGE: "image.data",
-        Kind.SAMPLES: "gram(act.data)",
+        Kind.SAMPLES: "gram(norm_out.data)",
         Kind.UNIT: "sum(weight)",
         Kind.NETWORK: "max(sum(weight))",
         Kind.LITERAL: "3",
@@ -55,9 +55,9 @@ STAND_INS = {
     "y": {
         Kind.WEIGHT: "weight_grad.data",
         Kind.INPUT: "input.noise",
-        Kind.OUTPUT: "act.noise",
+        Kind.OUTPUT: "norm_out.noise",
         Kind.IMAGE: "image.noise",
-        Kind.SAMPLES: "gram(act.noise)",
+        Kind.SAMPLES: "gram(norm_out.noise)",
         Kind.UNIT: "mean(weight)",
         Kind.NETWORK: "min(sum(weight))",
         Kind.LITERAL: "3",

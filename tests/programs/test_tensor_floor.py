@@ -120,9 +120,9 @@ def test_a_unit_does_not_depend_on_those_that_are_stacked_with_it(nodes: list[No
     [
         "frobenius_norm(sigmoid(logdet(input_grad.data)))",
         "effective_rank(weight_grad.data)",
-        "logdet_jitter(gram(normalize(act.noise)), 0.001)",
+        "logdet_jitter(gram(normalize(norm_out.noise)), 0.001)",
         "std(matmul(weight, weight_grad.loss))",
-        "mean(mul(gram(image.data), sign_kernel(preact.data)))",
+        "mean(mul(gram(image.data), sign_kernel(conv_in.data)))",
         "entropy(mean_over_space(conv_out.data))",
         "dot(input.data, mean_over_samples(input.noise))",
         "lp_norm(power(abs(input.data), 0.3), 2.5)",
@@ -239,8 +239,8 @@ def test_what_raises_on_stacks_alone_is_no_failure(monkeypatch: pytest.MonkeyPat
 def test_a_statistic_that_was_not_captured_is_named() -> None:
     only = ShapeGroup((0,), {"weight": [torch.ones(1, 1, 1, 1)]})
     captured = Capture((Unit(0, "unit", (1, 1, 1, 1), (1, 1, 1, 1), (1, 1, 1, 1)),), (), (only,), {})
-    with pytest.raises(InputError, match=r"lacks act\.data, act\.noise"):
-        evaluate_reductions([parse("dot(act.noise, act.data)", Kind.UNIT)], captured)
+    with pytest.raises(InputError, match=r"lacks norm_out\.data, norm_out\.noise"):
+        evaluate_reductions([parse("dot(norm_out.noise, norm_out.data)", Kind.UNIT)], captured)
 
 
 def test_a_network_without_units_gives_empty_vectors() -> None:
@@ -265,7 +265,7 @@ def test_reductions_stand_in_a_fixed_order() -> None:
 
 def test_a_generation_costs_its_distinct_nodes_whatever_the_machine() -> None:
     """Two hundred offspring of few parents: nodes by the hundred, of which most are the same."""
-    below = ["sign(act.data)", "abs(act.data)", "relu(neg(act.data))", "sigmoid(abs(act.data))"]
+    below = ["sign(norm_out.data)", "abs(norm_out.data)", "relu(neg(norm_out.data))", "sigmoid(abs(norm_out.data))"]
     texts = [f"{name}({one})" for name in ("sum", "mean", "max", "min", "std") for one in below]
     population = [parse(text, Kind.UNIT) for text in texts * 10]
     trace = Trace()
@@ -280,6 +280,6 @@ def test_capturing_is_cut_by_what_it_is_planned_to_take() -> None:
     sizes = {Kind.WEIGHT: 1, Kind.INPUT: 100, Kind.OUTPUT: 1000, Kind.IMAGE: 7}
     assert capture_bytes({"weight", "input.data"}, sizes) == 101
     assert capture_bytes({"weight_grad.data"}, sizes) == 1 + (6 * 1000 + 1)
-    assert capture_bytes({"weight_grad.data", "input.noise", "act.data"}, sizes) == 1 + 100 + (6 * 1000 + 1)
+    assert capture_bytes({"weight_grad.data", "input.noise", "norm_out.data"}, sizes) == 1 + 100 + (6 * 1000 + 1)
     assert capture_bytes({"input.perturbed"}, sizes) == 100 + 100 + 100
     assert capture_bytes({"input.perturbed", "input.data"}, sizes) == 100 + 100 + 100

@@ -91,7 +91,7 @@ def test_batches_of_an_aggregation_do_not_change_a_bit(record: Primitive) -> Non
     literals = [literal(one) for one in pattern(record) if one is not None]
     roots = [
         apply(record.name, *[apply("sum", leaf(name))] * (record.arity - len(literals)), *literals)
-        for name in ("weight", "act.data", "input.data", "act.noise")
+        for name in ("weight", "norm_out.data", "input.data", "norm_out.noise")
     ]
     vectors = known(roots, layout)
     together = evaluate_upper(roots, vectors, layout)
@@ -155,8 +155,8 @@ def test_the_memo_holds_the_network_floor_and_is_read() -> None:
 
 
 def test_a_missing_reduction_is_named() -> None:
-    with pytest.raises(KeyError, match=r"must hold every reduction of the programs; one that reads act\.data"):
-        evaluate_upper([parse("sum(mean(act.data))")], {}, Layout([2]))
+    with pytest.raises(KeyError, match=r"must hold every reduction of the programs; one that reads norm_out\.data"):
+        evaluate_upper([parse("sum(mean(norm_out.data))")], {}, Layout([2]))
 
 
 def test_the_scores_are_an_ordinary_tensor() -> None:

@@ -99,11 +99,19 @@ def test_heavy_tails_are_drawn_without_warnings_and_readable() -> None:
 
 
 def test_names_of_files_are_safe_and_different() -> None:
-    names = ["sum(mean(abs(act.noise)))", "sum_mean(abs(act.noise))", "../up", "a" * 200, "NASWOT", "naswot", "empty"]
+    names = [
+        "sum(mean(abs(norm_out.noise)))",
+        "sum_mean(abs(norm_out.noise))",
+        "../up",
+        "a" * 200,
+        "NASWOT",
+        "naswot",
+        "empty",
+    ]
     values = [ACCURACIES] * 6 + [np.full(COUNT, np.nan)]
     written = dict(pictures(verified(*zip(names, values, strict=True), params=np.ones(COUNT)), pytest.fail))
     assert list(written) == [
-        *("sum_mean_abs_act.noise.png", "sum_mean_abs_act.noise_2.png", ".._up.png", f"{'a' * 60}.png"),
+        *("sum_mean_abs_norm_out.noise.png", "sum_mean_abs_norm_out.noise_2.png", ".._up.png", f"{'a' * 60}.png"),
         *("NASWOT.png", "naswot_2.png"),
     ]
     for data in written.values():

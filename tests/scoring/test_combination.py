@@ -154,7 +154,7 @@ def test_combinations_are_read_as_they_are_written(text: str, expected: Combinat
 
 def test_what_is_no_combination_is_left_to_others() -> None:
     assert Combination.parse("synflow") is None
-    assert Combination.parse("sum(mean(abs(act.noise)))") is None
+    assert Combination.parse("sum(mean(abs(norm_out.noise)))") is None
     assert Combination.parse("az_nas") is COMBINATIONS["az_nas"]
     assert str(COMBINATIONS["te_nas"]) == "rank(-ntk_condition, linear_regions)"
     for text in ("vote()", "vote(synflow,,snip)", "rank(0*synflow)"):

@@ -27,9 +27,9 @@ TEXTS = tuple(
     reduction.text
     for reduction in reductions(
         [
-            parse("sum(add(mean(sigmoid(act.noise)), effective_rank(weight_grad.loss)))"),
-            parse("sum(mul(dot(input.data, preact.perturbed), mean_square(image_grad.data)))"),
-            parse("sum(lp_norm(correlation(act.data), 3))"),
+            parse("sum(add(mean(sigmoid(norm_out.noise)), effective_rank(weight_grad.loss)))"),
+            parse("sum(mul(dot(input.data, conv_in.perturbed), mean_square(image_grad.data)))"),
+            parse("sum(lp_norm(correlation(norm_out.data), 3))"),
         ]
     )
 )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PROGRAMS = [
     parse("mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))"),
-    parse("add(sum(effective_rank(weight_grad.loss)), max(mean(abs(act.noise))))"),
-    parse("sum(mul(mean(preact.perturbed), mean_square(image_grad.data)))"),
+    parse("add(sum(effective_rank(weight_grad.loss)), max(mean(abs(norm_out.noise))))"),
+    parse("sum(mul(mean(conv_in.perturbed), mean_square(image_grad.data)))"),
 ]
 
 
@@ -182,7 +182,7 @@ def test_statistics_that_are_kept_are_not_captured_again_and_change_nothing(
     assert keeping.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
     assert 0 < kept.bytes < 2**26
     monkeypatch.setattr(Condition, "network", None)  # which is not built any more
-    keeping.extend(reductions([parse("sum(mean(abs(neg(act.noise))))")]))
+    keeping.extend(reductions([parse("sum(mean(abs(neg(norm_out.noise))))")]))
 
 
 def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list[str]) -> None:
@@ -206,30 +206,30 @@ def test_little_memory_changes_no_value(condition: Condition, architectures: lis
 
 
 def test_screening_spares_visits_to_what_is_undefined_at_once(condition: Condition, architectures: list[str]) -> None:
-    good, bad = (parse(text, Kind.UNIT) for text in ("mean(act.data)", "mean(log(neg(abs(act.data))))"))
+    good, bad = (parse(text, Kind.UNIT) for text in ("mean(norm_out.data)", "mean(log(neg(abs(norm_out.data))))"))
     panel = Panel(condition, architectures)
     finite = panel.extend([good, bad], screen=True)
     assert finite[0].all()
     assert not finite[1].any()
     plain = Panel(condition, architectures)
     assert [flags.all() for flags in plain.extend([good, bad])] == [flags.all() for flags in finite]
-    program = parse("sum(mean(act.data))")
+    program = parse("sum(mean(norm_out.data))")
     assert panel.scores([program]).tobytes() == plain.scores([program]).tobytes()
-    assert np.isnan(panel.scores([parse("sum(mean(log(neg(abs(act.data)))))")])).all()
+    assert np.isnan(panel.scores([parse("sum(mean(log(neg(abs(norm_out.data)))))")])).all()
 
 
 def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
     condition: Condition, architectures: list[str]
 ) -> None:
     panel = Panel(condition, architectures[:2])
-    first, second = (parse(text, Kind.UNIT) for text in ("l1(act.data)", "mean(abs(neg(act.data)))"))
+    first, second = (parse(text, Kind.UNIT) for text in ("l1(norm_out.data)", "mean(abs(neg(norm_out.data)))"))
     seen: list[int] = []
     panel.extend([first], 1, lambda: seen.append(1))
     panel.extend([second], 1, lambda: seen.append(1))
     assert len(seen) == 2
     alone = Panel(condition, architectures[:2])
     alone.extend([second])
-    program = [parse("sum(mean(abs(neg(act.data))))")]
+    program = [parse("sum(mean(abs(neg(norm_out.data))))")]
     assert panel.scores(program).tobytes() == alone.scores(program).tobytes()
 
 

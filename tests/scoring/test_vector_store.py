@@ -13,7 +13,7 @@ from eznas.scoring.vector_store import VectorStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXTS = ["mean(weight)", "l1(act.data)"]
+TEXTS = ["mean(weight)", "l1(norm_out.data)"]
 VECTORS = np.array([[1.0, np.nan, -np.inf], [0.1, 2.0, 5e-324]])
 
 
@@ -27,7 +27,7 @@ def test_what_was_saved_comes_back_to_the_bit_also_from_the_disk(tmp_path: Path)
         assert found is not None
         assert found.tobytes() == VECTORS[::-1].tobytes()
         assert store.load("other", TEXTS) is None
-        assert store.load("net", [*TEXTS, "mean(act.data)"]) is None
+        assert store.load("net", [*TEXTS, "mean(norm_out.data)"]) is None
 
 
 def test_saving_again_replaces(tmp_path: Path) -> None:

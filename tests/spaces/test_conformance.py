@@ -36,13 +36,13 @@ def test_generic_scoring_works_over_the_space(name: str) -> None:
     fidelity = space.fidelities[space.reduced[-1]]
     minibatch = load_minibatch("digits", 4, pixels=fidelity.pixels)
     condition = Condition.of(name, fidelity, 0, minibatch)
-    proxies = [Proxy.of("params"), Proxy.of("sum(mean(abs(act.data)))"), Proxy.of("sum(frobenius_norm(weight))")]
+    proxies = [Proxy.of("params"), Proxy.of("sum(mean(abs(norm_out.data)))"), Proxy.of("sum(frobenius_norm(weight))")]
     architectures = sampled(space, 2)
     matrix = score_networks(proxies, condition, architectures)
     for row in range(len(proxies)):
         assert matrix.statuses(row) == {Status.OK: len(architectures)}, matrix.scores[row]
     panel = Panel(condition, architectures)
-    program = parse("sum(mean(abs(act.data)))")
+    program = parse("sum(mean(abs(norm_out.data)))")
     assert panel.extend(reductions([program]))[0].all()
     assert panel.scores([program])[0].tolist() == pytest.approx(matrix.values()[1].tolist())
 

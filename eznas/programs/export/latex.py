@@ -14,9 +14,9 @@ __all__ = ["to_latex"]
 _SYMBOLS = {
     "weight": "W",
     "input": "X",
-    "preact": "Z",
+    "conv_in": "Z",
     "conv_out": "Y",
-    "act": "A",
+    "norm_out": "A",
     "image": "I",
 }
 _PIECE = re.compile(r"(\{\{|\}\}|\{[0-9]\})")
