@@ -247,8 +247,9 @@ def obtain(
 ) -> list[dict[str, Any]]:
     """Compute a row and print it; return nothing where it is skipped."""
     from eznas.benchmarks.reference import trained_fidelity
-    from eznas.scoring import verify
+    from eznas.scoring import Problem, open_executor, verify
     from eznas.scoring.proxy_sources import resolve
+    from eznas.spaces import SPACES
 
     table, remark = find_accuracies(row, data)
     if table is None:
@@ -256,20 +257,23 @@ def obtain(
         return []
     table = small_enough(table, row.most_params)
     source, other = find_images(row, data, images)
-    with Progress() as progress:
+    problem = Problem.of(
+        SPACES[table.space],
+        table,
+        images=source,
+        batch_size=row.batch_size,
+        seed=row.seed,
+        fidelity=row.fidelity or trained_fidelity(row.benchmark),
+    )
+    with Progress() as progress, open_executor(workers) as executor:
         verified = verify(
             [resolve(text) for text in row.proxies],
-            table,
-            images=source,
-            batch_size=row.batch_size,
+            problem,
             n_samples=min(n_samples or row.n_samples, len(table)),
-            seed=row.seed,
-            fidelity=row.fidelity or trained_fidelity(row.benchmark),
-            workers=workers,
             csv_file=folder and folder / f"{row.name}.csv",
             resume=folder is not None,
-            stage=progress.stage,
-            advance=progress.advance,
+            executor=executor,
+            progress=progress,
         )
     found = obtained(verified)
     print_table(

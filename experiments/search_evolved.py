@@ -47,7 +47,7 @@ def seconds_of(proxy: str, architectures: Sequence[str]) -> float:
     """Return the mean seconds of building a network at full size and scoring it, the first, a warm-up, left out."""
     full = SPACES["nasbench201"].fidelities["full"]
     condition = Condition.of("nasbench201", full, 1, load_minibatch("digits", 16, pixels=full.pixels, seed=1), "cpu")
-    seconds = score_networks([Proxy.of(proxy)], condition, architectures[: TIMED + 1], 1).seconds[1:]
+    seconds = score_networks([Proxy.of(proxy)], condition, architectures[: TIMED + 1]).seconds[1:]
     return sum(seconds) / len(seconds)
 
 

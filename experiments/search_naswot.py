@@ -23,7 +23,7 @@ from tables import main as write_tables
 
 from eznas.report.search import COLUMNS, Curves, read_curves, search_rows
 from eznas.run import RunDirectory
-from eznas.scoring import Proxy, worker_count
+from eznas.scoring import Proxy, local_executor
 from eznas.search import SearchConfig, run_repeats
 from eznas.spaces import SPACES
 
@@ -118,7 +118,7 @@ def run(options: SearchConfig, path: Path) -> Curves:
     """Do all runs of one search."""
     start = time.perf_counter()
     with RunDirectory.create(path, options.as_toml(), seed=options.seed, command=" ".join(sys.argv)) as directory:
-        run_repeats(options, directory, Proxy.of, workers=worker_count(0))
+        run_repeats(options, directory, Proxy.of, executor=local_executor())
         sys.stdout.write(f"{path.name}: {time.perf_counter() - start:.1f} s\n")
         return read_curves(directory)
 

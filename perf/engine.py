@@ -40,6 +40,7 @@ from eznas.primitives import Floor, Kind
 from eznas.programs import preorder
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
+from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
 
 _KEPT = 2**30
@@ -192,7 +193,7 @@ def main(
     fidelity = Fidelity(size, cells=cells, channels=channels, pixels=pixels, batch=images)
     condition = Condition.of(space.name, fidelity, seed, minibatch)
     kept = Captures(_KEPT)
-    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], kept=kept)
+    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=kept))
     convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
     load = record(panel, convolutions, rng, programs, generations, paper=paper, fresh=fresh)
     seconds = {"engine": sum(load.seconds), **compare(panel, load, sample, rng)}

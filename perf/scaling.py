@@ -26,6 +26,7 @@ from eznas.programs import reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
+from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
 
 _SIZE = Fidelity("small", cells=1, channels=8, pixels=8, batch=8)
@@ -36,7 +37,9 @@ def panel_of(networks: int, seed: int) -> Panel:
     """Return small networks, whose statistics are kept between generations."""
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, _SIZE, seed, load_minibatch("digits", 8))
-    return Panel(condition, [space.sample(rng) for _ in range(networks)], kept=Captures(2**30))
+    return Panel(
+        condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=Captures(2**30))
+    )
 
 
 def evolved(networks: int, programs: int, generations: int, seed: int) -> Load:

@@ -36,11 +36,11 @@ from eznas.primitives import STATISTICS
 from eznas.programs import statistics
 from eznas.programs.parts import kind_bytes
 from eznas.run import versions
-from eznas.scoring import Condition, MemoryPlan, Panel
+from eznas.scoring import Condition, Executor, Panel, local_executor
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -61,19 +61,18 @@ class Watched(Panel):
     """
 
     def __init__(
-        self, condition: Condition, architectures: Sequence[str], budget: MemoryPlan, progress: Progress
+        self, condition: Condition, architectures: Sequence[str], executor: Executor, progress: Progress
     ) -> None:
-        super().__init__(condition, architectures, memory=budget.visit, kept=budget.kept)
+        super().__init__(condition, architectures, executor=executor)
         self.read: list[frozenset[str]] = []
         self.reductions: dict[Node, None] = {}
         self.seconds: list[float] = []
-        self._workers, self._progress = budget.workers, progress
+        self._progress = progress
 
     def extend(
         self,
         reductions: Sequence[Node],
-        workers: int = 0,
-        advance: Callable[[], None] = lambda: None,
+        progress: Progress | None = None,
         *,
         screen: bool = False,
     ) -> list[NDArray[np.bool_]]:
@@ -82,11 +81,7 @@ class Watched(Panel):
         self._progress.stage(f"generation {len(self.read) + 1}: {len(new)} new reductions", len(self.architectures))
         begun = time.monotonic()
 
-        def one_done() -> None:
-            self._progress.advance()
-            advance()
-
-        found = super().extend(reductions, workers or self._workers, one_done, screen=screen)
+        found = super().extend(reductions, progress or self._progress, screen=screen)
         self.seconds.append(time.monotonic() - begun)
         self.read.append(statistics(new))
         self.reductions |= new
@@ -131,10 +126,10 @@ def main(
     space, rng = SPACES["nasbench201"], random.Random(seed)
     fidelity = space.fidelities["reduced_wide" if quick else "full"]
     condition = Condition.of(space.name, fidelity, seed, load_minibatch(images, _IMAGES, seed=seed))
-    budget = MemoryPlan.of(int(str(parse_size(memory))), workers)
+    executor = local_executor(workers, int(str(parse_size(memory))))
     with Progress() as progress, Meter(os.getpid(), _EVERY) as meter:
         begun = time.monotonic()
-        panel = Watched(condition, [space.sample(rng) for _ in range(networks)], budget, progress)
+        panel = Watched(condition, [space.sample(rng) for _ in range(networks)], executor, progress)
         convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
         load = record(panel, convolutions, rng, programs, generations, paper=True, fresh=_FRESH, screen=True)
         seconds, spent = time.monotonic() - begun, processor_seconds(os.getpid())
@@ -145,7 +140,7 @@ def main(
         "programs": programs,
         "generations": generations,
         "networks": networks,
-        "workers": budget.workers,
+        "workers": executor.workers,
         "seconds": round(seconds, 1),
         "processor_seconds": round(spent, 1),
         "seconds_by_generation": [round(one, 1) for one in panel.seconds],
@@ -164,7 +159,7 @@ def main(
     }
     share = programs * generations * networks / (_PROGRAMS * _GENERATIONS * _NETWORKS)
     rows = [
-        ["wall time", f"{seconds / 60:.1f} minutes on {budget.workers} processes"],
+        ["wall time", f"{seconds / 60:.1f} minutes on {executor.workers} processes"],
         ["processor time", f"{spent / 60:.1f} minutes"],
         ["most memory of all processes together", f"{meter.peak / 2**30:.2f} GiB"],
         ["sum of the processes' own peaks", f"{found['memory_bound_gib']} GiB in {len(meter.alone)} processes"],

@@ -56,4 +56,4 @@ def dataset_name(benchmark: str, dataset: str | None) -> str:
 
 def trained_fidelity(benchmark: str) -> str:
     """Return the name of the fidelity whose networks a benchmark trained; ``full`` for a custom one."""
-    return "full" if benchmark.startswith("custom:") else BENCHMARKS[benchmark].fidelity
+    return BENCHMARKS[benchmark].fidelity if benchmark in BENCHMARKS else "full"

@@ -25,10 +25,11 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from eznas import progress
 from eznas.errors import EznasError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -218,7 +219,7 @@ class Lines:
         return True
 
 
-class Progress:
+class Progress(progress.Progress):
     """Shows what goes on: live in a terminal, a line every few seconds in a log; a context manager.
 
     Args:
@@ -238,14 +239,14 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._show(None)
 
-    def stage(self, title: str, total: int) -> None:
-        """Begin something of ``total`` steps."""
-        self._title, self._total, self._done = title, total, 0
+    def stage(self, name: str, steps: int) -> None:
+        """Begin a stage of ``steps`` steps."""
+        self._title, self._total, self._done = name, steps, 0
         if self._quiet or not self._console.is_terminal:
             return
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         bar = Bar(*columns, console=self._console, transient=True)
-        bar.add_task(title, total=total)
+        bar.add_task(name, total=steps)
         self._show(bar)
 
     def advance(self) -> None:
@@ -267,6 +268,14 @@ class Progress:
             self._shown.update(escape(text))
         else:
             self._show(self._console.status(escape(text)))
+
+    def generation(self, record: Mapping[str, float | int | str]) -> None:
+        """Show how far an evolution is."""
+        self.status(
+            f"generation {record['generation']}, {record['seconds']:.0f} s, "
+            f"{record['programs_evaluated']} programs, "
+            f"tau {record['best_tau_train']:.3f} training, {record['best_tau_validation']:.3f} validation"
+        )
 
     def message(self, text: str) -> None:
         """Print a line that stays."""

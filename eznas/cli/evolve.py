@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,29 +60,6 @@ def _options() -> list[click.Parameter]:
     return options
 
 
-class _Shown:
-    """Shows a run in the terminal; see ``eznas.gp.Listener``."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def stage(self, name: str, total: int) -> None:
-        self._progress.stage(name, total)
-
-    def advance(self) -> None:
-        self._progress.advance()
-
-    def generation(self, record: Mapping[str, float | int | str]) -> None:
-        self._progress.status(
-            f"generation {record['generation']}, {record['seconds']:.0f} s, "
-            f"{record['programs_evaluated']} programs, "
-            f"tau {record['best_tau_train']:.3f} training, {record['best_tau_validation']:.3f} validation"
-        )
-
-    def message(self, text: str) -> None:
-        self._progress.message(text)
-
-
 @click.command(
     cls=Command,
     params=[
@@ -133,19 +109,20 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
 def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume: bool) -> None:
     from eznas.gp import run_evolution
     from eznas.report import render
-    from eznas.scoring import MemoryPlan, cluster
+    from eznas.scoring import open_executor
 
     if resume:
         directory.append({"event": "command", "command": line})
     try:
-        with contextlib.ExitStack() as stack:
-            progress, workers = stack.enter_context(Progress()), config.workers
-            if config.backend == "dask" and config.scheduler is None:  # as many as the memory is enough for
-                workers = MemoryPlan.of(config.memory, workers, progress.message).workers
-            stack.enter_context(cluster(config.backend, config.scheduler, workers))
-            if resume:  # the next resume goes on from here, now that it is known to work
+        with (
+            Progress() as progress,
+            open_executor(
+                config.workers, config.backend, config.scheduler, memory=config.memory, progress=progress
+            ) as executor,
+        ):
+            if resume:  # the next resume takes these options, now that they are known to work
                 directory.write_config(config.as_toml())
-            summary = run_evolution(config, directory, resume=resume, listener=_Shown(progress))
+            summary = run_evolution(config, directory, executor, progress, resume=resume)
     except InputError:
         if not resume:
             directory.discard()

@@ -201,17 +201,16 @@ def _score(
 ) -> tuple[list[Score], dict[str, Any]]:
     """Score the network, and say what it was scored on."""
     from eznas.minibatch import load_minibatch
-    from eznas.scoring import Condition, resolve_device, score_network
+    from eznas.scoring import Problem, resolve_device, score_network
     from eznas.spaces import SPACES
 
-    device = resolve_device(device)
     if architecture is not None:
-        full = SPACES[space].fidelities["full"]
-        architecture = SPACES[space].parse(architecture)
-        minibatch = load_minibatch(images, batch_size, pixels=full.pixels, seed=seed)
-        condition = Condition.of(space, full, seed, minibatch, device)
-        network, minibatch = condition.network(architecture), condition.minibatch
+        problem = Problem.of(SPACES[space], None, images=images, batch_size=batch_size, seed=seed, device=device)
+        architecture = problem.space.parse(architecture)
+        condition = problem.condition()
+        network, minibatch, device = condition.network(architecture), condition.minibatch, condition.device
     else:
+        device = resolve_device(device)
         network = load_model(model or "", seed).to(device)
         minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
     facts = {

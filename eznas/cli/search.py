@@ -253,21 +253,20 @@ def _search(
     scheduler: str | None = None,
 ) -> None:
     from eznas.report.search import COLUMNS, read_curves, search_page, search_rows
-    from eznas.scoring import cluster, worker_count
+    from eznas.scoring import open_executor
     from eznas.scoring.proxy_sources import resolve_proxy
     from eznas.search.repeats import run_repeats
 
     beside = [read_curves(one) for one in others]  # before any time is spent
     try:
-        with cluster(backend, scheduler, worker_count(workers)), Progress(quiet=as_json) as progress:
+        with Progress(quiet=as_json) as progress, open_executor(workers, backend, scheduler) as executor:
             progress.stage("runs", options.runs)
             results = run_repeats(
                 options,
                 directory,
                 resolve_proxy,
-                workers=worker_count(workers),
-                advance=progress.advance,
-                status=progress.status,
+                executor=executor,
+                progress=progress,
                 beside={str(other.path): read.facts for other, read in zip(others, beside, strict=True)},
             )
     except InputError:

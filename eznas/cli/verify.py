@@ -183,9 +183,8 @@ def main(
         _make_folder(plots)
     if options["resume"] and options["csv_file"] is None:
         raise InputError("--resume must come with --csv, the file to go on with")
-    from eznas.benchmarks import load_table
     from eznas.benchmarks.reference import benchmark_name, dataset_name, trained_fidelity
-    from eznas.scoring import cluster, verify, worker_count
+    from eznas.scoring import Problem, open_executor, verify
     from eznas.scoring.plugin import load_plugin
     from eznas.scoring.proxy_sources import resolve
 
@@ -193,17 +192,16 @@ def main(
         load_plugin(file)
     benchmark = benchmark_name(search_space, nds_space, builder)
     resolved = [resolve(text) for text in proxies or _DEFAULT]
-    known = load_table(benchmark, dataset_name(benchmark, dataset), table, target)
-    with cluster(backend, scheduler, worker_count(workers)), Progress(quiet=quiet) as progress:
-        verified = verify(
-            resolved,
-            known,
-            fidelity=fidelity or trained_fidelity(benchmark),
-            workers=workers,
-            stage=progress.stage,
-            advance=progress.advance,
-            **options,
-        )
+    problem = Problem.load(
+        benchmark,
+        dataset_name(benchmark, dataset),
+        table,
+        target,
+        fidelity=fidelity or trained_fidelity(benchmark),
+        **{name: options.pop(name) for name in ("images", "batch_size", "seed", "device")},
+    )
+    with Progress(quiet=quiet) as progress, open_executor(workers, backend, scheduler) as executor:
+        verified = verify(resolved, problem, executor=executor, progress=progress, **options)
     if not quiet:
         _print(verified)
     if json_file is not None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.gp.individual import Individual
-    from eznas.gp.listener import Listener
     from eznas.gp.problem import EvolutionProblem
-    from eznas.scoring import MemoryPlan, Panel
+    from eznas.progress import Progress
+    from eznas.scoring import Executor, Panel
 
 __all__ = ["BASELINES", "Finished", "Row", "finish"]
 
@@ -73,8 +73,8 @@ def finish(
     candidates: Sequence[Individual],
     panel: Panel | None,
     seed: int,
-    budget: MemoryPlan,
-    listener: Listener,
+    executor: Executor,
+    progress: Progress,
 ) -> Finished:
     """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
 
@@ -84,23 +84,21 @@ def finish(
         panel: Knows the candidates' reductions at full size, its last networks being the validation ones; None where
             evolution was not promoted, and the validation networks are to be visited here.
         seed: Seed of the bootstrap.
-        budget: The workers and their memory.
-        listener: Is told of each network.
+        executor: Runs the networks.
+        progress: Is told of each network.
     """
     proxies = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
     if panel is None:
-        listener.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
-        values = score_networks(
-            proxies, problem.full, problem.validation, budget.workers, listener.advance, memory=budget.visit
-        ).values()
+        progress.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
+        values = score_networks(proxies, problem.full, problem.validation, executor, progress).values()
     else:
         values = panel.scores([one.program for one in candidates])[:, -len(problem.validation) :]
-    held = [_correlate(row, problem.accuracies(problem.validation), seed) for row in values]
+    held = [_correlate(row, problem.problem.accuracies(problem.validation), seed) for row in values]
     order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
     compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
     compared += [Proxy.of(name) for name in BASELINES]
-    listener.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
-    matrix = score_networks(compared, problem.full, problem.test, budget.workers, listener.advance, memory=budget.visit)
+    progress.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
+    matrix = score_networks(compared, problem.full, problem.test, executor, progress)
     return Finished(
         found=tuple(
             _row(problem, matrix, rank, candidates[index].tau_train, held[index], seed)
@@ -128,7 +126,7 @@ def _row(
         complexity=complexity(parse(proxy.program)) if proxy.program else 0,
         tau_train=tau_train,
         validation=held,
-        test=_correlate(values, problem.accuracies(problem.test), seed),
+        test=_correlate(values, problem.problem.accuracies(problem.test), seed),
         coverage=float(np.isfinite(values).mean()),
         statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
     )

@@ -10,11 +10,12 @@ from eznas.gp.grammar import options, random_reduction
 from eznas.gp.variation import vary_reduction
 from eznas.primitives import Kind
 from eznas.programs import apply
+from eznas.progress import SILENT, Progress
 from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
@@ -53,20 +54,16 @@ class Library:
     Args:
         evaluator: Holds the panels.
         size: Most reductions kept.
-        workers: See ``over_networks``.
-        advance: Called after each network visited.
+        progress: Advances after each network.
     """
 
-    def __init__(
-        self, evaluator: FitnessEvaluator, size: int, workers: int, advance: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, evaluator: FitnessEvaluator, size: int, progress: Progress = SILENT) -> None:
         self.entries: dict[Node, Entry] = {}
         self.tried: set[str] = set()
         self.rejected: Counter[str] = Counter()
         self._evaluator = evaluator
         self._size = size
-        self._workers = workers
-        self._advance = advance
+        self._progress = progress
 
     @property
     def reductions(self) -> list[Node]:
@@ -106,7 +103,7 @@ class Library:
             reductions: Which were never tried.
             count: Most to return.
         """
-        lane = Library(screening, len(reductions), self._workers, self._advance)
+        lane = Library(screening, len(reductions), self._progress)
         distinct: dict[bytes, Node] = {}
         for entry in sorted(lane.add(reductions), key=lambda entry: (-entry.merit, entry.reduction.text)):
             distinct.setdefault(entry.key, entry.reduction)
@@ -123,7 +120,7 @@ class Library:
         self.tried.update(node.text for node in new)
         usable = new
         for panel in self._evaluator.panels:
-            finite = panel.extend(usable, self._workers, self._advance, screen=True)
+            finite = panel.extend(usable, self._progress, screen=True)
             usable = [node for node, flags in zip(usable, finite, strict=True) if flags.all()]
         entries = self.assess(usable)
         self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)

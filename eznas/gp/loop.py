@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import FitnessCase, FitnessEvaluator
     from eznas.gp.library import Entry
-    from eznas.gp.listener import Listener
     from eznas.programs import Node
+    from eznas.progress import Progress
     from eznas.scoring import Panel
 
 __all__ = ["Evolution"]
@@ -60,7 +60,7 @@ class Evolution:
         evaluator: Judges programs on the training and validation networks.
         promotion: The case at full size that is added by ``promote``; None where there is none.
         screening: Examines on few networks, to choose among more reductions than visit all; None for no choice.
-        listener: Is told of stages and steps.
+        progress: Is told of stages and steps.
 
     Attributes:
         generation: Generations done.
@@ -76,7 +76,7 @@ class Evolution:
         evaluator: FitnessEvaluator,
         promotion: FitnessCase | None,
         screening: FitnessEvaluator | None,
-        listener: Listener,
+        progress: Progress,
     ) -> None:
         self.config = config
         self.generation = 0
@@ -84,12 +84,12 @@ class Evolution:
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
-        self.library = Library(evaluator, config.library, config.workers, listener.advance)
+        self.library = Library(evaluator, config.library, progress)
         self.breeder = Breeder(evaluator, config)
         self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
         self._told: set[tuple[str, str]] = set()
         self._rng = python_rng(config.seed, "evolution")
-        self._listener = listener
+        self._progress = progress
 
     def start(self, seeds: Sequence[Node] = ()) -> None:
         """Fill the library and the first population.
@@ -110,7 +110,7 @@ class Evolution:
             )
         sown = [seed for seed in seeds if _known(seed, self.library.entries)]
         if len(sown) < len(seeds):
-            self._listener.message(
+            self._progress.message(
                 f"{len(seeds) - len(sown)} seed program(s) are not finite on every network; left out"
             )
         singles = [entry.best for entry in self.library.entries.values()]
@@ -145,8 +145,8 @@ class Evolution:
         if self._promotion is None or self.promoted:
             return
         panel, chosen = self._promotion.panel, self._most_used(_PROMOTED)
-        self._listener.stage(f"evaluating {len(chosen)} reductions at full size", len(panel.architectures))
-        finite = panel.extend(chosen, self.config.workers, self._listener.advance)
+        self._progress.stage(f"evaluating {len(chosen)} reductions at full size", len(panel.architectures))
+        finite = panel.extend(chosen, self._progress)
         self._tell_failures(panel)
         usable = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
         self._evaluator.cases.append(self._promotion)
@@ -158,7 +158,7 @@ class Evolution:
         promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
         if not any(HallOfFame.worth(one) > -math.inf for one in promoted):
             self._evaluator.cases.pop()
-            self._listener.message("no program of the population ranks networks of full size; it goes on without them")
+            self._progress.message("no program of the population ranks networks of full size; it goes on without them")
             return
         self.library.keep(entries)
         self.promoted, self.hall = True, HallOfFame()
@@ -187,12 +187,12 @@ class Evolution:
             return self.library.propose(self._rng, count, parents)
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
         steps = sum(len(panel.architectures) for panel in self._screening.panels)
-        self._listener.stage(f"trying {len(drawn)} reductions on few networks", steps)
+        self._progress.stage(f"trying {len(drawn)} reductions on few networks", steps)
         return self.library.race(self._screening, drawn, count)
 
     def _visit(self, reductions: Sequence[Node]) -> list[Entry]:
         steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
-        self._listener.stage(f"evaluating {len(reductions)} reductions", steps)
+        self._progress.stage(f"evaluating {len(reductions)} reductions", steps)
         entries = self.library.add(reductions)
         for panel in self._evaluator.panels:
             self._tell_failures(panel)
@@ -202,7 +202,7 @@ class Evolution:
         for architecture, failure in panel.failures.items():
             if (panel.condition.fidelity.name, architecture) not in self._told:
                 self._told.add((panel.condition.fidelity.name, architecture))
-                self._listener.message(f"{architecture} ({panel.condition}) failed and has no values: {failure}")
+                self._progress.message(f"{architecture} ({panel.condition}) failed and has no values: {failure}")
 
     def _live_on(self, individuals: Sequence[Individual]) -> None:
         self.hall.update(individuals)

@@ -82,7 +82,7 @@ def write_results(
     directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
     names = ["rank0", *(row.name for row in finished.baselines)]
     scores = [finished.test_scores[name] for name in names]
-    accuracies = problem.accuracies(problem.test)
+    accuracies = problem.problem.accuracies(problem.test)
     directory.write_csv(
         "test_scores.csv",
         ("architecture", "accuracy", "best", *names[1:]),
@@ -95,10 +95,10 @@ def write_results(
         "best": _as_json(finished.found[0]),
         "hall_of_fame": [_as_json(row) for row in finished.found],
         "baselines": {row.name: _as_json(row) for row in finished.baselines},
-        "target": str(problem.table.target),
-        "benchmark": problem.table.benchmark,
-        "space": problem.space.name,
-        "images": problem.minibatch.source,
+        "target": str(problem.problem.accuracy_table.target),
+        "benchmark": problem.problem.accuracy_table.benchmark,
+        "space": problem.problem.space.name,
+        "images": problem.problem.minibatch.source,
         "conditions": [str(condition) for condition in problem.breeding],
         "reported_on": str(problem.full),
         "networks": {
@@ -115,7 +115,7 @@ def write_results(
         "stopped_by": stopped_by,
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "device": problem.device,
+        "device": problem.problem.device,
         "versions": directory.manifest()["versions"],
         "command": directory.manifest()["command"],
     }

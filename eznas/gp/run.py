@@ -17,15 +17,16 @@ from eznas.gp.results import generation_record, write_logbook, write_provisional
 from eznas.measures.published import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import MemoryPlan, Panel, Proxy, score_networks, worker_count
+from eznas.scoring import Executor, Panel, Proxy, score_networks
+from eznas.scoring.executor import SerialExecutor
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eznas.config import EvolveConfig
-    from eznas.gp.listener import Listener
     from eznas.programs import Node
+    from eznas.progress import Progress
     from eznas.run import RunDirectory
     from eznas.scoring import Condition
 
@@ -64,7 +65,9 @@ class _Clock:
         return self._budget - self.spent
 
 
-def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool, listener: Listener) -> dict[str, Any]:
+def run_evolution(
+    config: EvolveConfig, directory: RunDirectory, executor: Executor, progress: Progress, *, resume: bool
+) -> dict[str, Any]:
     """Evolve proxies and leave a complete run directory.
 
     The time budget covers the whole run: evolution stops early enough for the promotion and the confirmation at full
@@ -75,8 +78,9 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     Args:
         config: What to do.
         directory: Where to write.
+        executor: Runs the networks.
         resume: Whether to go on from the directory's checkpoint.
-        listener: Is told of progress.
+        progress: Is told of progress.
 
     Returns:
         What ``summary.json`` holds.
@@ -88,19 +92,17 @@ def run_evolution(config: EvolveConfig, directory: RunDirectory, *, resume: bool
     seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
-    budget = MemoryPlan.of(config.memory, config.workers, listener.message)
-    config = config.model_copy(update={"workers": budget.workers})
     problem = EvolutionProblem.of(config)
     _check_same(directory, problem)
     directory.record(**_facts(problem))
-    with VectorStore(config.store or directory.path / STORE, message=listener.message) as store:
-        evolution = _evolution(config, problem, store, budget, listener)
-        reserves = _Reserves.of(config, problem, budget, listener)
-        stopped_by = _Course(config, evolution, directory, clock, reserves, listener).run(checkpoint, seeds)
+    with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
+        evolution = _evolution(config, problem, store, executor, progress)
+        reserves = _Reserves.of(problem, executor, progress)
+        stopped_by = _Course(config, evolution, directory, clock, reserves, progress).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     candidates = evolution.hall.candidates(CANDIDATES)
-    finished = finish(problem, candidates, evolution.full_panel, config.seed, budget, listener)
+    finished = finish(problem, candidates, evolution.full_panel, config.seed, executor, progress)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
 
 
@@ -118,20 +120,20 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
 
 
 def _evolution(
-    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, budget: MemoryPlan, listener: Listener
+    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
 ) -> Evolution:
     def case(
         condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = problem.validation
     ) -> FitnessCase:
-        panel = Panel(condition, (*train, *validation), store, budget.visit, budget.kept)
-        return FitnessCase.of(panel, problem.accuracies(train), problem.accuracies(validation))
+        panel = Panel(condition, (*train, *validation), store, executor)
+        return FitnessCase.of(panel, problem.problem.accuracies(train), problem.problem.accuracies(validation))
 
     evaluator = FitnessEvaluator([case(condition, problem.train) for condition in problem.breeding])
     promotion = case(problem.full, problem.promoted) if problem.promoted else None
     screening = None
     if config.draws > 1 and config.networks >= 2 * _SCREENED:
         screening = FitnessEvaluator([case(condition, problem.train[:_SCREENED], ()) for condition in problem.breeding])
-    return Evolution(config, evaluator, promotion, screening, listener)
+    return Evolution(config, evaluator, promotion, screening, progress)
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,13 @@ class _Reserves:
     confirmation: float
 
     @classmethod
-    def of(cls, config: EvolveConfig, problem: EvolutionProblem, budget: MemoryPlan, listener: Listener) -> _Reserves:
+    def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> _Reserves:
         """Time the baselines on a few networks, the first to warm up, and extrapolate."""
         few = problem.validation[:4]
-        listener.stage("timing networks of full size", len(few))
+        progress.stage("timing networks of full size", len(few))
         proxies = [Proxy.of(name) for name in BASELINES]
-        matrix = score_networks(proxies, problem.full, few, 1, listener.advance, memory=budget.visit)
-        one = float(np.median(matrix.seconds[1:])) / worker_count(config.workers)
+        matrix = score_networks(proxies, problem.full, few, SerialExecutor(executor.memory), progress)
+        one = float(np.median(matrix.seconds[1:])) / executor.workers
         promoted = len(problem.promoted) + len(problem.validation) if problem.promoted else 0
         choice, confirmation = (_SAFETY * one * len(part) for part in (problem.validation, problem.test))
         return cls(_PROMOTION * one * promoted, choice, confirmation)
@@ -171,10 +173,10 @@ class _Course:
         directory: RunDirectory,
         clock: _Clock,
         reserves: _Reserves,
-        listener: Listener,
+        progress: Progress,
     ) -> None:
         self._config, self._evolution, self._directory = config, evolution, directory
-        self._clock, self._reserves, self._listener = clock, reserves, listener
+        self._clock, self._reserves, self._progress = clock, reserves, progress
         self._visit_seconds, self._promotes = 0.0, False
         self._saved = time.monotonic()
 
@@ -196,7 +198,7 @@ class _Course:
             if not evolution.hall.members:
                 raise
             write_logbook(self._directory, evolution)
-            self._listener.message("interrupted: confirming what was found so far; press Ctrl-C again to stop at once")
+            self._progress.message("interrupted: confirming what was found so far; press Ctrl-C again to stop at once")
             return "interrupt"
         return "generations" if in_time else "time"
 
@@ -224,7 +226,7 @@ class _Course:
         """Whether generations and a promotion fit into the time that is left."""
         needed, left = self._reserves.promotion, self._clock.left - self._reserves.confirmation
         if needed > 0 and left <= needed:
-            self._listener.message(
+            self._progress.message(
                 f"no promotion to full size: it would take about {needed:.0f} s, and {max(left, 0):.0f} s are left "
                 "for it and the generations; raise --time-budget, or lower --networks or --full-networks"
             )
@@ -242,7 +244,7 @@ class _Course:
                 self._visit_seconds = self._clock.spent - begun
             record = generation_record(self._evolution, self._clock.spent)
             self._evolution.logbook.record(**record)
-            self._listener.generation(record)
+            self._progress.generation(record)
             if due or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
                 self._save()
         return True
@@ -270,13 +272,13 @@ class _Course:
 def _facts(problem: EvolutionProblem) -> dict[str, Any]:
     """What the manifest says about the data and the device."""
     return {
-        "device": problem.device,
-        "target": str(problem.table.target),
+        "device": problem.problem.device,
+        "target": str(problem.problem.accuracy_table.target),
         "conditions": [str(condition) for condition in problem.breeding],
         "reported_on": str(problem.full),
         "data": {
-            "table": {"source": problem.table.source, "sha256": problem.table.digest},
-            "images": {"source": problem.minibatch.source, "sha256": problem.minibatch.digest},
+            "table": {"source": problem.problem.accuracy_table.source, "sha256": problem.problem.accuracy_table.digest},
+            "images": {"source": problem.problem.minibatch.source, "sha256": problem.problem.minibatch.digest},
         },
     }
 
@@ -295,8 +297,9 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
                 f"{facts['sha256'][:12]}..., got {now['data'][what]['source']} with "
                 f"{now['data'][what]['sha256'][:12]}..."
             )
-    device = manifest["device"] if manifest["data"] else problem.device  # the one asked for, until there are data
+    here_now = problem.problem.device
+    device = manifest["device"] if manifest["data"] else here_now  # the name asked for, until data are recorded
     torch = manifest["versions"]["torch"]
-    for what, before, here in (("device", device, problem.device), ("torch", torch, versions()["torch"])):
+    for what, before, here in (("device", device, here_now), ("torch", torch, versions()["torch"])):
         if before != here:
             raise InputError(f"the {what} must be that which the run began with, {before}, got {here}")

@@ -1,30 +1,34 @@
 """Scoring: proxies on networks under declared conditions, in parallel over networks."""
 
+from eznas.scoring.backends import Backend, local_executor, open_executor
 from eznas.scoring.captures import Captures
-from eznas.scoring.cluster import Backend, cluster
 from eznas.scoring.condition import Condition, resolve_device
+from eznas.scoring.executor import SERIAL, Executor, core_count
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
 from eznas.scoring.memory_plan import MemoryPlan
 from eznas.scoring.panel import Panel
-from eznas.scoring.parallel import over_networks, worker_count
+from eznas.scoring.problem import Problem
 from eznas.scoring.score_csv import ScoreCsv
 from eznas.scoring.verification import Verification, verify
 
 __all__ = [
+    "SERIAL",
     "Backend",
     "Captures",
     "Condition",
+    "Executor",
     "MemoryPlan",
     "Panel",
+    "Problem",
     "Proxy",
     "ScoreCsv",
     "ScoreMatrix",
     "Verification",
-    "cluster",
-    "over_networks",
+    "core_count",
+    "local_executor",
+    "open_executor",
     "resolve_device",
     "score_network",
     "score_networks",
     "verify",
-    "worker_count",
 ]

@@ -13,7 +13,8 @@ import numpy as np
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
 from eznas.programs import Node, evaluate, parse
-from eznas.scoring.parallel import over_networks
+from eznas.progress import SILENT, Progress
+from eznas.scoring.executor import SERIAL, Executor
 from eznas.scoring.plugin import load_plugin, plugin_of
 from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
@@ -90,11 +91,9 @@ def score_networks(
     proxies: Sequence[Proxy],
     condition: Condition,
     architectures: Sequence[str],
-    workers: int = 1,
-    advance: Callable[[], None] = lambda: None,
+    executor: Executor = SERIAL,
+    progress: Progress = SILENT,
     keep: Callable[[str, Sequence[Score]], None] = lambda *_: None,
-    *,
-    memory: int | None = None,
 ) -> ScoreMatrix:
     """Score every proxy on every network; each network is built once and its statistics are captured once.
 
@@ -102,17 +101,16 @@ def score_networks(
         proxies: What to compute.
         condition: How the networks are built and run.
         architectures: Which networks.
-        workers: See ``over_networks``.
-        advance: Called after each network.
+        executor: Runs the networks.
+        progress: Advances after each network.
         keep: Called with each architecture and its ``p`` scores, as soon as they are there, in any order.
-        memory: Bytes that the programs may take on a network in each process; None for no bound.
     """
-    visit = functools.partial(_score_one, tuple(proxies), condition, memory)
+    visit = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
     found: dict[str, tuple[list[Score], float]] = {}
-    for architecture, (scores, spent) in over_networks(visit, architectures, workers):
+    for architecture, (scores, spent) in executor.map(visit, architectures):
         found[architecture] = scores, spent
         keep(architecture, scores)
-        advance()
+        progress.advance()
     visited = [found[architecture] for architecture in architectures]
     rows = tuple(tuple(scores[row] for scores, _ in visited) for row in range(len(proxies)))
     return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(spent for _, spent in visited))

@@ -14,16 +14,15 @@ import torch
 from torch import Tensor
 
 from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
-from eznas.scoring.cluster import current_cluster
+from eznas.progress import SILENT, Progress
 from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
-from eznas.scoring.parallel import over_networks, worker_count
+from eznas.scoring.executor import SERIAL, Executor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
     from eznas.scoring.vector_store import VectorStore
 
@@ -45,8 +44,7 @@ class Panel:
         condition: How the networks are built and run.
         architectures: ``n`` architectures, in the order of every score vector.
         store: Where vectors are looked up before a network is visited, and kept afterwards.
-        memory: Bytes that a visit may take in each process; None for no bound.
-        kept: Where statistics are kept between visits from this process.
+        executor: Runs the networks.
     """
 
     def __init__(
@@ -54,12 +52,11 @@ class Panel:
         condition: Condition,
         architectures: Sequence[str],
         store: VectorStore | None = None,
-        memory: int | None = None,
-        kept: Captures | None = None,
+        executor: Executor = SERIAL,
     ) -> None:
         self.condition = condition
+        self.executor = executor
         self._store = store
-        self._memory, self._kept = memory, kept
         self.architectures = tuple(architectures)
         self._captured = 0  # bytes of a network's statistics at most
         self.failures: dict[str, str] = {}
@@ -72,8 +69,7 @@ class Panel:
     def extend(
         self,
         reductions: Sequence[Node],
-        workers: int = 1,
-        advance: Callable[[], None] = lambda: None,
+        progress: Progress = SILENT,
         *,
         screen: bool = False,
     ) -> list[NDArray[np.bool_]]:
@@ -81,8 +77,7 @@ class Panel:
 
         Args:
             reductions: Reductions; those that are known already are not evaluated again.
-            workers: See ``over_networks``.
-            advance: Called after each network.
+            progress: Advances after each network.
             screen: Whether to try new reductions on the first two networks, and to evaluate on the others only those
                 that are finite there; the rest is NaN everywhere.
 
@@ -95,55 +90,54 @@ class Panel:
         equal = {node: first[forms[node]] for node in new}
         distinct = [node for node in new if equal[node] is node]
         if screen and len(self.architectures) > _TRIED:
-            self._screen(distinct, workers, advance)
+            self._screen(distinct, progress)
         elif distinct:
-            self.learn(distinct, self._vectors_of(distinct, self.architectures, workers, advance))
+            self.learn(distinct, self._vectors_of(distinct, self.architectures, progress))
         for node, same in equal.items():
             self._vectors[node], self._finite[node] = self._vectors[same], self._finite[same]
         self._forms |= {forms[node]: equal[node] for node in new}
         return [self._finite[node] for node in reductions]
 
-    def _screen(self, new: Sequence[Node], workers: int, advance: Callable[[], None]) -> None:
+    def _screen(self, new: Sequence[Node], progress: Progress) -> None:
         if not new:
             return
-        tried = self._vectors_of(new, self.architectures[:_TRIED], workers, advance)
+        tried = self._vectors_of(new, self.architectures[:_TRIED], progress)
         rows = [row for row in range(len(new)) if all(np.isfinite(vectors.values[row]).all() for vectors in tried)]
         if not rows and self._layout is None:
             rows = [0]  # for the numbers of units
         fit = [new[row] for row in rows]
         found = [Vectors(vectors.units, vectors.values[rows], vectors.failure) for vectors in tried]
         if fit:
-            self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], workers, advance)])
+            self.learn(fit, [*found, *self._vectors_of(fit, self.architectures[_TRIED:], progress)])
         unfit = [node for node in new if node not in fit]
         if unfit and self._layout is not None:
             self.learn(unfit, [Vectors(units, np.full((len(unfit), units), np.nan)) for units in self._layout.counts])
 
-    def _vectors_of(
-        self, nodes: Sequence[Node], architectures: Sequence[str], workers: int, advance: Callable[[], None]
-    ) -> list[Vectors]:
+    def _vectors_of(self, nodes: Sequence[Node], architectures: Sequence[str], progress: Progress) -> list[Vectors]:
         """Return what reductions give on some networks, from the store or from a visit."""
         texts = [node.text for node in nodes]
         found: dict[str, Vectors] = {}
         for architecture in architectures:
             if (known := self._stored(architecture, texts)) is not None:
                 found[architecture] = Vectors(known.shape[1], known)
-                advance()
+                progress.advance()
         unknown = [architecture for architecture in architectures if architecture not in found]
-        kept = self._kept if current_cluster() is None and worker_count(workers) == 1 else None
-        call = functools.partial(evaluate_networks, self.condition, tuple(texts), self._memory, kept)
-        for batches in self._companies(unknown, workers):
-            for batch, visited in over_networks(call, batches, workers, singly=NetworkBatch.singly):
+        call = functools.partial(
+            evaluate_networks, self.condition, tuple(texts), self.executor.memory, self.executor.captures
+        )
+        for batches in self._batches(unknown, self.executor.workers):
+            for batch, visited in self.executor.map(call, batches, singly=NetworkBatch.singly):
                 for architecture, vectors in zip(batch, visited, strict=True):
                     found[architecture] = vectors
                     self._captured = max(self._captured, vectors.captured)
                     if self._store is not None and not vectors.failure:
                         self._store.save(self._key(architecture), texts, vectors.values)
-                    advance()
+                    progress.advance()
         return [found[architecture] for architecture in architectures]
 
-    def _companies(self, architectures: Sequence[str], workers: int) -> Iterator[list[NetworkBatch]]:
+    def _batches(self, architectures: Sequence[str], processes: int) -> Iterator[list[NetworkBatch]]:
         """Cut networks into those that one call visits: single ones until it is known how much a network takes."""
-        processes, left = worker_count(workers), list(architectures)
+        left = list(architectures)
         while left and not self._captured:
             yield NetworkBatch(left[:processes]).singly()
             del left[:processes]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eznas.errors import InputError, unknown
-from eznas.minibatch import load_minibatch
+from eznas.errors import InputError
+from eznas.progress import SILENT, Progress
 from eznas.ranking import Correlation, correlate
 from eznas.run import versions
 from eznas.scoring.combination import Combination
-from eznas.scoring.condition import Condition, resolve_device
+from eznas.scoring.executor import SERIAL, Executor
 from eznas.scoring.matrix import Proxy, score_networks
 from eznas.scoring.score_csv import ScoreCsv
 from eznas.seeds import python_rng
@@ -22,11 +22,13 @@ from eznas.spaces import SPACES
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from eznas.benchmarks import AccuracyTable
+    from eznas.scoring.condition import Condition
+    from eznas.scoring.problem import Problem
 
 __all__ = ["Column", "Verification", "draw", "verify"]
 
@@ -154,19 +156,13 @@ def draw(table: AccuracyTable, count: int | None, seed: int) -> list[str]:
 
 def verify(
     proxies: Sequence[Proxy | Combination],
-    table: AccuracyTable,
+    problem: Problem,
     *,
-    images: str = "digits",
-    batch_size: int = 16,
     n_samples: int | None = None,
-    seed: int = 1,
-    fidelity: str = "full",
-    device: str = "auto",
-    workers: int = 0,
     csv_file: Path | None = None,
     resume: bool = False,
-    stage: Callable[[str, int], None] = lambda *_: None,
-    advance: Callable[[], None] = lambda: None,
+    executor: Executor = SERIAL,
+    progress: Progress = SILENT,
 ) -> Verification:
     """Score architectures and correlate the scores with their accuracies.
 
@@ -174,31 +170,21 @@ def verify(
 
     Args:
         proxies: What to compute.
-        table: The accuracies.
-        images: See ``load_minibatch``.
-        batch_size: Images of the minibatch.
+        problem: The accuracies, and the networks; its seed is also that of the draw and the bootstrap.
         n_samples: See ``draw``.
-        seed: Of the draw, the initialisations, the images and the bootstrap.
-        fidelity: Which of the space's sizes.
-        device: See ``resolve_device``.
-        workers: See ``over_networks``.
         csv_file: File for the scores of every architecture, as ``ScoreCsv`` describes it: those of the proxies, and
             of what combinations are made of.
         resume: Whether to go on with it.
-        stage: Is told what begins, and of how many steps.
-        advance: Called after each step.
+        executor: Runs the networks.
+        progress: Advances after each network.
 
     Raises:
         InputError: Something given cannot be used.
     """
-    sizes = SPACES[table.space].fidelities
-    if fidelity not in sizes:
-        raise unknown(f"fidelity of {table.space}", fidelity, sizes)
+    table, condition, seed = problem.accuracy_table, problem.condition(), problem.seed
     architectures = draw(table, n_samples, seed)
-    known = dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
-    accuracies = np.array([known[one] for one in architectures])
-    minibatch = load_minibatch(images, batch_size, pixels=sizes[fidelity].pixels, seed=seed)
-    condition = Condition.of(table.space, sizes[fidelity], seed, minibatch, resolve_device(device))
+    accuracy = dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
+    accuracies = np.array([accuracy[architecture] for architecture in architectures])
     made_of = _made_of(proxies)
     rows = (
         None
@@ -206,17 +192,17 @@ def verify(
         else ScoreCsv(csv_file, list(made_of), _state(list(made_of.values()), condition, table))
     )
     done = {} if rows is None else rows.begin(resume=resume)
-    missing = [one for one in architectures if one not in done]
+    missing = [architecture for architecture in architectures if architecture not in done]
 
     def keep(architecture: str, scores: Sequence[Score]) -> None:
         if rows is not None:
-            rows.add(architecture, known[architecture], scores)
+            rows.add(architecture, accuracy[architecture], scores)
 
-    stage("networks", len(missing))
-    found = score_networks(list(made_of.values()), condition, missing, workers, advance, keep)
-    done |= {one: list(scores) for one, scores in zip(missing, zip(*found.scores, strict=True), strict=True)}
+    progress.stage("networks", len(missing))
+    matrix = score_networks(list(made_of.values()), condition, missing, executor, progress, keep)
+    done |= {one: list(scores) for one, scores in zip(missing, zip(*matrix.scores, strict=True), strict=True)}
     if rows is not None:
-        rows.finish([(one, known[one], done[one]) for one in table.architectures if one in done])
+        rows.finish([(one, accuracy[one], done[one]) for one in table.architectures if one in done])
     scores = {name: tuple(done[one][row] for one in architectures) for row, name in enumerate(made_of)}
     columns = []
     for proxy in proxies:
@@ -224,7 +210,7 @@ def verify(
         values = np.array([score.value for score in column])
         finite = np.isfinite(values)
         columns.append(Column(proxy, column, correlate(values[finite], accuracies[finite], seed=seed)))
-    return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), found.seconds)
+    return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), matrix.seconds)
 
 
 def _made_of(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.benchmarks import BENCHMARKS, load_table, read_table
 from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError, unknown
+from eznas.scoring import SERIAL, Executor, Problem
 from eznas.search.combine import Combined
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
@@ -74,7 +75,7 @@ def make_problem(
     options: SearchConfig,
     resolve: Callable[[str], Proxy],
     *,
-    workers: int = 1,
+    executor: Executor = SERIAL,
     record: Callable[[str, str, Observation], None] = lambda _name, _architecture, _observation: None,
     restore: Callable[[str, ComputedSignal], None] = lambda _name, _live: None,
 ) -> SearchProblem:
@@ -83,7 +84,7 @@ def make_problem(
     Args:
         options: What is asked for.
         resolve: Reads a measure's name, a program, or a file.
-        workers: Processes that score networks.
+        executor: Runs the networks.
         record: Is told of every network that is scored: the signal as it was asked for, architecture, observation.
         restore: Is given every signal that runs networks before it is asked for anything, to remember what it gave.
 
@@ -95,7 +96,7 @@ def make_problem(
         SURROGATES[options.surrogate]  # an unknown one is refused before anything is computed
     if not options.signal:
         raise InputError("there must be a signal to climb; give --signal")
-    sources = _Sources(options, resolve, workers, record, restore)
+    sources = _Sources(options, resolve, executor, record, restore)
     signals, proxies = _named_signals(options, algorithm, sources)
     domain = Domain(sources.space, sources.architectures())
     proxy_names = options.proxy or options.signal
@@ -182,13 +183,13 @@ class _Sources:
         self,
         options: SearchConfig,
         resolve: Callable[[str], Proxy],
-        workers: int,
+        executor: Executor,
         record: Callable[[str, str, Observation], None],
         restore: Callable[[str, ComputedSignal], None],
     ) -> None:
         self._options = options
         self._resolve = resolve
-        self._workers = workers
+        self._executor = executor
         self._record = record
         self._restore = restore
         benchmark = options.space in BENCHMARKS
@@ -279,21 +280,22 @@ class _Sources:
             proxy,
             self._conditions(),
             direction=MEASURES[name].direction if name in MEASURES else 1,
-            workers=self._workers,
+            executor=self._executor,
             record=partial(self._record, name),  # not the proxy's name, which several files may have
         )
 
     def _conditions(self) -> Condition:
         if self._condition is None:
-            from eznas.minibatch import load_minibatch
-            from eznas.scoring import Condition, resolve_device
-
             options = self._options
-            named = trained_fidelity(options.space) if options.space in BENCHMARKS else "full"
-            full = self.space.fidelities[named]
-            minibatch = load_minibatch(options.images, options.batch_size, pixels=full.pixels, seed=options.seed)
-            device = resolve_device(options.device)
-            self._condition = Condition.of(self.space.name, full, options.seed, minibatch, device)
+            self._condition = Problem.of(
+                self.space,
+                self.table,
+                images=options.images,
+                batch_size=options.batch_size,
+                seed=options.seed,
+                device=options.device,
+                fidelity=trained_fidelity(options.space),
+            ).condition()
         return self._condition
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.errors import InputError
+from eznas.progress import SILENT, Progress
+from eznas.scoring import SERIAL, Executor
 from eznas.search.guide import Guide
 from eznas.search.loop import search
 from eznas.search.problem import make_problem
@@ -38,9 +40,8 @@ def run_repeats(
     directory: RunDirectory,
     resolve: Callable[[str], Proxy],
     *,
-    workers: int = 1,
-    advance: Callable[[], None] = lambda: None,
-    status: Callable[[str], None] = lambda _text: None,
+    executor: Executor = SERIAL,
+    progress: Progress = SILENT,
     beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Do all runs that the journal does not hold yet, and write ``results.json``.
@@ -49,9 +50,8 @@ def run_repeats(
         options: What is asked for.
         directory: Where everything goes.
         resolve: Reads a measure's name, a program, or a file.
-        workers: Processes: over runs where all scores are known, over networks where they have to be computed.
-        advance: Is called after each run, also those that the journal holds.
-        status: Is told how many networks were scored.
+        executor: Runs the searches where all scores are known, the networks where they have to be computed.
+        progress: Advances after each run, also those that the journal holds.
         beside: The facts of searches that this one is compared with, by what messages call them.
 
     Returns:
@@ -63,7 +63,7 @@ def run_repeats(
     """
     journal = directory.journal()
     restore = partial(_remember, [entry for entry in journal if entry["event"] == "score"])
-    problem = make_problem(options, resolve, workers=workers, record=_Kept(directory, status), restore=restore)
+    problem = make_problem(options, resolve, executor=executor, record=_Kept(directory, progress), restore=restore)
     for name, facts in beside.items():
         _check_alike(name, facts, problem.facts)
     _check_data(directory, problem.data)
@@ -72,11 +72,11 @@ def run_repeats(
     done: dict[int, dict[str, Any]] = {entry["run"]: entry["result"] for entry in journal if entry["event"] == "run"}
     missing = [run for run in range(options.runs) if run not in done]
     for _ in range(options.runs - len(missing)):
-        advance()
-    for run, result in _results(problem, options.seed, missing, workers):
+        progress.advance()
+    for run, result in _results(problem, options.seed, missing, executor):
         directory.append({"event": "run", "run": run, "result": result})
         done[run] = result
-        advance()
+        progress.advance()
     runs = [{"run": run, **done[run]} for run in range(options.runs)]
     results = {"facts": dict(problem.facts), "summary": summarise(runs, problem.facts), "runs": runs}
     directory.write_text("results.json", json.dumps(results) + "\n")
@@ -160,29 +160,27 @@ def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
 
 
 def _results(
-    problem: SearchProblem, seed: int, runs: Sequence[int], workers: int
+    problem: SearchProblem, seed: int, runs: Sequence[int], executor: Executor
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield runs with their results, over several processes where nothing has to be computed on networks."""
     if problem.live or len(runs) < 2:  # noqa: PLR2004 - one run has nothing beside it
         yield from ((run, one_run(problem, seed, run)) for run in runs)
         return
-    from eznas.scoring import over_networks
-
-    yield from over_networks(partial(one_run, problem, seed), runs, workers)
+    yield from executor.map(partial(one_run, problem, seed), runs)
 
 
 class _Kept:
     """Puts every score that is computed into the journal, and says how many there are."""
 
-    def __init__(self, directory: RunDirectory, status: Callable[[str], None]) -> None:
+    def __init__(self, directory: RunDirectory, progress: Progress) -> None:
         self._directory = directory
-        self._status = status
+        self._progress = progress
         self._count = 0
 
     def __call__(self, signal: str, architecture: str, observation: Observation) -> None:
         score = observation.score
         self._count += 1
-        self._status(f"{self._count} networks scored, the last by {signal}")
+        self._progress.status(f"{self._count} networks scored, the last by {signal}")
         self._directory.append(
             {
                 "event": "score",

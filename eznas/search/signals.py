@@ -15,7 +15,7 @@ from eznas.status import Score, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from eznas.scoring import Condition, Proxy
+    from eznas.scoring import Condition, Executor, Proxy
 
 __all__ = ["ComputedSignal", "Observation", "Signal", "TabularSignal"]
 
@@ -116,7 +116,7 @@ class ComputedSignal:
         proxy: What to compute.
         condition: How networks are built and run.
         direction: 1 where more is better, -1 where less is.
-        workers: Processes; see ``eznas.scoring.over_networks``.
+        executor: Runs the networks.
         record: Is told of every new score: architecture, observation.
     """
 
@@ -129,14 +129,14 @@ class ComputedSignal:
         condition: Condition,
         *,
         direction: int = 1,
-        workers: int = 1,
+        executor: Executor,
         record: Callable[[str, Observation], None] = lambda _architecture, _observation: None,
     ) -> None:
         self.name = proxy.name
         self._proxy = proxy
         self._condition = condition
         self.direction = direction
-        self._workers = workers
+        self._executor = executor
         self._record = record
         self._known: dict[str, Observation] = {}
 
@@ -154,8 +154,7 @@ class ComputedSignal:
     def _score(self, architectures: Sequence[str]) -> None:
         from eznas.scoring import score_networks
 
-        workers = self._workers if len(architectures) > 1 else 1
-        matrix = score_networks([self._proxy], self._condition, architectures, workers)
+        matrix = score_networks([self._proxy], self._condition, architectures, self._executor)
         for architecture, score, seconds in zip(architectures, matrix.scores[0], matrix.seconds, strict=True):
             self.remember(architecture, score, seconds)
             self._record(architecture, self._known[architecture])

@@ -144,7 +144,9 @@ def test_networks_of_ones_own_run_in_other_processes(tmp_path: Path, builder: st
     get_reusable_executor().shutdown(wait=True)  # processes of other tests stand in another folder
     space = f"custom:{builder}"
     condition = Condition.of(space, SPACES[space].fidelities["full"], 0, load_minibatch("digits", 4, pixels=8))
-    alone, apart = (score_networks([Proxy.of("params")], condition, ["3", "5"], workers) for workers in (1, 2))
+    alone, apart = (
+        score_networks([Proxy.of("params")], condition, ["3", "5"], local_executor(workers)) for workers in (1, 2)
+    )
     assert alone.values().tolist() == apart.values().tolist()
 
 

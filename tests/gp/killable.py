@@ -17,8 +17,10 @@ import torch
 
 from eznas.config import EvolveConfig
 from eznas.errors import InputError
-from eznas.gp import Silent, run_evolution
+from eznas.gp import run_evolution
+from eznas.progress import Progress
 from eznas.run import RunDirectory
+from eznas.scoring import local_executor
 from eznas.spaces import SPACES, Fidelity
 
 
@@ -37,7 +39,13 @@ def evolve(path: Path, options: dict[str, Any]) -> None:
             file.unlink()
         directory = RunDirectory.create(path, config.as_toml(), seed=config.seed, command="test")
     with directory:
-        run_evolution(config, directory, resume=directory.read_checkpoint() is not None, listener=Silent())
+        run_evolution(
+            config,
+            directory,
+            local_executor(config.workers, config.memory),
+            Progress(),
+            resume=directory.read_checkpoint() is not None,
+        )
 
 
 def main() -> None:

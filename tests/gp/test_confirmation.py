@@ -7,8 +7,8 @@ import numpy as np
 
 from eznas.gp import confirmation as module
 from eznas.gp.individual import Individual, TauFitness
-from eznas.gp.listener import Silent
 from eznas.programs import parse
+from eznas.progress import Progress
 from eznas.scoring import MemoryPlan, ScoreMatrix
 from eznas.status import Score
 
@@ -63,7 +63,7 @@ def finished(
 
     monkeypatch.setattr(module, "score_networks", scored)
     problem, known = cast("EvolutionProblem", FakeSetting()), cast("Panel | None", panel)
-    return module.finish(problem, candidates(), known, 0, MemoryPlan(1, 2**30, None), Silent()), visited
+    return module.finish(problem, candidates(), known, 0, MemoryPlan(1, 2**30, None), Progress()), visited
 
 
 def test_the_best_on_validation_comes_first_whatever_the_test_networks_say(monkeypatch: pytest.MonkeyPatch) -> None:

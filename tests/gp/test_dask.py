@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eznas.config import EvolveConfig
-from eznas.gp import Silent, run_evolution
+from eznas.gp import run_evolution
+from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import cluster, worker_count
+from eznas.scoring import Backend, open_executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ STARTED, ALONE, TOGETHER = 10.0, 15.0, 35
 """Seconds that workers and a run without them may take before the machine is too slow, and that a run with them may."""
 
 
-class Advancing(Silent):
+class Advancing(Progress):
     """Does something when the fifth network has been visited."""
 
     def __init__(self, action: Callable[[], None]) -> None:
@@ -70,7 +71,7 @@ def two_workers() -> Iterator[Any]:
         yield made
 
 
-def start(path: Path, table: Path, listener: Silent) -> list[bytes]:
+def start(path: Path, table: Path, progress: Progress, scheduler: str | None = None) -> list[bytes]:
     options = EvolveConfig(
         table=table,
         networks=12,
@@ -85,8 +86,13 @@ def start(path: Path, table: Path, listener: Silent) -> list[bytes]:
         workers=1,
         time_budget=600.0,
     )
-    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
-        run_evolution(options, directory, resume=False, listener=listener)
+    backend: Backend = "dask" if scheduler else "loky"
+    with (
+        RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory,
+        open_executor(1, backend, scheduler, memory=options.memory) as executor,
+    ):
+        assert executor.workers == (2 if scheduler else 1)
+        run_evolution(options, directory, executor, progress, resume=False)
     return [(path / name).read_bytes() for name in ("hall_of_fame.csv", "test_scores.csv")]
 
 
@@ -95,16 +101,15 @@ def start(path: Path, table: Path, listener: Silent) -> list[bytes]:
 @pytest.mark.usefixtures("small_networks")
 def test_a_cluster_that_loses_a_worker_ends_with_the_same_result(tmp_path: Path, table: Path, two_workers: Any) -> None:
     with slow_machine_skips(ALONE):
-        alone = start(tmp_path / "alone", table, Silent())
+        alone = start(tmp_path / "alone", table, Progress())
     lost: list[int] = []
 
     def lose() -> None:
         lost.append(two_workers.workers[0].pid)
         os.kill(lost[0], signal.SIGKILL)
 
-    with must_end_within(TOGETHER), cluster("dask", two_workers.scheduler_address):
-        assert worker_count(1) == 2
-        assert start(tmp_path / "cluster", table, Advancing(lose)) == alone
+    with must_end_within(TOGETHER):
+        assert start(tmp_path / "cluster", table, Advancing(lose), two_workers.scheduler_address) == alone
     assert lost
 
 
@@ -113,5 +118,9 @@ def test_workers_of_several_threads_are_refused() -> None:
     from eznas.errors import InputError
 
     local = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0")
-    with local, pytest.raises(InputError, match="must have one thread each"), cluster("dask", local.scheduler_address):
+    with (
+        local,
+        pytest.raises(InputError, match="must have one thread each"),
+        open_executor(backend="dask", scheduler=local.scheduler_address),
+    ):
         pass

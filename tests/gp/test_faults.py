@@ -13,9 +13,10 @@ from torch import nn
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import Silent, run_evolution
+from eznas.gp import run_evolution
+from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import Condition
+from eznas.scoring import Condition, local_executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
     return EvolveConfig.model_validate({**small, **changes})
 
 
-class Watching(Silent):
+class Watching(Progress):
     """Does something after a generation, and hears what is said."""
 
     def __init__(self, at: int = 0, action: Callable[[], None] = lambda: None) -> None:
@@ -57,14 +58,18 @@ class Watching(Silent):
         self.messages.append(text)
 
 
-def start(path: Path, options: EvolveConfig, listener: Silent | None = None) -> None:
+def start(path: Path, options: EvolveConfig, listener: Progress | None = None) -> None:
     with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
-        run_evolution(options, directory, resume=False, listener=listener or Silent())
+        run_evolution(
+            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=False
+        )
 
 
-def resume(path: Path, options: EvolveConfig, listener: Silent | None = None) -> None:
+def resume(path: Path, options: EvolveConfig, listener: Progress | None = None) -> None:
     with RunDirectory.resume(path) as directory:
-        run_evolution(options, directory, resume=True, listener=listener or Silent())
+        run_evolution(
+            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=True
+        )
 
 
 def results(path: Path) -> list[bytes]:

@@ -33,7 +33,7 @@ def unit(text: str) -> Node:
 
 def test_a_race_returns_the_best_first_and_one_of_equal_ones(screening: FitnessEvaluator) -> None:
     assert set(ARCHITECTURES) <= set(SPACES["nasbench201"].architectures() or ())
-    library = Library(FitnessEvaluator([]), 9, 1)
+    library = Library(FitnessEvaluator([]), 9)
     good, twin, poor, undefined = map(
         unit, ("numel(weight)", "numel(weight_grad.data)", "mean(image.data)", "mean(reciprocal(zeros_like(weight)))")
     )
@@ -46,13 +46,13 @@ def test_a_race_returns_the_best_first_and_one_of_equal_ones(screening: FitnessE
 
 
 def test_a_race_that_nobody_wins_returns_the_first(screening: FitnessEvaluator) -> None:
-    library = Library(FitnessEvaluator([]), 9, 1)
+    library = Library(FitnessEvaluator([]), 9)
     nobody = [unit("mean(reciprocal(zeros_like(weight)))"), unit("max(reciprocal(zeros_like(norm_out.data)))")]
     assert library.race(screening, nobody, 1) == nobody[:1]
     assert library.tried == {nobody[1].text}
 
 
 def test_what_is_given_is_not_proposed_again() -> None:
-    library = Library(FitnessEvaluator([]), 9, 1)
+    library = Library(FitnessEvaluator([]), 9)
     parent = unit("effective_rank(weight_grad.data)")
     assert parent not in library.propose(random.Random(0), 50, [parent])

@@ -7,10 +7,11 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import Silent, run, run_evolution
 from eznas.gp.results import EXPORTED
 from eznas.measures.published import measure_programs
+from eznas.progress import Progress, run, run_evolution
 from eznas.run import RunDirectory
+from eznas.scoring import local_executor
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -38,14 +39,18 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
     return EvolveConfig.model_validate({**small, **changes})
 
 
-def start(path: Path, options: EvolveConfig, listener: Silent | None = None) -> dict[str, Any]:
+def start(path: Path, options: EvolveConfig, listener: Progress | None = None) -> dict[str, Any]:
     with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
-        return run_evolution(options, directory, resume=False, listener=listener or Silent())
+        return run_evolution(
+            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=False
+        )
 
 
 def resume(path: Path, options: EvolveConfig) -> dict[str, Any]:
     with RunDirectory.resume(path) as directory:
-        return run_evolution(options, directory, resume=True, listener=Silent())
+        return run_evolution(
+            options, directory, local_executor(options.workers, options.memory), Progress(), resume=True
+        )
 
 
 def without_times(path: Path) -> list[dict[str, str]]:
@@ -94,7 +99,7 @@ def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, tabl
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-class Listening(Silent):
+class Listening(Progress):
     def __init__(self) -> None:
         self.messages: list[str] = []
 

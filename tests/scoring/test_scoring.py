@@ -14,7 +14,19 @@ from eznas.measures import MEASURES, Measure
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import evaluate, parse, reductions
-from eznas.scoring import Captures, Condition, MemoryPlan, Panel, Proxy, over_networks, score_networks, worker_count
+from eznas.progress import Progress
+from eznas.scoring import (
+    SERIAL,
+    Captures,
+    Condition,
+    MemoryPlan,
+    Panel,
+    Proxy,
+    core_count,
+    local_executor,
+    score_networks,
+)
+from eznas.scoring.executor import SerialExecutor
 from eznas.scoring.vector_store import VectorStore
 from eznas.spaces import SPACES, Fidelity
 from eznas.status import Status
@@ -54,14 +66,23 @@ def test_networks_repeat_and_depend_on_the_seed(condition: Condition, architectu
     assert not all(torch.equal(first[key], different[key]) for key in first)
 
 
+class Counting(Progress):
+    """Counts steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def advance(self) -> None:
+        self.steps += 1
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_panel_gives_what_each_network_alone_gives(
     condition: Condition, architectures: list[str], workers: int
 ) -> None:
-    panel = Panel(condition, architectures)
-    seen: list[int] = []
-    finite = panel.extend(reductions(PROGRAMS), workers, lambda: seen.append(1))
-    assert len(seen) == len(architectures)
+    panel, progress = Panel(condition, architectures, executor=local_executor(workers)), Counting()
+    finite = panel.extend(reductions(PROGRAMS), progress)
+    assert progress.steps == len(architectures)
     assert [len(flags) for flags in finite] == [len(architectures)] * len(reductions(PROGRAMS))
     got = panel.scores(PROGRAMS)
     for column, architecture in enumerate(architectures):
@@ -135,7 +156,7 @@ def test_results_come_from_one_thread_each_and_the_threads_are_put_back() -> Non
     before = torch.get_num_threads()
     words = ["a", "bb", "ccc", "dddd"]
     for workers in (1, 2):
-        assert sorted(over_networks(_threads, words, workers)) == [(word, 1) for word in words]
+        assert sorted(local_executor(workers).map(_threads, words)) == [(word, 1) for word in words]
     assert torch.get_num_threads() == before
 
 
@@ -144,8 +165,9 @@ def _threads(_: str) -> int:
 
 
 def test_no_workers_means_one_a_core() -> None:
-    assert worker_count(3) == 3
-    assert worker_count(0) == len(os.sched_getaffinity(0))
+    assert local_executor(3).workers == 3
+    assert local_executor(0).workers == core_count() == len(os.sched_getaffinity(0))
+    assert SERIAL.workers == 1
 
 
 def test_a_panel_takes_from_the_store_what_another_left_there(
@@ -176,7 +198,7 @@ def test_statistics_that_are_kept_are_not_captured_again_and_change_nothing(
 ) -> None:
     plain, kept = Panel(condition, architectures[:3]), Captures(2**26)
     plain.extend(reductions(PROGRAMS))
-    keeping = Panel(condition, architectures[:3], kept=kept)
+    keeping = Panel(condition, architectures[:3], executor=SerialExecutor(captures=kept))
     for reduction in reductions(PROGRAMS):
         keeping.extend([reduction])
     assert keeping.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
@@ -187,7 +209,7 @@ def test_statistics_that_are_kept_are_not_captured_again_and_change_nothing(
 
 def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list[str]) -> None:
     kept = Captures(1000)
-    panel = Panel(condition, architectures[:2], kept=kept)
+    panel = Panel(condition, architectures[:2], executor=SerialExecutor(captures=kept))
     panel.extend(reductions(PROGRAMS))
     assert kept.bytes <= 1000
     plain = Panel(condition, architectures[:2])
@@ -196,7 +218,7 @@ def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list
 
 
 def test_little_memory_changes_no_value(condition: Condition, architectures: list[str]) -> None:
-    wide, narrow = Panel(condition, architectures[:3]), Panel(condition, architectures[:3], memory=1)
+    wide, narrow = Panel(condition, architectures[:3]), Panel(condition, architectures[:3], executor=SerialExecutor(1))
     for panel in (wide, narrow):
         panel.extend(reductions(PROGRAMS))
     assert narrow.scores(PROGRAMS).tobytes() == wide.scores(PROGRAMS).tobytes()
@@ -223,10 +245,10 @@ def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
 ) -> None:
     panel = Panel(condition, architectures[:2])
     first, second = (parse(text, Kind.UNIT) for text in ("l1(norm_out.data)", "mean(abs(neg(norm_out.data)))"))
-    seen: list[int] = []
-    panel.extend([first], 1, lambda: seen.append(1))
-    panel.extend([second], 1, lambda: seen.append(1))
-    assert len(seen) == 2
+    progress = Counting()
+    panel.extend([first], progress)
+    panel.extend([second], progress)
+    assert progress.steps == 2
     alone = Panel(condition, architectures[:2])
     alone.extend([second])
     program = [parse("sum(mean(abs(neg(norm_out.data))))")]
@@ -235,9 +257,9 @@ def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
 
 def test_memory_is_shared_out_among_processes() -> None:
     alone, both = MemoryPlan.of(4 * 2**30, 1), MemoryPlan.of(4 * 2**30, 2)
-    assert alone.kept is not None
-    assert both.kept is None
+    assert alone.captures is not None
+    assert both.captures is None
     assert 2 * both.visit < 4 * 2**30 - 3 * 2**28
-    with pytest.raises(InputError, match=r"--memory must be at least .*G for 8 workers, got 1\.0G"):
+    with pytest.raises(InputError, match=r"memory must be at least .*G for 8 workers, got 1\.0G"):
         MemoryPlan.of(2**30, 8)
     assert MemoryPlan.of(2**30, 0).workers >= 1

@@ -7,7 +7,7 @@ import pytest
 
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
-from eznas.scoring import Proxy, verify
+from eznas.scoring import Problem, Proxy, verify
 from eznas.scoring.combination import COMBINATIONS, Combination
 from eznas.scoring.proxy_sources import resolve
 from eznas.scoring.verification import draw
@@ -32,8 +32,9 @@ def table() -> AccuracyTable:
 
 
 def run(proxies: Sequence[Proxy | Combination], table: AccuracyTable, **options: object) -> Verification:
-    given = {"batch_size": 2, "n_samples": 5, "workers": 1, "device": "cpu", "fidelity": "reduced_narrow", **options}
-    return verify(proxies, table, **given)  # type: ignore[arg-type]
+    space = SPACES[table.space]
+    problem = Problem.of(space, table, images="digits", batch_size=2, seed=1, device="cpu", fidelity="reduced_narrow")
+    return verify(proxies, problem, **{"n_samples": 5, **options})  # type: ignore[arg-type]
 
 
 def test_a_combination_scores_what_it_is_made_of(table: AccuracyTable, tmp_path: Path) -> None:

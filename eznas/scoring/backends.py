@@ -1,0 +1,64 @@
+"""Opening an executor: processes of this machine, or a Dask cluster, within a bound on memory."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Literal
+
+from eznas.errors import InputError
+from eznas.progress import SILENT, Progress
+from eznas.scoring.executor import Executor, LokyExecutor, SerialExecutor, core_count
+from eznas.scoring.memory_plan import MemoryPlan, memory_of_remote_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Backend", "local_executor", "open_executor"]
+
+Backend = Literal["loky", "dask"]
+"""Processes of this machine, or a Dask cluster."""
+
+
+@contextlib.contextmanager
+def open_executor(
+    workers: int = 0,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
+    *,
+    memory: int | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[Executor]:
+    """Open an executor for a ``with`` block.
+
+    Args:
+        workers: Processes; 0 for one a core, or as many as ``memory`` is enough for. Without effect on a cluster that
+            runs already.
+        backend: ``"loky"`` for processes of this machine, ``"dask"`` for a Dask cluster.
+        scheduler: Address of the cluster's scheduler, such as ``tcp://node1:8786``; None to start a cluster on this
+            machine that ends with the block.
+        memory: Bytes for all processes together, or for each worker of a cluster that runs already; None for no bound.
+        progress: Is told where memory is enough for fewer processes than cores.
+
+    Raises:
+        InputError: The memory is too little, Dask is not installed, or nothing answers at the address.
+    """
+    if backend == "loky":
+        if scheduler is not None:
+            raise InputError(f"scheduler must come with backend 'dask', got {scheduler!r} alone")
+        yield local_executor(workers, memory, progress)
+        return
+    from eznas.scoring.dask import DaskExecutor, open_client
+
+    plan = None if memory is None or scheduler is not None else MemoryPlan.of(memory, workers, progress, pool=True)
+    with open_client(scheduler, plan.workers if plan else workers or core_count()) as client:
+        remote = None if memory is None or scheduler is None else memory_of_remote_worker(memory)
+        yield DaskExecutor(client, plan.visit if plan else remote)
+
+
+def local_executor(workers: int = 0, memory: int | None = None, progress: Progress = SILENT) -> Executor:
+    """Return an executor on this machine; see ``open_executor``."""
+    if memory is None:
+        workers = workers or core_count()
+        return SerialExecutor() if workers == 1 else LokyExecutor(workers)
+    plan = MemoryPlan.of(memory, workers, progress)
+    return SerialExecutor(plan.visit, plan.captures) if plan.workers == 1 else LokyExecutor(plan.workers, plan.visit)

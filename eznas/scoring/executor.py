@@ -1,0 +1,251 @@
+"""Executors: where a function runs over many networks, in this process or in several.
+
+Every call runs on one torch thread, so values do not depend on the number of processes.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import functools
+import os
+import threading
+import time
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from joblib import Parallel, delayed, parallel_config
+
+from eznas.errors import EznasError
+from eznas.scoring.condition import installation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from eznas.scoring.captures import Captures
+
+__all__ = ["SERIAL", "Executor", "LokyExecutor", "PoolExecutor", "SerialExecutor", "core_count"]
+
+T = TypeVar("T")
+Item = TypeVar("Item", bound="Hashable")
+
+_AHEAD = 4
+"""Items in hand for each worker, so that no worker waits for the next."""
+
+_CAREFUL = 8
+"""Items that run one at a time after a worker died, before all workers work again."""
+
+_PATIENCE = 2
+"""Workers that one item, run by itself, may cost."""
+
+_ORPHAN_SECONDS = 1.0
+"""How often a worker looks whether the process that started it still lives."""
+
+_ALONE = threading.Lock()
+
+
+def core_count() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Executor(abc.ABC):
+    """Runs a function over items, such as networks.
+
+    Args:
+        memory: Bytes that one call may take; None for no bound.
+        captures: Statistics that are kept between calls; None where calls run in other processes.
+    """
+
+    def __init__(self, memory: int | None = None, captures: Captures | None = None) -> None:
+        self.memory = memory
+        self.captures = captures
+
+    @property
+    @abc.abstractmethod
+    def workers(self) -> int:
+        """The number of processes that run calls now."""
+
+    @abc.abstractmethod
+    def map(
+        self,
+        function: Callable[[Item], T],
+        items: Sequence[Item],
+        *,
+        singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+    ) -> Iterator[tuple[Item, T]]:
+        """Yield ``(item, function(item))`` for each item as soon as the result is there, in any order.
+
+        Args:
+            function: A picklable function.
+            items: The arguments.
+            singly: Splits an item into the items that run in its place after a worker died.
+
+        Raises:
+            EznasError: An item cost several workers in a row, or a worker has other code.
+        """
+
+
+class SerialExecutor(Executor):
+    """Runs every call in this process."""
+
+    @property
+    def workers(self) -> int:
+        """One: this process."""
+        return 1
+
+    def map(
+        self,
+        function: Callable[[Item], T],
+        items: Sequence[Item],
+        *,
+        singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+    ) -> Iterator[tuple[Item, T]]:
+        """Call the function on one item after another."""
+        del singly
+        for item in items:
+            yield item, _on_one_thread(function, item)
+
+
+SERIAL = SerialExecutor()
+"""Runs every call in this process, without a bound on memory."""
+
+
+class PoolExecutor(Executor):
+    """Runs calls in a pool of processes through joblib.
+
+    When a worker dies, as a worker does that runs out of memory, another worker takes its place, and the items that it
+    had in hand run again. The first few of them run one at a time: the item that kills its worker then shows.
+    """
+
+    died: tuple[type[Exception], ...] = (CancelledError, BrokenProcessPool)
+    """The exceptions by which joblib reports the death of a worker."""
+
+    @abc.abstractmethod
+    def pool(self) -> AbstractContextManager[Any]:
+        """Return a context in which one call of joblib uses the pool."""
+
+    def map(
+        self,
+        function: Callable[[Item], T],
+        items: Sequence[Item],
+        *,
+        singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+    ) -> Iterator[tuple[Item, T]]:
+        """Call the function in the pool's processes."""
+        left, deaths, careful = dict(enumerate(items)), 0, False
+        while left:
+            ahead = 1 if careful else _AHEAD * min(self.workers, len(items))
+            batch = dict(islice(left.items(), _CAREFUL if careful else len(left)))
+            try:
+                for index, result in self._send(function, batch, ahead):
+                    yield left.pop(index), result
+                    deaths = 0
+                careful = False
+            except self.died as error:
+                deaths += careful
+                if deaths == _PATIENCE:
+                    item = next(iter(left.values()))
+                    raise EznasError(
+                        f"the process that ran {item} ended {deaths} times without a result, as a process does that "
+                        f"runs out of memory ({type(error).__name__}); give it more memory, or use smaller networks or "
+                        "batches; all results so far are kept"
+                    ) from error
+                careful = True
+                left = dict(enumerate([single for item in left.values() for single in singly(item)]))
+
+    def _send(self, function: Callable[[Item], T], batch: dict[int, Item], ahead: int) -> Iterator[tuple[int, T]]:
+        """Yield index and result of each item, in any order, with at most ``ahead`` items in hand."""
+        call, driver = delayed(_call), os.getpid()
+        with self.pool():
+            pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
+            before = threading.excepthook
+            threading.excepthook = functools.partial(_ignore_pool_thread, before)
+            yield from pool(call(function, index, item, installation(), driver) for index, item in batch.items())
+            threading.excepthook = before  # kept after a failure: the pool's thread may end later
+
+
+class LokyExecutor(PoolExecutor):
+    """Runs calls in processes of this machine.
+
+    Args:
+        workers: The number of processes.
+        memory: See ``Executor``.
+    """
+
+    def __init__(self, workers: int, memory: int | None = None) -> None:
+        super().__init__(memory)
+        self._workers = workers
+
+    @property
+    def workers(self) -> int:
+        """The number of processes."""
+        return self._workers
+
+    def pool(self) -> AbstractContextManager[Any]:
+        """Return joblib's own pool of processes."""
+        context: AbstractContextManager[Any] = parallel_config("loky", n_jobs=self._workers, inner_max_num_threads=1)
+        return context
+
+    def map(
+        self,
+        function: Callable[[Item], T],
+        items: Sequence[Item],
+        *,
+        singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+    ) -> Iterator[tuple[Item, T]]:
+        """Call the function in the pool's processes; a single item runs in this process."""
+        if len(items) == 1:
+            return SERIAL.map(function, items)
+        return super().map(function, items, singly=singly)
+
+
+def _ignore_pool_thread(
+    before: Callable[[threading.ExceptHookArgs], object], failure: threading.ExceptHookArgs
+) -> None:
+    """Report an exception that ended a thread, unless the thread belongs to loky, whose processes may be killed."""
+    if failure.thread is None or "ExecutorManager" not in failure.thread.name:
+        before(failure)
+
+
+def _call(function: Callable[[Item], T], index: int, item: Item, expected: str, driver: int) -> tuple[int, T]:
+    if (found := installation()) != expected:
+        raise EznasError(
+            f"every worker must have the code and the torch version of the process that asks, {expected}, got {found}; "
+            "install the same on all machines"
+        )
+    if os.getppid() == driver:
+        _end_with_parent(driver)
+    return index, _on_one_thread(function, item)
+
+
+@functools.cache
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after its parent was killed; loky's workers would stay for as long as their timeout."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_ORPHAN_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _on_one_thread(function: Callable[[Item], T], item: Item) -> T:
+    """Call the function on one torch thread, while no other thread of this process does the same."""
+    with _ALONE, _one_thread():
+        return function(item)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from eznas.errors import EznasError, InputError
+from eznas.scoring import MemoryPlan, local_executor, open_executor
+from eznas.scoring.condition import _digest, fingerprint, installation
+from eznas.scoring.evaluate_networks import NetworkBatch
+from eznas.scoring.executor import LokyExecutor, PoolExecutor
+from eznas.scoring.memory_plan import memory_of_remote_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WORDS = [str(number) for number in range(12)]
+kills = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs processes that can be killed")
+
+
+def _double(word: str) -> str:
+    return 2 * word
+
+
+def _die_once(flag: Path, word: str) -> str:
+    """Kill the process that runs the fourth word, the first time."""
+    if word == "3" and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * word
+
+
+def _die(_: Path, word: str) -> str:
+    """Kill the process that runs the fourth word, every time."""
+    if word == "3":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * word
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_network_comes_back_once_with_its_result(workers: int) -> None:
+    found = list(local_executor(workers).map(_double, WORDS))
+    assert sorted(found) == sorted((word, 2 * word) for word in WORDS)
+
+
+def test_nothing_gives_nothing() -> None:
+    assert list(local_executor(2).map(_double, [])) == []
+
+
+@kills
+def test_a_worker_that_dies_is_replaced_and_its_networks_are_done_again(tmp_path: Path) -> None:
+    found = list(local_executor(2).map(functools.partial(_die_once, tmp_path / "flag"), WORDS))
+    assert (tmp_path / "flag").exists()
+    assert sorted(found) == sorted((word, 2 * word) for word in WORDS)
+
+
+@kills
+def test_a_network_that_always_costs_its_worker_is_named_and_what_came_before_is_kept(tmp_path: Path) -> None:
+    found: dict[str, str] = {}
+    with pytest.raises(EznasError, match="the process that ran 3 ended 2 times without a result, as one does that"):
+        found.update(local_executor(2).map(functools.partial(_die, tmp_path), WORDS))
+    assert {"0", "1", "2"} <= set(found)
+    assert all(result == 2 * word for word, result in found.items())
+    assert list(local_executor(1).map(_double, ["a"])) == [("a", "aa")]  # and life goes on
+
+
+@kills
+def test_networks_that_were_visited_together_are_run_singly_after_a_death(tmp_path: Path) -> None:
+    found: dict[NetworkBatch, list[str]] = {}
+    batches = [NetworkBatch(WORDS[start : start + 4]) for start in range(0, len(WORDS), 4)]
+    with pytest.raises(EznasError, match="the process that ran 3 ended 2 times without a result"):
+        found.update(
+            local_executor(2).map(functools.partial(_die_together, tmp_path), batches, singly=NetworkBatch.singly)
+        )
+    assert {("0",), ("1",), ("2",)} <= set(found)
+    assert all(result == [2 * word for word in batch] for batch, result in found.items())
+
+
+def _die_together(folder: Path, batch: NetworkBatch) -> list[str]:
+    return [_die(folder, word) for word in batch]
+
+
+def test_workers_with_other_code_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eznas.scoring.executor.installation", lambda: "2.0|abc")
+    with pytest.raises(EznasError, match=r"every worker must have the code and the torch .*, 2\.0\|abc, got"):
+        list(local_executor(2).map(_double, WORDS))
+
+
+def test_loky_takes_no_scheduler() -> None:
+    with open_executor(3) as executor:
+        assert executor.workers == 3
+    with (
+        pytest.raises(InputError, match="scheduler must come with backend 'dask', got"),
+        open_executor(scheduler="tcp://a"),
+    ):
+        pass
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # the import system then says that there is none
+    sentence = r"backend 'dask' must have the package distributed, .* pip install \"eznas\[dask\]\""
+    with pytest.raises(InputError, match=sentence), open_executor(backend="dask"):
+        pass
+
+
+class Pool(PoolExecutor):
+    """Runs calls in this process and remembers how many items were sent, and how many were in hand.
+
+    Args:
+        workers: The number of workers that it claims to have.
+        dies: Whether a worker dies at once, the first time.
+    """
+
+    def __init__(self, workers: int, *, dies: bool = False) -> None:
+        super().__init__()
+        self.count, self.dies = workers, dies
+        self.sent: list[tuple[int, int]] = []
+
+    @property
+    def workers(self) -> int:
+        return self.count
+
+    def pool(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def _send(self, function: Callable[[Any], Any], batch: dict[int, Any], ahead: int) -> Iterator[tuple[int, Any]]:
+        self.sent.append((len(batch), ahead))
+        if self.dies and len(self.sent) == 1:
+            raise CancelledError
+        yield from ((index, function(item)) for index, item in batch.items())
+
+
+def test_as_much_is_in_hand_as_there_are_workers_now() -> None:
+    pool = Pool(1)
+    assert len(list(pool.map(_double, WORDS))) == len(WORDS)
+    pool.count = 3
+    assert len(list(pool.map(_double, WORDS))) == len(WORDS)
+    assert pool.sent == [(12, 4), (12, 12)]
+
+
+def test_after_a_death_a_few_networks_are_run_one_at_a_time_and_then_all_again() -> None:
+    pool, words = Pool(100, dies=True), [str(number) for number in range(1000)]
+    assert dict(pool.map(_double, words)) == {word: 2 * word for word in words}
+    assert pool.sent == [(1000, 400), (8, 1), (992, 400)]
+
+
+def test_a_single_item_runs_in_this_process() -> None:
+    assert dict(LokyExecutor(2).map(_process, ["a"])) == {"a": os.getpid()}
+    assert os.getpid() not in dict(LokyExecutor(2).map(_process, ["a", "b"])).values()
+
+
+def _process(_: str) -> int:
+    return os.getpid()
+
+
+@kills
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    code = """
+import os, sys, time
+from pathlib import Path
+from eznas.scoring import local_executor
+
+def work(word):
+    (Path(sys.argv[1]) / f"{os.getpid()}").touch()
+    time.sleep(0.5)
+    return word
+
+for word, _ in local_executor(2).map(work, [str(number) for number in range(6)]):
+    print(word, flush=True)
+print("done", flush=True)
+time.sleep(60)
+"""
+    started = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    lines = iter(started.stdout)
+    assert "done\n" in lines
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    assert all(map(_lives, workers))
+    started.kill()
+    started.wait()
+    started.stdout.close()
+    deadline = time.monotonic() + 30
+    while any(map(_lives, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_lives, workers))
+
+
+def _lives(process: int) -> bool:
+    """Whether a process runs; a process that nobody waits for is none."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_memory_of_a_cluster_that_runs_already_is_that_of_each_worker() -> None:
+    assert 2**29 <= memory_of_remote_worker(2**30) < 0.75 * 2**30
+    with pytest.raises(InputError, match=r"memory must be at least 0\.4G, which each worker of the cluster may"):
+        memory_of_remote_worker(2**28)
+    assert MemoryPlan.of(2**30, 1, pool=True).captures is None  # they would be sent to the worker with every network
+    assert MemoryPlan.of(2**30, 1).captures is not None
+
+
+def test_what_workers_must_have_in_common_is_every_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for package in (one, other):
+        (package / "deep").mkdir(parents=True)
+        (package / "deep" / "a.py").write_text("A = 1\n", encoding="utf-8")
+    assert _digest(one) == _digest(other)
+    (other / "deep" / "a.py").write_text("A = 2\n", encoding="utf-8")
+    assert _digest(one) != _digest(other)
+    assert installation().startswith(torch.__version__)
+    assert installation() != fingerprint()  # which is part of the keys of stored vectors
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="needs Dask: pip install eznas[dask]")
+    monkeypatch.setattr("eznas.scoring.dask._CONNECT", 0.5)
+    with (
+        pytest.raises(InputError, match=r"scheduler must be a Dask scheduler with workers, got 'tcp://127\.0\.0\.1:9'"),
+        open_executor(backend="dask", scheduler="tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device here")
+def test_a_device_that_is_not_there_is_one_sentence() -> None:
+    from eznas.scoring import resolve_device
+
+    with pytest.raises(InputError, match="--device must be auto or a device that works here, got 'cuda'") as caught:
+        resolve_device("cuda")
+    assert "\n" not in str(caught.value)
