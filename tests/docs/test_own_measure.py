@@ -1,18 +1,14 @@
-"""The measure that the README shows, as it stands there."""
+"""The value of the measure in the tutorial, by hand; ``test_pages.py`` runs the commands."""
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import nn
 
-from eznas.cli import score, verify
 from eznas.measures import MEASURES
 from eznas.scoring import plugin
 from eznas.scoring.plugin import load_plugin
@@ -20,40 +16,21 @@ from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import sample_minibatch
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "own_measure.md"
 
 
-@pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def test_its_value_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
     monkeypatch.setattr(plugin, "_loaded", {})
-    monkeypatch.chdir(tmp_path)
-    [(name, code)] = re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-    Path(name).write_text(code, encoding="utf-8")
-    return str(name)
-
-
-def test_its_value_by_hand(file: str) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    [code] = re.findall(r"^```python\n# my_measure\.py\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    file = tmp_path / "my_measure.py"
+    file.write_text(code, encoding="utf-8")
     assert load_plugin(file) == ("confidence",)
     minibatch = sample_minibatch(4, 2)
-    network = nn.Flatten()
     logits = minibatch.images.flatten(1)
     expected = sum(float(row.max() - row.mean()) for row in logits) / 4
-    assert measure(network, minibatch, ["confidence"])["confidence"].value == pytest.approx(expected)
-    single = nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
-    assert measure(single, minibatch, ["confidence"])["confidence"].status is Status.NON_FINITE
+    assert measure(nn.Flatten(), minibatch, ["confidence"])["confidence"].value == pytest.approx(expected)
+    one_class = nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
+    assert measure(one_class, minibatch, ["confidence"])["confidence"].status is Status.NON_FINITE
     assert not torch.is_inference_mode_enabled()
-
-
-def test_the_commands_run(file: str) -> None:
-    lines = [shlex.split(line) for line in README.splitlines() if f"--plugin {file}" in line]
-    assert [line[:3] for line in lines] == [["python", "-m", "eznas.score"], ["python", "verify_scores.py", "--plugin"]]
-    result = CliRunner().invoke(score.main, [*lines[0][3:], "--json", "--device", "cpu"])
-    assert result.exit_code == 0, result.output
-    [found] = json.loads(result.stdout)["scores"]
-    assert found["status"] == "ok"
-    assert found["score"] > 0
-    few = ["--n_samples", "3", "--batch_size", "2", "--device", "cpu"]
-    result = CliRunner().invoke(verify.main, [*lines[1][2:], *few])
-    assert result.exit_code == 0, result.output
-    assert "confidence" in result.output
