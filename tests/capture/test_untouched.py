@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eznas.capture import CaptureError, capture, preserved
+from eznas.capture import CaptureError, capture, fork_state
 from eznas.minibatch import Minibatch
 
 if TYPE_CHECKING:
@@ -154,12 +154,12 @@ def test_a_network_that_draws_numbers_draws_the_same_ones() -> None:
     assert torch.equal(first.groups[0].stacked("norm_out_grad.data"), second.groups[0].stacked("norm_out_grad.data"))
 
 
-def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> None:
+def test_fork_state_restores_modes_and_buffers_also_where_the_block_raises() -> None:
     network = Network("none")
     before = state(network)
 
     def run() -> None:
-        with preserved(network):
+        with fork_state(network):
             network.eval()
             network(BATCH.images)
             network.train()

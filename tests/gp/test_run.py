@@ -9,7 +9,7 @@ from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
 from eznas.gp import Silent, run, run_evolution
 from eznas.gp.results import EXPORTED
-from eznas.measures.published import measure_programs
+from eznas.measures.registry import measure_programs
 from eznas.run import RunDirectory
 from eznas.spaces import SPACES
 
