@@ -25,6 +25,8 @@ class Call:
         kwargs: The keyword arguments.
     """
 
+    __slots__ = ("args", "func", "kwargs", "name")
+
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
         self.kwargs = dict(kwargs) if kwargs else {}

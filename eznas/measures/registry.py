@@ -106,8 +106,9 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
         **facts: See ``register_measure``.
 
     Raises:
-        InputError: The name is taken.
+        InputError: The name is taken, or a part is unknown.
     """
+    needs = frozenset[str]().union(*(PARTS[part].needs for part in parts))
 
     def register(from_passes: FromPasses) -> Function:
         def function(network: nn.Module, minibatch: Minibatch) -> float:
@@ -116,7 +117,6 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
 
         function.__doc__ = from_passes.__doc__
         facts.setdefault("name", from_passes.__name__)
-        needs = frozenset[str]().union(*(PARTS[part].needs for part in parts))
         record = Measure(**facts, needs=needs, function=function, from_passes=from_passes, parts=frozenset(parts))
         MEASURES.register(record)
         return function

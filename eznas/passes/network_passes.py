@@ -13,7 +13,7 @@ from torch import Tensor
 from eznas.capture import fork_state, translated_errors
 from eznas.capture.state import device_of
 from eznas.capture.statistics import mean_loss
-from eznas.errors import NETWORK_FAILURES, InputError, UndefinedError
+from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
@@ -47,7 +47,7 @@ class WeightGradient:
 
 @dataclass(frozen=True)
 class LayerGradient:
-    """The output of one run of a layer, ``b x c x *``, its gradient, and the products in each number of the output."""
+    """The output of one run of a layer, ``b x c x *``, its gradient, and the number of products in each output number."""
 
     out: Tensor
     gradient: Tensor
@@ -102,8 +102,8 @@ class NetworkPasses:
         self.network = network
         self.minibatch = minibatch.to(device_of(network))
         self.parts = frozenset(parts)
-        if not self.parts <= PARTS.keys():
-            raise InputError(f"parts must be of {', '.join(PARTS)}; got {', '.join(self.parts - PARTS.keys())}")
+        for part in self.parts:
+            PARTS[part]  # raises for an unknown part
         self._loss = loss or mean_loss
         self._results: dict[str, Any] = {}
         self._errors: dict[str, BaseException] = {}

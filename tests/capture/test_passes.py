@@ -1,4 +1,4 @@
-"""Which passes are run, and an independent implementation by hooks."""
+"""Which passes run, and a comparison with an independent implementation by hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers are units, in which order, and what is said of the others."""
+"""Which layers are units, in which order, and why the others are skipped."""
 
 from __future__ import annotations
 

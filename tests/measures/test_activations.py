@@ -1,4 +1,4 @@
-"""Measures of what layers give against values worked out by hand, and their formulas written out."""
+"""Measures of the outputs of layers against values computed by hand, and their formulas written out."""
 
 from __future__ import annotations
 

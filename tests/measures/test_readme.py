@@ -1,4 +1,4 @@
-"""The measure that the README shows, as it stands there."""
+"""The measure in the README and its commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every measure leaves the network as it found it, also where the network raises."""
+"""Every measure leaves the network as it was, also where the network raises."""
 
 from __future__ import annotations
 

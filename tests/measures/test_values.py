@@ -1,4 +1,4 @@
-"""Measures of weights and gradients against values worked out by hand, and their formulas written out."""
+"""Measures of weights and gradients against values computed by hand, and their formulas written out."""
 
 from __future__ import annotations
 
