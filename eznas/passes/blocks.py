@@ -41,10 +41,11 @@ class Feature:
 def blocks_of(network: nn.Module) -> list[nn.Module]:
     """Return the network's blocks, in the order in which they are registered.
 
-    Blocks are the outermost modules that hold a layer and are no list of blocks. A member of a list of blocks is a block
-    also without layers if it has children, such as a cell of skip connections. Lists of blocks are a ``Sequential`` in
-    which some member with layers has children, a ``ModuleList``, a ``ModuleDict`` and a stack of transformer layers. So
-    a stem of convolution and normalisation is one block, and a stage of residual blocks is several.
+    Blocks are the outermost modules that hold a layer and are no list of blocks. A member of a list of blocks is a
+    block also without layers if it has children, such as a cell of skip connections. Lists of blocks are a
+    ``Sequential`` in which some member with layers has children, a ``ModuleList``, a ``ModuleDict`` and a stack of
+    transformer layers. So a stem of convolution and normalisation is one block, and a stage of residual blocks is
+    several.
 
     If that gives one or two blocks, such as ``features`` and ``classifier``, the one with most layers is replaced by
     the blocks within it, if there are several.

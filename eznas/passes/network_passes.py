@@ -47,7 +47,7 @@ class WeightGradient:
 
 @dataclass(frozen=True)
 class LayerGradient:
-    """The output of one run of a layer, ``b x c x *``, its gradient, and the number of products in each output number."""
+    """The output of one run of a layer, ``b x c x *``, its gradient, and the products summed in each of its numbers."""
 
     out: Tensor
     gradient: Tensor
