@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,11 +44,13 @@ def network_state(network: nn.Module) -> list[Any]:
     tensors: list[Tensor] = [*network.parameters(), *network.buffers()]
     return [
         [module.training for module in network.modules()],
-        [(id(one), one.data_ptr(), one.requires_grad, one.grad is None, one.tolist()) for one in tensors],
+        [(id(one), one.data_ptr(), one.requires_grad, one.tolist()) for one in tensors],
+        [None if one.grad is None else (id(one.grad), one.grad.tolist()) for one in tensors],
         [(len(module._forward_hooks), len(module._forward_pre_hooks)) for module in network.modules()],  # noqa: SLF001
         [(len(module._backward_hooks), sorted(vars(module))) for module in network.modules()],  # noqa: SLF001
         len(nn.modules.module._global_forward_hooks),  # noqa: SLF001
-        (torch.get_rng_state().tolist(), random.getstate(), torch.is_grad_enabled()),
+        (torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state())),  # noqa: NPY002
+        (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         torch._C._len_torch_function_stack(),  # noqa: SLF001
     ]
 
