@@ -1,4 +1,4 @@
-"""The measure in the README and its commands."""
+"""The measure that the README shows, as it stands there."""
 
 from __future__ import annotations
 
