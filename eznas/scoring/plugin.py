@@ -1,7 +1,7 @@
 """Measures in a user's own file.
 
-A plugin is a Python file that registers measures with ``register_measure`` or ``measure_from_passes`` of
-``eznas.measures``. It is imported, so it can do whatever its author likes.
+A plugin is a Python file that registers measures with ``eznas.measures.measure`` or ``eznas.measures.reading``. It is
+imported, so it can do whatever its author likes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def load_plugin(file: Path | str) -> tuple[str, ...]:
         names = tuple(name for name in MEASURES if name not in known)
         if not names:
             raise InputError(
-                f"the plugin {file} must register a measure with eznas.measures.register_measure, it registers none"
+                f"the plugin {file} must register a measure with eznas.measures.measure, it registers none"
             )
         undo.pop_all()
     _loaded[str(path)] = names
