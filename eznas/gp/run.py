@@ -14,7 +14,7 @@ from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.loop import Evolution
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
-from eznas.measures.published import measure_programs
+from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
 from eznas.scoring import Executor, Panel, Proxy, score_networks

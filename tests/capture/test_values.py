@@ -148,7 +148,7 @@ class Fork(nn.Module):
         return out.flatten(1)
 
 
-def test_gradients_of_what_enters_go_through_the_unit_alone(images: Tensor) -> None:
+def test_gradients_of_inputs_go_through_the_unit_alone(images: Tensor) -> None:
     captured = capture(Fork(), minibatch(images))
     tensors = captured.groups[0].tensors
     for index, weight in enumerate((2.0, 3.0)):

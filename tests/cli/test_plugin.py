@@ -30,8 +30,8 @@ def own_depth(network, minibatch):
     return float(len(list(network.modules())))
 
 @measure_from_passes("weight_gradients", name="own_count", paper="", formula="weights")
-def own_count(seen):
-    return float(len(seen.weight_gradients()))
+def own_count(passes):
+    return float(len(passes.weight_gradients()))
 """
 
 
@@ -109,6 +109,6 @@ def test_plugins_of_one_name_do_not_clash(own: Path, tmp_path: Path) -> None:
     other.parent.mkdir()
     other.write_text(PLUGIN.replace("own_", "other_"), encoding="utf-8")
     assert load_plugin(own) + load_plugin(other) == ("own_count", "own_depth", "other_count", "other_depth")
-    modules = {getattr(MEASURES[name].shared, "__module__", "") for name in ("own_count", "other_count")}
+    modules = {getattr(MEASURES[name].from_passes, "__module__", "") for name in ("own_count", "other_count")}
     assert len(modules) == 2
     assert modules <= set(sys.modules)
