@@ -16,9 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import cloudpickle
 import torch
 from joblib import Parallel, delayed, parallel_config
-from joblib.externals import cloudpickle
 
 from eznas.errors import EznasError
 from eznas.scoring.condition import installation
