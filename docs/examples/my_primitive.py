@@ -9,15 +9,18 @@ Score an architecture with a program, then evolve programs with it::
         --library 15 --draws 1 --population 50 --generations 20 --out peak_run
 """
 
+import torch
+
 from eznas.primitives import TENSOR_KINDS, Kind, primitive, reducing
 
 
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT),
     formula="largest |x| divided by the mean |x|",
-    domain="NaN where all x are 0",
+    domain="0 where all x are 0",
 )
 def peak(x):
     """``u x *s`` to ``u``: how far the largest entry stands out."""
     axes = tuple(range(1, x.dim()))
-    return x.abs().amax(axes) / x.abs().mean(axes)
+    mean = x.abs().mean(axes)
+    return x.abs().amax(axes) / mean.clamp(min=torch.finfo(x.dtype).tiny)

@@ -54,7 +54,10 @@ class _Plugin:
     def names(self) -> dict[str, tuple[str, ...]]:
         """The names that it registered, by kind."""
         added = tuple(dict.fromkeys(record.name for record in self.added))
-        return {**{kind: tuple(names) for kind, names in self.replaced.items()}, **({"primitive": added} if added else {})}
+        return {
+            **{kind: tuple(names) for kind, names in self.replaced.items()},
+            **({"primitive": added} if added else {}),
+        }
 
     def unload(self) -> None:
         """Take back everything that it registered."""

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,28 +14,28 @@ from click.testing import CliRunner
 from torch import nn
 
 from eznas.cli import score, verify
-from eznas.measures import MEASURES
-from eznas.scoring import plugin
-from eznas.scoring.plugin import load_plugin
+from eznas.scoring.plugin import load_plugin, use_plugins
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import sample_minibatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
-    monkeypatch.setattr(plugin, "_loaded", {})
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     [(name, code)] = re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
     Path(name).write_text(code, encoding="utf-8")
-    return str(name)
+    yield str(name)
+    use_plugins({})
 
 
 def test_its_value_by_hand(file: str) -> None:
-    assert load_plugin(file) == ("confidence",)
+    assert load_plugin(file) == {"measure": ("confidence",)}
     minibatch = sample_minibatch(4, 2)
     network = nn.Flatten()
     logits = minibatch.images.flatten(1)

@@ -67,7 +67,7 @@ def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
 
 def test_a_measure_is_scored_and_verified(tmp_path: Path) -> None:
     assert "confidence" in follow("my_measure", tmp_path)
-    assert {row["confidence_status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
+    assert {row["status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
 
 
 def test_a_search_space_is_scored_verified_and_searched(tmp_path: Path) -> None:
