@@ -35,14 +35,16 @@ class ProgramError(InputError):
     """
 
     def __init__(self, message: str, text: str, column: int) -> None:
-        self.text = text
-        self.column = column
+        self.message, self.text, self.column = message, text, column
         first = max(0, column - 1 - _WINDOW)
         shown = re.sub(r"\s", " ", text[first : column - 1 + _WINDOW])
         before = "..." if first else ""
         after = "..." if column - 1 + _WINDOW < len(text) else ""
         caret = " " * (len(before) + column - 1 - first) + "^"
         super().__init__(f"{message} (column {column})\n  {before}{shown}{after}\n  {caret}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.text, self.column)  # an error of a worker process is pickled
 
 
 @dataclass(frozen=True)

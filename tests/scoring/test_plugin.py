@@ -81,7 +81,7 @@ def records() -> tuple[dict[str, Any], ...]:
 def seen(searcher: type, name: str) -> tuple[object, ...]:
     """Look everything up where this runs."""
     network = SPACES["own_space"].name, ALGORITHMS["own_search"].searcher is searcher
-    return (*network, MEASURES[name].name, parse("sum(own_one(weight.data))").text)
+    return (*network, MEASURES[name].name, parse("sum(own_one(weight))").text)
 
 
 @pytest.mark.parametrize("backend", ["loky", pytest.param("dask", marks=pytest.mark.slow)])
@@ -93,7 +93,7 @@ def test_workers_know_what_a_plugin_registered_before_they_unpickle_work(own: Pa
     with open_executor(2, backend) as executor:
         results = dict(executor.map(function, ["own_depth", "own_count"]))
         assert results == {
-            name: ("own_space", True, name, "sum(own_one(weight.data))") for name in ("own_depth", "own_count")
+            name: ("own_space", True, name, "sum(own_one(weight))") for name in ("own_depth", "own_count")
         }
         use_plugins({})
         assert records() == before
