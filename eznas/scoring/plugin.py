@@ -122,6 +122,7 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile the file."""
+        del fullname
         code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
         return code
 

@@ -88,3 +88,25 @@ def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> N
         encoding="utf-8",
     )
     assert " passed" in python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_contract.py")
+
+
+@pytest.mark.skipif(
+    not all((ROOT / f"eznas/api/{name}.py").exists() for name in ("evolve", "verify", "search")), reason=""
+)
+def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "notebook.ipynb", tmp_path)
+    code = (
+        "import nbclient, nbformat; notebook = nbformat.read('notebook.ipynb', 4); "
+        "nbclient.NotebookClient(notebook, timeout=600).execute(); nbformat.write(notebook, 'executed.ipynb')"
+    )
+    python(tmp_path, "-c", code)
+    executed = json.loads((tmp_path / "executed.ipynb").read_text(encoding="utf-8"))
+    shown = {
+        "".join(cell["source"]): {kind for output in cell["outputs"] for kind in output.get("data", ())}
+        for cell in executed["cells"]
+        if cell["cell_type"] == "code"
+    }
+    for function in ("eznas.evolve(", "eznas.verify(", "eznas.search("):
+        [kinds] = [kinds for source, kinds in shown.items() if function in source]
+        assert "text/html" in kinds
+    assert "image/png" in shown["run.plot()"]
