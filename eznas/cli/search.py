@@ -186,8 +186,8 @@ _OPTIONS: list[click.Parameter] = [
         "--plugin",
         "Run",
         "FILE",
-        "Python file that registers a search algorithm, measures, primitives, a search space or a benchmark of your own; "
-        "may be given several times. It is run.",
+        "Python file that registers a search algorithm, measures, primitives, a search space or a benchmark of your "
+        "own; may be given several times. It is run.",
         multiple=True,
     ),
     _option("--device", "Run", "auto|cpu|cuda", "Device that networks run on."),

@@ -107,12 +107,12 @@ def use_plugins(digests: Mapping[str, str]) -> None:
     """
     for path in [path for path in _loaded if str(path) not in digests]:
         _loaded.pop(path).unload()
-    for path, digest in digests.items():
-        if plugin_digests().get(path) != digest:
-            load_plugin(path)
-        if plugin_digests()[path] != digest:
+    for file, digest in digests.items():
+        if plugin_digests().get(file) != digest:
+            load_plugin(file)
+        if plugin_digests()[file] != digest:
             raise EznasError(
-                f"the plugin {path} must be the same file for all processes, but a worker read another content than "
+                f"the plugin {file} must be the same file for all processes, but a worker read another content than "
                 "the process that started the run; do not change it during a run"
             )
 
