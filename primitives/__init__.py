@@ -33,7 +33,7 @@ from eznas.primitives import (  # noqa: F401 - importing a family registers its 
     spectral,
 )
 from eznas.primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
-from eznas.primitives.probe import ProbeError
+from eznas.primitives.probe import ProbeError, probe
 from eznas.primitives.registry import (
     KindError,
     Parameter,
@@ -45,8 +45,10 @@ from eznas.primitives.registry import (
     primitive,
     reducing,
     resolve,
+    revision,
+    unregister,
 )
-from eznas.primitives.terminals import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Statistic
+from eznas.primitives.terminals import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Quantity, Scenario, Statistic
 
 __all__ = [
     "ALIASES",
@@ -63,12 +65,17 @@ __all__ = [
     "Parameter",
     "Primitive",
     "ProbeError",
+    "Quantity",
+    "Scenario",
     "Signature",
     "Statistic",
     "all_primitives",
     "keeping",
     "overloads",
     "primitive",
+    "probe",
     "reducing",
     "resolve",
+    "revision",
+    "unregister",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from eznas import primitives
 from eznas.primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
@@ -20,11 +19,6 @@ _FIXED, _EVEN = "fixed", "even"
 """The same tensor or number for every unit of every network; a tensor of whatever shape with one number throughout."""
 
 _KNOWN: WeakKeyDictionary[Node, str] = WeakKeyDictionary()
-
-_ENTRIES = frozenset(["arithmetic", "comparison", "elementwise"])
-_NOT_ENTRIES = frozenset(["normalize", "softmax"])
-_EVEN_TO_NUMBER = frozenset(["mean", "max", "min", "l1", "mean_square", "variance", "std", "sparsity"])
-_UNITS_TO_NUMBER = frozenset(["mean", "max", "min", "median", "first", "last", "std", "mean_abs_difference", "slope"])
 
 
 def is_constant(program: Node) -> bool:
@@ -57,18 +51,11 @@ def _is_fixed(root: Node) -> bool:
 
 def _state(node: Node) -> str:
     if not node.args:
-        return _FIXED if node.kind is Kind.LITERAL or _of_images_alone(node) else ""
+        return _FIXED if node.kind is Kind.LITERAL or STATISTICS[node.name].of_images_alone else ""
     states = {_KNOWN[arg] for arg in node.args}
-    record = primitives.resolve(node.name, [arg.kind for arg in node.args])[0]
-    floor, below = node.kind.floor, node.args[0].kind.floor
-    if states == {_FIXED} and not record.across_units:
-        return _FIXED if below is not Floor.UNIT or floor is Floor.UNIT or node.name in _UNITS_TO_NUMBER else ""
-    if node.name in ("ones_like", "zeros_like"):
-        return _EVEN
-    if "" in states or floor is not Floor.TENSOR:
-        return _FIXED if "" not in states and below is Floor.TENSOR and node.name in _EVEN_TO_NUMBER else ""
-    return _EVEN if record.family in _ENTRIES and node.name not in _NOT_ENTRIES else ""
-
-
-def _of_images_alone(node: Node) -> bool:
-    return STATISTICS[node.name].quantity == "image"
+    record, below = node.primitive, node.args[0].kind.floor
+    if states == {_FIXED} and (below is not Floor.UNIT or record.entrywise or record.ignores_size):
+        return _FIXED
+    if node.kind.floor is Floor.TENSOR:
+        return _EVEN if record.shape_only or ("" not in states and record.entrywise) else ""
+    return _FIXED if "" not in states and below is Floor.TENSOR and record.ignores_size else ""

@@ -7,7 +7,6 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eznas import primitives
 from eznas.errors import InputError
 from eznas.files import replace_file
 from eznas.primitives import Floor, Kind
@@ -98,7 +97,7 @@ def draw(node: Node, path: Path | str) -> None:
         for place, arg in enumerate(args):
             entry = layout.x[above] + (place - (len(args) - 1) / 2) * min(0.2, widths[above] / len(args))
             _draw_arrow(axes, layout.routes[above, arg], entry, _INKS[one.kind.floor])
-            if len(args) > 1 and not _commutes(one):
+            if len(args) > 1 and not one.primitive.commutative:
                 order = 1 + one.args.index(shown[arg])
                 low = layout.layer[above] * _ROW - _HEIGHT / 2
                 side = -1 if place == 0 else 1
@@ -116,10 +115,6 @@ def draw(node: Node, path: Path | str) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
     replace_file(Path(path), picture.getvalue())
-
-
-def _commutes(node: Node) -> bool:
-    return primitives.resolve(node.name, [arg.kind for arg in node.args])[0].commutative
 
 
 def _draw_bands(axes: Axes, shown: list[Node], layers: tuple[int, ...], left: float) -> None:

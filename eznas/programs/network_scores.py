@@ -86,7 +86,7 @@ def _captured(
 
 
 def _reads_labels(program: Node) -> bool:
-    return any(STATISTICS[name].scenario == "loss" for name in statistics([program]))
+    return any("labels" in STATISTICS[name].needs for name in statistics([program]))
 
 
 def _score(program: Node, value: float, units: Sequence[Unit], vectors: Mapping[Node, Tensor], trace: Trace) -> Score:

@@ -11,13 +11,12 @@ from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tensor_floor import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import nn
 
     from eznas.capture import Capture
     from eznas.minibatch import Minibatch
-    from eznas.primitives.terminals import Statistic
     from eznas.programs.tree import Node
 
 __all__ = ["capture_bytes", "in_parts", "kind_bytes", "left_of"]
@@ -91,15 +90,11 @@ def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
         names: The statistics.
         sizes: See ``kind_bytes``.
     """
-    perturbed = {f"{fact.quantity}.data": sizes[fact.kind] for fact in _facts(names) if fact.scenario == "perturbed"}
+    subtracted = {fact.minus: sizes[fact.kind] for fact in map(STATISTICS.__getitem__, names) if fact.minus}
     held: Counter[str] = Counter()
     graph: Counter[str] = Counter()
-    for fact in _facts({*names, *perturbed}):
+    for fact in map(STATISTICS.__getitem__, {*names, *subtracted}):
         held[fact.scenario if fact.kind in (Kind.INPUT, Kind.OUTPUT) else ""] += sizes[fact.kind]
         if fact.is_gradient:
             graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT] + sizes[Kind.WEIGHT]
-    return held.total() + max(perturbed.values(), default=0) + max((graph - held).values(), default=0)
-
-
-def _facts(names: Iterable[str]) -> list[Statistic]:
-    return [STATISTICS[name] for name in names]
+    return held.total() + max(subtracted.values(), default=0) + max((graph - held).values(), default=0)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from eznas import primitives
 from eznas.primitives import Kind
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ class Plan:
             uses.subtract(node.args)
             last = {places[arg] for arg in node.args if not uses[arg] and arg in own and arg not in keep}
             spread = any(arg not in own and arg.kind is not Kind.LITERAL for arg in node.args)
-            function = _primitive(node.name, tuple([arg.kind for arg in node.args])).function if node.args else None
+            function = node.primitive.function if node.args else None
             args = tuple([places[arg] for arg in node.args])
             self._steps.append(_Step(node, places[node], function, args, spread, tuple(last)))
 
@@ -145,8 +143,3 @@ class Plan:
             most = max(most, held + working)
             held -= sum([sizes[self._steps[place].node.kind] for place in step.last])
         return most
-
-
-@lru_cache(maxsize=4096)
-def _primitive(name: str, kinds: tuple[Kind, ...]) -> primitives.Primitive:
-    return primitives.resolve(name, kinds)[0]

@@ -11,15 +11,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from eznas import primitives
-from eznas.primitives import Kind, Primitive
+from eznas.primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -127,11 +125,6 @@ def evaluate_upper(
     return scores[:, layout.order]  # networks without units take the last column, which is NaN
 
 
-@lru_cache(maxsize=4096)
-def _primitive(name: str, kinds: tuple[Kind, ...]) -> Primitive:
-    return primitives.resolve(name, kinds)[0]
-
-
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
     return tuple([arg if isinstance(arg, float) else None for arg in args])
 
@@ -173,9 +166,9 @@ class _Run:
         combinations = []
         for node in order:
             if node.kind is Kind.UNIT:
-                self.unit[node] = self._map(*self._call(node, self.unit))
+                self.unit[node] = self._map(node)
             elif node.args[0].kind is Kind.UNIT:
-                self._collect(node, *self._call(node, self.unit))
+                self._collect(node)
             else:
                 combinations.append(node)
                 continue
@@ -186,8 +179,7 @@ class _Run:
         for batch in self.batches.values():
             self._aggregate(batch)
         for node in combinations:
-            record, args = self._call(node, self.network)
-            self.network[node] = self.memo[node] = record.function(*args)
+            self.network[node] = self.memo[node] = node.primitive.function(*self._args(node, self.network))
 
     def _order(self, roots: Sequence[Node]) -> list[Node]:
         """Return the distinct nodes to evaluate, arguments first; take what is known into the tables."""
@@ -211,18 +203,19 @@ class _Run:
         return list(order)
 
     @staticmethod
-    def _call(node: Node, values: Mapping[Node, Tensor]) -> tuple[Primitive, list[Tensor | float]]:
-        record = _primitive(node.name, tuple([arg.kind for arg in node.args]))
-        return record, [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
+    def _args(node: Node, values: Mapping[Node, Tensor]) -> list[Tensor | float]:
+        return [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
 
-    def _map(self, record: Primitive, args: Sequence[Tensor | float]) -> Tensor:
-        if not record.across_units:
-            return record.function(*args)
-        return torch.cat([record.function(*block).flatten() for block in self._blocks(args)])
+    def _map(self, node: Node) -> Tensor:
+        function, args = node.primitive.function, self._args(node, self.unit)
+        if node.primitive.entrywise:
+            return function(*args)
+        return torch.cat([function(*block).flatten() for block in self._blocks(args)])
 
-    def _collect(self, node: Node, record: Primitive, args: list[Tensor | float]) -> None:
-        key = (record.function, _pattern(args))
-        batch = self.batches.setdefault(key, _Batch(record.function))
+    def _collect(self, node: Node) -> None:
+        function, args = node.primitive.function, self._args(node, self.unit)
+        key = (function, _pattern(args))
+        batch = self.batches.setdefault(key, _Batch(function))
         batch.nodes.append(node)
         batch.args.append(args)
         if len(batch.nodes) == _BATCH:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 
-from eznas import primitives
 from eznas.capture.statistics import record_statistics
 from eznas.errors import InputError
 from eznas.primitives import STATISTICS, Floor, Kind
@@ -135,11 +134,7 @@ class _Writer:
             ("collections.abc", "Sequence"),
         ):
             self.collector.need(module, name)
-        self.places = {
-            node: self.collector.add(primitives.resolve(node.name, [arg.kind for arg in node.args])[0].function)
-            for node in self.order
-            if node.args
-        }
+        self.places = {node: self.collector.add(node.primitive.function) for node in self.order if node.args}
         self.collector.add(record_statistics)
         self.collector.add(units_at_once)
 
