@@ -64,17 +64,15 @@ def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_
         *([_NORMAL] if noisy else []),
         writer.floors(),
         "# The primitives of the program.",
-        writer.collector.text(lambda module: not module.startswith("eznas.")),
+        writer.collector.text(lambda module: not _records(module)),
         "# Recording the statistics of a network's units.",
-        writer.collector.text(lambda module: module.startswith("eznas.")),
+        writer.collector.text(_records),
     ]
     head = [
         f'"""{name}: a zero-cost proxy for neural architecture search, exported by eznas.',
         "",
         "It scores an untrained network on a minibatch, a pair of images and labels; it needs torch alone.",
         '"""',
-        "",
-        "from __future__ import annotations",
         *writer.collector.imports(),
         "",
         f'NAME = "{name}"',
@@ -84,6 +82,11 @@ def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_
         *([f"NOISE_SEED = {noise_seed}"] if noisy else []),
     ]
     return "\n\n\n".join(["\n".join(head), *sections]) + "\n"
+
+
+def _records(module: str) -> bool:
+    """Whether a module records statistics; all others define primitives, those of plugins among them."""
+    return module.startswith("eznas.") and not module.startswith("eznas.primitives.")
 
 
 def _score(scenarios: Iterable[str]) -> str:
@@ -157,7 +160,7 @@ class _Writer:
                 f"    return [{', '.join(given)}]",
                 "",
                 "",
-                "def reduce_units(captured: Capture) -> list[Tensor]:",
+                'def reduce_units(captured: "Capture") -> list[Tensor]:',
                 '    """Run the tensor floor on the units of each shape, as many at once as memory allows."""',
                 f"    vectors = [torch.empty(len(captured.units), dtype=torch.float64) for _ in range({len(given)})]",
                 "    for group in captured.groups:",
