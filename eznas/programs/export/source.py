@@ -31,16 +31,18 @@ _Place = tuple[str, str]  # module and name
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Module:
-    """What the text of a module says.
+    """The parsed text of a module.
 
     Args:
+        name: Its name.
         lines: The text, in bytes, as positions in syntax trees count them.
         definitions: Its top-level functions, classes and constants.
         imports: For each imported name the module and the name there; None for the module itself.
     """
 
+    name: str
     lines: list[bytes]
     definitions: dict[str, _Definition] = field(default_factory=dict)
     imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class Collector:
         if place in self._found or place in above:
             return
         meant: list[tuple[ast.Name, _Place]] = []
-        for free in _definition(*place)[1]:
+        for free in _definition(_read(place[0]), place[1])[1]:
             target = self._resolve(place[0], free.id)
             if target is not None:
                 meant.append((free, target))
@@ -137,10 +139,10 @@ class Collector:
         return self._resolve(source, original)
 
     def _written(self, place: _Place) -> str:
-        module, name = place
-        node = _definition(module, name)[0]
-        first = min([node.lineno, *[one.lineno for one in getattr(node, "decorator_list", [])]])
-        lines = _read(module).lines[: node.end_lineno]
+        read, name = _read(place[0]), place[1]
+        node = _definition(read, name)[0]
+        first = min([node.lineno, *[mark.lineno for mark in getattr(node, "decorator_list", [])]])
+        lines = read.lines[: node.end_lineno]
         edits = [(free.lineno, free.col_offset, free.id, self.name_of(target)) for free, target in self._found[place]]
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             column = lines[node.lineno - 1].index(name.encode(), node.col_offset)
@@ -151,14 +153,17 @@ class Collector:
         return b"\n".join(lines[first - 1 :]).decode()
 
 
-@cache
 def _read(name: str) -> _Module:
-    module: ModuleType | None = sys.modules.get(name)
+    return _parsed(name, sys.modules.get(name))
+
+
+@cache
+def _parsed(name: str, module: ModuleType | None) -> _Module:
     try:
         text = inspect.getsource(module) if module is not None else ""
     except (OSError, TypeError) as error:
         raise InputError(f"the source of {name} must be readable to be exported: {error}") from error
-    read = _Module([line.encode() for line in text.split("\n")])
+    read = _Module(name, [line.encode() for line in text.split("\n")])
     for node in _statements(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             read.definitions[node.name] = node
@@ -174,15 +179,15 @@ def _read(name: str) -> _Module:
 
 
 @cache
-def _definition(module: str, name: str) -> tuple[_Definition, list[ast.Name]]:
+def _definition(module: _Module, name: str) -> tuple[_Definition, list[ast.Name]]:
     """Return a definition without its registering decorator, and the names that it takes from its module."""
-    found = _read(module).definitions.get(name)
-    if found is None:
-        raise InputError(f"{module}.{name} must be a function, class or constant that the module defines")
-    if isinstance(found, (ast.Assign, ast.AnnAssign)):
-        return found, list(_free_names(found, frozenset({name})))
-    kept = copy.copy(found)
-    kept.decorator_list = [one for one in found.decorator_list if _called(one) != _REGISTERS]
+    definition = module.definitions.get(name)
+    if definition is None:
+        raise InputError(f"{module.name}.{name} must be a function, class or constant that the module defines")
+    if isinstance(definition, (ast.Assign, ast.AnnAssign)):
+        return definition, list(_free_names(definition, frozenset({name})))
+    kept = copy.copy(definition)
+    kept.decorator_list = [mark for mark in definition.decorator_list if _called(mark) != _REGISTERS]
     return kept, list(_free_names(kept, frozenset()))
 
 
