@@ -41,12 +41,6 @@ class Scenario:
     needs: frozenset[str] = frozenset()
     latex: str = "{0}"
 
-    @property
-    def description(self) -> str:
-        """Its definition in one line."""
-        values = f", minus {self.minus}" if self.minus else ""
-        return f"{self.images}{values}; gradients of {self.objective}"
-
 
 _LOGITS = "the sum of all logits"
 
@@ -64,7 +58,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "perturbed",
-            "the minibatch plus Gaussian noise of a tenth of its standard deviation",
+            "the minibatch plus Gaussian noise of standard deviation 0.1",
             _LOGITS,
             forward="perturbed",
             minus="data",
@@ -114,7 +108,7 @@ def _quantities() -> dict[str, Quantity]:
         ("conv_in", Kind.INPUT, "Z", 2, "input of the convolution", ", through this convolution alone"),
         ("conv_out", Kind.OUTPUT, "Y", 4, "output of the convolution", ""),
         ("norm_out", Kind.OUTPUT, "A", 5, "output of the normalisation", ""),
-        ("image", Kind.IMAGE, "I", 0, "images that enter the network", ""),
+        ("image", Kind.IMAGE, "I", 0, "images", ""),
     ):
         quantities[name] = Quantity(name, kind, value, symbol, place)
         description = f"gradient with respect to the {value}{gradient}"
@@ -182,7 +176,11 @@ class Statistic:
     def description(self) -> str:
         """Its definition in one line."""
         quantity = QUANTITIES[self.quantity].description
-        return f"{quantity}; on {SCENARIOS[self.scenario].description}" if self.scenario else quantity
+        if not self.scenario:
+            return quantity
+        scenario = SCENARIOS[self.scenario]
+        minus = f", minus that on {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
+        return f"{quantity.replace('gradient', f'gradient of {scenario.objective}')}, on {scenario.images}{minus}"
 
     @property
     def latex(self) -> str:

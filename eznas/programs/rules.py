@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from eznas.primitives import Primitive
 
-__all__ = ["Pattern", "Rule", "is_nonnegative", "rules_of"]
+__all__ = ["Pattern", "Rule", "is_nonnegative", "rule_texts", "rules_of"]
 
 _NONNEGATIVE = " where x >= 0"
 
@@ -113,14 +113,19 @@ class Rule:
         return new if new.kind is node.kind else None
 
 
-@cache
-def rules_of(record: Primitive) -> tuple[Rule, ...]:
+def rule_texts(record: Primitive) -> list[str]:
     """Return the rules whose left side begins with a primitive, in the order in which they are tried."""
     variables = ", ".join(["x", "y"][: record.arity])
     rest = variables[1:]
     lines = [f"{record.name}({name}(x){rest}) = {record.name}({variables})" for name in record.ignores]
     lines += [f"{record.name}({name}(x){rest}) = {name}(x)" for name in record.keeps]
-    return tuple(map(Rule.parse, [*lines, *record.rules]))
+    return [*lines, *record.rules]
+
+
+@cache
+def rules_of(record: Primitive) -> tuple[Rule, ...]:
+    """Return the parsed rules of ``rule_texts``."""
+    return tuple(map(Rule.parse, rule_texts(record)))
 
 
 def is_nonnegative(node: Node, known: Mapping[Node, bool]) -> bool:
