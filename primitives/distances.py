@@ -67,7 +67,7 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
 )
 def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the Hamming distance of the binary codes."""
-    left, right = (torch.gt(one, 0, out=one.new_empty(0)) for one in (x, y))
+    left, right = (torch.gt(side, 0, out=side.new_empty(0)) for side in (x, y))
     return (left - right).square_().sum(_axes(x))
 
 

@@ -164,7 +164,7 @@ def primitive(
     """
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        global _revision  # noqa: PLW0603 - counts what the register went through
+        global _revision  # noqa: PLW0603 - a counter of the module
         final = name or function.__name__.rstrip("_")
         slots = ", ".join([f"{{{index}}}" for index in range(len(signatures[0][0]))])
         record = Primitive(
@@ -193,7 +193,7 @@ def primitive(
 
 def unregister(records: Iterable[Primitive]) -> None:
     """Take registrations back, as for a plugin that fails to import."""
-    global _revision  # noqa: PLW0603 - counts what the register went through
+    global _revision  # noqa: PLW0603 - a counter of the module
     for record in list(records):
         _PRIMITIVES[record.name].remove(record)
         if not _PRIMITIVES[record.name]:

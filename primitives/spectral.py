@@ -101,7 +101,7 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
     *reducing([Kind.SAMPLES], Kind.UNIT),
     name="logdet",
     formula="log |det K|",
-    domain="minus infinity, or what rounding leaves, where K is singular; NaN where it is not finite",
+    domain="minus infinity, or a rounding error, where K is singular; NaN where it is not finite",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021 (of a sign_kernel)",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,

@@ -1,4 +1,4 @@
-"""Random typed trees: which primitives and terminals give which kind, and how they are drawn."""
+"""Random typed trees, drawn from the primitives and statistics of each kind."""
 
 from __future__ import annotations
 

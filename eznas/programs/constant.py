@@ -1,6 +1,6 @@
 """Programs whose value cannot depend on the network, found without evaluating them.
 
-Beside saving work this keeps rounding from ranking networks: the mean of seven times 0.1 is not that of eight.
+This saves work, and keeps rounding from ranking networks: the mean of seven times 0.1 is not that of eight.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["is_constant"]
 
 _FIXED, _EVEN = "fixed", "even"
-"""The same tensor or number for every unit of every network; a tensor of whatever shape with one number throughout."""
+"""States of a node: the same value for every unit of every network; a tensor of any shape with equal entries."""
 
 _KNOWN: WeakKeyDictionary[Node, str] = WeakKeyDictionary()
 
@@ -24,8 +24,8 @@ _KNOWN: WeakKeyDictionary[Node, str] = WeakKeyDictionary()
 def is_constant(program: Node) -> bool:
     """Whether a program can be shown to have one value, or none, on every network.
 
-    What reads the images alone is the same for every unit, and so is what is filled with one number. The number of
-    units and the shapes of tensors do depend on the network: ``sum(mean(image.data))`` is no constant.
+    Values of the images alone are the same for every unit, and so are tensors with equal entries. The number of units
+    and the shapes of tensors depend on the network: ``sum(mean(image.data))`` is no constant.
 
     Args:
         program: A root of kind NETWORK.
@@ -38,7 +38,7 @@ def is_constant(program: Node) -> bool:
 
 def _is_fixed(root: Node) -> bool:
     stack = [] if root in _KNOWN else [root]
-    while stack:  # down to what is known
+    while stack:  # down to nodes with a known state
         node = stack[-1]
         below = [arg for arg in node.args if arg not in _KNOWN]
         if below:

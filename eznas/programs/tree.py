@@ -33,7 +33,7 @@ class Node:
     Attributes:
         name: The primitive's or statistic's name, or a literal's text.
         args: The arguments; empty for a leaf.
-        kind: What the node holds.
+        kind: The kind of its value.
         primitive: The record of the primitive; leaves have no such attribute.
         size: Number of nodes in the subtree.
         height: Number of edges on the longest way down.
@@ -69,7 +69,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """The canonical text of the whole subtree; made when it is first asked for, as it can be long."""
+        """The canonical text of the whole subtree, built on first use, as it can be long."""
         if not self._text:
             self._text = "".join(_pieces(self))
         return self._text
@@ -128,7 +128,7 @@ def apply(name: str, *args: Node) -> Node:
 
     Raises:
         primitives.KindError: The primitive does not exist or does not take these kinds.
-        InputError: A literal lies outside what its parameter allows.
+        InputError: A literal lies outside the range of its parameter.
     """
     record, kind = primitives.resolve(name, [arg.kind for arg in args])
     if record.parameter is not None:
@@ -150,7 +150,7 @@ def preorder(root: Node) -> Iterator[Node]:
 
 
 def postorder(roots: Iterable[Node]) -> list[Node]:
-    """Return every distinct node below the roots once, arguments before what uses them, in a fixed order."""
+    """Return every distinct node below the roots once, arguments first, in a fixed order."""
     done: dict[Node, None] = {}
     for root in roots:
         stack = [(root, False)]

@@ -1,6 +1,6 @@
-"""Collects functions and classes with everything of their modules that they need, as source text.
+"""Collects the source of functions and classes, with all definitions of their modules that they use.
 
-What is collected imports the standard library and torch alone: names imported from any other module are collected in
+The collected source imports only the standard library and torch: names imported from other modules are collected in
 turn. The decorator that registers a primitive is dropped.
 """
 
@@ -52,17 +52,17 @@ class Collector:
     """Collects definitions; names and text are final when all have been added.
 
     Args:
-        reserved: Names that the file uses otherwise.
+        reserved: Names that the file uses for something else.
     """
 
     def __init__(self, reserved: Collection[str]) -> None:
         self._reserved = frozenset(reserved) | frozenset(dir(builtins))
-        self._found: dict[_Place, list[tuple[ast.Name, _Place]]] = {}  # free names and what they mean
+        self._found: dict[_Place, list[tuple[ast.Name, _Place]]] = {}  # free names and their definitions
         self._count: Counter[str] = Counter()
         self._imports: dict[str, tuple[str, str | None]] = {}
 
     def add(self, function: Callable[..., object]) -> _Place:
-        """Collect a function or class and what it needs; return its place.
+        """Collect a function or class and the definitions that it uses; return its place.
 
         Raises:
             InputError: Its source cannot be read, or needs more than the standard library and torch.
@@ -100,7 +100,7 @@ class Collector:
         return sections
 
     def text(self, places: Callable[[str], bool]) -> str:
-        """Return the definitions whose module's name passes, each after what it needs."""
+        """Return the definitions of the modules whose names pass, each after the definitions that it uses."""
         written = [self._written(place) for place in self._found if places(place[0])]
         return "\n\n\n".join(written)
 
@@ -121,7 +121,7 @@ class Collector:
         self._count[place[1]] += 1
 
     def _resolve(self, module: str, name: str) -> _Place | None:
-        """Return what a name means in a module; None for builtins, and for imports, which are noted."""
+        """Return the definition of a name in a module; None for builtins and for imports, which are noted."""
         read = _read(module)
         if name in read.definitions:
             return module, name
@@ -237,7 +237,7 @@ def _scopes(node: ast.AST, bound: frozenset[str]) -> Iterator[tuple[ast.AST, fro
             yield part, local if part in body else bound
     elif isinstance(node, ast.ClassDef):
         own = bound | {name for part in node.body for name in _stored(part)}
-        for part in ast.iter_child_nodes(node):  # what a class stores is not seen in its methods
+        for part in ast.iter_child_nodes(node):  # methods do not see the names that a class binds
             yield part, own if part in node.body and not isinstance(part, ast.FunctionDef) else bound
     elif isinstance(node, _COMPREHENSIONS):
         local = bound | {name for one in node.generators for name in _stored(one.target)}
