@@ -295,11 +295,11 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     """
     manifest, now = directory.manifest(), _facts(problem)
     for what, facts in manifest["data"].items():
-        if facts["sha256"] != now["data"][what]["sha256"]:
+        here = now["data"].get(what, {"source": "nothing", "sha256": "no digest"})
+        if facts["sha256"] != here["sha256"]:
             raise InputError(
                 f"the {what} must be those that the run began with, {facts['source']} with SHA-256 "
-                f"{facts['sha256'][:12]}..., got {now['data'][what]['source']} with "
-                f"{now['data'][what]['sha256'][:12]}..."
+                f"{facts['sha256'][:12]}..., got {here['source']} with {here['sha256'][:12]}..."
             )
     here_now = problem.problem.device
     device = manifest["device"] if manifest["data"] else here_now  # the name asked for, until data are recorded
