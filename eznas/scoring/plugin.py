@@ -105,14 +105,15 @@ def use_plugins(digests: Mapping[str, str]) -> None:
     Raises:
         EznasError: A file has another content than the process loaded.
     """
-    for path in [path for path in _loaded if str(path) not in digests]:
+    wanted = {Path(file).resolve(): digest for file, digest in digests.items()}
+    for path in _loaded.keys() - wanted.keys():
         _loaded.pop(path).unload()
-    for file, digest in digests.items():
-        if plugin_digests().get(file) != digest:
-            load_plugin(file)
-        if plugin_digests()[file] != digest:
+    for path, digest in wanted.items():
+        if path not in _loaded or _loaded[path].digest != digest:
+            load_plugin(path)
+        if _loaded[path].digest != digest:
             raise EznasError(
-                f"the plugin {file} must be the same file for all processes, but a worker read another content than "
+                f"the plugin {path} must be the same file for all processes, but a worker read another content than "
                 "the process that started the run; do not change it during a run"
             )
 
