@@ -1,7 +1,8 @@
-"""Write ``docs/measures.md`` from the registry of measures and the measured figures: ``python docs/generate.py``."""
+"""Write ``docs/measures.md`` and ``docs/language.md`` from the registers and the measured figures."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,4 +80,8 @@ def _figures(file: str) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    import language_page  # in this folder, which is the first on the path
+
+    for path, text in {PAGE: page(), **language_page.files()}.items():
+        path.write_text(text, encoding="utf-8")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eznas.programs import evaluate
     from eznas.programs.export import to_python
     from eznas.programs.parse import parse
+    from eznas.scoring.plugin import load_plugin
     from eznas.scoring.score_many import measure
     from eznas.spaces import SPACES
     from eznas.status import Score, Status
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "load_minibatch",
+    "load_plugin",
     "load_table",
     "measure",
     "parse",
@@ -43,6 +45,7 @@ _MODULES = {
     "Status": "eznas.status",
     "evaluate": "eznas.programs",
     "load_minibatch": "eznas.minibatch",
+    "load_plugin": "eznas.scoring.plugin",
     "load_table": "eznas.benchmarks",
     "measure": "eznas.scoring.score_many",
     "parse": "eznas.programs",

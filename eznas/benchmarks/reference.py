@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eznas.benchmarks.catalog import BENCHMARKS
 from eznas.errors import InputError
+from eznas.spaces import SPACES
 
 __all__ = ["benchmark_name", "dataset_name", "trained_fidelity"]
 
@@ -14,8 +15,8 @@ def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") ->
     """Return our name of a benchmark.
 
     Args:
-        search_space: ``NASBench201``, ``NATSBench`` (its size space), ``NDS``, ``custom``, or a name in ``BENCHMARKS``,
-            in any case.
+        search_space: ``NASBench201``, ``NATSBench`` (its size space), ``NDS``, ``custom``, or a name in ``BENCHMARKS``
+            or ``SPACES``, in any case.
         nds_space: For NDS, the sweep, such as ``nds_darts`` or ``DARTS_in``.
         builder: For custom, ``package.module:callable``.
 
@@ -34,7 +35,7 @@ def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") ->
             raise InputError(f"--nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}")
         return name
     name = _OTHER_NAMES.get(name, name)
-    if name not in BENCHMARKS:
+    if name not in BENCHMARKS and name not in SPACES:
         known = ", ".join(("NASBench201", "NATSBench", "NDS", "custom", *BENCHMARKS))
         raise InputError(f"--search_space must be one of {known} (in any case), got {search_space!r}")
     if nds_space:
@@ -48,7 +49,7 @@ def dataset_name(benchmark: str, dataset: str | None) -> str:
     Raises:
         InputError: The benchmark has no such data set.
     """
-    if benchmark.startswith("custom:"):
+    if benchmark.startswith("custom:") or (benchmark in SPACES and benchmark not in BENCHMARKS):
         return dataset or "custom"
     info = BENCHMARKS[benchmark]
     return info.datasets[0] if dataset is None else info.dataset(dataset)

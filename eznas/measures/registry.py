@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
+from eznas.primitives import STATISTICS
 from eznas.programs import parse, statistics
 from eznas.registry import Registry
 
@@ -130,13 +131,8 @@ def register_program(name: str, paper: str, text: str, reference: str = "") -> N
     Raises:
         InputError: The name is taken, or the text is no program.
     """
-    needs = {"forward"}
-    for statistic in statistics([parse(text)]):
-        quantity, _, scenario = statistic.partition(".")
-        needs |= {"backward"} if quantity.endswith("_grad") else set()
-        needs |= {"noise"} if scenario in ("noise", "perturbed") else set()
-        needs |= {"labels"} if scenario == "loss" else set()
-    MEASURES.register(Measure(name, paper, text, frozenset(needs), program=text, reference=reference))
+    needs = frozenset().union(*[STATISTICS[statistic].needs for statistic in statistics([parse(text)])])
+    MEASURES.register(Measure(name, paper, text, needs, program=text, reference=reference))
 
 
 def measure_programs() -> list[str]:
