@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "UndefinedError", "nearest", "unknown"]
+__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "UndefinedError", "nearest", "unknown", "with_names"]
 
 
 class EznasError(Exception):
@@ -16,24 +17,49 @@ class EznasError(Exception):
 
 
 class InputError(EznasError):
-    """Something that the user gave cannot be used; command lines exit with code 2."""
+    """An input cannot be used; command lines exit with code 2.
+
+    Args:
+        message: What must hold, what was given, and what to do.
+        parameters: The words of the message that are names of parameters, such as ``("batch_size",)``; see
+            ``with_names``.
+    """
+
+    def __init__(self, message: str, *, parameters: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.parameters = tuple(parameters)
 
 
 class UndefinedError(EznasError):
-    """A measure's formula has no value on a network; the sentence says why."""
+    """A measure's formula has no value on a network; the message says why."""
 
 
 NETWORK_FAILURES = (Exception, SystemExit)
-"""What importing, building or running somebody's code may raise: anything but an interrupt.
+"""Everything that importing, building or running a user's code may raise, except an interrupt.
 
-Where that is a network among many, it costs this network its scores and nothing else.
+A network that raises one of these fails alone; the run goes on with the other networks.
 """
 
 
+def with_names(error: Exception, names: Mapping[str, str]) -> str:
+    """Return an error's message with the names of parameters replaced.
+
+    Only the words that ``InputError.parameters`` lists are replaced, and not inside a quotation, path or longer name:
+    with ``{"batch_size": "--batch-size"}``, "batch_size must be at least 2, got 1" becomes "--batch-size must be at
+    least 2, got 1".
+
+    Args:
+        error: Any error.
+        names: What to write for a parameter, such as its flag; a parameter that is missing here keeps its name.
+    """
+    parameters = getattr(error, "parameters", ())
+    words = rf"""(?<![\w'"./:-])(?:{"|".join(map(re.escape, parameters))})(?![\w'"/]|[.:-]\w)"""
+    return re.sub(words, lambda match: names.get(match[0], match[0]), str(error)) if parameters else str(error)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``name``, or None where nothing is alike."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
+    """Return the known name most like ``name``, or None where none is similar."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
@@ -41,7 +67,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
 
     Args:
         what: The noun, such as ``"measure"``.
-        name: What was asked for.
+        name: The unknown name.
         known: The names that exist.
     """
     names = sorted(known)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from eznas.errors import InputError, nearest, unknown
+from eznas.errors import InputError, nearest, unknown, with_names
 from eznas.registry import Registry
 from eznas.seeds import derive_seed, numpy_rng, python_rng, torch_generator
 from eznas.status import Score, Status
@@ -44,6 +45,26 @@ def test_unknown_names_come_with_the_nearest() -> None:
     assert nearest("zzz", ["synflow"]) is None
     assert "did you mean 'synflow'?" in str(unknown("measure", "synflw", ["snip", "synflow"]))
     assert "known: snip, synflow" in str(unknown("measure", "zzz", ["synflow", "snip"]))
+
+
+@pytest.mark.parametrize(
+    ("message", "parameters", "expected"),
+    [
+        ("batch_size must be at least 2, got 1", ("batch_size",), "--batch-size must be at least 2, got 1"),
+        ("give table, not data", ("table", "data"), "give --table, not --data"),
+        ("table or table=FILE: see table", ("table",), "--table or --table=FILE: see --table"),
+        ("table must not be 'table', a/table, table.csv or tables", ("table",), None),
+        ("the table must be a file", (), "the table must be a file"),
+        ("seed must be positive", ("seed",), "seed must be positive"),
+    ],
+)
+def test_only_listed_parameters_are_renamed_and_not_inside_values(
+    message: str, parameters: tuple[str, ...], expected: str | None
+) -> None:
+    flags = {"batch_size": "--batch-size", "table": "--table", "data": "--data"}
+    error = pickle.loads(pickle.dumps(InputError(message, parameters=parameters)))  # noqa: S301 - as workers send it
+    assert with_names(error, flags) == (expected or message.replace("table", "--table", 1))
+    assert with_names(ValueError(message), flags) == message == str(error)
 
 
 def test_a_registry_loads_late_refuses_duplicates_and_matches_patterns(
