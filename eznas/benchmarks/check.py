@@ -9,29 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.benchmarks.conversion import ROUNDING
+from eznas.benchmarks.costs import CLASSES, build_without_values, operations, parameters
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
-    from torch import nn
 
     from eznas.benchmarks.catalog import BenchmarkInfo, Rounding
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["CLASSES", "Checked", "check_table", "sampled"]
-
-CLASSES = {
-    "cifar10": 10,
-    "cifar100": 100,
-    "svhn": 10,
-    "imagenet16-120": 120,
-    "imagenet": 1000,
-    "class_scene": 63,
-    "class_object": 100,
-}
-"""Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
+__all__ = ["Checked", "check_table", "sampled"]
 
 _PIXELS = {"imagenet16-120": 16}
 """Images of data sets that are smaller than those of a space's full fidelity."""
@@ -111,19 +100,18 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
 
 def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], told: Callable[[], None]) -> Checked:
     """Compare parameters, and the operations that the table has, with those of networks that are built."""
-    from eznas.benchmarks.costs import operations, parameters
-
-    dataset, fidelity = table.target.dataset, SPACES[info.space].fidelities[info.fidelity]
+    dataset, space = table.target.dataset, SPACES[info.space]
+    pixels = _PIXELS.get(dataset, space.fidelities[info.fidelity].pixels)
     columns = [flops for flops in info.flops if flops.column in table.columns]
     wrong: list[str] = []
     other: dict[str, list[str]] = {flops.column: [] for flops in columns}
     for index in chosen:
         architecture = table.architectures[index]
-        network = _built(info, architecture, dataset)
+        network = build_without_values(space, architecture, info.fidelity, dataset)
         if not _same(parameters(network) / info.params_unit, table.columns["params"][index], info.params_rounding):
             wrong.append(architecture)
         for flops in columns:
-            found = operations(network, _PIXELS.get(dataset, fidelity.pixels), flops.counted) / flops.unit
+            found = operations(network, pixels, flops.counted) / flops.unit
             if not _same(found, table.columns[flops.column][index], flops.rounding):
                 other[flops.column].append(architecture)
         told()
@@ -136,14 +124,6 @@ def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], tol
     faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
     faults += [f"{one} has other {column} than the table says" for column, found in other.items() for one in found[:1]]
     return Checked(tuple(facts), tuple(faults))
-
-
-def _built(info: BenchmarkInfo, architecture: str, dataset: str) -> nn.Module:
-    from eznas.benchmarks.costs import without_values
-
-    space = SPACES[info.space]
-    with without_values():
-        return space.build(architecture, space.fidelities[info.fidelity], CLASSES[dataset])
 
 
 def _same(found: float, stated: float, rounding: Rounding) -> bool:

@@ -21,7 +21,20 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["COUNTS", "operations", "parameters", "without_values"]
+    from eznas.spaces import SearchSpace
+
+__all__ = ["CLASSES", "COUNTS", "build_without_values", "operations", "parameters", "without_values"]
+
+CLASSES = {
+    "cifar10": 10,
+    "cifar100": 100,
+    "svhn": 10,
+    "imagenet16-120": 120,
+    "imagenet": 1000,
+    "class_scene": 63,
+    "class_object": 100,
+}
+"""Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
 
 _FILLING = ("kaiming_uniform_", "uniform_", "ones_", "zeros_")
 """What the layers' constructors call in ``torch.nn.init``."""
@@ -50,6 +63,12 @@ def without_values() -> Iterator[None]:
 
 def _left_empty(tensor: Tensor, *_: object, **__: object) -> Tensor:
     return tensor
+
+
+def build_without_values(space: SearchSpace, architecture: str, fidelity: str, dataset: str) -> nn.Module:
+    """Return the network of an architecture for a data set in ``CLASSES``; its parameters have no values."""
+    with without_values():
+        return space.build(architecture, space.fidelities[fidelity], CLASSES[dataset])
 
 
 def parameters(network: nn.Module) -> int:

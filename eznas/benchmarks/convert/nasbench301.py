@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, parsed
+from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, parsed
 from eznas.benchmarks.convert.nds import read_json
-from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
 from eznas.unpickle import number
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
 __all__ = ["auxiliary_parameters", "genotype", "read_nasbench301"]
@@ -58,7 +58,7 @@ def read_nasbench301(
         InputError: A file is not what it should be.
     """
     full = space.fidelities["nasbench301"]
-    runs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    runs: dict[str, list[Training]] = defaultdict(list)
     lengths: Counter[int] = Counter()
     others = 0
     for path in _logs(files):
@@ -69,23 +69,18 @@ def read_nasbench301(
         if (config.get(f"{_NAMES}layers"), config.get(f"{_NAMES}init_channels")) != (full.cells, full.channels):
             others += 1
             continue
-        epochs, row = _row(log, full.channels, str(path), every_epoch=every_epoch)
+        epochs, training = _training(log, full.channels, str(path), every_epoch=every_epoch)
         lengths[epochs] += 1
-        runs[parsed(space, genotype(config, str(path)), str(path))].append(row)
+        runs[parsed(space, genotype(config, str(path)), str(path))].append(training)
     if not runs:
         raise InputError(f"the logs must hold networks of {full.cells} cells and {full.channels} channels, none does")
+    trained = TrainedArchitectures(space, dataset, full.name, counted=True)
+    for architecture, trainings in runs.items():
+        trained.add(architecture, trainings, "the logs")
     usual = lengths.most_common(1)[0][0]
-    target = column_target(f"validation_{usual}", dataset, "mean over the trainings of an architecture, mostly one")
-    if target is None:
-        raise InputError("the logs must hold trainings of at least one epoch")
-    repeated = sum(len(trained) > 1 for trained in runs.values())
-    notes = []
-    if others:
-        notes.append(f"{others} logs are of networks of another size and were left out")
-    if repeated:
-        notes.append(f"{repeated} architectures were trained several times; their columns are means")
-    columns = gather([mean_row(trained) for trained in runs.values()])
-    return Converted(tuple(runs), columns, f"validation_{usual}", target, tuple(notes))
+    notes = [f"{others} logs are of networks of another size and were left out"] if others else []
+    mean = "mean over the trainings of an architecture, mostly one"
+    return trained.converted(f"validation_{usual}", mean, "the logs", notes)
 
 
 def genotype(config: Mapping[str, object], place: str) -> str:
@@ -124,7 +119,7 @@ def _logs(files: Sequence[Path]) -> Iterator[Path]:
         yield from listed
 
 
-def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: bool) -> tuple[int, dict[str, float]]:
+def _training(log: Mapping[str, object], channels: int, place: str, *, every_epoch: bool) -> tuple[int, Training]:
     config, budget = log["optimized_hyperparamater_config"], number(log.get("budget"))
     match log:
         case {"info": [dict(info), *_]}:
@@ -138,9 +133,10 @@ def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: b
     for name, value in (("test", log.get("test_accuracy")), ("train_seconds", log.get("runtime"))):
         if (known := number(value)) is not None:
             row[f"{name}_{epochs}"] = known
+    facts = {}
     if (params := number(info.get("model_parameters"))) is not None:
-        trained_with = isinstance(config, dict) and str(config.get(f"{_NAMES}auxiliary")) == "True"
-        row["params"] = params - (auxiliary_parameters(channels) if trained_with else 0)
+        auxiliary = isinstance(config, dict) and str(config.get(f"{_NAMES}auxiliary")) == "True"
+        facts["params"] = params - (auxiliary_parameters(channels) if auxiliary else 0)
     curves = log.get("learning_curves")
     for name, spelled in _CURVES.items():
         listed = curves.get(spelled) if isinstance(curves, dict) else None
@@ -149,4 +145,4 @@ def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: b
             if len(points) == epochs and points[-1] is not None:
                 row.setdefault(f"{name}_{epochs}", points[-1])  # the validation accuracy is known
             row |= curve(f"{name}_{epochs}", [*points[: epochs - 1], None], every_epoch=every_epoch)
-    return epochs, row
+    return epochs, Training(row, facts)

@@ -13,20 +13,19 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
-from eznas.benchmarks.convert.trainings import training_columns
-from eznas.benchmarks.table import column_target
+from eznas.benchmarks.convert.converted import TrainedArchitectures, only
+from eznas.benchmarks.convert.trainings import trainings_of
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
 __all__ = ["load_pth", "read_pth"]
 
-_SCHEDULES = ("less", "full")
 _DAMAGED = (
     OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
@@ -78,30 +77,15 @@ def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_e
     entries = loaded.get("arch2infos") if isinstance(loaded, dict) else None
     if not isinstance(entries, dict) or not entries:
         raise InputError(f"{path} must hold arch2infos, the trainings of each architecture; it does not")
-    rows: dict[str, dict[str, float]] = {}
+    trained = TrainedArchitectures(space, dataset)
     for index, entry in entries.items():
-        row: dict[str, float] = {}
-        named = set()
-        for schedule in _SCHEDULES:
-            match entry:
-                case {"less": _, "full": _} if isinstance(entry[schedule], dict):
-                    trained = entry[schedule]
-                case _:
-                    raise InputError(f"{path}, architecture {index}: must have the schedules less and full")
-            match trained:
-                case {"arch_str": str(text), "all_results": dict(results)}:
-                    named.add(parsed(space, text, f"{path}, architecture {index}"))
-                    row |= training_columns(results, dataset, every_epoch=every_epoch)
-                case _:
-                    raise InputError(f"{path}, architecture {index}: must hold arch_str and all_results")
-        if len(named) != 1 or named & rows.keys():
-            raise InputError(f"{path}, architecture {index}: must be one architecture, and stand once")
-        rows[named.pop()] = row
-    columns = gather(list(rows.values()))
-    target = column_target("test_200", dataset, "mean over the file's seeds")
-    if target is None or "test_200" not in columns:
-        raise InputError(f"{path} must hold test accuracies on {dataset} after 200 epochs, it holds none")
-    return Converted(tuple(rows), columns, "test_200", target)
+        place = f"{path}, architecture {index}"
+        match entry:
+            case {"less": less, "full": full}:
+                trained.add(*trainings_of((less, full), dataset, space, place, every_epoch=every_epoch), place)
+            case _:
+                raise InputError(f"{place}: must have the schedules less and full")
+    return trained.converted("test_200", "mean over the file's seeds", str(path))
 
 
 def _ends_in(path: Path, name: str) -> bool:
