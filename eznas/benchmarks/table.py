@@ -68,6 +68,9 @@ class AccuracyTable:
     def __len__(self) -> int:
         return len(self.architectures)
 
+    def __repr__(self) -> str:
+        return f"<AccuracyTable {self.benchmark}: {len(self):,} architectures, {self.target}, from {self.source}>"
+
     def curve(self, column: str) -> tuple[tuple[int, ...], NDArray[np.float64]]:
         """Return the learning curve of a column such as ``test_200``.
 
