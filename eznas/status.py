@@ -1,4 +1,4 @@
-"""A score and its status: failure is a status that is counted, never a number."""
+"""A score and its status: failures have a status, which is counted, and never a number."""
 
 from __future__ import annotations
 
@@ -49,17 +49,16 @@ class Score:
 
     @classmethod
     def failed(cls, status: Status, detail: str = "") -> Score:
-        """Return a failure."""
+        """Return a score without a value."""
         return cls(math.nan, status, detail)
 
     def __float__(self) -> float:
         if not self.ok:
-            raise ValueError(
-                ": ".join(filter(None, (f"the score has no value, its status is {self.status}", self.detail)))
-            )
+            why = f"{self.status}: {self.detail}" if self.detail else self.status
+            raise ValueError(f"the score has no value, its status is {why}")
         return self.value
 
     @property
     def ok(self) -> bool:
-        """Whether there is a value."""
+        """Whether the score has a value."""
         return self.status is Status.OK

@@ -9,9 +9,9 @@
     architecture,accuracy,params
     |avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|...,85.86,129306
 
-Further columns are numbers too; an empty cell in them is NaN. The lines that begin with ``#`` may be missing:
-they say which accuracy it is. Accuracies are used for ranking, and printed as percent; any finite numbers are
-accepted. A file whose name ends in ``.gz`` is compressed. Writing and reading give the same table.
+Further columns are numbers too; an empty cell in them is NaN. The lines that begin with ``#`` say which accuracy it
+is, and may be missing. Accuracies are used for ranking, and printed as percent; any finite numbers are accepted. A file
+whose name ends in ``.gz`` is compressed. Writing a table and reading it give the same table.
 """
 
 from __future__ import annotations
@@ -54,16 +54,15 @@ def read_table(
         path: The file.
         benchmark: The benchmark's name.
         space: Its search space, which parses the architectures.
-        dataset: The data set that the accuracies are meant for.
-        target: The column that is the accuracy, where architectures with an empty cell are left out and counted; None
-            for ``accuracy``, about which the file may say more.
+        dataset: The data set of the accuracies.
+        target: The column of the accuracy; architectures with an empty cell there are left out and counted. None for
+            ``accuracy``, which the file may describe.
 
     Raises:
-        InputError: The file cannot be read, a line is faulty, or no ranking is possible; the message names
-            the line.
+        InputError: The file cannot be read, a line is faulty, or all accuracies are equal; the message names the line.
     """
     if target == _ARCHITECTURE:
-        raise InputError(f"the column of accuracies must be another one than {_ARCHITECTURE!r}")
+        raise InputError(f"target must be a column of accuracies, got {target!r}", parameters=("target",))
     data = _read(path)
     cells = _Cells(path, _text(path, data), target or _ACCURACY)
     architectures = cells.architectures(space)
@@ -85,7 +84,7 @@ def read_table(
 
 
 def write_table(table: AccuracyTable, path: Path) -> None:
-    """Write a table whole or not at all; compressed where the name ends in ``.gz``."""
+    """Write a table atomically; compressed where the name ends in ``.gz``."""
     text = io.StringIO(newline="")
     for fact in _FACTS:
         value = getattr(table.target, fact)
@@ -127,7 +126,7 @@ class _Row:
 
 
 class _Cells:
-    """The cells of a file as text, with the line of each row."""
+    """The cells of a file as text, with the line number of each row."""
 
     def __init__(self, path: Path, text: str, target: str) -> None:
         self.path = path
@@ -157,7 +156,7 @@ class _Cells:
         self.left_out = self._leave_out() if target != _ACCURACY else 0
 
     def _leave_out(self) -> int:
-        """Leave out the architectures without the accuracy that was asked for, and return how many."""
+        """Leave out the architectures without the accuracy, and return how many."""
         place, before = self.header.index(self.target), len(self.rows)
         self.rows = [row for row in self.rows if row.cells[place].strip()]
         if not self.rows:
@@ -167,21 +166,19 @@ class _Cells:
     def architectures(self, space: SearchSpace) -> tuple[str, ...]:
         """Return the official strings."""
         place = self.header.index(_ARCHITECTURE)
-        seen: dict[str, int] = {}
+        lines: dict[str, int] = {}
         for row in self.rows:
             try:
                 architecture = space.parse(row.cells[place])
             except InputError as error:
                 raise InputError(f"{self.path}, line {row.line}, column {_ARCHITECTURE!r}: {error}") from error
-            before = seen.setdefault(architecture, row.line)
+            before = lines.setdefault(architecture, row.line)
             if before != row.line:
-                raise InputError(
-                    f"{self.path}, line {row.line}: {architecture} stands in line {before} already; keep one"
-                )
-        return tuple(seen)
+                raise InputError(f"{self.path}, line {row.line}: {architecture} is in line {before} too; keep one")
+        return tuple(lines)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers; where it is the target, all are finite."""
+        """Return a column of numbers; those of the target are finite."""
         place = self.header.index(name)
         column = np.empty(len(self.rows))
         for index, row in enumerate(self.rows):
@@ -222,8 +219,9 @@ def _target(path: Path, cells: _Cells, dataset: str) -> Target:
     said = facts.get("dataset", dataset)
     if said.lower() != dataset.lower():
         raise InputError(
-            f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}, or correct "
-            "the line if that is no data set of the benchmark"
+            f"{path} must hold accuracies on {dataset}, but names the data set {said}; set dataset to {said}, or "
+            "correct the file if the benchmark has no such data set",
+            parameters=("dataset",),
         )
     if cells.target != _ACCURACY:
         where = f"column {cells.target!r} of {path.name}"

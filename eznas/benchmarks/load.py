@@ -1,4 +1,4 @@
-"""Loading the accuracies of a benchmark: the user's table, or the one that is installed with pip."""
+"""Loading the accuracies of a benchmark: the user's table, or one that a PyPI package holds."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ def load_table(
     Args:
         benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
         dataset: One of the benchmark's data sets, in any case; any name for a custom space.
-        table: A table as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in one of
-            ``eznas.benchmarks.places``, or else the embedded one.
-        target: The column that is the accuracy, where it is not the usual one.
+        table: A CSV file as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in a folder of
+            ``eznas.benchmarks.places``, or else the embedded table.
+        target: The column of the accuracy; None for the usual one.
 
     Raises:
         InputError: There is no such benchmark, data set, table or column, or the table is faulty.
     """
     if benchmark.startswith("custom:"):
         if table is None:
-            raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
+            raise InputError(
+                f"table must be a file with the accuracies of {benchmark}, got none", parameters=("table",)
+            )
         return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)
     info = BENCHMARKS[benchmark]
     dataset = info.dataset(dataset)
@@ -48,8 +50,9 @@ def load_table(
     if dataset not in info.embedded:
         embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
         raise InputError(
-            f"the accuracies of {benchmark} on {dataset} must be given with --table FILE (a CSV with the "
-            f"columns architecture and accuracy) or as {benchmark}_{dataset}.csv in a folder that is looked in "
-            f"({looked_in()}); only those of {embedded} are embedded; see python -m eznas.benchmarks info {benchmark}"
+            f"table must be a CSV file with the accuracies of {benchmark} on {dataset}, or {benchmark}_{dataset}.csv "
+            f"must be in a folder that is looked in ({looked_in()}); only the accuracies of {embedded} come with a "
+            f"package; see eznas benchmarks info {benchmark}",
+            parameters=("table",),
         )
     return info.embedded[dataset](target)

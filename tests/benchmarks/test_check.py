@@ -178,7 +178,7 @@ def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -
         told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
         assert told.exit_code == 2
         assert f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in a folder" in told.stderr
-        assert "none (--data, not there)" in told.stderr
+        assert "none (given, not there)" in told.stderr
         assert "convert nats_sss makes it" in told.stderr
 
 
@@ -209,7 +209,7 @@ def test_to_check_nothing_is_no_success(tmp_path: Path, dataset: str | None, mes
     told = invoke("check", "--data", str(tmp_path / "none"), *(("--dataset", dataset) if dataset else ()))
     assert told.exit_code == 2
     assert message in told.stderr
-    assert dataset in ("cifarr", "zzz") or "none (--data, not there)" in told.stderr
+    assert dataset in ("cifarr", "zzz") or "none (given, not there)" in told.stderr
 
 
 def test_a_data_set_that_a_benchmark_lacks_is_said() -> None:

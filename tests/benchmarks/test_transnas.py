@@ -110,7 +110,7 @@ def test_a_best_value_that_is_not_there_is_said(tmp_path: Path) -> None:
     listed = SPACE.architectures() or ()
     one = {"class_scene": training("top1", [1.0, 2.0])}
     path = saved(tmp_path, contents(data={"micro": dict.fromkeys(listed, one)}))
-    with pytest.raises(InputError, match=r"the files must hold validation_25 on class_scene, whose best is 54\.94"):
+    with pytest.raises(InputError, match=r"must hold validation_25 on class_scene, whose published best is 54\.94"):
         convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv", force=True)
 
 
