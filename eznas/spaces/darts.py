@@ -10,18 +10,16 @@ References:
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
 from eznas.spaces.nds_cells import DARTS_OPERATIONS
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import nn
 
@@ -36,16 +34,11 @@ class Darts(SearchSpace):
 
     name: ClassVar[str] = "darts"
     paper: ClassVar[str] = "Liu, Simonyan, Yang. DARTS. ICLR 2019. arXiv:1806.09055"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=20, channels=36, pixels=32),
-                Fidelity("nasbench301", cells=8, channels=32, pixels=32),
-                Fidelity("reduced_wide", cells=3, channels=32, pixels=16, batch=8),
-                Fidelity("reduced_deep", cells=8, channels=12, pixels=16, batch=8),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=20, channels=36, pixels=32),
+        Fidelity("nasbench301", cells=8, channels=32, pixels=32),
+        Fidelity("reduced_wide", cells=3, channels=32, pixels=16, batch=8),
+        Fidelity("reduced_deep", cells=8, channels=12, pixels=16, batch=8),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
     rules: ClassVar[GenotypeRules] = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
@@ -73,10 +66,6 @@ class Darts(SearchSpace):
         """Return the architectures with another operation or input on one edge, by cell and edge."""
         return [dump(other.as_json()) for other in self.rules.neighbours(self._read(architecture))]
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network for CIFAR without auxiliary head and drop-path.
 
@@ -85,8 +74,7 @@ class Darts(SearchSpace):
         """
         from eznas.networks.nasnet import CellNetwork
 
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of darts must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         genotype = self._read(architecture)
         return CellNetwork(
             (genotype.normal, genotype.normal_concat),

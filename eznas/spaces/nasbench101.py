@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from torch import nn
 
@@ -45,15 +44,10 @@ class NasBench101(SearchSpace):
 
     name: ClassVar[str] = "nasbench101"
     paper: ClassVar[str] = "Ying et al. NAS-Bench-101. ICML 2019. arXiv:1902.09635"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=3, channels=128, pixels=32),
-                Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
-                Fidelity("reduced_deep", cells=3, channels=32, pixels=16, batch=8),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=3, channels=128, pixels=32),
+        Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
+        Fidelity("reduced_deep", cells=3, channels=32, pixels=16, batch=8),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
 
@@ -104,10 +98,6 @@ class NasBench101(SearchSpace):
         found = (_format(other) for other in _edited(cell) if _edges(other) <= _EDGES and _pruned(other) == other)
         return [other for other in dict.fromkeys(found) if other != here]
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: their official order is that of hashes in a file."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with as many cells and channels as the fidelity says.
 
@@ -118,8 +108,7 @@ class NasBench101(SearchSpace):
         """
         from eznas.networks.nasbench101 import CellNetwork
 
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of nasbench101 must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         matrix, operations = _parse(self.trained(architecture))
         return CellNetwork(matrix, operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
 

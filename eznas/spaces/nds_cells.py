@@ -10,17 +10,16 @@ References:
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import nn
 
@@ -107,15 +106,10 @@ class NdsCells(SearchSpace):
         self.rules = rules
         self.large = large
         full, small = (224, 64) if large else (32, 16)
-        self.fidelities = MappingProxyType(
-            {
-                fidelity.name: fidelity
-                for fidelity in (
-                    Fidelity("full", cells=DEPTHS[-1], channels=WIDTHS[-1], pixels=full),
-                    Fidelity("reduced_wide", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1], pixels=small, batch=4),
-                    Fidelity("reduced_narrow", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1] // 2, pixels=small, batch=8),
-                )
-            }
+        self.fidelities = by_name(
+            Fidelity("full", cells=DEPTHS[-1], channels=WIDTHS[-1], pixels=full),
+            Fidelity("reduced_wide", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1], pixels=small, batch=4),
+            Fidelity("reduced_narrow", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1] // 2, pixels=small, batch=8),
         )
 
     def parse(self, text: str) -> str:
@@ -146,10 +140,6 @@ class NdsCells(SearchSpace):
         edited += [_format(genotype, width, other) for other in DEPTHS if other != depth]
         return edited
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network without auxiliary head and drop-path.
 
@@ -159,10 +149,7 @@ class NdsCells(SearchSpace):
         from eznas.networks.nasnet import CellNetwork
 
         divisor = 32 if self.large else 4
-        if fidelity.pixels % divisor:
-            raise InputError(
-                f"the images of {self.name} must have a multiple of {divisor} pixels, got {fidelity.pixels}"
-            )
+        self.check_pixels(fidelity, divisor)
         genotype, width, depth = self._read(architecture)
         return CellNetwork(
             (genotype.normal, genotype.normal_concat),

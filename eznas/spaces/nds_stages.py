@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import dump, load
 from eznas.spaces.registry import SPACES
 
@@ -118,15 +117,10 @@ class NdsStages(SearchSpace):
         self.strides = (2, 2, 2, 2) if large and block == "vanilla_block" else (1, 2, 2, 2) if large else (1, 2, 2)
         deep, wide = depths[-1], widths[-1]
         full, small = (224, 64) if large else (32, 16)
-        self.fidelities = MappingProxyType(
-            {
-                fidelity.name: fidelity
-                for fidelity in (
-                    Fidelity("full", cells=deep, channels=wide, pixels=full),
-                    Fidelity("reduced_wide", cells=math.ceil(deep / 4), channels=wide, pixels=small, batch=8),
-                    Fidelity("reduced_narrow", cells=math.ceil(deep / 2), channels=wide // 2, pixels=small, batch=8),
-                )
-            }
+        self.fidelities = by_name(
+            Fidelity("full", cells=deep, channels=wide, pixels=full),
+            Fidelity("reduced_wide", cells=math.ceil(deep / 4), channels=wide, pixels=small, batch=8),
+            Fidelity("reduced_narrow", cells=math.ceil(deep / 2), channels=wide // 2, pixels=small, batch=8),
         )
 
     def parse(self, text: str) -> str:
@@ -136,10 +130,6 @@ class NdsStages(SearchSpace):
             InputError: It is no architecture of this space.
         """
         return self._format(*self._read(text))
-
-    def canonical(self, architecture: str) -> str:
-        """Return the architecture: no two build the same function."""
-        return self.parse(architecture)
 
     def sample(self, rng: random.Random) -> str:
         """Draw depth, width, multiple and groups of each stage uniformly from what is possible."""
@@ -166,10 +156,6 @@ class NdsStages(SearchSpace):
             for place, stage in enumerate(stages)
             for other in self._others(stage)
         ]
-
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network.

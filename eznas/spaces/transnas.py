@@ -1,4 +1,4 @@
-"""TransNAS-Bench-101: 4,096 cells (micro) and 3,256 macro-structures, with the benchmark's own strings.
+"""TransNAS-Bench-101: 4,096 cells (micro) and 3,256 macro-structures, by the benchmark's strings.
 
 A cell reads ``64-41414-3_02_110``: node by node, for each earlier node 0 (nothing), 1 (identity), 2 (a 1x1 unit) or 3
 (a 3x3 unit). A macro-structure reads ``64-14233-basic``: for each layer 1 (plain), 2 (channels doubled), 3 (map
@@ -14,11 +14,10 @@ from __future__ import annotations
 import itertools
 import re
 from functools import cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -32,23 +31,21 @@ __all__ = ["TransNasMacro", "TransNasMicro"]
 _MICRO = re.compile(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})")
 _MACRO = re.compile(r"64-([1-4]{4,6})-basic")
 _PAPER = "Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871"
-_CHANNELS, _STEM = 64, 4
+_CHANNELS = 64
 _LAYERS = "41414"
 
 
-def _fidelities() -> Mapping[str, Fidelity]:
-    listed = (
-        Fidelity("full", cells=2, channels=_CHANNELS, pixels=256),
-        Fidelity("reduced_wide", cells=2, channels=_CHANNELS, pixels=32, batch=8),
-        Fidelity("reduced_narrow", cells=2, channels=16, pixels=64, batch=8),
-    )
-    return MappingProxyType({fidelity.name: fidelity for fidelity in listed})
+_FIDELITIES = by_name(
+    Fidelity("full", cells=2, channels=_CHANNELS, pixels=256),
+    Fidelity("reduced_wide", cells=2, channels=_CHANNELS, pixels=32, batch=8),
+    Fidelity("reduced_narrow", cells=2, channels=16, pixels=64, batch=8),
+)
 
 
 def _build(layers: str, cell: str, fidelity: Fidelity, classes: int) -> nn.Module:
     from eznas.networks.transnas import LayerNetwork
 
-    if fidelity.pixels % _STEM or fidelity.channels % 4:
+    if fidelity.pixels % 4 or fidelity.channels % 4:
         raise InputError(
             f"the pixels and channels of TransNAS networks must be multiples of 4, got {fidelity.pixels} and "
             f"{fidelity.channels}"
@@ -61,21 +58,21 @@ class TransNasMicro(SearchSpace):
 
     name: ClassVar[str] = "transnas_micro"
     paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the text without space around it.
 
         Raises:
-            InputError: It does not have the form.
+            InputError: The text does not have the form.
         """
         return _micro(_digits(text))
 
     def canonical(self, architecture: str) -> str:
         """Return the cell with nothing on every edge that lies on no path from its input to its output.
 
-        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         digits = list(_digits(architecture))
         edges = [(source, node) for node in (1, 2, 3) for source in range(node)]
@@ -95,13 +92,7 @@ class TransNasMicro(SearchSpace):
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 18 architectures with another operation on one edge, by edge and operation."""
-        digits = _digits(architecture)
-        return [
-            _micro(digits[:edge] + other + digits[edge + 1 :])
-            for edge, digit in enumerate(digits)
-            for other in "0123"
-            if other != digit
-        ]
+        return [_micro("".join(digits)) for digits in substitutions(_digits(architecture), "0123")]
 
     def architectures(self) -> Sequence[str]:
         """Return all 4,096 architectures in the order of their strings."""
@@ -111,7 +102,7 @@ class TransNasMicro(SearchSpace):
         """Build the benchmark's network for classification, with as many channels as the fidelity says.
 
         Raises:
-            InputError: It is no architecture of this space, or the fidelity cannot be built.
+            InputError: The architecture or the fidelity cannot be built.
         """
         return _build(_LAYERS, _digits(architecture), fidelity, classes)
 
@@ -132,20 +123,16 @@ class TransNasMacro(SearchSpace):
 
     name: ClassVar[str] = "transnas_macro"
     paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the text without space around it.
 
         Raises:
-            InputError: It does not have the form, or halves or doubles too seldom or too often.
+            InputError: The text does not have the form, or halves or doubles too seldom or too often.
         """
         return f"64-{_layers(text)}-basic"
-
-    def canonical(self, architecture: str) -> str:
-        """Return the architecture: no two build the same function."""
-        return self.parse(architecture)
 
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
@@ -154,12 +141,7 @@ class TransNasMacro(SearchSpace):
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures with another digit, then with a layer less or more at the end."""
         layers = _layers(architecture)
-        others = [
-            layers[:place] + other + layers[place + 1 :]
-            for place, layer in enumerate(layers)
-            for other in "1234"
-            if other != layer
-        ]
+        others = ["".join(digits) for digits in substitutions(layers, "1234")]
         others += [layers[:-1], *(layers + other for other in "1234")]
         return [f"64-{other}-basic" for other in others if _possible(other)]
 
@@ -171,7 +153,7 @@ class TransNasMacro(SearchSpace):
         """Build the benchmark's network for classification, with as many channels as the fidelity says.
 
         Raises:
-            InputError: It is no architecture of this space, or the fidelity cannot be built.
+            InputError: The architecture or the fidelity cannot be built.
         """
         return _build(_layers(architecture), "", fidelity, classes)
 

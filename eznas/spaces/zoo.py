@@ -15,11 +15,10 @@ import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -84,9 +83,7 @@ class Zoo(SearchSpace):
 
     name: ClassVar[str] = "pytorchcv"
     paper: ClassVar[str] = "Semery. PyTorchCV. github.com/osmr/imgclsmob"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {"full": Fidelity("full", cells=1, channels=1, pixels=32)}
-    )
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(Fidelity("full", cells=1, channels=1, pixels=32))
     reduced: ClassVar[tuple[str, ...]] = ("full",)
 
     def parse(self, text: str) -> str:
@@ -101,27 +98,9 @@ class Zoo(SearchSpace):
             raise unknown(f"model of {PACKAGE} for CIFAR or SVHN", shown(name), known)
         return name
 
-    def canonical(self, architecture: str) -> str:
-        """Return the model: all are different."""
-        return self.parse(architecture)
-
     def sample(self, rng: random.Random) -> str:
         """Draw a model uniformly."""
         return rng.choice(self.architectures())
-
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Refuse: a model has no known edits.
-
-        Raises:
-            InputError: Always.
-        """
-        del architecture, rng
-        raise InputError(f"the models of {PACKAGE} have no known edits; choose an algorithm without mutation")
-
-    def neighbours(self, architecture: str) -> list[str]:
-        """Return none: edits are not known."""
-        self.parse(architecture)
-        return []
 
     def architectures(self) -> Sequence[str]:
         """Return every model, in the order of the package.

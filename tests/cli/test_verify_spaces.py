@@ -199,5 +199,5 @@ def test_a_builder_that_builds_no_network_is_said(tmp_path: Path, builder: str) 
     assert space.neighbours("3") == []
     with pytest.raises(InputError, match="register it for more"):
         sampled(space, 1)
-    with pytest.raises(InputError, match="register it for more"):
+    with pytest.raises(InputError, match="has no known edits"):
         space.mutate("3", python_rng(0))
