@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "check_table", "sampled"]
 
 _PIXELS = {"imagenet16-120": 16}
-"""Images of data sets that are smaller than those of a space's full fidelity."""
+"""The data sets whose images are smaller than those of a space's full fidelity."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found.
+    """The result of a check, in sentences.
 
     Args:
-        facts: What holds, and what could not be compared, in sentences.
-        faults: What does not hold.
+        facts: Facts that hold or could not be compared.
+        faults: Facts that do not hold.
     """
 
     facts: tuple[str, ...]
@@ -40,33 +40,33 @@ class Checked:
 
 
 def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, told: Callable[[], None]) -> Checked:
-    """Compare a table with what is published of its benchmark, and with networks built from it.
+    """Compare a table with published facts of its benchmark, and with networks built from it.
 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
-        networks: How many networks are built, see ``sampled``.
-        told: Is called after each network.
+        networks: Number of networks to build, see ``sampled``.
+        told: Called after each network.
     """
     facts, faults = _best_values(info, table)
     dataset = table.target.dataset
     chosen = sampled(info, table, networks)
     if chosen:
-        found = _costs(info, table, chosen, told)
-        facts += found.facts
-        faults += found.faults
+        costs = _costs(info, table, chosen, told)
+        facts += costs.facts
+        faults += costs.faults
     elif _has_costs(info, table):
         facts.append(f"networks for {dataset}, which have another head, are not built, and their costs not compared")
     return Checked(tuple(facts), tuple(faults))
 
 
 def sampled(info: BenchmarkInfo, table: AccuracyTable, networks: int) -> list[int]:
-    """Return the places of so many networks at equal steps through a table; none where costs cannot be compared.
+    """Return places at equal steps through a table; none where costs cannot be compared.
 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
-        networks: How many; 0 for all.
+        networks: Number of places; 0 for all.
     """
     if not _has_costs(info, table) or table.target.dataset not in CLASSES:
         return []
@@ -85,16 +85,16 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
         facts.append(f"{len(table)} architectures, {verdict}")
     for column, best in info.best.get(table.target.dataset, {}).items():
         if column not in table.columns:
-            facts.append(f"the table has no column {column}, whose best is {best} as published")
+            facts.append(f"the table has no column {column}, whose published best is {best}")
             continue
         values: NDArray[np.float64] = table.columns[column]
-        found, missing = np.fmax.reduce(values), int(np.isnan(values).sum())
+        highest, missing = np.fmax.reduce(values), int(np.isnan(values).sum())
         if missing:
             facts.append(f"{missing} architectures have no {column}")
-        if abs(found - best) <= ROUNDING:
+        if abs(highest - best) <= ROUNDING:
             facts.append(f"the best {column} is {best}, as published")
         elif len(table) == info.architectures:
-            faults.append(f"the best {column} must be {best}, got {found:.4f}")
+            faults.append(f"the best {column} must be {best}, got {highest:.4f}")
     return facts, faults
 
 
@@ -111,20 +111,24 @@ def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], tol
         if not _same(parameters(network) / info.params_unit, table.columns["params"][index], info.params_rounding):
             wrong.append(architecture)
         for flops in columns:
-            found = operations(network, pixels, flops.counted) / flops.unit
-            if not _same(found, table.columns[flops.column][index], flops.rounding):
+            counted = operations(network, pixels, flops.counted) / flops.unit
+            if not _same(counted, table.columns[flops.column][index], flops.rounding):
                 other[flops.column].append(architecture)
         told()
     networks = f"of {len(chosen)} networks built have the table's"
     facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
-    facts += [f"{len(chosen) - len(other[one.column])} {networks} {one.column}: {one.definition}" for one in columns]
+    facts += [
+        f"{len(chosen) - len(other[flops.column])} {networks} {flops.column}: {flops.definition}" for flops in columns
+    ]
     for column in ("params", *other):
         missing = int(np.isnan(table.columns[column][list(chosen)]).sum())
         facts += [f"{missing} of these have no {column}, and are not compared"] if missing else []
-    faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
-    faults += [f"{one} has other {column} than the table says" for column, found in other.items() for one in found[:1]]
+    faults = [f"{first} has another number of parameters than the table says" for first in wrong[:1]]
+    faults += [
+        f"{first} has other {column} than the table says" for column, all_ in other.items() for first in all_[:1]
+    ]
     return Checked(tuple(facts), tuple(faults))
 
 
-def _same(found: float, stated: float, rounding: Rounding) -> bool:
-    return math.isnan(stated) or abs(found - stated) <= rounding.absolute + rounding.relative * abs(stated)
+def _same(counted: float, stated: float, rounding: Rounding) -> bool:
+    return math.isnan(stated) or abs(counted - stated) <= rounding.absolute + rounding.relative * abs(stated)

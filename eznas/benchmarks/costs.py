@@ -1,6 +1,6 @@
-"""What a network costs: its parameters, and the operations of a forward pass as different benchmarks count them.
+"""Parameters of networks, and operations of a forward pass as different benchmarks count them.
 
-Networks are built without values, and their layers hand on shapes, so that nothing is computed.
+Networks are built without values, and their layers pass on shapes instead of computing.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201. ICLR 2020.
@@ -37,16 +37,15 @@ CLASSES = {
 """Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
 
 _FILLING = ("kaiming_uniform_", "uniform_", "ones_", "zeros_")
-"""What the layers' constructors call in ``torch.nn.init``."""
+"""The functions of ``torch.nn.init`` that layers' constructors call."""
 
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Let networks be built with the shapes of their parameters but no values, three times as fast.
+    """Build networks with parameters without values, three times as fast.
 
-    Layers that draw none change no random state. Python's search for cycles waits meanwhile: it takes a third of the
-    time, and networks have none. Both hold for the whole process: networks that other threads build meanwhile have no
-    values either.
+    No layer draws random numbers, and Python's garbage collector, which takes a third of the time, pauses. Both hold
+    for the whole process: networks that other threads build meanwhile have no values either.
     """
     filling, collecting = {name: getattr(nn.init, name) for name in _FILLING}, gc.isenabled()
     gc.disable()
@@ -100,7 +99,7 @@ def _every_layer(layer: nn.Module, given: Tensor, left: Tensor) -> int:
         size = layer.kernel_size
         height, width = size if isinstance(size, tuple) else (size, size)
         return left.numel() * height * width
-    if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel; the tool takes one row and one column too many
+    if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel; the tool counts one row and one column too many
         return left.numel() * (given.shape[-2] + 1) * (given.shape[-1] + 1)
     if isinstance(layer, nn.Conv2d):
         return _products_and_biases(layer, given, left)
@@ -113,24 +112,24 @@ COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
     "every_layer": _every_layer,
     "every_layer_unpooled": _every_layer_unpooled,
 }
-"""The operations of one layer, given what enters and what leaves it, as they are counted:
+"""Counts the operations of a layer, given its input and its output:
 
 - ``products``: products of convolutions and linear layers; [Macro].
-- ``products_and_biases``: these, and one for each number that a bias is added to; [NB201].
-- ``every_layer``: products; additions of biases in convolutions, not in linear layers; 2 for each number that a batch
-  normalisation with weights is given, 1 without; 1 for each that a ReLU is given; for each number that leaves a
-  pooling the size of its kernel, and of global pooling ``(h + 1)(w + 1)``; [TW].
-- ``every_layer_unpooled``: these without the global pooling, which NASLib's NAS-Bench-101 does outside of a layer.
+- ``products_and_biases``: products, and one addition for each output with a bias; [NB201].
+- ``every_layer``: products; additions of biases in convolutions, not in linear layers; 2 for each input of a batch
+  normalisation with weights, 1 without; 1 for each input of a ReLU; for each output of a pooling the size of its
+  kernel, and of global pooling ``(h + 1)(w + 1)``; [TW].
+- ``every_layer_unpooled``: the same without the global pooling, which NASLib's NAS-Bench-101 does outside of a layer.
 """
 
 
 def operations(network: nn.Module, pixels: int, counted: str) -> int:
     """Return the operations of a forward pass of one image.
 
-    Convolutions, linear layers, normalisations and activations compute nothing meanwhile, so values do not matter.
+    Convolutions, linear layers, normalisations and activations compute nothing meanwhile; their values do not matter.
 
     Args:
-        network: On the CPU; it is in evaluation mode afterwards.
+        network: A network on the CPU; it is in evaluation mode afterwards.
         pixels: Height and width of the image.
         counted: A name in ``COUNTS``.
     """
@@ -184,4 +183,4 @@ _SHAPES: tuple[tuple[type[nn.Module], Callable[..., Tensor]], ...] = (
     (nn.BatchNorm2d, _kept),
     (nn.ReLU, _kept),
 )
-"""For kinds of layers, what has the shape of what they return."""
+"""For kinds of layers, a function that returns a tensor of the output's shape."""

@@ -19,7 +19,7 @@ __all__ = ["AnyNet", "Residual"]
 
 _STEM = 16
 _LARGE_STEM = 12
-"""Channels that leave the stem."""
+"""Output channels of the stem."""
 
 
 class Residual(nn.Module):

@@ -102,7 +102,7 @@ class CellNetwork(nn.Sequential):
         operations: The operations of its inner vertices.
         cells: Cells a stack; 3 in the benchmark.
         channels: Channels of the first stack; 128 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(

@@ -123,7 +123,7 @@ class CellNetwork(nn.Sequential):
         operations: The cell's operations, node by node.
         cells: Cells a stage; 5 in the benchmark.
         channels: Channels of the first stage, doubled in each further one; 16 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(self, operations: Sequence[str], *, cells: int, channels: int, classes: int) -> None:

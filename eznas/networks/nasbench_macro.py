@@ -52,7 +52,7 @@ class MacroNetwork(nn.Sequential):
     Args:
         layers: A digit for each layer: 0 identity, 1 expansion 3 and kernel 3, 2 expansion 6 and kernel 5.
         channels: Channels of the stem; 32 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(self, layers: Sequence[str], *, channels: int, classes: int) -> None:

@@ -30,7 +30,7 @@ class SizedNetwork(nn.Sequential):
     Args:
         channels: Output channels of the three cells and the two blocks between them; the stem has as many as the first
             cell.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(self, channels: Sequence[int], *, classes: int) -> None:

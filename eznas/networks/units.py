@@ -28,7 +28,7 @@ def stem_body_head(
         stem: Maps images to the body's input.
         body: Run one after another.
         channels: Channels that enter the pooling.
-        classes: Logits.
+        classes: Number of classes.
         last: Modules between body and pooling, by name.
     """
     return OrderedDict(

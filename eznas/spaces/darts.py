@@ -1,4 +1,4 @@
-"""The cells of DARTS, which are also the space of NAS-Bench-301: two cells of four nodes, in networks of one size.
+"""The space of DARTS and NAS-Bench-301: two cells of four nodes, in networks of one size.
 
 An architecture is a genotype as json; see ``eznas.spaces.genotype``.
 
@@ -29,7 +29,7 @@ __all__ = ["Darts"]
 class Darts(SearchSpace):
     """The space of [DARTS]; an edit is another operation or input on one edge.
 
-    A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first ones.
+    A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first cells.
     """
 
     name: ClassVar[str] = "darts"
@@ -44,17 +44,17 @@ class Darts(SearchSpace):
     rules: ClassVar[GenotypeRules] = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
 
     def parse(self, text: str) -> str:
-        """Return the official json; order and spaces may differ.
+        """Return the official json, whatever the order of keys and the spaces.
 
         Raises:
-            InputError: It is no genotype of this space.
+            InputError: The space has no such genotype.
         """
         return dump(self._read(text).as_json())
 
     def canonical(self, architecture: str) -> str:
         """Return the genotype with the two terms of each node in order.
 
-        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         return dump(self.rules.canonical(self._read(architecture)).as_json())
 
@@ -70,7 +70,7 @@ class Darts(SearchSpace):
         """Build the network for CIFAR without auxiliary head and drop-path.
 
         Raises:
-            InputError: It is no architecture of this space, or the images cannot be halved twice.
+            InputError: The space has no such architecture, or the images cannot be halved twice.
         """
         from eznas.networks.nasnet import CellNetwork
 

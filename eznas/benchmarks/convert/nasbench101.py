@@ -1,9 +1,9 @@
 """NAS-Bench-101's ``nasbench_full.tfrecord`` and ``nasbench_only108.tfrecord``, and the same pickled.
 
-A record is a json list: the cell's hash, the epochs, the adjacency matrix as digits, the operations with commas
-between them, and the metrics of one training as a protocol buffer in base 64. A pickle, as NASLib reads it, is a
-dictionary from the hash to what the official reader returns for a cell: matrix, operations and trainable parameters,
-and for each schedule a list of trainings.
+A record is a json list: the cell's hash, the epochs, the digits of the adjacency matrix, the operations separated by
+commas, and the metrics of one training as a protocol buffer in base 64. A pickle, as NASLib reads it, is a dictionary
+from the hash to the official reader's record of a cell: matrix, operations and trainable parameters, and for each
+schedule a list of trainings.
 
 References:
     [NB101] Ying, Klein, Christiansen, Real, Murphy, Hutter. NAS-Bench-101: Towards Reproducible Neural
@@ -44,17 +44,17 @@ _PICKLED_ACCURACIES = ("final_validation", "final_test", "halfway_validation", "
 def read_nasbench101(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
     """Read a file: validation and test accuracy after each schedule, the mean of its three trainings.
 
-    Columns are ``validation_E``, ``test_E``, ``train_seconds_E`` and, halfway through a schedule of ``E`` epochs,
-    as ``test_108@54``; ``test_E_seed0`` and so on are single trainings in the file's order; ``params`` are the
+    Columns are ``validation_E``, ``test_E`` and ``train_seconds_E``; accuracies halfway through a schedule, such as
+    ``test_108@54``; those of single trainings in the file's order, ``test_E_seed0`` and so on; and ``params``, the
     trainable parameters.
 
     Args:
-        files: The file; one that ends in ``.pkl`` or ``.pickle`` is a pickle.
+        files: The file; the endings ``.pkl`` and ``.pickle`` mark a pickle.
         dataset: ``cifar10``.
         space: Parses the cells.
 
     Raises:
-        InputError: It is not what it should be.
+        InputError: The file is faulty.
     """
     path = only(files, "NAS-Bench-101")
     cells: dict[str, str] = {}

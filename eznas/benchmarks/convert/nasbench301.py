@@ -35,27 +35,26 @@ _CURVES = {
     "validation": "Train/val_accuracy",
     "train_loss": "Train/train_cross_entropy",
 }
-"""The learning curves that are read, by what public code calls them in the full logs."""
+"""The learning curves to read, and their names in the full logs."""
 
 
 def read_nasbench301(
     files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False
 ) -> Converted:
-    """Read logs of the networks that the space's fidelity ``nasbench301`` builds; others are counted and left out.
+    """Read the logs of networks of the space's fidelity ``nasbench301``; logs of other sizes are counted and left out.
 
-    Columns are ``validation_E`` and ``test_E`` after ``E`` epochs, the validation accuracy after ``e`` of them as
-    ``validation_E@e`` and the training loss as ``train_loss_E`` and ``train_loss_E@e`` where the logs have them,
-    ``train_seconds_E``, ``trainings``, and ``params`` without those of the auxiliary head, which the logs count and
-    networks here lack.
+    Columns are ``validation_E`` and ``test_E`` after ``E`` epochs, ``train_seconds_E`` and ``trainings``; where the
+    logs have curves, ``validation_E@e``, ``train_loss_E`` and ``train_loss_E@e``; and ``params``, less the parameters
+    of the auxiliary head, which the logs count and networks here lack.
 
     Args:
         files: Folders with logs at any depth, or logs.
         dataset: ``cifar10``.
         space: Parses the cells.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: A file is not what it should be.
+        InputError: A file is faulty.
     """
     full = space.fidelities["nasbench301"]
     runs: dict[str, list[Training]] = defaultdict(list)
@@ -87,7 +86,7 @@ def genotype(config: Mapping[str, object], place: str) -> str:
     """Return the cells of a configuration, as the space writes them.
 
     Raises:
-        InputError: It has no such cells.
+        InputError: The configuration has no such cells.
     """
     cells: dict[str, object] = {}
     for cell in ("normal", "reduce"):
@@ -106,7 +105,7 @@ def genotype(config: Mapping[str, object], place: str) -> str:
 
 
 def auxiliary_parameters(channels: int, classes: int = 10) -> int:
-    """Return the parameters of the auxiliary head that such networks are trained with, by the first cells' channels."""
+    """Return the parameters of the training's auxiliary head, given the channels of the first cells."""
     entering = 4 * 4 * channels  # four nodes, after two reductions
     return entering * 128 + 2 * 128 + 128 * 768 * 2 * 2 + 2 * 768 + 768 * classes + classes
 

@@ -29,7 +29,7 @@ _ENDING = ".pickle.pbz2"
 _META = f"meta{_ENDING}"
 _CHUNK = 1 << 20
 _RATIO, _FLOOR = 200, 1 << 20
-"""How many times a file may be larger once it is unpacked, and what any may have: a bomb is stopped there."""
+"""The largest ratio of unpacked to packed size, and a size that any file may unpack to; bombs exceed both."""
 _ALLOWED = {**SCALARS, ("collections", "OrderedDict"): OrderedDict}
 
 
@@ -42,11 +42,11 @@ def read_nats(
         files: ``simple`` directories, files from one, or the whole archive.
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
         space: Parses the architectures.
-        epochs: Those of the full schedule, whose test accuracy is the usual one.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        epochs: Epochs of the full schedule, whose test accuracy is the usual one.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: A file is not what it should be.
+        InputError: A file is faulty.
     """
     trained = TrainedArchitectures(space, dataset)
     for place, record in _records(files):
@@ -57,7 +57,7 @@ def read_nats(
 
 
 def _records(files: Sequence[Path]) -> Iterator[tuple[str, object]]:
-    """Yield the record of each architecture, with where it stands."""
+    """Yield the record of each architecture, after its place for messages."""
     for file in files:
         singles = sorted(file.glob(f"*{_ENDING}")) if file.is_dir() else [file]
         if not singles:

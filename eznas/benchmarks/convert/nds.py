@@ -1,8 +1,8 @@
 """The json files of "On Network Design Spaces for Visual Recognition": one list of trainings a sweep.
 
-A file is a list of runs, or an object with the lists ``top`` and ``mid``. Of a run are read ``net`` (the
-architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch),
-``params`` and ``flops``.
+A file is a list of runs, or an object with the lists ``top`` and ``mid``. The converter reads ``net`` (the
+architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch), ``params``
+and ``flops`` of each run.
 
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, only, parsed
 from eznas.errors import InputError
-from eznas.unpickle import number
+from eznas.unpickle import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,10 +32,10 @@ _OPTIM = {"lr": ("lr", "base_lr"), "wd": ("wd", "weight_decay")}
 
 
 def read_json(path: Path) -> object:
-    """Return what a json file holds.
+    """Return the contents of a json file.
 
     Raises:
-        InputError: It cannot be read, or is not json.
+        InputError: The file cannot be read, or is not json.
     """
     try:
         return json.loads(path.read_bytes())
@@ -48,30 +48,29 @@ def read_json(path: Path) -> object:
 def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
     """Read one sweep.
 
-    An architecture that was trained several times, as in the ``lr-wd`` sweeps, has the mean over its trainings and
-    their number in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E`` epochs.
+    The columns of an architecture that was trained several times, as in the ``lr-wd`` sweeps, are means over its
+    trainings, whose number is in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E``
+    epochs.
 
     Args:
         files: The sweep's file.
-        dataset: What it was trained on, which the file does not say.
+        dataset: The data set of the trainings, which the file does not name.
         space: Parses ``net``.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: It is not what it should be.
+        InputError: The file is faulty.
     """
     path = only(files, "a sweep of NDS")
     runs: dict[str, list[Training]] = defaultdict(list)
     lengths = set()
     for place, run, part in _runs(path):
         architecture = parsed(space, json.dumps(run.get("net")), f"{path}, {place}")
-        errors = run.get("test_ep_top1")
-        known = [number(value) for value in errors] if isinstance(errors, list) else []
-        errors_by_epoch = [value for value in known if value is not None]
-        if not errors_by_epoch or len(errors_by_epoch) < len(known):
+        errors = numbers(run.get("test_ep_top1"))
+        if not errors:
             raise InputError(f"{path}, {place}: test_ep_top1 must be a list of errors in percent, one an epoch")
-        lengths.add(len(errors_by_epoch))
-        runs[architecture].append(_training(run, errors_by_epoch, part, every_epoch=every_epoch))
+        lengths.add(len(errors))
+        runs[architecture].append(_training(run, errors, part, every_epoch=every_epoch))
     if not runs:
         raise InputError(f"{path} must hold runs, it is empty")
     trained = TrainedArchitectures(space, dataset, counted=True)

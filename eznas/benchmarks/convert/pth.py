@@ -1,4 +1,4 @@
-"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler that knows tensors and numbers only.
+"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler for tensors and numbers only.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
@@ -30,7 +30,7 @@ _DAMAGED = (
     OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
 )  # fmt: skip
-"""What torch raises for files that are cut or altered."""
+"""Errors of torch on files that are cut or altered."""
 
 _NAMED = re.compile(r"GLOBAL (\S*)")
 _TAIL = 1000
@@ -38,10 +38,10 @@ _TAIL = 1000
 
 
 def load_pth(path: Path) -> object:
-    """Return what a ``.pth`` file holds: containers, numbers and tensors, and nothing that could run code.
+    """Return the containers, numbers and tensors in a ``.pth`` file.
 
     Raises:
-        InputError: It names something else, or is no such file.
+        InputError: The file names anything else, which could run code, or is damaged.
     """
     import numpy as np
     import torch
@@ -61,16 +61,16 @@ def load_pth(path: Path) -> object:
 
 
 def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
-    """Read ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
+    """Read a file.
 
     Args:
-        files: One of them.
+        files: ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
         space: Parses the architectures.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: It is not what it should be.
+        InputError: The file is faulty.
     """
     path = only(files, "NAS-Bench-201")
     loaded = load_pth(path)
@@ -89,7 +89,7 @@ def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_e
 
 
 def _ends_in(path: Path, name: str) -> bool:
-    """Whether a file was cut within a name, whose last letter torch takes for the end of the line."""
+    """Return whether a file was cut within a name, of which torch then drops the last letter."""
     with path.open("rb") as file:
         file.seek(-min(_TAIL, path.stat().st_size), os.SEEK_END)
         tail = file.read()
@@ -97,7 +97,7 @@ def _ends_in(path: Path, name: str) -> bool:
 
 
 def _refused(error: pickle.UnpicklingError) -> str:
-    """Return the one line of torch's long advice that says what was refused."""
+    """Return the line of torch's long message that names the refused object."""
     lines = [line.strip() for line in str(error).splitlines()]
-    found = next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
-    return "it is no pickle" if found.endswith("WeightsUnpickler error:") else found
+    refused = next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
+    return "it is no pickle" if refused.endswith("WeightsUnpickler error:") else refused

@@ -17,7 +17,7 @@ from eznas.benchmarks.convert.converted import Converted, curve, gather, only, p
 from eznas.benchmarks.convert.pth import load_pth
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError, unknown
-from eznas.unpickle import number
+from eznas.unpickle import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ METRICS = {
     "normal": "ssim",
     "autoencoder": "ssim",
 }
-"""What counts as the accuracy of a task; more is better. Only ``top1`` and ``acc`` are percent."""
+"""The metric that counts as the accuracy of a task; more is better. Only ``top1`` and ``acc`` are percent."""
 
 _SPLITS = {"validation": "valid", "test": "test"}
 _INFO = {"params": "model_params", "encoder_params": "encoder_params", "flops": "model_FLOPs"}
@@ -54,10 +54,10 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
         files: The file.
         dataset: A task in ``METRICS``.
         space: ``transnas_micro`` or ``transnas_macro``.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: It is not what it should be.
+        InputError: The file is faulty.
     """
     if dataset not in METRICS:
         raise unknown("task of TransNAS-Bench-101", dataset, METRICS)
@@ -115,9 +115,8 @@ def _row(trained: Mapping[object, object], task: str, place: str, *, every_epoch
 
 
 def _curve(listed: object, what: str) -> list[float]:
-    known = [_plain(value) for value in listed] if isinstance(listed, list) else []
-    values = [value for value in known if value is not None]
-    if not values or len(values) < len(known):
+    values = numbers([_plain(value) for value in listed]) if isinstance(listed, list) else None
+    if not values:
         raise InputError(f"{what} must be a list of numbers, one an epoch")
     return values
 
