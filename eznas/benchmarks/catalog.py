@@ -51,7 +51,16 @@ class Reader(Protocol):
     """Reads the official files of a benchmark for one data set."""
 
     def __call__(self, files: Sequence[Path], dataset: str, *, every_epoch: bool = False) -> Converted:
-        """Return the contents; of learning curves every epoch, or only powers of two."""
+        """Return the contents.
+
+        Args:
+            files: The official files.
+            dataset: The data set, in lower case.
+            every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
+
+        Raises:
+            InputError: A file is faulty, or there are too many.
+        """
 
 
 @dataclass(frozen=True)

@@ -39,20 +39,20 @@ class Checked:
     faults: tuple[str, ...]
 
 
-def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, told: Callable[[], None]) -> Checked:
+def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, advance: Callable[[], None]) -> Checked:
     """Compare a table with published facts of its benchmark, and with networks built from it.
 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
         networks: Number of networks to build, see ``sampled``.
-        told: Called after each network.
+        advance: Called after each network.
     """
     facts, faults = _best_values(info, table)
     dataset = table.target.dataset
     chosen = sampled(info, table, networks)
     if chosen:
-        costs = _costs(info, table, chosen, told)
+        costs = _costs(info, table, chosen, advance)
         facts += costs.facts
         faults += costs.faults
     elif _has_costs(info, table):
@@ -98,7 +98,7 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
     return facts, faults
 
 
-def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], told: Callable[[], None]) -> Checked:
+def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], advance: Callable[[], None]) -> Checked:
     """Compare parameters, and the operations that the table has, with those of networks that are built."""
     dataset, space = table.target.dataset, SPACES[info.space]
     pixels = _PIXELS.get(dataset, space.fidelities[info.fidelity].pixels)
@@ -114,7 +114,7 @@ def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], tol
             counted = operations(network, pixels, flops.counted) / flops.unit
             if not _same(counted, table.columns[flops.column][index], flops.rounding):
                 other[flops.column].append(architecture)
-        told()
+        advance()
     networks = f"of {len(chosen)} networks built have the table's"
     facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
     facts += [

@@ -75,35 +75,35 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _products(layer: nn.Module, _given: Tensor, left: Tensor) -> int:
+def _products(layer: nn.Module, _x: Tensor, out: Tensor) -> int:
     if isinstance(layer, nn.Conv2d | nn.Linear):
-        return left.numel() * layer.weight[0].numel()
+        return out.numel() * layer.weight[0].numel()
     return 0
 
 
-def _products_and_biases(layer: nn.Module, given: Tensor, left: Tensor) -> int:
-    products = _products(layer, given, left)
-    return products + (left.numel() if products and layer.bias is not None else 0)
+def _products_and_biases(layer: nn.Module, x: Tensor, out: Tensor) -> int:
+    products = _products(layer, x, out)
+    return products + (out.numel() if products and layer.bias is not None else 0)
 
 
-def _every_layer_unpooled(layer: nn.Module, given: Tensor, left: Tensor) -> int:
-    return 0 if isinstance(layer, nn.AdaptiveAvgPool2d) else _every_layer(layer, given, left)
+def _every_layer_unpooled(layer: nn.Module, x: Tensor, out: Tensor) -> int:
+    return 0 if isinstance(layer, nn.AdaptiveAvgPool2d) else _every_layer(layer, x, out)
 
 
-def _every_layer(layer: nn.Module, given: Tensor, left: Tensor) -> int:
+def _every_layer(layer: nn.Module, x: Tensor, out: Tensor) -> int:
     if isinstance(layer, nn.BatchNorm2d):
-        return given.numel() * (2 if layer.affine else 1)
+        return x.numel() * (2 if layer.affine else 1)
     if isinstance(layer, nn.ReLU):
-        return given.numel()
+        return x.numel()
     if isinstance(layer, nn.AvgPool2d | nn.MaxPool2d):
         size = layer.kernel_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        return left.numel() * height * width
+        return out.numel() * height * width
     if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel; the tool counts one row and one column too many
-        return left.numel() * (given.shape[-2] + 1) * (given.shape[-1] + 1)
+        return out.numel() * (x.shape[-2] + 1) * (x.shape[-1] + 1)
     if isinstance(layer, nn.Conv2d):
-        return _products_and_biases(layer, given, left)
-    return _products(layer, given, left)
+        return _products_and_biases(layer, x, out)
+    return _products(layer, x, out)
 
 
 COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
@@ -135,9 +135,9 @@ def operations(network: nn.Module, pixels: int, counted: str) -> int:
     """
     count, total = COUNTS[counted], 0
 
-    def add(layer: nn.Module, given: tuple[Tensor, ...], left: Tensor) -> None:
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal total
-        total += count(layer, given[0], left)
+        total += count(layer, inputs[0], out)
 
     leaves = [layer for layer in network.modules() if next(layer.children(), None) is None]
     shaped = [(layer, shape) for layer in leaves for kind, shape in _SHAPES if isinstance(layer, kind)]
@@ -155,26 +155,26 @@ def operations(network: nn.Module, pixels: int, counted: str) -> int:
     return total
 
 
-def _convolved(layer: nn.Conv2d, given: Tensor) -> Tensor:
+def _convolved(layer: nn.Conv2d, x: Tensor) -> Tensor:
     padding = (0, 0) if layer.padding == "valid" else layer.padding
     if isinstance(padding, str):  # the other word is "same"
-        size = list(given.shape[-2:])
+        size = list(x.shape[-2:])
     else:
         size = [
             (pixels + 2 * around - apart * (kernel - 1) - 1) // step + 1
             for pixels, around, apart, kernel, step in zip(
-                given.shape[-2:], padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
+                x.shape[-2:], padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
             )
         ]
-    return given.new_empty((len(given), layer.out_channels, *size))
+    return x.new_empty((len(x), layer.out_channels, *size))
 
 
-def _mapped(layer: nn.Linear, given: Tensor) -> Tensor:
-    return given.new_empty((*given.shape[:-1], layer.out_features))
+def _mapped(layer: nn.Linear, x: Tensor) -> Tensor:
+    return x.new_empty((*x.shape[:-1], layer.out_features))
 
 
-def _kept(_layer: nn.Module, given: Tensor) -> Tensor:
-    return given
+def _kept(_layer: nn.Module, x: Tensor) -> Tensor:
+    return x
 
 
 _SHAPES: tuple[tuple[type[nn.Module], Callable[..., Tensor]], ...] = (

@@ -216,10 +216,10 @@ class _Cells:
 
 def _target(path: Path, cells: _Cells, dataset: str) -> Target:
     facts = cells.facts
-    said = facts.get("dataset", dataset)
-    if said.lower() != dataset.lower():
+    named = facts.get("dataset", dataset)
+    if named.lower() != dataset.lower():
         raise InputError(
-            f"{path} must hold accuracies on {dataset}, but names the data set {said}; set dataset to {said}, or "
+            f"{path} must hold accuracies on {dataset}, but names the data set {named}; set dataset to {named}, or "
             "correct the file if the benchmark has no such data set",
             parameters=("dataset",),
         )

@@ -48,7 +48,7 @@ def load_table(
     if table is not None:
         return read_table(table, benchmark=benchmark, space=SPACES[info.space], dataset=dataset, target=target)
     if dataset not in info.embedded:
-        embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
+        embedded = " and ".join(f"{name}/{each}" for name in BENCHMARKS for each in BENCHMARKS[name].embedded)
         raise InputError(
             f"table must be a CSV file with the accuracies of {benchmark} on {dataset}, or {benchmark}_{dataset}.csv "
             f"must be in a folder that is looked in ({looked_in()}); only the accuracies of {embedded} come with a "

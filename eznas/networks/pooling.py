@@ -48,12 +48,12 @@ class _Pool(torch.autograd.Function):
         ctx.order, ctx.transposed = _order(output), inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
-        return _apply(given[0].contiguous(memory_format=ctx.order), not ctx.transposed), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _apply(grads[0].contiguous(memory_format=ctx.order), not ctx.transposed), None
 
     @staticmethod
-    def jvp(ctx: Any, *given: Any) -> Tensor:
-        return _apply(given[0], ctx.transposed)
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return _apply(tangents[0], ctx.transposed)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int, None], x: Tensor, transposed: bool) -> tuple[Tensor, int]:

@@ -49,13 +49,13 @@ def to_operations(architecture: str) -> tuple[str, ...]:
     Raises:
         InputError: The string does not have the form, or names an operation that does not exist.
     """
-    found = _FORM.fullmatch(architecture.strip())
-    if found is None:
+    match = _FORM.fullmatch(architecture.strip())
+    if match is None:
         raise InputError(f"an architecture of nasbench201 must read {_SHOWN}, got {shown(architecture)!r}")
-    for operation in found.groups():
+    for operation in match.groups():
         if operation not in OPERATIONS:
             raise unknown("operation of nasbench201", shown(operation), OPERATIONS)
-    return found.groups()
+    return match.groups()
 
 
 def from_operations(operations: Sequence[str]) -> str:

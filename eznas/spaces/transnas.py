@@ -108,10 +108,10 @@ class TransNasMicro(SearchSpace):
 
 
 def _digits(text: str) -> str:
-    found = _MICRO.fullmatch(text.strip())
-    if found is None:
+    match = _MICRO.fullmatch(text.strip())
+    if match is None:
         raise InputError(f"an architecture of transnas_micro must read like 64-41414-3_02_110, got {shown(text)!r}")
-    return "".join(found.groups())
+    return "".join(match.groups())
 
 
 def _micro(digits: str) -> str:
@@ -159,13 +159,13 @@ class TransNasMacro(SearchSpace):
 
 
 def _layers(text: str) -> str:
-    found = _MACRO.fullmatch(text.strip())
-    if found is None or not _possible(found[1]):
+    match = _MACRO.fullmatch(text.strip())
+    if match is None or not _possible(match[1]):
         raise InputError(
             "an architecture of transnas_macro must read like 64-14233-basic, with 4 to 6 layers, 1 to 3 of 2 and 4, "
             f"1 to 4 of 3 and 4, got {shown(text)!r}"
         )
-    return found[1]
+    return match[1]
 
 
 def _possible(layers: str) -> bool:

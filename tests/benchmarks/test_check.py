@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import gzip
 import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,9 @@ from eznas.benchmarks.check import sampled
 from eznas.benchmarks.costs import COUNTS, operations, without_values
 from eznas.cli.benchmarks import main
 from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TSS, SSS = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 
@@ -88,10 +90,9 @@ def test_column_files_have_the_costs_of_the_networks(shared_data: Path, tmp_path
     ],
 )
 def test_published_scores_have_the_costs_of_the_networks(
-    shared_data: Path, tmp_path: Path, benchmark: str, dataset: str
+    real: Callable[[str], Any], tmp_path: Path, benchmark: str, dataset: str
 ) -> None:
-    with gzip.open(shared_data / "published_scores_nbsuite_zero.json.gz", "rt", encoding="utf-8") as source:
-        found = json.load(source)[benchmark][dataset]
+    found = real("published_scores_nbsuite_zero")[benchmark][dataset]
     names = ("arch", "val_accuracy", "params", "flops")
     lines = list(zip(*(found[name] for name in names), strict=True))[::90]
     entries = {

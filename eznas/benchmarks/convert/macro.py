@@ -32,14 +32,6 @@ def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
     """Read the mean test accuracy, the accuracies of the single trainings, ``params`` and ``flops``.
 
     The authors' training script keeps the best test accuracy of a training's 50 epochs, not the last one.
-
-    Args:
-        files: The file.
-        dataset: ``cifar10``.
-        space: Parses the architectures.
-
-    Raises:
-        InputError: The file is faulty.
     """
     path = only(files, "NAS-Bench-Macro")
     loaded = read_json(path)

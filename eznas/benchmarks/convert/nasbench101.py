@@ -48,13 +48,7 @@ def read_nasbench101(files: Sequence[Path], dataset: str, space: SearchSpace) ->
     ``test_108@54``; those of single trainings in the file's order, ``test_E_seed0`` and so on; and ``params``, the
     trainable parameters.
 
-    Args:
-        files: The file; the endings ``.pkl`` and ``.pickle`` mark a pickle.
-        dataset: ``cifar10``.
-        space: Parses the cells.
-
-    Raises:
-        InputError: The file is faulty.
+    A file that ends in ``.pkl`` or ``.pickle`` is read as a pickle.
     """
     path = only(files, "NAS-Bench-101")
     cells: dict[str, str] = {}

@@ -47,14 +47,7 @@ def read_nasbench301(
     logs have curves, ``validation_E@e``, ``train_loss_E`` and ``train_loss_E@e``; and ``params``, less the parameters
     of the auxiliary head, which the logs count and networks here lack.
 
-    Args:
-        files: Folders with logs at any depth, or logs.
-        dataset: ``cifar10``.
-        space: Parses the cells.
-        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
-
-    Raises:
-        InputError: A file is faulty.
+    ``files`` are logs, or folders with logs at any depth.
     """
     full = space.fidelities["nasbench301"]
     runs: dict[str, list[Training]] = defaultdict(list)

@@ -36,17 +36,10 @@ _ALLOWED = {**SCALARS, ("collections", "OrderedDict"): OrderedDict}
 def read_nats(
     files: Sequence[Path], dataset: str, space: SearchSpace, epochs: int, *, every_epoch: bool = False
 ) -> Converted:
-    """Read official files.
+    """Read official files, as every ``Reader``.
 
-    Args:
-        files: ``simple`` directories, files from one, or the whole archive.
-        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
-        space: Parses the architectures.
-        epochs: Epochs of the full schedule, whose test accuracy is the usual one.
-        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
-
-    Raises:
-        InputError: A file is faulty.
+    ``files`` are ``simple`` directories, files from one, or the whole archive; the accuracy is that after ``epochs``.
+    See ``trainings_of`` for the columns.
     """
     trained = TrainedArchitectures(space, dataset)
     for place, record in _records(files):

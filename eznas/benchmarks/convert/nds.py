@@ -51,15 +51,6 @@ def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_e
     The columns of an architecture that was trained several times, as in the ``lr-wd`` sweeps, are means over its
     trainings, whose number is in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E``
     epochs.
-
-    Args:
-        files: The sweep's file.
-        dataset: The data set of the trainings, which the file does not name.
-        space: Parses ``net``.
-        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
-
-    Raises:
-        InputError: The file is faulty.
     """
     path = only(files, "a sweep of NDS")
     runs: dict[str, list[Training]] = defaultdict(list)

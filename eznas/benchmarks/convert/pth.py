@@ -61,16 +61,9 @@ def load_pth(path: Path) -> object:
 
 
 def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
-    """Read a file.
+    """Read ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
 
-    Args:
-        files: ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
-        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
-        space: Parses the architectures.
-        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
-
-    Raises:
-        InputError: The file is faulty.
+    See ``trainings_of`` for the columns.
     """
     path = only(files, "NAS-Bench-201")
     loaded = load_pth(path)

@@ -49,15 +49,6 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
     Columns are ``validation_E`` and ``test_E`` after the last of ``E`` epochs, the same after ``e`` of them as
     ``test_E@e``, ``best_validation`` and ``best_test`` over all epochs, ``train_loss_E``, ``train_loss_E@e``,
     ``train_seconds_E``, and ``params``, ``encoder_params`` and ``flops`` (multiply-adds by thop, on the task's images).
-
-    Args:
-        files: The file.
-        dataset: A task in ``METRICS``.
-        space: ``transnas_micro`` or ``transnas_macro``.
-        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
-
-    Raises:
-        InputError: The file is faulty.
     """
     if dataset not in METRICS:
         raise unknown("task of TransNAS-Bench-101", dataset, METRICS)

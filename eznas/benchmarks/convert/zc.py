@@ -80,16 +80,7 @@ NOTATIONS: dict[str, Callable[[Any], str]] = {
 
 
 def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
-    """Read the scores and accuracies on one data set; ``seconds_NAME`` is the time that a proxy took.
-
-    Args:
-        files: The file.
-        dataset: One of the file's data sets.
-        space: The architectures' space.
-
-    Raises:
-        InputError: The file is faulty.
-    """
+    """Read the scores and accuracies on one data set; ``seconds_NAME`` is the time that a proxy took."""
     path = only(files, "a space of NAS-Bench-Suite-Zero")
     loaded = read_json(path)
     named = loaded if isinstance(loaded, dict) else {}
