@@ -99,34 +99,32 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
 
 
 def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], advance: Callable[[], None]) -> Checked:
-    """Compare parameters, and the operations that the table has, with those of networks that are built."""
+    """Compare the table's parameters and operations with those of networks that are built."""
     dataset, space = table.target.dataset, SPACES[info.space]
     pixels = _PIXELS.get(dataset, space.fidelities[info.fidelity].pixels)
     columns = [flops for flops in info.flops if flops.column in table.columns]
-    wrong: list[str] = []
-    other: dict[str, list[str]] = {flops.column: [] for flops in columns}
+    named = {"params": "number of parameters"} | {
+        flops.column: f"{flops.column}: {flops.definition}" for flops in columns
+    }
+    rounding = {"params": info.params_rounding} | {flops.column: flops.rounding for flops in columns}
+    differing: dict[str, list[str]] = {column: [] for column in named}
     for index in chosen:
         architecture = table.architectures[index]
         network = build_without_values(space, architecture, info.fidelity, dataset)
-        if not _same(parameters(network) / info.params_unit, table.columns["params"][index], info.params_rounding):
-            wrong.append(architecture)
-        for flops in columns:
-            counted = operations(network, pixels, flops.counted) / flops.unit
-            if not _same(counted, table.columns[flops.column][index], flops.rounding):
-                other[flops.column].append(architecture)
+        counted = {"params": parameters(network) / info.params_unit}
+        counted |= {flops.column: operations(network, pixels, flops.counted) / flops.unit for flops in columns}
+        for column, count in counted.items():
+            if not _same(count, table.columns[column][index], rounding[column]):
+                differing[column].append(architecture)
         advance()
-    networks = f"of {len(chosen)} networks built have the table's"
-    facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
-    facts += [
-        f"{len(chosen) - len(other[flops.column])} {networks} {flops.column}: {flops.definition}" for flops in columns
-    ]
-    for column in ("params", *other):
-        missing = int(np.isnan(table.columns[column][list(chosen)]).sum())
-        facts += [f"{missing} of these have no {column}, and are not compared"] if missing else []
-    faults = [f"{first} has another number of parameters than the table says" for first in wrong[:1]]
-    faults += [
-        f"{first} has other {column} than the table says" for column, all_ in other.items() for first in all_[:1]
-    ]
+    facts, faults = [], []
+    for column, architectures in differing.items():
+        equal = len(chosen) - len(architectures)
+        facts.append(f"{equal} of {len(chosen)} networks built have the table's {named[column]}")
+        if missing := int(np.isnan(table.columns[column][list(chosen)]).sum()):
+            facts.append(f"{missing} of these have no {column}, and are not compared")
+        other = "another number of parameters" if column == "params" else f"other {column}"
+        faults += [f"{architecture} has {other} than in the table" for architecture in architectures[:1]]
     return Checked(tuple(facts), tuple(faults))
 
 

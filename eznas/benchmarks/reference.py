@@ -46,7 +46,7 @@ def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") ->
 
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
-    """Return the name of a data set, which may be given in any case; None stands for the benchmark's first one.
+    """Return the name of a data set in lower case; None stands for the benchmark's first one.
 
     Raises:
         InputError: The benchmark has no such data set.

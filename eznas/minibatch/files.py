@@ -28,7 +28,7 @@ _SVHN = "train_32x32.mat"
 _NAMES = (("images", "labels"), ("x_train", "y_train"))
 _PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _FEWEST = 2
-"""Classes without which labels say nothing."""
+"""The smallest number of classes."""
 
 _BROKEN = (  # numpy raises these on bytes that are no archive, and TypeError on one bare array
     OSError,
@@ -100,7 +100,7 @@ def _classes(path: Path) -> dict[str, list[Path]]:
 
 
 def _advice(path: Path, classes: Mapping[str, object]) -> str:
-    """Say what a folder holds instead of at least two classes, and what to give."""
+    """Return the message for a folder without two classes: its contents, and the path to give."""
     must = f"{path} must hold a sub-folder of pictures for each class, at least {_FEWEST}, or the batches of CIFAR"
     below = sorted(folder for folder in path.iterdir() if folder.is_dir())
     sources = [

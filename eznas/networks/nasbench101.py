@@ -50,7 +50,7 @@ class Cell(nn.Module):
 
     A vertex adds its inputs and runs its operation; the cell's input comes through a 1x1 unit, and other vertices are
     cut to its channels. The output is the concatenation of the vertices that lead to it, plus the cell's input through
-    a 1x1 unit where an edge says so.
+    a 1x1 unit where an edge connects the two.
 
     Args:
         matrix: The adjacency matrix, upper triangular.

@@ -57,7 +57,7 @@ class CustomSpace(SearchSpace):
         return "+".join(filter(None, self._digests))
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The text is empty.

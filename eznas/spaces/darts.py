@@ -44,7 +44,7 @@ class Darts(SearchSpace):
     rules: ClassVar[GenotypeRules] = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
 
     def parse(self, text: str) -> str:
-        """Return the official json, whatever the order of keys and the spaces.
+        """Return the official json; order and white space are ignored.
 
         Raises:
             InputError: The space has no such genotype.

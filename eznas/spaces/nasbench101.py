@@ -99,7 +99,7 @@ class NasBench101(SearchSpace):
         return [other for other in dict.fromkeys(edited) if other != here]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many cells and channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's cells and channels.
 
         Cells that differ in the numbering of their vertices have the same network; see ``trained``.
 

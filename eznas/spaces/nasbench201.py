@@ -78,7 +78,7 @@ class NasBench201(SearchSpace):
     # One of full width and one of full depth: a program must be good on both.
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The string does not have the form, or names an operation that does not exist.
@@ -116,7 +116,7 @@ class NasBench201(SearchSpace):
         return _official()
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many cells and channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's cells and channels.
 
         Raises:
             InputError: The space has no such architecture, or the images cannot be halved twice.

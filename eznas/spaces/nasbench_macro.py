@@ -45,7 +45,7 @@ class NasBenchMacro(SearchSpace):
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The text is not eight digits of 0, 1 and 2.
@@ -79,7 +79,7 @@ class NasBenchMacro(SearchSpace):
         return ["".join(layers) for layers in itertools.product("012", repeat=8)]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's channels.
 
         Raises:
             InputError: The space has no such architecture, or the images cannot be halved three times.

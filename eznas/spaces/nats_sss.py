@@ -68,7 +68,7 @@ class NatsSss(SearchSpace):
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The text does not have the form, or a width is none of ``WIDTHS``.

@@ -113,7 +113,7 @@ class NdsCells(SearchSpace):
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json, whatever the order, the spaces and further keys of ``net``.
+        """Return the official json; order, white space and further keys of ``net`` are ignored.
 
         Raises:
             InputError: The space has no such architecture.

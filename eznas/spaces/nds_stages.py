@@ -124,7 +124,7 @@ class NdsStages(SearchSpace):
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json, whatever the order, the spaces and further keys of ``net``.
+        """Return the official json; order, white space and further keys of ``net`` are ignored.
 
         Raises:
             InputError: The space has no such architecture.
@@ -149,7 +149,7 @@ class NdsStages(SearchSpace):
         return self._format(self.block, stages)
 
     def neighbours(self, architecture: str) -> list[str]:
-        """Return the architectures of which one stage has another depth, width, multiple or number of groups."""
+        """Return the architectures with another depth, width, multiple or number of groups of one stage."""
         block, stages = self._read(architecture)
         return [
             self._format(block, [*stages[:place], other, *stages[place + 1 :]])

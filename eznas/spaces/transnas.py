@@ -62,7 +62,7 @@ class TransNasMicro(SearchSpace):
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The text does not have the form.
@@ -99,7 +99,7 @@ class TransNasMicro(SearchSpace):
         return [_micro("".join(digits)) for digits in itertools.product("0123", repeat=6)]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+        """Build the benchmark's network for classification, with the fidelity's channels.
 
         Raises:
             InputError: The architecture or the fidelity cannot be built.
@@ -127,7 +127,7 @@ class TransNasMacro(SearchSpace):
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the text without space around it.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The text does not have the form, or halves or doubles too seldom or too often.
@@ -150,7 +150,7 @@ class TransNasMacro(SearchSpace):
         return _macros()
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+        """Build the benchmark's network for classification, with the fidelity's channels.
 
         Raises:
             InputError: The architecture or the fidelity cannot be built.

@@ -133,7 +133,7 @@ def _with(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         ([1], "must hold data of micro"),
         ({"data": {"micro": {}}}, "must hold data of micro"),
         (_with(lambda micro: micro.update({"64-41414-9_00_000": {}})), "must read like 64-41414-3_02_110"),
-        (_with(lambda micro: micro.update({MICRO[0]: 3})), "must have class_scene, and stand once"),
+        (_with(lambda micro: micro.update({MICRO[0]: 3})), "must have class_scene, and be the only entry"),
         (_with(lambda micro: micro[MICRO[0]]["class_scene"].pop("metrics")), "must have metrics of class_scene"),
         (
             _with(lambda micro: micro[MICRO[0]]["class_scene"]["metrics"].update(valid_top1=[])),

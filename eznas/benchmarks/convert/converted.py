@@ -36,10 +36,10 @@ class Training(NamedTuple):
     """One training of an architecture.
 
     Args:
-        values: Its columns, which are averaged over trainings.
-        facts: Columns of the architecture itself, such as ``params`` and ``flops``, which all its trainings share.
-        seed: Names the columns of this training alone.
-        single: The ``values`` that have such a column.
+        values: Columns that are averaged over trainings.
+        facts: Columns that all trainings of the architecture share, such as ``params`` and ``flops``.
+        seed: The training's name in columns of its own, such as ``test_200_seed777``.
+        single: The names of the ``values`` that get such a column.
     """
 
     values: dict[str, float]
@@ -123,7 +123,7 @@ class TrainedArchitectures:
         space: Builds the networks.
         dataset: The data set of the trainings.
         fidelity: The space's fidelity whose networks were trained.
-        counted: Whether the column ``trainings`` says how many trainings a mean is of.
+        counted: Whether to add the column ``trainings``, the number of trainings of a mean.
     """
 
     def __init__(self, space: SearchSpace, dataset: str, fidelity: str = "full", *, counted: bool = False) -> None:
@@ -160,7 +160,7 @@ class TrainedArchitectures:
 
         Args:
             usual: The column that is the accuracy, named as ``column_target`` reads it.
-            training_seeds: How many trainings were averaged and which, in words.
+            training_seeds: The number and seeds of the averaged trainings, in words.
             source: The file, for messages.
             notes: Further notes, which come first.
 

@@ -36,7 +36,7 @@ _ALLOWED = {**SCALARS, ("collections", "OrderedDict"): OrderedDict}
 def read_nats(
     files: Sequence[Path], dataset: str, space: SearchSpace, epochs: int, *, every_epoch: bool = False
 ) -> Converted:
-    """Read official files, as every ``Reader``.
+    """Read official files.
 
     ``files`` are ``simple`` directories, files from one, or the whole archive; the accuracy is that after ``epochs``.
     See ``trainings_of`` for the columns.

@@ -27,7 +27,7 @@ DATASETS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "cifar100": {"cifar100": _OF_ONE_TRAINING},
     "imagenet16-120": {"ImageNet16-120": _OF_ONE_TRAINING},
 }
-"""For each data set, what a file calls its trainings, and what it calls the splits that each is evaluated on."""
+"""For each data set, the file's names of its trainings, and of the splits that each training is evaluated on."""
 
 _MOST = 10_000
 """More epochs than any training has."""
@@ -47,7 +47,7 @@ def trainings_of(
         schedules: The records of the schedules; each has ``arch_str`` and, by (data set, seed), ``all_results``.
         dataset: One of ``DATASETS``.
         space: Parses the architecture.
-        place: Where the records stand, for messages.
+        place: The records' place in the file, for messages.
         every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:

@@ -67,7 +67,7 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
         architecture = parsed(space, str(text), place)
         trained = tasks.get(dataset) if isinstance(tasks, dict) else None
         if not isinstance(trained, dict) or architecture in rows:
-            raise InputError(f"{place}: must have {dataset}, and stand once")
+            raise InputError(f"{place}: must have {dataset}, and be the only entry of its architecture")
         epochs, rows[architecture] = _row(trained, dataset, place, every_epoch=every_epoch)
         lengths[epochs] += 1
     (usual, _), *others = lengths.most_common()
