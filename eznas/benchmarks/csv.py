@@ -22,8 +22,7 @@ import hashlib
 import io
 import math
 import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -63,8 +62,8 @@ def read_table(
     """
     if target == _ARCHITECTURE:
         raise InputError(f"target must be a column of accuracies, got {target!r}", parameters=("target",))
-    data = _read(path)
-    cells = _Cells(path, _text(path, data), target or _ACCURACY)
+    data, text = _contents(path)
+    cells = _Cells(path, text, target or _ACCURACY)
     architectures = cells.architectures(space)
     columns = {name: cells.numbers(name) for name in cells.header if name != _ARCHITECTURE}
     # a column with a name of its own keeps it: it may have a learning curve
@@ -101,26 +100,21 @@ def write_table(table: AccuracyTable, path: Path) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> bytes:
+def _contents(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file, and its text."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"the table {path} cannot be read: {error.strerror}; give a CSV file") from error
-
-
-def _text(path: Path, data: bytes) -> str:
     try:
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        return data.decode("utf-8-sig")
+        return data, (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} must be a gzip file, as its name says, but cannot be unpacked: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} must be UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
 
 
-@dataclass
-class _Row:
+class _Row(NamedTuple):
     line: int
     cells: list[str]
 
@@ -185,15 +179,13 @@ class _Cells:
             cell = row.cells[place].strip()
             try:
                 column[index] = float(cell or "nan")
+                valid = name != self.target or math.isfinite(column[index])
             except ValueError:
-                raise self._no_number(row.line, name, cell) from None
-            if name == self.target and not math.isfinite(column[index]):
-                raise self._no_number(row.line, name, cell)
+                valid = False
+            if not valid:
+                must = "a finite number" if name == self.target else "a number or nothing"
+                raise InputError(f"{self.path}, line {row.line}, column {name!r}: must be {must}, got {cell!r}")
         return column
-
-    def _no_number(self, line: int, name: str, cell: str) -> InputError:
-        what = "a finite number" if name == self.target else "a number or nothing"
-        return InputError(f"{self.path}, line {line}, column {name!r}: must be {what}, got {cell!r}")
 
     def _check_header(self, line: int) -> None:
         for name in (_ARCHITECTURE, self.target):
@@ -228,16 +220,10 @@ def _target(path: Path, cells: _Cells, dataset: str) -> Target:
         if cells.left_out:
             where += f", {cells.left_out} rows without it left out"
         return column_target(cells.target, dataset, where) or Target(dataset, "unknown", None, where)
-    plain = Target(dataset, "unknown", None, f"as in {path.name}")
-    split = facts.get("split", plain.split)
+    split, epochs = facts.get("split", "unknown"), facts.get("epochs")
     if split not in _SPLITS:
         raise InputError(f"{path}: split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    epochs = facts.get("epochs")
     if epochs is not None and not epochs.isdecimal():
         raise InputError(f"{path}: epochs must be a whole number, got {epochs!r}")
-    return replace(
-        plain,
-        split=split,
-        epochs=int(epochs) if epochs is not None else None,
-        training_seeds=facts.get("training_seeds", plain.training_seeds),
-    )
+    seeds = facts.get("training_seeds", f"as in {path.name}")
+    return Target(dataset, split, int(epochs) if epochs is not None else None, seeds)

@@ -24,6 +24,16 @@ def table_of(architectures: tuple[str, ...]) -> AccuracyTable:
     return AccuracyTable("nasbench201", "nasbench201", target, architectures, accuracies, "", "")
 
 
+def test_tables_and_records_print_in_one_line() -> None:
+    expected = (
+        "<AccuracyTable nasbench201: 15,625 architectures, cifar10 test accuracy, 200 epochs, one training, from x>"
+    )
+    assert repr(replace(table_of(ALL), source="x")) == expected
+    assert repr(BENCHMARKS["nats_tss"]) == "<BenchmarkInfo nats_tss: nasbench201 on cifar10, cifar100, imagenet16-120>"
+    assert repr(SPACE) == "<SearchSpace nasbench201>"
+    assert repr(BENCHMARKS).startswith("<Registry with a benchmark for each of 37 names: nasbench101, ")
+
+
 def test_a_benchmark_names_a_space_and_its_embedded_data_sets() -> None:
     for info in BENCHMARKS.values():
         assert info.space in SPACES
