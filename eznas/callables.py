@@ -1,4 +1,4 @@
-"""Callables that people name on command lines, as ``package.module:callable``."""
+"""Callables that are named as ``package.module:callable``."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ if TYPE_CHECKING:
 __all__ = ["load_callable", "module_digest"]
 
 
-def load_callable(place: str, option: str) -> Callable[..., Any]:
-    """Import a callable; its module is looked for in the current directory too.
+def load_callable(place: str, parameter: str) -> Callable[..., Any]:
+    """Import a callable; its module may be in the current directory.
 
     Args:
         place: ``package.module:callable``.
-        option: What it was given as, for messages.
+        parameter: The name of the parameter that holds the place, for messages.
 
     Raises:
         InputError: There is no such callable, or its module raises.
     """
+    names = (parameter,)
     module_name, colon, name = place.partition(":")
     if not (module_name and colon and name) or module_name.startswith("."):
-        raise InputError(f"{option} must be MODULE:CALLABLE, such as mypackage.models:small, got {place!r}")
+        message = f"{parameter} must be MODULE:CALLABLE, such as mypackage.models:small, got {place!r}"
+        raise InputError(message, parameters=names)
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except NETWORK_FAILURES as error:
-        raise InputError(
-            f"{option} must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
-        ) from error
-    found: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(found):
-        raise InputError(f"{option} must name a callable, and {module_name} has no callable {name!r}")
-    return found
+        raised = f"{module_name} raised {type(error).__name__}: {error}"
+        raise InputError(f"{parameter} must name a module that can be imported, {raised}", parameters=names) from error
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(f"{parameter} must name a callable, {module_name} has no callable {name!r}", parameters=names)
+    return function
 
 
 def module_digest(name: str) -> str:
-    """Return the digest that the file of an imported module had when this was first asked; empty without a file."""
+    """Return the digest of an imported module's file at the first call; empty without a file."""
     module = sys.modules.get(name)
     return "" if module is None else _digest(module)
 

@@ -17,13 +17,13 @@ __all__ = ["Correlation", "TauTarget", "correlate", "dense_ranks"]
 
 
 _FEWEST = 5
-"""Architectures without which there is no interval."""
+"""The smallest number of architectures with an interval."""
 
 _PAIRS = 1000
-"""Architectures up to which a bootstrap over the signs of all pairs is faster than one that sorts."""
+"""The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
 _ROWS = 128
-"""Score vectors that are compared at once: so many fit into a processor's cache."""
+"""The number of score vectors compared at once, which fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Correlation:
     Args:
         tau: Kendall's tau-b.
         tau_low: Lower end of the 95 % percentile bootstrap interval of tau.
-        tau_high: Upper end of it.
+        tau_high: Upper end of that interval.
         rho: Spearman's rank correlation.
         pearson: Pearson's correlation.
         n: Number of architectures.
@@ -52,8 +52,8 @@ def correlate(
 ) -> Correlation:
     """Correlate ``n`` finite scores with ``n`` accuracies.
 
-    Every figure is NaN where it is undefined: fewer than two architectures, or constant scores or accuracies. There is
-    no interval for fewer than five, whose resamples would claim certainty.
+    Correlations are NaN where they are undefined: fewer than two architectures, or constant scores or accuracies. The
+    interval is NaN for fewer than five architectures, which have too few different resamples.
 
     Args:
         scores: ``n`` scores.
@@ -62,14 +62,14 @@ def correlate(
         resamples: Number of bootstrap resamples of the architectures.
 
     Raises:
-        ValueError: The two differ in length or hold a value that is not finite.
+        ValueError: The two differ in length or hold non-finite values.
     """
     if scores.shape != accuracies.shape or scores.ndim != 1:
         raise ValueError(
             f"scores and accuracies must be vectors of one length, got {scores.shape=} {accuracies.shape=}"
         )
     if not (np.isfinite(scores).all() and np.isfinite(accuracies).all()):
-        raise ValueError("scores and accuracies must be finite; leave out what was not scored")
+        raise ValueError("scores and accuracies must be finite; leave out architectures without a score")
     n = len(scores)
     if n < 2 or np.ptp(scores) == 0 or np.ptp(accuracies) == 0:  # noqa: PLR2004 - a pair
         return Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, n)
@@ -91,13 +91,13 @@ def correlate(
 def _taus_by_pairs(
     scores: NDArray[np.float64], accuracies: NDArray[np.float64], drawn: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return tau-b of each row of drawn places, from how often each place was drawn and the signs of all pairs."""
+    """Return tau-b of each row of drawn places, from the count of each place and the signs of all pairs."""
     counts = np.zeros(drawn.shape, np.float32)
     np.add.at(counts, (np.arange(len(drawn))[:, None], drawn), 1)
 
     def total(pairs: NDArray[np.float32]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = np.einsum("rn,rn->r", counts @ pairs, counts, dtype=np.float64)
-        return found
+        sums: NDArray[np.float64] = np.einsum("rn,rn->r", counts @ pairs, counts, dtype=np.float64)
+        return sums
 
     x, y = (np.sign(values[:, None] - values).astype(np.float32) for values in (scores, accuracies))
     scale = total(np.abs(x)) * total(np.abs(y))
@@ -109,7 +109,7 @@ def _taus_by_pairs(
 def _taus_by_sorting(
     scores: NDArray[np.float64], accuracies: NDArray[np.float64], drawn: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return tau-b of each row of drawn places; NaN where one of the two is constant there."""
+    """Return tau-b of each row of drawn places; NaN where scores or accuracies are constant there."""
     return np.array(
         [
             stats.kendalltau(scores[row], accuracies[row]).statistic
@@ -129,9 +129,9 @@ def _pearson(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> fl
 class TauTarget:
     """Accuracies prepared for Kendall's tau-b with many score vectors.
 
-    With the networks in the order of their accuracies, a pair is discordant where the later one has the smaller score:
-    all pairs of one distance are compared for many score vectors in one array operation, which up to a thousand
-    architectures is several times faster than sorting each.
+    With the networks sorted by accuracy, a pair is discordant where the later network has the smaller score. One array
+    operation compares all pairs at one distance for many score vectors; up to a thousand architectures, that is several
+    times as fast as sorting each vector.
 
     Args:
         accuracies: ``n`` finite accuracies.
@@ -142,7 +142,7 @@ class TauTarget:
         ordered = accuracies[self._order]
         n = len(ordered)
         self._pairs = n * (n - 1) // 2
-        self._untied: list[NDArray[np.bool_]] = []  # by distance from 1, as long as any pair is tied
+        self._untied: list[NDArray[np.bool_]] = []  # by distance from 1, up to the last with a tied pair
         for distance in range(1, n):
             untied = ordered[distance:] != ordered[:-distance]
             if untied.all():
@@ -157,14 +157,14 @@ class TauTarget:
             scores: ``p x n`` scores.
 
         Returns:
-            ``p`` values; NaN where a row is constant or holds a value that is not finite.
+            ``p`` values; NaN where a row is constant or holds non-finite values.
         """
         return self.taus_and_ranks(scores)[0]
 
     def taus_and_ranks(self, scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.integer[Any]]]:
-        """Return what ``taus`` does, and the ``dense_ranks`` of the rows, which tau depends on alone.
+        """Return the taus and the ``dense_ranks`` of the rows, which determine tau.
 
-        Comparing ranks is faster than comparing scores, as they are small integers.
+        Ranks are small integers, and faster to compare than scores.
         """
         taus = np.full(len(scores), np.nan)
         ranks = dense_ranks(scores)

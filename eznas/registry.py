@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A mapping from names to records, filled once.
+    """A mapping from names to records.
 
     Args:
-        what: The noun used in messages, such as ``"measure"``.
-        name_of: How a record tells its name.
-        modules: Imported once before the first look-up; they register the built-in records. A name that ends in
-            ``.*`` stands for every module of that package that is not private.
+        what: The noun for a record in messages, such as ``"measure"``.
+        name_of: Returns the name of a record.
+        modules: Modules that register the built-in records; they are imported before the first look-up. A name that
+            ends in ``.*`` stands for every public module of that package.
     """
 
     def __init__(self, what: str, name_of: Callable[[T], str], modules: Iterable[str] = ()) -> None:
@@ -39,7 +39,7 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         name = self._name_of(record)
         if name in self._records and not replace:
-            raise InputError(f"{self.what} {name!r} is registered already; choose another name or pass replace=True")
+            raise InputError(f"{self.what} {name!r} is registered already; choose another name or set replace")
         self._records[name] = record
         return record
 
@@ -75,6 +75,9 @@ class Registry(Mapping[str, T], Generic[T]):
         self._ready()
         return len(self._records)
 
+    def __repr__(self) -> str:
+        return f"<Registry with a {self.what} for each of {len(self)} names: {', '.join(list(self)[:4])}, ...>"
+
     def _ready(self) -> None:
         modules, self._modules = self._modules, ()
         for name in modules:
@@ -83,7 +86,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def _expanded(name: str) -> list[str]:
-    """Return the module of a name, or the public modules of the package that ``.*`` follows."""
+    """Return the module of a name, or the public modules of the package in front of ``.*``."""
     package, wildcard, _ = name.partition(".*")
     if not wildcard:
         return [name]

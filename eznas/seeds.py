@@ -1,4 +1,4 @@
-"""Named random streams: every use of chance has a seed derived from one number and a name."""
+"""Named random streams: each has a seed derived from one number and a name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["derive_seed", "numpy_rng", "python_rng", "torch_generator"]
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """Derive a 63-bit seed from a seed and the name of what it is for.
+    """Derive a 63-bit seed from a seed and the name of a purpose.
 
     The same arguments give the same seed on every platform; different names give independent streams.
     """
@@ -35,7 +35,7 @@ def numpy_rng(seed: int, *names: str | int) -> np.random.Generator:
 
 
 def torch_generator(seed: int, *names: str | int) -> torch.Generator:
-    """Return a CPU torch generator on a named stream; the global state is not touched."""
+    """Return a CPU torch generator on a named stream; the global state stays unchanged."""
     import torch
 
     return torch.Generator().manual_seed(derive_seed(seed, *names))

@@ -1,4 +1,4 @@
-"""A score and its status: failure is a status that is counted, never a number."""
+"""A score and its status: failures have a status, which is counted, and never a number."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ from dataclasses import dataclass
 __all__ = ["Score", "Status"]
 
 
-class Status(enum.Enum):
-    """What became of one evaluation of one proxy on one network."""
+class Status(str, enum.Enum):
+    """The outcome of one evaluation of one proxy on one network; prints as its value."""
 
     OK = "ok"
     NON_FINITE = "non_finite"
     """The formula gave NaN or an infinity."""
     NO_UNITS = "no_units"
-    """The network has nothing that the proxy reads."""
+    """The network has no unit that the proxy reads."""
     EXCEPTION = "exception"
-    """Building or running the network, or the proxy, raised."""
+    """Building the network, running it, or evaluating the proxy raised."""
     CONSTANT = "constant"
-    """The same value on every network: such a proxy has no rank correlation."""
+    """The proxy has one value on all networks, and so no rank correlation."""
+
+    __str__ = str.__str__
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One proxy's output on one network.
+    """One proxy's score of one network. ``float(score)`` is its value, or raises ``ValueError`` where there is none.
+
+    With ``scores = eznas.measure(network, minibatch)``, ``pandas.DataFrame(scores.values(), index=scores)`` has a row
+    for each measure, and ``pandas.DataFrame([scores])`` a row for each network.
 
     Args:
         value: The score; NaN unless ``status`` is OK.
-        status: What became of the evaluation.
-        detail: For people: the exception's text, or which unit was not finite.
+        status: The outcome of the evaluation.
+        detail: The exception's message, or the unit whose value was not finite.
     """
 
     value: float
@@ -44,10 +49,16 @@ class Score:
 
     @classmethod
     def failed(cls, status: Status, detail: str = "") -> Score:
-        """Return a failure."""
+        """Return a score without a value."""
         return cls(math.nan, status, detail)
+
+    def __float__(self) -> float:
+        if not self.ok:
+            why = f"{self.status}: {self.detail}" if self.detail else self.status
+            raise ValueError(f"the score has no value, its status is {why}")
+        return self.value
 
     @property
     def ok(self) -> bool:
-        """Whether there is a value."""
+        """Whether the score has a value."""
         return self.status is Status.OK

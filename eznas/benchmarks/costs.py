@@ -1,6 +1,6 @@
-"""What a network costs: its parameters, and the operations of a forward pass as different benchmarks count them.
+"""Parameters of networks, and operations of a forward pass as different benchmarks count them.
 
-Networks are built without values, and their layers hand on shapes, so that nothing is computed.
+Networks are built without values, and their layers pass on shapes instead of computing.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201. ICLR 2020.
@@ -21,19 +21,31 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["COUNTS", "operations", "parameters", "without_values"]
+    from eznas.spaces import SearchSpace
+
+__all__ = ["CLASSES", "COUNTS", "build_without_values", "operations", "parameters", "without_values"]
+
+CLASSES = {
+    "cifar10": 10,
+    "cifar100": 100,
+    "svhn": 10,
+    "imagenet16-120": 120,
+    "imagenet": 1000,
+    "class_scene": 63,
+    "class_object": 100,
+}
+"""Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
 
 _FILLING = ("kaiming_uniform_", "uniform_", "ones_", "zeros_")
-"""What the layers' constructors call in ``torch.nn.init``."""
+"""The functions of ``torch.nn.init`` that layers' constructors call."""
 
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Let networks be built with the shapes of their parameters but no values, three times as fast.
+    """Build networks with parameters without values, three times as fast.
 
-    Layers that draw none change no random state. Python's search for cycles waits meanwhile: it takes a third of the
-    time, and networks have none. Both hold for the whole process: networks that other threads build meanwhile have no
-    values either.
+    No layer draws random numbers, and Python's garbage collector, which takes a third of the time, pauses. Both hold
+    for the whole process: networks that other threads build meanwhile have no values either.
     """
     filling, collecting = {name: getattr(nn.init, name) for name in _FILLING}, gc.isenabled()
     gc.disable()
@@ -52,40 +64,46 @@ def _left_empty(tensor: Tensor, *_: object, **__: object) -> Tensor:
     return tensor
 
 
+def build_without_values(space: SearchSpace, architecture: str, fidelity: str, dataset: str) -> nn.Module:
+    """Return the network of an architecture for a data set in ``CLASSES``; its parameters have no values."""
+    with without_values():
+        return space.build(architecture, space.fidelities[fidelity], CLASSES[dataset])
+
+
 def parameters(network: nn.Module) -> int:
     """Return the number of all parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _products(layer: nn.Module, _given: Tensor, left: Tensor) -> int:
+def _products(layer: nn.Module, _x: Tensor, out: Tensor) -> int:
     if isinstance(layer, nn.Conv2d | nn.Linear):
-        return left.numel() * layer.weight[0].numel()
+        return out.numel() * layer.weight[0].numel()
     return 0
 
 
-def _products_and_biases(layer: nn.Module, given: Tensor, left: Tensor) -> int:
-    products = _products(layer, given, left)
-    return products + (left.numel() if products and layer.bias is not None else 0)
+def _products_and_biases(layer: nn.Module, x: Tensor, out: Tensor) -> int:
+    products = _products(layer, x, out)
+    return products + (out.numel() if products and layer.bias is not None else 0)
 
 
-def _every_layer_unpooled(layer: nn.Module, given: Tensor, left: Tensor) -> int:
-    return 0 if isinstance(layer, nn.AdaptiveAvgPool2d) else _every_layer(layer, given, left)
+def _every_layer_unpooled(layer: nn.Module, x: Tensor, out: Tensor) -> int:
+    return 0 if isinstance(layer, nn.AdaptiveAvgPool2d) else _every_layer(layer, x, out)
 
 
-def _every_layer(layer: nn.Module, given: Tensor, left: Tensor) -> int:
+def _every_layer(layer: nn.Module, x: Tensor, out: Tensor) -> int:
     if isinstance(layer, nn.BatchNorm2d):
-        return given.numel() * (2 if layer.affine else 1)
+        return x.numel() * (2 if layer.affine else 1)
     if isinstance(layer, nn.ReLU):
-        return given.numel()
+        return x.numel()
     if isinstance(layer, nn.AvgPool2d | nn.MaxPool2d):
         size = layer.kernel_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        return left.numel() * height * width
-    if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel; the tool takes one row and one column too many
-        return left.numel() * (given.shape[-2] + 1) * (given.shape[-1] + 1)
+        return out.numel() * height * width
+    if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel; the tool counts one row and one column too many
+        return out.numel() * (x.shape[-2] + 1) * (x.shape[-1] + 1)
     if isinstance(layer, nn.Conv2d):
-        return _products_and_biases(layer, given, left)
-    return _products(layer, given, left)
+        return _products_and_biases(layer, x, out)
+    return _products(layer, x, out)
 
 
 COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
@@ -94,32 +112,32 @@ COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
     "every_layer": _every_layer,
     "every_layer_unpooled": _every_layer_unpooled,
 }
-"""The operations of one layer, given what enters and what leaves it, as they are counted:
+"""Counts the operations of a layer, given its input and its output:
 
 - ``products``: products of convolutions and linear layers; [Macro].
-- ``products_and_biases``: these, and one for each number that a bias is added to; [NB201].
-- ``every_layer``: products; additions of biases in convolutions, not in linear layers; 2 for each number that a batch
-  normalisation with weights is given, 1 without; 1 for each that a ReLU is given; for each number that leaves a
-  pooling the size of its kernel, and of global pooling ``(h + 1)(w + 1)``; [TW].
-- ``every_layer_unpooled``: these without the global pooling, which NASLib's NAS-Bench-101 does outside of a layer.
+- ``products_and_biases``: products, and one addition for each output with a bias; [NB201].
+- ``every_layer``: products; additions of biases in convolutions, not in linear layers; 2 for each input of a batch
+  normalisation with weights, 1 without; 1 for each input of a ReLU; for each output of a pooling the size of its
+  kernel, and of global pooling ``(h + 1)(w + 1)``; [TW].
+- ``every_layer_unpooled``: the same without the global pooling, which NASLib's NAS-Bench-101 does outside of a layer.
 """
 
 
 def operations(network: nn.Module, pixels: int, counted: str) -> int:
     """Return the operations of a forward pass of one image.
 
-    Convolutions, linear layers, normalisations and activations compute nothing meanwhile, so values do not matter.
+    Convolutions, linear layers, normalisations and activations compute nothing meanwhile; their values do not matter.
 
     Args:
-        network: On the CPU; it is in evaluation mode afterwards.
+        network: A network on the CPU; it is in evaluation mode afterwards.
         pixels: Height and width of the image.
         counted: A name in ``COUNTS``.
     """
     count, total = COUNTS[counted], 0
 
-    def add(layer: nn.Module, given: tuple[Tensor, ...], left: Tensor) -> None:
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal total
-        total += count(layer, given[0], left)
+        total += count(layer, inputs[0], out)
 
     leaves = [layer for layer in network.modules() if next(layer.children(), None) is None]
     shaped = [(layer, shape) for layer in leaves for kind, shape in _SHAPES if isinstance(layer, kind)]
@@ -137,26 +155,26 @@ def operations(network: nn.Module, pixels: int, counted: str) -> int:
     return total
 
 
-def _convolved(layer: nn.Conv2d, given: Tensor) -> Tensor:
+def _convolved(layer: nn.Conv2d, x: Tensor) -> Tensor:
     padding = (0, 0) if layer.padding == "valid" else layer.padding
     if isinstance(padding, str):  # the other word is "same"
-        size = list(given.shape[-2:])
+        size = list(x.shape[-2:])
     else:
         size = [
             (pixels + 2 * around - apart * (kernel - 1) - 1) // step + 1
             for pixels, around, apart, kernel, step in zip(
-                given.shape[-2:], padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
+                x.shape[-2:], padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
             )
         ]
-    return given.new_empty((len(given), layer.out_channels, *size))
+    return x.new_empty((len(x), layer.out_channels, *size))
 
 
-def _mapped(layer: nn.Linear, given: Tensor) -> Tensor:
-    return given.new_empty((*given.shape[:-1], layer.out_features))
+def _mapped(layer: nn.Linear, x: Tensor) -> Tensor:
+    return x.new_empty((*x.shape[:-1], layer.out_features))
 
 
-def _kept(_layer: nn.Module, given: Tensor) -> Tensor:
-    return given
+def _kept(_layer: nn.Module, x: Tensor) -> Tensor:
+    return x
 
 
 _SHAPES: tuple[tuple[type[nn.Module], Callable[..., Tensor]], ...] = (
@@ -165,4 +183,4 @@ _SHAPES: tuple[tuple[type[nn.Module], Callable[..., Tensor]], ...] = (
     (nn.BatchNorm2d, _kept),
     (nn.ReLU, _kept),
 )
-"""For kinds of layers, what has the shape of what they return."""
+"""For kinds of layers, a function that returns a tensor of the output's shape."""

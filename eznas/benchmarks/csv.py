@@ -9,9 +9,9 @@
     architecture,accuracy,params
     |avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|...,85.86,129306
 
-Further columns are numbers too; an empty cell in them is NaN. The lines that begin with ``#`` may be missing:
-they say which accuracy it is. Accuracies are used for ranking, and printed as percent; any finite numbers are
-accepted. A file whose name ends in ``.gz`` is compressed. Writing and reading give the same table.
+Further columns are numbers too; an empty cell in them is NaN. The lines that begin with ``#`` say which accuracy it
+is, and may be missing. Accuracies are used for ranking, and printed as percent; any finite numbers are accepted. A file
+whose name ends in ``.gz`` is compressed. Writing a table and reading it give the same table.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import hashlib
 import io
 import math
 import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -54,18 +53,17 @@ def read_table(
         path: The file.
         benchmark: The benchmark's name.
         space: Its search space, which parses the architectures.
-        dataset: The data set that the accuracies are meant for.
-        target: The column that is the accuracy, where architectures with an empty cell are left out and counted; None
-            for ``accuracy``, about which the file may say more.
+        dataset: The data set of the accuracies.
+        target: The column of the accuracy; architectures with an empty cell there are left out and counted. None for
+            ``accuracy``, which the file may describe.
 
     Raises:
-        InputError: The file cannot be read, a line is faulty, or no ranking is possible; the message names
-            the line.
+        InputError: The file cannot be read, a line is faulty, or all accuracies are equal; the message names the line.
     """
     if target == _ARCHITECTURE:
-        raise InputError(f"the column of accuracies must be another one than {_ARCHITECTURE!r}")
-    data = _read(path)
-    cells = _Cells(path, _text(path, data), target or _ACCURACY)
+        raise InputError(f"target must be a column of accuracies, got {target!r}", parameters=("target",))
+    data, text = _contents(path)
+    cells = _Cells(path, text, target or _ACCURACY)
     architectures = cells.architectures(space)
     columns = {name: cells.numbers(name) for name in cells.header if name != _ARCHITECTURE}
     # a column with a name of its own keeps it: it may have a learning curve
@@ -85,7 +83,7 @@ def read_table(
 
 
 def write_table(table: AccuracyTable, path: Path) -> None:
-    """Write a table whole or not at all; compressed where the name ends in ``.gz``."""
+    """Write a table atomically; compressed where the name ends in ``.gz``."""
     text = io.StringIO(newline="")
     for fact in _FACTS:
         value = getattr(table.target, fact)
@@ -102,32 +100,27 @@ def write_table(table: AccuracyTable, path: Path) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> bytes:
+def _contents(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file, and its text."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"the table {path} cannot be read: {error.strerror}; give a CSV file") from error
-
-
-def _text(path: Path, data: bytes) -> str:
     try:
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        return data.decode("utf-8-sig")
+        return data, (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} must be a gzip file, as its name says, but cannot be unpacked: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} must be UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
 
 
-@dataclass
-class _Row:
+class _Row(NamedTuple):
     line: int
     cells: list[str]
 
 
 class _Cells:
-    """The cells of a file as text, with the line of each row."""
+    """The cells of a file as text, with the line number of each row."""
 
     def __init__(self, path: Path, text: str, target: str) -> None:
         self.path = path
@@ -157,7 +150,7 @@ class _Cells:
         self.left_out = self._leave_out() if target != _ACCURACY else 0
 
     def _leave_out(self) -> int:
-        """Leave out the architectures without the accuracy that was asked for, and return how many."""
+        """Leave out the architectures without the accuracy, and return how many."""
         place, before = self.header.index(self.target), len(self.rows)
         self.rows = [row for row in self.rows if row.cells[place].strip()]
         if not self.rows:
@@ -167,36 +160,32 @@ class _Cells:
     def architectures(self, space: SearchSpace) -> tuple[str, ...]:
         """Return the official strings."""
         place = self.header.index(_ARCHITECTURE)
-        seen: dict[str, int] = {}
+        lines: dict[str, int] = {}
         for row in self.rows:
             try:
                 architecture = space.parse(row.cells[place])
             except InputError as error:
                 raise InputError(f"{self.path}, line {row.line}, column {_ARCHITECTURE!r}: {error}") from error
-            before = seen.setdefault(architecture, row.line)
+            before = lines.setdefault(architecture, row.line)
             if before != row.line:
-                raise InputError(
-                    f"{self.path}, line {row.line}: {architecture} stands in line {before} already; keep one"
-                )
-        return tuple(seen)
+                raise InputError(f"{self.path}, line {row.line}: {architecture} is in line {before} too; keep one")
+        return tuple(lines)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers; where it is the target, all are finite."""
+        """Return a column of numbers; those of the target are finite."""
         place = self.header.index(name)
         column = np.empty(len(self.rows))
         for index, row in enumerate(self.rows):
             cell = row.cells[place].strip()
             try:
                 column[index] = float(cell or "nan")
+                valid = name != self.target or math.isfinite(column[index])
             except ValueError:
-                raise self._no_number(row.line, name, cell) from None
-            if name == self.target and not math.isfinite(column[index]):
-                raise self._no_number(row.line, name, cell)
+                valid = False
+            if not valid:
+                must = "a finite number" if name == self.target else "a number or nothing"
+                raise InputError(f"{self.path}, line {row.line}, column {name!r}: must be {must}, got {cell!r}")
         return column
-
-    def _no_number(self, line: int, name: str, cell: str) -> InputError:
-        what = "a finite number" if name == self.target else "a number or nothing"
-        return InputError(f"{self.path}, line {line}, column {name!r}: must be {what}, got {cell!r}")
 
     def _check_header(self, line: int) -> None:
         for name in (_ARCHITECTURE, self.target):
@@ -219,27 +208,22 @@ class _Cells:
 
 def _target(path: Path, cells: _Cells, dataset: str) -> Target:
     facts = cells.facts
-    said = facts.get("dataset", dataset)
-    if said.lower() != dataset.lower():
+    named = facts.get("dataset", dataset)
+    if named.lower() != dataset.lower():
         raise InputError(
-            f"{path} must hold accuracies on {dataset}, but it says dataset: {said}; give --dataset {said}, or correct "
-            "the line if that is no data set of the benchmark"
+            f"{path} must hold accuracies on {dataset}, but names the data set {named}; set dataset to {named}, or "
+            "correct the file if the benchmark has no such data set",
+            parameters=("dataset",),
         )
     if cells.target != _ACCURACY:
         where = f"column {cells.target!r} of {path.name}"
         if cells.left_out:
             where += f", {cells.left_out} rows without it left out"
         return column_target(cells.target, dataset, where) or Target(dataset, "unknown", None, where)
-    plain = Target(dataset, "unknown", None, f"as in {path.name}")
-    split = facts.get("split", plain.split)
+    split, epochs = facts.get("split", "unknown"), facts.get("epochs")
     if split not in _SPLITS:
         raise InputError(f"{path}: split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    epochs = facts.get("epochs")
     if epochs is not None and not epochs.isdecimal():
         raise InputError(f"{path}: epochs must be a whole number, got {epochs!r}")
-    return replace(
-        plain,
-        split=split,
-        epochs=int(epochs) if epochs is not None else None,
-        training_seeds=facts.get("training_seeds", plain.training_seeds),
-    )
+    seeds = facts.get("training_seeds", f"as in {path.name}")
+    return Target(dataset, split, int(epochs) if epochs is not None else None, seeds)

@@ -1,22 +1,21 @@
-"""The benchmarks that are known. Sizes, digests and best values are those that their authors publish."""
+"""The catalogue of benchmarks. Sizes, digests and best values are as their authors publish them."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks.catalog import BENCHMARKS, BenchmarkInfo, FlopsColumn, OfficialFile, Rounding
 from eznas.errors import InputError
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from eznas.benchmarks.catalog import Reader
     from eznas.benchmarks.convert.converted import Converted
-    from eznas.benchmarks.table import AccuracyTable
 
 _NATS = "https://github.com/D-X-Y/NATS-Bench"
 _IMAGES = ("cifar10", "cifar100", "imagenet16-120")
@@ -31,43 +30,37 @@ _MILLIONS = FlopsColumn(
     Rounding(relative=1e-7),
 )
 _EVERY_LAYER = (
-    "millions of operations as NASLib counts them: multiply-adds, 2 for each number that a batch normalisation is "
-    "given, 1 that a ReLU is given, and what a pooling looks at"
+    "millions of operations as NASLib counts them: multiply-adds, 2 for each input of a batch normalisation, 1 for "
+    "each input of a ReLU, and the window of each output of a pooling"
 )
 _SEVEN_DIGITS = Rounding(relative=5.01e-7)
 
 
-def _analog(target: str | None) -> AccuracyTable:
-    from eznas.benchmarks.convert.analog import read_analog
+def _converter(name: str, *first: object) -> Callable[..., Any]:
+    """Return ``MODULE.FUNCTION`` of ``eznas.benchmarks.convert`` with its first arguments; a call imports it."""
 
-    return read_analog(target)
+    def call(*args: object, **options: object) -> object:
+        module, _, function = name.partition(".")
+        return getattr(importlib.import_module(f"eznas.benchmarks.convert.{module}"), function)(
+            *first, *args, **options
+        )
 
-
-def _zoo(dataset: str) -> Callable[[str | None], AccuracyTable]:
-    def read(target: str | None) -> AccuracyTable:
-        from eznas.benchmarks.convert.zoo import read_zoo
-
-        return read_zoo(dataset, target)
-
-    return read
-
-
-def _zoo_left_out(dataset: str) -> Mapping[str, str]:
-    from eznas.benchmarks.convert.zoo import left_out
-
-    return left_out(dataset)
+    return call
 
 
 def _reader(module: str, space: str, *, curves: bool = False, **options: int) -> Reader:
-    """Return what reads official files with ``eznas.benchmarks.convert.MODULE``, imported when it is used."""
+    """Return the reader of official files in ``eznas.benchmarks.convert.MODULE``."""
+    read = _converter(f"{module}.read_{module}")
 
     def convert(files: Sequence[Path], dataset: str, *, every_epoch: bool = False) -> Converted:
         if every_epoch and not curves:
-            raise InputError(f"every epoch can be kept of files with learning curves only, which these of {space} lack")
-        given = {"every_epoch": every_epoch} if curves else {}
-        read = getattr(importlib.import_module(f"eznas.benchmarks.convert.{module}"), f"read_{module}")
-        found: Converted = read(files, dataset, SPACES[space], **given, **options)
-        return found
+            raise InputError(
+                f"every_epoch must be set only for files with learning curves, which those of {space} lack",
+                parameters=("every_epoch",),
+            )
+        curve_options = {"every_epoch": every_epoch} if curves else {}
+        converted: Converted = read(files, dataset, SPACES[space], **curve_options, **options)
+        return converted
 
     return convert
 
@@ -92,7 +85,7 @@ BENCHMARKS.register(
             FlopsColumn("mflops_every_layer", 1e6, "every_layer", _EVERY_LAYER, Rounding(absolute=5.01e-5)),
         ),
         convert=_reader("pth", "nasbench201", curves=True),
-        embedded={"cifar10": _analog},
+        embedded={"cifar10": _converter("analog.read_analog")},
         extra="nasbench201",
         module="analognasbench",
     )
@@ -280,9 +273,9 @@ BENCHMARKS.register(
         home="https://pypi.org/project/pytorchcv",
         licence="MIT",
         targets=("test_accuracy",),
-        embedded={dataset: _zoo(dataset) for dataset in _ZOO},
+        embedded={dataset: _converter("zoo.read_zoo", dataset) for dataset in _ZOO},
         extra="zoo",
         module="pytorchcv",
-        left_out=_zoo_left_out,
+        left_out=_converter("zoo.left_out"),
     )
 )

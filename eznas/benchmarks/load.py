@@ -1,4 +1,4 @@
-"""Loading the accuracies of a benchmark: the user's table, or the one that is installed with pip."""
+"""Loading the accuracies of a benchmark: the user's table, or one that a PyPI package holds."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ def load_table(
     """Return the accuracies of a benchmark's architectures on a data set.
 
     Args:
-        benchmark: A name in ``BENCHMARKS``; or with ``table`` a search space's, such as
+        benchmark: A name in ``BENCHMARKS``; with ``table`` also the name of a search space, such as
             ``custom:package.module:callable``.
         dataset: One of the benchmark's data sets, in any case; any name for a search space without a benchmark.
-        table: A table as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in one of
-            ``eznas.benchmarks.places``, or else the embedded one.
-        target: The column that is the accuracy, where it is not the usual one.
+        table: A CSV file as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in a folder of
+            ``eznas.benchmarks.places``, or else the embedded table.
+        target: The column of the accuracy; None for the usual one.
 
     Raises:
         InputError: There is no such benchmark, data set, table or column, or the table is faulty.
     """
     if benchmark not in BENCHMARKS and (benchmark.startswith("custom:") or benchmark in SPACES):
         if table is None:
-            raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
+            raise InputError(
+                f"table must be a file with the accuracies of {benchmark}, got none", parameters=("table",)
+            )
         return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)
     info = BENCHMARKS[benchmark]
     dataset = info.dataset(dataset)
@@ -47,10 +49,11 @@ def load_table(
     if table is not None:
         return read_table(table, benchmark=benchmark, space=SPACES[info.space], dataset=dataset, target=target)
     if dataset not in info.embedded:
-        embedded = " and ".join(f"{name}/{known}" for name in BENCHMARKS for known in BENCHMARKS[name].embedded)
+        embedded = " and ".join(f"{name}/{each}" for name in BENCHMARKS for each in BENCHMARKS[name].embedded)
         raise InputError(
-            f"the accuracies of {benchmark} on {dataset} must be given with --table FILE (a CSV with the "
-            f"columns architecture and accuracy) or as {benchmark}_{dataset}.csv in a folder that is looked in "
-            f"({looked_in()}); only those of {embedded} are embedded; see python -m eznas.benchmarks info {benchmark}"
+            f"table must be a CSV file with the accuracies of {benchmark} on {dataset}, or {benchmark}_{dataset}.csv "
+            f"must be in a folder that is looked in ({looked_in()}); only the accuracies of {embedded} come with a "
+            f"package; see eznas benchmarks info {benchmark}",
+            parameters=("table",),
         )
     return info.embedded[dataset](target)

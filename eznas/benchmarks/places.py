@@ -1,4 +1,4 @@
-"""Where tables of benchmarks are looked for: a folder that is given, EZNAS_DATA's, and the configuration's.
+"""The folders that are searched for tables: a given one, that of ``EZNAS_DATA``, and that of the configuration.
 
 The configuration is ``eznas/config.toml`` in the folder ``XDG_CONFIG_HOME``, or in ``~/.config`` where it is not set::
 
@@ -22,7 +22,7 @@ _KEY = "data"
 
 
 class Place(NamedTuple):
-    """A folder, and what names it."""
+    """A folder, and the setting that names it."""
 
     folder: Path
     named: str
@@ -33,10 +33,10 @@ class Place(NamedTuple):
         return f"{self.folder} ({self.named}{state})"
 
     def mode(self, path: Path) -> int:
-        """Return what the folder, or a path in it, is, as ``stat`` says it; 0 where nothing is there.
+        """Return the ``st_mode`` of the folder, or of a path in it; 0 where nothing is there.
 
         Raises:
-            InputError: One may not look.
+            InputError: Permission is denied.
         """
         try:
             return path.stat().st_mode
@@ -49,29 +49,29 @@ class Place(NamedTuple):
 
 
 def config_path() -> Path:
-    """Return where the user's configuration is, or would be."""
-    given = os.environ.get("XDG_CONFIG_HOME")
+    """Return the path of the user's configuration, which need not exist."""
+    configured = os.environ.get("XDG_CONFIG_HOME")
     try:
-        folder = Path(given) if given else Path.home() / ".config"
-    except RuntimeError:  # nobody knows where home is, and there is no configuration
+        folder = Path(configured) if configured else Path.home() / ".config"
+    except RuntimeError:  # the home folder is unknown, and there is no configuration
         folder = Path("~/.config")
     return folder / "eznas" / "config.toml"
 
 
 def places(folder: Path | None = None) -> list[Place]:
-    """Return the folders in which tables are looked for, in that order.
+    """Return the folders that are searched for tables, in that order.
 
     Args:
-        folder: One that comes first.
+        folder: A folder to search first.
 
     Raises:
-        InputError: The configuration is not what it should be.
+        InputError: The configuration is faulty.
     """
     named, configured = os.environ.get(VARIABLE), _configured()
     return [
-        Place(Path(one), name)
-        for one, name in ((folder, "--data"), (named, VARIABLE), (configured, f"{_KEY} in {config_path()}"))
-        if one
+        Place(Path(path), name)
+        for path, name in ((folder, "given"), (named, VARIABLE), (configured, f"{_KEY} in {config_path()}"))
+        if path
     ]
 
 
@@ -79,7 +79,7 @@ def find_table(benchmark: str, dataset: str, folder: Path | None = None) -> Path
     """Return the first ``BENCHMARK_DATASET.csv`` or ``.csv.gz`` in ``places``; None where there is none.
 
     Raises:
-        InputError: The configuration is not what it should be, or a folder cannot be read.
+        InputError: The configuration is faulty, or a folder cannot be read.
     """
     for place in places(folder):
         for ending in (".csv", ".csv.gz"):
@@ -90,9 +90,9 @@ def find_table(benchmark: str, dataset: str, folder: Path | None = None) -> Path
 
 
 def looked_in(folder: Path | None = None) -> str:
-    """Say where tables are looked for, or how to name a place."""
-    found = "; ".join(map(str, places(folder)))
-    return found or f"nowhere: neither {VARIABLE} nor {_KEY} in {config_path()} is given"
+    """Return the folders that are searched for tables, in words, or how to name one."""
+    named = "; ".join(map(str, places(folder)))
+    return named or f"nowhere: neither {VARIABLE} nor {_KEY} in {config_path()} is given"
 
 
 def _configured() -> Path | None:
@@ -100,11 +100,11 @@ def _configured() -> Path | None:
     path = config_path()
     if not stat.S_ISREG(Place(path.parent, "the configuration's").mode(path)):
         return None
-    read = read_toml(path)
-    for key in read:
+    settings = read_toml(path)
+    for key in settings:
         if key != _KEY:
             raise InputError(f"{path}: {unknown('key', key, (_KEY,))}")
-    value = read.get(_KEY)
+    value = settings.get(_KEY)
     if value is None:
         return None
     if not isinstance(value, str) or not value:
@@ -114,5 +114,5 @@ def _configured() -> Path | None:
     except RuntimeError as error:
         raise InputError(f"{path}: {_KEY} must be a path whose home folder is known, got {value!r}") from error
     if not folder.is_absolute():
-        raise InputError(f"{path}: {_KEY} must be a whole path, or begin with ~, got {value!r}")
+        raise InputError(f"{path}: {_KEY} must be an absolute path, or begin with ~, got {value!r}")
     return folder

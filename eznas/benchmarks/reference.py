@@ -1,4 +1,4 @@
-"""What the reference's command line calls benchmarks and data sets, and what they are called here."""
+"""The names of benchmarks and data sets on EZNAS's command line, turned into the names here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from eznas.spaces import SPACES
 
 __all__ = ["benchmark_name", "dataset_name", "trained_fidelity"]
 
-_OTHER_NAMES = {"natsbench": "nats_sss"}
-
 
 def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") -> str:
-    """Return our name of a benchmark.
+    """Return the name of a benchmark in ``BENCHMARKS``.
 
     Args:
         search_space: ``NASBench201``, ``NATSBench`` (its size space), ``NDS``, ``custom``, or a name in ``BENCHMARKS``
@@ -21,30 +19,35 @@ def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") ->
         builder: For custom, ``package.module:callable``.
 
     Raises:
-        InputError: There is no such benchmark, or one of the others belongs to another search space.
+        InputError: There is no such benchmark, or ``nds_space`` or ``builder`` belongs to another search space.
     """
     name = search_space.lower()
     if (name == "custom") != bool(builder):
-        raise InputError(f"--builder must be given with --search_space custom and only there, got {builder!r}")
+        message = f"builder must be given with search_space custom and only there, got {builder!r}"
+        raise InputError(message, parameters=("builder", "search_space"))
     if name == "custom":
         return f"custom:{builder}"
     if name == "nds":
-        sweeps = [one for one in BENCHMARKS if one.startswith("nds_")]
+        sweeps = [benchmark for benchmark in BENCHMARKS if benchmark.startswith("nds_")]
         name = f"nds_{nds_space.lower().removeprefix('nds_')}"
         if name not in sweeps:
-            raise InputError(f"--nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}")
+            raise InputError(
+                f"nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}", parameters=("nds_space",)
+            )
         return name
-    name = _OTHER_NAMES.get(name, name)
+    name = "nats_sss" if name == "natsbench" else name
     if name not in BENCHMARKS and name not in SPACES:
         known = ", ".join(("NASBench201", "NATSBench", "NDS", "custom", *BENCHMARKS))
-        raise InputError(f"--search_space must be one of {known} (in any case), got {search_space!r}")
+        message = f"search_space must be one of {known} (in any case), got {search_space!r}"
+        raise InputError(message, parameters=("search_space",))
     if nds_space:
-        raise InputError(f"--nds_space must be empty unless --search_space is NDS, got {nds_space!r}")
+        message = f"nds_space must be empty unless search_space is NDS, got {nds_space!r}"
+        raise InputError(message, parameters=("nds_space", "search_space"))
     return name
 
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
-    """Return our name of a data set: the benchmark's first where none is given, in any case otherwise.
+    """Return the name of a data set in lower case; None stands for the benchmark's first one.
 
     Raises:
         InputError: The benchmark has no such data set.

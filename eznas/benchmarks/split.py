@@ -20,22 +20,21 @@ _NAMES = ("training", "validation", "test")
 def sample_splits(
     table: AccuracyTable, sizes: tuple[int, int, int], seed: int, space: SearchSpace
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Draw training, validation and test architectures of which no two parts share a function.
+    """Draw training, validation and test architectures; no function is in two parts.
 
-    The test part is drawn first, uniformly from the whole table; then validation, uniformly from the
-    architectures whose ``space.canonical`` is not that of a test architecture; then training, likewise.
-    Within one part several architectures may have the same canonical form. A smaller test part is the
-    beginning of a larger one, and it does not depend on the other sizes; the other parts depend on those drawn
-    before them.
+    The test part is drawn first, uniformly from the whole table; then validation, uniformly from the architectures
+    whose ``space.canonical`` is not that of a test architecture; then training, likewise. Within a part, several
+    architectures may have the same canonical form. A smaller test part is the beginning of a larger one, and does not
+    depend on the other sizes; the other parts depend on the parts drawn before them.
 
     Args:
         table: The accuracies.
-        sizes: Architectures for training, validation and test.
-        seed: The seed.
+        sizes: Numbers of training, validation and test architectures.
+        seed: Seed of the draw.
         space: The table's search space.
 
     Raises:
-        InputError: A size is negative, or too few architectures are left for one of the parts.
+        InputError: A size is negative, or too few architectures are left for a part.
     """
     if min(sizes) < 0:
         raise InputError(f"the numbers of architectures must not be negative, got {sizes}")

@@ -1,4 +1,4 @@
-"""Accuracy tables: trained accuracies of architectures, and which accuracy it is."""
+"""Accuracy tables: trained accuracies of architectures, and the target that they are."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CURVED = re.compile(r"[a-z_]+_(\d+)")
 
 @dataclass(frozen=True)
 class Target:
-    """Which accuracy a table holds; printed in every report.
+    """The accuracy that a table holds; every report prints it.
 
     Args:
-        dataset: Such as ``"cifar10"``.
+        dataset: The data set, such as ``"cifar10"``.
         split: ``"validation"``, ``"test"``, or ``"unknown"`` where the file does not say.
         epochs: Epochs of training; None where the file does not say.
-        training_seeds: How many trainings were averaged and which, in words.
+        training_seeds: The number and seeds of the averaged trainings, in words.
     """
 
     dataset: str
@@ -46,14 +46,14 @@ class AccuracyTable:
     """Accuracies in percent over architectures of one space.
 
     Args:
-        benchmark: The name on command lines.
+        benchmark: The benchmark's name.
         space: The search space's name.
-        target: Which accuracy.
+        target: The accuracy that the table holds.
         architectures: Official strings, without duplicates, in the table's order.
         accuracies: ``n`` accuracies in percent, all finite.
-        source: The file or package that it was read from.
+        source: The file or package of the table.
         digest: SHA-256 of that file.
-        columns: Further numeric columns, ``n`` each; points of learning curves are named as ``test_200@8``.
+        columns: Further numeric columns, ``n`` each; points of learning curves have names such as ``test_200@8``.
     """
 
     benchmark: str
@@ -68,31 +68,34 @@ class AccuracyTable:
     def __len__(self) -> int:
         return len(self.architectures)
 
+    def __repr__(self) -> str:
+        return f"<AccuracyTable {self.benchmark}: {len(self):,} architectures, {self.target}, from {self.source}>"
+
     def curve(self, column: str) -> tuple[tuple[int, ...], NDArray[np.float64]]:
         """Return the learning curve of a column such as ``test_200``.
 
         Returns:
-            The ``k`` epochs at which the table has it, the last being those of the whole training, and the values
-            then, ``n x k``, NaN where an architecture has none.
+            The ``k`` epochs of the curve's points, the last of which are those of the whole training, and the values
+            there, ``n x k``, NaN where an architecture has none.
 
         Raises:
-            InputError: There is no such column, or its name says no epochs.
+            InputError: There is no such column, or its name has no epochs.
         """
-        found = _CURVED.fullmatch(column)
-        if column not in self.columns or found is None:
+        match = _CURVED.fullmatch(column)
+        if column not in self.columns or match is None:
             curved = [name for name in self.columns if f"{name}@1" in self.columns]
             raise unknown("column of a training", column, curved)
         points = {int(name.rpartition("@")[2]): name for name in self.columns if name.startswith(f"{column}@")}
-        points[int(found[1])] = column
+        points[int(match[1])] = column
         epochs = tuple(sorted(points))
         return epochs, np.stack([self.columns[points[epoch]] for epoch in epochs], axis=1)
 
 
 def column_target(column: str, dataset: str, training_seeds: str) -> Target | None:
-    """Return which accuracy a column named as converters name them is; None for other names.
+    """Return the accuracy in a column of a converter, by its name; None for other names.
 
     ``test_200`` is the test accuracy after 200 epochs, ``test_200_seed777`` that of one training, and ``test_200@8``
-    that after the first 8 of them.
+    that after the first 8 of 200 epochs.
     """
     split, _, rest = column.partition("_")
     epochs, _, seed = rest.partition("_seed")

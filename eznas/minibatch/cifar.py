@@ -32,15 +32,14 @@ def read_cifar(files: Sequence[Path], source: str) -> Pool:
 
     Args:
         files: The batches.
-        source: What they are together, for messages.
+        source: The directory, for messages.
 
     Raises:
         InputError: A file is not a batch.
     """
     batches = [_read(file, 32) for file in files]
-    return pool_of(
-        np.concatenate([images for images, _ in batches]), np.concatenate([one for _, one in batches]), source
-    )
+    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    return pool_of(images, labels, source)
 
 
 def read_imagenet16(files: Sequence[Path], source: str) -> Pool:
@@ -48,18 +47,18 @@ def read_imagenet16(files: Sequence[Path], source: str) -> Pool:
 
     Args:
         files: The batches.
-        source: What they are together, for messages.
+        source: The directory, for messages.
 
     Raises:
         InputError: A file is not a batch, or none has an image of these classes.
     """
     images, labels = [], []
     for file in files:
-        found, classes = _read(file, 16)
-        if len(found) != len(classes):
-            raise InputError(f"{file} must hold as many labels as images, got {len(classes)} and {len(found)}")
+        batch, classes = _read(file, 16)
+        if len(batch) != len(classes):
+            raise InputError(f"{file} must hold as many labels as images, got {len(classes)} and {len(batch)}")
         chosen = (classes >= 1) & (classes <= _FIRST_CLASSES)
-        images.append(found[chosen])
+        images.append(batch[chosen])
         labels.append(classes[chosen] - 1)
     if not sum(map(len, labels)):
         raise InputError(f"{source} must have images of the classes 1 to {_FIRST_CLASSES}, it has none")

@@ -26,7 +26,7 @@ SOURCES = {
     "digits": "the 1,797 handwritten digits of scikit-learn, 8 x 8 grey, ten classes",
     "noise": "standard normal images with random labels of ten classes",
 }
-"""The sources that need no file."""
+"""The sources without a file."""
 
 _RANDOM_CLASSES = 10
 _CHUNK = 1000
@@ -35,34 +35,37 @@ _CHUNK = 1000
 def load_minibatch(source: str, batch_size: int, *, pixels: int = 32, seed: int = 0) -> Minibatch:
     """Return ``batch_size`` images from a source, ``b x 3 x pixels x pixels``.
 
-    Images are drawn uniformly without replacement. A smaller minibatch of digits, an archive or CIFAR is the
-    beginning of a larger one; one of a folder has the same first pictures, normalised otherwise. Grey images
-    are repeated to three channels. Each channel is brought to mean 0 and standard deviation 1 over all images
-    of the source, or over those drawn where the source is a folder of pictures, and the images are then
-    resized. A folder without classes gets random labels of ten classes, as noise does.
+    Images are drawn uniformly without replacement. A smaller minibatch is the beginning of a larger one with the same
+    seed. Grey images are repeated to three channels. Each channel is normalised to mean 0 and standard deviation 1 over
+    all images of the source, or over the drawn images where the source is a folder of pictures. The images are then
+    resized.
 
     Args:
         source: One of ``SOURCES``, or a path as ``eznas.minibatch.files.read_path`` describes it.
-        batch_size: How many images.
-        pixels: Their height and width.
-        seed: Chooses the images, random labels, and the minibatch's noise.
+        batch_size: Number of images.
+        pixels: Height and width of the images.
+        seed: Seed of the choice of images, of random labels, and of the minibatch's noise.
 
     Raises:
         InputError: There is no such source, it cannot be read, or it has too few images.
     """
-    if batch_size < 1 or pixels < 1:
-        raise InputError(f"a minibatch must have at least 1 image of 1 pixel, got {batch_size} of {pixels}")
+    for name, value in (("batch_size", batch_size), ("pixels", pixels)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}", parameters=(name,))
     if source == "noise":
         generator = torch_generator(seed, "minibatch", "noise")
         images = torch.randn((batch_size, 3, pixels, pixels), generator=generator)
-        return Minibatch(images, _random_labels(batch_size, seed), _RANDOM_CLASSES, source, seed=seed)
+        generator = torch_generator(seed, "minibatch", "labels")
+        labels = torch.randint(_RANDOM_CLASSES, (batch_size,), generator=generator)
+        return Minibatch(images, labels, _RANDOM_CLASSES, source, seed=seed)
     pool = _pool(source)
     if len(pool.images) < batch_size:
-        raise InputError(f"{source} has {len(pool.images)} images, too few for a minibatch of {batch_size}")
+        raise InputError(
+            f"batch_size must be at most {len(pool.images)}, the number of images of {source}, got {batch_size}",
+            parameters=("batch_size",),
+        )
     chosen = numpy_rng(seed, "minibatch", "images").permutation(len(pool.images))[:batch_size]
     images = _normalised(pool.images, chosen, pixels, source)
-    if pool.labels is None:
-        return Minibatch(images, _random_labels(batch_size, seed), _RANDOM_CLASSES, source, seed=seed)
     labels = torch.from_numpy(pool.labels[chosen])
     return Minibatch(images, labels, pool.classes, source, seed=seed)
 
@@ -96,7 +99,7 @@ def _normalised(
         drawn = torch.cat([resize(_float(images[int(index)])[None], pixels) for index in chosen])
         mean, deviation = _moments(drawn.numpy())
     if not deviation.all():
-        raise InputError(f"the images of {source} must not be equal in a whole channel; there is nothing to see")
+        raise InputError(f"the images of {source} must differ in every channel; all pixels of a channel are equal")
     normalised = (drawn - torch.from_numpy(mean)[:, None, None]) / torch.from_numpy(deviation)[:, None, None]
     return normalised.float().expand(-1, 3, -1, -1).contiguous()
 
@@ -105,7 +108,7 @@ def _moments(images: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[
     """Return mean and standard deviation of each channel of ``n x c x h x w`` images."""
     mean = images.mean((0, 2, 3), dtype=np.float64)
     squares = np.zeros_like(mean)
-    for start in range(0, len(images), _CHUNK):  # in float64, which all images at once would not fit
+    for start in range(0, len(images), _CHUNK):  # in float64, in which all images at once might not fit into memory
         deviation = images[start : start + _CHUNK] - mean[:, None, None]
         squares += (deviation**2).sum((0, 2, 3))
     return mean, np.sqrt(squares * len(mean) / images.size)
@@ -113,7 +116,3 @@ def _moments(images: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[
 
 def _float(images: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-
-
-def _random_labels(count: int, seed: int) -> Tensor:
-    return torch.randint(_RANDOM_CLASSES, (count,), generator=torch_generator(seed, "minibatch", "labels"))

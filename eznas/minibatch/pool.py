@@ -1,4 +1,4 @@
-"""What a source offers: more images than a minibatch needs."""
+"""All images of a source, from which a minibatch is drawn."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ class Pool:
 
     Args:
         images: Of shape ``c x h x w``, ``c`` being 1 or 3; one array ``n x c x h x w``, or read one by one.
-        labels: ``n`` int64, from 0; None where the source has none.
-        classes: How many classes the labels are of.
+        labels: ``n`` int64, from 0.
+        classes: Number of classes.
     """
 
     images: NDArray[np.generic] | Sequence[NDArray[np.generic]]
-    labels: NDArray[np.int64] | None
+    labels: NDArray[np.int64]
     classes: int
+
+    def __repr__(self) -> str:
+        return f"<Pool {len(self.images):,} images, {self.classes} classes>"
 
 
 def pool_of(images: NDArray[np.generic], labels: NDArray[np.generic], source: str) -> Pool:
-    """Check arrays of a file and bring them into the form of a pool.
+    """Return the pool of a file's arrays.
 
     Args:
         images: uint8 or floating, ``n x h x w``, ``n x h x w x c`` or ``n x c x h x w``.
@@ -41,7 +44,7 @@ def pool_of(images: NDArray[np.generic], labels: NDArray[np.generic], source: st
         source: The file, for messages.
 
     Raises:
-        InputError: They have other shapes or types, or values that are not finite.
+        InputError: The arrays have other shapes or types, or non-finite values.
     """
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise InputError(f"the images of {source} must be uint8 or floating, got {images.dtype}")
@@ -66,7 +69,7 @@ def pool_of(images: NDArray[np.generic], labels: NDArray[np.generic], source: st
 
 
 def _planes(images: NDArray[np.generic]) -> NDArray[np.generic] | None:
-    """Return the images as ``n x c x h x w``, or None where that is not what they are."""
+    """Return the images as ``n x c x h x w``, or None for other shapes."""
     match images.shape:
         case (_, _, _):
             return images[:, None]

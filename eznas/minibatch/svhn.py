@@ -27,12 +27,12 @@ def read_svhn(path: Path) -> Pool:
     """Return the images ``X`` (``h x w x 3 x n``) and labels ``y``, in which the digit 0 is 10.
 
     Raises:
-        InputError: It is no such file.
+        InputError: The file is damaged or of another kind.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    broken = (  # what scipy raises on bytes that are no such file
+    broken = (  # scipy raises these on bytes that are no such file
         *(OSError, EOFError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError, OverflowError),
         *(zlib.error, MatReadError),
     )

@@ -1,4 +1,4 @@
-"""What a minibatch is: normalised images, their labels, and the noise that goes with them."""
+"""A minibatch: normalised images, labels, and noise of the same shape."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Minibatch:
     Args:
         images: ``b x c x h x w`` float32, normalised.
         labels: ``b`` int64, from 0.
-        classes: How many classes the labels are of.
-        source: Where the images come from, for people.
-        digest: SHA-256 over the bytes of images and labels, computed where it is empty; it names these alone, not
-            their shape, nor ``classes``, ``source`` or ``seed``.
-        seed: The seed of ``noise`` and ``perturbed``.
+        classes: Number of classes.
+        source: The images' name or path, for messages.
+        digest: SHA-256 over the bytes of images and labels, computed where it is empty. It does not cover their shape,
+            ``classes``, ``source`` and ``seed``.
+        seed: Seed of ``noise`` and ``perturbed``.
     """
 
     images: Tensor
@@ -42,6 +42,10 @@ class Minibatch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.images.shape[1:]))
+        return f"<Minibatch {len(self)} images {shape} of {self.source}, {self.classes} classes, {self.images.device}>"
+
     @property
     def noise(self) -> Tensor:
         """Standard normal images, ``b x c x h x w``, from the seed."""
@@ -53,10 +57,10 @@ class Minibatch:
         return self.images + 0.1 * self._normal(self.seed + 1)
 
     def take(self, count: int) -> Minibatch:
-        """Return the first images; all where ``count`` is 0, as in a ``Fidelity``.
+        """Return the first ``count`` images, or all where ``count`` is 0 as in a ``Fidelity``.
 
         Raises:
-            InputError: There are not so many.
+            InputError: The minibatch has fewer images.
         """
         if not 0 <= count <= len(self):
             raise InputError(f"the minibatch has {len(self)} images, cannot take {count}; load a larger one")
@@ -78,22 +82,21 @@ class Minibatch:
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def _normal(self, seed: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed)  # on the CPU, so that every device sees the same
-        with torch.inference_mode(mode=False):  # of the caller, whose tensors forbid gradients
+        generator = torch.Generator().manual_seed(seed)  # on the CPU: equal on every device
+        with torch.inference_mode(mode=False):  # tensors made in inference mode forbid gradients
             return torch.randn(self.images.shape, generator=generator).to(self.images.device)
 
 
 def resize(images: Tensor, pixels: int) -> Tensor:
     """Resize ``b x c x h x w`` images to ``b x c x pixels x pixels`` by bilinear interpolation.
 
-    Where a side shrinks, what lies under a new pixel is averaged (antialiasing). Images that have the size
-    already are returned as they are.
+    Shrinking averages the pixels under a new one (antialiasing). Images of that size are returned unchanged.
 
     Raises:
         InputError: ``pixels`` is less than 1.
     """
     if pixels < 1:
-        raise InputError(f"images must have at least 1 pixel, got {pixels}")
+        raise InputError(f"pixels must be at least 1, got {pixels}", parameters=("pixels",))
     size = tuple(images.shape[-2:])
     if size == (pixels, pixels):
         return images

@@ -1,4 +1,4 @@
-"""Network builders, one family a file, and how a network is initialised. They know nothing of accuracies."""
+"""Network builders, one family a file, and the initialisation of networks. They know nothing of accuracies."""
 
 from __future__ import annotations
 

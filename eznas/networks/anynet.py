@@ -6,12 +6,11 @@ References:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from eznas.networks.units import normalised
+from eznas.networks.units import normalised, stem_body_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ __all__ = ["AnyNet", "Residual"]
 
 _STEM = 16
 _LARGE_STEM = 12
-"""Channels that leave the stem."""
+"""Output channels of the stem."""
 
 
 class Residual(nn.Module):
@@ -56,8 +55,8 @@ class AnyNet(nn.Sequential):
     Args:
         kind: ``vanilla_block``, ``res_basic_block`` or ``res_bottleneck_block``.
         stages: Depth, width, stride, inner width and groups of each stage.
-        classes: Logits.
-        large: Whether images are those of ImageNet, whose stem makes the map smaller.
+        classes: Number of classes.
+        large: Whether the stem is that for ImageNet, which makes the map smaller.
     """
 
     def __init__(
@@ -75,12 +74,4 @@ class AnyNet(nn.Sequential):
             for place in range(depth):
                 body.append(_block(kind, c_in, width, 1 if place else stride, inner, groups))
                 c_in = width
-        super().__init__(
-            OrderedDict(
-                stem=nn.Sequential(*stem),
-                body=nn.Sequential(*body),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(c_in, classes),
-            )
-        )
+        super().__init__(stem_body_head(nn.Sequential(*stem), body, c_in, classes))

@@ -1,4 +1,4 @@
-"""Networks whose weights depend on a seed and on nothing else; the global random state stays as it is."""
+"""Networks whose weights depend on a seed alone; the global random state stays unchanged."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ __all__ = ["construct", "initialise"]
 def construct(build: Callable[[], nn.Module], device: torch.device | str = "cpu") -> nn.Module:
     """Return ``build()`` on a device, leaving the global random state as it was.
 
-    The network is made on the CPU with the constructors' own initialisation, in a fixed random state; it fills
-    every buffer as its module means it. That costs less than building on torch's meta device, whose overhead
-    a module is the larger one.
+    The network is built on the CPU in a fixed random state, with the values and buffers of its constructors. That is
+    faster than building on torch's meta device, which has a larger overhead for each module.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
@@ -32,11 +31,11 @@ def initialise(network: nn.Module, seed: int) -> None:
 
     Convolutions get normal weights of variance 2 / fan-out (He et al. 2015) and no bias, linear layers normal
     weights of standard deviation 0.01 and no bias; batch normalisations get weight 1, bias 0 and fresh
-    running statistics. Other modules stay as their constructors left them.
+    running statistics. Other modules keep the values of their constructors.
 
-    Each weight has a random stream of its own, named by the seed and the module's path, and is drawn on the
-    CPU in float32, so it does not depend on the other layers, the device or the dtype. It also follows that
-    two architectures have equal weights where path and shape agree, unless their seeds differ.
+    Each weight has its own random stream, named by the seed and the module's path, and is drawn on the CPU in float32.
+    It does not depend on other layers, the device or the dtype. With one seed, two architectures have equal weights
+    where path and shape agree.
 
     References:
         [EZNAS] Akhauri, Munoz, Jain, Iyer. EZNAS: Evolving Zero-Cost Proxies For Neural Architecture Scoring.

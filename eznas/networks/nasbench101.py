@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from eznas.networks.units import stem_body_head
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,8 +31,8 @@ def _unit(c_in: int, c_out: int, kernel: int) -> nn.Sequential:
 def vertex_channels(matrix: Sequence[Sequence[int]], c_in: int, c_out: int) -> list[int]:
     """Return the channels of each vertex.
 
-    Those that the output concatenates share its channels, the first ones taking what is left over; every other one
-    has as many as the largest that it leads to.
+    Vertices that lead to the output share its channels, and the first of them take the remainder. Every other vertex
+    has as many channels as the largest vertex that it leads to.
     """
     last = len(matrix) - 1
     shared = [vertex for vertex in range(1, last) if matrix[vertex][last]]
@@ -46,13 +48,13 @@ def vertex_channels(matrix: Sequence[Sequence[int]], c_in: int, c_out: int) -> l
 class Cell(nn.Module):
     """A cell, ``b x c_in x h x w`` to ``b x c_out x h x w``.
 
-    A vertex adds what leads to it, the cell's input by a 1x1 unit of its own and other vertices cut to its channels,
-    and runs its operation. The output is the vertices that lead to it, side by side, plus the input by a 1x1 unit
-    where that leads to it too.
+    A vertex adds its inputs and runs its operation; the cell's input comes through a 1x1 unit, and other vertices are
+    cut to its channels. The output is the concatenation of the vertices that lead to it, plus the cell's input through
+    a 1x1 unit where an edge connects the two.
 
     Args:
         matrix: The adjacency matrix, upper triangular.
-        operations: Those of the inner vertices.
+        operations: The operations of the inner vertices.
         c_in: Channels of the input.
         c_out: Channels of the output.
     """
@@ -100,7 +102,7 @@ class CellNetwork(nn.Sequential):
         operations: The operations of its inner vertices.
         cells: Cells a stack; 3 in the benchmark.
         channels: Channels of the first stack; 128 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(
@@ -114,12 +116,4 @@ class CellNetwork(nn.Sequential):
             for _ in range(cells):
                 body.append(Cell(matrix, operations, c_in, channels << stack))
                 c_in = channels << stack
-        super().__init__(
-            OrderedDict(
-                stem=_unit(3, channels, 3),
-                body=nn.Sequential(*body),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(c_in, classes),
-            )
-        )
+        super().__init__(stem_body_head(_unit(3, channels, 3), body, c_in, classes))

@@ -1,7 +1,6 @@
 """The networks of NAS-Bench-201: a stem, three stages of equal cells, two residual blocks that halve the map.
 
-Modules are registered in the order in which they run: node by node, and within a node by the node that an
-edge comes from.
+Modules are registered in the order in which they run: node by node, and within a node by source.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from eznas.networks.pooling import AveragePool
+from eznas.networks.units import stem_body_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,11 +56,11 @@ _OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 class SummedNodes(nn.Module):
-    """Nodes of which each is the sum of one operation on every node before it; the last is the output.
+    """Nodes, each the sum of one operation on every node before it; the last is the output.
 
     Args:
-        operations: What stands on the edges, node by node, and within a node by the node that an edge comes from.
-        edge: Makes the module of an operation, given the node that its edge comes from.
+        operations: The operations on the edges, node by node, and within a node by source.
+        edge: Makes the module of an operation, given its source.
     """
 
     def __init__(self, operations: Sequence[str], edge: Callable[[str, int], nn.Module]) -> None:
@@ -89,8 +89,8 @@ class Cell(SummedNodes):
     Args:
         operations: Their names, node by node.
         channels: The cell's ``c``.
-        c_in: The channels of its input, where they are others; then ``none`` and ``avg_pool_3x3``, which keep the
-            channels, must not stand on an edge from it.
+        c_in: The channels of its input, where they differ; ``none`` and ``avg_pool_3x3``, which keep the channels, must
+            then not be on an edge from it.
     """
 
     def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
@@ -123,7 +123,7 @@ class CellNetwork(nn.Sequential):
         operations: The cell's operations, node by node.
         cells: Cells a stage; 5 in the benchmark.
         channels: Channels of the first stage, doubled in each further one; 16 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(self, operations: Sequence[str], *, cells: int, channels: int, classes: int) -> None:
@@ -133,14 +133,5 @@ class CellNetwork(nn.Sequential):
             if body:
                 body.append(ResidualBlock(width // 2, width))
             body += [Cell(operations, width) for _ in range(cells)]
-        super().__init__(
-            OrderedDict(
-                stem=nn.Sequential(stem),
-                body=nn.Sequential(*body),
-                norm=nn.BatchNorm2d(4 * channels),
-                relu=nn.ReLU(),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(4 * channels, classes),
-            )
-        )
+        last = {"norm": nn.BatchNorm2d(4 * channels), "relu": nn.ReLU()}
+        super().__init__(stem_body_head(nn.Sequential(stem), body, 4 * channels, classes, **last))

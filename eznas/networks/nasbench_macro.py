@@ -7,12 +7,11 @@ References:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from eznas.networks.units import normalised
+from eznas.networks.units import normalised, stem_body_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +50,9 @@ class MacroNetwork(nn.Sequential):
     """The network of [Macro]: ``b x 3 x h x w`` images to ``b x classes`` logits.
 
     Args:
-        layers: A digit each: 0 identity, 1 expansion 3 and kernel 3, 2 expansion 6 and kernel 5.
+        layers: A digit for each layer: 0 identity, 1 expansion 3 and kernel 3, 2 expansion 6 and kernel 5.
         channels: Channels of the stem; 32 in the benchmark.
-        classes: Logits.
+        classes: Number of classes.
     """
 
     def __init__(self, layers: Sequence[str], *, channels: int, classes: int) -> None:
@@ -69,13 +68,6 @@ class MacroNetwork(nn.Sequential):
                 else:
                     body.append(nn.Identity() if place else nn.Sequential(*normalised(c_in, c_out, stride=stride)))
                 c_in = c_out
-        super().__init__(
-            OrderedDict(
-                stem=nn.Sequential(*normalised(3, channels, 3), nn.ReLU()),
-                body=nn.Sequential(*body),
-                last=nn.Sequential(*normalised(c_in, _LAST * channels), nn.ReLU()),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(_LAST * channels, classes),
-            )
-        )
+        stem = nn.Sequential(*normalised(3, channels, 3), nn.ReLU())
+        last = nn.Sequential(*normalised(c_in, _LAST * channels), nn.ReLU())
+        super().__init__(stem_body_head(stem, body, _LAST * channels, classes, last=last))

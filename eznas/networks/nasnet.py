@@ -1,7 +1,7 @@
-"""Networks of two cells that see the two cells before them: NASNet, AmoebaNet, PNAS, ENAS and DARTS.
+"""Networks of two kinds of cells that read the two cells before them: NASNet, AmoebaNet, PNAS, ENAS and DARTS.
 
-A cell's nodes add one operation on each of two earlier nodes; its output are some of its nodes, side by side. The
-second cell, the reduction, stands after one and two thirds of the depth, halves the map and doubles the channels.
+A node is the sum of one operation on each of two earlier nodes; the output of a cell concatenates some of its nodes.
+The reduction cell, after one and two thirds of the depth, halves the map and doubles the channels.
 
 References:
     [DARTS] Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019.
@@ -25,10 +25,9 @@ __all__ = ["OPERATIONS", "Cell", "CellNetwork", "FactorizedReduce"]
 
 
 class FactorizedReduce(nn.Module):
-    """ReLU, two 1x1 convolutions of stride 2 one pixel apart, side by side, normalised: halves the map.
+    """ReLU, two concatenated 1x1 convolutions of stride 2 one pixel apart, and normalisation.
 
-    ``b x c_in x h x w`` to ``b x c_out x h/2 x w/2``; ``c_out`` is even. Some networks have it with stride 1, to
-    change the channels alone.
+    ``b x c_in x h x w`` to ``b x c_out x h/2 x w/2``; ``c_out`` is even. With stride 1 it only changes the channels.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int = 2) -> None:
@@ -39,7 +38,7 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run both convolutions; the second on the map moved by one pixel, with zeros at its end."""
+        """Run both convolutions, the second on the map moved by one pixel and padded with zeros."""
         x = self.relu(x)
         moved = functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
         out: Tensor = self.norm(torch.cat([self.conv_1(x), self.conv_2(moved)], dim=1))
@@ -47,7 +46,7 @@ class FactorizedReduce(nn.Module):
 
 
 class Zero(nn.Module):
-    """The operation ``none``: zeros, on every second pixel where the stride is 2."""
+    """The operation ``none``: zeros, ``b x c x h/stride x w/stride``."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -133,19 +132,19 @@ OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "dil_conv_5x5": _separable(5, 1, dilation=2),
     "dil_sep_conv_3x3": _separable(3, 2, dilation=2),
 }
-"""How each operation is built, from its channels and its stride."""
+"""The builder of each operation, given channels and stride."""
 
 
 class Cell(nn.Module):
     """A cell on the outputs of the two cells before it.
 
     Args:
-        edges: Operation and input of each edge, two a node; inputs 0 and 1 are the two cells before.
-        concat: The nodes that are the output, side by side.
-        entering: The channels of the two cells before.
-        channels: The channels of each node.
-        reduction: Whether the map is halved.
-        after_reduction: Whether the cell before halved it, so that the one before that has a larger map.
+        edges: Operation and input of each edge, two for each node; inputs 0 and 1 are the two previous cells.
+        concat: The nodes to concatenate as output.
+        entering: Channels of the two previous cells.
+        channels: Channels of each node.
+        reduction: Whether the cell halves the map.
+        after_reduction: Whether the previous cell halved the map, so that the one before it has a larger map.
     """
 
     def __init__(
@@ -184,11 +183,11 @@ class CellNetwork(nn.Module):
 
     Args:
         normal: Edges and output nodes of the normal cell.
-        reduce: Those of the reduction.
+        reduce: Edges and output nodes of the reduction cell.
         width: Channels of a node in the first cells.
         depth: Number of cells.
-        classes: Logits.
-        large: Whether the stem is that for ImageNet, which divides the map by 8, and not that for CIFAR.
+        classes: Number of classes.
+        large: Whether the stem is that for ImageNet, which divides the map by 8, instead of that for CIFAR.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from eznas.networks.nasbench201 import Cell, ResidualBlock
+from eznas.networks.units import stem_body_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,9 @@ class SizedNetwork(nn.Sequential):
     """Stem, cell, halving block, cell, halving block, cell, classifier: ``b x 3 x h x w`` to ``b x classes``.
 
     Args:
-        channels: The channels that leave the three cells and the two blocks between them; the stem has as many
-            as the first cell.
-        classes: Logits.
+        channels: Output channels of the three cells and the two blocks between them; the stem has as many as the first
+            cell.
+        classes: Number of classes.
     """
 
     def __init__(self, channels: Sequence[int], *, classes: int) -> None:
@@ -38,14 +39,5 @@ class SizedNetwork(nn.Sequential):
         body: list[nn.Module] = []
         for place, (c_in, c_out) in enumerate(zip((first, *channels), channels, strict=False)):
             body.append(ResidualBlock(c_in, c_out) if place % 2 else Cell(OPERATIONS, c_out, c_in))
-        super().__init__(
-            OrderedDict(
-                stem=nn.Sequential(stem),
-                body=nn.Sequential(*body),
-                norm=nn.BatchNorm2d(last),
-                relu=nn.ReLU(),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(last, classes),
-            )
-        )
+        between = {"norm": nn.BatchNorm2d(last), "relu": nn.ReLU()}
+        super().__init__(stem_body_head(nn.Sequential(stem), body, last, classes, **between))

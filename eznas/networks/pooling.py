@@ -1,9 +1,9 @@
-"""Average pooling at the speed of the rest of a network.
+"""Average pooling in the faster memory format.
 
-On a processor, torch's mostly takes four to ten times as long where the channels come before the pixels, as they do
-here, as where they come last, and its derivative two to seven times. On cell networks that is up to a third of all
-time. The pooling here has the same numbers, and derivatives of any order, to the bit. ``torch.fx`` and TorchScript
-cannot take it apart.
+On a CPU, torch's average pooling is mostly four to ten times as slow in the contiguous format as in the channels-last
+format, and its derivative two to seven times as slow: up to a third of the time of a cell network. The pooling here
+converts the format, and has the same values and derivatives of any order to the bit. ``torch.fx`` and TorchScript
+cannot trace it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AveragePool"]
 
 _CHANNELS, _ENTRIES = 8, 2**14
-"""The least that make the other order worth its copies."""
+"""The smallest channels and entries for which the conversion pays."""
 
 
 class AveragePool(nn.AvgPool2d):
@@ -37,7 +37,7 @@ class AveragePool(nn.AvgPool2d):
 
 
 class _Pool(torch.autograd.Function):
-    """The means, or their transpose: to each pixel its share of each mean. Each is the derivative of the other."""
+    """The means, or their transpose, which gives each pixel its share of each mean. Each is the other's derivative."""
 
     @staticmethod
     def forward(x: Tensor, transposed: bool) -> Tensor:
@@ -48,12 +48,12 @@ class _Pool(torch.autograd.Function):
         ctx.order, ctx.transposed = _order(output), inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
-        return _apply(given[0].contiguous(memory_format=ctx.order), not ctx.transposed), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _apply(grads[0].contiguous(memory_format=ctx.order), not ctx.transposed), None
 
     @staticmethod
-    def jvp(ctx: Any, *given: Any) -> Tensor:
-        return _apply(given[0], ctx.transposed)
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return _apply(tangents[0], ctx.transposed)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int, None], x: Tensor, transposed: bool) -> tuple[Tensor, int]:
@@ -76,5 +76,5 @@ def _order(x: Tensor) -> torch.memory_format:
 
 
 def _counts(x: Tensor) -> Tensor:
-    """Return how many pixels each window has: ``1 x 1 x h x w``."""
+    """Return the number of pixels in each window: ``1 x 1 x h x w``."""
     return functional.avg_pool2d(x.new_ones(1, 1, *x.shape[-2:]), 3, 1, 1, divisor_override=1)

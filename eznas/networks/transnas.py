@@ -23,7 +23,7 @@ _BLOCKS = 2
 
 
 class Zero(nn.Module):
-    """Zeros of the shape that leaves an edge: ``b x c_out x h/stride x w/stride``."""
+    """The operation 0: zeros, ``b x c_out x h/stride x w/stride``."""
 
     def __init__(self, c_out: int, stride: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class MicroCell(SummedNodes):
         digits: The operations, node by node: 0 nothing, 1 identity, 2 a 1x1 and 3 a 3x3 unit.
         c_in: Channels of the input.
         c_out: Channels of the other nodes.
-        stride: Of the edges from the input.
+        stride: Stride of the edges from the input.
     """
 
     def __init__(self, digits: str, c_in: int, c_out: int, stride: int) -> None:
@@ -86,10 +86,10 @@ class LayerNetwork(nn.Sequential):
     """The network of [TransNAS] for classification: ``b x 3 x h x w`` images to ``b x classes`` logits.
 
     Args:
-        layers: A digit each: 2 and 4 double the channels, 3 and 4 halve the map.
+        layers: A digit for each layer: 2 and 4 double the channels, 3 and 4 halve the map.
         cell: The digits of the cell of every block, node by node; empty for residual blocks.
-        channels: Channels that leave the stem; 64 in the benchmark.
-        classes: Logits.
+        channels: Output channels of the stem; 64 in the benchmark.
+        classes: Number of classes.
     """
 
     def __init__(self, layers: Sequence[int], cell: str, *, channels: int, classes: int) -> None:

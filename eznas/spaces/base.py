@@ -1,6 +1,6 @@
-"""What a search space is: strings in, networks out; it knows nothing of accuracies.
+"""Search spaces: strings in, networks out. A space knows nothing of accuracies.
 
-An architecture is its canonical string. ``parse`` turns every accepted spelling into that string, so equal
+An architecture is its official string. ``parse`` turns every accepted spelling into that string, so equal
 architectures are equal strings.
 """
 
@@ -8,36 +8,45 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from eznas.callables import module_digest
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import nn
 
-__all__ = ["Fidelity", "SearchSpace", "shown"]
+__all__ = ["Fidelity", "SearchSpace", "by_name", "shown", "substitutions"]
 
 _SHOWN = 200
+T = TypeVar("T")
 
 
 def shown(text: str) -> str:
-    """Return what an error shows of a text that is no architecture: the beginning, where it is long."""
+    """Return a text as errors show it: the beginning, where it is long."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def substitutions(items: Sequence[T], choices: Sequence[T]) -> Iterator[tuple[T, ...]]:
+    """Yield the sequences that differ from ``items`` in one place, by place and choice."""
+    for place, item in enumerate(items):
+        yield from ((*items[:place], other, *items[place + 1 :]) for other in choices if other != item)
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How large a space's macro-structure is built, and what it is run on.
+    """The size at which networks of a space are built, and of their images.
 
     Args:
         name: ``"full"`` for the benchmark's own networks.
         cells: Cells a stage, unless the space says otherwise.
         channels: Channels of the first stage, unless the space says otherwise.
         pixels: Height and width of the images.
-        batch: Images of the minibatch; 0 for all of them.
+        batch: Images of the minibatch; 0 for all.
     """
 
     name: str
@@ -47,12 +56,17 @@ class Fidelity:
     batch: int = 0
 
 
+def by_name(*fidelities: Fidelity) -> Mapping[str, Fidelity]:
+    """Return fidelities as a read-only mapping from their names."""
+    return MappingProxyType({fidelity.name: fidelity for fidelity in fidelities})
+
+
 class SearchSpace(abc.ABC):
     """A set of architectures and how to build them.
 
     Attributes:
-        name: The name on command lines.
-        paper: Where it is published.
+        name: The name in ``SPACES``.
+        paper: The publication.
         fidelities: By name; ``"full"`` is the benchmark's own network.
         reduced: The names of the fidelities on which evolution runs by default.
     """
@@ -62,9 +76,12 @@ class SearchSpace(abc.ABC):
     fidelities: ClassVar[Mapping[str, Fidelity]]
     reduced: ClassVar[tuple[str, ...]]
 
+    def __repr__(self) -> str:
+        return f"<SearchSpace {self.name}>"
+
     @property
     def digest(self) -> str:
-        """Digest of the file that a space of somebody else's is written in; empty for those of this package."""
+        """Digest of the file with a user's space; empty for the spaces of this package."""
         module = type(self).__module__
         return "" if module.startswith("eznas.") else module_digest(module)
 
@@ -76,29 +93,48 @@ class SearchSpace(abc.ABC):
             InputError: The text is not an architecture of this space; the message says what must hold.
         """
 
-    @abc.abstractmethod
     def canonical(self, architecture: str) -> str:
-        """Return one representative of all architectures that build the same function."""
+        """Return one representative of all architectures that build the same function; by default all differ."""
+        return self.parse(architecture)
 
     @abc.abstractmethod
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Return one of the neighbours, drawn uniformly."""
-        return rng.choice(self.neighbours(architecture))
+        """Return one of the neighbours, drawn uniformly.
 
-    @abc.abstractmethod
+        Raises:
+            InputError: There are none.
+        """
+        neighbours = self.neighbours(architecture)
+        if not neighbours:
+            raise InputError(f"{architecture} of {self.name} has no known edits; choose an algorithm without mutation")
+        return rng.choice(neighbours)
+
     def neighbours(self, architecture: str) -> list[str]:
-        """Return all architectures that are one edit away, in a fixed order."""
+        """Return all architectures that are one edit away, in a fixed order; by default no edit is known."""
+        self.parse(architecture)
+        return []
 
-    @abc.abstractmethod
     def architectures(self) -> Sequence[str] | None:
-        """Return every architecture in the benchmark's official order, or None where they are too many."""
+        """Return every architecture in the benchmark's official order; None, the default, where they are too many."""
+        return None
 
     @abc.abstractmethod
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network, mapping ``b x 3 x h x w`` images to ``b x classes`` logits.
 
-        Parameters are whatever torch's constructors give; ``eznas.networks.initialise`` sets them from a seed.
+        Parameters keep the values of torch's constructors; ``eznas.networks.initialise`` sets them from a seed.
         """
+
+    def check_pixels(self, fidelity: Fidelity, divisor: int) -> None:
+        """Check that the networks can divide the images.
+
+        Raises:
+            InputError: The height is no multiple of ``divisor``.
+        """
+        if fidelity.pixels % divisor:
+            raise InputError(
+                f"the images of {self.name} must have a multiple of {divisor} pixels, got {fidelity.pixels}"
+            )

@@ -1,4 +1,4 @@
-"""The cells of DARTS, which are also the space of NAS-Bench-301: two cells of four nodes, in networks of one size.
+"""The space of DARTS and NAS-Bench-301: two cells of four nodes, in networks of one size.
 
 An architecture is a genotype as json; see ``eznas.spaces.genotype``.
 
@@ -10,18 +10,16 @@ References:
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
 from eznas.spaces.nds_cells import DARTS_OPERATIONS
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import nn
 
@@ -31,37 +29,32 @@ __all__ = ["Darts"]
 class Darts(SearchSpace):
     """The space of [DARTS]; an edit is another operation or input on one edge.
 
-    A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first ones.
+    A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first cells.
     """
 
     name: ClassVar[str] = "darts"
     paper: ClassVar[str] = "Liu, Simonyan, Yang. DARTS. ICLR 2019. arXiv:1806.09055"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=20, channels=36, pixels=32),
-                Fidelity("nasbench301", cells=8, channels=32, pixels=32),
-                Fidelity("reduced_wide", cells=3, channels=32, pixels=16, batch=8),
-                Fidelity("reduced_deep", cells=8, channels=12, pixels=16, batch=8),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=20, channels=36, pixels=32),
+        Fidelity("nasbench301", cells=8, channels=32, pixels=32),
+        Fidelity("reduced_wide", cells=3, channels=32, pixels=16, batch=8),
+        Fidelity("reduced_deep", cells=8, channels=12, pixels=16, batch=8),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
     rules: ClassVar[GenotypeRules] = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
 
     def parse(self, text: str) -> str:
-        """Return the official json; order and spaces may differ.
+        """Return the official json; order and white space are ignored.
 
         Raises:
-            InputError: It is no genotype of this space.
+            InputError: The space has no such genotype.
         """
         return dump(self._read(text).as_json())
 
     def canonical(self, architecture: str) -> str:
         """Return the genotype with the two terms of each node in order.
 
-        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         return dump(self.rules.canonical(self._read(architecture)).as_json())
 
@@ -73,20 +66,15 @@ class Darts(SearchSpace):
         """Return the architectures with another operation or input on one edge, by cell and edge."""
         return [dump(other.as_json()) for other in self.rules.neighbours(self._read(architecture))]
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network for CIFAR without auxiliary head and drop-path.
 
         Raises:
-            InputError: It is no architecture of this space, or the images cannot be halved twice.
+            InputError: The space has no such architecture, or the images cannot be halved twice.
         """
         from eznas.networks.nasnet import CellNetwork
 
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of darts must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         genotype = self._read(architecture)
         return CellNetwork(
             (genotype.normal, genotype.normal_concat),

@@ -1,7 +1,7 @@
 """Genotypes: the normal and the reduction cell of NASNet-like networks, as json.
 
-``{"normal":[["sep_conv_3x3",0],...],"normal_concat":[2,...],"reduce":[...],"reduce_concat":[...]}``: two edges a
-node, each an operation and its input. Inputs 0 and 1 are the two cells before; node ``n`` is input ``n + 2``.
+``{"normal":[["sep_conv_3x3",0],...],"normal_concat":[2,...],"reduce":[...],"reduce_concat":[...]}`` lists two edges for
+each node, each an operation and its input. Inputs 0 and 1 are the two previous cells; node ``n`` is input ``n + 2``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from eznas.spaces.base import shown
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Edges", "Genotype", "GenotypeRules", "dump", "load"]
 
@@ -25,7 +25,7 @@ _CELLS = ("normal", "reduce")
 
 
 def dump(value: Any) -> str:
-    """Return json in its one official form: sorted, without spaces."""
+    """Return json in the official form: sorted, without spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
@@ -33,15 +33,15 @@ def load(text: str, what: str) -> dict[str, Any]:
     """Return the json object in a text.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is no json object; the message begins with ``what``.
     """
     try:
-        found = json.loads(text)
+        loaded = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} must be a json object, but reading it failed: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{what} must be a json object, got {type(found).__name__}")
-    return found
+    if not isinstance(loaded, dict):
+        raise InputError(f"{what} must be a json object, got {type(loaded).__name__}")
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Genotype:
     """Two cells.
 
     Args:
-        normal: Edges of the normal cell, two a node.
-        normal_concat: The nodes that are its output.
-        reduce: Edges of the reduction.
-        reduce_concat: The nodes that are its output.
+        normal: Edges of the normal cell, two for each node.
+        normal_concat: Its output nodes.
+        reduce: Edges of the reduction cell.
+        reduce_concat: Its output nodes.
     """
 
     normal: Edges
@@ -61,7 +61,7 @@ class Genotype:
     reduce_concat: tuple[int, ...]
 
     def as_json(self) -> dict[str, object]:
-        """Return what json holds."""
+        """Return the object that json holds."""
         return {
             "normal": [list(edge) for edge in self.normal],
             "normal_concat": list(self.normal_concat),
@@ -72,13 +72,13 @@ class Genotype:
 
 @dataclass(frozen=True)
 class GenotypeRules:
-    """What a space's cells are made of.
+    """The cells of a space.
 
     Args:
         space: The space's name, for messages.
-        operations: What may stand on an edge.
+        operations: The operations of an edge.
         nodes: Nodes of a drawn cell.
-        loose: Whether its output are the nodes that no other reads, and not all.
+        loose: Whether the output of a drawn cell are the nodes that no other node reads, instead of all nodes.
         distinct: Whether the two inputs of a node differ.
     """
 
@@ -88,20 +88,20 @@ class GenotypeRules:
     loose: bool
     distinct: bool = False
 
-    def read(self, found: dict[str, Any]) -> Genotype:
-        """Check and return the genotype in a json object.
+    def read(self, loaded: dict[str, Any]) -> Genotype:
+        """Return the genotype in a json object.
 
         Raises:
-            InputError: It is none of this space.
+            InputError: The space has no such genotype.
         """
         return Genotype(
-            *(part for cell in _CELLS for part in self._cell(found.get(cell), found.get(f"{cell}_concat"), cell))
+            *(part for cell in _CELLS for part in self._cell(loaded.get(cell), loaded.get(f"{cell}_concat"), cell))
         )
 
     def _cell(self, listed: object, concat: object, cell: str) -> tuple[Any, Any]:
         must = f"{cell} of a genotype of {self.space} must"
         if not isinstance(listed, list) or not listed or len(listed) % 2:
-            raise InputError(f"{must} be a list of [operation, input], two a node, got {listed!r:.80}")
+            raise InputError(f"{must} be a list of [operation, input], two for each node, got {listed!r:.80}")
         edges = []
         for place, edge in enumerate(listed):
             match edge:
@@ -112,12 +112,16 @@ class GenotypeRules:
                 case _:
                     raise InputError(f"{must} have [operation, input] with an earlier input, got {edge!r:.80}")
         nodes = range(_INPUTS, len(edges) // 2 + _INPUTS)
-        if not isinstance(concat, list) or not concat or not all(type(one) is int and one in nodes for one in concat):
-            raise InputError(f"{must} have the nodes of its output in {cell}_concat, got {concat!r:.80}")
+        if (
+            not isinstance(concat, list)
+            or not concat
+            or not all(type(node) is int and node in nodes for node in concat)
+        ):
+            raise InputError(f"{must} have its output nodes in {cell}_concat, got {concat!r:.80}")
         return tuple(edges), tuple(concat)
 
     def concat(self, edges: Edges) -> tuple[int, ...]:
-        """Return the nodes that are the output of drawn edges."""
+        """Return the output nodes of drawn edges."""
         nodes = range(_INPUTS, len(edges) // 2 + _INPUTS)
         read = {source for _, source in edges} if self.loose else set()
         return tuple(node for node in nodes if node not in read)
@@ -137,25 +141,21 @@ class GenotypeRules:
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
         """Yield the genotypes with another operation or another input on one edge, by cell and edge."""
-        for edges, rebuilt in ((genotype.normal, _normal(self, genotype)), (genotype.reduce, _reduce(self, genotype))):
+        for cell in _CELLS:
+            edges: Edges = getattr(genotype, cell)
             for place, (operation, source) in enumerate(edges):
                 others = [(other, source) for other in self.operations if other != operation]
                 taken = {source, edges[place ^ 1][1]} if self.distinct else {source}
                 others += [(operation, other) for other in range(place // 2 + _INPUTS) if other not in taken]
-                yield from (rebuilt((*edges[:place], other, *edges[place + 1 :])) for other in others)
+                for other in others:
+                    edited = (*edges[:place], other, *edges[place + 1 :])
+                    changes: dict[str, Any] = {cell: edited, f"{cell}_concat": self.concat(edited)}
+                    yield replace(genotype, **changes)
 
     def canonical(self, genotype: Genotype) -> Genotype:
-        """Return the genotype with the two terms of each node in order: a sum has none."""
+        """Return the genotype with the two terms of each node sorted, since their order in a sum does not matter."""
         normal, reduce = (
             tuple(edge for left in range(0, len(edges), 2) for edge in sorted(edges[left : left + 2]))
             for edges in (genotype.normal, genotype.reduce)
         )
         return replace(genotype, normal=normal, reduce=reduce)
-
-
-def _normal(rules: GenotypeRules, genotype: Genotype) -> Callable[[Edges], Genotype]:
-    return lambda edges: replace(genotype, normal=edges, normal_concat=rules.concat(edges))
-
-
-def _reduce(rules: GenotypeRules, genotype: Genotype) -> Callable[[Edges], Genotype]:
-    return lambda edges: replace(genotype, reduce=edges, reduce_concat=rules.concat(edges))

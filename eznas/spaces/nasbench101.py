@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import itertools
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from torch import nn
 
 __all__ = ["OPERATIONS", "NasBench101"]
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-"""What an inner vertex may be."""
+"""The operations of an inner vertex."""
 
 _VERTICES, _EDGES = 7, 9
 _FORM = re.compile(r"([01]+(?:/[01]+)+) (\S+)")
@@ -39,21 +38,16 @@ _Cell = tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]
 class NasBench101(SearchSpace):
     """The space of [NB101].
 
-    An edit is an edge more or less, another operation, or a vertex more or less on a path of its own; none leaves a
-    vertex without a path from input to output.
+    An edit adds or removes an edge, changes an operation, or adds or removes a vertex with one edge in and one out.
+    After it, every vertex still lies on a path from input to output.
     """
 
     name: ClassVar[str] = "nasbench101"
     paper: ClassVar[str] = "Ying et al. NAS-Bench-101. ICML 2019. arXiv:1902.09635"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=3, channels=128, pixels=32),
-                Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
-                Fidelity("reduced_deep", cells=3, channels=32, pixels=16, batch=8),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=3, channels=128, pixels=32),
+        Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
+        Fidelity("reduced_deep", cells=3, channels=32, pixels=16, batch=8),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
 
@@ -61,7 +55,7 @@ class NasBench101(SearchSpace):
         """Return the official string, without vertices that lie on no path from input to output.
 
         Raises:
-            InputError: It is no cell of this space.
+            InputError: The space has no such cell.
         """
         return _format(_parse(text))
 
@@ -70,11 +64,11 @@ class NasBench101(SearchSpace):
         return min(self._numberings(architecture))
 
     def trained(self, architecture: str) -> str:
-        """Return the cell under the numbering of its vertices that the benchmark trained.
+        """Return the cell with its vertices numbered as the benchmark trained it.
 
-        The benchmark's hash is blind to numbering, but its networks are not: channels that do not divide evenly go
-        to the first vertices. Of the cells with one hash it trained the first in its enumeration: by the edges as
-        binary digits, column by column, then by operations.
+        The benchmark's hash ignores the numbering, but its networks depend on it: channels that do not divide evenly go
+        to the first vertices. Of the cells with one hash, the benchmark trained the first in its enumeration: by the
+        edges as binary digits, column by column, then by operations.
         """
         return min(self._numberings(architecture), key=_enumerated)
 
@@ -89,7 +83,7 @@ class NasBench101(SearchSpace):
                 yield _format((moved, tuple(operations[vertex - 1] for vertex in order)))
 
     def sample(self, rng: random.Random) -> str:
-        """Draw as [NB101] does: every edge of seven vertices with probability 1/2, until it is a cell."""
+        """Draw as [NB101]: every edge of seven vertices with probability 1/2, until the result is a cell."""
         pairs = list(itertools.combinations(range(_VERTICES), 2))
         while True:
             edges = {pair for pair in pairs if rng.random() < 0.5}  # noqa: PLR2004
@@ -101,31 +95,26 @@ class NasBench101(SearchSpace):
         """Return the cells one edit away: operations, edges, then vertices."""
         cell = _parse(architecture)
         here = _format(cell)
-        found = (_format(other) for other in _edited(cell) if _edges(other) <= _EDGES and _pruned(other) == other)
-        return [other for other in dict.fromkeys(found) if other != here]
-
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: their official order is that of hashes in a file."""
-        return None
+        edited = (_format(other) for other in _edited(cell) if _edges(other) <= _EDGES and _pruned(other) == other)
+        return [other for other in dict.fromkeys(edited) if other != here]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many cells and channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's cells and channels.
 
         Cells that differ in the numbering of their vertices have the same network; see ``trained``.
 
         Raises:
-            InputError: It is no architecture of this space, or the images cannot be halved twice.
+            InputError: The space has no such architecture, or the images cannot be halved twice.
         """
         from eznas.networks.nasbench101 import CellNetwork
 
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of nasbench101 must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         matrix, operations = _parse(self.trained(architecture))
         return CellNetwork(matrix, operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
 
 
 def _enumerated(architecture: str) -> tuple[int, list[int]]:
-    """Return the place of a cell in the benchmark's enumeration of those with as many vertices."""
+    """Return the sort key of a cell in the benchmark's enumeration of cells of its size."""
     matrix, operations = _parse(architecture)
     pairs = [(source, vertex) for vertex in range(len(matrix)) for source in range(vertex)]
     edges = sum(matrix[source][vertex] << place for place, (source, vertex) in enumerate(pairs))
@@ -133,9 +122,9 @@ def _enumerated(architecture: str) -> tuple[int, list[int]]:
 
 
 def _parse(text: str) -> _Cell:
-    found = _FORM.fullmatch(text.strip())
-    rows = found[1].split("/") if found else []
-    named = found[2].split(",") if found else []
+    match = _FORM.fullmatch(text.strip())
+    rows = match[1].split("/") if match else []
+    named = match[2].split(",") if match else []
     if not rows or any(len(row) != len(rows) for row in rows) or len(named) != len(rows):
         raise InputError(
             "an architecture of nasbench101 must be rows of 0 and 1, and as many operations, such as "
@@ -177,7 +166,7 @@ def _edges(cell: _Cell) -> int:
 
 
 def _pruned(cell: _Cell) -> _Cell | None:
-    """Return the cell without vertices that lie on no path; None where there is no path at all."""
+    """Return the cell without vertices that lie on no path from input to output; None where there is no path."""
     matrix, operations = cell
     size = len(matrix)
     fed, wanted = {0}, {size - 1}
@@ -194,7 +183,7 @@ def _pruned(cell: _Cell) -> _Cell | None:
 
 
 def _edited(cell: _Cell) -> Iterator[_Cell]:
-    """Yield every edit, whether it is a cell of the space or not."""
+    """Yield every edit, including those that are no cells of the space."""
     matrix, operations = cell
     size = len(matrix)
     edges = {(i, j) for i in range(size) for j in range(size) if matrix[i][j]}

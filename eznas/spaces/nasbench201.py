@@ -2,9 +2,8 @@
 
 A cell is a graph of four nodes. Node 0 is the cell's input, every later node is the sum of one operation on
 each node before it, and node 3 is the output: six edges with five operations make 15,625 cells. An
-architecture reads node by node, as in
-``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|``: after ``~`` stands the
-node that the edge comes from.
+architecture lists the edges node by node, each with its operation and, after ``~``, its source:
+``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|``.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
@@ -19,11 +18,10 @@ import itertools
 import random
 import re
 from functools import cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -51,13 +49,13 @@ def to_operations(architecture: str) -> tuple[str, ...]:
     Raises:
         InputError: The string does not have the form, or names an operation that does not exist.
     """
-    found = _FORM.fullmatch(architecture.strip())
-    if found is None:
+    match = _FORM.fullmatch(architecture.strip())
+    if match is None:
         raise InputError(f"an architecture of nasbench201 must read {_SHOWN}, got {shown(architecture)!r}")
-    for operation in found.groups():
+    for operation in match.groups():
         if operation not in OPERATIONS:
             raise unknown("operation of nasbench201", shown(operation), OPERATIONS)
-    return found.groups()
+    return match.groups()
 
 
 def from_operations(operations: Sequence[str]) -> str:
@@ -71,21 +69,16 @@ class NasBench201(SearchSpace):
 
     name: ClassVar[str] = "nasbench201"
     paper: ClassVar[str] = "Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=5, channels=16, pixels=32),
-                Fidelity("reduced_wide", cells=1, channels=16, pixels=16, batch=16),
-                Fidelity("reduced_deep", cells=5, channels=8, pixels=16, batch=8),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=5, channels=16, pixels=32),
+        Fidelity("reduced_wide", cells=1, channels=16, pixels=16, batch=16),
+        Fidelity("reduced_deep", cells=5, channels=8, pixels=16, batch=8),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
-    # One of full width and one of full depth: a program that is tuned to either cannot be good on both.
+    # One of full width and one of full depth: a program must be good on both.
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
             InputError: The string does not have the form, or names an operation that does not exist.
@@ -100,14 +93,13 @@ class NasBench201(SearchSpace):
         - edges that lie on no path from the input to the output, whatever their operations: the
           representative has ``none`` there. (Once trained, a convolution of nothing gives its normalisation's
           bias: a constant.)
-        - where the identity stands: a skip connection adds the terms of its source to its target;
+        - the place of identities: a skip connection adds the terms of its source to its target;
         - the order of the terms of a sum, and so the numbering of nodes 1 and 2.
 
-        Two convolutions with their own weights are not one convolution that is used twice. That average
-        pooling is linear is not used. The 15,625 cells have 9,445 representatives by the first rule and 5,260
-        by all three; the representative is the first of its class in the order of ``itertools.product`` over
-        ``OPERATIONS``. It may have fewer parameters than the architecture, but only such as never reach the
-        output.
+        Two convolutions with their own weights differ from one convolution that is used twice. The linearity of
+        average pooling is not used. The 15,625 cells have 9,445 representatives by the first rule and 5,260 by all
+        three; the representative is the first of its class in the order of ``itertools.product`` over ``OPERATIONS``.
+        It may lack parameters of the architecture that never reach the output.
         """
         return _representatives()[_function(to_operations(architecture))]
 
@@ -117,29 +109,22 @@ class NasBench201(SearchSpace):
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 24 architectures with another operation on one edge, by edge and operation."""
-        operations = to_operations(architecture)
-        return [
-            from_operations((*operations[:edge], other, *operations[edge + 1 :]))
-            for edge, operation in enumerate(operations)
-            for other in OPERATIONS
-            if other != operation
-        ]
+        return [*map(from_operations, substitutions(to_operations(architecture), OPERATIONS))]
 
     def architectures(self) -> Sequence[str]:
         """Return all 15,625 architectures by their official index."""
         return _official()
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many cells and channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's cells and channels.
 
         Raises:
-            InputError: It is no architecture of this space, or the images cannot be halved twice.
+            InputError: The space has no such architecture, or the images cannot be halved twice.
         """
         from eznas.networks.nasbench201 import CellNetwork
 
         operations = to_operations(architecture)
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of nasbench201 must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         return CellNetwork(operations, cells=fidelity.cells, channels=fidelity.channels, classes=classes)
 
 
@@ -161,7 +146,7 @@ def _representatives() -> dict[object, str]:
 
 
 def _function(operations: Sequence[str]) -> object:
-    """Describe what a cell computes: the terms of its output, and the convolutions that these use.
+    """Describe a cell's function: the terms of its output, and the convolutions that these use.
 
     A node is the sorted tuple of its terms; a term is ``(operation, node)``, and the input is the one term
     ``()``. Equal terms may be one convolution or two, hence the second half.

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -38,23 +37,18 @@ class NasBenchMacro(SearchSpace):
     paper: ClassVar[str] = (
         "Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021. arXiv:2103.11922"
     )
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=8, channels=32, pixels=32),
-                Fidelity("reduced_wide", cells=8, channels=32, pixels=16, batch=8),
-                Fidelity("reduced_narrow", cells=8, channels=16, pixels=16, batch=16),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=8, channels=32, pixels=32),
+        Fidelity("reduced_wide", cells=8, channels=32, pixels=16, batch=8),
+        Fidelity("reduced_narrow", cells=8, channels=16, pixels=16, batch=16),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
-            InputError: It is not eight digits of 0, 1 and 2.
+            InputError: The text is not eight digits of 0, 1 and 2.
         """
         layers = text.strip()
         if _FORM.fullmatch(layers) is None:
@@ -64,7 +58,7 @@ class NasBenchMacro(SearchSpace):
         return layers
 
     def canonical(self, architecture: str) -> str:
-        """Return the architecture with the identities of each stage last; its first layer has weights in any case."""
+        """Return the architecture with the identities of each stage last, except a stage's first layer."""
         layers = self.parse(architecture)
         parts = []
         for start, end in _STAGES:
@@ -78,28 +72,21 @@ class NasBenchMacro(SearchSpace):
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 16 architectures with another layer at one place, by place and layer."""
-        layers = self.parse(architecture)
-        return [
-            layers[:place] + other + layers[place + 1 :]
-            for place, layer in enumerate(layers)
-            for other in "012"
-            if other != layer
-        ]
+        return ["".join(layers) for layers in substitutions(self.parse(architecture), "012")]
 
     def architectures(self) -> Sequence[str]:
         """Return all 6,561 architectures in the order of their strings."""
         return ["".join(layers) for layers in itertools.product("012", repeat=8)]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with as many channels as the fidelity says.
+        """Build the benchmark's network, with the fidelity's channels.
 
         Raises:
-            InputError: It is no architecture of this space, or the images cannot be halved three times.
+            InputError: The space has no such architecture, or the images cannot be halved three times.
         """
         from eznas.networks.nasbench_macro import MacroNetwork
 
-        if fidelity.pixels % 8:
-            raise InputError(f"the images of nasbench_macro must have a multiple of 8 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 8)
         return MacroNetwork(self.parse(architecture), channels=fidelity.channels, classes=classes)
 
 

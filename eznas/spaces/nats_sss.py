@@ -11,11 +11,10 @@ References:
 from __future__ import annotations
 
 import itertools
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def to_widths(architecture: str) -> tuple[int, ...]:
     """Return the five widths of an architecture.
 
     Raises:
-        InputError: It does not have the form, or a width is none of ``WIDTHS``.
+        InputError: The text does not have the form, or a width is none of ``WIDTHS``.
     """
     named = {str(width): width for width in WIDTHS}
     parts = architecture.strip().split(":")
@@ -56,34 +55,25 @@ def from_widths(widths: Sequence[int]) -> str:
 class NatsSss(SearchSpace):
     """The size space of [NATS]; an edit is another width at one place.
 
-    A fidelity's ``channels`` are what the largest width, 64, is built with; the others shrink alike.
+    A fidelity's ``channels`` are those of the largest width, 64; the others shrink in proportion.
     """
 
     name: ClassVar[str] = "nats_sss"
     paper: ClassVar[str] = "Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {
-            fidelity.name: fidelity
-            for fidelity in (
-                Fidelity("full", cells=1, channels=64, pixels=32),
-                Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
-                Fidelity("reduced_narrow", cells=1, channels=32, pixels=16, batch=16),
-            )
-        }
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+        Fidelity("full", cells=1, channels=64, pixels=32),
+        Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
+        Fidelity("reduced_narrow", cells=1, channels=32, pixels=16, batch=16),
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
-            InputError: It does not have the form, or a width is none of ``WIDTHS``.
+            InputError: The text does not have the form, or a width is none of ``WIDTHS``.
         """
         return from_widths(to_widths(text))
-
-    def canonical(self, architecture: str) -> str:
-        """Return the architecture: no two build the same function."""
-        return self.parse(architecture)
 
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
@@ -91,13 +81,7 @@ class NatsSss(SearchSpace):
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 35 architectures with another width at one place, by place and width."""
-        widths = to_widths(architecture)
-        return [
-            from_widths((*widths[:place], other, *widths[place + 1 :]))
-            for place, width in enumerate(widths)
-            for other in WIDTHS
-            if other != width
-        ]
+        return [*map(from_widths, substitutions(to_widths(architecture), WIDTHS))]
 
     def architectures(self) -> Sequence[str]:
         """Return all 32,768 architectures by their official index: the last width changes fastest."""
@@ -107,12 +91,11 @@ class NatsSss(SearchSpace):
         """Build the benchmark's network.
 
         Raises:
-            InputError: It is no architecture of this space, or the fidelity cannot be built.
+            InputError: The space has no such architecture, or the fidelity cannot be built.
         """
         from eznas.networks.nats_sss import SizedNetwork
 
-        if fidelity.pixels % 4:
-            raise InputError(f"the images of nats_sss must have a multiple of 4 pixels, got {fidelity.pixels}")
+        self.check_pixels(fidelity, 4)
         if fidelity.channels < WIDTHS[0] or fidelity.channels % WIDTHS[0]:
             raise InputError(f"the channels of nats_sss must be a multiple of {WIDTHS[0]}, got {fidelity.channels}")
         widths = [width * fidelity.channels // WIDTHS[-1] for width in to_widths(architecture)]

@@ -1,7 +1,7 @@
 """The cell spaces of NDS: NASNet, AmoebaNet, PNAS, ENAS and DARTS, with width and depth, for CIFAR and ImageNet.
 
 An architecture is the json of a run's ``net``: ``{"depth":20,"genotype":{...},"width":32}``, sorted and without
-spaces. ``aux`` is left out: the auxiliary head does not serve scoring. Genotypes: see ``eznas.spaces.genotype``.
+spaces. The auxiliary head (``aux``) is left out. See ``eznas.spaces.genotype`` for genotypes.
 
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
@@ -10,27 +10,26 @@ References:
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import nn
 
 __all__ = ["DARTS_OPERATIONS", "DEPTHS", "WIDTHS", "NdsCells"]
 
 WIDTHS = (16, 24, 32)
-"""The widths that are drawn."""
+"""The drawn widths."""
 
 DEPTHS = (4, 8, 12, 16, 20)
-"""The numbers of cells that are drawn."""
+"""The drawn numbers of cells."""
 
 _LEAST_DEPTH = 3
 
@@ -87,19 +86,19 @@ _ENAS = ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_po
 class NdsCells(SearchSpace):
     """A cell space of [NDS]; an edit is another operation, input, width or depth.
 
-    A fidelity's ``cells`` and ``channels`` are what the deepest and the widest drawn network is built with; others
-    shrink alike, to 3 cells and 4 channels at least.
+    A fidelity's ``cells`` and ``channels`` are those of the deepest and of the widest drawn network; the others shrink
+    in proportion, down to 3 cells and 4 channels.
 
     Args:
-        rules: What its cells are made of.
-        large: Whether networks are those for ImageNet.
+        rules: The cells of the space.
+        large: Whether the networks are those for ImageNet.
     """
 
     paper: ClassVar[str] = (
         "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
-    name: str  # type: ignore[misc]  # one instance a space
+    name: str  # type: ignore[misc]  # an instance for each space
     fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
 
     def __init__(self, rules: GenotypeRules, *, large: bool) -> None:
@@ -107,29 +106,24 @@ class NdsCells(SearchSpace):
         self.rules = rules
         self.large = large
         full, small = (224, 64) if large else (32, 16)
-        self.fidelities = MappingProxyType(
-            {
-                fidelity.name: fidelity
-                for fidelity in (
-                    Fidelity("full", cells=DEPTHS[-1], channels=WIDTHS[-1], pixels=full),
-                    Fidelity("reduced_wide", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1], pixels=small, batch=4),
-                    Fidelity("reduced_narrow", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1] // 2, pixels=small, batch=8),
-                )
-            }
+        self.fidelities = by_name(
+            Fidelity("full", cells=DEPTHS[-1], channels=WIDTHS[-1], pixels=full),
+            Fidelity("reduced_wide", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1], pixels=small, batch=4),
+            Fidelity("reduced_narrow", cells=DEPTHS[-1] // 2, channels=WIDTHS[-1] // 2, pixels=small, batch=8),
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json; order, spaces and further keys of ``net`` may differ.
+        """Return the official json; order, white space and further keys of ``net`` are ignored.
 
         Raises:
-            InputError: It is no architecture of this space.
+            InputError: The space has no such architecture.
         """
         return _format(*self._read(text))
 
     def canonical(self, architecture: str) -> str:
         """Return the architecture with the two terms of each node in order.
 
-        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         genotype, width, depth = self._read(architecture)
         return _format(self.rules.canonical(genotype), width, depth)
@@ -146,23 +140,16 @@ class NdsCells(SearchSpace):
         edited += [_format(genotype, width, other) for other in DEPTHS if other != depth]
         return edited
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network without auxiliary head and drop-path.
 
         Raises:
-            InputError: It is no architecture of this space, or the images are too small.
+            InputError: The space has no such architecture, or the images cannot be halved often enough.
         """
         from eznas.networks.nasnet import CellNetwork
 
         divisor = 32 if self.large else 4
-        if fidelity.pixels % divisor:
-            raise InputError(
-                f"the images of {self.name} must have a multiple of {divisor} pixels, got {fidelity.pixels}"
-            )
+        self.check_pixels(fidelity, divisor)
         genotype, width, depth = self._read(architecture)
         return CellNetwork(
             (genotype.normal, genotype.normal_concat),
@@ -174,8 +161,8 @@ class NdsCells(SearchSpace):
         )
 
     def _read(self, text: str) -> tuple[Genotype, int, int]:
-        found = load(text, f"an architecture of {self.name}")
-        width, depth, genotype = (found.get(name) for name in ("width", "depth", "genotype"))
+        net = load(text, f"an architecture of {self.name}")
+        width, depth, genotype = (net.get(name) for name in ("width", "depth", "genotype"))
         if type(width) is not int or width < 2 or width % 2:  # noqa: PLR2004
             raise InputError(f"width of an architecture of {self.name} must be an even number, got {width!r:.80}")
         if type(depth) is not int or depth < _LEAST_DEPTH:

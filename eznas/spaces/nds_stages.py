@@ -2,14 +2,14 @@
 
 An architecture is the json of a run's ``net``: depths ``ds``, widths ``ws`` and strides ``ss`` of the stages, the
 ``block_type``, and for bottlenecks their width as a multiple of ``ws`` (``bms``) and the number of groups
-(``groups``). Accepted are also the files' names: ``bot_muls`` and ``num_gs``, or ``gws``, the channels of a group.
+(``groups``). The files' names are accepted too: ``bot_muls`` and ``num_gs``, or ``gws``, the channels of a group.
 
-``num_gs`` are numbers of groups, and not widths of a group: the first release of pycls (October 2019), with which these
-networks were trained, hands them to the convolution as its groups. Widths of a group (``gws``) came in March 2020; the
-public code of zero-cost proxies was written for that later pycls and takes ``num_gs`` for them, so its ResNeXts are
-other networks than those that were trained. For CIFAR the stem is that of pycls's own configurations for this work
-(``R-56_nds``, ``V-56_nds``): a 3x3 unit of 16 channels. What stem the networks for ImageNet had is not published; that
-of the public code is built, and ``python -m eznas.benchmarks check`` says whether the file's parameters agree.
+``num_gs`` are numbers of groups, not widths of a group: the first release of pycls (October 2019), which trained these
+networks, passes them to the convolution as its groups. Widths of a group (``gws``) came in March 2020; the public code
+of zero-cost proxies was written for that later pycls, reads ``num_gs`` as widths, and so builds other ResNeXts than the
+trained ones. The stem for CIFAR is that of pycls's configurations for this work (``R-56_nds``, ``V-56_nds``): a 3x3
+unit of 16 channels. The stem for ImageNet is not published; networks here have that of the public code, and
+``eznas benchmarks check`` compares their parameters with the file's.
 
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace
+from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import dump, load
 from eznas.spaces.registry import SPACES
 
@@ -43,11 +42,11 @@ _BLOCKS = {
 }
 _BOTTLENECK = "res_bottleneck_block"
 _MOST = 4096
-"""More blocks or channels than any network of these spaces has by far."""
+"""Far more blocks or channels than any network of these spaces has."""
 
 
 def _grid(least: int, most: int, count: int) -> tuple[int, ...]:
-    """Return numbers at equal ratios from ``least`` to ``most``, rounded; as many as are different."""
+    """Return ``count`` numbers at equal ratios from ``least`` to ``most``, rounded, without repetitions."""
     ratio = (most / least) ** (1 / (count - 1))
     return tuple(dict.fromkeys(round(least * ratio**step) for step in range(count)))
 
@@ -57,11 +56,11 @@ class Stage:
     """Equal blocks.
 
     Args:
-        depth: How many.
-        width: Their channels.
-        stride: Of the first.
-        multiple: Inner channels of a bottleneck, by ``width``.
-        groups: Groups of its 3x3 convolution.
+        depth: Number of blocks.
+        width: Channels of the blocks.
+        stride: Stride of the first block.
+        multiple: Inner channels of a bottleneck as a multiple of ``width``.
+        groups: Groups of a bottleneck's 3x3 convolution.
     """
 
     depth: int
@@ -79,23 +78,23 @@ class Stage:
 class NdsStages(SearchSpace):
     """A stage space of [NDS]; an edit is another depth, width, multiple or number of groups of one stage.
 
-    Drawn are numbers at equal ratios between the bounds of [NDS], as many as it says; rounding is ours. A fidelity's
-    ``cells`` and ``channels`` are what the deepest and the widest stage are built with; others shrink alike.
+    Depths and widths are drawn from numbers at equal ratios between the bounds of [NDS], rounded here. A fidelity's
+    ``cells`` and ``channels`` are those of the deepest and of the widest stage; the others shrink in proportion.
 
     Args:
         name: The space's name.
-        block: The block that is drawn.
-        depths: The depths of a stage that are drawn.
-        widths: The widths.
-        groups: The numbers of groups.
-        large: Whether images are those of ImageNet.
+        block: The drawn block.
+        depths: The drawn depths of a stage.
+        widths: The drawn widths.
+        groups: The drawn numbers of groups.
+        large: Whether the networks are those for ImageNet.
     """
 
     paper: ClassVar[str] = (
         "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
     )
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
-    name: str  # type: ignore[misc]  # one instance a space
+    name: str  # type: ignore[misc]  # an instance for each space
     fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
 
     def __init__(
@@ -118,31 +117,22 @@ class NdsStages(SearchSpace):
         self.strides = (2, 2, 2, 2) if large and block == "vanilla_block" else (1, 2, 2, 2) if large else (1, 2, 2)
         deep, wide = depths[-1], widths[-1]
         full, small = (224, 64) if large else (32, 16)
-        self.fidelities = MappingProxyType(
-            {
-                fidelity.name: fidelity
-                for fidelity in (
-                    Fidelity("full", cells=deep, channels=wide, pixels=full),
-                    Fidelity("reduced_wide", cells=math.ceil(deep / 4), channels=wide, pixels=small, batch=8),
-                    Fidelity("reduced_narrow", cells=math.ceil(deep / 2), channels=wide // 2, pixels=small, batch=8),
-                )
-            }
+        self.fidelities = by_name(
+            Fidelity("full", cells=deep, channels=wide, pixels=full),
+            Fidelity("reduced_wide", cells=math.ceil(deep / 4), channels=wide, pixels=small, batch=8),
+            Fidelity("reduced_narrow", cells=math.ceil(deep / 2), channels=wide // 2, pixels=small, batch=8),
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json; order, spaces and further keys of ``net`` may differ.
+        """Return the official json; order, white space and further keys of ``net`` are ignored.
 
         Raises:
-            InputError: It is no architecture of this space.
+            InputError: The space has no such architecture.
         """
         return self._format(*self._read(text))
 
-    def canonical(self, architecture: str) -> str:
-        """Return the architecture: no two build the same function."""
-        return self.parse(architecture)
-
     def sample(self, rng: random.Random) -> str:
-        """Draw depth, width, multiple and groups of each stage uniformly from what is possible."""
+        """Draw depth, width, multiple and groups of each stage uniformly from the possible stages."""
         stages = []
         for stride in self.strides:
             while True:
@@ -159,7 +149,7 @@ class NdsStages(SearchSpace):
         return self._format(self.block, stages)
 
     def neighbours(self, architecture: str) -> list[str]:
-        """Return the architectures of which one stage has another depth, width, multiple or number of groups."""
+        """Return the architectures with another depth, width, multiple or number of groups of one stage."""
         block, stages = self._read(architecture)
         return [
             self._format(block, [*stages[:place], other, *stages[place + 1 :]])
@@ -167,15 +157,11 @@ class NdsStages(SearchSpace):
             for other in self._others(stage)
         ]
 
-    def architectures(self) -> Sequence[str] | None:
-        """Return None: they are too many."""
-        return None
-
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network.
 
         Raises:
-            InputError: It is no architecture of this space.
+            InputError: The space has no such architecture.
         """
         from eznas.networks.anynet import AnyNet
 
@@ -198,29 +184,29 @@ class NdsStages(SearchSpace):
         return [other for other in others if other != stage and _possible(other)]
 
     def _format(self, block: str, stages: Sequence[Stage]) -> str:
-        found: dict[str, Any] = {
+        net: dict[str, Any] = {
             "block_type": block,
             "ds": [stage.depth for stage in stages],
             "ws": [stage.width for stage in stages],
             "ss": [stage.stride for stage in stages],
         }
         if block == _BOTTLENECK:
-            found["bms"] = [stage.multiple for stage in stages]
-            found["groups"] = [stage.groups for stage in stages]
-        return dump(found)
+            net["bms"] = [stage.multiple for stage in stages]
+            net["groups"] = [stage.groups for stage in stages]
+        return dump(net)
 
     def _read(self, text: str) -> tuple[str, list[Stage]]:
-        found = load(text, f"an architecture of {self.name}")
-        block = _BLOCKS.get(str(found.get("block_type")))
+        net = load(text, f"an architecture of {self.name}")
+        block = _BLOCKS.get(str(net.get("block_type")))
         if block is None:
             raise InputError(
-                f"block_type of {self.name} must be one of {', '.join(_BLOCKS)}, got {found.get('block_type')!r:.80}"
+                f"block_type of {self.name} must be one of {', '.join(_BLOCKS)}, got {net.get('block_type')!r:.80}"
             )
-        depths = self._numbers(found, "ds")
-        widths, strides = (self._numbers(found, name, len(depths)) for name in ("ws", "ss"))
+        depths = self._numbers(net, "ds")
+        widths, strides = (self._numbers(net, name, len(depths)) for name in ("ws", "ss"))
         stages = [Stage(*row) for row in zip(depths, widths, strides, strict=True)]
         if block == _BOTTLENECK:
-            stages = self._bottlenecks(found, stages)
+            stages = self._bottlenecks(net, stages)
         for stage in stages:
             if not _possible(stage):
                 raise InputError(
@@ -229,33 +215,33 @@ class NdsStages(SearchSpace):
                 )
         return block, stages
 
-    def _bottlenecks(self, found: dict[str, Any], stages: list[Stage]) -> list[Stage]:
-        multiples = found.get("bms") or found.get("bot_muls") or [1.0] * len(stages)
+    def _bottlenecks(self, net: dict[str, Any], stages: list[Stage]) -> list[Stage]:
+        multiples = net.get("bms") or net.get("bot_muls") or [1.0] * len(stages)
         if (
             not isinstance(multiples, list)
             or len(multiples) != len(stages)
-            or not all(type(one) in (int, float) and 0 < one <= _MOST for one in multiples)
+            or not all(type(multiple) in (int, float) and 0 < multiple <= _MOST for multiple in multiples)
         ):
-            raise InputError(f"bms of {self.name} must be a positive number a stage, got {multiples!r:.80}")
-        stages = [replace(stage, multiple=float(one)) for stage, one in zip(stages, multiples, strict=True)]
+            raise InputError(f"bms of {self.name} must be a positive number for each stage, got {multiples!r:.80}")
+        stages = [replace(stage, multiple=float(each)) for stage, each in zip(stages, multiples, strict=True)]
         for name in ("groups", "num_gs"):
-            if found.get(name):
-                groups = self._numbers(found, name, len(stages))
-                return [replace(stage, groups=one) for stage, one in zip(stages, groups, strict=True)]
-        if found.get("gws"):
-            sizes = self._numbers(found, "gws", len(stages))
-            return [replace(stage, groups=max(1, stage.inner // one)) for stage, one in zip(stages, sizes, strict=True)]
+            if net.get(name):
+                groups = self._numbers(net, name, len(stages))
+                return [replace(stage, groups=count) for stage, count in zip(stages, groups, strict=True)]
+        if net.get("gws"):
+            sizes = self._numbers(net, "gws", len(stages))
+            return [replace(stage, groups=max(1, stage.inner // of)) for stage, of in zip(stages, sizes, strict=True)]
         return stages
 
-    def _numbers(self, found: dict[str, Any], name: str, count: int | None = None) -> list[int]:
-        listed = found.get(name)
+    def _numbers(self, net: dict[str, Any], name: str, count: int | None = None) -> list[int]:
+        listed = net.get(name)
         if (
             not isinstance(listed, list)
             or not listed
             or (count is not None and len(listed) != count)
-            or not all(type(one) is int and 0 < one <= _MOST for one in listed)
+            or not all(type(value) is int and 0 < value <= _MOST for value in listed)
         ):
-            raise InputError(f"{name} of {self.name} must be a positive whole number a stage, got {listed!r:.80}")
+            raise InputError(f"{name} of {self.name} must be a whole number above 0 for each stage, got {listed!r:.80}")
         return listed
 
 

@@ -8,18 +8,6 @@ from eznas.spaces.custom import PREFIX, CustomSpace
 
 __all__ = ["SPACES"]
 
-_BUILT_IN = (
-    "darts",
-    "nasbench101",
-    "nasbench201",
-    "nasbench_macro",
-    "nats_sss",
-    "nds_cells",
-    "nds_stages",
-    "transnas",
-    "zoo",
-)
-
 
 class _Spaces(Registry[SearchSpace]):
     """The registered spaces, and any ``custom:package.module:callable``."""
@@ -28,5 +16,5 @@ class _Spaces(Registry[SearchSpace]):
         return CustomSpace(name) if name.startswith(PREFIX) else super().__getitem__(name)
 
 
-SPACES = _Spaces("search space", lambda space: space.name, [f"eznas.spaces.{name}" for name in _BUILT_IN])
+SPACES = _Spaces("search space", lambda space: space.name, ["eznas.spaces.*"])
 """Every search space by name; also ``custom:package.module:callable``, see ``eznas.spaces.custom``."""

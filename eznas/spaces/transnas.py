@@ -1,4 +1,4 @@
-"""TransNAS-Bench-101: 4,096 cells (micro) and 3,256 macro-structures, with the benchmark's own strings.
+"""TransNAS-Bench-101: 4,096 cells (micro) and 3,256 macro-structures, by the benchmark's strings.
 
 A cell reads ``64-41414-3_02_110``: node by node, for each earlier node 0 (nothing), 1 (identity), 2 (a 1x1 unit) or 3
 (a 3x3 unit). A macro-structure reads ``64-14233-basic``: for each layer 1 (plain), 2 (channels doubled), 3 (map
@@ -14,11 +14,10 @@ from __future__ import annotations
 import itertools
 import re
 from functools import cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -32,23 +31,21 @@ __all__ = ["TransNasMacro", "TransNasMicro"]
 _MICRO = re.compile(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})")
 _MACRO = re.compile(r"64-([1-4]{4,6})-basic")
 _PAPER = "Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871"
-_CHANNELS, _STEM = 64, 4
+_CHANNELS = 64
 _LAYERS = "41414"
 
 
-def _fidelities() -> Mapping[str, Fidelity]:
-    listed = (
-        Fidelity("full", cells=2, channels=_CHANNELS, pixels=256),
-        Fidelity("reduced_wide", cells=2, channels=_CHANNELS, pixels=32, batch=8),
-        Fidelity("reduced_narrow", cells=2, channels=16, pixels=64, batch=8),
-    )
-    return MappingProxyType({fidelity.name: fidelity for fidelity in listed})
+_FIDELITIES = by_name(
+    Fidelity("full", cells=2, channels=_CHANNELS, pixels=256),
+    Fidelity("reduced_wide", cells=2, channels=_CHANNELS, pixels=32, batch=8),
+    Fidelity("reduced_narrow", cells=2, channels=16, pixels=64, batch=8),
+)
 
 
 def _build(layers: str, cell: str, fidelity: Fidelity, classes: int) -> nn.Module:
     from eznas.networks.transnas import LayerNetwork
 
-    if fidelity.pixels % _STEM or fidelity.channels % 4:
+    if fidelity.pixels % 4 or fidelity.channels % 4:
         raise InputError(
             f"the pixels and channels of TransNAS networks must be multiples of 4, got {fidelity.pixels} and "
             f"{fidelity.channels}"
@@ -61,21 +58,21 @@ class TransNasMicro(SearchSpace):
 
     name: ClassVar[str] = "transnas_micro"
     paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
-            InputError: It does not have the form.
+            InputError: The text does not have the form.
         """
         return _micro(_digits(text))
 
     def canonical(self, architecture: str) -> str:
         """Return the cell with nothing on every edge that lies on no path from its input to its output.
 
-        Other cells that compute the same, as by another numbering of nodes, keep different forms.
+        Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         digits = list(_digits(architecture))
         edges = [(source, node) for node in (1, 2, 3) for source in range(node)]
@@ -95,32 +92,26 @@ class TransNasMicro(SearchSpace):
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the 18 architectures with another operation on one edge, by edge and operation."""
-        digits = _digits(architecture)
-        return [
-            _micro(digits[:edge] + other + digits[edge + 1 :])
-            for edge, digit in enumerate(digits)
-            for other in "0123"
-            if other != digit
-        ]
+        return [_micro("".join(digits)) for digits in substitutions(_digits(architecture), "0123")]
 
     def architectures(self) -> Sequence[str]:
         """Return all 4,096 architectures in the order of their strings."""
         return [_micro("".join(digits)) for digits in itertools.product("0123", repeat=6)]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+        """Build the benchmark's network for classification, with the fidelity's channels.
 
         Raises:
-            InputError: It is no architecture of this space, or the fidelity cannot be built.
+            InputError: The architecture or the fidelity cannot be built.
         """
         return _build(_LAYERS, _digits(architecture), fidelity, classes)
 
 
 def _digits(text: str) -> str:
-    found = _MICRO.fullmatch(text.strip())
-    if found is None:
+    match = _MICRO.fullmatch(text.strip())
+    if match is None:
         raise InputError(f"an architecture of transnas_micro must read like 64-41414-3_02_110, got {shown(text)!r}")
-    return "".join(found.groups())
+    return "".join(match.groups())
 
 
 def _micro(digits: str) -> str:
@@ -132,20 +123,16 @@ class TransNasMacro(SearchSpace):
 
     name: ClassVar[str] = "transnas_macro"
     paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _fidelities()
+    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
     reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; only space around it may differ.
+        """Return the official string; white space around the text is ignored.
 
         Raises:
-            InputError: It does not have the form, or halves or doubles too seldom or too often.
+            InputError: The text does not have the form, or halves or doubles too seldom or too often.
         """
         return f"64-{_layers(text)}-basic"
-
-    def canonical(self, architecture: str) -> str:
-        """Return the architecture: no two build the same function."""
-        return self.parse(architecture)
 
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
@@ -154,12 +141,7 @@ class TransNasMacro(SearchSpace):
     def neighbours(self, architecture: str) -> list[str]:
         """Return the architectures with another digit, then with a layer less or more at the end."""
         layers = _layers(architecture)
-        others = [
-            layers[:place] + other + layers[place + 1 :]
-            for place, layer in enumerate(layers)
-            for other in "1234"
-            if other != layer
-        ]
+        others = ["".join(digits) for digits in substitutions(layers, "1234")]
         others += [layers[:-1], *(layers + other for other in "1234")]
         return [f"64-{other}-basic" for other in others if _possible(other)]
 
@@ -168,22 +150,22 @@ class TransNasMacro(SearchSpace):
         return _macros()
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with as many channels as the fidelity says.
+        """Build the benchmark's network for classification, with the fidelity's channels.
 
         Raises:
-            InputError: It is no architecture of this space, or the fidelity cannot be built.
+            InputError: The architecture or the fidelity cannot be built.
         """
         return _build(_layers(architecture), "", fidelity, classes)
 
 
 def _layers(text: str) -> str:
-    found = _MACRO.fullmatch(text.strip())
-    if found is None or not _possible(found[1]):
+    match = _MACRO.fullmatch(text.strip())
+    if match is None or not _possible(match[1]):
         raise InputError(
             "an architecture of transnas_macro must read like 64-14233-basic, with 4 to 6 layers, 1 to 3 of 2 and 4, "
             f"1 to 4 of 3 and 4, got {shown(text)!r}"
         )
-    return found[1]
+    return match[1]
 
 
 def _possible(layers: str) -> bool:

@@ -1,7 +1,7 @@
 """The models of the PyPI package pytorchcv that take CIFAR's images, by their names there, such as ``resnet20``.
 
-The package offers each under one name a data set (``resnet20_cifar10``); here a model has one name. What models there
-are is read from the package's own metadata, which is not copied; the package is imported only to build one.
+The package has a name for each model and data set (``resnet20_cifar10``); here a model has one name. The list of models
+is read from the package's metadata; the package is imported only to build a model.
 
 References:
     [imgclsmob] Semery. Convolutional neural networks for computer vision. https://github.com/osmr/imgclsmob.
@@ -15,11 +15,10 @@ import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, shown
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -37,15 +36,15 @@ CLASSES = {"cifar10": 10, "cifar100": 100, "svhn": 10}
 _METADATA = ("models", "common", "model_metainfos.csv")
 _NAME, _PARAMS, _ERROR, _TASK = "model_name", "net_weights", "error_value", "test_dataset"
 _SMALL = "cf"
-"""What the package calls the task of models for images of 32 pixels."""
+"""The package's name for the task of models for images of 32 pixels."""
 _COLUMNS = (_NAME, _PARAMS, _ERROR, _TASK)
 
 
 def metadata_path() -> Path:
-    """Return where the package keeps what it knows of its models; it is not imported.
+    """Return the path of the package's metadata on its models, without importing the package.
 
     Raises:
-        InputError: The package is not installed, or is of another version.
+        InputError: The package is not installed, or its version has no metadata.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -58,10 +57,10 @@ def metadata_path() -> Path:
 
 @cache
 def models(path: Path) -> tuple[Mapping[str, str], ...]:
-    """Return the lines of the package's metadata, one a model and data set.
+    """Return the lines of the package's metadata, one for each model and data set.
 
     Raises:
-        InputError: The file is not what it should be.
+        InputError: The file is faulty.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -74,23 +73,21 @@ def models(path: Path) -> tuple[Mapping[str, str], ...]:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a model's name here and its data set; the latter is empty where it is none of ``CLASSES``."""
+    """Return a model's name here and its data set, which is empty where it is not in ``CLASSES``."""
     model, _, dataset = name.rpartition("_")
     return (model, dataset) if model and dataset in CLASSES else (name, "")
 
 
 class Zoo(SearchSpace):
-    """The models of [imgclsmob] for CIFAR-10, CIFAR-100 and SVHN; they have no parts that could be edited."""
+    """The models of [imgclsmob] for CIFAR-10, CIFAR-100 and SVHN, without edits."""
 
     name: ClassVar[str] = "pytorchcv"
     paper: ClassVar[str] = "Semery. PyTorchCV. github.com/osmr/imgclsmob"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType(
-        {"full": Fidelity("full", cells=1, channels=1, pixels=32)}
-    )
+    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(Fidelity("full", cells=1, channels=1, pixels=32))
     reduced: ClassVar[tuple[str, ...]] = ("full",)
 
     def parse(self, text: str) -> str:
-        """Return the model's name without its data set, which may be given too.
+        """Return the model's name without its data set.
 
         Raises:
             InputError: There is no such model for these images, or the package is not installed.
@@ -101,27 +98,9 @@ class Zoo(SearchSpace):
             raise unknown(f"model of {PACKAGE} for CIFAR or SVHN", shown(name), known)
         return name
 
-    def canonical(self, architecture: str) -> str:
-        """Return the model: all are different."""
-        return self.parse(architecture)
-
     def sample(self, rng: random.Random) -> str:
         """Draw a model uniformly."""
         return rng.choice(self.architectures())
-
-    def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Refuse: a model has no known edits.
-
-        Raises:
-            InputError: Always.
-        """
-        del architecture, rng
-        raise InputError(f"the models of {PACKAGE} have no known edits; choose an algorithm without mutation")
-
-    def neighbours(self, architecture: str) -> list[str]:
-        """Return none: edits are not known."""
-        self.parse(architecture)
-        return []
 
     def architectures(self) -> Sequence[str]:
         """Return every model, in the order of the package.
@@ -136,20 +115,21 @@ class Zoo(SearchSpace):
         """Build the package's network, untrained.
 
         Raises:
-            InputError: There is no such model, or not for so many classes.
+            InputError: There is no such model for this number of classes.
         """
         del fidelity
         name = self.parse(architecture)
         listed = {line[_NAME] for line in models(metadata_path())}
-        offered = [f"{name}_{one}" for one, count in CLASSES.items() if count == classes and f"{name}_{one}" in listed]
-        if not offered:
-            counts = sorted({CLASSES[one] for one in CLASSES if f"{name}_{one}" in listed})
+        offered = {f"{name}_{dataset}": count for dataset, count in CLASSES.items() if f"{name}_{dataset}" in listed}
+        model = next((model for model, count in offered.items() if count == classes), None)
+        if model is None:
+            counts = sorted(set(offered.values()))
             raise InputError(f"{name} of {PACKAGE} must have {' or '.join(map(str, counts))} classes, got {classes}")
         from torch import nn
 
-        module = _module(offered[0])
+        module = _module(model)
         try:
-            network = getattr(importlib.import_module(module), offered[0])(pretrained=False)
+            network = getattr(importlib.import_module(module), model)(pretrained=False)
         except (ImportError, AttributeError) as error:
             raise InputError(
                 f'{module} must be whole, but {error}; pip install --force-reinstall "eznas[zoo]"'
@@ -160,7 +140,7 @@ class Zoo(SearchSpace):
 
 
 def _module(model: str) -> str:
-    """Return the module of a model by what the package's provider imports.
+    """Return the module of a model, as the source of the package's provider imports it.
 
     The provider itself is not imported: it imports every model, also those that need torchvision.
     """

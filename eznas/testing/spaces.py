@@ -1,4 +1,4 @@
-"""What every search space must hold; for whoever adds one.
+"""Conformance checks for search spaces.
 
 Each function raises ``AssertionError`` with a sentence. ``check_space`` runs them all.
 """
@@ -20,14 +20,14 @@ __all__ = ["check_edits", "check_networks", "check_space", "check_strings", "sam
 
 _CLASSES = 7
 _MANY = 12
-"""Neighbours that are looked at; a large cell has hundreds."""
+"""The number of neighbours to check; a large cell has hundreds."""
 
 
 def check_space(space: SearchSpace, architectures: Sequence[str] = (), *, count: int = 3) -> None:
-    """Check a space on architectures, or on some that it draws.
+    """Run all checks on some architectures of a space, which draws them where none are given.
 
     Raises:
-        AssertionError: It does not hold what it must.
+        AssertionError: A check fails.
     """
     architectures = architectures or sampled(space, count)
     check_strings(space, architectures)
@@ -42,14 +42,14 @@ def sampled(space: SearchSpace, count: int) -> list[str]:
 
 
 def check_strings(space: SearchSpace, architectures: Sequence[str]) -> None:
-    """Check that official strings are what ``parse`` returns, and canonical forms are official and fixed.
+    """Check that ``parse`` keeps official strings, and that canonical forms are official and their own canonical form.
 
     Raises:
-        AssertionError: They are not.
+        AssertionError: A string fails.
     """
     for architecture in architectures:
         _must(space.parse(architecture) == architecture, f"parse must return {architecture} as it is")
-        _must(space.parse(f" {architecture}\n") == architecture, f"space around {architecture} must not matter")
+        _must(space.parse(f" {architecture}\n") == architecture, f"parse must ignore space around {architecture}")
         canonical = space.canonical(architecture)
         _must(space.parse(canonical) == canonical, f"the canonical form {canonical} must be an official string")
         _must(space.canonical(canonical) == canonical, f"the canonical form {canonical} must be its own")
@@ -62,10 +62,10 @@ def check_strings(space: SearchSpace, architectures: Sequence[str]) -> None:
 
 
 def check_edits(space: SearchSpace, architectures: Sequence[str]) -> None:
-    """Check that neighbours are other architectures of the space, that an edit can be restore_network, and mutation.
+    """Check that neighbours are other architectures, that edits can be undone, and that mutants are neighbours.
 
     Raises:
-        AssertionError: One is not.
+        AssertionError: An edit fails.
     """
     for architecture in architectures:
         neighbours = space.neighbours(architecture)
@@ -74,11 +74,8 @@ def check_edits(space: SearchSpace, architectures: Sequence[str]) -> None:
         _must(space.neighbours(architecture) == neighbours, "neighbours must have a fixed order")
         for neighbour in neighbours[:: max(1, len(neighbours) // _MANY)]:
             _must(space.parse(neighbour) == neighbour, f"the neighbour {neighbour} must be an official string")
-            back = {space.canonical(one) for one in space.neighbours(neighbour)}
-            _must(
-                space.canonical(architecture) in back,
-                f"no edit of {neighbour} undoes that of {architecture}",
-            )
+            back = map(space.canonical, space.neighbours(neighbour))
+            _must(space.canonical(architecture) in back, f"an edit of {neighbour} must lead back to {architecture}")
         if neighbours:
             mutants = [space.mutate(architecture, python_rng(seed)) for seed in (0, 0, 1)]
             _must(mutants[0] == mutants[1], "mutate must depend on rng alone")
@@ -86,10 +83,10 @@ def check_edits(space: SearchSpace, architectures: Sequence[str]) -> None:
 
 
 def check_networks(space: SearchSpace, architectures: Sequence[str]) -> None:
-    """Check that the full network can be built, and that the reduced ones map images to logits.
+    """Check that the full network can be built, and that the reduced networks map images to logits.
 
     Raises:
-        AssertionError: They do not.
+        AssertionError: A network fails.
     """
     import torch
 

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import gzip
 import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,9 @@ from eznas.benchmarks.check import sampled
 from eznas.benchmarks.costs import COUNTS, operations, without_values
 from eznas.cli.benchmarks import main
 from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TSS, SSS = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 
@@ -88,10 +90,9 @@ def test_column_files_have_the_costs_of_the_networks(shared_data: Path, tmp_path
     ],
 )
 def test_published_scores_have_the_costs_of_the_networks(
-    shared_data: Path, tmp_path: Path, benchmark: str, dataset: str
+    real: Callable[[str], Any], tmp_path: Path, benchmark: str, dataset: str
 ) -> None:
-    with gzip.open(shared_data / "published_scores_nbsuite_zero.json.gz", "rt", encoding="utf-8") as source:
-        found = json.load(source)[benchmark][dataset]
+    found = real("published_scores_nbsuite_zero")[benchmark][dataset]
     names = ("arch", "val_accuracy", "params", "flops")
     lines = list(zip(*(found[name] for name in names), strict=True))[::90]
     entries = {
@@ -160,8 +161,8 @@ def test_wrong_costs_are_faults(tmp_path: Path) -> None:
     path.write_text("architecture,accuracy,params,mflops\n8:8:8:8:8,79,11714,1\n8:8:8:8:16,82,18387,1\n")
     told = invoke("check", "--data", str(tmp_path))
     assert told.exit_code == 1
-    assert "8:8:8:8:8 has other mflops than the table says" in told.stderr
-    assert "8:8:8:8:16 has another number of parameters than the table says" in told.stderr
+    assert "8:8:8:8:8 has other mflops than in the table" in told.stderr
+    assert "8:8:8:8:16 has another number of parameters than in the table" in told.stderr
     assert "0 of 2 networks built have the table's mflops" in told.output
 
 
@@ -178,7 +179,7 @@ def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -
         told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
         assert told.exit_code == 2
         assert f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in a folder" in told.stderr
-        assert "none (--data, not there)" in told.stderr
+        assert "none (given, not there)" in told.stderr
         assert "convert nats_sss makes it" in told.stderr
 
 
@@ -209,7 +210,7 @@ def test_to_check_nothing_is_no_success(tmp_path: Path, dataset: str | None, mes
     told = invoke("check", "--data", str(tmp_path / "none"), *(("--dataset", dataset) if dataset else ()))
     assert told.exit_code == 2
     assert message in told.stderr
-    assert dataset in ("cifarr", "zzz") or "none (--data, not there)" in told.stderr
+    assert dataset in ("cifarr", "zzz") or "none (given, not there)" in told.stderr
 
 
 def test_a_data_set_that_a_benchmark_lacks_is_said() -> None:

@@ -53,7 +53,7 @@ def test_target_picks_another_column(tmp_path: Path) -> None:
 
 def test_the_data_set_is_checked_for_every_column(tmp_path: Path) -> None:
     path = written(tmp_path, f"# dataset: cifar100\narchitecture,accuracy,valid\n{A},1,1\n{B},2,2\n")
-    with pytest.raises(InputError, match="must hold accuracies on cifar10, but it says dataset: cifar100"):
+    with pytest.raises(InputError, match="on cifar10, but names the data set cifar100; set dataset to cifar100"):
         read(path, "valid")
 
 
@@ -81,7 +81,7 @@ def test_spreadsheets_and_gzip_are_read(tmp_path: Path) -> None:
         (f"architecture,top1\n{A},1\n", "line 1: must have a column 'accuracy', it has: architecture, top1"),
         (f"architecture,accuracy,accuracy\n{A},1,2\n", "line 1: must have one column 'accuracy'"),
         (f"architecture,accuracy\n{A},1\n{B}\n", "line 3: must have 2 cells as the header has, got 1"),
-        (f"architecture,accuracy\n{A},1\n\n{B},2\n {A} ,3\n", "line 5: .* stands in line 2 already"),
+        (f"architecture,accuracy\n{A},1\n\n{B},2\n {A} ,3\n", "line 5: .* is in line 2 too"),
         (
             f"architecture,accuracy\n{A},1\nresnet,2\n",
             "line 3, column 'architecture': .* must read .*'resnet'",

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import eznas.benchmarks
 from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target, load_table, sample_splits
 from eznas.errors import InputError
 from eznas.spaces import SPACES
@@ -25,10 +24,14 @@ def table_of(architectures: tuple[str, ...]) -> AccuracyTable:
     return AccuracyTable("nasbench201", "nasbench201", target, architectures, accuracies, "", "")
 
 
-def test_every_public_name_is_there() -> None:
-    assert all(getattr(eznas.benchmarks, name) is not None for name in eznas.benchmarks.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = eznas.benchmarks.nothing
+def test_tables_and_records_print_in_one_line() -> None:
+    expected = (
+        "<AccuracyTable nasbench201: 15,625 architectures, cifar10 test accuracy, 200 epochs, one training, from x>"
+    )
+    assert repr(replace(table_of(ALL), source="x")) == expected
+    assert repr(BENCHMARKS["nats_tss"]) == "<BenchmarkInfo nats_tss: nasbench201 on cifar10, cifar100, imagenet16-120>"
+    assert repr(SPACE) == "<SearchSpace nasbench201>"
+    assert repr(BENCHMARKS).startswith("<Registry with a benchmark for each of 37 names: nasbench101, ")
 
 
 def test_a_benchmark_names_a_space_and_its_embedded_data_sets() -> None:
@@ -44,11 +47,14 @@ def test_a_benchmark_names_a_space_and_its_embedded_data_sets() -> None:
         ({"dataset": "cifar11"}, "unknown data set of nasbench201 'cifar11'; did you mean 'cifar10'"),
         (
             {"dataset": "cifar100"},
-            r"must be given with --table FILE .* only those of nasbench201/cifar10 and .* are embedded",
+            r"table must be a CSV file .* only the accuracies of nasbench201/cifar10 and .* come with a package",
         ),
         ({"target": "valid"}, "unknown column of the embedded table 'valid'; .*baseline_accuracy"),
         ({"table": Path("absent.csv")}, r"absent\.csv cannot be read"),
-        ({"table": Path("absent.csv"), "target": "architecture"}, "must be another one than 'architecture'"),
+        (
+            {"table": Path("absent.csv"), "target": "architecture"},
+            "target must be a column of accuracies, got 'architecture'",
+        ),
     ],
 )
 def test_what_is_not_there_is_said(asked: dict[str, str], message: str) -> None:

@@ -77,7 +77,7 @@ def test_a_file_is_no_folder(home: Path) -> None:
     path.touch()
     result = CliRunner(env={"COLUMNS": "1000"}).invoke(main, ["list", "--data", str(path)])
     assert result.exit_code == 0, result.output
-    assert f"{path} (--data, not a folder)" in result.output
+    assert f"{path} (given, not a folder)" in result.output
 
 
 def test_a_folder_that_cannot_be_read_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_read_is_said(home: Path, monkeypatch: pytest.Mo
     [
         ("data = 3\n", "data must be the path of a folder, got 3"),
         ('data = ""\n', "data must be the path of a folder"),
-        ('data = "tables"\n', "data must be a whole path, or begin with ~"),
+        ('data = "tables"\n', "data must be an absolute path, or begin with ~"),
         ('dta = "/tables"\n', "unknown key 'dta'; did you mean 'data'"),
         ("data = \n", "must be TOML"),
     ],

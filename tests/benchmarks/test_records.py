@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import os
 import pickle
@@ -21,6 +20,7 @@ from eznas.errors import InputError
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NB101 = SPACES["nasbench101"]
@@ -233,11 +233,10 @@ def test_what_holds_no_scores_is_refused(tmp_path: Path, contents: Any, message:
         read_zc([path], "some", SPACES["nasbench201"])
 
 
-def test_real_notations_are_read(shared_data: Path, tmp_path: Path) -> None:
-    with gzip.open(shared_data / "published_scores_nbsuite_zero.json.gz") as file:
-        real = json.load(file)
+def test_real_notations_are_read(real: Callable[[str], Any], tmp_path: Path) -> None:
+    published = real("published_scores_nbsuite_zero")
     for name, space in (("nasbench101", "nasbench101"), ("nasbench301", "darts"), ("nasbench201", "nasbench201")):
-        rows = real[name]["cifar10"]
+        rows = published[name]["cifar10"]
         path = tmp_path / "zc.json"
         entries = {
             text: {"val_accuracy": value} for text, value in zip(rows["arch"], rows["val_accuracy"], strict=True)

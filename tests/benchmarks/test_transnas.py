@@ -110,7 +110,7 @@ def test_a_best_value_that_is_not_there_is_said(tmp_path: Path) -> None:
     listed = SPACE.architectures() or ()
     one = {"class_scene": training("top1", [1.0, 2.0])}
     path = saved(tmp_path, contents(data={"micro": dict.fromkeys(listed, one)}))
-    with pytest.raises(InputError, match=r"the files must hold validation_25 on class_scene, whose best is 54\.94"):
+    with pytest.raises(InputError, match=r"must hold validation_25 on class_scene, whose published best is 54\.94"):
         convert(BENCHMARKS["transnas_micro"], [path], "class_scene", tmp_path / "t.csv", force=True)
 
 
@@ -133,7 +133,7 @@ def _with(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         ([1], "must hold data of micro"),
         ({"data": {"micro": {}}}, "must hold data of micro"),
         (_with(lambda micro: micro.update({"64-41414-9_00_000": {}})), "must read like 64-41414-3_02_110"),
-        (_with(lambda micro: micro.update({MICRO[0]: 3})), "must have class_scene, and stand once"),
+        (_with(lambda micro: micro.update({MICRO[0]: 3})), "must have class_scene, and be the only entry"),
         (_with(lambda micro: micro[MICRO[0]]["class_scene"].pop("metrics")), "must have metrics of class_scene"),
         (
             _with(lambda micro: micro[MICRO[0]]["class_scene"]["metrics"].update(valid_top1=[])),

@@ -88,6 +88,24 @@ def test_a_registry_loads_late_refuses_duplicates_and_matches_patterns(
         registry["alpa"]
 
 
+def test_scores_are_numbers_where_they_have_a_value() -> None:
+    assert float(Score(1.5)) == 1.5
+    with pytest.raises(ValueError, match=r"^the score has no value, its status is no_units: nothing there$"):
+        float(Score.failed(Status.NO_UNITS, "nothing there"))
+    with pytest.raises(ValueError, match=r"its status is constant$"):
+        float(Score.failed(Status.CONSTANT))
+
+
+def test_pandas_takes_scores() -> None:
+    pandas = pytest.importorskip("pandas")
+    scores = {"a": Score(1.5), "b": Score.failed(Status.NON_FINITE, "the value is inf")}
+    rows = pandas.DataFrame(scores.values(), index=scores)
+    assert rows.to_csv().splitlines() == [",value,status,detail", "a,1.5,ok,", "b,,non_finite,the value is inf"]
+    assert rows[rows.status == "ok"].index.tolist() == ["a"]
+    networks = pandas.DataFrame([{"a": Score(1.5)}, {"a": Score(2.5)}])
+    assert networks.astype(float)["a"].tolist() == [1.5, 2.5]
+
+
 def test_scores_carry_a_status() -> None:
     assert Score.of(1.5) == Score(1.5, Status.OK)
     assert Score.of(float("inf")).status is Status.NON_FINITE

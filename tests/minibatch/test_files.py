@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import tarfile
+import zipfile
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -84,9 +86,9 @@ def test_grey_images_get_three_channels(tmp_path: Path, shape: tuple[int, ...]) 
         ({"images": UINT8[0, 0], "labels": LABELS}, r"must have shape .* got \(6, 3\)"),
         ({"images": UINT8[:0], "labels": LABELS[:0]}, r"must have shape .* got \(0, 6, 6, 3\)"),
         ({"images": UINT8 * np.nan, "labels": LABELS}, "must be finite"),
-        ({"images": UINT8 * 0, "labels": LABELS}, "must not be equal in a whole channel"),
+        ({"images": UINT8 * 0, "labels": LABELS}, "must differ in every channel"),
         ({"images": UINT8, "labels": LABELS.astype(object)}, "must be a whole .npz file without objects"),
-        ({"images": UINT8[:3], "labels": LABELS[:3]}, "has 3 images, too few for a minibatch of 4"),
+        ({"images": UINT8[:3], "labels": LABELS[:3]}, "must be at most 3, the number of images of .*, got 4"),
     ],
 )
 def test_unusable_archives_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
@@ -317,26 +319,69 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     assert abs(batch.images.mean().item()) < 1e-5
 
 
-def test_flat_folders_have_random_labels(tmp_path: Path) -> None:
-    for number in range(20):
-        picture(tmp_path / f"{number:02}.png", 10 * number)
-    batch = load_minibatch(str(tmp_path), 20, pixels=4, seed=2)
-    assert batch.classes == 10
-    assert 3 < len(set(batch.labels.tolist())) <= 10
-    assert batch.digest == load_minibatch(str(tmp_path), 20, pixels=4, seed=2).digest
-
-
-def test_unusable_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"must hold pictures .* it holds none"):
+def test_pictures_without_two_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a sub-folder of pictures for each class, .* holds none of these"):
         load_minibatch(str(tmp_path), 1)
-    picture(tmp_path / "1.png", 3)
-    with pytest.raises(InputError, match="has 1 images, too few for a minibatch of 2"):
-        load_minibatch(str(tmp_path), 2)
-    whole = (tmp_path / "1.png").read_bytes()
+    for number in range(3):
+        picture(tmp_path / f"{number}.png", 10 * number)
+    with pytest.raises(InputError, match="it holds 3 pictures without classes: sort them into a folder for each class"):
+        load_minibatch(str(tmp_path), 1)
+    picture(tmp_path / "cat" / "1.png", 3)
+    picture(tmp_path / ".thumbnails" / "1.png", 3)
+    picture(tmp_path / "dog" / "._1.png", 3)
+    with pytest.raises(InputError, match="it has one class, cat: sort the pictures"):
+        load_minibatch(str(tmp_path), 1)
+    picture(tmp_path / "dog" / "1.png", 30)
+    assert load_minibatch(str(tmp_path), 2).classes == 2
+
+
+@pytest.mark.parametrize("kind", ["cifar10", "cifar100", "imagenet16", "svhn", "classes"])
+def test_images_one_level_below_are_named(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    match kind:
+        case "cifar10":
+            cifar(folder, "data_batch_1", rows(2), b"labels")
+        case "cifar100":
+            cifar(folder, "train", rows(2), b"fine_labels")
+        case "imagenet16":
+            small(folder, 1, [1, 2], text=True)
+        case "svhn":
+            digits(folder / "train_32x32.mat")
+        case _:
+            picture(folder / "dog" / "1.png", 200)
+            picture(folder / "cat" / "1.png", 20)
+    with pytest.raises(InputError, match=f"its images are one level below: give {folder}$"):
+        load_minibatch(str(tmp_path), 1)
+    assert len(load_minibatch(str(folder), 2)) == 2
+
+
+def test_archives_are_not_read_but_named_with_the_folder_in_them(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    cifar(folder, "data_batch_1", rows(2), b"labels")
+    path = tmp_path / "cifar-10-python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, folder.name)
+    with pytest.raises(InputError, match=rf"must be unpacked first \(tar -xf {path.name}\); then give {folder}$"):
+        load_minibatch(str(path), 1)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"must be an \.npz or \.mat file or a directory|cannot be read"):
+        load_minibatch(str(path), 1)
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as zipped:
+        zipped.writestr("a.txt", "a")
+    with pytest.raises(InputError, match=r"must be unpacked first \(unzip images\.zip\)"):
+        load_minibatch(str(tmp_path / "images.zip"), 1)
+
+
+def test_damaged_pictures_are_refused(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        picture(tmp_path / name / "1.png", 3)
+    whole = (tmp_path / "cat" / "1.png").read_bytes()
     for data in (b"", b"text", whole[: len(whole) // 2]):
-        (tmp_path / "1.png").write_bytes(data)
+        (tmp_path / "cat" / "1.png").write_bytes(data)
         with pytest.raises(InputError, match=r"1\.png must be a picture, but reading failed"):
-            load_minibatch(str(tmp_path), 1)
+            load_minibatch(str(tmp_path), 2)
 
 
 def test_real_archives_read(shared_data: Path) -> None:

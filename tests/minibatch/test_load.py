@@ -69,9 +69,9 @@ def test_noise_is_standard_normal_and_not_the_noise_scenario() -> None:
 @pytest.mark.parametrize(
     ("source", "size", "pixels", "message"),
     [
-        ("digits", 0, 32, "at least 1 image of 1 pixel, got 0 of 32"),
-        ("digits", 1798, 32, "digits has 1797 images, too few for a minibatch of 1798"),
-        ("noise", 4, 0, "at least 1 image of 1 pixel, got 4 of 0"),
+        ("digits", 0, 32, "batch_size must be at least 1, got 0"),
+        ("digits", 1798, 32, "batch_size must be at most 1797, the number of images of digits, got 1798"),
+        ("noise", 4, 0, "pixels must be at least 1, got 0"),
         ("digit", 4, 32, "'digit' must be a known name or a path that exists; did you mean 'digits'"),
         ("absent/digits", 4, 32, "must be a known name or a path that exists; known names: digits, noise"),
     ],

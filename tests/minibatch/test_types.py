@@ -28,6 +28,10 @@ def test_the_digest_is_of_the_bytes() -> None:
     assert Minibatch(IMAGES, 1 - LABELS, 2, "test").digest != expected
 
 
+def test_a_minibatch_prints_in_one_line() -> None:
+    assert repr(batch()) == "<Minibatch 2 images 3x4x4 of test, 2 classes, cpu>"
+
+
 def test_noise_and_perturbation_come_from_the_seed() -> None:
     seeded = batch(seed=5)
     noise = torch.randn(IMAGES.shape, generator=torch.Generator().manual_seed(5))
@@ -59,7 +63,7 @@ def test_resized_changes_the_images_only() -> None:
     assert (half.seed, half.labels is LABELS) == (4, True)
     assert half.digest != batch().digest
     assert batch().resized(4).images is IMAGES
-    with pytest.raises(InputError, match="at least 1 pixel, got 0"):
+    with pytest.raises(InputError, match="pixels must be at least 1, got 0"):
         batch().resized(0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,16 +17,6 @@ from eznas.spaces.nasbench101 import NasBench101
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def real(shared_data: Path) -> Callable[[str], Any]:
-    def load(name: str) -> Any:
-        with gzip.open(shared_data / f"{name}.json.gz") as file:
-            return json.load(file)
-
-    return load
 
 
 def count(space: str, architecture: str, classes: int = 10) -> int:

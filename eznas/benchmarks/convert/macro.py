@@ -14,7 +14,7 @@ from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
-from eznas.unpickle import number
+from eznas.unpickle import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,17 +29,9 @@ _USUAL = f"test_{_EPOCHS}"
 
 
 def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
-    """Read the file: the mean test accuracy, those of the single trainings, ``params`` and ``flops``.
+    """Read the mean test accuracy, the accuracies of the single trainings, ``params`` and ``flops``.
 
-    The authors' training script keeps the best test accuracy of a training's 50 epochs, not the last.
-
-    Args:
-        files: The file.
-        dataset: ``cifar10``.
-        space: Parses the architectures.
-
-    Raises:
-        InputError: It is not what it should be.
+    The authors' training script keeps the best test accuracy of a training's 50 epochs, not the last one.
     """
     path = only(files, "NAS-Bench-Macro")
     loaded = read_json(path)
@@ -47,13 +39,11 @@ def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
         raise InputError(f"{path} must be an object by architecture")
     rows: dict[str, dict[str, float]] = {}
     for text, entry in loaded.items():
-        listed = entry.get("test_acc") if isinstance(entry, dict) else None
-        accuracies = [number(value) for value in listed] if isinstance(listed, list) else []
-        known = [value for value in accuracies if value is not None]
-        if not isinstance(entry, dict) or not known or len(known) < len(accuracies):
+        accuracies = numbers(entry.get("test_acc")) if isinstance(entry, dict) else None
+        if not accuracies:
             raise InputError(f"{path}, {text}: must have a list of accuracies as test_acc")
-        row = {_USUAL: statistics.fmean(known)}
-        row |= {f"{_USUAL}_seed{seed}": value for seed, value in enumerate(known)}
+        row = {_USUAL: statistics.fmean(accuracies)}
+        row |= {f"{_USUAL}_seed{seed}": value for seed, value in enumerate(accuracies)}
         row |= {name: value for name in ("params", "flops") if (value := number(entry.get(name))) is not None}
         rows[parsed(space, text, str(path))] = row
     target = Target(dataset, "test", _EPOCHS, "mean of three trainings, each the best of its epochs")

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, parsed
+from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, parsed
 from eznas.benchmarks.convert.nds import read_json
-from eznas.benchmarks.table import column_target
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
 from eznas.unpickle import number
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
 __all__ = ["auxiliary_parameters", "genotype", "read_nasbench301"]
@@ -35,30 +35,22 @@ _CURVES = {
     "validation": "Train/val_accuracy",
     "train_loss": "Train/train_cross_entropy",
 }
-"""The learning curves that are read, by what public code calls them in the full logs."""
+"""The learning curves to read, and their names in the full logs."""
 
 
 def read_nasbench301(
     files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False
 ) -> Converted:
-    """Read logs of the networks that the space's fidelity ``nasbench301`` builds; others are counted and left out.
+    """Read the logs of networks of the space's fidelity ``nasbench301``; logs of other sizes are counted and left out.
 
-    Columns are ``validation_E`` and ``test_E`` after ``E`` epochs, the validation accuracy after ``e`` of them as
-    ``validation_E@e`` and the training loss as ``train_loss_E`` and ``train_loss_E@e`` where the logs have them,
-    ``train_seconds_E``, ``trainings``, and ``params`` without those of the auxiliary head, which the logs count and
-    networks here lack.
+    Columns are ``validation_E`` and ``test_E`` after ``E`` epochs, ``train_seconds_E`` and ``trainings``; where the
+    logs have curves, ``validation_E@e``, ``train_loss_E`` and ``train_loss_E@e``; and ``params``, less the parameters
+    of the auxiliary head, which the logs count and networks here lack.
 
-    Args:
-        files: Folders with logs at any depth, or logs.
-        dataset: ``cifar10``.
-        space: Parses the cells.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-
-    Raises:
-        InputError: A file is not what it should be.
+    ``files`` are logs, or folders with logs at any depth.
     """
     full = space.fidelities["nasbench301"]
-    runs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    runs: dict[str, list[Training]] = defaultdict(list)
     lengths: Counter[int] = Counter()
     others = 0
     for path in _logs(files):
@@ -69,30 +61,25 @@ def read_nasbench301(
         if (config.get(f"{_NAMES}layers"), config.get(f"{_NAMES}init_channels")) != (full.cells, full.channels):
             others += 1
             continue
-        epochs, row = _row(log, full.channels, str(path), every_epoch=every_epoch)
+        epochs, training = _training(log, full.channels, str(path), every_epoch=every_epoch)
         lengths[epochs] += 1
-        runs[parsed(space, genotype(config, str(path)), str(path))].append(row)
+        runs[parsed(space, genotype(config, str(path)), str(path))].append(training)
     if not runs:
         raise InputError(f"the logs must hold networks of {full.cells} cells and {full.channels} channels, none does")
+    trained = TrainedArchitectures(space, dataset, full.name, counted=True)
+    for architecture, trainings in runs.items():
+        trained.add(architecture, trainings, "the logs")
     usual = lengths.most_common(1)[0][0]
-    target = column_target(f"validation_{usual}", dataset, "mean over the trainings of an architecture, mostly one")
-    if target is None:
-        raise InputError("the logs must hold trainings of at least one epoch")
-    repeated = sum(len(trained) > 1 for trained in runs.values())
-    notes = []
-    if others:
-        notes.append(f"{others} logs are of networks of another size and were left out")
-    if repeated:
-        notes.append(f"{repeated} architectures were trained several times; their columns are means")
-    columns = gather([mean_row(trained) for trained in runs.values()])
-    return Converted(tuple(runs), columns, f"validation_{usual}", target, tuple(notes))
+    notes = [f"{others} logs are of networks of another size and were left out"] if others else []
+    mean = "mean over the trainings of an architecture, mostly one"
+    return trained.converted(f"validation_{usual}", mean, "the logs", notes)
 
 
 def genotype(config: Mapping[str, object], place: str) -> str:
     """Return the cells of a configuration, as the space writes them.
 
     Raises:
-        InputError: It has no such cells.
+        InputError: The configuration has no such cells.
     """
     cells: dict[str, object] = {}
     for cell in ("normal", "reduce"):
@@ -111,7 +98,7 @@ def genotype(config: Mapping[str, object], place: str) -> str:
 
 
 def auxiliary_parameters(channels: int, classes: int = 10) -> int:
-    """Return the parameters of the auxiliary head that such networks are trained with, by the first cells' channels."""
+    """Return the parameters of the training's auxiliary head, given the channels of the first cells."""
     entering = 4 * 4 * channels  # four nodes, after two reductions
     return entering * 128 + 2 * 128 + 128 * 768 * 2 * 2 + 2 * 768 + 768 * classes + classes
 
@@ -124,7 +111,7 @@ def _logs(files: Sequence[Path]) -> Iterator[Path]:
         yield from listed
 
 
-def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: bool) -> tuple[int, dict[str, float]]:
+def _training(log: Mapping[str, object], channels: int, place: str, *, every_epoch: bool) -> tuple[int, Training]:
     config, budget = log["optimized_hyperparamater_config"], number(log.get("budget"))
     match log:
         case {"info": [dict(info), *_]}:
@@ -138,9 +125,10 @@ def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: b
     for name, value in (("test", log.get("test_accuracy")), ("train_seconds", log.get("runtime"))):
         if (known := number(value)) is not None:
             row[f"{name}_{epochs}"] = known
+    facts = {}
     if (params := number(info.get("model_parameters"))) is not None:
-        trained_with = isinstance(config, dict) and str(config.get(f"{_NAMES}auxiliary")) == "True"
-        row["params"] = params - (auxiliary_parameters(channels) if trained_with else 0)
+        auxiliary = isinstance(config, dict) and str(config.get(f"{_NAMES}auxiliary")) == "True"
+        facts["params"] = params - (auxiliary_parameters(channels) if auxiliary else 0)
     curves = log.get("learning_curves")
     for name, spelled in _CURVES.items():
         listed = curves.get(spelled) if isinstance(curves, dict) else None
@@ -149,4 +137,4 @@ def _row(log: Mapping[str, object], channels: int, place: str, *, every_epoch: b
             if len(points) == epochs and points[-1] is not None:
                 row.setdefault(f"{name}_{epochs}", points[-1])  # the validation accuracy is known
             row |= curve(f"{name}_{epochs}", [*points[: epochs - 1], None], every_epoch=every_epoch)
-    return epochs, row
+    return epochs, Training(row, facts)

@@ -1,8 +1,8 @@
 """The json files of "On Network Design Spaces for Visual Recognition": one list of trainings a sweep.
 
-A file is a list of runs, or an object with the lists ``top`` and ``mid``. Of a run are read ``net`` (the
-architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch),
-``params`` and ``flops``.
+A file is a list of runs, or an object with the lists ``top`` and ``mid``. The converter reads ``net`` (the
+architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch), ``params``
+and ``flops`` of each run.
 
 References:
     [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
@@ -14,15 +14,15 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, curve, gather, mean_row, only, parsed
-from eznas.benchmarks.table import column_target
+from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, only, parsed
 from eznas.errors import InputError
-from eznas.unpickle import number
+from eznas.unpickle import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
 __all__ = ["read_json", "read_nds"]
@@ -32,10 +32,10 @@ _OPTIM = {"lr": ("lr", "base_lr"), "wd": ("wd", "weight_decay")}
 
 
 def read_json(path: Path) -> object:
-    """Return what a json file holds.
+    """Return the contents of a json file.
 
     Raises:
-        InputError: It cannot be read, or is not json.
+        InputError: The file cannot be read, or is not json.
     """
     try:
         return json.loads(path.read_bytes())
@@ -48,44 +48,30 @@ def read_json(path: Path) -> object:
 def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
     """Read one sweep.
 
-    An architecture that was trained several times, as in the ``lr-wd`` sweeps, has the mean over its trainings and
-    their number in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E`` epochs.
-
-    Args:
-        files: The sweep's file.
-        dataset: What it was trained on, which the file does not say.
-        space: Parses ``net``.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-
-    Raises:
-        InputError: It is not what it should be.
+    The columns of an architecture that was trained several times, as in the ``lr-wd`` sweeps, are means over its
+    trainings, whose number is in the column ``trainings``. ``test_E@e`` is the test accuracy after ``e`` of ``E``
+    epochs.
     """
     path = only(files, "a sweep of NDS")
-    runs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    runs: dict[str, list[Training]] = defaultdict(list)
     lengths = set()
     for place, run, part in _runs(path):
         architecture = parsed(space, json.dumps(run.get("net")), f"{path}, {place}")
-        errors = run.get("test_ep_top1")
-        known = [number(value) for value in errors] if isinstance(errors, list) else []
-        errors_by_epoch = [value for value in known if value is not None]
-        if not errors_by_epoch or len(errors_by_epoch) < len(known):
+        errors = numbers(run.get("test_ep_top1"))
+        if not errors:
             raise InputError(f"{path}, {place}: test_ep_top1 must be a list of errors in percent, one an epoch")
-        lengths.add(len(errors_by_epoch))
-        runs[architecture].append(_row(run, errors_by_epoch, part, every_epoch=every_epoch))
+        lengths.add(len(errors))
+        runs[architecture].append(_training(run, errors, part, every_epoch=every_epoch))
     if not runs:
         raise InputError(f"{path} must hold runs, it is empty")
-    epochs = max(lengths)
-    rows = [mean_row(trained) for trained in runs.values()]
-    columns = gather(rows)
-    usual = f"test_{epochs}"
-    target = column_target(usual, dataset, "mean over the trainings of an architecture, mostly one")
-    if target is None:
-        raise InputError(f"{path} must hold trainings of at least one epoch")
-    repeated = sum(len(trained) > 1 for trained in runs.values())
-    notes = [f"{repeated} architectures were trained several times; their columns are means"] if repeated else []
+    trained = TrainedArchitectures(space, dataset, counted=True)
+    for architecture, trainings in runs.items():
+        trained.add(architecture, trainings, str(path))
+    mean = "mean over the trainings of an architecture, mostly one"
+    epochs, notes = max(lengths), []
     if len(lengths) > 1:
         notes.append(f"trainings have {min(lengths)} to {epochs} epochs; those of {epochs} are the usual accuracy")
-    return Converted(tuple(runs), columns, usual, target, tuple(notes))
+    return trained.converted(f"test_{epochs}", mean, str(path), notes)
 
 
 def _runs(path: Path) -> Iterator[tuple[str, dict[str, object], str]]:
@@ -102,14 +88,11 @@ def _runs(path: Path) -> Iterator[tuple[str, dict[str, object], str]]:
             yield place, run, part
 
 
-def _row(run: dict[str, object], errors: list[float], part: str, *, every_epoch: bool) -> dict[str, float]:
+def _training(run: dict[str, object], errors: list[float], part: str, *, every_epoch: bool) -> Training:
     usual = f"test_{len(errors)}"
     row = {usual: 100 - errors[-1], "best_test": 100 - min(errors)}
     row |= curve(usual, [100 - error for error in errors], every_epoch=every_epoch)
-    for name in ("params", "flops"):
-        value = number(run.get(name))
-        if value is not None:
-            row[name] = value
+    facts = {name: value for name in ("params", "flops") if (value := number(run.get(name))) is not None}
     optim = run.get("optim")
     for name, spellings in _OPTIM.items():
         for spelling in spellings:
@@ -118,4 +101,4 @@ def _row(run: dict[str, object], errors: list[float], part: str, *, every_epoch:
                 row[name] = value
     if part:
         row["top"] = float(part == "top")
-    return row
+    return Training(row, facts)

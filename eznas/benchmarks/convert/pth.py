@@ -1,4 +1,4 @@
-"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler that knows tensors and numbers only.
+"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler for tensors and numbers only.
 
 References:
     [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
@@ -13,25 +13,24 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
-from eznas.benchmarks.convert.trainings import training_columns
-from eznas.benchmarks.table import column_target
+from eznas.benchmarks.convert.converted import TrainedArchitectures, only
+from eznas.benchmarks.convert.trainings import trainings_of
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
 __all__ = ["load_pth", "read_pth"]
 
-_SCHEDULES = ("less", "full")
 _DAMAGED = (
     OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
 )  # fmt: skip
-"""What torch raises for files that are cut or altered."""
+"""Errors of torch on files that are cut or altered."""
 
 _NAMED = re.compile(r"GLOBAL (\S*)")
 _TAIL = 1000
@@ -39,10 +38,10 @@ _TAIL = 1000
 
 
 def load_pth(path: Path) -> object:
-    """Return what a ``.pth`` file holds: containers, numbers and tensors, and nothing that could run code.
+    """Return the containers, numbers and tensors in a ``.pth`` file.
 
     Raises:
-        InputError: It names something else, or is no such file.
+        InputError: The file names anything else, which could run code, or is damaged.
     """
     import numpy as np
     import torch
@@ -64,48 +63,26 @@ def load_pth(path: Path) -> object:
 def read_pth(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:
     """Read ``NAS-Bench-201-v1_0-e61699.pth`` or ``NAS-Bench-201-v1_1-096897.pth``.
 
-    Args:
-        files: One of them.
-        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``.
-        space: Parses the architectures.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-
-    Raises:
-        InputError: It is not what it should be.
+    See ``trainings_of`` for the columns.
     """
     path = only(files, "NAS-Bench-201")
     loaded = load_pth(path)
     entries = loaded.get("arch2infos") if isinstance(loaded, dict) else None
     if not isinstance(entries, dict) or not entries:
         raise InputError(f"{path} must hold arch2infos, the trainings of each architecture; it does not")
-    rows: dict[str, dict[str, float]] = {}
+    trained = TrainedArchitectures(space, dataset)
     for index, entry in entries.items():
-        row: dict[str, float] = {}
-        named = set()
-        for schedule in _SCHEDULES:
-            match entry:
-                case {"less": _, "full": _} if isinstance(entry[schedule], dict):
-                    trained = entry[schedule]
-                case _:
-                    raise InputError(f"{path}, architecture {index}: must have the schedules less and full")
-            match trained:
-                case {"arch_str": str(text), "all_results": dict(results)}:
-                    named.add(parsed(space, text, f"{path}, architecture {index}"))
-                    row |= training_columns(results, dataset, every_epoch=every_epoch)
-                case _:
-                    raise InputError(f"{path}, architecture {index}: must hold arch_str and all_results")
-        if len(named) != 1 or named & rows.keys():
-            raise InputError(f"{path}, architecture {index}: must be one architecture, and stand once")
-        rows[named.pop()] = row
-    columns = gather(list(rows.values()))
-    target = column_target("test_200", dataset, "mean over the file's seeds")
-    if target is None or "test_200" not in columns:
-        raise InputError(f"{path} must hold test accuracies on {dataset} after 200 epochs, it holds none")
-    return Converted(tuple(rows), columns, "test_200", target)
+        place = f"{path}, architecture {index}"
+        match entry:
+            case {"less": less, "full": full}:
+                trained.add(*trainings_of((less, full), dataset, space, place, every_epoch=every_epoch), place)
+            case _:
+                raise InputError(f"{place}: must have the schedules less and full")
+    return trained.converted("test_200", "mean over the file's seeds", str(path))
 
 
 def _ends_in(path: Path, name: str) -> bool:
-    """Whether a file was cut within a name, whose last letter torch takes for the end of the line."""
+    """Return whether a file was cut within a name, of which torch then drops the last letter."""
     with path.open("rb") as file:
         file.seek(-min(_TAIL, path.stat().st_size), os.SEEK_END)
         tail = file.read()
@@ -113,7 +90,7 @@ def _ends_in(path: Path, name: str) -> bool:
 
 
 def _refused(error: pickle.UnpicklingError) -> str:
-    """Return the one line of torch's long advice that says what was refused."""
+    """Return the line of torch's long message that names the refused object."""
     lines = [line.strip() for line in str(error).splitlines()]
-    found = next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
-    return "it is no pickle" if found.endswith("WeightsUnpickler error:") else found
+    refused = next((line for line in lines if "GLOBAL" in line or "WeightsUnpickler" in line), lines[0])
+    return "it is no pickle" if refused.endswith("WeightsUnpickler error:") else refused

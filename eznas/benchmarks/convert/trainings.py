@@ -8,103 +8,109 @@ called ``heldout``.
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import curve
-from eznas.errors import unknown
+from eznas.benchmarks.convert.converted import Training, curve, parsed
+from eznas.errors import InputError, unknown
 from eznas.unpickle import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["DATASETS", "training_columns"]
+    from eznas.spaces import SearchSpace
 
-DATASETS = {
-    "cifar10": (("validation", "cifar10-valid", "x-valid"), ("test", "cifar10", "ori-test")),
-    "cifar100": (
-        ("validation", "cifar100", "x-valid"),
-        ("test", "cifar100", "x-test"),
-        ("heldout", "cifar100", "ori-test"),
-    ),
-    "imagenet16-120": (
-        ("validation", "ImageNet16-120", "x-valid"),
-        ("test", "ImageNet16-120", "x-test"),
-        ("heldout", "ImageNet16-120", "ori-test"),
-    ),
+__all__ = ["DATASETS", "trainings_of"]
+
+_OF_ONE_TRAINING = {"validation": "x-valid", "test": "x-test", "heldout": "ori-test"}
+DATASETS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "cifar10": {"cifar10-valid": {"validation": "x-valid"}, "cifar10": {"test": "ori-test"}},
+    "cifar100": {"cifar100": _OF_ONE_TRAINING},
+    "imagenet16-120": {"ImageNet16-120": _OF_ONE_TRAINING},
 }
-"""For each data set: a split, the trainings that it is of, and what the file calls it."""
+"""For each data set, the file's names of its trainings, and of the splits that each training is evaluated on."""
 
 _MOST = 10_000
 """More epochs than any training has."""
 
 
-def training_columns(results: Mapping[object, object], dataset: str, *, every_epoch: bool = False) -> dict[str, float]:
-    """Return the columns of one architecture's trainings under one schedule.
+def trainings_of(
+    schedules: Iterable[object], dataset: str, space: SearchSpace, place: str, *, every_epoch: bool = False
+) -> tuple[str, list[Training]]:
+    """Return an architecture and its trainings under all schedules.
+
+    The values of a training are ``validation_E`` and ``test_E``, in percent, after the last of ``E`` epochs; the same
+    after ``e`` of the epochs, as ``test_E@e``; the training loss as ``train_loss_E`` and ``train_loss_E@e``, and
+    ``train_seconds_E``. Losses and seconds are those of the trainings that have a test accuracy. Facts are ``params``
+    and ``mflops``.
 
     Args:
-        results: For each (data set, seed) the record of a training.
+        schedules: The records of the schedules; each has ``arch_str`` and, by (data set, seed), ``all_results``.
         dataset: One of ``DATASETS``.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-
-    Returns:
-        ``validation_E`` and ``test_E``, the mean over seeds after the last of ``E`` epochs, in percent; the same
-        for each seed, as ``test_E_seed777``; the mean over seeds after ``e`` of the epochs, as ``test_E@e``, and
-        of the training loss, as ``train_loss_E`` and ``train_loss_E@e``; ``params``, ``mflops`` and
-        ``train_seconds_E``. Losses and seconds are those of the trainings of which the test accuracy is.
+        space: Parses the architecture.
+        place: The records' place in the file, for messages.
+        every_epoch: Whether to keep learning curves whole, and not only epochs at powers of two.
 
     Raises:
-        InputError: There is no such data set.
+        InputError: There is no such data set, or the records are faulty or of several architectures.
     """
     if dataset not in DATASETS:
         raise unknown("data set", dataset, DATASETS)
-    means: dict[str, list[float]] = defaultdict(list)
-    single: dict[str, float] = {}
-    for split, trained, name in DATASETS[dataset]:
-        for seed, record in _records(results, trained):
-            epochs = number(record.get("epochs"))
-            accuracies = record.get("eval_acc1es")
-            if epochs is None or not 1 <= epochs <= _MOST or not isinstance(accuracies, dict):
-                continue
-            column = f"{split}_{int(epochs)}"
-            points = [number(accuracies.get(f"{name}@{epoch}")) for epoch in range(int(epochs))]
-            if (accuracy := points[-1]) is not None:
-                means[column].append(accuracy)
-                single[f"{column}_seed{seed}"] = accuracy
-            for point, value in curve(column, points, every_epoch=every_epoch).items():
-                means[point].append(value)
-            if split == "test":
-                _costs(record, int(epochs), means)
-                for point, value in _losses(record, int(epochs), every_epoch=every_epoch).items():
-                    means[point].append(value)
-    return {name: statistics.fmean(values) for name, values in means.items()} | single
+    named: set[str] = set()
+    trainings: list[Training] = []
+    for schedule in schedules:
+        match schedule:
+            case {"arch_str": str(text), "all_results": dict(results)}:
+                named.add(parsed(space, text, place))
+                trainings += _trainings(results, DATASETS[dataset], every_epoch=every_epoch)
+            case _:
+                raise InputError(f"{place} must hold arch_str and all_results for each schedule, it does not")
+    if len(named) != 1:
+        raise InputError(f"{place} must be of one architecture, it names {len(named)}")
+    return named.pop(), trainings
 
 
-def _records(results: Mapping[object, object], trained: str) -> Iterator[tuple[int, dict[str, object]]]:
+def _trainings(
+    results: Mapping[object, object], splits: Mapping[str, Mapping[str, str]], *, every_epoch: bool
+) -> Iterator[Training]:
     for key, record in results.items():
-        match key:
-            case (str(dataset), int(seed)) if dataset == trained and isinstance(record, dict):
-                yield seed, record
+        match key, record:
+            case (str(trained), int(seed)), dict() if trained in splits:
+                epochs = number(record.get("epochs"))
+                accuracies = record.get("eval_acc1es")
+                if epochs is not None and 1 <= epochs <= _MOST and isinstance(accuracies, dict):
+                    yield _training(record, accuracies, splits[trained], int(epochs), seed, every_epoch=every_epoch)
 
 
-def _losses(record: Mapping[str, object], epochs: int, *, every_epoch: bool) -> dict[str, float]:
-    losses, column = record.get("train_losses"), f"train_loss_{epochs}"
-    if not isinstance(losses, dict):
-        return {}
-    points = [number(losses.get(epoch)) for epoch in range(epochs)]
+def _training(
+    record: Mapping[str, object],
+    accuracies: Mapping[object, object],
+    splits: Mapping[str, str],
+    epochs: int,
+    seed: int,
+    *,
+    every_epoch: bool,
+) -> Training:
+    values: dict[str, float] = {}
+    for split, name in splits.items():
+        points = [number(accuracies.get(f"{name}@{epoch}")) for epoch in range(epochs)]
+        values |= _points(f"{split}_{epochs}", points, every_epoch=every_epoch)
+    single = tuple(name for name in values if "@" not in name)
+    losses, times = record.get("train_losses"), record.get("train_times")
+    if "test" in splits and isinstance(losses, dict):
+        points = [number(losses.get(epoch)) for epoch in range(epochs)]
+        values |= _points(f"train_loss_{epochs}", points, every_epoch=every_epoch)
+    if "test" in splits and isinstance(times, dict):
+        seconds = [known for value in times.values() if (known := number(value)) is not None]
+        values |= {f"train_seconds_{epochs}": sum(seconds)} if seconds else {}
+    facts = {}
+    if (millions := number(record.get("params"))) is not None:
+        facts["params"] = float(round(1e6 * millions))
+    if (mflops := number(record.get("flop"))) is not None:
+        facts["mflops"] = mflops
+    return Training(values, facts, str(seed), single)
+
+
+def _points(column: str, points: list[float | None], *, every_epoch: bool) -> dict[str, float]:
+    """Return the points of a learning curve, the last one first."""
     last = {} if points[-1] is None else {column: points[-1]}
     return last | curve(column, points, every_epoch=every_epoch)
-
-
-def _costs(record: Mapping[str, object], epochs: int, means: dict[str, list[float]]) -> None:
-    params, flops, times = (record.get(name) for name in ("params", "flop", "train_times"))
-    if (millions := number(params)) is not None:
-        means["params"].append(round(1e6 * millions))
-    if (mflops := number(flops)) is not None:
-        means["mflops"].append(mflops)
-    if isinstance(times, dict):
-        seconds = [number(value) for value in times.values()]
-        known = [value for value in seconds if value is not None]
-        if known:
-            means[f"train_seconds_{epochs}"].append(sum(known))

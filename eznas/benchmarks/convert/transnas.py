@@ -17,7 +17,7 @@ from eznas.benchmarks.convert.converted import Converted, curve, gather, only, p
 from eznas.benchmarks.convert.pth import load_pth
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError, unknown
-from eznas.unpickle import number
+from eznas.unpickle import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ METRICS = {
     "normal": "ssim",
     "autoencoder": "ssim",
 }
-"""What counts as the accuracy of a task; more is better. Only ``top1`` and ``acc`` are percent."""
+"""The metric that counts as the accuracy of a task; more is better. Only ``top1`` and ``acc`` are percent."""
 
 _SPLITS = {"validation": "valid", "test": "test"}
 _INFO = {"params": "model_params", "encoder_params": "encoder_params", "flops": "model_FLOPs"}
@@ -49,15 +49,6 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
     Columns are ``validation_E`` and ``test_E`` after the last of ``E`` epochs, the same after ``e`` of them as
     ``test_E@e``, ``best_validation`` and ``best_test`` over all epochs, ``train_loss_E``, ``train_loss_E@e``,
     ``train_seconds_E``, and ``params``, ``encoder_params`` and ``flops`` (multiply-adds by thop, on the task's images).
-
-    Args:
-        files: The file.
-        dataset: A task in ``METRICS``.
-        space: ``transnas_micro`` or ``transnas_macro``.
-        every_epoch: Whether learning curves are kept whole, and not at powers of two.
-
-    Raises:
-        InputError: It is not what it should be.
     """
     if dataset not in METRICS:
         raise unknown("task of TransNAS-Bench-101", dataset, METRICS)
@@ -76,7 +67,7 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
         architecture = parsed(space, str(text), place)
         trained = tasks.get(dataset) if isinstance(tasks, dict) else None
         if not isinstance(trained, dict) or architecture in rows:
-            raise InputError(f"{place}: must have {dataset}, and stand once")
+            raise InputError(f"{place}: must have {dataset}, and be the only entry of its architecture")
         epochs, rows[architecture] = _row(trained, dataset, place, every_epoch=every_epoch)
         lengths[epochs] += 1
     (usual, _), *others = lengths.most_common()
@@ -115,9 +106,8 @@ def _row(trained: Mapping[object, object], task: str, place: str, *, every_epoch
 
 
 def _curve(listed: object, what: str) -> list[float]:
-    known = [_plain(value) for value in listed] if isinstance(listed, list) else []
-    values = [value for value in known if value is not None]
-    if not values or len(values) < len(known):
+    values = numbers([_plain(value) for value in listed]) if isinstance(listed, list) else None
+    if not values:
         raise InputError(f"{what} must be a list of numbers, one an epoch")
     return values
 

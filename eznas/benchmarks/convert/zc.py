@@ -43,30 +43,30 @@ _DARTS = (
 )
 
 
-def _nasbench201(found: Any) -> str:
-    first, second, third, fourth, fifth, sixth = (_CELL201[digit] for digit in found)  # edges by where they begin
+def _nasbench201(digits: Any) -> str:
+    first, second, third, fourth, fifth, sixth = (_CELL201[digit] for digit in digits)  # edges by source
     return f"|{first}~0|+|{second}~0|{fourth}~1|+|{third}~0|{fifth}~1|{sixth}~2|"
 
 
-def _nasbench101(found: Any) -> str:
-    size = next(size for size in range(2, 8) if size * size + size == len(found))
-    rows = "/".join("".join(map(str, found[row * size : (row + 1) * size])) for row in range(size))
-    return f"{rows} {','.join(_CELL101[digit] for digit in found[size * size :])}"
+def _nasbench101(digits: Any) -> str:
+    size = next(size for size in range(2, 8) if size * size + size == len(digits))
+    rows = "/".join("".join(map(str, digits[row * size : (row + 1) * size])) for row in range(size))
+    return f"{rows} {','.join(_CELL101[digit] for digit in digits[size * size :])}"
 
 
-def _darts(found: Any) -> str:
-    normal, reduce = ([[_DARTS[operation], source] for source, operation in cell] for cell in found)
+def _darts(cells: Any) -> str:
+    normal, reduce = ([[_DARTS[operation], source] for source, operation in cell] for cell in cells)
     concat = [2, 3, 4, 5]
     return dump({"normal": normal, "reduce": reduce, "normal_concat": concat, "reduce_concat": concat})
 
 
-def _micro(found: Any) -> str:
-    a, b, c, d, e, f = found
+def _micro(digits: Any) -> str:
+    a, b, c, d, e, f = digits
     return f"64-41414-{a}_{b}{c}_{d}{e}{f}"
 
 
-def _macro(found: Any) -> str:
-    return f"64-{''.join(str(layer) for layer in found if layer)}-basic"
+def _macro(layers: Any) -> str:
+    return f"64-{''.join(str(layer) for layer in layers if layer)}-basic"
 
 
 NOTATIONS: dict[str, Callable[[Any], str]] = {
@@ -76,24 +76,15 @@ NOTATIONS: dict[str, Callable[[Any], str]] = {
     "transnas_micro": _micro,
     "transnas_macro": _macro,
 }
-"""For each space, how an architecture in NASLib's notation is written here."""
+"""For each space, the function from NASLib's notation of an architecture to the notation here."""
 
 
 def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converted:
-    """Read the scores and accuracies on one data set; ``seconds_NAME`` is the time that a proxy took.
-
-    Args:
-        files: The file.
-        dataset: One of the file's data sets.
-        space: The architectures' space.
-
-    Raises:
-        InputError: The file is not what it should be.
-    """
+    """Read the scores and accuracies on one data set; ``seconds_NAME`` is the time that a proxy took."""
     path = only(files, "a space of NAS-Bench-Suite-Zero")
     loaded = read_json(path)
     named = loaded if isinstance(loaded, dict) else {}
-    entries = next((found for name, found in named.items() if name.lower() == dataset), None)  # as ImageNet16-120
+    entries = next((by_name for name, by_name in named.items() if name.lower() == dataset), None)  # ImageNet16-120
     if not isinstance(entries, dict) or not entries:
         known = ", ".join(named) or "nothing by name"
         raise InputError(f"{path} must hold scores on {dataset}, it holds: {known[:200]}")
@@ -104,7 +95,7 @@ def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converte
         repeated += architecture in rows
         rows.setdefault(architecture, _row(entry, f"{path}, {text}"))
     target = Target(dataset, "validation", None, "as NASLib queries it")
-    notes = [f"{repeated} entries name an architecture that stood before; the first is kept"] if repeated else []
+    notes = [f"{repeated} entries repeat an architecture; the first of them is kept"] if repeated else []
     return Converted(tuple(rows), gather(list(rows.values())), _USUAL, target, tuple(notes))
 
 
@@ -122,11 +113,10 @@ def _row(entry: object, place: str) -> dict[str, float]:
     if not isinstance(entry, dict) or accuracy is None:
         raise InputError(f"{place}: must be an object with a number as {_USUAL}")
     row = {_USUAL: accuracy}
-    for name, found in entry.items():
-        match found:
+    for name, scored in entry.items():
+        match scored:
             case {"score": score} if (value := number(score)) is not None:
                 row[name] = value
-                seconds = number(found.get("time"))
-                if seconds is not None:
+                if (seconds := number(scored.get("time"))) is not None:
                     row[f"seconds_{name}"] = seconds
     return row

@@ -1,4 +1,4 @@
-"""The errors that the PyPI package pytorchcv states of its trained models, read from the package's own metadata.
+"""The errors of trained models in the metadata of the PyPI package pytorchcv.
 
 References:
     [imgclsmob] Semery. Convolutional neural networks for computer vision. https://github.com/osmr/imgclsmob.
@@ -39,7 +39,7 @@ def read_zoo(dataset: str, target: str | None = None) -> AccuracyTable:
         target: ``test_accuracy``, the only accuracy; None for it.
 
     Raises:
-        InputError: The package is not installed, its metadata is not what it should be, or there is no such column.
+        InputError: The package is not installed, its metadata is faulty, or there is no such column.
     """
     if target not in (None, _USUAL):
         raise unknown(f"column of {PACKAGE}", str(target), (_USUAL,))
@@ -64,7 +64,7 @@ def read_zoo(dataset: str, target: str | None = None) -> AccuracyTable:
 
 
 def left_out(dataset: str) -> Mapping[str, str]:
-    """Return the package's models that the table of a data set lacks, and why.
+    """Return the package's models that the table of a data set lacks, with reasons.
 
     Raises:
         InputError: The package is not installed.
