@@ -103,13 +103,7 @@ def minimum(x: Tensor, y: Tensor) -> Tensor:
     return torch.minimum(x, y)
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="-x",
-    latex=r"-\left({0}\right)",
-    entrywise=True,
-    rules=("neg(neg(x)) = x",),
-)
+@primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)", entrywise=True, rules=("neg(neg(x)) = x",))
 def neg(x: Tensor) -> Tensor:
     """Return ``-x``."""
     return -x
