@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from eznas.capture import capture
 from eznas.measures import MEASURES, Measure, register_measure
-from eznas.primitives import STATISTICS
 from eznas.primitives.elementwise import safe_log
 from eznas.programs import parse, statistics
 
@@ -28,8 +27,13 @@ _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 
 def register_program(name: str, paper: str, text: str, reference: str = "") -> None:
     """Register a program under a name; what it needs follows from the statistics that it reads."""
-    needs = frozenset().union(*[STATISTICS[statistic].needs for statistic in statistics([parse(text)])])
-    MEASURES.register(Measure(name, paper, text, needs, program=text, reference=reference))
+    needs = {"forward"}
+    for statistic in statistics([parse(text)]):
+        quantity, _, scenario = statistic.partition(".")
+        needs |= {"backward"} if quantity.endswith("_grad") else set()
+        needs |= {"noise"} if scenario in ("noise", "perturbed") else set()
+        needs |= {"labels"} if scenario == "loss" else set()
+    MEASURES.register(Measure(name, paper, text, frozenset(needs), program=text, reference=reference))
 
 
 def measure_programs() -> list[str]:
