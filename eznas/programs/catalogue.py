@@ -103,6 +103,7 @@ def _of_statistic(record: Statistic) -> dict[str, Any]:
         "forward passes": sorted(record.forward_passes),
         "backward passes": sorted(record.backward_passes),
         "needs": sorted(record.needs),
+        "argument of EZNAS's code": record.reference_index,
         "older names": [alias for alias, name in ALIASES.items() if name == record.name],
         "example": parse(f"sum(mean({record.name}))").text,
         "latex": record.latex,
