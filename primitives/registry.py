@@ -1,4 +1,4 @@
-"""The register of primitives: records of facts, and overloads by kind."""
+"""The registry of primitives: records of facts, and overloads by kind."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def unregister(records: Iterable[Primitive]) -> None:
 
 
 def revision() -> int:
-    """Return a number that changes with every change of the register: a key for caches over its records."""
+    """Return a number that changes with every change of the registry: a key for caches over its records."""
     return _revision
 
 
