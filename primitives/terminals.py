@@ -231,8 +231,7 @@ def _statistics() -> dict[str, Statistic]:
         names += [
             f"{quantity.name}.{scenario.name}"
             for scenario in SCENARIOS.values()
-            if quantity.gradient_of
-            or scenario.forward == scenario.name  # values of "loss" are those of "data"
+            if quantity.gradient_of or scenario.forward == scenario.name  # values of "loss" are those of "data"
         ]
     indices = {name: index for index, name in enumerate(_REFERENCE_ORDER)}
     parts = [(name, *name.partition(".")[::2]) for name in names]
