@@ -1,4 +1,4 @@
-"""Write ``docs/measures.md`` and ``docs/language.md`` from the registers and the measured figures."""
+"""Write ``docs/measures.md`` from the register of measures and the measured figures: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _figures(file: str) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    argparse.ArgumentParser(description="Write docs/measures.md, docs/language.md and its picture.").parse_args()
     import language_page  # in this folder, which is the first on the path
 
     for path, text in {PAGE: page(), **language_page.files()}.items():

@@ -34,12 +34,10 @@ from eznas.primitives import (  # noqa: F401 - importing a family registers its 
     spectral,
 )
 from eznas.primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
-from eznas.primitives.probe import ProbeError, probe
+from eznas.primitives.probe import ProbeError
+from eznas.primitives.records import Parameter, Primitive, Signature
 from eznas.primitives.registry import (
     KindError,
-    Parameter,
-    Primitive,
-    Signature,
     all_primitives,
     keeping,
     overloads,
@@ -74,7 +72,6 @@ __all__ = [
     "keeping",
     "overloads",
     "primitive",
-    "probe",
     "reducing",
     "resolve",
     "revision",

@@ -121,25 +121,13 @@ def median(x: Tensor) -> Tensor:
     return torch.where(x.isnan().any(-1), torch.nan, middle)
 
 
-@primitive(
-    *_UNITS,
-    formula="x of the first unit",
-    latex="{0}_1",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, formula="x of the first unit", latex="{0}_1", nonnegative="if arguments are", ignores_size=True)
 def first(x: Tensor) -> Tensor:
     """``u`` to a number: the first unit's."""
     return x[..., 0].clone()
 
 
-@primitive(
-    *_UNITS,
-    formula="x of the last unit",
-    latex="{0}_u",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, formula="x of the last unit", latex="{0}_u", nonnegative="if arguments are", ignores_size=True)
 def last(x: Tensor) -> Tensor:
     """``u`` to a number: the last unit's."""
     return x[..., -1].clone()

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from eznas.primitives.kinds import NUMBER_KINDS, TENSOR_KINDS
-from eznas.primitives.registry import Parameter, keeping, primitive
+from eznas.primitives.records import Parameter
+from eznas.primitives.registry import keeping, primitive
 from eznas.primitives.special_values import over, powered, root
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
@@ -103,13 +104,7 @@ def minimum(x: Tensor, y: Tensor) -> Tensor:
     return torch.minimum(x, y)
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="-x",
-    latex=r"-\left({0}\right)",
-    entrywise=True,
-    rules=("neg(neg(x)) = x",),
-)
+@primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)", entrywise=True, rules=("neg(neg(x)) = x",))
 def neg(x: Tensor) -> Tensor:
     """Return ``-x``."""
     return -x

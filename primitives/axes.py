@@ -42,11 +42,7 @@ def mean_over_samples(x: Tensor) -> Tensor:
     return x.mean(1, keepdim=True)
 
 
-@primitive(
-    *keeping(BATCH_KINDS),
-    formula="root of the mean squared deviation of x over samples",
-    nonnegative="always",
-)
+@primitive(*keeping(BATCH_KINDS), formula="root of the mean squared deviation of x over samples", nonnegative="always")
 def std_over_samples(x: Tensor) -> Tensor:
     """``u x b x c x h x w`` to ``u x 1 x c x h x w``: the population standard deviation."""
     return _deviation(x, (1,))
@@ -74,11 +70,7 @@ def max_over_samples(x: Tensor) -> Tensor:
     return x.amax(1, keepdim=True)
 
 
-@primitive(
-    *keeping(BATCH_KINDS),
-    formula="root of the sum of squares of x over samples",
-    nonnegative="always",
-)
+@primitive(*keeping(BATCH_KINDS), formula="root of the sum of squares of x over samples", nonnegative="always")
 def l2_over_samples(x: Tensor) -> Tensor:
     """``u x b x c x h x w`` to ``u x 1 x c x h x w``: the Euclidean norm."""
     return _length(x, (1,))
@@ -96,9 +88,7 @@ def mean_over_filters(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping([Kind.WEIGHT]),
-    formula="root of the mean squared deviation of x over filters",
-    nonnegative="always",
+    *keeping([Kind.WEIGHT]), formula="root of the mean squared deviation of x over filters", nonnegative="always"
 )
 def std_over_filters(x: Tensor) -> Tensor:
     """``u x c_out x c_in x k x k`` to ``u x 1 x c_in x k x k``: the population standard deviation."""
@@ -127,11 +117,7 @@ def max_over_filters(x: Tensor) -> Tensor:
     return x.amax(1, keepdim=True)
 
 
-@primitive(
-    *keeping([Kind.WEIGHT]),
-    formula="root of the sum of squares of x over filters",
-    nonnegative="always",
-)
+@primitive(*keeping([Kind.WEIGHT]), formula="root of the sum of squares of x over filters", nonnegative="always")
 def l2_over_filters(x: Tensor) -> Tensor:
     """``u x c_out x c_in x k x k`` to ``u x 1 x c_in x k x k``: the Euclidean norm."""
     return _length(x, (1,))
@@ -148,11 +134,7 @@ def mean_over_channels(x: Tensor) -> Tensor:
     return x.mean(2, keepdim=True)
 
 
-@primitive(
-    *keeping(MAP_KINDS),
-    formula="root of the mean squared deviation of x over channels",
-    nonnegative="always",
-)
+@primitive(*keeping(MAP_KINDS), formula="root of the mean squared deviation of x over channels", nonnegative="always")
 def std_over_channels(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x 1 x h x w``: the population standard deviation."""
     return _deviation(x, (2,))
@@ -180,42 +162,28 @@ def max_over_channels(x: Tensor) -> Tensor:
     return x.amax(2, keepdim=True)
 
 
-@primitive(
-    *keeping(MAP_KINDS),
-    formula="root of the sum of squares of x over channels",
-    nonnegative="always",
-)
+@primitive(*keeping(MAP_KINDS), formula="root of the sum of squares of x over channels", nonnegative="always")
 def l2_over_channels(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x 1 x h x w``: the Euclidean norm."""
     return _length(x, (2,))
 
 
 @primitive(
-    *keeping(MAP_KINDS),
-    formula="mean of x over space",
-    nonnegative="if arguments are",
-    keeps=_over("space", "std l2"),
+    *keeping(MAP_KINDS), formula="mean of x over space", nonnegative="if arguments are", keeps=_over("space", "std l2")
 )
 def mean_over_space(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x c x 1 x 1``: the mean."""
     return x.mean((3, 4), keepdim=True)
 
 
-@primitive(
-    *keeping(MAP_KINDS),
-    formula="root of the mean squared deviation of x over space",
-    nonnegative="always",
-)
+@primitive(*keeping(MAP_KINDS), formula="root of the mean squared deviation of x over space", nonnegative="always")
 def std_over_space(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x c x 1 x 1``: the population standard deviation."""
     return _deviation(x, (3, 4))
 
 
 @primitive(
-    *keeping(MAP_KINDS),
-    formula="sum of x over space",
-    nonnegative="if arguments are",
-    keeps=_over("space", "std l2"),
+    *keeping(MAP_KINDS), formula="sum of x over space", nonnegative="if arguments are", keeps=_over("space", "std l2")
 )
 def sum_over_space(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x c x 1 x 1``: the sum."""
@@ -233,11 +201,7 @@ def max_over_space(x: Tensor) -> Tensor:
     return x.amax((3, 4), keepdim=True)
 
 
-@primitive(
-    *keeping(MAP_KINDS),
-    formula="root of the sum of squares of x over space",
-    nonnegative="always",
-)
+@primitive(*keeping(MAP_KINDS), formula="root of the sum of squares of x over space", nonnegative="always")
 def l2_over_space(x: Tensor) -> Tensor:
     """``u x a x c x h x w`` to ``u x a x c x 1 x 1``: the Euclidean norm."""
     return _length(x, (3, 4))

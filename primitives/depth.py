@@ -20,11 +20,7 @@ def depth_difference(x: Tensor) -> Tensor:
     return x - torch.cat([x[..., :1], x[..., :-1]], dim=-1)
 
 
-@primitive(
-    *keeping([Kind.UNIT]),
-    formula="sum of x_1 to x_i",
-    nonnegative="if arguments are",
-)
+@primitive(*keeping([Kind.UNIT]), formula="sum of x_1 to x_i", nonnegative="if arguments are")
 def cumulative_sum(x: Tensor) -> Tensor:
     """``u`` to ``u``: the sum up to and including each unit."""
     return x.cumsum(-1)

@@ -18,14 +18,7 @@ KEEP_SHAPE = (
 """Functions of one argument that keep its shape."""
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="e^x",
-    latex=r"e^{{{0}}}",
-    increasing=True,
-    entrywise=True,
-    nonnegative="always",
-)
+@primitive(*keeping(_KINDS), formula="e^x", latex=r"e^{{{0}}}", increasing=True, entrywise=True, nonnegative="always")
 def exp(x: Tensor) -> Tensor:
     """Return the exponential."""
     return exponential(x)
@@ -83,12 +76,7 @@ def log1p(x: Tensor) -> Tensor:
     return x.log1p()
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="max(x, 0)",
-    entrywise=True,
-    rules=("relu(x) = x where x >= 0",),
-)
+@primitive(*keeping(_KINDS), formula="max(x, 0)", entrywise=True, rules=("relu(x) = x where x >= 0",))
 def relu(x: Tensor) -> Tensor:
     """Return the positive part."""
     return x.relu()

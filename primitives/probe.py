@@ -14,7 +14,7 @@ from eznas.primitives.kinds import Floor, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from eznas.primitives.registry import Primitive, Signature
+    from eznas.primitives.records import Primitive, Signature
 
     Function = Callable[..., Tensor]
     Overloads = Callable[[str], Sequence[Primitive]]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from eznas.primitives.elementwise import KEEP_SHAPE
 from eznas.primitives.kinds import TENSOR_KINDS, Kind
-from eznas.primitives.registry import Parameter, primitive, reducing
+from eznas.primitives.records import Parameter
+from eznas.primitives.registry import primitive, reducing
 from eznas.primitives.special_values import powered
 
 

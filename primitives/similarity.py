@@ -82,10 +82,7 @@ def trace(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing([Kind.SAMPLES], Kind.UNIT),
-    formula="mean of K_ij over i != j",
-    domain="0 for a single sample",
-    price=0.3,
+    *reducing([Kind.SAMPLES], Kind.UNIT), formula="mean of K_ij over i != j", domain="0 for a single sample", price=0.3
 )
 def off_diagonal_mean(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the mean over pairs of different samples."""

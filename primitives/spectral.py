@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from eznas.primitives.kinds import TENSOR_KINDS, Kind
-from eznas.primitives.registry import Parameter, primitive, reducing
+from eznas.primitives.records import Parameter
+from eznas.primitives.registry import primitive, reducing
 
 
 def _squared_singular_values(x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class Scenario:
         objective: The number whose gradients are taken.
         forward: The scenario whose forward pass it shares, or its own.
         minus: The scenario whose values are subtracted, or empty.
-        needs: Whatever it takes beside the images: ``"noise"``, ``"labels"``.
+        needs: Its inputs beside the minibatch's images: ``"noise"``, ``"labels"``.
         latex: Template for the formula of a quantity.
     """
 
@@ -195,7 +195,7 @@ class Statistic:
 
     @property
     def needs(self) -> frozenset[str]:
-        """Whatever recording it takes: ``"forward"``, ``"backward"``, ``"noise"``, ``"labels"``."""
+        """The passes and inputs that recording takes: ``"forward"``, ``"backward"``, ``"noise"``, ``"labels"``."""
         of_scenario = SCENARIOS[self.scenario].needs if self.scenario else frozenset()
         return of_scenario | {"forward", *(["backward"] if self.is_gradient else [])}
 
@@ -231,7 +231,7 @@ def _statistics() -> dict[str, Statistic]:
         names += [
             f"{quantity.name}.{scenario.name}"
             for scenario in SCENARIOS.values()
-            if quantity.gradient_of or scenario.forward == scenario.name  # else the values are those of another one
+            if quantity.gradient_of or scenario.forward == scenario.name  # values of "loss" are those of "data"
         ]
     indices = {name: index for index, name in enumerate(_REFERENCE_ORDER)}
     parts = [(name, *name.partition(".")[::2]) for name in names]

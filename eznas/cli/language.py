@@ -62,7 +62,7 @@ def main(name: str | None, plugins: tuple[Path, ...], *, as_json: bool) -> None:
         print_json(facts)
     elif len({entry["name"] for entry in facts}) == 1:
         for entry in facts:
-            rows = [[fact, _text(value)] for fact, value in entry.items() if value not in ("", [])]
+            rows = [[fact, _text(value)] for fact, value in entry.items() if value not in ("", [], None)]
             print_table(f"{entry['type']} {entry['name']}", ["fact", "value"], rows)
     else:
         for sort, columns in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from eznas import primitives
@@ -50,7 +49,7 @@ def arguments(record: Primitive) -> str:
     tensors = record.arity - (record.parameter is not None)
     literal = record.parameter
     range_ = f"; {literal.name}: {literal.low:g} to {literal.high:g}" if literal else ""
-    return f"{', '.join('xy'[:tensors])}: {_kinds(signature.args[0] for signature in record.signatures)}{range_}"
+    return f"{', '.join('xyz'[:tensors])}: {_kinds(signature.args[0] for signature in record.signatures)}{range_}"
 
 
 def result(record: Primitive) -> str:
@@ -62,21 +61,19 @@ def result(record: Primitive) -> str:
 def example(record: Primitive, position: int = 0) -> Node:
     """Return a small program that uses a primitive, by one of its signatures."""
     signature = record.signatures[position]
-    args = [_EXAMPLES[kind][place] for place, kind in enumerate(signature.args)]
+    args = [_EXAMPLES[kind][place % 2] for place, kind in enumerate(signature.args)]
     if record.parameter is not None:
         args[-1] = repr(record.parameter.choices[0])
     wraps = {Kind.NETWORK: "{}", Kind.UNIT: "sum({})"}
     return parse(wraps.get(signature.result, "sum(mean({}))").format(f"{record.name}({', '.join(args)})"))
 
 
-@singledispatch
 def describe(record: Primitive | Statistic) -> dict[str, Any]:
     """Return every fact of a record by name, as values that JSON holds."""
-    raise NotImplementedError
+    return _of_primitive(record) if isinstance(record, Primitive) else _of_statistic(record)
 
 
-@describe.register
-def _(record: Primitive) -> dict[str, Any]:
+def _of_primitive(record: Primitive) -> dict[str, Any]:
     parameter = record.parameter
     return {
         "name": record.name,
@@ -93,12 +90,11 @@ def _(record: Primitive) -> dict[str, Any]:
         "price": record.price if record.signatures[0].args[0].floor is Floor.TENSOR else 0.0,
         "draw weight": record.draw_weight,
         "example": example(record).text,
-        "latex": record.latex.format(*"xy"[: record.arity - bool(parameter)], "p"),
+        "latex": record.latex.format(*"xyz"[: record.arity - bool(parameter)], "p"),
     }
 
 
-@describe.register
-def _(record: Statistic) -> dict[str, Any]:
+def _of_statistic(record: Statistic) -> dict[str, Any]:
     return {
         "name": record.name,
         "type": "statistic",
@@ -107,6 +103,7 @@ def _(record: Statistic) -> dict[str, Any]:
         "forward passes": sorted(record.forward_passes),
         "backward passes": sorted(record.backward_passes),
         "needs": sorted(record.needs),
+        "argument of EZNAS's code": record.reference_index,
         "older names": [alias for alias, name in ALIASES.items() if name == record.name],
         "example": parse(f"sum(mean({record.name}))").text,
         "latex": record.latex,

@@ -1,6 +1,6 @@
 """The rules of exact simplification, such as ``add(x, neg(y)) = sub(x, y)`` and ``relu(x) = x where x >= 0``.
 
-Each side is a pattern: a program whose leaves are the variables ``x`` and ``y``, which stand for any subtree, or
+Each side is a pattern: a program whose leaves are the variables ``x``, ``y`` and ``z``, which stand for any subtree, or
 numbers; a variable that comes twice stands for the same subtree. The right side is one primitive over variables, or a
 variable, and never larger than the left. Rules hold to the bit for every value, NaN, infinities and the signs of zeros
 included, as the tests check for every rule and all kinds; so ``sqrt(square(x))`` is not ``abs(x)``: the square may
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pattern", "Rule", "is_nonnegative", "rule_texts", "rules_of"]
 
+_VARIABLES = ("x", "y", "z")
 _NONNEGATIVE = " where x >= 0"
 
 
@@ -57,7 +58,7 @@ class Pattern:
 
     def match(self, node: Node, bound: dict[str, Node]) -> bool:
         """Whether a node has this form; fills ``bound`` with the meaning of the variables."""
-        if self.name in ("x", "y"):
+        if self.name in _VARIABLES:
             return bound.setdefault(self.name, node) is node
         if self.name != node.name or len(self.args) != len(node.args):
             return False
@@ -115,7 +116,7 @@ class Rule:
 
 def rule_texts(record: Primitive) -> list[str]:
     """Return the rules whose left side begins with a primitive, in the order in which they are tried."""
-    variables = ", ".join(["x", "y"][: record.arity])
+    variables = ", ".join(_VARIABLES[: record.arity])
     rest = variables[1:]
     lines = [f"{record.name}({name}(x){rest}) = {record.name}({variables})" for name in record.ignores]
     lines += [f"{record.name}({name}(x){rest}) = {name}(x)" for name in record.keeps]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eznas import primitives
+from eznas.capture.statistics import plan_passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,3 +81,12 @@ def test_no_names_are_listed_outside_the_language() -> None:
         hits += [f"{path}:{line}: {', '.join(found)}" for line, found in lists_of(names, tree)]
         hits += [f"{path}:{line}: {', '.join(found)}" for line, found in comparisons_with(PRIMITIVES, tree)]
     assert hits == []
+
+
+@pytest.mark.parametrize("name", primitives.STATISTICS)
+def test_recording_runs_the_passes_that_the_records_declare(name: str) -> None:
+    statistic, plan = primitives.STATISTICS[name], plan_passes([name])
+    assert plan.keys() == statistic.forward_passes
+    if statistic.is_gradient:
+        served = {scenario for scenarios in plan.values() for scenario, quantities in scenarios.items() if quantities}
+        assert served == statistic.backward_passes

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from eznas import primitives
-from eznas.primitives import MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Kind, Primitive, Signature, probe
+from eznas.primitives import MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Kind, Primitive, Signature
+from eznas.primitives.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,6 +193,11 @@ def test_a_fact_may_depend_on_the_literal() -> None:
         primitive(*keeping([Kind.UNIT], literal=True), formula="x", parameter=parameter, increasing=True)(clipped)
     facts = {"parameter": parameter, "increasing": lambda p: p > 10}
     primitive(*keeping([Kind.UNIT], literal=True), formula="min(x, p)", **facts)(clipped)
+
+
+def test_importing_the_language_does_not_probe() -> None:
+    code = "import eznas.primitives.probe as probe; print(probe._stack.cache_info().currsize)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [b"0"]
 
 
 def test_a_name_that_no_program_can_spell_is_refused() -> None:

@@ -18,7 +18,7 @@ from eznas.minibatch import Minibatch
 from eznas.primitives import Kind, Primitive, Signature
 from eznas.programs import Node, evaluate, parse
 from eznas.programs.draw import boxes
-from eznas.programs.export import to_dot, to_latex, to_python, to_text
+from eznas.programs.export import to_dot, to_latex, to_python
 from eznas.testing.strategies import programs
 
 if TYPE_CHECKING:
@@ -268,10 +268,6 @@ def test_dot_has_a_box_for_every_distinct_node() -> None:
     assert text.count("->") == 8
     assert 'n3 [label="power 3", fillcolor="#d8eccb"];' in text
     assert re.search(r"n4 -> n7 \[headlabel=1\];\n  n6 -> n7 \[headlabel=2\];", text)
-
-
-def test_text_is_the_canonical_text() -> None:
-    assert to_text(parse(" sum ( sum(weight))")) == "sum(sum(weight))"
 
 
 def test_shared_nodes_are_computed_once_in_the_file() -> None:

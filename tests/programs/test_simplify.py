@@ -92,8 +92,7 @@ def value(node: Node, given: Mapping[Node, Tensor]) -> Tensor | float:
         return given[node]
     if node.kind is Kind.LITERAL:
         return float(node.text)
-    record, _ = primitives.resolve(node.name, [arg.kind for arg in node.args])
-    return record.function(*[value(arg, given) for arg in node.args])
+    return node.primitive.function(*[value(arg, given) for arg in node.args])
 
 
 def same_bits(left: Tensor | float, right: Tensor | float) -> bool:

@@ -49,8 +49,7 @@ def naive(root: Node, network: int, units: int) -> Tensor:
             return vector(node, network, units)
         if node.kind is Kind.LITERAL:
             return float(node.text)
-        record, _ = primitives.resolve(node.name, [arg.kind for arg in node.args])
-        return record.function(*[value(arg) for arg in node.args])
+        return node.primitive.function(*[value(arg) for arg in node.args])
 
     result = value(root)
     assert isinstance(result, Tensor)

@@ -16,8 +16,8 @@ _CLOSING = re.compile(r"\s*($|[)\],<>=]|\}\}|\\right|\\r[vV]ert|\\,)")
 _GROUP = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^][]*\]|\\lvert.*?\\rvert|\\lVert.*?\\rVert")
 
 _ANY, _TERM, _FACTOR, _SYMBOL = range(4)
-"""How tightly a formula holds together: sums and whatever follows an operator to the end; products and powers; one
-group, such as a fraction or a function with its brackets; one symbol."""
+"""How tightly a formula binds: sums, and formulas that end in an argument; products and powers; one group, such as a
+fraction or a function with its brackets; one symbol."""
 
 _CLOSED = re.compile(r"((\\?[A-Za-z]+(_@|_\w)?)*@?|\\[a-z]+@@)(_@|_[\w*])?|e\^@")
 """Templates of one group, each pair of brackets in them written as ``@``."""
@@ -40,7 +40,7 @@ def to_latex(node: Node) -> str:
 
 
 def _filled(node: Node, args: list[str]) -> str:
-    """Fill the template, with parentheses around arguments that hold together less tightly than their slots demand."""
+    """Fill the template, with parentheses around arguments that bind less tightly than their slots demand."""
     written = []
     for piece, demand in _pieces(node.primitive.latex):
         if not _PIECE.fullmatch(piece):
@@ -59,7 +59,7 @@ def _filled(node: Node, args: list[str]) -> str:
 
 @cache
 def _pieces(template: str) -> tuple[tuple[str, int], ...]:
-    """Split a template; with each slot stands the level that its neighbours demand of the argument."""
+    """Split a template into pieces, each with the level that its neighbours demand of an argument there."""
     pieces, start = [], 0
     for piece in _PIECE.split(template):
         before, after = template[:start], template[start + len(piece) :]
@@ -78,7 +78,7 @@ def _pieces(template: str) -> tuple[tuple[str, int], ...]:
 
 @cache
 def _level(template: str) -> int:
-    """Return how tightly a formula of this template holds together."""
+    """Return how tightly a formula of this template binds."""
     text = re.sub(r"\\(left|right|middle)(?![a-z])", "", template.format(*"####"))
     while text != (shorter := _GROUP.sub("@", text)):
         text = shorter
