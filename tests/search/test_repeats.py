@@ -12,7 +12,7 @@ import pytest
 
 from eznas.errors import InputError
 from eznas.run import RunDirectory
-from eznas.scoring import Proxy
+from eznas.scoring import Proxy, local_executor
 from eznas.scoring.proxy_sources import resolve_proxy
 from eznas.search import ALGORITHMS, SearchConfig, run_repeats
 from eznas.search.problem import make_problem
@@ -60,7 +60,7 @@ def run(
         else RunDirectory.create(path, options.as_toml(), seed=options.seed, command="search")
     )
     with opened as directory:
-        return run_repeats(options, directory, resolve, workers=workers, beside=beside)
+        return run_repeats(options, directory, resolve, executor=local_executor(workers), beside=beside)
 
 
 def test_results_are_summarised(options: SearchConfig, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target, load_table
 from eznas.benchmarks.conversion import convert
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
-from eznas.scoring import Condition, Proxy
+from eznas.scoring import SERIAL, Condition, Proxy
 from eznas.scoring.score_csv import ScoreCsv
 from eznas.search import ComputedSignal, Observation, TabularSignal
 from eznas.search.combine import Combined
@@ -90,7 +90,7 @@ def test_networks_are_scored_once_and_remembered() -> None:
         "nasbench201", Fidelity("tiny", cells=1, channels=2, pixels=8), 0, load_minibatch("digits", 2, pixels=8)
     )
     recorded: list[tuple[str, Observation]] = []
-    live = ComputedSignal(Proxy.of("params"), condition, record=lambda *one: recorded.append(one))
+    live = ComputedSignal(Proxy.of("params"), condition, executor=SERIAL, record=lambda *one: recorded.append(one))
     two = list(space.architectures() or ())[:2]
     found = live.observe([two[0], two[1], two[0]])
     assert found[0] == found[2] != found[1]
