@@ -12,7 +12,12 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.search import Algorithm, Domain, Guide, Objective, SearchBudget, SearcherConfig, TabularSignal, Task, search
+from eznas.search.config import SearcherConfig
+from eznas.search.domain import Domain
+from eznas.search.guide import Guide
+from eznas.search.loop import Objective, SearchBudget, search
+from eznas.search.protocol import Algorithm, Task
+from eznas.search.signals import TabularSignal
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
 

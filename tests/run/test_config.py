@@ -41,12 +41,12 @@ def test_sizes_are_bytes(text: object, size: int) -> None:
 
 
 def test_other_texts_are_no_sizes() -> None:
-    with pytest.raises(InputError, match="--memory must be a size such as 800M or 4G, got 'much'"):
+    with pytest.raises(InputError, match="memory must be a size such as 800M or 4G, got 'much'"):
         load_config({"memory": "much"})
 
 
 def test_a_size_without_its_unit_is_too_small() -> None:
-    with pytest.raises(InputError, match="--memory must be a size of at least 512M, such as 4G, got '4'"):
+    with pytest.raises(InputError, match="memory must be a size of at least 512M, such as 4G, got '4'"):
         load_config({"memory": "4"})
 
 
@@ -68,12 +68,12 @@ def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given_", "sentence"),
     [
-        ({"networks": "3"}, "--networks must be greater than or equal to 10, got '3'"),
-        ({"batch_size": "x"}, "--batch-size must be a valid integer, got 'x'"),
-        ({"fidelity": "huge"}, "--fidelity must be 'reduced' or 'full', got 'huge'"),
-        ({"time_budget": "soon"}, "--time-budget must be a duration such as 90s, 10m or 1h30m, got 'soon'"),
-        ({"time_budget": "0s"}, "--time-budget must be greater than 0, got 0.0"),
-        ({"parsimony": "nan"}, "--parsimony must be a finite number, got 'nan'"),
+        ({"networks": "3"}, "networks must be greater than or equal to 10, got '3'"),
+        ({"batch_size": "x"}, "batch_size must be a valid integer, got 'x'"),
+        ({"fidelity": "huge"}, "fidelity must be 'reduced' or 'full', got 'huge'"),
+        ({"time_budget": "soon"}, "time_budget must be a duration such as 90s, 10m or 1h30m, got 'soon'"),
+        ({"time_budget": "0s"}, "time_budget must be greater than 0, got 0.0"),
+        ({"parsimony": "nan"}, "parsimony must be a finite number, got 'nan'"),
     ],
 )
 def test_bad_values_are_one_sentence(given_: dict[str, str], sentence: str) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eznas.search import Algorithm, Proposal, Searcher
+from eznas.search.protocol import Algorithm, Proposal, Searcher
 from eznas.testing.searchers import SearcherSuite
 
 if TYPE_CHECKING:
-    from eznas.search import Observation, Task
+    from eznas.search.protocol import Task
+    from eznas.search.signals import Observation
 
 
 class _Forgetful(Searcher):

@@ -1,4 +1,4 @@
-"""NPENAS: evolution that mutates tournament winners and looks only at the children a predictor likes best.
+"""NPENAS: evolution that queries only the children with the best predictions.
 
 References:
     [NPENAS] Wei, Niu, Tang, Wang, Hu, Liang. NPENAS: Neural Predictor Guided Evolution for Neural Architecture
@@ -20,7 +20,7 @@ __all__ = ["Npenas"]
 
 
 class Npenas(Bananas):
-    """As BANANAS, but greedy in the predicted mean, and with a larger population of parents."""
+    """BANANAS with the predicted mean as acquisition and with more parents."""
 
     surrogate: ClassVar[str] = "ridge"
     parents: ClassVar[int] = 20
@@ -34,7 +34,7 @@ ALGORITHMS.register(
     Algorithm(
         "npenas",
         "Wei et al. NPENAS. TNNLS 2022",
-        "mutates the best and looks at the children that a predictor likes best",
+        "mutates the best and queries the children with the best predictions",
         Npenas,
         moves=True,
     )

@@ -1,4 +1,4 @@
-"""Random search; with warm-up it takes the best of the warm-up in order."""
+"""Random search; with warm-up it queries the architectures of the warm-up first, the best first."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["RandomSearch"]
 
 
 class RandomSearch(Searcher):
-    """Draws uniformly, each architecture once."""
+    """Draws uniformly without replacement."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._seen: set[str] = set()
 
     def ask(self) -> Proposal | None:
-        """Propose the next of the warm-up, or a random architecture that is new."""
+        """Propose the next architecture of the warm-up, or a new random one."""
         architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._seen)
         return None if architecture is None else Proposal(architecture)
 
     def tell(self, proposal: Proposal, _observation: Observation) -> None:
-        """Remember that it was drawn."""
+        """Keep the architecture, so that it is not drawn again."""
         self._seen.add(proposal.architecture)
 
 
@@ -33,7 +33,7 @@ ALGORITHMS.register(
     Algorithm(
         "random",
         "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
-        "draws uniformly, each architecture once",
+        "draws uniformly without replacement; after a warm-up, takes its best first",
         RandomSearch,
     )
 )
