@@ -1,1 +1,1 @@
-"""The commands as functions: each returns an object with the results."""
+"""The commands as Python functions; each returns an object that shows itself."""

@@ -1,59 +1,120 @@
-"""``eznas.search``: search architectures on a table or on networks, and results that show themselves."""
+"""Search architectures from Python."""
 
 from __future__ import annotations
 
+import contextlib
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eznas.config import build_config
 from eznas.errors import InputError
-from eznas.report.display import Display
-from eznas.report.search import read_results
-from eznas.report.search_page import curves_figure, search_html, search_page
+from eznas.progress import SILENT, Progress
 from eznas.run import RunDirectory, default_directory
-from eznas.scoring import open_executor
-from eznas.scoring.plugin import load_plugin
 from eznas.search.config import SearchConfig
-from eznas.search.repeats import run_repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
 
-    from eznas.progress import Progress
     from eznas.report.search import SearchResults
 
     Callback = Callable[[dict[str, Any]], object]
 
-__all__ = ["SearchRun", "resume_search", "search", "start_search"]
+__all__ = ["CHANGEABLE", "SearchRun", "search"]
 
-_RESUMABLE = ("runs", "workers", "backend", "scheduler")
+CHANGEABLE = ("runs", "workers", "backend", "scheduler")
 """Options that may change when a search is resumed: they do not change its finished runs."""
 
 
+def _resume_call(path: Path) -> str:
+    return f"SearchRun.open({str(path)!r}).resume()"
+
+
+def search(
+    *,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    callback: Callback | None = None,
+    progress: bool | Progress = True,
+    compare: Sequence[SearchRun | Path | str] = (),
+    command: str = "eznas.search",
+    resume_with: Callable[[Path], str] = _resume_call,
+    **options: Any,
+) -> SearchRun:
+    """Search architectures, in several runs that differ in their random draws only.
+
+    >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
+    >>> run.best[0]["architecture"]  # doctest: +SKIP
+
+    Args:
+        out: Run directory to write; by default a new one in ``runs/``.
+        config: TOML file with options; ``options`` win over it.
+        callback: Called with the record of each run as it ends.
+        progress: True for a bar, False for silence, or where to report progress.
+        compare: Searches of the same space and target to show beside this one; the last is the baseline.
+        command: Recorded in the run's manifest as the way it was started.
+        resume_with: Returns how to resume the search in a directory, for messages; by default the Python call.
+        options: Fields of ``SearchConfig``, such as ``algorithm``, ``signal``, ``proxy``, ``warmup`` or ``queries``.
+
+    Raises:
+        InputError: An option is unknown or cannot be used.
+    """
+    given = {**options, **({} if out is None else {"out": out})}
+    chosen = build_config(SearchConfig, given, None if config is None else Path(config))
+    compared = _opened(compare)  # before a directory is made
+    directory = RunDirectory.create(
+        chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
+    )
+    with directory:
+        try:
+            return _run(chosen, directory, compared, command, callback, progress, resume_with(directory.path))
+        except InputError:
+            directory.discard()
+            raise
+
+
 class SearchRun:
-    """A finished search, which shows itself in notebooks.
+    """A search, read from its run directory.
 
     Args:
         directory: The run directory.
-        results: Its results.
-        compared: The searches that tables and plots show beside it; the last is the baseline of the speed-ups.
+        compared: Searches that tables and plots show beside it; the last is the baseline of the speed-ups.
     """
 
-    def __init__(self, directory: Path, results: SearchResults, compared: Sequence[SearchRun] = ()) -> None:
-        self.directory = directory
-        self.results = results
+    def __init__(self, directory: RunDirectory, compared: Sequence[SearchRun] = ()) -> None:
+        self.path = directory.path
         self.compared = tuple(compared)
+        self._directory = directory
 
     @classmethod
-    def open(cls, directory: Path | str, compare: Sequence[SearchRun | Path | str] = ()) -> SearchRun:
-        """Read the results in a run directory.
+    def open(cls, directory: str | Path, compare: Sequence[SearchRun | Path | str] = ()) -> SearchRun:
+        """Read a run directory.
 
         Raises:
-            InputError: It holds no results of a search.
+            InputError: It is not a run directory.
         """
-        return cls(Path(directory), read_results(RunDirectory(Path(directory))), _opened(compare))
+        return cls(RunDirectory(Path(directory)), _opened(compare))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all runs are done; such a search can be resumed too, with more runs."""
+        return (self.path / "results.json").is_file()
+
+    @cached_property
+    def results(self) -> SearchResults:
+        """The results.
+
+        Raises:
+            InputError: The search is not finished.
+        """
+        from eznas.report.search import read_results
+
+        if not self.finished:
+            raise InputError(f"{self.path} must be a finished search, and it was stopped before its end; resume it")
+        return read_results(self._directory)
 
     @property
     def best(self) -> list[dict[str, Any]]:
@@ -61,15 +122,8 @@ class SearchRun:
 
         ``pandas.DataFrame`` takes this list.
         """
-        return [
-            {
-                "architecture": entry["architecture"],
-                "accuracy": entry["accuracy"],
-                "score": entry["value"],
-                "runs": entry["runs"],
-            }
-            for entry in self.results.best
-        ]
+        names = {"architecture": "architecture", "accuracy": "accuracy", "score": "value", "runs": "runs"}
+        return [{name: entry[key] for name, key in names.items()} for entry in self.results.best]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -97,165 +151,107 @@ class SearchRun:
         Raises:
             InputError: The seconds are unknown, or no run has a result.
         """
+        from eznas.report.search_page import curves_figure
+
         figure = curves_figure(self.searches, seconds=seconds)
         if figure is None:
-            raise InputError("there must be a run with a result, and known seconds for seconds=True, to plot; got none")
+            raise InputError(f"{self.path} must have a run with a result, and known seconds for seconds=True, to plot")
         return figure
 
     def resume(
         self,
         *,
-        progress: bool | Progress = True,
         callback: Callback | None = None,
+        progress: bool | Progress = True,
         compare: Sequence[SearchRun | Path | str] | None = None,
+        command: str = "SearchRun.resume",
+        resume_with: Callable[[Path], str] = _resume_call,
         **options: Any,
     ) -> SearchRun:
-        """Complete the runs in the directory; do more of them with ``runs=N``. See ``search``.
+        """Do the runs that are missing, and return the search.
+
+        Args:
+            callback: See ``search``, as for the others.
+            progress: See ``search``.
+            compare: See ``search``; by default the searches that this one is compared with.
+            command: See ``search``.
+            resume_with: See ``search``.
+            options: ``runs``, ``workers``, ``backend`` or ``scheduler``; the other options stay as they were.
 
         Raises:
-            InputError: An option other than ``runs``, ``workers``, ``backend`` or ``scheduler`` is given.
+            InputError: Another option is given, the data changed, or another process writes the search.
         """
-        return resume_search(
-            self.directory,
-            options,
-            command=_call("resume", options),
-            progress=progress,
-            callback=callback,
-            compare=self.compared if compare is None else compare,
-        )
+        for name in options:
+            if name not in CHANGEABLE:
+                raise InputError(
+                    f"{name} must not be given when a search is resumed: the search in {self.path} keeps its own",
+                    parameters=(name,),
+                )
+        if "backend" in options:
+            options.setdefault("scheduler", None)  # the scheduler of the search belongs to its backend
+        compared = self.compared if compare is None else _opened(compare)
+        with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
+            chosen = build_config(SearchConfig, options, self.path / "config.toml")
+            directory.append({"event": "command", "command": command})
+            return _run(chosen, directory, compared, command, callback, progress, resume_with(self.path))
 
     def __repr__(self) -> str:
-        best = self.best[:1]
+        if not self.finished:
+            return f"SearchRun({str(self.path)!r}, not finished)"
         accuracy = self.results.summary["accuracy_mean"]
-        found = f", mean accuracy {accuracy:.2f}" if accuracy is not None else ""
-        first = f", best {best[0]['architecture']}" if best else ""
-        return f"<SearchRun {self.results.label}: {len(self.results.runs)} runs{found}{first}, in {self.directory}>"
+        mean = "" if accuracy is None else f", mean accuracy {accuracy:.2f}"
+        return f"SearchRun({str(self.path)!r}, {self.results.label}, {len(self.results.runs)} runs{mean})"
 
     def _repr_html_(self) -> str:
-        return search_html(self.searches)
+        from eznas.report.search_page import search_html
 
-
-def search(
-    *,
-    out: Path | str | None = None,
-    progress: bool | Progress = True,
-    callback: Callback | None = None,
-    compare: Sequence[SearchRun | Path | str] = (),
-    **options: Any,
-) -> SearchRun:
-    """Search architectures, in several runs that differ in their random draws only.
-
-    Args:
-        out: A new run directory; None for one in ``runs/``.
-        progress: Whether to show progress, or the object to report it to.
-        callback: Is called with the record of each run as it ends.
-        compare: Other searches of the same space and target, to show beside this one; the last is the baseline of the
-            speed-ups.
-        options: Fields of ``SearchConfig``, such as ``space``, ``algorithm``, ``signal``, ``proxy``, ``warmup``,
-            ``queries``, ``runs``, ``seed`` and ``workers``; the same as those of ``eznas search``.
-
-    Returns:
-        The search: ``best``, ``summary``, ``runs``, ``plot()``, ``resume()``.
-
-    Raises:
-        InputError: An option is unknown or cannot be used.
-
-    Example:
-        >>> plain = eznas.search(algorithm="random", queries=50, runs=3)  # doctest: +SKIP
-        >>> plain.best[0]["architecture"]  # doctest: +SKIP
-    """
-    given = options if out is None else {**options, "out": Path(out)}
-    config = build_config(SearchConfig, given)
-    return start_search(
-        config, command=_call("eznas.search", given), progress=progress, callback=callback, compare=compare
-    )
-
-
-def start_search(
-    config: SearchConfig,
-    *,
-    command: str,
-    progress: bool | Progress = True,
-    callback: Callback | None = None,
-    compare: Sequence[SearchRun | Path | str] = (),
-) -> SearchRun:
-    """Do a search in a new run directory; see ``search``.
-
-    Args:
-        config: The options.
-        command: The call or command line, for the run directory.
-        progress: See ``search``, as for the next two.
-        callback: Likewise.
-        compare: Likewise.
-    """
-    compared = _opened(compare)  # before a directory is made
-    path = config.out or default_directory()
-    with RunDirectory.create(
-        path, config.as_toml(), seed=config.seed, command=command, device=config.device
-    ) as directory:
-        try:
-            return _run(config, directory, command, progress, callback, compared)
-        except InputError:
-            directory.discard()
-            raise
-
-
-def resume_search(
-    path: Path,
-    options: Mapping[str, Any],
-    *,
-    command: str,
-    progress: bool | Progress = True,
-    callback: Callback | None = None,
-    compare: Sequence[SearchRun | Path | str] = (),
-) -> SearchRun:
-    """Complete the runs of a run directory; see ``SearchRun.resume`` and ``start_search``."""
-    for name in options:
-        if name not in _RESUMABLE:
-            message = f"{name} must not change when a search is resumed, which takes it from {path}"
-            raise InputError(message, parameters=(name,))
-    compared = _opened(compare)
-    if "backend" in options:
-        options = {"scheduler": None, **options}  # the scheduler of another backend does not fit
-    with RunDirectory.resume(path) as directory:
-        directory.append({"event": "command", "command": command})
-        config = build_config(SearchConfig, options, path / "config.toml")
-        return _run(config, directory, command, progress, callback, compared)
+        return search_html(self.searches) if self.finished else f"<p>{self!r}</p>"
 
 
 def _run(
     config: SearchConfig,
     directory: RunDirectory,
-    command: str,
-    progress: bool | Progress,
-    callback: Callback | None,
     compared: Sequence[SearchRun],
+    command: str,
+    callback: Callback | None,
+    progress: bool | Progress,
+    resume: str,
 ) -> SearchRun:
-    for file in config.plugin:
-        load_plugin(file)
-    with (
-        Display.of(progress) as display,
-        open_executor(config.workers, config.backend, config.scheduler, progress=display) as executor,
-    ):
-        display.message(
-            f"{config.space}: {config.label()}, {config.runs} runs in {directory.path}, resumable from there"
-        )
-        run_repeats(
-            config,
-            directory,
-            executor=executor,
-            progress=display,
-            callback=callback or (lambda _record: None),
-            compare={str(run.directory): run.facts for run in compared},
-        )
-    run = SearchRun(directory.path, read_results(directory), compared)
+    from eznas.report.search_page import search_page
+    from eznas.scoring import open_executor
+    from eznas.search.repeats import run_repeats
+
+    with _display(progress) as display:
+        display.message(f"{config.label()} on {config.space}: {config.runs} runs in {directory.path}")
+        try:
+            with open_executor(config.workers, config.backend, config.scheduler, progress=display) as executor:
+                run_repeats(
+                    config,
+                    directory,
+                    executor=executor,
+                    progress=display,
+                    callback=callback or (lambda _record: None),
+                    compare={str(run.path): run.facts for run in compared},
+                )
+        except BaseException as error:
+            if not isinstance(error, InputError):
+                display.message(f"resume with: {resume}")
+            raise
+    run = SearchRun(RunDirectory(directory.path), compared)
     directory.write_text("search.html", search_page(run.searches, command, config.against))
     return run
 
 
+def _display(progress: bool | Progress) -> AbstractContextManager[Progress]:
+    if progress is True:
+        from eznas.report.display import Display
+
+        return Display()
+    return contextlib.nullcontext(SILENT if progress is False else progress)
+
+
 def _opened(compare: Sequence[SearchRun | Path | str]) -> list[SearchRun]:
-    return [run if isinstance(run, SearchRun) else SearchRun.open(run) for run in compare]
-
-
-def _call(function: str, options: Mapping[str, Any]) -> str:
-    return f"{function}({', '.join(f'{name}={value!r}' for name, value in options.items())})"
+    runs = [run if isinstance(run, SearchRun) else SearchRun.open(run) for run in compare]
+    for run in runs:
+        _ = run.results  # an unfinished search is refused before any time is spent
+    return runs

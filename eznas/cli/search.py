@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import click
 
 from eznas.cli.console import Command, Option, command_line, print_json, print_table
 from eznas.cli.model_options import model_options
-from eznas.config import build_config
 from eznas.errors import InputError
 from eznas.search.config import SearchConfig
 
@@ -89,24 +89,28 @@ def main(
     architectures, a table and plots (search.html).
     """
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if resume and (config or "out" in given):
-        extra = "config" if config else "out"
-        raise InputError(f"{extra} must not be given with resume", parameters=(extra, "resume"))
-    from eznas.api.search import resume_search, start_search
+    from eznas.api.search import SearchRun, search
     from eznas.report.search import search_table
 
-    line = command_line(context)
-    shared: dict[str, Any] = {"command": line, "progress": not as_json, "compare": compare}
+    calls: dict[str, Any] = {
+        "progress": not as_json,
+        "compare": compare,
+        "command": command_line(context),
+        "resume_with": lambda path: f"{context.command_path} --resume {shlex.quote(str(path))}",
+    }
     if resume is None:
-        run = start_search(build_config(SearchConfig, given, config), **shared)
+        run = search(config=config, **calls, **given)
+    elif config is None:
+        run = SearchRun.open(resume).resume(**calls, **given)
     else:
-        run = resume_search(resume, given, **shared)
+        raise InputError(f"config must not be given with resume: the search in {resume} keeps its options",
+                         parameters=("config", "resume"))  # fmt: skip
     if as_json:
         print_json({"facts": run.facts, "summary": run.summary, "best": run.best,
-                    "directory": str(run.directory), "command": line})  # fmt: skip
+                    "directory": str(run.path), "command": calls["command"]})  # fmt: skip
         return
     print_table("best architectures of all runs", *run.results.best_table())
     print_table(f"{run.facts['space']}, {run.results.target}: means over runs", *search_table(run.searches))
     if run.facts["signal_is_target"]:
         click.echo("note: the signal is the reported accuracy, so the algorithm saw it")
-    click.echo(f"written to {run.directory}")
+    click.echo(f"written to {run.path}")

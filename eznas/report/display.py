@@ -1,17 +1,15 @@
-"""Progress on standard error: live in a terminal, few plain lines elsewhere."""
+"""Progress on standard error: one live bar in a terminal, few plain lines in a log or a notebook."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.status import Status
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from eznas.progress import Progress
@@ -23,13 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Display", "Lines"]
 
+_LOG_SECONDS = 10.0
+"""Seconds between two lines of a log."""
+
+_BAR_WIDTH = 30
+
 
 class Lines:
-    """Lets a line through at most every few seconds: progress in a log file.
+    """Limits the rate of lines in a log.
 
     Args:
-        every: Seconds between two lines.
-        clock: Tells the time in seconds.
+        every: Least seconds between two lines.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +41,7 @@ class Lines:
         self._next = -math.inf
 
     def due(self) -> bool:
-        """Whether it is time for a line; if so the next one has to wait."""
+        """Whether it is time for a line; if so, the next line has to wait."""
         now = self._clock()
         if now < self._next:
             return False
@@ -47,78 +50,91 @@ class Lines:
 
 
 class Display(Progress):
-    """Shows what goes on: live in a terminal, a line every few seconds in a log; a context manager.
+    """Shows a computation; a context manager.
+
+    A terminal has one bar for the whole computation, with the time left, the stage and the last status. Where the
+    computation never estimates its remaining time, the bar is that of the stage.
 
     Args:
         quiet: Whether to show nothing.
+        console: Where to show it; standard error by default.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True)
-        self._shown: Bar | Status | None = None
-        self._lines = Lines()
-        self._title, self._total, self._done = "", 0, 0
-
-    @classmethod
-    def of(cls, progress: bool | Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Open a display for True, a silent one for False, and nothing for an object that is told itself."""
-        if isinstance(progress, Progress):
-            return contextlib.nullcontext(progress)
-        return cls(quiet=not progress)
+        self._console = console or Console(stderr=True)
+        self._live: Live | None = None
+        self._lines = Lines(_LOG_SECONDS)
+        self._stage, self._steps, self._done, self._status = "", 0, 0, ""
+        self._begun, self._end = time.monotonic(), math.nan
+        self._fraction = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._show(None)
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def stage(self, name: str, steps: int) -> None:
         """Begin a stage of ``steps`` steps."""
-        self._title, self._total, self._done = name, steps, 0
-        if self._quiet or not self._console.is_terminal:
-            return
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        bar = Bar(*columns, console=self._console, transient=True)
-        bar.add_task(name, total=steps)
-        self._show(bar)
+        self._stage, self._steps, self._done, self._status = name, steps, 0, ""
+        self._show()
 
     def advance(self) -> None:
-        """Say that one step of the stage is done."""
+        """Complete one step of the stage."""
         self._done += 1
-        if isinstance(self._shown, Bar):
-            self._shown.advance(self._shown.task_ids[0])
-        elif not self._console.is_terminal and (self._done == self._total or self._lines.due()):
-            self.message(f"{self._title}: {self._done}/{self._total}")
+        if not self._show() and (self._done == self._steps or self._lines.due()):
+            self.message(f"{self._stage}: {self._done}/{self._steps}{self._left()}")
 
     def status(self, text: str) -> None:
-        """Show a line that the next one replaces."""
-        if self._quiet:
-            return
-        if not self._console.is_terminal:
-            if self._lines.due():
-                self.message(text)
-        elif isinstance(self._shown, Status):
-            self._shown.update(escape(text))
-        else:
-            self._show(self._console.status(escape(text)))
+        """Show a line that the next status replaces."""
+        self._status = text
+        if not self._show() and self._lines.due():
+            self.message(f"{text}{self._left()}")
+
+    def remaining(self, seconds: float) -> None:
+        """Estimate the seconds until the whole computation ends."""
+        self._end = time.monotonic() + seconds
 
     def generation(self, record: Mapping[str, float | int | str]) -> None:
-        """Show how far an evolution is."""
+        """Show the generation and the best tau of an evolution."""
         self.status(
-            f"generation {record['generation']}, {record['seconds']:.0f} s, "
-            f"{record['programs_evaluated']} programs, "
+            f"generation {record['generation']}, {record['programs_evaluated']} programs, "
             f"tau {record['best_tau_train']:.3f} training, {record['best_tau_validation']:.3f} validation"
         )
 
     def message(self, text: str) -> None:
-        """Print a line that stays."""
+        """Show a line that stays."""
         if not self._quiet:
             self._console.print(Text(text), soft_wrap=True)
 
-    def _show(self, shown: Bar | Status | None) -> None:
-        if self._shown is not None:
-            self._shown.stop()
-        if shown is not None:
-            shown.start()
-        self._shown = shown
+    def _show(self) -> bool:
+        """Show the live bar, and return whether there is one."""
+        if self._live is None and self._console.is_terminal and not self._quiet:
+            self._live = Live(self, console=self._console, transient=True, refresh_per_second=4)
+            self._live.start()
+        return self._live is not None
+
+    def _left(self) -> str:
+        seconds = self._end - time.monotonic()
+        if not seconds > 0:  # also where the end is not known
+            return ""
+        return f", about {seconds:.0f} s left" if seconds < 100 else f", about {seconds / 60:.0f} min left"  # noqa: PLR2004
+
+    def __rich__(self) -> Table:
+        """Return the line that a terminal shows."""
+        if math.isnan(self._end):
+            self._fraction = self._done / self._steps if self._steps else 0.0
+        else:  # never back, whatever the new estimate
+            spent = time.monotonic() - self._begun
+            self._fraction = max(self._fraction, spent / max(spent, self._end - self._begun))
+        counted = f"{self._stage} {self._done}/{self._steps}" if self._done < self._steps else ""
+        line = Table.grid(padding=(0, 1))
+        line.add_row(
+            ProgressBar(total=1.0, completed=self._fraction, width=_BAR_WIDTH),
+            Text(f"{self._fraction:.0%}{self._left()}"),
+            Text(counted or self._status or self._stage, overflow="ellipsis", no_wrap=True, style="dim"),
+        )
+        return line

@@ -38,7 +38,7 @@ _CSS = f"""
 .eznas td {{ border-bottom: 1px solid #eee; font-variant-numeric: tabular-nums }}
 .eznas th, .eznas td {{ padding: .35rem .6rem; text-align: right; white-space: nowrap }}
 .eznas th:first-child, .eznas td:first-child {{ text-align: left; padding-left: 0; white-space: normal;
-  overflow-wrap: anywhere }}
+  font-size: .9rem;  overflow-wrap: anywhere }}
 .eznas code {{ font-size: .85em; overflow-wrap: anywhere }}
 .eznas .plots {{ display: flex; flex-wrap: wrap; gap: 1rem }} .eznas img {{ width: 30rem; max-width: 100% }}
 .eznas dl {{ display: grid; grid-template-columns: max-content auto; gap: .15rem 1.5rem; font-size: .9rem }}

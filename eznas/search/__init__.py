@@ -2,3 +2,7 @@
 
 ``loop.py`` runs one search; ``protocol.py`` is the contract of the algorithms, one file each in ``algorithms/``.
 """
+
+from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task"]

@@ -10,6 +10,7 @@ from eznas.benchmarks import BENCHMARKS, load_table, read_table
 from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError
 from eznas.scoring import SERIAL, Executor, Problem
+from eznas.scoring.plugin import load_plugin
 from eznas.search.combine import CombinedSignal
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
@@ -77,6 +78,8 @@ def make_problem(
     Raises:
         InputError: A name is unknown, a file is faulty, or options contradict each other.
     """
+    for file in config.plugin:
+        load_plugin(file)
     algorithm = ALGORITHMS[config.algorithm]
     if config.surrogate:
         SURROGATES[config.surrogate]  # refuses an unknown name before anything is computed

@@ -7,6 +7,7 @@ the journal too, so that repeating it takes little time.
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -68,15 +69,13 @@ def run_repeats(
     _check_data(directory, problem.data)
     directory.record(data=dict(problem.data))
     directory.write_config(config.as_toml())  # with the latest number of runs
-    bar.start(problem)
     records: dict[int, Record] = {
         entry["run"]: entry["result"] for entry in directory.journal() if entry["event"] == "run"
     }
     missing = [run for run in range(config.runs) if run not in records]
-    for run in range(config.runs):
-        if run in records:
-            bar.end_run()
-            callback({"run": run, **records[run]})
+    bar.start(problem, config.runs - len(missing))
+    for run in sorted(set(range(config.runs)) - set(missing)):
+        callback({"run": run, **records[run]})
     for run, record in _results(problem, missing, executor, bar.query):
         directory.append({"event": "run", "run": run, "result": record})
         records[run] = record
@@ -184,15 +183,19 @@ class _Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._queries = self._steps = self._left = 0
+        self._queries = self._steps = self._left = self._total = self._done = 0
+        self._begun = time.monotonic()
 
-    def start(self, problem: SearchProblem) -> None:
-        """Begin the stage."""
+    def start(self, problem: SearchProblem, finished: int) -> None:
+        """Begin the stage, with the finished runs of a resumed search completed."""
         config = problem.config
         warmup = config.warmup if problem.runs_networks else 0
         self._queries = config.queries or 0 if problem.runs_networks else 0
         self._steps = self._left = warmup + self._queries + 1
         self._progress.stage("search" if self._steps > 1 else "runs", config.runs * self._steps)
+        for _ in range(finished * self._steps):
+            self._progress.advance()
+        self._total, self._begun = (config.runs - finished) * self._steps, time.monotonic()
 
     def score(self) -> None:
         """Count a network of the warm-up."""
@@ -210,4 +213,7 @@ class _Bar:
     def _reach(self, left: int) -> None:
         for _ in range(self._left - left):
             self._progress.advance()
+            self._done += 1
         self._left = min(self._left, left)
+        if self._done:
+            self._progress.remaining((time.monotonic() - self._begun) * (self._total / self._done - 1))
