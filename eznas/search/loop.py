@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from eznas.search.protocol import Proposal, Searcher
     from eznas.search.signals import Observation, Signal
 
-__all__ = ["TOP", "Objective", "Run", "SearchBudget", "Step", "search"]
-
-TOP = 5
-"""Architectures that a run lists as its best."""
+__all__ = ["Objective", "Run", "SearchBudget", "Step", "search"]
 
 _PATIENCE = 1000
 """Repeated queries in a row after which an algorithm is taken to have no new proposal."""
@@ -90,6 +87,7 @@ class Step:
 
     Args:
         architecture: The queried architecture.
+        level: The level of training.
         value: The value of the signal; None for a failure.
         status: Status of the signal.
         epochs: Epochs of training so far.
@@ -101,6 +99,7 @@ class Step:
     """
 
     architecture: str
+    level: int
     value: float | None
     status: str
     epochs: float
@@ -117,8 +116,6 @@ class Run:
 
     Args:
         steps: One per query.
-        top: The ``TOP`` best architectures: ``architecture``, ``accuracy``, ``value``, ``cost``, and the ``level`` of
-            training of the value.
         ended: Why the search ended.
         repeats: Number of repeated queries.
         scored: Number of architectures that were scored to guide the search.
@@ -126,7 +123,6 @@ class Run:
     """
 
     steps: tuple[Step, ...]
-    top: tuple[dict[str, Any], ...]
     ended: str
     repeats: int
     scored: int
@@ -148,7 +144,6 @@ class Run:
             "score_seconds": self.score_seconds,
             "repeats": self.repeats,
             "ended": self.ended,
-            "top": list(self.top),
             "steps": {name: [column[name] for column in columns] for name in names},
         }
 
@@ -190,7 +185,7 @@ def search(
         searcher.tell(proposal, ledger.query(proposal, guide, repeats=budget.repeats))
         if len(ledger.steps) > steps:
             advance()
-    return Run(tuple(ledger.steps), ledger.top(), ended, ledger.repeats, guide.scored, guide.seconds)
+    return Run(tuple(ledger.steps), ended, ledger.repeats, guide.scored, guide.seconds)
 
 
 class _Ledger:
@@ -228,33 +223,13 @@ class _Ledger:
         if observation.score.ok and (level, observation.fitness) > self._best:
             self._best = level, observation.fitness
             self._best_of = proposal.architecture, observation.score.value
-        self.steps.append(self._step(proposal.architecture, observation, guide))
+        self.steps.append(self._step(key, observation, guide))
         return observation
 
-    def top(self) -> tuple[dict[str, Any], ...]:
-        """Return the best architectures, each at its longest training."""
-        longest = dict(sorted(self._known))
-        ranked = sorted(
-            (-level, -self._known[architecture, level].fitness, architecture)
-            for architecture, level in longest.items()
-            if self._known[architecture, level].score.ok
-        )
-        return tuple(self._entry(architecture, -level) for level, _, architecture in ranked[:TOP])
-
-    def _entry(self, architecture: str, level: int) -> dict[str, Any]:
-        observation = self._known[architecture, level]
-        return {
-            "architecture": architecture,
-            "accuracy": self._objective.truth.get(architecture),
-            "value": observation.score.value,
-            "cost": _finite(observation.cost),
-            "level": level,
-        }
-
-    def _step(self, architecture: str, observation: Observation, guide: Guide) -> Step:
+    def _step(self, key: tuple[str, int], observation: Observation, guide: Guide) -> Step:
         best, value = self._best_of or (None, None)
         return Step(
-            architecture,
+            *key,
             observation.score.value if observation.score.ok else None,
             observation.score.status.value,
             self.epochs + guide.epochs,
@@ -262,9 +237,5 @@ class _Ledger:
             best,
             value,
             None if best is None else self._objective.truth.get(best),
-            _finite(observation.cost),
+            observation.cost if math.isfinite(observation.cost) else None,
         )
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

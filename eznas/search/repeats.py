@@ -18,7 +18,7 @@ from eznas.errors import InputError
 from eznas.progress import SILENT, Progress
 from eznas.scoring import SERIAL, Executor
 from eznas.search.guide import Guide
-from eznas.search.loop import TOP, search
+from eznas.search.loop import search
 from eznas.search.problem import make_problem
 from eznas.search.protocol import Task
 from eznas.search.score_journal import ScoreJournal
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 __all__ = ["best_architectures", "run_once", "run_repeats", "summarise"]
+
+_TOP = 5
+"""Number of best architectures in the results."""
 
 
 def run_repeats(
@@ -85,7 +88,7 @@ def run_repeats(
     results = {
         "facts": dict(problem.facts),
         "summary": summarise(runs, problem.facts),
-        "best": best_architectures(runs, problem.facts["direction"]),
+        "best": best_architectures(runs, problem.objective.truth, problem.facts["direction"]),
         "runs": runs,
     }
     directory.write_text("results.json", json.dumps(results) + "\n")
@@ -123,20 +126,22 @@ def summarise(runs: Sequence[Record], facts: Mapping[str, Any]) -> Record:
     }
 
 
-def best_architectures(runs: Sequence[Record], direction: int) -> list[Record]:
-    """Return the best architectures of all runs, each with the number of runs that queried it.
-
-    An architecture among the best of all runs is among the best of each run that queried it.
-    """
+def best_architectures(runs: Sequence[Record], truth: Mapping[str, float], direction: int) -> list[Record]:
+    """Return the best architectures of all runs, at their longest training, with the number of runs that queried them."""
     best: dict[str, Record] = {}
     for run in runs:
-        for entry in run["top"]:
-            known = best.get(entry["architecture"], {"level": -1, "runs": 0})
-            longest = max(known, entry, key=lambda record: record["level"])
-            best[entry["architecture"]] = {**longest, "runs": known["runs"] + 1}
-    return sorted(
-        best.values(), key=lambda entry: (-entry["level"], -direction * entry["value"], entry["architecture"])
-    )[:TOP]
+        names = ("architecture", "level", "value", "cost")
+        for architecture, level, value, cost in zip(*(run["steps"][name] for name in names), strict=True):
+            if value is not None:
+                entry = best.setdefault(architecture, {"level": -1, "runs": set()})
+                entry["runs"].add(run["run"])
+                if level > entry["level"]:
+                    entry |= {"level": level, "value": value, "cost": cost}
+    ranked = sorted(best, key=lambda one: (-best[one]["level"], -direction * best[one]["value"], one))
+    return [
+        {"architecture": one, "accuracy": truth.get(one), **best[one], "runs": len(best[one]["runs"])}
+        for one in ranked[:_TOP]
+    ]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -152,18 +152,6 @@ def test_a_record_is_parallel_lists() -> None:
     assert record["steps"]["best_accuracy"] == [90.0, 92.0]
 
 
-def test_the_best_are_listed_at_their_longest_training() -> None:
-    low = TabularSignal("low", {"a-a": 9.0, "b-b": 8.0, "a-b": math.nan, "b-a": 7.0}, epochs=1)
-    full = TabularSignal("full", {"a-a": 2.0, "b-b": 3.0}, epochs=4)
-    script: list[str | tuple[str, int]] = [("a-a", 0), ("b-b", 0), ("a-b", 0), ("b-a", 0), ("a-a", 1), ("b-b", 1)]
-    done, _ = run(script, SearchBudget(queries=6), Objective([low, full], None, {"b-b": 90.0}))
-    assert [(entry["architecture"], entry["value"], entry["level"], entry["accuracy"]) for entry in done.top] == [
-        ("b-b", 3.0, 1, 90.0),
-        ("a-a", 2.0, 1, None),
-        ("b-a", 7.0, 0, None),
-    ]
-
-
 def test_a_run_without_looks_has_a_record() -> None:
     done, _ = run([], SearchBudget(queries=2))
     record = done.record()

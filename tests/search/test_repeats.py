@@ -18,7 +18,7 @@ from eznas.scoring import local_executor
 from eznas.search.config import SearchConfig
 from eznas.search.problem import make_problem
 from eznas.search.protocol import ALGORITHMS
-from eznas.search.repeats import run_repeats, summarise
+from eznas.search.repeats import best_architectures, run_repeats, summarise
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -105,6 +105,25 @@ def test_the_best_of_all_runs_are_counted(options: SearchConfig, tmp_path: Path)
         index = ALL.index(entry["architecture"])
         assert (entry["accuracy"], entry["value"]) == (90 + index / 10, 60 + index)
         assert entry["runs"] == sum(entry["architecture"] in one for one in queried)
+
+
+def test_the_best_are_listed_at_their_longest_training() -> None:
+    steps = {
+        "architecture": ["a", "b", "c", "d", "a", "b", "a"],
+        "level": [0, 0, 0, 0, 1, 1, 1],
+        "value": [9.0, 8.0, None, 7.0, 2.0, 3.0, 2.0],
+        "cost": [None] * 7,
+    }
+    runs = [{"run": 0, "steps": steps}, {"run": 1, "steps": {name: column[:4] for name, column in steps.items()}}]
+    for direction, order in ((1, "bad"), (-1, "abd")):
+        best = best_architectures(runs, {"b": 90.0}, direction)
+        assert "".join(entry["architecture"] for entry in best) == order
+        assert {(entry["architecture"], entry["value"], entry["runs"]) for entry in best} == {
+            ("b", 3.0, 2),
+            ("a", 2.0, 2),
+            ("d", 7.0, 2),
+        }
+        assert {entry["architecture"]: entry["accuracy"] for entry in best} == {"a": None, "b": 90.0, "d": None}
 
 
 class Steps(Progress):
