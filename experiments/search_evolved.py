@@ -15,6 +15,7 @@ from eznas.report.search_page import curves_figure
 from eznas.report.style import png
 from eznas.scoring import Problem, Proxy, score_networks
 from eznas.search.config import SearchConfig
+from eznas.search.score_files import read_scores
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -42,16 +43,12 @@ def seconds_of(proxy: str, architectures: Sequence[str]) -> float:
 
 def timed_scores(scores: Path, proxy: str, seconds: float) -> Path:
     """Write scores with the seconds of each beside the file; return the new file."""
-    architectures = SPACES["nasbench201"].architectures() or ()
-    with scores.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     path = scores.with_name(f"{proxy}_timed.csv")
+    values = read_scores(scores, SPACES["nasbench201"], proxy)[proxy].values
     with path.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["architecture", proxy, f"{proxy}_seconds"])
-        for row in rows:
-            architecture = row["architecture"] if "architecture" in row else architectures[int(row["uid"])]
-            writer.writerow([architecture, row[proxy if "architecture" in row else "score"], seconds])
+        writer.writerows([architecture, value, seconds] for architecture, value in values.items())
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -180,7 +179,7 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         whole = abs(value) >= _THOUSAND or value.is_integer()
         return f"{round(value, 2) + 0.0:,.{0 if whole else 2}f}"  # never -0.00
-    return json.dumps(value).strip('"')
+    return str(value)
 
 
 def _quartiles(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,6 @@
 ``loop.py`` runs one search; ``protocol.py`` is the contract of the algorithms, one file each in ``algorithms/``.
 """
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task, register_algorithm
 
-__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task"]
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]

@@ -13,20 +13,23 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from eznas.registry import Registry
 from eznas.search.config import SearcherConfig
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from eznas.search.domain import Domain
     from eznas.search.guide import Guide
     from eznas.search.signals import Observation
 
-__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task"]
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]
+
+
+S = TypeVar("S", bound="Searcher")
 
 
 @dataclass(frozen=True)
@@ -132,3 +135,17 @@ ALGORITHMS: Registry[Algorithm] = Registry(
     "search algorithm", lambda algorithm: algorithm.name, ["eznas.search.algorithms.*"]
 )
 """Every search algorithm by name."""
+
+
+def register_algorithm(name: str, paper: str, summary: str, **facts: bool) -> Callable[[type[S]], type[S]]:
+    """Return a class decorator that registers a searcher; see ``Algorithm``.
+
+    Raises:
+        InputError: The name is taken.
+    """
+
+    def register(searcher: type[S]) -> type[S]:
+        ALGORITHMS.register(Algorithm(name, paper, summary, searcher, **facts))
+        return searcher
+
+    return register

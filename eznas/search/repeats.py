@@ -127,7 +127,7 @@ def summarise(runs: Sequence[Record], facts: Mapping[str, Any]) -> Record:
 
 
 def best_architectures(runs: Sequence[Record], truth: Mapping[str, float], direction: int) -> list[Record]:
-    """Return the best architectures of all runs, at their longest training, with the number of runs that queried them."""
+    """Return the best architectures of all runs, at their longest training, and how many runs queried each."""
     best: dict[str, Record] = {}
     for run in runs:
         names = ("architecture", "level", "value", "cost")

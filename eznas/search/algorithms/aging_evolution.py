@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["AgingEvolution"]
 
 
+@register_algorithm(
+    "aging_evolution",
+    "Real et al. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019",
+    "mutates the winner of a tournament; the oldest member dies",
+    moves=True,
+)
 class AgingEvolution(Searcher):
     """Mutates the winner of a random tournament and removes the oldest member of the population."""
 
@@ -37,14 +43,3 @@ class AgingEvolution(Searcher):
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Add the architecture; a full population drops its oldest member."""
         self._population.append((observation.fitness, proposal.architecture))
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "aging_evolution",
-        "Real et al. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019",
-        "mutates the winner of a tournament; the oldest member dies",
-        AgingEvolution,
-        moves=True,
-    )
-)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from eznas.search.encoding import Encoder
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 from eznas.search.surrogate import SURROGATES
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ _BATCH = 10
 _CANDIDATES = 100
 
 
+@register_algorithm(
+    "bananas",
+    "White, Neiswanger, Savani. BANANAS. AAAI 2021",
+    "Thompson sampling over mutations of the best, with an ensemble as surrogate",
+    moves=True,
+)
 class Bananas(Searcher):
     """Fits an ensemble to all observations and queries the candidates with the highest Thompson samples."""
 
@@ -89,14 +95,3 @@ class Bananas(Searcher):
         """Return a Thompson sample per candidate: ``mean + deviation * z`` with ``z`` standard normal."""
         normal = np.array([self.task.rng.gauss(0.0, 1.0) for _ in mean])
         return np.asarray(mean + deviation * normal)
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "bananas",
-        "White, Neiswanger, Savani. BANANAS. AAAI 2021",
-        "Thompson sampling over mutations of the best, with an ensemble as surrogate",
-        Bananas,
-        moves=True,
-    )
-)

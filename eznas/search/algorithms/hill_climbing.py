@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["HillClimbing"]
 
 
+@register_algorithm(
+    "hill_climbing",
+    "Russell, Norvig. Artificial Intelligence: A Modern Approach, section 4.1",
+    "steps to the best of all neighbours; restarts at a local optimum",
+    moves=True,
+)
 class HillClimbing(Searcher):
     """Queries all neighbours before each step; a guided move queries the best by the proxy first."""
 
@@ -48,14 +54,3 @@ class HillClimbing(Searcher):
     def _move_to(self, architecture: str) -> None:
         self._current = architecture
         self._left = [one for one in self.task.domain.neighbours(architecture) if one not in self._known]
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "hill_climbing",
-        "Russell, Norvig. Artificial Intelligence: A Modern Approach, section 4.1",
-        "steps to the best of all neighbours; restarts at a local optimum",
-        HillClimbing,
-        moves=True,
-    )
-)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["LocalSearch"]
 
 
+@register_algorithm(
+    "local_search",
+    "White, Nolen, Savani. Exploring the Loss Landscape in NAS. UAI 2021",
+    "steps to the first better neighbour; restarts at a local optimum",
+    moves=True,
+)
 class LocalSearch(Searcher):
     """Steps to the first better neighbour; a guided move queries the best by the proxy first."""
 
@@ -41,14 +47,3 @@ class LocalSearch(Searcher):
         if observation.fitness > self._best:
             self._best = observation.fitness
             self._left = list(self.task.domain.neighbours(proposal.architecture))
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "local_search",
-        "White, Nolen, Savani. Exploring the Loss Landscape in NAS. UAI 2021",
-        "steps to the first better neighbour; restarts at a local optimum",
-        LocalSearch,
-        moves=True,
-    )
-)

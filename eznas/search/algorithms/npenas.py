@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.search.algorithms.bananas import Bananas
-from eznas.search.protocol import ALGORITHMS, Algorithm
+from eznas.search.protocol import register_algorithm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Npenas"]
 
 
+@register_algorithm(
+    "npenas",
+    "Wei et al. NPENAS. TNNLS 2022",
+    "mutates the best and queries the children with the best predictions",
+    moves=True,
+)
 class Npenas(Bananas):
     """BANANAS with the predicted mean as acquisition and with more parents."""
 
@@ -28,14 +34,3 @@ class Npenas(Bananas):
     def _acquire(self, mean: NDArray[np.float64], _deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the predicted mean."""
         return mean
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "npenas",
-        "Wei et al. NPENAS. TNNLS 2022",
-        "mutates the best and queries the children with the best predictions",
-        Npenas,
-        moves=True,
-    )
-)

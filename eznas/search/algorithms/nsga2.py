@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from deap import base, tools
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -32,6 +32,13 @@ class _Individual:
     rank: int = 0
 
 
+@register_algorithm(
+    "nsga2",
+    "Deb et al. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE TEC 2002",
+    "finds the Pareto front of the signal and --against",
+    moves=True,
+    costs=True,
+)
 class Nsga2(Searcher):
     """Keeps the population that is best by non-dominated rank, then by crowding distance, without failures."""
 
@@ -67,15 +74,3 @@ class Nsga2(Searcher):
 
 def _order(individual: _Individual) -> tuple[int, float]:
     return individual.rank, -individual.fitness.crowding_dist
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "nsga2",
-        "Deb et al. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE TEC 2002",
-        "finds the Pareto front of the signal and --against",
-        Nsga2,
-        moves=True,
-        costs=True,
-    )
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 __all__ = ["RandomSearch"]
 
 
+@register_algorithm(
+    "random",
+    "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
+    "draws uniformly without replacement; after a warm-up, takes its best first",
+)
 class RandomSearch(Searcher):
     """Draws uniformly without replacement."""
 
@@ -27,13 +32,3 @@ class RandomSearch(Searcher):
     def tell(self, proposal: Proposal, _observation: Observation) -> None:
         """Keep the architecture, so that it is not drawn again."""
         self._seen.add(proposal.architecture)
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "random",
-        "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
-        "draws uniformly without replacement; after a warm-up, takes its best first",
-        RandomSearch,
-    )
-)

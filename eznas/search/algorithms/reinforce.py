@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,11 @@ _RATE = 0.1
 _MEMORY = 0.9
 
 
+@register_algorithm(
+    "reinforce",
+    "Williams. Simple Statistical Gradient-Following Algorithms. Machine Learning 1992",
+    "draws from a controller that is trained by policy gradient",
+)
 class Reinforce(Searcher):
     """Draws each choice from its softmax, and updates the softmax by the advantage.
 
@@ -120,13 +125,3 @@ class Reinforce(Searcher):
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum())
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "reinforce",
-        "Williams. Simple Statistical Gradient-Following Algorithms. Machine Learning 1992",
-        "draws from a controller that is trained by policy gradient",
-        Reinforce,
-    )
-)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["SuccessiveHalving"]
 
 
+@register_algorithm(
+    "successive_halving",
+    "Jamieson, Talwalkar. Non-stochastic Best Arm Identification. AISTATS 2016",
+    "promotes one in --eta architectures to a longer training",
+    levels=True,
+)
 class SuccessiveHalving(Searcher):
     """Trains a bracket at the lowest level, promotes one in ``eta`` to each next level, then starts another."""
 
@@ -67,14 +73,3 @@ class SuccessiveHalving(Searcher):
     def _first_level(self, _bracket: int) -> int:
         """Return the level at which a bracket starts."""
         return 0
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "successive_halving",
-        "Jamieson, Talwalkar. Non-stochastic Best Arm Identification. AISTATS 2016",
-        "promotes one in --eta architectures to a longer training",
-        SuccessiveHalving,
-        levels=True,
-    )
-)
