@@ -201,35 +201,35 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} must be TOML: {error}") from error
 
 
-def load_config(given: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
-    """Merge options over a TOML file over the defaults; see ``build_config``."""
-    return build_config(EvolveConfig, given, file)
+def load_config(options: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
+    """Merge options over a TOML file over the defaults of an evolution; see ``build_config``."""
+    return build_config(EvolveConfig, options, file)
 
 
-def build_config(model: type[Config], given: Mapping[str, Any], file: Path | None = None) -> Config:
+def build_config(model: type[Config], options: Mapping[str, Any], file: Path | None = None) -> Config:
     """Merge options over a TOML file over the defaults of a model.
 
     Args:
         model: The configuration.
-        given: Values by field name; they win over those of the file.
-        file: The TOML file; None for none.
+        options: Values by field name; they win over the file's.
+        file: The TOML file, if any.
 
     Raises:
-        InputError: A key is unknown or a value is out of bounds; the message names its source.
+        InputError: A key is unknown, or a value is out of bounds.
     """
-    read = {} if file is None else read_toml(file)
-    for keys, where in ((read, f"{file}: "), (given, "")):
-        for key in keys:
+    content = {} if file is None else read_toml(file)
+    for where, names in ((f"{file}: ", content), ("", options)):
+        for key in names:
             if key not in model.model_fields:
-                raise InputError(f"{where}{unknown('key' if where else 'option', key, model.model_fields)}")
+                raise InputError(f"{where}{unknown('option', key, model.model_fields)}")
     try:
-        return model.model_validate({**read, **given})
+        return model.model_validate({**content, **options})
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        where = key if key in given else f"{file}: {key}"
-        message = f"{where} {_requirement(first['msg'])}, got {first['input']!r}"
-        raise InputError(message, parameters=(key,) if key in given else ()) from error
+        where = "" if key in options else f"{file}: "
+        message = f"{where}{key} {_requirement(first['msg'])}, got {first['input']!r}"
+        raise InputError(message, parameters=(key,) if key in options else ()) from error
 
 
 def _requirement(message: str) -> str:

@@ -61,7 +61,7 @@ def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> No
 def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("netwroks = 50\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"run\.toml: unknown key 'netwroks'; did you mean 'networks'\?"):
+    with pytest.raises(InputError, match=r"run\.toml: unknown option 'netwroks'; did you mean 'networks'\?"):
         load_config({}, file)
 
 
@@ -80,6 +80,11 @@ def test_bad_values_are_one_sentence(given_: dict[str, str], sentence: str) -> N
     with pytest.raises(InputError) as caught:
         load_config(given_)
     assert str(caught.value).partition(" (")[0] == sentence
+
+
+def test_an_unknown_option_is_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"^unknown option 'netwroks'; did you mean 'networks'"):
+        load_config({"netwroks": 50})
 
 
 def test_bad_value_in_a_file_names_the_file(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_options_survive_the_run_directory(options: SearchConfig, tmp_path: Path
         file.write_text(tomli_w.dumps(config.as_toml()), encoding="utf-8")
         assert build_config(SearchConfig, {}, file) == config
     file.write_text("querys = 3", encoding="utf-8")
-    with pytest.raises(InputError, match=r"config\.toml: unknown key 'querys'; did you mean 'queries'"):
+    with pytest.raises(InputError, match=r"config\.toml: unknown option 'querys'; did you mean 'queries'"):
         build_config(SearchConfig, {}, file)
 
 
