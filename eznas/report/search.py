@@ -143,6 +143,9 @@ def search_rows(searches: Sequence[SearchResults]) -> list[list[object]]:
 def search_table(searches: Sequence[SearchResults]) -> tuple[list[str], list[list[object]]]:
     """Return the columns and rows of ``search_rows``, without the columns that have no value."""
     rows = search_rows(searches)
+    for row in rows:
+        if not searches[0].facts["target"] and isinstance(row[2], float):
+            row[2] = f"{row[2]:.6g}"  # a signal may have any magnitude
     kept = [index for index in range(len(COLUMNS)) if any(row[index] is not None for row in rows)]
     return [COLUMNS[index] for index in kept], [[row[index] for index in kept] for row in rows]
 

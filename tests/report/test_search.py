@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
-from eznas.report.search import SearchResults, read_results, search_rows
+from eznas.report.search import SearchResults, read_results, search_rows, search_table
 from eznas.report.search_page import curves_figure, front_figure, search_page
 from eznas.run import RunDirectory
 
@@ -104,6 +104,11 @@ def test_the_page_shows_the_best_architectures() -> None:
     assert "<td>&lt;a&gt;</td><td>94</td><td>7</td><td>2 of 2</td>" in page
     costs = curves("costs", [[1.0]], [[1.0]], target=None)
     assert "accuracy" not in costs.best_table()[0]
+
+
+def test_signals_of_any_magnitude_are_readable() -> None:
+    search = curves("signal", [[7.2679753e57]], [[1.0]], target=None, best_of_the_space=None)
+    assert search_table([search])[1][0][2] == "7.26798e+57"
 
 
 def test_no_figure_is_a_negative_zero() -> None:
