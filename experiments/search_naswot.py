@@ -1,12 +1,4 @@
-"""Repeat the searches of the NASWOT project's report, and those of zero-cost-nas, on tables beside a checkout.
-
-    python experiments/search_naswot.py ../shared/data runs/search_naswot
-
-The first folder holds ``naswot_cifar10.json.gz`` (scores of every architecture of NAS-Bench-201 by three proxies,
-12-epoch validation accuracy, seconds, and the test accuracy of one training) and ``nasbench201.json.gz``. Written are
-the scores as ``uid,score,time`` files, tables, a run directory a search, ``search_naswot.csv``: what was found beside
-what is published, and ``search_speed_up.csv``: how many times fewer queries and seconds a proxy makes of a search.
-"""
+"""Repeat the searches of the NASWOT project's report and of zero-cost-nas on precomputed scores and accuracies."""
 
 from __future__ import annotations
 
@@ -15,16 +7,17 @@ import gzip
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from tables import main as write_tables
 
-from eznas.report.search import COLUMNS, Curves, read_curves, search_rows
+from eznas.report.search import COLUMNS, SearchResults, read_results, search_rows
 from eznas.run import RunDirectory
-from eznas.scoring import Proxy, local_executor
-from eznas.search import SearchConfig, run_repeats
+from eznas.scoring import local_executor
+from eznas.search.config import SearchConfig
+from eznas.search.repeats import run_repeats
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -41,7 +34,7 @@ PUBLISHED = {
 
 
 def write_scores(source: Path, folder: Path) -> None:
-    """Write the score files, and the table of the one-seed test accuracies."""
+    """Write the score files, and the table of the test accuracies of one training."""
     with gzip.open(source, "rt", encoding="utf-8") as file:
         columns: dict[str, Any] = json.load(file)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,93 +56,106 @@ def write_scores(source: Path, folder: Path) -> None:
 
 
 def naswot_rows(folder: Path) -> list[tuple[str, float | None, SearchConfig]]:
-    """Return the rows of the NASWOT project's report: name, published accuracy, options."""
+    """Return the rows of the NASWOT project's report: name, published accuracy, configuration."""
     rows: list[tuple[str, float | None, SearchConfig]] = []
-    searches: list[tuple[str, dict[str, Any]]] = [
-        ("random", {"algorithm": "random"}),
-        ("ageing evolution", {}),
-        ("ageing evolution, warm-up 500", {"warmup": 500}),
-        ("ageing evolution, warm-up 3000", {"warmup": 3000}),
-        ("ageing evolution, warm-up 500, move 0.75", {"warmup": 500, "move": 0.75}),
+    searches: list[tuple[str, dict[str, Any], int | None]] = [
+        ("random", {"algorithm": "random"}, 0),
+        ("ageing evolution", {}, 1),
+        ("ageing evolution, warm-up 500", {"warmup": 500}, 2),
+        ("ageing evolution, warm-up 3000", {"warmup": 3000}, 2),
+        ("ageing evolution, warm-up 500, move 0.75", {"warmup": 500, "move": 0.75}, None),
     ]
-    published_ones = (0, 1, 2, 2, None)
     for signal in ("hook_logdet", "synflow", "snip", "combined", "val12"):
-        given = ("hook_logdet", "synflow") if signal == "combined" else (signal,)
-        for (name, facts), place in zip(searches, published_ones, strict=True):
-            options = SearchConfig(
-                signal=given,
-                scores=tuple(f"{one}={folder / one}.csv" for one in given),
+        names = ("hook_logdet", "synflow") if signal == "combined" else (signal,)
+        for name, options, place in searches:
+            config = SearchConfig(
+                signal=names,
+                scores=tuple(f"{score}={folder / score}.csv" for score in names),
                 table=str(folder / "one_seed.csv"),
                 combine="minmax",
                 weights=(0.6, 0.4) if signal == "combined" else (),
                 queries=500,
                 runs=RUNS,
                 count_repeats=True,
-                **facts,
+                **options,
             )
             published = PUBLISHED[signal][place] if place is not None and signal in PUBLISHED else None
-            rows.append((f"{signal}: {name}", published, options))
+            rows.append((f"{signal}: {name}", published, config))
     return rows
 
 
 def zero_cost_searches(folder: Path) -> list[list[SearchConfig]]:
-    """Return zero-cost-nas's searches by algorithm, the plain one last: synflow leads to 200-epoch accuracy."""
-    groups = []
-    for algorithm, steps in (
-        ("aging_evolution", ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))),
-        ("local_search", ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))),
-        ("random", ((3000, 0.0), (0, 0.0))),
-    ):
-        plain = SearchConfig(
-            algorithm=algorithm,
-            signal=("validation_200",),
-            proxy=("synflow",),
-            scores=(f"synflow={folder / 'synflow.csv'}",),
-            table=str(folder / "nasbench201_cifar10.csv"),
-            target="test_200",
-            queries=300,
-            runs=RUNS,
-        )
-        groups.append([replace(plain, warmup=warmup, move=move) for warmup, move in steps])
-    return groups
+    """Return zero-cost-nas's searches by algorithm, the plain one last: synflow guides to the 200-epoch accuracy."""
+    steps = ((3000, 0.75), (3000, 0.0), (0, 0.75), (0, 0.0))
+    return [
+        [
+            SearchConfig(
+                algorithm=algorithm,
+                signal=("validation_200",),
+                proxy=("synflow",),
+                scores=(f"synflow={folder / 'synflow.csv'}",),
+                table=str(folder / "nasbench201_cifar10.csv"),
+                target="test_200",
+                queries=300,
+                runs=RUNS,
+                warmup=warmup,
+                move=move,
+            )
+            for warmup, move in steps
+            if not (algorithm == "random" and move)
+        ]
+        for algorithm in ("aging_evolution", "local_search", "random")
+    ]
 
 
-def run(options: SearchConfig, path: Path) -> Curves:
+def run(config: SearchConfig, path: Path) -> SearchResults:
     """Do all runs of one search."""
     start = time.perf_counter()
-    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command=" ".join(sys.argv)) as directory:
-        run_repeats(options, directory, Proxy.of, executor=local_executor())
-        sys.stdout.write(f"{path.name}: {time.perf_counter() - start:.1f} s\n")
-        return read_curves(directory)
+    with RunDirectory.create(path, config.as_toml(), seed=config.seed, command=" ".join(sys.argv)) as directory:
+        run_repeats(config, directory, executor=local_executor())
+        click.echo(f"{path.name}: {time.perf_counter() - start:.1f} s")
+        return read_results(directory)
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write a table, its numbers with three decimals."""
+    """Write a table whose numbers have three decimals."""
     with path.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([[round(one, 3) if isinstance(one, float) else one for one in row] for row in rows])
+        writer.writerows([[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in rows])
 
 
-def main(source: Path, folder: Path) -> None:
-    """Run every search and write what was found."""
+def repeat(source: Path, folder: Path) -> None:
+    """Run every search and write the tables."""
     write_scores(source / "naswot_cifar10.json.gz", folder)
     write_tables(folder, [source / "nasbench201.json.gz"])
     rows: list[Sequence[object]] = []
-    for name, published, options in naswot_rows(folder):
-        found = run(options, folder / "".join(letter if letter.isalnum() else "_" for letter in name)).summary
-        rows.append([name, published, *(found[one] for one in ("accuracy_mean", "accuracy_std", "seconds_mean"))])
+    for name, published, config in naswot_rows(folder):
+        summary = run(config, folder / "".join(letter if letter.isalnum() else "_" for letter in name)).summary
+        rows.append([name, published, *(summary[key] for key in ("accuracy_mean", "accuracy_std", "seconds_mean"))])
     write_rows(folder / "search_naswot.csv", ["search", "published", "found", "deviation", "seconds"], rows)
     speed_ups: list[Sequence[object]] = []
     for group in zero_cost_searches(folder):
-        curves = [
-            run(one, folder / f"zero_cost_{one.algorithm}_{one.warmup}_{one.move:g}".replace(".", "_")) for one in group
-        ]
-        speed_ups += search_rows(curves)
+        names = [f"zero_cost_{config.algorithm}_{config.warmup}_{config.move:g}".replace(".", "_") for config in group]
+        speed_ups += search_rows([run(config, folder / name) for config, name in zip(group, names, strict=True)])
     write_rows(folder / "search_speed_up.csv", COLUMNS, speed_ups)
 
 
+@click.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+def main(source: Path, folder: Path) -> None:
+    """Repeat the searches of the NASWOT project's report and of zero-cost-nas, 30 runs each.
+
+    SOURCE holds naswot_cifar10.json.gz: for every architecture of NAS-Bench-201 the scores of three proxies, the
+    12-epoch validation accuracy, their seconds, and the test accuracy of one training; and nasbench201.json.gz.
+
+    FOLDER receives the scores as uid,score,time files, the accuracy tables, a run directory per search,
+    search_naswot.csv (accuracies beside the published ones) and search_speed_up.csv (how many times fewer queries and
+    seconds a search needs with a proxy).
+    """
+    repeat(source, folder)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or not Path(sys.argv[1]).is_dir():  # noqa: PLR2004 - two arguments
-        sys.exit(f"usage: {sys.argv[0]} FOLDER_OF_COLUMN_FILES FOLDER_OF_RUNS; the first must exist")
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from pydantic.config import JsonDict
 
-__all__ = ["EvolveConfig", "load_config", "parse_duration", "parse_size", "read_toml"]
+__all__ = ["EvolveConfig", "build_config", "load_config", "option", "parse_duration", "parse_size", "read_toml"]
+
+Config = TypeVar("Config", bound=BaseModel)
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -79,10 +81,13 @@ def _absolute_images(source: str) -> str:
     return source if source in ("digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
 
 
-def _option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
+def option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
     """Declare a field with what ``--help`` says about it."""
     extra: JsonDict = {"group": group, "metavar": metavar}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+_option = option
 
 
 class EvolveConfig(BaseModel):
@@ -207,27 +212,35 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} must be TOML: {error}") from error
 
 
-def load_config(given: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
-    """Merge what was given on the command line over a TOML file over the defaults.
+def load_config(options: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
+    """Merge options over a TOML file over the defaults of an evolution; see ``build_config``."""
+    return build_config(EvolveConfig, options, file)
+
+
+def build_config(model: type[Config], options: Mapping[str, Any], file: Path | None = None) -> Config:
+    """Merge options over a TOML file over the defaults of a model.
 
     Args:
-        given: Values by field name; they win over the file's.
+        model: The configuration.
+        options: Values by field name; they win over the file's.
         file: The TOML file, if any.
 
     Raises:
-        InputError: A key is unknown or a value is out of bounds; the sentence names where it came from.
+        InputError: A key is unknown, or a value is out of bounds.
     """
-    read = {} if file is None else read_toml(file)
-    for key in read:
-        if key not in EvolveConfig.model_fields:
-            raise InputError(f"{file}: {unknown('key', key, EvolveConfig.model_fields)}")
+    content = {} if file is None else read_toml(file)
+    for where, names in ((f"{file}: ", content), ("", options)):
+        for key in names:
+            if key not in model.model_fields:
+                raise InputError(f"{where}{unknown('option', key, model.model_fields)}")
     try:
-        return EvolveConfig.model_validate({**read, **given})
+        return model.model_validate({**content, **options})
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        where = f"--{key.replace('_', '-')}" if key in given else f"{file}: {key}"
-        raise InputError(f"{where} {_requirement(first['msg'])}, got {first['input']!r}") from error
+        where = "" if key in options else f"{file}: "
+        message = f"{where}{key} {_requirement(first['msg'])}, got {first['input']!r}"
+        raise InputError(message, parameters=(key,) if key in options else ()) from error
 
 
 def _requirement(message: str) -> str:

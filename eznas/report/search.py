@@ -1,261 +1,175 @@
-"""What searches found: best accuracy against queries and seconds, a table, and both as one page."""
+"""The results of searches as numbers: a table, the best architectures, and the best accuracy over queries and time."""
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain, png
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from eznas.run import RunDirectory
 
-__all__ = ["Curves", "curves_figure", "front_figure", "read_curves", "search_page", "search_rows"]
+__all__ = ["COLUMNS", "SearchResults", "read_results", "search_rows", "search_table"]
 
-_COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK, GREY)
 _POINTS = 200
-_MARGIN = 0.05
-_LINE = 0.18
-"""Inches of a line of the legend."""
 
 COLUMNS = ("search", "runs", "found", "deviation", "regret", "queries", "seconds", "fewer queries", "fewer seconds")
 """The columns of ``search_rows``."""
 
 
 @dataclass(frozen=True)
-class Curves:
-    """The best so far in each run of one search.
+class SearchResults:
+    """The content of ``results.json``, and the best value so far in each run.
 
     Args:
-        label: What legends call it.
-        facts: What ``results.json`` says of it.
-        summary: Its summary over runs.
-        found: ``r`` runs; of each the best accuracy after each query, or the signal where there are no accuracies, its
-            negative where less is better.
-        seconds: ``r`` runs; of each the seconds after each query.
-        front: The looks of all runs that no other look beats in both signal and cost, by cost; negative as above.
+        facts: See ``run_repeats``, as for the next three.
+        summary: Means over runs.
+        best: The best architectures of all runs.
+        runs: The records of the ``r`` runs.
+        found: ``r`` arrays: the best accuracy after each query; without accuracies the best value of the signal,
+            negated if less is better.
+        seconds: ``r`` arrays: the seconds after each query.
+        front: The Pareto front of cost and signal over all runs, by cost; the signal is negated as above.
     """
 
-    label: str
-    facts: dict[str, Any]
-    summary: dict[str, Any]
-    found: list[NDArray[np.float64]]
-    seconds: list[NDArray[np.float64]]
-    front: list[tuple[float, float]]
+    facts: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    best: Sequence[Mapping[str, Any]]
+    runs: Sequence[Mapping[str, Any]]
+    found: Sequence[NDArray[np.float64]]
+    seconds: Sequence[NDArray[np.float64]]
+    front: Sequence[tuple[float, float]] = ()
 
     @property
-    def what(self) -> str:
-        """What is found: which accuracy, or the signal."""
-        return str(self.facts["target"] or self.climbed)
+    def label(self) -> str:
+        """The name in legends and tables."""
+        return str(self.facts["label"])
 
     @property
-    def climbed(self) -> str:
-        """What is climbed: the signal, or its negative where less is better."""
-        return "the signal" if self.facts.get("direction", 1) > 0 else "the negative of the signal"
+    def target(self) -> str:
+        """The reported quantity: an accuracy, or the signal."""
+        return str(self.facts["target"] or self.signal)
+
+    @property
+    def signal(self) -> str:
+        """The quantity that the search maximises."""
+        return "signal" if self.facts.get("direction", 1) > 0 else "negative of the signal"
 
     def by_queries(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return ``1 ... q`` and ``r x q`` of the best so far; a run that ended early keeps its last value."""
-        most = max((len(one) for one in self.found), default=0)
-        rows = [np.pad(one, (0, most - len(one)), mode="edge") for one in self.found if len(one)]
+        """Return ``1 ... q`` and ``r x q`` best values so far; a run that ended early keeps its last value."""
+        most = max((len(values) for values in self.found), default=0)
+        rows = [np.pad(values, (0, most - len(values)), mode="edge") for values in self.found if len(values)]
         return np.arange(1.0, most + 1), np.array(rows).reshape(len(rows), most)
 
     def by_seconds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return seconds, from when every run has looked once, and ``r x t`` of the best at that time."""
-        runs = [(times, found) for times, found in zip(self.seconds, self.found, strict=True) if len(found)]
+        """Return ``t`` times, from the first at which all runs have a query, and ``r x t`` best values so far."""
+        runs = [(times, values) for times, values in zip(self.seconds, self.found, strict=True) if len(values)]
         if not self.facts["timed"] or not runs or max(times[-1] for times, _ in runs) <= 0:
             return np.empty(0), np.empty((0, 0))
         first, last = max(times[0] for times, _ in runs), max(times[-1] for times, _ in runs)
         grid = np.geomspace(max(first, 1e-3), max(last, first, 1e-3), _POINTS)
-        grid[0] = max(grid[0], first)  # not a rounding error before it
-        rows = [found[np.maximum(np.searchsorted(times, grid, side="right") - 1, 0)] for times, found in runs]
+        grid[0] = max(grid[0], first)  # a rounding error must not put it before the first query
+        rows = [values[np.maximum(np.searchsorted(times, grid, side="right") - 1, 0)] for times, values in runs]
         return grid, np.array(rows)
 
+    def best_table(self) -> tuple[list[str], list[list[object]]]:
+        """Return columns and rows of the best architectures, with the value of the signal as the score."""
+        table: dict[str, list[object]] = {"architecture": [entry["architecture"] for entry in self.best]}
+        if self.facts["target"]:
+            table["accuracy"] = [entry["accuracy"] for entry in self.best]
+        if not self.facts.get("signal_is_target"):
+            table["score"] = [f"{entry['value']:.6g}" for entry in self.best]
+        if any(entry["cost"] is not None for entry in self.best):
+            table["cost"] = [None if entry["cost"] is None else f"{entry['cost']:.6g}" for entry in self.best]
+        table["in runs"] = [f"{entry['runs']} of {len(self.runs)}" for entry in self.best]
+        return list(table), [list(row) for row in zip(*table.values(), strict=True)]
 
-def read_curves(directory: RunDirectory) -> Curves:
+
+def read_results(directory: RunDirectory) -> SearchResults:
     """Read the ``results.json`` of a search.
 
     Raises:
         InputError: It is missing or holds something else.
     """
     read = directory.read_json("results.json")
-    if not {"facts", "summary", "runs"} <= read.keys():
-        raise InputError(f"{directory.path}/results.json must be one of eznas.search, with facts, summary and runs")
+    if not {"facts", "summary", "best", "runs"} <= read.keys():
+        raise InputError(
+            f"{directory.path}/results.json must hold the results of a search: facts, summary, best and runs"
+        )
     steps = [run["steps"] for run in read["runs"]]
-    known = read["facts"]["target"] is not None
+    has_target = read["facts"]["target"] is not None
     sign = read["facts"].get("direction", 1)
-    return Curves(
-        label=read["facts"]["label"],
+    costs = [cost for run in steps for cost in run["cost"]]
+    values = [value for run in steps for value in (sign * _column(run["value"])).tolist()]
+    return SearchResults(
         facts=read["facts"],
         summary=read["summary"],
-        found=[_column(one["best_accuracy"]) if known else sign * _column(one["best_value"]) for one in steps],
-        seconds=[_column(one["seconds"]) for one in steps],
-        front=_front(
-            [pair for one in steps for pair in zip(one["cost"], (sign * _column(one["value"])).tolist(), strict=True)]
-        ),
+        best=read["best"],
+        runs=read["runs"],
+        found=[_column(run["best_accuracy"]) if has_target else sign * _column(run["best_value"]) for run in steps],
+        seconds=[_column(run["seconds"]) for run in steps],
+        front=_front(zip(costs, values, strict=True)),
     )
 
 
-def curves_figure(searches: Sequence[Curves], *, seconds: bool) -> Figure:
-    """Plot the median of the best so far over runs, between its quartiles, against queries or seconds."""
-    made = figure(6.4, 3.8 + _LINE * len(searches))
-    axes = made.subplots()
-    lows = []
-    for index, one in enumerate(searches):
-        places, rows = one.by_seconds() if seconds else one.by_queries()
-        if not places.size or np.isnan(rows).all():
-            continue
-        low, middle, high = _quartiles(rows)
-        colour = _COLOURS[index % len(_COLOURS)]
-        axes.plot(places, middle, color=colour, linewidth=1.6, label=one.label)
-        axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
-        lows.append(np.nanmin(middle[len(middle) // 20 :]))
-    if lows:
-        top = max(float(np.nanmax(np.concatenate(one.found))) for one in searches if any(map(len, one.found)))
-        best = [one.facts["best_of_the_space"] for one in searches]
-        if None not in best and searches[0].facts["target"]:
-            top = max(best)
-            axes.axhline(top, color=GREY, linewidth=0.8, linestyle="--")
-        span = top - min(lows) or 1.0
-        axes.set_ylim(min(lows) - _MARGIN * span, top + _MARGIN * span)
-        made.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center")
-    if seconds:
-        axes.set_xscale("log")
-    axes.set_xlabel("seconds of training and scoring" if seconds else "queries")
-    what = "accuracy of the best so far" if searches[0].facts["target"] else f"{searches[0].climbed}, best so far"
-    axes.set_ylabel(f"{what}: median, quartiles", fontsize=9)
-    plain(axes)
-    return made
+def search_rows(searches: Sequence[SearchResults]) -> list[list[object]]:
+    """Return one row per search with the columns ``COLUMNS``; the last search is the baseline of the speed-ups.
 
-
-def front_figure(searches: Sequence[Curves], cost: str) -> Figure:
-    """Plot the fronts between the signal and a cost."""
-    made = figure(6.4, 3.8)
-    axes = made.subplots()
-    for index, one in enumerate(searches):
-        if one.front:
-            costs, values = zip(*one.front, strict=True)
-            axes.step(costs, values, where="post", marker="o", markersize=3, linewidth=1.2,
-                      color=_COLOURS[index % len(_COLOURS)], label=one.label)  # fmt: skip
-    axes.set_xlabel(cost)
-    axes.set_ylabel(searches[0].climbed)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
-    plain(axes)
-    return made
-
-
-def search_rows(searches: Sequence[Curves]) -> list[list[object]]:
-    """Return one row a search, as ``COLUMNS`` names them; the last search is the baseline of the speed-ups.
-
-    A speed-up is what the baseline's mean over runs needs to come to its own final value, divided by what this
-    search's mean needs to come there; None where it never does.
+    A speed-up divides the cost at which the baseline's mean over runs reaches its final value by the cost at which this
+    search's mean reaches the same value; None if it never does.
     """
+    baseline = searches[-1]
     rows: list[list[object]] = []
-    for one in searches:
-        summary = one.summary
-        known = summary["accuracy_mean"] is not None
-        rows.append(
-            [
-                one.label,
-                summary["runs"],
-                summary["accuracy_mean" if known else "value_mean"],
-                summary["accuracy_std"],
-                summary["regret_mean"],
-                summary["queries_mean"],
-                summary["seconds_mean"],
-                _speed_up(one, searches[-1], seconds=False) if len(searches) > 1 else None,
-                _speed_up(one, searches[-1], seconds=True) if len(searches) > 1 else None,
-            ]
-        )
+    for search in searches:
+        summary = search.summary
+        value = "value_mean" if summary["accuracy_mean"] is None else "accuracy_mean"
+        figures = [
+            summary[name] for name in ("runs", value, "accuracy_std", "regret_mean", "queries_mean", "seconds_mean")
+        ]
+        speed_ups = [
+            _speed_up(search, baseline, seconds=seconds) if len(searches) > 1 else None for seconds in (False, True)
+        ]
+        rows.append([search.label, *figures, *speed_ups])
     return rows
 
 
-def search_page(searches: Sequence[Curves], command: str, cost: str = "") -> str:
-    """Return one self-contained HTML page with the table and the plots.
-
-    Args:
-        searches: The search, then those that it is compared with.
-        command: The command line.
-        cost: What the second objective is called; empty where there is none.
-    """
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row) + "</tr>"
-        for row in search_rows(searches)
-    )
-    pictures = [curves_figure(searches, seconds=False), curves_figure(searches, seconds=True)]
-    if cost:
-        pictures.append(front_figure(searches, cost))
-    images = "".join(
-        f'<img alt="" src="data:image/png;base64,{base64.b64encode(png(one)).decode()}">' for one in pictures
-    )
-    facts = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(str(value))}</dd>"
-        for name, value in searches[0].facts.items()
-        if value is not None
-    )
-    speed = (
-        f"<p>Fewer: how many times fewer the mean over runs of a search needs to come to the final mean of "
-        f"{html.escape(searches[-1].label)}.</p>"
-        if len(searches) > 1
-        else ""
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(searches[0].label)}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: {INK}; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse }}
-th, td {{ padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right }}
-th:first-child, td:first-child {{ text-align: left }} img {{ max-width: 100%; width: 40rem; display: block }}
-dt {{ float: left; clear: left; width: 11rem; color: {GREY} }} code {{ overflow-wrap: anywhere }}
-</style></head><body>
-<h1>{html.escape(searches[0].label)}</h1><p>Found: {html.escape(searches[0].what)}.</p>
-<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{speed}
-{images}
-<dl>{facts}</dl><p><code>{html.escape(command)}</code></p>
-</body></html>
-"""
+def search_table(searches: Sequence[SearchResults]) -> tuple[list[str], list[list[object]]]:
+    """Return the columns and rows of ``search_rows``, without the columns that have no value."""
+    rows = search_rows(searches)
+    for row in rows:
+        if not searches[0].facts["target"] and isinstance(row[2], float):
+            row[2] = f"{row[2]:.6g}"  # a signal may have any magnitude
+    kept = [index for index in range(len(COLUMNS)) if any(row[index] is not None for row in rows)]
+    return [COLUMNS[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
-def _speed_up(one: Curves, baseline: Curves, *, seconds: bool) -> float | None:
-    ends = [_needed(each, _final(baseline), seconds=seconds) for each in (one, baseline)]
-    return ends[1] / ends[0] if ends[0] and ends[1] else None
+def _speed_up(search: SearchResults, baseline: SearchResults, *, seconds: bool) -> float | None:
+    _, rows = baseline.by_queries()
+    final = float(rows[:, -1].mean()) if rows.size else float("nan")
+    cost, needed = (_cost_of(one, final, seconds=seconds) for one in (baseline, search))
+    return cost / needed if cost and needed else None
 
 
-def _final(one: Curves) -> float:
-    _, rows = one.by_queries()
-    return float(rows[:, -1].mean()) if rows.size else float("nan")
-
-
-def _needed(one: Curves, level: float, *, seconds: bool) -> float | None:
-    """Return where the mean over runs comes to a level; a run that has found nothing keeps it from there."""
-    places, rows = one.by_seconds() if seconds else one.by_queries()
+def _cost_of(search: SearchResults, level: float, *, seconds: bool) -> float | None:
+    """Return the cost at which the mean over runs reaches a level; a run without a result yet is below every level."""
+    costs, rows = search.by_seconds() if seconds else search.by_queries()
     if not rows.size:
         return None
     reached = np.flatnonzero(rows.mean(axis=0) >= level - 1e-9)
-    return float(places[reached[0]]) if reached.size else None
+    return float(costs[reached[0]]) if reached.size else None
 
 
-def _quartiles(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``3 x q`` quartiles over ``r x q`` rows; a run whose looks all failed so far counts as the worst."""
-    known = np.where(np.isnan(rows), -np.inf, rows)
-    ordered = np.percentile(known, [25, 50, 75], axis=0, method="lower")
-    return np.where(np.isfinite(ordered), ordered, np.nan)
-
-
-def _front(looks: Sequence[tuple[float | None, float]]) -> list[tuple[float, float]]:
+def _front(pairs: Iterable[tuple[float | None, float]]) -> list[tuple[float, float]]:
     front: list[tuple[float, float]] = []
-    known = {(cost, value) for cost, value in looks if cost is not None and not np.isnan(value)}
-    for cost, value in sorted(known, key=lambda look: (look[0], -look[1])):
+    known = {(cost, value) for cost, value in pairs if cost is not None and not np.isnan(value)}
+    for cost, value in sorted(known, key=lambda pair: (pair[0], -pair[1])):
         if not front or value > front[-1][1]:
             front.append((cost, value))
     return front
@@ -263,9 +177,3 @@ def _front(looks: Sequence[tuple[float | None, float]]) -> list[tuple[float, flo
 
 def _column(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2f}" if isinstance(value, float) else json.dumps(value).strip('"')

@@ -1,64 +1,8 @@
-"""Searching architectures: algorithms behind one protocol, led by any proxy, climbing any signal.
+"""Searches architectures with any algorithm, signal and guiding proxy.
 
-Start reading in ``loop.py``: what one search does, in order. ``protocol.py`` says what an algorithm must do.
+``loop.py`` runs one search; ``protocol.py`` is the contract of the algorithms, one file each in ``algorithms/``.
 """
 
-from __future__ import annotations
+from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task, register_algorithm
 
-import importlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from eznas.search.config import SearchConfig
-    from eznas.search.domain import Domain
-    from eznas.search.guide import Guide
-    from eznas.search.loop import Objective, SearchBudget, search
-    from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, SearcherConfig, Task
-    from eznas.search.repeats import run_repeats
-    from eznas.search.signals import ComputedSignal, Observation, Signal, TabularSignal
-
-__all__ = [
-    "ALGORITHMS",
-    "Algorithm",
-    "ComputedSignal",
-    "Domain",
-    "Guide",
-    "Objective",
-    "Observation",
-    "Proposal",
-    "SearchBudget",
-    "SearchConfig",
-    "Searcher",
-    "SearcherConfig",
-    "Signal",
-    "TabularSignal",
-    "Task",
-    "run_repeats",
-    "search",
-]
-
-_HOMES = {
-    "ALGORITHMS": "protocol",
-    "Algorithm": "protocol",
-    "SearchBudget": "loop",
-    "Domain": "domain",
-    "Guide": "guide",
-    "SearcherConfig": "protocol",
-    "TabularSignal": "signals",
-    "ComputedSignal": "signals",
-    "Objective": "loop",
-    "Observation": "signals",
-    "SearchConfig": "config",
-    "Proposal": "protocol",
-    "Searcher": "protocol",
-    "Signal": "signals",
-    "Task": "protocol",
-    "run_repeats": "repeats",
-    "search": "loop",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]

@@ -1,7 +1,6 @@
-"""Several signals as one: mean rank, weighted min-max sum, or vote, against a fixed reference set.
+"""Several signals as one, by rank, scaled sum or vote, each against a fixed reference set of architectures.
 
-A single architecture has no rank. So each rule compares it with the same reference architectures, and what it
-gives does not depend on the order in which a search asks.
+The reference set makes the combined value of an architecture independent of the other queries of a search.
 
 References:
     [ZCNAS] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
     from eznas.search.signals import Signal
 
-__all__ = ["RULES", "Combined", "Rule"]
+__all__ = ["RULES", "CombinedSignal", "Rule"]
 
 Rule: TypeAlias = "Callable[[NDArray[np.float64]], float]"
 
 
 def _rank(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
-    """The weighted mean over signals of the share of the reference that is beaten; a tie is half."""
+    """Return the weighted mean over signals of the share of the reference below the value; ties count half."""
     rows = np.sort(reference, axis=1)
 
     def combine(values: NDArray[np.float64]) -> float:
@@ -42,14 +41,14 @@ def _rank(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
 
 
 def _minmax(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
-    """The weighted sum of the values, each scaled so that the reference spans 0 to 1."""
+    """Return the weighted sum of the values, each scaled so that the reference spans 0 to 1."""
     low, high = reference.min(axis=1), reference.max(axis=1)
     span = np.where(high > low, high - low, 1.0)
     return lambda values: float(weights @ ((values - low) / span))
 
 
 def _vote(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
-    """The share of the reference that the weighted majority of signals puts below; a tie is half."""
+    """Return the share of the reference that the weighted majority of signals ranks below; ties count half."""
 
     def combine(values: NDArray[np.float64]) -> float:
         votes = weights @ np.sign(values[:, None] - reference)
@@ -63,52 +62,54 @@ RULES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], Rule]] = {
     "minmax": _minmax,
     "vote": _vote,
 }
-"""From ``s x n`` values of the reference and ``s`` weights to what makes one number of ``s`` values."""
+"""Each maps ``s x n`` values of the reference and ``s`` weights to a function from ``s`` values to a number."""
 
 
-class Combined:
-    """Several signals as one; it fails where one of them does.
+class CombinedSignal:
+    """Several signals as one; it fails on an architecture if one of them does.
 
     Args:
-        parts: The signals, at least one.
-        reference: The architectures that each is compared with; those on which a part fails are left out.
-        rule: One of ``RULES``.
-        weights: One a part, not negative; None for equal ones. They are divided by their sum.
+        signals: At least one.
+        reference: The architectures to compare with; those on which a signal fails are left out.
+        rule: A name in ``RULES``.
+        weights: One per signal, not negative; None for equal weights. They are divided by their sum.
 
     Raises:
-        InputError: There is no such rule, the weights do not fit, or nothing is left of the reference.
+        InputError: The rule is unknown, the weights do not fit, or every reference architecture fails.
     """
 
     def __init__(
-        self, parts: Sequence[Signal], reference: Sequence[str], rule: str, weights: Sequence[float] | None = None
+        self, signals: Sequence[Signal], reference: Sequence[str], rule: str, weights: Sequence[float] | None = None
     ) -> None:
         if rule not in RULES:
             raise unknown("rule to combine signals", rule, RULES)
-        given = np.asarray(weights or [1.0] * len(parts), dtype=np.float64)
-        if len(given) != len(parts) or given.min() < 0 or given.sum() <= 0:
-            raise InputError(f"there must be one weight a signal, none negative, not all 0; got {given.tolist()}")
-        self.name = f"{rule}({', '.join(part.name for part in parts)})"
-        self.epochs = sum(part.epochs for part in parts)
+        weight = np.asarray(weights or [1.0] * len(signals), dtype=np.float64)
+        if len(weight) != len(signals) or weight.min() < 0 or weight.sum() <= 0:
+            message = f"weights must be one number per signal, none negative and not all 0; got {weight.tolist()}"
+            raise InputError(message, parameters=("weights",))
+        self.name = f"{rule}({', '.join(signal.name for signal in signals)})"
+        self.epochs = sum(signal.epochs for signal in signals)
         self.direction = 1
-        self.timed = all(part.timed for part in parts)
-        self._parts = tuple(parts)
+        self.timed = all(signal.timed for signal in signals)
+        self._signals = tuple(signals)
         self._known: dict[str, Observation] = {}
-        fitness = np.array([[one.fitness for one in part.observe(reference)] for part in parts])
+        fitness = np.array([[observation.fitness for observation in signal.observe(reference)] for signal in signals])
         compared = fitness[:, np.isfinite(fitness).all(axis=0)]
         if not compared.size:
             raise InputError(f"{self.name} must have a value on some reference architecture, it has none")
-        self._rule = RULES[rule](compared, given / given.sum())
+        self._rule = RULES[rule](compared, weight / weight.sum())
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
-        """Combine the parts' observations; seconds and epochs add up."""
-        new = [one for one in dict.fromkeys(architectures) if one not in self._known]
-        columns = zip(*(part.observe(new) for part in self._parts), strict=True)
-        self._known |= {one: self._one(column) for one, column in zip(new, columns, strict=True)}
-        return [self._known[one] for one in architectures]
+        """Combine the observations of the signals; seconds and epochs add up."""
+        new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._known]
+        columns = zip(*(signal.observe(new) for signal in self._signals), strict=True)
+        self._known |= zip(new, map(self._combine, columns), strict=True)
+        return [self._known[architecture] for architecture in architectures]
 
-    def _one(self, column: Sequence[Observation]) -> Observation:
-        seconds = sum(one.seconds for one in column)
-        failed = next((one.score for one in column if not one.score.ok), None)
-        if failed is not None:
-            return Observation.of(failed, seconds, self.epochs)
-        return Observation.of(Score.of(self._rule(np.array([one.fitness for one in column]))), seconds, self.epochs)
+    def _combine(self, observations: Sequence[Observation]) -> Observation:
+        seconds = sum(observation.seconds for observation in observations)
+        failure = next((observation.score for observation in observations if not observation.score.ok), None)
+        if failure is not None:
+            return Observation.of(failure, seconds, self.epochs)
+        value = self._rule(np.array([observation.fitness for observation in observations]))
+        return Observation.of(Score.of(value), seconds, self.epochs)

@@ -1,115 +1,157 @@
-"""What a search is asked for: the options of the command line, and of a run directory's ``config.toml``."""
+"""The options of a search: one source of names, defaults, bounds and help texts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from eznas.errors import InputError, unknown
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from eznas.config import EvolveConfig, option, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-__all__ = ["SearchConfig"]
+__all__ = ["SearchConfig", "SearcherConfig"]
+
+_DEFAULT_QUERIES = 300
 
 
-@dataclass(frozen=True)
-class SearchConfig:
-    """Every option that decides what a search finds; see ``python -m eznas.search --help``.
+def _absolute(text: str) -> str:
+    """Make the path in ``[NAME=]PATH`` absolute if it is a file, so that a run can be resumed from another folder."""
+    name, equals, path = text.rpartition("=")
+    return f"{name}{equals}{Path(path).absolute()}" if Path(path).is_file() else text
 
-    Args:
-        space: Benchmark or search space.
-        dataset: Data set of the accuracies.
-        algorithm: Name in ``ALGORITHMS``.
-        signal: What the search climbs; several are combined.
-        proxy: What guides warm-up and moves; empty for the signal itself.
-        combine: How several are combined; see ``eznas.search.combine.RULES``.
-        weights: Their weights; empty for equal ones.
-        scores: Score files, as ``FILE`` or ``NAME=FILE``.
-        against: The second objective; empty for none.
-        warmup: Architectures that warm-up scores.
-        move: Probability that a move is guided.
-        queries: SearchBudget of looks; None for no limit.
-        seconds: SearchBudget of seconds.
-        epochs: SearchBudget of epochs.
-        count_repeats: Whether looking again costs a query.
-        table: Path of a table; empty for the embedded one, ``"none"`` for none.
-        target: Which accuracy is reported: a column of the table; empty for the usual one.
-        pool: See ``SearcherConfig``, as for the next four.
-        tournament: See ``SearcherConfig``.
-        surrogate: See ``SearcherConfig``.
-        encoding: See ``SearcherConfig``.
-        eta: See ``SearcherConfig``.
-        runs: How many searches, which differ by chance alone.
-        seed: Seed of everything.
-        images: Images for measures and programs.
-        batch_size: How many of them.
-        device: Device that networks run on.
-        plugin: Python files to load first; see ``eznas.scoring.plugin``.
-    """
 
-    space: str = "nasbench201"
-    dataset: str = "cifar10"
-    algorithm: str = "aging_evolution"
-    signal: tuple[str, ...] = ("accuracy",)
-    proxy: tuple[str, ...] = ()
-    combine: str = "rank"
-    weights: tuple[float, ...] = ()
-    scores: tuple[str, ...] = ()
-    against: str = ""
-    warmup: int = 0
-    move: float = 0.0
-    queries: int | None = 300
-    seconds: float | None = None
-    epochs: float | None = None
-    count_repeats: bool = False
-    table: str = ""
-    target: str = ""
-    pool: int = 0
-    tournament: int = 10
-    surrogate: str = ""
-    encoding: str = "onehot"
-    eta: int = 3
-    runs: int = 10
-    seed: int = 0
-    images: str = "digits"
-    batch_size: int = 16
-    device: str = "auto"
-    plugin: tuple[str, ...] = ()
+def _several(names: object) -> object:
+    """Take a name alone for a tuple of one."""
+    return (names,) if isinstance(names, str) else names
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "plugin", tuple(str(Path(file).absolute()) for file in self.plugin))
 
+def _split(numbers: object) -> object:
+    """Split texts such as ``"0.6,0.4"`` at their commas."""
+    texts = [numbers] if isinstance(numbers, str) else numbers
+    return [part for text in texts for part in str(text).split(",")] if isinstance(texts, list | tuple) else numbers
+
+
+def _shared(name: str) -> Any:
+    """Return an option that evolutions have too."""
+    return copy(EvolveConfig.model_fields[name])
+
+
+_File = Annotated[str, AfterValidator(_absolute)]
+_Files = Annotated[tuple[_File, ...], BeforeValidator(_several)]
+_Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+class SearcherConfig(BaseModel):
+    """Settings of the algorithms; each algorithm reads those that it has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    pool: int = option(0, "Search", "N", "Size of the population; 0 for the algorithm's default.", ge=0)
+    tournament: int = option(10, "Search", "N", "Architectures that compete to become a parent.", ge=1)
+    surrogate: str = option(
+        "", "Search", "networks|forest|ridge", "Regressor of bananas and npenas.  [default: the algorithm's]"
+    )
+    encoding: str = option("onehot", "Search", "onehot|path", "Features of an architecture for the regressor.")
+    eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
+
+
+class SearchConfig(SearcherConfig):
+    """Every option of ``eznas search``; the field names are the keys of a TOML file."""
+
+    space: str = option(
+        "nasbench201", "Data", "NAME", "Benchmark, or a search space with a --table of its own or with --table none."
+    )
+    dataset: str = _shared("dataset")
+    table: _File = option(
+        "", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none to search without accuracies."
+    )
+    target: str = option(
+        "", "Data", "NAME", "Accuracy to report: the name of a column of the table.  [default: accuracy]"
+    )
+    scores: _Files = option(
+        (),
+        "Data",
+        "[NAME=]CSV",
+        "Precomputed scores: columns architecture and one for each proxy, as verify_scores.py --csv writes them, or "
+        "uid,score,time; may be repeated.",
+    )
+    images: str = _shared("images")
+    batch_size: int = option(16, "Data", "N", "Number of images in the minibatch.", ge=2)
+    plugin: _Files = option(
+        (), "Data", "FILE.py", "Python file that registers measures or algorithms; it is executed; may be repeated."
+    )
+
+    algorithm: str = option("aging_evolution", "Search", "NAME", "Search algorithm; see below.")
+    signal: _Names = option(
+        ("accuracy",),
+        "Search",
+        "NAME|PROGRAM|FILE.py",
+        "Signal to maximise: a column of the table, a name in --scores, a measure, a program or an exported proxy; "
+        "several are combined.",
+    )
+    proxy: _Names = option(
+        (),
+        "Search",
+        "NAME|PROGRAM|FILE.py",
+        "Proxy that guides warm-up and moves; several are combined.  [default: the signal]",
+    )
+    combine: str = option("rank", "Search", "rank|minmax|vote", "How to combine several signals or proxies.")
+    weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(
+        (), "Search", "X,X,...", "Weights of the combined signals.  [default: equal]"
+    )
+    against: str = option("", "Search", "NAME", "Second objective of nsga2, to minimise, such as params.")
+    warmup: int = option(0, "Search", "N", "Random architectures to score; the best of them start the search.", ge=0)
+    move: float = option(
+        0.0, "Search", "P", "Probability that a step takes the neighbour with the best proxy score.", ge=0, le=1
+    )
+
+    queries: int | None = option(
+        None, "Budget", "N", "Queries of one run.  [default: 300, unless there is another budget]", ge=0
+    )
+    seconds: Annotated[float | None, BeforeValidator(parse_duration)] = option(
+        None, "Budget", "TIME", "Seconds of training and scoring of one run, such as 90s or 20h.", ge=0
+    )
+    epochs: float | None = option(None, "Budget", "N", "Epochs of training of one run.", ge=0)
+    count_repeats: bool = option(
+        False, "Budget", "", "Charge for a query of an architecture that was queried before, too."
+    )
+
+    runs: int = option(10, "Run", "N", "Independent runs, which differ in their random draws only.", ge=1)
+    seed: int = _shared("seed")
+    workers: int = option(
+        0, "Run", "N", "Worker processes, for runs or for networks that have to be scored; 0 for one a core.", ge=0
+    )
+    backend: Literal["loky", "dask"] = _shared("backend")
+    scheduler: str | None = _shared("scheduler")
+    device: str = _shared("device")
+    out: Path | None = _shared("out")
+
+    @model_validator(mode="before")
     @classmethod
-    def from_toml(cls, read: Mapping[str, Any], where: str) -> SearchConfig:
-        """Rebuild from what ``as_toml`` gave.
-
-        Raises:
-            InputError: A key is unknown.
-        """
-        known = {field.name for field in fields(cls)}
-        for key in read:
-            if key not in known:
-                raise InputError(f"{where}: {unknown('key', key, known)}")
-        absent: dict[str, Any] = {"queries": None}
-        return cls(**absent | {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()})
+    def _bounded(cls, data: dict[str, Any]) -> dict[str, Any]:
+        budget = any(data.get(name) is not None for name in ("queries", "seconds", "epochs"))
+        return data if budget else {**data, "queries": _DEFAULT_QUERIES}
 
     def as_toml(self) -> dict[str, Any]:
-        """Return what ``config.toml`` holds: every key that has a value."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-            if value is not None
-        }
+        """Return what ``config.toml`` holds: every key but ``out`` that has a value."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
+
+    @property
+    def guided(self) -> bool:
+        """Whether a proxy guides the search."""
+        return bool(self.warmup or self.move)
 
     def label(self) -> str:
-        """Return the few words that tell this search from others in a table."""
-        words = [self.algorithm, f"on {self._named(self.signal)}"]
-        if self.warmup or self.move:
-            led = [f"warm-up {self.warmup}"] * bool(self.warmup) + [f"move {self.move:g}"] * bool(self.move)
-            words.append(f"with {' and '.join(led)}" + (f" by {self._named(self.proxy)}" if self.proxy else ""))
+        """Return a short name for tables and legends, such as ``random on synflow``."""
+        words = [self.algorithm, f"on {self._combined(self.signal)}"]
+        if self.guided:
+            ways = [f"warm-up {self.warmup}"] * bool(self.warmup) + [f"move {self.move:g}"] * bool(self.move)
+            words.append(f"with {' and '.join(ways)}" + (f" by {self._combined(self.proxy)}" if self.proxy else ""))
         return " ".join(words)
 
-    def _named(self, names: tuple[str, ...]) -> str:
+    def _combined(self, names: Sequence[str]) -> str:
         return names[0] if len(names) == 1 else f"{self.combine}({', '.join(names)})"

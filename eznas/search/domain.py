@@ -1,4 +1,4 @@
-"""What a search may propose: a search space, or the part of it that a table knows."""
+"""The architectures that a search may propose: a search space, or the part of it in a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Domain"]
 
 _TRIES = 20
 _CACHED = 1 << 15
-"""Architectures whose neighbours are kept; a space that is larger is not walked over again and again."""
+"""Architectures whose neighbours are cached; larger spaces are rarely revisited."""
 
 
 class Domain:
@@ -22,7 +22,7 @@ class Domain:
 
     Args:
         space: The search space.
-        known: The only ones that may be proposed, such as those of a table; None for all of the space.
+        known: The part of the space that may be proposed, such as the architectures of a table; None for all.
     """
 
     def __init__(self, space: SearchSpace, known: Collection[str] | None = None) -> None:
@@ -34,7 +34,7 @@ class Domain:
 
     @property
     def size(self) -> int | None:
-        """How many architectures there are; None where they cannot be listed."""
+        """Number of architectures; None if they cannot be listed."""
         return None if self._listed is None else len(self._listed)
 
     def __contains__(self, architecture: str) -> bool:
@@ -45,29 +45,28 @@ class Domain:
         return self.space.sample(rng) if self._listed is None else rng.choice(self._listed)
 
     def fresh(self, rng: random.Random, seen: Collection[str]) -> str | None:
-        """Draw uniformly among those that are not in ``seen``; None where none is left, or none can be found."""
+        """Draw uniformly among the architectures outside ``seen``; None if none is left or none is found."""
         for _ in range(_TRIES):
             architecture = self.sample(rng)
             if architecture not in seen:
                 return architecture
-        left = [one for one in self._listed or () if one not in seen]
+        left = [architecture for architecture in self._listed or () if architecture not in seen]
         return rng.choice(left) if left else None
 
     def neighbours(self, architecture: str) -> tuple[str, ...]:
-        """Return all that are one edit away, in the space's order."""
-        found = self._neighbours.get(architecture)
-        if found is None:
-            others = self.space.neighbours(architecture)
-            # The strings that the domain holds already, not copies of them, so that the cache stays small.
-            known = self._known
-            found = tuple(others) if known is None else tuple(known[one] for one in others if one in known)
+        """Return all architectures one edit away, in the order of the space."""
+        neighbours = self._neighbours.get(architecture)
+        if neighbours is None:
+            neighbours = tuple(self.space.neighbours(architecture))
+            if self._known is not None:  # takes the strings of the domain, not their copies: the cache stays small
+                neighbours = tuple(self._known[one] for one in neighbours if one in self._known)
             if len(self._neighbours) < _CACHED:
-                self._neighbours[architecture] = found
-        return found
+                self._neighbours[architecture] = neighbours
+        return neighbours
 
     def mutate(self, architecture: str, rng: random.Random) -> str:
-        """Draw one that is one edit away; any architecture where there is none."""
+        """Draw an architecture one edit away; any architecture if there is no such neighbour."""
         if self._known is None:
             return self.space.mutate(architecture, rng)
-        near = self.neighbours(architecture)
-        return rng.choice(near) if near else self.sample(rng)
+        neighbours = self.neighbours(architecture)
+        return rng.choice(neighbours) if neighbours else self.sample(rng)

@@ -1,4 +1,4 @@
-"""Architectures as numbers: the words of the string by place, or the paths of a cell.
+"""Features of architectures: the words of the string by position, or the paths of a cell.
 
 References:
     [BANANAS] White, Neiswanger, Savani. BANANAS: Bayesian Optimization with Neural Architectures for Neural
@@ -28,23 +28,23 @@ _EDGE = re.compile(r"(\w+)~(\d+)")
 
 @lru_cache(maxsize=1 << 16)
 def words(architecture: str) -> tuple[str, ...]:
-    """Return every word of the string with its place, as in ``"0:nor_conv_3x3"``."""
-    return tuple(f"{place}:{word}" for place, word in enumerate(_WORD.findall(architecture)))
+    """Return each word of the string with its position, as in ``"0:nor_conv_3x3"``."""
+    return tuple(f"{position}:{word}" for position, word in enumerate(_WORD.findall(architecture)))
 
 
 @lru_cache(maxsize=1 << 16)
 def paths(architecture: str) -> tuple[str, ...]:
-    """Return every path from the input to the output of a cell as the operations on its way.
+    """Return each path from the input to the output of a cell as its operations.
 
-    The path encoding of [BANANAS], for cells that are written node by node as ``|operation~source|...|+|...|``.
-    A path through ``none`` does not exist.
+    This is the path encoding of [BANANAS] for cells written as ``|operation~source|...|+|...|``, node by node. Paths
+    through ``none`` are left out.
 
     Raises:
-        InputError: The architecture is not written so.
+        InputError: The architecture has another format.
     """
     nodes = [_EDGE.findall(node) for node in architecture.split("+")]
     if not all(nodes):
-        raise InputError(f"the path encoding must have cells as nasbench201 writes them, got {architecture!r}")
+        raise InputError(f"the path encoding needs cells in the format of nasbench201, got {architecture!r}")
     reaching: list[list[str]] = [[""]]
     for node in nodes:
         reaching.append(
@@ -59,17 +59,17 @@ def paths(architecture: str) -> tuple[str, ...]:
 
 
 ENCODINGS = {"onehot": words, "path": paths}
-"""From an architecture to its features, each there or not."""
+"""Each maps an architecture to the names of its features."""
 
 
 class Encoder:
-    """Turns architectures into rows of zeros and ones; columns are added as features come up.
+    """Turns architectures into rows of zeros and ones; new features add columns.
 
     Args:
-        name: One of ``ENCODINGS``.
+        name: A name in ``ENCODINGS``.
 
     Raises:
-        InputError: There is no such encoding.
+        InputError: The name is unknown.
     """
 
     def __init__(self, name: str) -> None:
@@ -79,12 +79,12 @@ class Encoder:
         self._columns: dict[str, int] = {}
 
     def rows(self, architectures: Sequence[str]) -> NDArray[np.float64]:
-        """Return ``n x f`` features; rows of one call have the same columns, later calls may have more."""
-        places = [
+        """Return ``n x f`` features; later calls may have more columns."""
+        columns = [
             [self._columns.setdefault(feature, len(self._columns)) for feature in self._features(architecture)]
             for architecture in architectures
         ]
         rows = np.zeros((len(architectures), max(len(self._columns), 1)))
-        for row, columns in zip(rows, places, strict=True):
-            row[columns] = 1.0
+        for row, ones in zip(rows, columns, strict=True):
+            row[ones] = 1.0
         return rows

@@ -1,11 +1,11 @@
-"""Proxy warm-up and move proposal: the two ways in which a cheap proxy leads any search.
+"""Proxy warm-up and move proposal: two ways in which a cheap proxy guides any search.
 
-Warm-up scores many random architectures and hands the best to the algorithm, as its pool or as what it begins
-with. A move takes, with some probability, the best of all candidates by the proxy instead of a random one.
+Warm-up scores many random architectures and hands the best to the algorithm as its initial population or its starting
+points. A guided move takes, with some probability, the candidate with the best proxy score instead of a random one.
 
 References:
-    [ZCNAS] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021. There 3,000
-        architectures warm up, and 0.75 is the probability of a guided move.
+    [ZCNAS] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021. It uses 3,000
+        architectures for warm-up, and 0.75 as the probability of a guided move.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eznas.search.domain import Domain
-    from eznas.search.signals import Observation, Signal
+    from eznas.search.signals import Signal
 
 __all__ = ["Guide"]
 
 
 class Guide:
-    """Leads a search by a proxy; without one it only draws at random.
+    """Guides a search by a proxy; without a proxy it draws at random.
 
-    Within one run every architecture is scored, and charged for, once.
+    Each architecture is scored, and charged for, once per run.
 
     Args:
-        domain: What may be proposed.
-        rng: The stream that everything is drawn from.
+        domain: The architectures that may be proposed.
+        rng: The stream of all draws.
         proxy: The proxy; None for no guidance.
-        warmup: How many random architectures warm-up scores.
+        warmup: Number of random architectures that warm-up scores.
         move: Probability that a move is guided.
 
     Attributes:
-        seconds: What scoring has cost so far.
-        epochs: Epochs that it has trained so far, where the proxy is a short training.
-        scored: How many architectures were scored so far.
+        seconds: Seconds of scoring so far.
+        epochs: Epochs of training so far, if the proxy is a short training.
+        scored: Number of architectures scored so far.
     """
 
     def __init__(
@@ -55,38 +55,35 @@ class Guide:
         self._known: dict[str, float] = {}
 
     def warm(self) -> list[str]:
-        """Score the warm-up's architectures and return those that have a score, the best first."""
+        """Score the architectures of the warm-up and return those with a score, the best first."""
         drawn = dict.fromkeys(self._domain.sample(self._rng) for _ in range(self._warmup))
         fitness = dict(zip(drawn, self._fitness(list(drawn)), strict=True))
         scored = [architecture for architecture in fitness if fitness[architecture] > -math.inf]
         return sorted(scored, key=fitness.__getitem__, reverse=True)
 
     def pick(self, candidates: Sequence[str]) -> str:
-        """Choose one of the candidates: the best by the proxy, or any."""
+        """Return the candidate with the best proxy score, or a random one."""
         if self._move and self._rng.random() < self._move:
             fitness = self._fitness(candidates)
             best = max(fitness)
-            if best > -math.inf:  # a failure never wins
+            if best > -math.inf:  # a failure is never picked
                 return candidates[fitness.index(best)]
         return self._rng.choice(candidates)
 
     def mutate(self, architecture: str) -> str:
-        """Return an architecture that is one edit away: the best by the proxy, or any."""
+        """Return the neighbour with the best proxy score, or a random one."""
         if not self._move:
             return self._domain.mutate(architecture, self._rng)
-        near = self._domain.neighbours(architecture)
-        return self.pick(near) if near else self._domain.sample(self._rng)
+        neighbours = self._domain.neighbours(architecture)
+        return self.pick(neighbours) if neighbours else self._domain.sample(self._rng)
 
     def _fitness(self, architectures: Sequence[str]) -> list[float]:
         if self._proxy is None:
             return [-math.inf] * len(architectures)
-        new = [one for one in architectures if one not in self._known]
-        if new:
-            self._charge(dict(zip(new, self._proxy.observe(new), strict=True)))
-        return [self._known[one] for one in architectures]
-
-    def _charge(self, observed: dict[str, Observation]) -> None:
-        self.scored += len(observed)
-        self.seconds += sum(one.seconds for one in observed.values())
-        self.epochs += sum(one.epochs for one in observed.values())
-        self._known |= {architecture: one.fitness for architecture, one in observed.items()}
+        new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._known]
+        observations = self._proxy.observe(new) if new else []
+        self.scored += len(observations)
+        self.seconds += sum(observation.seconds for observation in observations)
+        self.epochs += sum(observation.epochs for observation in observations)
+        self._known |= zip(new, (observation.fitness for observation in observations), strict=True)
+        return [self._known[architecture] for architecture in architectures]

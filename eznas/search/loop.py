@@ -1,8 +1,8 @@
-"""One search: asks the algorithm, looks, tells it, and keeps the accounts.
+"""One search: ask the algorithm, query the signal, tell the algorithm, and charge the costs.
 
-Every look at an architecture that is new costs one query, its epochs and its seconds; every score that leads the
-search costs its seconds, and its epochs where it is a short training. What was looked at before is told again and
-costs nothing, unless repeats are counted, as published scripts do.
+A query of a new architecture costs one query, its epochs and its seconds. A score that guides the search costs its
+seconds, and its epochs if it is a short training. A repeated query is free, unless repeats are counted, as some
+published scripts do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from eznas.search.guide import Guide
     from eznas.search.protocol import Proposal, Searcher
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Objective", "Run", "SearchBudget", "Step", "search"]
 
 _PATIENCE = 1000
-"""Repeats in a row after which an algorithm is taken to have nothing new to propose."""
+"""Repeated queries in a row after which an algorithm is taken to have no new proposal."""
 
 
 @dataclass(frozen=True)
 class SearchBudget:
-    """When a search ends: as soon as any of these is spent. The last look may go beyond seconds and epochs.
+    """When a search ends: as soon as one of these is spent. The last query may exceed seconds and epochs.
 
     Args:
-        queries: Looks.
+        queries: Number of queries.
         seconds: Seconds of training and scoring.
-        epochs: Trained epochs.
-        repeats: Whether looking again at the same architecture costs a query, and its seconds and epochs.
+        epochs: Epochs of training.
+        repeats: Whether a repeated query costs as much as the first.
 
     Raises:
         InputError: None is given, or one is negative or not a number.
@@ -46,9 +46,10 @@ class SearchBudget:
     repeats: bool = False
 
     def __post_init__(self) -> None:
-        given = [one for one in (self.queries, self.seconds, self.epochs) if one is not None]
-        if not given or not all(one >= 0 for one in given):
-            raise InputError(f"a budget must have queries, seconds or epochs, none negative; got {self}")
+        limits = [limit for limit in (self.queries, self.seconds, self.epochs) if limit is not None]
+        if not limits or not all(limit >= 0 for limit in limits):
+            message = f"a budget must have queries, seconds or epochs, none negative; got {self}"
+            raise InputError(message, parameters=("queries", "seconds", "epochs"))
 
     def spent(self, queries: int, seconds: float, epochs: float) -> bool:
         """Whether the search has to end."""
@@ -58,12 +59,12 @@ class SearchBudget:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search climbs.
+    """What a search optimises.
 
     Args:
-        levels: The signal at each level of training; the last is the full one.
-        against: The second objective, which is kept small; None for one objective.
-        truth: Accuracies that are reported; the algorithm sees them only where they are the signal. Empty for none.
+        levels: The signal to maximise, at each level of training; the last is the full one.
+        against: The second objective, to minimise; None for one objective.
+        truth: Accuracies to report; the algorithm sees them only if they are the signal. Empty for none.
     """
 
     levels: Sequence[Signal]
@@ -71,7 +72,7 @@ class Objective:
     truth: Mapping[str, float]
 
     def observe(self, proposal: Proposal) -> Observation:
-        """Look at an architecture."""
+        """Query an architecture."""
         observation = self.levels[proposal.level].observe([proposal.architecture])[0]
         if self.against is None:
             return observation
@@ -85,18 +86,20 @@ class Step:
     """The state after one query.
 
     Args:
-        architecture: What was looked at.
-        value: What the signal gave; None for a failure.
-        status: What became of it.
-        epochs: Epochs trained so far.
+        architecture: The queried architecture.
+        level: The level of training.
+        value: The value of the signal; None for a failure.
+        status: Status of the signal.
+        epochs: Epochs of training so far.
         seconds: Seconds of training and scoring so far.
-        best: The best architecture so far; None while everything failed.
-        best_value: What the signal gave for it.
-        best_accuracy: Its reported accuracy; None where there is none.
-        cost: The second objective; None where there is none.
+        best: The best architecture so far; None while all queries failed.
+        best_value: The value of the signal for it.
+        best_accuracy: Its reported accuracy; None if there is none.
+        cost: The second objective; None if there is none.
     """
 
     architecture: str
+    level: int
     value: float | None
     status: str
     epochs: float
@@ -109,14 +112,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """One finished search.
+    """A finished search.
 
     Args:
-        steps: One a query.
-        ended: Why it ended.
-        repeats: How often an architecture was proposed that had been looked at before.
-        scored: Architectures that were scored to lead the search.
-        score_seconds: What that cost.
+        steps: One per query.
+        ended: Why the search ended.
+        repeats: Number of repeated queries.
+        scored: Number of architectures that were scored to guide the search.
+        score_seconds: Seconds of these scores.
     """
 
     steps: tuple[Step, ...]
@@ -126,7 +129,7 @@ class Run:
     score_seconds: float
 
     def record(self) -> dict[str, Any]:
-        """Return the run as JSON: what it found, then its steps as parallel lists."""
+        """Return the run as JSON: its result, then its steps as parallel lists."""
         last = self.steps[-1] if self.steps else None
         columns = [asdict(step) for step in self.steps]
         names = [name for name in Step.__dataclass_fields__ if name != "best"]
@@ -145,37 +148,48 @@ class Run:
         }
 
 
-def search(searcher: Searcher, objective: Objective, budget: SearchBudget, guide: Guide, size: int | None) -> Run:
+def search(
+    searcher: Searcher,
+    objective: Objective,
+    budget: SearchBudget,
+    guide: Guide,
+    size: int | None,
+    advance: Callable[[], None] = lambda: None,
+) -> Run:
     """Run one search to its end.
 
     Args:
-        searcher: The algorithm, fresh.
-        objective: What it climbs.
+        searcher: A fresh algorithm.
+        objective: What it optimises.
         budget: When it ends.
-        guide: The algorithm's guide, whose seconds are charged.
-        size: Number of architectures in the domain; None where they cannot be counted.
+        guide: The algorithm's guide, whose costs are charged.
+        size: Number of architectures in the domain; None if they cannot be counted.
+        advance: Is called after each query that the budget is charged for.
     """
-    books = _Books(objective)
+    ledger = _Ledger(objective)
     while True:
-        if budget.spent(len(books.steps), books.seconds + guide.seconds, books.epochs + guide.epochs):
+        if budget.spent(len(ledger.steps), ledger.seconds + guide.seconds, ledger.epochs + guide.epochs):
             ended = "budget"
             break
-        if not budget.repeats and size is not None and books.complete >= size:
-            ended = "every architecture was looked at"
+        if not budget.repeats and size is not None and ledger.complete >= size:
+            ended = "every architecture was queried"
             break
-        if books.in_a_row >= _PATIENCE:
+        if ledger.in_a_row >= _PATIENCE:
             ended = f"{_PATIENCE} repeats in a row"
             break
         proposal = searcher.ask()
         if proposal is None:
-            ended = "nothing more to propose"
+            ended = "no further proposals"
             break
-        searcher.tell(proposal, books.look(proposal, guide, repeats=budget.repeats))
-    return Run(tuple(books.steps), ended, books.repeats, guide.scored, guide.seconds)
+        steps = len(ledger.steps)
+        searcher.tell(proposal, ledger.query(proposal, guide, repeats=budget.repeats))
+        if len(ledger.steps) > steps:
+            advance()
+    return Run(tuple(ledger.steps), ended, ledger.repeats, guide.scored, guide.seconds)
 
 
-class _Books:
-    """What was seen, what it cost and what was best."""
+class _Ledger:
+    """Observations, costs and the best architecture so far."""
 
     def __init__(self, objective: Objective) -> None:
         self.steps: list[Step] = []
@@ -189,8 +203,8 @@ class _Books:
         self._best: tuple[int, float] = (-1, -math.inf)
         self._best_of: tuple[str, float] | None = None
 
-    def look(self, proposal: Proposal, guide: Guide, *, repeats: bool) -> Observation:
-        """Look at a proposal, or remember; charge it and keep the best."""
+    def query(self, proposal: Proposal, guide: Guide, *, repeats: bool) -> Observation:
+        """Observe a proposal, or recall its observation; charge it and keep the best."""
         level = range(len(self._objective.levels))[proposal.level]
         key = proposal.architecture, level
         observation = self._known.get(key)
@@ -205,17 +219,17 @@ class _Books:
                 return observation
         self.seconds += observation.seconds
         self.epochs += observation.epochs
-        # What was trained longer is known better; among equally trained ones the fitter wins, and a failure never.
+        # A longer training beats a shorter one; at the same level the fitter wins, and a failure never does.
         if observation.score.ok and (level, observation.fitness) > self._best:
             self._best = level, observation.fitness
             self._best_of = proposal.architecture, observation.score.value
-        self.steps.append(self._step(proposal.architecture, observation, guide))
+        self.steps.append(self._step(key, observation, guide))
         return observation
 
-    def _step(self, architecture: str, observation: Observation, guide: Guide) -> Step:
+    def _step(self, key: tuple[str, int], observation: Observation, guide: Guide) -> Step:
         best, value = self._best_of or (None, None)
         return Step(
-            architecture,
+            *key,
             observation.score.value if observation.score.ok else None,
             observation.score.status.value,
             self.epochs + guide.epochs,

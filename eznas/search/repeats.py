@@ -1,12 +1,13 @@
-"""Many runs of one search that differ by chance alone, kept in a run directory and resumed from it.
+"""Repeated runs of one search, which differ in their random draws only, in a run directory that can be resumed.
 
-A run is the unit of resuming: a finished one is in the journal, and one that was interrupted is done again with the
-same seed. Networks that were scored are in the journal too, so that doing it again takes no time.
+A finished run is in the journal. An interrupted run is repeated with the same seed; the networks that it scored are in
+the journal too, so that repeating it takes little time.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,179 +21,204 @@ from eznas.search.guide import Guide
 from eznas.search.loop import search
 from eznas.search.problem import make_problem
 from eznas.search.protocol import Task
+from eznas.search.score_journal import ScoreJournal
 from eznas.seeds import python_rng
-from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from eznas.run import RunDirectory
-    from eznas.scoring import Proxy
     from eznas.search.config import SearchConfig
     from eznas.search.problem import SearchProblem
-    from eznas.search.signals import ComputedSignal, Observation
 
-__all__ = ["one_run", "run_repeats", "summarise"]
+    Record = dict[str, Any]
+
+__all__ = ["best_architectures", "run_once", "run_repeats", "summarise"]
+
+_TOP = 5
+"""Number of best architectures in the results."""
 
 
 def run_repeats(
-    options: SearchConfig,
+    config: SearchConfig,
     directory: RunDirectory,
-    resolve: Callable[[str], Proxy],
     *,
     executor: Executor = SERIAL,
     progress: Progress = SILENT,
-    beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Do all runs that the journal does not hold yet, and write ``results.json``.
+    callback: Callable[[Record], object] = lambda _record: None,
+    compare: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Record:
+    """Do all runs that the journal does not hold, and write ``results.json``.
 
     Args:
-        options: What is asked for.
-        directory: Where everything goes.
-        resolve: Reads a measure's name, a program, or a file.
-        executor: Runs the searches where all scores are known, the networks where they have to be computed.
-        progress: Advances after each run, also those that the journal holds.
-        beside: The facts of searches that this one is compared with, by what messages call them.
+        config: The options.
+        directory: The run directory.
+        executor: Runs the searches if all scores are known, else the networks.
+        progress: Is told of one stage, all runs; see ``_Bar``.
+        callback: Is called with the record of each run as it ends; the journal's runs come first.
+        compare: The facts of searches to compare with, by their names in messages.
 
     Returns:
-        What ``results.json`` holds: ``facts``, ``summary`` and ``runs``.
+        The content of ``results.json``: ``facts``, ``summary``, ``best`` and ``runs``.
 
     Raises:
-        InputError: See ``make_problem``; or the directory's runs were made from other data; or a search that it is
-            compared with is of something else.
+        InputError: See ``make_problem``; or the directory's runs rest on other data; or a search to compare with is of
+            another space, table or target.
     """
-    journal = directory.journal()
-    restore = partial(_remember, [entry for entry in journal if entry["event"] == "score"])
-    problem = make_problem(options, resolve, executor=executor, record=_Kept(directory, progress), restore=restore)
-    for name, facts in beside.items():
-        _check_alike(name, facts, problem.facts)
+    bar = _Bar(progress)
+    problem = make_problem(config, executor=executor, journal=ScoreJournal(directory, bar.score))
+    for name, facts in compare.items():
+        _check_comparable(name, facts, problem.facts)
     _check_data(directory, problem.data)
     directory.record(data=dict(problem.data))
-    directory.write_config(options.as_toml())  # with the number of runs that was asked for last
-    done: dict[int, dict[str, Any]] = {entry["run"]: entry["result"] for entry in journal if entry["event"] == "run"}
-    missing = [run for run in range(options.runs) if run not in done]
-    for _ in range(options.runs - len(missing)):
-        progress.advance()
-    for run, result in _results(problem, options.seed, missing, executor):
-        directory.append({"event": "run", "run": run, "result": result})
-        done[run] = result
-        progress.advance()
-    runs = [{"run": run, **done[run]} for run in range(options.runs)]
-    results = {"facts": dict(problem.facts), "summary": summarise(runs, problem.facts), "runs": runs}
+    directory.write_config(config.as_toml())  # with the latest number of runs
+    records: dict[int, Record] = {
+        entry["run"]: entry["result"] for entry in directory.journal() if entry["event"] == "run"
+    }
+    missing = [run for run in range(config.runs) if run not in records]
+    bar.start(problem, config.runs - len(missing))
+    for run in sorted(set(range(config.runs)) - set(missing)):
+        callback({"run": run, **records[run]})
+    for run, record in _results(problem, missing, executor, bar.query):
+        directory.append({"event": "run", "run": run, "result": record})
+        records[run] = record
+        bar.end_run()
+        callback({"run": run, **record})
+    runs = [{"run": run, **records[run]} for run in range(config.runs)]
+    results = {
+        "facts": dict(problem.facts),
+        "summary": summarise(runs, problem.facts),
+        "best": best_architectures(runs, problem.objective.truth, problem.facts["direction"]),
+        "runs": runs,
+    }
     directory.write_text("results.json", json.dumps(results) + "\n")
     return results
 
 
-def one_run(problem: SearchProblem, seed: int, run: int) -> dict[str, Any]:
+def run_once(problem: SearchProblem, run: int, advance: Callable[[], None] = lambda: None) -> Record:
     """Do one run and return its record; the same arguments give the same record, measured seconds aside."""
-    guide = Guide(
-        problem.domain,
-        python_rng(seed, "search", run, "guide"),
-        problem.proxy,
-        problem.warmup,
-        problem.move,
-    )
-    task = Task(
-        problem.domain,
-        python_rng(seed, "search", run, "algorithm"),
-        guide,
-        len(problem.objective.levels),
-        problem.config,
-    )
-    searcher = problem.algorithm.searcher(task)
-    return search(searcher, problem.objective, problem.budget, guide, problem.domain.size).record()
+    config, domain, objective = problem.config, problem.domain, problem.objective
+    guide = Guide(domain, python_rng(config.seed, "search", run, "guide"), problem.proxy, config.warmup, config.move)
+    rng = python_rng(config.seed, "search", run, "algorithm")
+    searcher = problem.algorithm.searcher(Task(domain, rng, guide, len(objective.levels), config))
+    return search(searcher, objective, problem.budget, guide, domain.size, advance).record()
 
 
-def summarise(runs: Sequence[dict[str, Any]], facts: Any) -> dict[str, Any]:
-    """Return mean and deviation over runs of what was found, and what it cost.
+def summarise(runs: Sequence[Record], facts: Mapping[str, Any]) -> Record:
+    """Return means over runs of results and costs, and the standard deviation of the accuracy.
 
-    The deviation is that of the runs themselves (divided by their number), as published tables have it.
+    The deviation is divided by the number of runs, as in published tables.
     """
     accuracies = [run["accuracy"] for run in runs if run["accuracy"] is not None]
     values = [run["best_value"] for run in runs if run["best_value"] is not None]
-    mean = float(np.mean(accuracies)) if accuracies else None
-    best = facts["best_of_the_space"]
+    accuracy, best = _mean(accuracies), facts["best_of_the_space"]
     return {
         "runs": len(runs),
         "runs_without_a_result": len(runs) - len(values),
-        "accuracy_mean": mean,
+        "accuracy_mean": accuracy,
         "accuracy_std": float(np.std(accuracies)) if accuracies else None,
-        "regret_mean": best - mean if mean is not None and best is not None else None,
-        "value_mean": float(np.mean(values)) if values else None,
-        "queries_mean": _mean(runs, "queries"),
-        "epochs_mean": _mean(runs, "epochs"),
-        "seconds_mean": _mean(runs, "seconds") if facts["timed"] else None,
-        "scored_mean": _mean(runs, "scored"),
+        "regret_mean": None if accuracy is None or best is None else max(best - accuracy, 0.0),  # not a rounding error
+        "value_mean": _mean(values),
+        "queries_mean": _mean([run["queries"] for run in runs]),
+        "epochs_mean": _mean([run["epochs"] for run in runs]),
+        "seconds_mean": _mean([run["seconds"] for run in runs]) if facts["timed"] else None,
+        "scored_mean": _mean([run["scored"] for run in runs]),
     }
 
 
-def _remember(entries: Sequence[Mapping[str, Any]], name: str, live: ComputedSignal) -> None:
-    """Give a signal the scores that the journal holds of it."""
-    for entry in entries:
-        if entry["signal"] == name:
-            score = Score(_number(entry["value"]), Status(entry["status"]), entry["detail"])
-            live.remember(entry["architecture"], score, entry["seconds"])
+def best_architectures(runs: Sequence[Record], truth: Mapping[str, float], direction: int) -> list[Record]:
+    """Return the best architectures of all runs, at their longest training, and how many runs queried each."""
+    best: dict[str, Record] = {}
+    for run in runs:
+        names = ("architecture", "level", "value", "cost")
+        for architecture, level, value, cost in zip(*(run["steps"][name] for name in names), strict=True):
+            if value is not None:
+                entry = best.setdefault(architecture, {"level": -1, "runs": set()})
+                entry["runs"].add(run["run"])
+                if level > entry["level"]:
+                    entry |= {"level": level, "value": value, "cost": cost}
+    ranked = sorted(best, key=lambda one: (-best[one]["level"], -direction * best[one]["value"], one))
+    return [
+        {"architecture": one, "accuracy": truth.get(one), **best[one], "runs": len(best[one]["runs"])}
+        for one in ranked[:_TOP]
+    ]
 
 
-def _check_alike(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Refuse to compare what was found in another space, or by another accuracy."""
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _check_comparable(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuse to compare results in another space, or by another accuracy."""
     for fact in ("space", "target", "table_sha256"):
         if theirs.get(fact) != ours[fact]:
             raise InputError(
                 f"{name} must be a search of the same space, table and target to be compared with; "
-                f"its {fact} is {theirs.get(fact)}, here it is {ours[fact]}"
+                f"its {fact} is {theirs.get(fact)}, this search's is {ours[fact]}"
             )
 
 
 def _check_data(directory: RunDirectory, data: Mapping[str, Any]) -> None:
-    """Refuse to go on with runs that were made from other data; a table may have moved."""
+    """Refuse to resume runs that rest on other data; a table may have moved."""
     before = directory.manifest()["data"]
     for name in data:
         if name != "table" and name in before and before[name] != data[name]:
             raise InputError(
-                f"{directory.path} must be gone on with from the same {name}: it was begun with {before[name]}, "
-                f"now there is {data[name]}; begin a new search"
+                f"{directory.path} must be resumed with the same {name}: it was started with {before[name]}, "
+                f"now there is {data[name]}; start a new search"
             )
 
 
-def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
-    return float(np.mean([run[name] for run in runs])) if runs else None
-
-
 def _results(
-    problem: SearchProblem, seed: int, runs: Sequence[int], executor: Executor
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield runs with their results, over several processes where nothing has to be computed on networks."""
-    if problem.live or len(runs) < 2:  # noqa: PLR2004 - one run has nothing beside it
-        yield from ((run, one_run(problem, seed, run)) for run in runs)
-        return
-    yield from executor.map(partial(one_run, problem, seed), runs)
+    problem: SearchProblem, runs: Sequence[int], executor: Executor, advance: Callable[[], None]
+) -> Iterator[tuple[int, Record]]:
+    """Yield runs with their records: several at a time if no network is run."""
+    if problem.runs_networks or len(runs) < 2:  # noqa: PLR2004 - a single run needs no processes
+        yield from ((run, run_once(problem, run, advance)) for run in runs)
+    else:
+        yield from executor.map(partial(run_once, problem), runs)
 
 
-class _Kept:
-    """Puts every score that is computed into the journal, and says how many there are."""
+class _Bar:
+    """Progress of all runs as one stage, so that it shows the time left.
 
-    def __init__(self, directory: RunDirectory, progress: Progress) -> None:
-        self._directory = directory
+    A run has one step. If networks are run, which takes time, it also has a step per network of the warm-up and per
+    query. Steps that a run does not need are completed when it ends.
+    """
+
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._count = 0
+        self._queries = self._steps = self._left = self._total = self._done = 0
+        self._begun = time.monotonic()
 
-    def __call__(self, signal: str, architecture: str, observation: Observation) -> None:
-        score = observation.score
-        self._count += 1
-        self._progress.status(f"{self._count} networks scored, the last by {signal}")
-        self._directory.append(
-            {
-                "event": "score",
-                "signal": signal,
-                "architecture": architecture,
-                "value": score.value if score.ok else None,
-                "status": score.status.value,
-                "detail": score.detail,
-                "seconds": observation.seconds,
-            }
-        )
+    def start(self, problem: SearchProblem, finished: int) -> None:
+        """Begin the stage, with the finished runs of a resumed search completed."""
+        config = problem.config
+        warmup = config.warmup if problem.runs_networks else 0
+        self._queries = config.queries or 0 if problem.runs_networks else 0
+        self._steps = self._left = warmup + self._queries + 1
+        self._progress.stage("search" if self._steps > 1 else "runs", config.runs * self._steps)
+        for _ in range(finished * self._steps):
+            self._progress.advance()
+        self._total, self._begun = (config.runs - finished) * self._steps, time.monotonic()
 
+    def score(self) -> None:
+        """Count a network of the warm-up."""
+        self._reach(max(self._left - 1, self._queries + 1))
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+    def query(self) -> None:
+        """Count a query."""
+        self._reach(max(min(self._left - 1, self._queries), 1))
+
+    def end_run(self) -> None:
+        """Complete the run."""
+        self._reach(0)
+        self._left = self._steps
+
+    def _reach(self, left: int) -> None:
+        for _ in range(self._left - left):
+            self._progress.advance()
+            self._done += 1
+        self._left = min(self._left, left)
+        if self._done:
+            self._progress.remaining((time.monotonic() - self._begun) * (self._total / self._done - 1))

@@ -1,14 +1,13 @@
-"""Scores that were computed before, as CSV files.
+"""CSV files of precomputed scores.
 
-Two forms are read. In the first, scores stand by architecture, a column a proxy; a column ``NAME_seconds`` says
-what each score of ``NAME`` cost, and ``seconds`` what each row cost::
+There are two formats. The first has a row per architecture and a column per proxy; the column ``NAME_seconds`` holds
+the seconds of each score of ``NAME``, and ``seconds`` those of each row::
 
     architecture,synflow,naswot,seconds
     |avg_pool_3x3~0|+|...,44.48,754.7,0.14
 
-The files that ``verify_scores.py --csv`` writes are of this form; their columns ``accuracy`` and ``status``, the last,
-are not read. In the second, as the NASWOT project's scripts write them, the first column is the official index of the
-architecture, the second the score, and ``time`` what it cost::
+``verify_scores.py --csv`` writes this format; its columns ``accuracy`` and ``status`` are ignored. The second format is
+that of the NASWOT project's scripts: the official index of the architecture, the score, and its seconds::
 
     uid,score,time
     0,1548.9,0.0906
@@ -37,13 +36,13 @@ _SECONDS = ("seconds", "time")
 
 
 def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, TabularSignal]:
-    """Return the signals of a file by name; one that is called as a measure has that measure's direction.
+    """Return the signals of a file by name; a signal with the name of a measure has the measure's direction.
 
     Args:
         path: The file.
-        space: Parses the architectures, or lists them by index.
-        name: What to call the score where the file has one; empty for the column's name, or for that of the file
-            where the column is called ``score``.
+        space: Parses the architectures, or lists them in the order of the index.
+        name: Name of the signal if the file has one score; empty for the column's name, or for the file's name if the
+            column is ``score``.
 
     Raises:
         InputError: The file cannot be read, or a line is faulty; the message names the line.
@@ -52,48 +51,42 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Tab
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except OSError as error:
-        raise InputError(f"the scores {path} cannot be read: {error.strerror}; give a CSV file") from error
+        raise InputError(f"{path} must be a readable CSV file of scores: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a CSV file in UTF-8: {error}") from error
     header = [cell.strip() for cell in rows[0]] if rows else []
     if len(header) < 2 or header[0] not in (_ARCHITECTURE, _INDEX):  # noqa: PLR2004 - an architecture and a score
-        raise InputError(f"{path} must have a header that begins with {_ARCHITECTURE} or {_INDEX}, got {header}")
+        raise InputError(f"{path} must have a header that starts with {_ARCHITECTURE} or {_INDEX}, got {header}")
     architectures = [_architecture(row, header, space, f"{path}, line {line}") for line, row in enumerate(rows[1:], 2)]
     if len(set(architectures)) < len(architectures):
         twice = Counter(architectures).most_common(1)[0][0]
-        raise InputError(f"{path} must have one line an architecture, {twice} stands in several")
-    beside = ("accuracy", "status") if header[-1] == "status" else ()
+        raise InputError(f"{path} must have one line per architecture, {twice} has several")
+    ignored = ("accuracy", "status") if header[-1] == "status" else ()
     columns = {
         column: {
             architecture: _number(row[place], f"{path}, line {line}, column {column!r}")
             for line, (architecture, row) in enumerate(zip(architectures, rows[1:], strict=True), 2)
         }
         for place, column in enumerate(header)
-        if place and column not in beside
+        if place and column not in ignored
     }
-    common = next((columns[one] for one in _SECONDS if one in columns), None)
-    scores = [one for one in columns if one not in _SECONDS and not one.endswith("_seconds")]
+    row_seconds = next((columns[column] for column in _SECONDS if column in columns), None)
+    scores = [column for column in columns if column not in _SECONDS and not column.endswith("_seconds")]
     if not scores:
         raise InputError(f"{path} must have a column of scores, it has: {', '.join(header)}")
     signals = {}
-    for one in scores:
-        called = _called(one, scores, name, path)
-        direction = MEASURES[called].direction if called in MEASURES else 1
-        signals[called] = TabularSignal(
-            called, columns[one], columns.get(f"{one}_seconds", common), direction=direction
-        )
+    for column in scores:
+        signal = path.name.partition(".")[0] if column == "score" else column
+        signal = name if name and len(scores) == 1 else signal
+        direction = MEASURES[signal].direction if signal in MEASURES else 1
+        seconds = columns.get(f"{column}_seconds", row_seconds)
+        signals[signal] = TabularSignal(signal, columns[column], seconds, direction=direction)
     return signals
-
-
-def _called(column: str, scores: list[str], name: str, path: Path) -> str:
-    if name and len(scores) == 1:
-        return name
-    return path.name.partition(".")[0] if column == "score" else column
 
 
 def _architecture(row: list[str], header: list[str], space: SearchSpace, where: str) -> str:
     if len(row) != len(header):
-        raise InputError(f"{where}: must have {len(header)} cells as the header has, got {len(row)}")
+        raise InputError(f"{where}: must have {len(header)} cells like the header, got {len(row)}")
     if header[0] == _ARCHITECTURE:
         try:
             return space.parse(row[0])
@@ -108,8 +101,8 @@ def _architecture(row: list[str], header: list[str], space: SearchSpace, where: 
 
 
 def _number(cell: str, where: str) -> float:
-    """Read a number; nothing is NaN, which is a failed score."""
+    """Read a number; an empty cell is NaN, a failed score."""
     try:
         return float(cell) if cell.strip() else math.nan
     except ValueError:
-        raise InputError(f"{where}: must be a number or nothing, got {cell!r}") from None
+        raise InputError(f"{where}: must be a number or empty, got {cell!r}") from None

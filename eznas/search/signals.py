@@ -1,7 +1,7 @@
-"""Signals: what a search climbs or is guided by, and what one look at an architecture costs.
+"""Signals: values that a search maximises or that guide it, with their costs.
 
-A signal is a column of a table, a file of scores, a measure or program that is computed on the network, or a
-combination of these. All are asked in the same way; a failure is a status, whose fitness is below every value.
+A signal is a column of a table, a file of scores, a measure or program that is computed on networks, or a combination
+of these. A failure is a status; its fitness is below every value.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["ComputedSignal", "Observation", "Signal", "TabularSignal"]
 
 _CHUNK = 50
-"""Networks that are scored before their scores are recorded: what an interruption costs at most."""
+"""Networks that are scored between two writes to the journal: the most that an interruption loses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look at an architecture gave, and what it cost.
+    """The value of a signal on one architecture, and its cost.
 
     Args:
-        score: The value, as it is, or a status.
+        score: The value or a status.
         seconds: Simulated seconds of training, or measured seconds of scoring.
-        epochs: Trained epochs; 0 for a proxy.
-        fitness: The value, or its negative where less is better; minus infinity for a failure.
-        cost: The second objective, to be kept small; NaN where there is none.
+        epochs: Epochs of training; 0 for a proxy.
+        fitness: The value, negated if less is better; minus infinity for a failure.
+        cost: The second objective, to minimise; NaN if there is none.
     """
 
     score: Score
@@ -43,42 +43,42 @@ class Observation:
 
     @classmethod
     def of(cls, score: Score, seconds: float = 0.0, epochs: float = 0.0, direction: int = 1) -> Observation:
-        """Wrap a score, with the fitness that follows from it."""
+        """Wrap a score and derive its fitness."""
         return cls(score, seconds, epochs, direction * score.value if score.ok else -math.inf)
 
 
 class Signal(Protocol):
-    """Anything that can be asked for values of architectures."""
+    """Gives values of architectures."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The name in reports."""
 
     @property
     def epochs(self) -> float:
-        """Trained epochs of one observation; 0 for a proxy."""
+        """Epochs of training of one observation; 0 for a proxy."""
 
     @property
     def timed(self) -> bool:
-        """Whether it knows what an observation costs in seconds."""
+        """Whether the seconds of an observation are known."""
 
     @property
     def direction(self) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if more is better, -1 if less is better."""
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
-        """Return one observation an architecture, in order."""
+        """Return one observation per architecture, in order."""
 
 
 class TabularSignal:
-    """Values that were computed before: a column of a table, or a file of scores.
+    """Precomputed values: a column of a table, or a file of scores.
 
     Args:
-        name: What reports call it.
-        values: By architecture; what is not finite is a failure.
-        seconds: By architecture; None where they are not known.
-        epochs: Trained epochs of each value; 0 for a proxy.
-        direction: 1 where more is better, -1 where less is.
+        name: The name in reports.
+        values: By architecture; non-finite values count as failures.
+        seconds: By architecture; None if they are unknown.
+        epochs: Epochs of training of each value; 0 for a proxy.
+        direction: 1 if more is better, -1 if less is better.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class TabularSignal:
         self._seconds = seconds or {}
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
-        """Look the architectures up; one that is missing is a failure."""
-        return [self._one(architecture) for architecture in architectures]
+        """Look the architectures up; a missing one counts as a failure."""
+        return [self._observe(architecture) for architecture in architectures]
 
-    def _one(self, architecture: str) -> Observation:
+    def _observe(self, architecture: str) -> Observation:
         value = self.values.get(architecture)
         if value is None:
             score = Score.failed(Status.EXCEPTION, f"{self.name} has no value for {architecture}")
@@ -110,51 +110,42 @@ class TabularSignal:
 
 
 class ComputedSignal:
-    """A measure or program, computed on the network; every network is scored once and remembered.
+    """A measure or program that is computed on networks; each network is scored once.
 
     Args:
-        proxy: What to compute.
+        proxy: The measure or program.
         condition: How networks are built and run.
-        direction: 1 where more is better, -1 where less is.
         executor: Runs the networks.
-        record: Is told of every new score: architecture, observation.
+        direction: 1 if more is better, -1 if less is better.
+
+    Attributes:
+        known: The observations so far, by architecture; a resumed search fills it in advance.
+        record: Is called with each new architecture and observation.
     """
 
     epochs = 0.0
     timed = True
 
-    def __init__(
-        self,
-        proxy: Proxy,
-        condition: Condition,
-        *,
-        direction: int = 1,
-        executor: Executor,
-        record: Callable[[str, Observation], None] = lambda _architecture, _observation: None,
-    ) -> None:
+    def __init__(self, proxy: Proxy, condition: Condition, executor: Executor, direction: int = 1) -> None:
         self.name = proxy.name
+        self.direction = direction
+        self.known: dict[str, Observation] = {}
+        self.record: Callable[[str, Observation], None] = lambda _architecture, _observation: None
         self._proxy = proxy
         self._condition = condition
-        self.direction = direction
         self._executor = executor
-        self._record = record
-        self._known: dict[str, Observation] = {}
-
-    def remember(self, architecture: str, score: Score, seconds: float) -> None:
-        """Take a score that was computed before, as when a run goes on."""
-        self._known[architecture] = Observation.of(score, seconds, 0.0, self.direction)
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
-        """Score the networks that are new; each costs the seconds that it took when it was scored."""
-        new = [one for one in dict.fromkeys(architectures) if one not in self._known]
+        """Score the networks that are new; an observation keeps the seconds that scoring took."""
+        new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self.known]
         for start in range(0, len(new), _CHUNK):
             self._score(new[start : start + _CHUNK])
-        return [self._known[architecture] for architecture in architectures]
+        return [self.known[architecture] for architecture in architectures]
 
     def _score(self, architectures: Sequence[str]) -> None:
         from eznas.scoring import score_networks
 
         matrix = score_networks([self._proxy], self._condition, architectures, self._executor)
         for architecture, score, seconds in zip(architectures, matrix.scores[0], matrix.seconds, strict=True):
-            self.remember(architecture, score, seconds)
-            self._record(architecture, self._known[architecture])
+            observation = self.known[architecture] = Observation.of(score, seconds, direction=self.direction)
+            self.record(architecture, observation)

@@ -1,4 +1,4 @@
-"""Surrogates: small regressors that learn from what a search has seen so far."""
+"""Surrogates: small regressors from the features of an architecture to its fitness."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["SURROGATES", "Forest", "Networks", "Ridge", "Surrogate"]
 
 
 class Surrogate(Protocol):
-    """Anything that predicts fitness from features; made anew for every fit."""
+    """Predicts fitness from features; each fit starts from a new object."""
 
     def fit(self, features: NDArray[np.float64], fitness: NDArray[np.float64], seed: int) -> None:
-        """Learn from ``n x f`` features and ``n`` finite numbers."""
+        """Fit to ``n x f`` features and ``n`` finite fitness values."""
 
     def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation for ``n x f`` features."""
 
 
 class Networks:
-    """An ensemble of five small neural networks, which differ by their initialisation, as in BANANAS."""
+    """An ensemble of five small neural networks with different initialisations, as in BANANAS."""
 
     def fit(self, features: NDArray[np.float64], fitness: NDArray[np.float64], seed: int) -> None:
-        """Fit every network on all that is known."""
+        """Fit each network to all data."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPRegressor
 
@@ -37,7 +37,7 @@ class Networks:
         self._scale = scale or 1.0
         target = (fitness - self._shift) / self._scale
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is what an ensemble is made of
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough for an ensemble
             self._networks = [
                 MLPRegressor(
                     hidden_layer_sizes=(20, 20), solver="lbfgs", max_iter=60, random_state=(seed + member) % 2**32
@@ -47,15 +47,15 @@ class Networks:
 
     def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation over the networks."""
-        said = np.array([network.predict(features) for network in self._networks])
-        return said.mean(axis=0) * self._scale + self._shift, said.std(axis=0) * self._scale
+        predictions = np.array([network.predict(features) for network in self._networks])
+        return predictions.mean(axis=0) * self._scale + self._shift, predictions.std(axis=0) * self._scale
 
 
 class Forest:
     """An ensemble of twenty randomised trees."""
 
     def fit(self, features: NDArray[np.float64], fitness: NDArray[np.float64], seed: int) -> None:
-        """Grow the trees on all that is known."""
+        """Grow the trees on all data."""
         from sklearn.ensemble import ExtraTreesRegressor
 
         self._forest = ExtraTreesRegressor(n_estimators=20, random_state=seed % 2**32).fit(features, fitness)
@@ -63,15 +63,15 @@ class Forest:
     def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation over the trees."""
         rows = features.astype(np.float32)
-        said = np.array([tree.predict(rows, check_input=False) for tree in self._forest.estimators_])
-        return said.mean(axis=0), said.std(axis=0)
+        predictions = np.array([tree.predict(rows, check_input=False) for tree in self._forest.estimators_])
+        return predictions.mean(axis=0), predictions.std(axis=0)
 
 
 class Ridge:
     """Bayesian linear regression."""
 
     def fit(self, features: NDArray[np.float64], fitness: NDArray[np.float64], seed: int) -> None:  # noqa: ARG002 - exact
-        """Fit on all that is known."""
+        """Fit to all data."""
         from sklearn.linear_model import BayesianRidge
 
         self._ridge = BayesianRidge().fit(features, fitness)
@@ -84,8 +84,10 @@ class Ridge:
 
 _NAMES: dict[type[Surrogate], str] = {Networks: "networks", Forest: "forest", Ridge: "ridge"}
 
-SURROGATES: Registry[type[Surrogate]] = Registry("surrogate", lambda one: _NAMES.get(one, one.__name__.lower()))
-"""Surrogates by name; one of your own is registered under its class's name in lower case."""
+SURROGATES: Registry[type[Surrogate]] = Registry(
+    "surrogate", lambda surrogate: _NAMES.get(surrogate, surrogate.__name__.lower())
+)
+"""Surrogates by name; further classes are registered under their names in lower case."""
 
-for _one in _NAMES:
-    SURROGATES.register(_one)
+for _surrogate in _NAMES:
+    SURROGATES.register(_surrogate)

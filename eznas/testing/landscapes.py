@@ -1,4 +1,4 @@
-"""Synthetic search spaces with a known optimum, for whoever tests a search algorithm."""
+"""Synthetic search spaces with a known optimum, to test search algorithms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Letters"]
 
 
 class Letters(SearchSpace):
-    """Words of a fixed length such as ``a-c-b``; an edit is another letter at one place. There are no networks.
+    """Words of a fixed length such as ``a-c-b``, without networks; an edit changes one letter.
 
     Args:
-        places: Letters of a word.
-        letters: Letters that there are.
+        places: Length of a word.
+        letters: Size of the alphabet.
     """
 
     name: ClassVar[str] = "letters"
@@ -39,7 +39,7 @@ class Letters(SearchSpace):
         """Return the word.
 
         Raises:
-            InputError: It is none.
+            InputError: The text is not a word.
         """
         parts = text.split("-")
         if len(parts) != self.places or not set(parts) <= set(self.letters):
@@ -55,7 +55,7 @@ class Letters(SearchSpace):
         return "-".join(rng.choices(self.letters, k=self.places))
 
     def neighbours(self, architecture: str) -> list[str]:
-        """Return the words with another letter at one place."""
+        """Return the words that differ in one letter."""
         parts = architecture.split("-")
         return [
             "-".join([*parts[:place], letter, *parts[place + 1 :]])

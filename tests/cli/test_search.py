@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eznas.cli.search import main
-from eznas.search import ALGORITHMS
+from eznas.search.protocol import ALGORITHMS
 from eznas.search.surrogate import SURROGATES
 from eznas.spaces import SPACES
 
@@ -82,13 +82,14 @@ def test_searches_are_compared(table: str, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     row = next(line for line in result.stdout.splitlines() if "with warm-up 100 by mine" in line)
     assert float(row.split()[-2]) > 1  # fewer queries
-    assert "the signal is the accuracy" not in result.stdout
+    assert "the signal is the reported accuracy" not in result.stdout
+    assert f"{ALL[-1]}  " in result.stdout  # the best architecture
     assert "aging_evolution on valid12" in (tmp_path / "b" / "search.html").read_text(encoding="utf-8")
 
 
 def test_other_searches_are_not_compared(table: str, tmp_path: Path) -> None:
     result = invoke("--table", table, "--queries", "5", "--runs", "1", "--out", str(tmp_path / "a"), "--workers", "1")
-    assert "the signal is the accuracy that is reported" in result.stdout
+    assert "the signal is the reported accuracy" in result.stdout
     refused = invoke("--table", table, "--target", "valid12", "--queries", "5", "--runs", "1", "--workers", "1",
                      "--out", str(tmp_path / "b"), "--compare", str(tmp_path / "a"))  # fmt: skip
     assert refused.exit_code == 2
@@ -102,6 +103,12 @@ def test_a_search_is_resumed_with_more_runs(table: str, tmp_path: Path) -> None:
     searched("--table", table, "--signal", "valid12", "--queries", "9", "--runs", "1", "--out", str(tmp_path / "run"))
     more = searched("--resume", str(tmp_path / "run"), "--runs", "3")
     assert more["summary"] == whole["summary"]
+    for option in ("queries", "out"):
+        refused = invoke("--resume", str(tmp_path / "run"), f"--{option}", "3")
+        assert refused.exit_code == 2
+        assert f"--{option} must not be given when a search is resumed" in refused.stderr
+    refused = invoke("--resume", str(tmp_path / "run"), "--config", "a.toml")
+    assert (refused.exit_code, "--config must not be given with --resume" in refused.stderr) == (2, True)
 
 
 def test_seconds_may_be_words(table: str, tmp_path: Path) -> None:
@@ -139,12 +146,10 @@ def test_a_search_that_cannot_begin_leaves_no_directory(table: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--weights", "a,b"), "must be numbers between commas"),
-        (("--seconds", "soon"), "must be a duration such as 90s"),
-        (("--queries", "-1"), "-1 is not in the range"),
-        (("--move", "2"), "2.0 is not in the range"),
-        (("--resume", "RUN", "--queries", "3"), "--queries must not be given with --resume"),
-        (("--resume", "RUN", "--out", "RUN"), "--out must not be given with --resume"),
+        (("--weights", "a,b"), "--weights must be a valid number"),
+        (("--seconds", "soon"), "--seconds must be a duration such as 90s"),
+        (("--queries", "-1"), "--queries must be greater than or equal to 0, got '-1'"),
+        (("--move", "2"), "--move must be less than or equal to 1, got '2'"),
         (("--resume", "RUN"), "must be a run directory"),
         (("--compare", "RUN"), "must be a run directory"),
     ],

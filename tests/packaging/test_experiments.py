@@ -19,7 +19,7 @@ from eznas.benchmarks import BENCHMARKS, load_table
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from eznas.search import SearchConfig
+    from eznas.search.config import SearchConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -187,7 +187,6 @@ def test_scripts_find_what_they_import(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eznas.scoring import Proxy
     from eznas.search import problem
     from eznas.spaces import SPACES
 
@@ -204,12 +203,12 @@ def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pyt
     made: list[problem.SearchProblem] = []
 
     def run(options: SearchConfig, _path: Path) -> None:
-        made.append(problem.make_problem(options, Proxy.of))
+        made.append(problem.make_problem(options))
 
     for name, stub in (("naswot_rows", []), ("zero_cost_searches", plain), ("search_rows", [])):
         monkeypatch.setattr(searches, name, lambda _given, stub=stub: stub)
     monkeypatch.setattr(searches, "run", run)
-    searches.main(tmp_path, tmp_path / "out")
+    searches.repeat(tmp_path, tmp_path / "out")
     [one] = made
     assert one.facts["target"] == "cifar10 test accuracy, 200 epochs, column 'test_200' of nasbench201_cifar10.csv"
     [level] = one.objective.levels

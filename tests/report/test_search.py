@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from eznas.errors import InputError
-from eznas.report.search import Curves, curves_figure, front_figure, read_curves, search_page, search_rows
+from eznas.report.search import SearchResults, read_results, search_rows, search_table
+from eznas.report.search_page import curves_figure, front_figure, search_page
 from eznas.run import RunDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def curves(label: str, found: list[list[float]], seconds: list[list[float]], **facts: Any) -> Curves:
-    known = {"target": "test accuracy", "best_of_the_space": 95.0, "timed": True, **facts}
+def curves(label: str, found: list[list[float]], seconds: list[list[float]], **facts: Any) -> SearchResults:
+    known = {"label": label, "target": "test accuracy", "best_of_the_space": 95.0, "timed": True, **facts}
     last = [one[-1] for one in found if one]
     summary = {
         "runs": len(found),
@@ -25,7 +27,9 @@ def curves(label: str, found: list[list[float]], seconds: list[list[float]], **f
         "queries_mean": 4.0,
         "seconds_mean": 8.0,
     }
-    return Curves(label, known, summary, [np.array(one) for one in found], [np.array(one) for one in seconds], [])
+    best = [{"architecture": "<a>", "accuracy": 94.0, "value": 7.0, "cost": None, "runs": 2}] if last else []
+    arrays = ([np.array(one) for one in found], [np.array(one) for one in seconds])
+    return SearchResults(known, summary, best, [{}] * len(found), *arrays)
 
 
 SLOW = curves("slow", [[90, 90, 91, 94], [90, 91, 92, 94]], [[2, 4, 6, 8], [2, 4, 6, 8]])
@@ -74,16 +78,42 @@ def test_the_page_is_self_contained_and_escaped() -> None:
 
 
 def test_curves_show_median_and_quartiles() -> None:
-    [axes] = curves_figure([SLOW], seconds=False).axes
+    figure = curves_figure([SLOW], seconds=False)
+    assert figure is not None
+    [axes] = figure.axes
     assert axes.lines[0].get_ydata() == pytest.approx([90, 90, 91, 94])  # the lower of the middle two
     assert len(axes.collections) == 1
     assert axes.lines[1].get_ydata() == pytest.approx([95, 95])  # the best of the space
 
 
-def test_nothing_found_can_be_drawn() -> None:
+def test_a_plot_without_data_is_not_drawn() -> None:
     empty = curves("empty", [[], []], [[], []])
     failed = curves("failed", [[np.nan, np.nan]], [[1, 2]])
-    assert "<img" in search_page([empty, failed], "search")
+    page = search_page([empty, failed], "search")
+    assert "<img" not in page
+    assert "No plot of seconds: no run has a result." in page
+    untimed = search_page([curves("untimed", [[90.0]], [[1.0]], timed=False)], "search")
+    assert untimed.count("<img") == 1
+    assert "No plot of seconds: the seconds of a query are unknown." in untimed
+    assert front_figure([SLOW], "params") is None
+
+
+def test_the_page_shows_the_best_architectures() -> None:
+    assert SLOW.best_table() == (["architecture", "accuracy", "score", "in runs"], [["<a>", 94.0, "7", "2 of 2"]])
+    page = search_page([SLOW], "search")
+    assert "<td>&lt;a&gt;</td><td>94</td><td>7</td><td>2 of 2</td>" in page
+    costs = curves("costs", [[1.0]], [[1.0]], target=None)
+    assert "accuracy" not in costs.best_table()[0]
+
+
+def test_signals_of_any_magnitude_are_readable() -> None:
+    search = curves("signal", [[7.2679753e57]], [[1.0]], target=None, best_of_the_space=None)
+    assert search_table([search])[1][0][2] == "7.26798e+57"
+
+
+def test_no_figure_is_a_negative_zero() -> None:
+    search = replace(SLOW, summary={**SLOW.summary, "regret_mean": -1e-15})
+    assert "-0.00" not in search_page([search], "search")
 
 
 def test_results_are_read(tmp_path: Path) -> None:
@@ -96,11 +126,15 @@ def test_results_are_read(tmp_path: Path) -> None:
     }
     facts = {"label": "mine", "target": "test accuracy", "best_of_the_space": 95.0, "timed": True}
     with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
-        directory.write_json("results.json", {"facts": facts, "summary": {}, "runs": [{"steps": steps}] * 2})
-    read = read_curves(RunDirectory(tmp_path / "run"))
+        directory.write_json(
+            "results.json", {"facts": facts, "summary": {}, "best": [], "runs": [{"steps": steps}] * 2}
+        )
+    read = read_results(RunDirectory(tmp_path / "run"))
     assert [one.tolist()[1:] for one in read.found] == [[91, 91]] * 2
     assert read.front == [(4.0, 1.0), (6.0, 2.0)]
-    assert front_figure([read], "params").axes[0].get_xlabel() == "params"
+    figure = front_figure([read], "params")
+    assert figure is not None
+    assert figure.axes[0].get_xlabel() == "params"
 
 
 def test_less_is_better_is_not_upside_down(tmp_path: Path) -> None:
@@ -114,16 +148,18 @@ def test_less_is_better_is_not_upside_down(tmp_path: Path) -> None:
     facts = {"label": "mine", "target": None, "best_of_the_space": None, "timed": True, "direction": -1}
     summary = dict.fromkeys(SLOW.summary)
     with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
-        directory.write_json("results.json", {"facts": facts, "summary": summary, "runs": [{"steps": steps}]})
-    read = read_curves(RunDirectory(tmp_path / "run"))
+        directory.write_json(
+            "results.json", {"facts": facts, "summary": summary, "best": [], "runs": [{"steps": steps}]}
+        )
+    read = read_results(RunDirectory(tmp_path / "run"))
     assert read.found[0].tolist() == [-3, -1]
     assert read.front == [(4.0, -3.0), (5.0, -1.0)]
-    assert read.what == "the negative of the signal"
+    assert read.target == "negative of the signal"
     assert search_rows([read, read])[0][-2] == 1.0
 
 
 def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as directory:
         directory.write_json("results.json", {"runs": []})
-        with pytest.raises(InputError, match=r"must be one of eznas\.search"):
-            read_curves(directory)
+        with pytest.raises(InputError, match="must hold the results of a search"):
+            read_results(directory)

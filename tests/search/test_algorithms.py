@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
-from eznas.search import (
-    ALGORITHMS,
-    Domain,
-    Guide,
-    Objective,
-    Observation,
-    Proposal,
-    SearchBudget,
-    SearcherConfig,
-    TabularSignal,
-    Task,
-    search,
-)
 from eznas.search.algorithms.reinforce import Reinforce
+from eznas.search.config import SearcherConfig
+from eznas.search.domain import Domain
 from eznas.search.encoding import Encoder, paths
+from eznas.search.guide import Guide
+from eznas.search.loop import Objective, SearchBudget, search
+from eznas.search.protocol import ALGORITHMS, Proposal, Task
+from eznas.search.signals import Observation, TabularSignal
 from eznas.search.surrogate import SURROGATES
 from eznas.seeds import numpy_rng, python_rng
 from eznas.testing.landscapes import Letters
@@ -120,7 +113,7 @@ def test_paths_of_a_cell() -> None:
 
 
 def test_a_path_encoding_needs_a_cell() -> None:
-    with pytest.raises(InputError, match="must have cells as nasbench201 writes them"):
+    with pytest.raises(InputError, match="needs cells in the format of nasbench201"):
         Encoder("path").rows(["a-b-c"])
     with pytest.raises(InputError, match="did you mean 'path'"):
         Encoder("paths")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search import ALGORITHMS
+from eznas.search.protocol import ALGORITHMS
 from eznas.testing.searchers import SearcherSuite
 
 if TYPE_CHECKING:
-    from eznas.search import Algorithm
+    from eznas.search.protocol import Algorithm
 
 
 def suite_of(algorithm: Algorithm) -> type[SearcherSuite]:

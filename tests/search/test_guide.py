@@ -3,7 +3,9 @@ from __future__ import annotations
 import math
 import random
 
-from eznas.search import Domain, Guide, TabularSignal
+from eznas.search.domain import Domain
+from eznas.search.guide import Guide
+from eznas.search.signals import TabularSignal
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
 

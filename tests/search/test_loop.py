@@ -6,24 +6,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eznas.errors import InputError
-from eznas.search import (
-    ALGORITHMS,
-    Domain,
-    Guide,
-    Objective,
-    Proposal,
-    SearchBudget,
-    Searcher,
-    TabularSignal,
-    Task,
-    search,
-)
+from eznas.search.domain import Domain
+from eznas.search.guide import Guide
+from eznas.search.loop import Objective, SearchBudget, search
+from eznas.search.protocol import ALGORITHMS, Proposal, Searcher, Task
+from eznas.search.signals import TabularSignal
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
 
 if TYPE_CHECKING:
-    from eznas.search import Observation
     from eznas.search.loop import Run
+    from eznas.search.signals import Observation
 
 SPACE = Letters(places=2, letters=2)
 VALUES = {"a-a": 1.0, "a-b": math.nan, "b-a": 3.0, "b-b": 2.0}
@@ -68,7 +61,7 @@ def test_books_are_kept() -> None:
     assert [step.best for step in done.steps] == ["a-a", "a-a", "b-b", "b-a"]
     assert [step.best_accuracy for step in done.steps] == [90.0, 90.0, 93.0, 92.0]
     assert [one.fitness for one in told] == [1.0, -math.inf, 2.0, 3.0]
-    assert done.ended == "every architecture was looked at"
+    assert done.ended == "every architecture was queried"
 
 
 def test_the_first_look_may_fail() -> None:
@@ -118,7 +111,7 @@ def test_a_search_that_only_repeats_itself_ends() -> None:
 
 def test_nothing_more_to_propose_is_an_end() -> None:
     done, _ = run(["a-a"], SearchBudget(queries=2))
-    assert done.ended == "nothing more to propose"
+    assert done.ended == "no further proposals"
 
 
 def test_what_was_trained_longer_is_the_best() -> None:

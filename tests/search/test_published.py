@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,7 @@ def test_rows_of_the_naswot_report(script: ModuleType, folder: Path) -> None:
 def test_warm_up_and_move_reach_the_same_with_several_times_fewer_queries(script: ModuleType, folder: Path) -> None:
     led, _, _, plain = script.zero_cost_searches(folder)[0]
     assert (led.warmup, led.move, plain.warmup, plain.move) == (3000, 0.75, 0, 0.0)
-    curves = [script.run(replace(one, runs=10), folder / f"run{one.warmup}") for one in (led, plain)]
+    curves = [script.run(one.model_copy(update={"runs": 10}), folder / f"run{one.warmup}") for one in (led, plain)]
     fewer_queries, fewer_seconds = search_rows(curves)[0][-2:]
     assert isinstance(fewer_queries, float)
     assert isinstance(fewer_seconds, float)

@@ -4,25 +4,32 @@ import csv
 import json
 import random
 import statistics
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import tomli_w
 
+from eznas.config import build_config
 from eznas.errors import InputError
+from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import Proxy
-from eznas.scoring.proxy_sources import resolve_proxy
-from eznas.search import ALGORITHMS, SearchConfig, run_repeats
+from eznas.scoring import local_executor
+from eznas.search.config import SearchConfig
 from eznas.search.problem import make_problem
+from eznas.search.protocol import ALGORITHMS
+from eznas.search.repeats import best_architectures, run_repeats, summarise
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 ALL = list(SPACES["nasbench201"].architectures() or ())[:60]
+
+
+def replace(config: SearchConfig, **changes: Any) -> SearchConfig:
+    return config.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -51,8 +58,7 @@ def run(
     *,
     resume: bool = False,
     workers: int = 1,
-    resolve: Callable[[str], Proxy] = Proxy.of,
-    beside: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    compare: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     opened = (
         RunDirectory.resume(path)
@@ -60,7 +66,7 @@ def run(
         else RunDirectory.create(path, options.as_toml(), seed=options.seed, command="search")
     )
     with opened as directory:
-        return run_repeats(options, directory, resolve, workers=workers, beside=beside)
+        return run_repeats(options, directory, executor=local_executor(workers), compare=compare)
 
 
 def test_results_are_summarised(options: SearchConfig, tmp_path: Path) -> None:
@@ -88,6 +94,82 @@ def test_a_run_that_was_stopped_goes_on(options: SearchConfig, tmp_path: Path) -
         file.write(b'{"event":"run","run":1,"resu')  # the machine went down
     assert run(options, tmp_path / "stopped", resume=True) == whole
     assert [json.loads(line)["run"] for line in journal.read_text(encoding="utf-8").splitlines()] == [0, 1, 2]
+
+
+def test_the_best_of_all_runs_are_counted(options: SearchConfig, tmp_path: Path) -> None:
+    results = run(options, tmp_path / "run")
+    queried = [set(one["steps"]["architecture"]) for one in results["runs"]]
+    expected = sorted(set().union(*queried), key=ALL.index, reverse=True)[:5]  # valid12 rises with the index
+    assert [entry["architecture"] for entry in results["best"]] == expected
+    for entry in results["best"]:
+        index = ALL.index(entry["architecture"])
+        assert (entry["accuracy"], entry["value"]) == (90 + index / 10, 60 + index)
+        assert entry["runs"] == sum(entry["architecture"] in one for one in queried)
+
+
+def test_the_best_are_listed_at_their_longest_training() -> None:
+    steps = {
+        "architecture": ["a", "b", "c", "d", "a", "b", "a"],
+        "level": [0, 0, 0, 0, 1, 1, 1],
+        "value": [9.0, 8.0, None, 7.0, 2.0, 3.0, 2.0],
+        "cost": [None] * 7,
+    }
+    runs = [{"run": 0, "steps": steps}, {"run": 1, "steps": {name: column[:4] for name, column in steps.items()}}]
+    for direction, order in ((1, "bad"), (-1, "abd")):
+        best = best_architectures(runs, {"b": 90.0}, direction)
+        assert "".join(entry["architecture"] for entry in best) == order
+        assert {(entry["architecture"], entry["value"], entry["runs"]) for entry in best} == {
+            ("b", 3.0, 2),
+            ("a", 2.0, 2),
+            ("d", 7.0, 2),
+        }
+        assert {entry["architecture"]: entry["accuracy"] for entry in best} == {"a": None, "b": 90.0, "d": None}
+
+
+class Steps(Progress):
+    """Counts the steps of one stage."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int]] = []
+        self.done = 0
+
+    def stage(self, name: str, steps: int) -> None:
+        self.stages.append((name, steps))
+
+    def advance(self) -> None:
+        self.done += 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [
+        ({}, ("runs", 3)),
+        ({"signal": ("flops",), "queries": 4, "warmup": 2, "scores": ()}, ("search", 3 * (4 + 2 + 1))),
+        ({"signal": ("flops",), "queries": None, "seconds": 0.001, "scores": ()}, ("runs", 3)),
+    ],
+)
+def test_progress_is_one_stage_that_is_completed(
+    options: SearchConfig, tmp_path: Path, changes: dict[str, Any], stage: tuple[str, int]
+) -> None:
+    config = replace(options, batch_size=2, device="cpu", **changes)
+    records: list[dict[str, Any]] = []
+    for runs in (1, 3):
+        steps = Steps()
+        with (
+            RunDirectory.resume(tmp_path / "run")
+            if runs > 1
+            else RunDirectory.create(tmp_path / "run", config.as_toml(), seed=0, command="search")
+        ) as directory:
+            run_repeats(replace(config, runs=runs), directory, progress=steps, callback=records.append)
+    assert steps.stages == [stage]
+    assert steps.done == stage[1]
+    assert [record["run"] for record in records] == [0, 0, 1, 2]
+
+
+def test_a_regret_is_never_negative() -> None:
+    runs = [{"accuracy": 94.6, "best_value": 1.0, "queries": 1, "epochs": 0, "seconds": 0, "scored": 0}] * 3
+    regret = summarise(runs, {"best_of_the_space": 94.6 - 1e-14, "timed": False})["regret_mean"]
+    assert str(regret) == "0.0"
 
 
 def test_finished_runs_are_not_done_again(options: SearchConfig, tmp_path: Path) -> None:
@@ -118,14 +200,14 @@ def test_scores_are_kept_under_what_they_were_asked_for_as(
     table = tmp_path / "table.csv"
     table.write_text("\n".join([*table.read_text(encoding="utf-8").replace(",params", ",x").splitlines()[:7], ""]))
     live = replace(options, **few, signal=names)  # type: ignore[arg-type]
-    first = run(live, tmp_path / "run", resolve=resolve_proxy)
+    first = run(live, tmp_path / "run")
     journal = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
     scores = [entry for entry in journal if entry["event"] == "score"]
     assert {entry["signal"] for entry in scores} == set(names)
     assert len({entry["value"] for entry in scores if entry["architecture"] == scores[0]["architecture"]}) == 3
     (tmp_path / "run" / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in scores))
     monkeypatch.setattr("eznas.scoring.score_networks", None)  # nothing may be scored again
-    assert run(live, tmp_path / "run", resume=True, resolve=resolve_proxy) == first
+    assert run(live, tmp_path / "run", resume=True) == first
 
 
 def test_runs_go_on_from_the_same_data_alone(options: SearchConfig, tmp_path: Path) -> None:
@@ -133,7 +215,7 @@ def test_runs_go_on_from_the_same_data_alone(options: SearchConfig, tmp_path: Pa
     for name, message in (("fifty.csv", "the same scores"), ("table.csv", "the same table_sha256")):
         before = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(before.replace(b",1\n", b",2\n"))
-        with pytest.raises(InputError, match=f"must be gone on with from {message}: it was begun with .*begin a new"):
+        with pytest.raises(InputError, match=f"must be resumed with {message}: it was started with .*start a new"):
             run(options, tmp_path / "run", resume=True)
         (tmp_path / name).write_bytes(before)
     run(replace(options, runs=4), tmp_path / "run", resume=True)
@@ -142,15 +224,15 @@ def test_runs_go_on_from_the_same_data_alone(options: SearchConfig, tmp_path: Pa
 
 def test_only_searches_of_the_same_are_compared(options: SearchConfig, tmp_path: Path) -> None:
     facts = run(options, tmp_path / "run")["facts"]
-    run(options, tmp_path / "run", resume=True, beside={"other": facts})
+    run(options, tmp_path / "run", resume=True, compare={"other": facts})
     for fact in ("space", "target", "table_sha256"):
-        with pytest.raises(InputError, match=f"other must be a search of the same .* its {fact} is x, here it is"):
-            run(options, tmp_path / "run", resume=True, beside={"other": {**facts, fact: "x"}})
+        with pytest.raises(InputError, match=f"other must be a search of the same .* its {fact} is x, this search"):
+            run(options, tmp_path / "run", resume=True, compare={"other": {**facts, fact: "x"}})
 
 
 def test_a_signal_that_is_reported_is_said(options: SearchConfig) -> None:
     for signal, same in (("accuracy", True), ("valid12", False), ("fifty", False)):
-        assert make_problem(replace(options, signal=(signal,)), Proxy.of).facts["signal_is_target"] is same
+        assert make_problem(replace(options, signal=(signal,))).facts["signal_is_target"] is same
 
 
 def test_less_is_better_by_some_measures(options: SearchConfig, tmp_path: Path) -> None:
@@ -162,30 +244,44 @@ def test_less_is_better_by_some_measures(options: SearchConfig, tmp_path: Path) 
 
 
 def test_a_space_is_also_named_by_its_benchmark(options: SearchConfig, tmp_path: Path) -> None:
-    problem = make_problem(replace(options, space="nats_tss"), Proxy.of)
+    problem = make_problem(replace(options, space="nats_tss"))
     assert (problem.domain.space.name, problem.domain.size) == ("nasbench201", 60)
     for name, fidelity in (("nasbench301", "nasbench301"), ("darts", "full")):
-        problem = make_problem(SearchConfig(space=name, table="none", signal=("params",)), Proxy.of)
+        problem = make_problem(SearchConfig(space=name, table="none", signal=("params",)))
         assert problem.domain.space.name == "darts"
         assert str(problem.facts["condition"]).startswith(f"{fidelity}, ")
     space, rng = SPACES["darts"], random.Random(0)
     with (tmp_path / "darts.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["architecture", "accuracy"], *([space.sample(rng), index] for index in range(4))])
-    problem = make_problem(SearchConfig(space="darts", table=str(tmp_path / "darts.csv")), Proxy.of)
+    problem = make_problem(SearchConfig(space="darts", table=str(tmp_path / "darts.csv")))
     assert (problem.domain.space.name, problem.domain.size) == ("darts", 4)
 
 
-def test_options_survive_the_run_directory(options: SearchConfig) -> None:
-    for one in (options, SearchConfig(), replace(options, queries=None, seconds=90.5, weights=(0.5, 0.5))):
-        assert SearchConfig.from_toml(one.as_toml(), "config.toml") == one
-    with pytest.raises(InputError, match=r"config\.toml: unknown key 'querys'; did you mean 'queries'"):
-        SearchConfig.from_toml({"querys": 3}, "config.toml")
+def test_options_survive_the_run_directory(options: SearchConfig, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    for config in (options, SearchConfig(), replace(options, queries=None, seconds=90.5, weights=(0.5, 0.5))):
+        file.write_text(tomli_w.dumps(config.as_toml()), encoding="utf-8")
+        assert build_config(SearchConfig, {}, file) == config
+    file.write_text("querys = 3", encoding="utf-8")
+    with pytest.raises(InputError, match=r"config\.toml: unknown option 'querys'; did you mean 'queries'"):
+        build_config(SearchConfig, {}, file)
+
+
+def test_queries_are_limited_unless_there_is_another_budget() -> None:
+    assert SearchConfig().queries == 300
+    assert SearchConfig(seconds=5).queries is SearchConfig(epochs=5).queries is None
+    assert SearchConfig(seconds=5, queries=7).queries == 7
+
+
+def test_a_name_alone_is_a_list_of_one() -> None:
+    config = SearchConfig(signal="synflow", weights="0.6,0.4")  # type: ignore[arg-type]
+    assert (config.signal, config.weights) == (("synflow",), (0.6, 0.4))
 
 
 def test_a_search_stays_where_scores_are_known(options: SearchConfig) -> None:
-    assert make_problem(options, Proxy.of).domain.size == 60
-    assert make_problem(replace(options, signal=("fifty",)), Proxy.of).domain.size == 50
-    assert make_problem(replace(options, proxy=("fifty",)), Proxy.of).domain.size == 50
+    assert make_problem(options).domain.size == 60
+    assert make_problem(replace(options, signal=("fifty",))).domain.size == 50
+    assert make_problem(replace(options, proxy=("fifty",))).domain.size == 50
 
 
 def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: SearchConfig, tmp_path: Path) -> None:
@@ -196,7 +292,7 @@ def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: SearchConfig
 
 
 def test_levels_are_taken_from_the_table(options: SearchConfig) -> None:
-    problem = make_problem(replace(options, algorithm="hyperband"), Proxy.of)
+    problem = make_problem(replace(options, algorithm="hyperband"))
     assert [one.name for one in problem.objective.levels] == ["valid4", "valid12"]
 
 
@@ -211,7 +307,7 @@ def test_networks_without_a_table_are_searched(tmp_path: Path) -> None:
 def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
     for name in ALGORITHMS:
         against = "params" if ALGORITHMS[name].costs else ""
-        assert make_problem(replace(options, algorithm=name, against=against), Proxy.of).algorithm.name == name
+        assert make_problem(replace(options, algorithm=name, against=against)).algorithm.name == name
 
 
 @pytest.mark.parametrize(
@@ -220,19 +316,25 @@ def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
         ({"algorithm": "evolution"}, "unknown search algorithm 'evolution'; did you mean"),
         ({"signal": ("valid13",)}, "unknown signal 'valid13'; did you mean 'valid12'"),
         ({"signal": ("sum(nothing)",)}, "nothing"),
-        ({"signal": ()}, "there must be a signal"),
-        ({"algorithm": "hyperband", "signal": ("accuracy",)}, "hyperband must have a --signal that the table holds"),
-        ({"algorithm": "hyperband", "signal": ("fifty",)}, "hyperband must have a --signal that the table holds"),
-        ({"algorithm": "nsga2"}, "nsga2 must be given --against"),
-        ({"against": "params"}, "local_search has one objective"),
-        ({"algorithm": "random", "move": 0.5}, "random has no step that --move could guide; .*aging_evolution"),
+        ({"signal": ()}, "signal must name at least one"),
+        (
+            {"algorithm": "hyperband", "signal": ("accuracy",)},
+            "signal must be a column that the table also holds after fewer .* for hyperband",
+        ),
+        (
+            {"algorithm": "hyperband", "signal": ("fifty",)},
+            "signal must be a column that the table also holds after fewer .* for hyperband",
+        ),
+        ({"algorithm": "nsga2"}, "against must name a second objective for nsga2"),
+        ({"against": "params"}, "against must come with nsga2, got 'params' with local_search"),
+        ({"algorithm": "random", "move": 0.5}, "move must come with one of aging_evolution.*; random has no moves"),
         ({"surrogate": "forrest"}, "did you mean 'forest'"),
-        ({"signal": ("params",), "epochs": 3.0}, "--epochs must have a signal that is trained"),
-        ({"signal": ("fifty",), "seconds": 3.0}, "--seconds must have a signal whose seconds are known"),
+        ({"signal": ("params",), "epochs": 3.0}, "epochs must come with a signal that is trained"),
+        ({"signal": ("fifty",), "seconds": 3.0}, "seconds must come with a signal whose seconds are known"),
         ({"queries": None}, "a budget must have queries, seconds or epochs"),
         ({"space": "nasbench102"}, "did you mean 'nasbench[12]01'"),
-        ({"table": "none", "target": "valid12"}, "--target valid12 is a column of a table, and there is none"),
-        ({"scores": ("TWICE", "TWICE")}, "'fifty' is the name of another signal already"),
+        ({"table": "none", "target": "valid12"}, "target must be a column of a table, got 'valid12' and no table"),
+        ({"scores": ("TWICE", "TWICE")}, "'fifty' in .* is taken; give NAME=FILE"),
         ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),
     ],
 )
@@ -240,7 +342,7 @@ def test_what_does_not_fit_is_refused(options: SearchConfig, changes: dict[str, 
     if changes.get("scores"):
         changes = {**changes, "scores": options.scores * 2}
     with pytest.raises(InputError, match=message):
-        make_problem(replace(options, **changes), Proxy.of)
+        make_problem(replace(options, **changes))
 
 
 def test_files_that_do_not_belong_together_are_refused(options: SearchConfig, tmp_path: Path) -> None:
@@ -248,4 +350,4 @@ def test_files_that_do_not_belong_together_are_refused(options: SearchConfig, tm
     missing = next(one for one in SPACES["nasbench201"].architectures() or () if one not in ALL)
     other.write_text(f"architecture,other\n{missing},1\n", encoding="utf-8")
     with pytest.raises(InputError, match="no architecture has both an accuracy and a score"):
-        make_problem(replace(options, signal=("other",), scores=(str(other),)), Proxy.of)
+        make_problem(replace(options, signal=("other",), scores=(str(other),)))

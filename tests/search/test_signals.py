@@ -11,11 +11,11 @@ from eznas.benchmarks import BENCHMARKS, AccuracyTable, Target, load_table
 from eznas.benchmarks.conversion import convert
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
-from eznas.scoring import Condition, Proxy
+from eznas.scoring import SERIAL, Condition, Proxy
 from eznas.scoring.score_csv import ScoreCsv
-from eznas.search import ComputedSignal, Observation, TabularSignal
-from eznas.search.combine import Combined
+from eznas.search.combine import CombinedSignal
 from eznas.search.score_files import read_scores
+from eznas.search.signals import ComputedSignal, Observation, TabularSignal
 from eznas.search.table_signals import levels_of, table_signals
 from eznas.spaces import SPACES, Fidelity
 from eznas.status import Score, Status
@@ -32,7 +32,7 @@ ALL = SPACE.architectures()
 
 
 def fitness(rule: str, weights: tuple[float, ...] = ()) -> list[float]:
-    return [one.fitness for one in Combined([FIRST, SECOND], ALL, rule, weights).observe(["a-a", "a-b", "b-a"])]
+    return [one.fitness for one in CombinedSignal([FIRST, SECOND], ALL, rule, weights).observe(["a-a", "a-b", "b-a"])]
 
 
 def test_what_is_not_known_is_a_failure() -> None:
@@ -52,13 +52,13 @@ def test_rank_is_the_mean_rank() -> None:
 
 def test_vote_counts_what_the_majority_puts_below() -> None:
     third = TabularSignal("third", {"a-a": 3.0, "a-b": 1.0, "b-a": 2.0})
-    votes = Combined([FIRST, SECOND, third], ["a-a", "a-b", "b-a"], "vote").observe(["a-a", "a-b", "b-a"])
+    votes = CombinedSignal([FIRST, SECOND, third], ["a-a", "a-b", "b-a"], "vote").observe(["a-a", "a-b", "b-a"])
     # a-a beats both others in two signals of three, a-b neither; itself is a tie, half a win
     assert [one.fitness for one in votes] == pytest.approx([2.5 / 3, 0.5 / 3, 1.5 / 3])
 
 
 def test_a_combination_costs_what_its_parts_cost_and_fails_with_them() -> None:
-    both = Combined([FIRST, SECOND], ALL, "rank")
+    both = CombinedSignal([FIRST, SECOND], ALL, "rank")
     first, failed = both.observe(["a-b", "b-b"])
     assert first.seconds == 2.0
     assert failed.score.status is Status.NON_FINITE
@@ -69,19 +69,19 @@ def test_a_combination_costs_what_its_parts_cost_and_fails_with_them() -> None:
     ("rule", "weights", "message"),
     [
         ("rnk", (), "did you mean 'rank'"),
-        ("rank", (1.0,), "one weight a signal"),
-        ("rank", (1.0, -1.0), "one weight a signal"),
-        ("rank", (0.0, 0.0), "one weight a signal"),
+        ("rank", (1.0,), "weights must be one number per signal"),
+        ("rank", (1.0, -1.0), "weights must be one number per signal"),
+        ("rank", (0.0, 0.0), "weights must be one number per signal"),
     ],
 )
 def test_a_faulty_combination_is_refused(rule: str, weights: tuple[float, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Combined([FIRST, SECOND], ALL, rule, weights)
+        CombinedSignal([FIRST, SECOND], ALL, rule, weights)
 
 
 def test_a_reference_without_values_is_refused() -> None:
     with pytest.raises(InputError, match="must have a value on some reference architecture"):
-        Combined([FIRST, SECOND], ["b-b"], "rank")
+        CombinedSignal([FIRST, SECOND], ["b-b"], "rank")
 
 
 def test_networks_are_scored_once_and_remembered() -> None:
@@ -90,7 +90,8 @@ def test_networks_are_scored_once_and_remembered() -> None:
         "nasbench201", Fidelity("tiny", cells=1, channels=2, pixels=8), 0, load_minibatch("digits", 2, pixels=8)
     )
     recorded: list[tuple[str, Observation]] = []
-    live = ComputedSignal(Proxy.of("params"), condition, record=lambda *one: recorded.append(one))
+    live = ComputedSignal(Proxy.of("params"), condition, SERIAL)
+    live.record = lambda *score: recorded.append(score)
     two = list(space.architectures() or ())[:2]
     found = live.observe([two[0], two[1], two[0]])
     assert found[0] == found[2] != found[1]
@@ -135,14 +136,14 @@ def test_what_verification_writes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must have a header that begins with architecture or uid"),
-        ("name,score\n", "must have a header that begins with architecture or uid"),
+        ("", "must have a header that starts with architecture or uid"),
+        ("name,score\n", "must have a header that starts with architecture or uid"),
         ("uid,time\n0,1\n", "must have a column of scores"),
         ("uid,score\n4,1\n", "line 2: uid must be a whole number from 0 to 3, got '4'"),
         ("uid,score\n-1,1\n", "line 2: uid must be a whole number"),
-        ("uid,score\n0,x\n", "line 2, column 'score': must be a number or nothing, got 'x'"),
+        ("uid,score\n0,x\n", "line 2, column 'score': must be a number or empty, got 'x'"),
         ("uid,score\n0\n", "line 2: must have 2 cells"),
-        ("uid,score\n0,1\n0,2\n", "a-a stands in several"),
+        ("uid,score\n0,1\n0,2\n", "a-a has several"),
         ("architecture,score\na-z,1\n", "line 2: a word must have 2 of the letters ab"),
     ],
 )
@@ -152,7 +153,7 @@ def test_faulty_score_files_are_refused(tmp_path: Path, text: str, message: str)
 
 
 def test_a_missing_score_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="must be a readable CSV file of scores"):
         read_scores(tmp_path / "absent.csv", SPACE)
 
 

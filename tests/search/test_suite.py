@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eznas.search import Algorithm, Proposal, Searcher
+from eznas.search.protocol import Algorithm, Proposal, Searcher
 from eznas.testing.searchers import SearcherSuite
 
 if TYPE_CHECKING:
-    from eznas.search import Observation, Task
+    from eznas.search.protocol import Task
+    from eznas.search.signals import Observation
 
 
 class _Forgetful(Searcher):
@@ -63,7 +64,7 @@ def suite(searcher: type[Searcher]) -> SearcherSuite:
         (Stubborn, "test_the_optimum_of_a_small_space_is_found"),
         (Stubborn, "test_a_constant_signal_is_searched"),
         (Unwarmed, "test_warm_up_is_charged_and_helps"),
-        (Hasty, "test_a_budget_of_nothing_costs_nothing"),
+        (Hasty, "test_an_empty_budget_costs_nothing"),
     ],
 )
 def test_a_broken_rule_is_noticed(searcher: type[Searcher], check: str) -> None:

@@ -1,1 +1,1 @@
-"""Search algorithms, one a file; each registers itself in ``eznas.search.protocol.ALGORITHMS``."""
+"""Search algorithms, one per file; each registers itself in ``eznas.search.protocol.ALGORITHMS``."""

@@ -1,4 +1,4 @@
-"""Ageing evolution, also called regularised evolution: the oldest dies, not the worst.
+"""Ageing (regularised) evolution: the oldest member of the population dies, not the worst.
 
 References:
     [REA] Real, Aggarwal, Huang, Le. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["AgingEvolution"]
 
 
+@register_algorithm(
+    "aging_evolution",
+    "Real et al. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019",
+    "mutates the winner of a tournament; the oldest member dies",
+    moves=True,
+)
 class AgingEvolution(Searcher):
-    """Mutates the best of a random tournament, and lets the oldest of the population die."""
+    """Mutates the winner of a random tournament and removes the oldest member of the population."""
 
     pool: ClassVar[int] = 64
 
@@ -27,24 +33,13 @@ class AgingEvolution(Searcher):
         self._population: deque[tuple[float, str]] = deque(maxlen=self.size)
 
     def ask(self) -> Proposal:
-        """Propose a founder while the population is not full, then a child."""
+        """Propose founders until the population is full, then children."""
         if len(self._population) < self.size:
             return Proposal(self.first())
         rivals = self.task.rng.sample(self._population, min(self.task.config.tournament, self.size))
-        parent = max(rivals, key=lambda one: one[0])[1]
+        _, parent = max(rivals, key=lambda rival: rival[0])
         return Proposal(self.task.guide.mutate(parent))
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Add it to the population; where that is full the oldest makes room."""
+        """Add the architecture; a full population drops its oldest member."""
         self._population.append((observation.fitness, proposal.architecture))
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "aging_evolution",
-        "Real et al. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019",
-        "mutates the best of a tournament; the oldest dies",
-        AgingEvolution,
-        moves=True,
-    )
-)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from eznas.search.encoding import Encoder
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 from eznas.search.surrogate import SURROGATES
 
 if TYPE_CHECKING:
@@ -24,17 +24,23 @@ if TYPE_CHECKING:
 __all__ = ["Bananas"]
 
 _BATCH = 10
-"""Architectures that are looked at between two fits."""
+"""Queries between two fits."""
 _CANDIDATES = 100
 
 
+@register_algorithm(
+    "bananas",
+    "White, Neiswanger, Savani. BANANAS. AAAI 2021",
+    "Thompson sampling over mutations of the best, with an ensemble as surrogate",
+    moves=True,
+)
 class Bananas(Searcher):
-    """Fits an ensemble on all that was seen, and looks at the candidates with the highest Thompson samples."""
+    """Fits an ensemble to all observations and queries the candidates with the highest Thompson samples."""
 
     pool: ClassVar[int] = 10
     surrogate: ClassVar[str] = "networks"
     parents: ClassVar[int] = 10
-    """How many of the best are mutated to give candidates."""
+    """Number of best architectures whose mutations are candidates."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -44,7 +50,7 @@ class Bananas(Searcher):
         self._batch: list[str] = []
 
     def ask(self) -> Proposal | None:
-        """Propose what the surrogate begins with, then what it finds promising."""
+        """Propose initial architectures for the first fit, then promising candidates."""
         if len(self._known) < self.size:
             architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._known)
             return None if architecture is None else Proposal(architecture)
@@ -53,51 +59,39 @@ class Bananas(Searcher):
         return Proposal(self._batch.pop()) if self._batch else None
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Remember it for the next fit."""
+        """Keep the observation for the next fit."""
         self._known[proposal.architecture] = observation.fitness
 
     def _promising(self) -> list[str]:
-        """Return the best candidates that are new, the best last."""
-        valued = {one: fitness for one, fitness in self._known.items() if fitness > -math.inf}
+        """Return the most promising candidates, the best last."""
+        valued = {architecture: fitness for architecture, fitness in self._known.items() if fitness > -math.inf}
         candidates = self._candidates(sorted(valued, key=valued.__getitem__, reverse=True))
         if len(valued) < 2:  # noqa: PLR2004 - nothing to learn from
             return candidates[:_BATCH]
-        seen = list(valued)
-        rows = self._encoder.rows([*seen, *candidates])
+        rows = self._encoder.rows([*valued, *candidates])
         model = self._surrogate()
-        model.fit(rows[: len(seen)], np.array(list(valued.values())), self.task.rng.getrandbits(32))
-        mean, deviation = model.predict(rows[len(seen) :])
+        model.fit(rows[: len(valued)], np.array(list(valued.values())), self.task.rng.getrandbits(32))
+        mean, deviation = model.predict(rows[len(valued) :])
         order = np.argsort(self._acquire(mean, deviation), kind="stable")
         return [candidates[index] for index in order[-_BATCH:]]
 
     def _candidates(self, best: list[str]) -> list[str]:
-        """Return architectures that are new: mutations of the best, and random ones where those are too few."""
-        found: dict[str, None] = {}
+        """Return new architectures: mutations of the best, and random ones if these are too few."""
+        candidates: dict[str, None] = {}
         for turn in range(2 * _CANDIDATES):
-            if not best or len(found) == _CANDIDATES:
+            if not best or len(candidates) == _CANDIDATES:
                 break
             child = self.task.guide.mutate(best[turn % min(self.parents, len(best))])
             if child not in self._known:
-                found[child] = None
-        while len(found) < _BATCH:
-            fresh = self.task.domain.fresh(self.task.rng, self._known.keys() | found)
+                candidates[child] = None
+        while len(candidates) < _BATCH:
+            fresh = self.task.domain.fresh(self.task.rng, self._known.keys() | candidates)
             if fresh is None:
                 break
-            found[fresh] = None
-        return list(found)
+            candidates[fresh] = None
+        return list(candidates)
 
     def _acquire(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one Thompson sample a candidate: ``mean + deviation * z`` with ``z`` standard normal."""
-        drawn = np.array([self.task.rng.gauss(0.0, 1.0) for _ in mean])
-        return np.asarray(mean + deviation * drawn)
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "bananas",
-        "White, Neiswanger, Savani. BANANAS. AAAI 2021",
-        "Thompson sampling with an ensemble over mutations of the best",
-        Bananas,
-        moves=True,
-    )
-)
+        """Return a Thompson sample per candidate: ``mean + deviation * z`` with ``z`` standard normal."""
+        normal = np.array([self.task.rng.gauss(0.0, 1.0) for _ in mean])
+        return np.asarray(mean + deviation * normal)

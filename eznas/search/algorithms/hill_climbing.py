@@ -1,10 +1,10 @@
-"""Hill climbing: looks at all neighbours, steps to the best of them, and begins anew at a local optimum."""
+"""Hill climbing: queries all neighbours, steps to the best of them, and restarts at a local optimum."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -12,50 +12,45 @@ if TYPE_CHECKING:
 __all__ = ["HillClimbing"]
 
 
+@register_algorithm(
+    "hill_climbing",
+    "Russell, Norvig. Artificial Intelligence: A Modern Approach, section 4.1",
+    "steps to the best of all neighbours; restarts at a local optimum",
+    moves=True,
+)
 class HillClimbing(Searcher):
-    """Looks at every one-edit neighbour before each step; a guided move begins with the best by the proxy."""
+    """Queries all neighbours before each step; a guided move queries the best by the proxy first."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._known: dict[str, float] = {}
-        self._here: str | None = None
+        self._current: str | None = None
         self._left: list[str] = []
 
     def ask(self) -> Proposal | None:
-        """Propose a neighbour that is new; once all are known step, or begin anew."""
-        while self._here is not None:
+        """Propose a new neighbour; once all are known, step or restart."""
+        while self._current is not None:
             if self._left:
                 return Proposal(self.task.guide.pick(self._left))
-            self._step(self._here)
+            self._step(self._current)
         start = self.start(self._known)
         return None if start is None else Proposal(start)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Remember it; a start becomes the place where the search stands."""
+        """Keep the observation; a starting point becomes the current architecture."""
         self._known[proposal.architecture] = observation.fitness
-        if self._here is None:
-            self._stand(proposal.architecture)
+        if self._current is None:
+            self._move_to(proposal.architecture)
         else:
             self._left.remove(proposal.architecture)
 
-    def _step(self, here: str) -> None:
-        best = max(self.task.domain.neighbours(here), key=self._known.__getitem__, default=here)
-        if self._known[best] > self._known[here]:
-            self._stand(best)
+    def _step(self, current: str) -> None:
+        best = max(self.task.domain.neighbours(current), key=self._known.__getitem__, default=current)
+        if self._known[best] > self._known[current]:
+            self._move_to(best)
         else:
-            self._here = None
+            self._current = None
 
-    def _stand(self, architecture: str) -> None:
-        self._here = architecture
+    def _move_to(self, architecture: str) -> None:
+        self._current = architecture
         self._left = [one for one in self.task.domain.neighbours(architecture) if one not in self._known]
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "hill_climbing",
-        "Russell, Norvig. Artificial Intelligence: A Modern Approach, section 4.1",
-        "steps to the best of all neighbours; begins anew at a local optimum",
-        HillClimbing,
-        moves=True,
-    )
-)

@@ -1,96 +1,26 @@
-"""Successive halving and Hyperband over levels of training: many begin, few are trained to the end.
+"""Hyperband: successive halving whose brackets start at each level in turn, to hedge against unreliable levels.
 
 References:
-    [SH] Jamieson, Talwalkar. Non-stochastic Best Arm Identification and Hyperparameter Optimization. AISTATS 2016.
     [HB] Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar. Hyperband. JMLR 2018.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, ClassVar
+from eznas.search.algorithms.successive_halving import SuccessiveHalving
+from eznas.search.protocol import register_algorithm
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
-
-if TYPE_CHECKING:
-    from eznas.search.signals import Observation
-
-__all__ = ["Hyperband", "SuccessiveHalving"]
+__all__ = ["Hyperband"]
 
 
-class SuccessiveHalving(Searcher):
-    """Trains a pool at the lowest level, promotes one in ``eta`` to the next, and begins anew after the last."""
-
-    pool: ClassVar[int] = 27
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self._level = -1
-        self._brackets = 0
-        self._waiting: list[str] = []
-        self._told: list[tuple[float, str]] = []
-        self._seen: set[str] = set()
-
-    def ask(self) -> Proposal | None:
-        """Propose the next of the rung, or fill the next rung or bracket."""
-        if not self._waiting:
-            self._climb()
-        return Proposal(self._waiting[-1], self._level) if self._waiting else None
-
-    def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Remember how it did on this rung."""
-        self._waiting.pop()
-        self._told.append((observation.fitness, proposal.architecture))
-
-    def _climb(self) -> None:
-        """Promote the best of the rung; from the last rung on begin a new bracket."""
-        promoted = [one for one in self._told if one[0] > -math.inf]
-        promoted.sort(key=lambda one: one[0], reverse=True)
-        self._told = []
-        if 0 <= self._level < self.task.levels - 1 and promoted:
-            self._level += 1
-            self._waiting = [one for _, one in promoted[: math.ceil(len(promoted) / self.task.config.eta)]][::-1]
-            return
-        self._level = self._start(self._brackets)
-        self._brackets += 1
-        count = math.ceil(self.size / self.task.config.eta**self._level)
-        self._waiting = []
-        while len(self._waiting) < count:
-            architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._seen)
-            if architecture is None:
-                break
-            if architecture not in self._seen:
-                self._seen.add(architecture)
-                self._waiting.insert(0, architecture)
-
-    def _start(self, _bracket: int) -> int:
-        """Return the level at which a bracket begins."""
-        return 0
-
-
+@register_algorithm(
+    "hyperband",
+    "Li et al. Hyperband. JMLR 2018",
+    "successive halving whose brackets start at each level in turn",
+    levels=True,
+)
 class Hyperband(SuccessiveHalving):
-    """Successive halving whose brackets begin at each level in turn, so that no level is trusted alone."""
+    """Successive halving whose brackets start at each level in turn."""
 
-    def _start(self, bracket: int) -> int:
-        """Return the level at which a bracket begins."""
+    def _first_level(self, bracket: int) -> int:
+        """Return the level at which a bracket starts."""
         return bracket % self.task.levels
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "successive_halving",
-        "Jamieson, Talwalkar. Non-stochastic Best Arm Identification. AISTATS 2016",
-        "trains many a little and promotes one in three",
-        SuccessiveHalving,
-        levels=True,
-    )
-)
-ALGORITHMS.register(
-    Algorithm(
-        "hyperband",
-        "Li et al. Hyperband. JMLR 2018",
-        "successive halving whose brackets begin at each level in turn",
-        Hyperband,
-        levels=True,
-    )
-)

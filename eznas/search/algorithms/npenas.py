@@ -1,4 +1,4 @@
-"""NPENAS: evolution that mutates tournament winners and looks only at the children a predictor likes best.
+"""NPENAS: evolution that queries only the children with the best predictions.
 
 References:
     [NPENAS] Wei, Niu, Tang, Wang, Hu, Liang. NPENAS: Neural Predictor Guided Evolution for Neural Architecture
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.search.algorithms.bananas import Bananas
-from eznas.search.protocol import ALGORITHMS, Algorithm
+from eznas.search.protocol import register_algorithm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Npenas"]
 
 
+@register_algorithm(
+    "npenas",
+    "Wei et al. NPENAS. TNNLS 2022",
+    "mutates the best and queries the children with the best predictions",
+    moves=True,
+)
 class Npenas(Bananas):
-    """As BANANAS, but greedy in the predicted mean, and with a larger population of parents."""
+    """BANANAS with the predicted mean as acquisition and with more parents."""
 
     surrogate: ClassVar[str] = "ridge"
     parents: ClassVar[int] = 20
@@ -28,14 +34,3 @@ class Npenas(Bananas):
     def _acquire(self, mean: NDArray[np.float64], _deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the predicted mean."""
         return mean
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "npenas",
-        "Wei et al. NPENAS. TNNLS 2022",
-        "mutates the best and looks at the children that a predictor likes best",
-        Npenas,
-        moves=True,
-    )
-)

@@ -1,4 +1,4 @@
-"""NSGA-II: a front of architectures between the signal and a cost such as parameters.
+"""NSGA-II: the Pareto front of the signal and a cost such as the number of parameters.
 
 References:
     [NSGA-II] Deb, Pratap, Agarwal, Meyarivan. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from deap import base, tools
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -32,8 +32,15 @@ class _Individual:
     rank: int = 0
 
 
+@register_algorithm(
+    "nsga2",
+    "Deb et al. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE TEC 2002",
+    "finds the Pareto front of the signal and --against",
+    moves=True,
+    costs=True,
+)
 class Nsga2(Searcher):
-    """Keeps the pool that is best by non-dominated rank, then by crowding distance; failures leave no children."""
+    """Keeps the population that is best by non-dominated rank, then by crowding distance, without failures."""
 
     pool: ClassVar[int] = 32
 
@@ -44,38 +51,26 @@ class Nsga2(Searcher):
         self._told = 0
 
     def ask(self) -> Proposal:
-        """Propose a founder, then a child of the winner of a binary tournament."""
+        """Propose founders, then children of the winners of binary tournaments."""
         if self._told < self.size or not self._parents:
             return Proposal(self.first())
-        one, other = self.task.rng.choices(self._parents, k=2)
-        return Proposal(self.task.guide.mutate(min(one, other, key=_place).architecture))
+        parent = min(self.task.rng.choices(self._parents, k=2), key=_order)
+        return Proposal(self.task.guide.mutate(parent.architecture))
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Add it to the generation; once that is full the best of parents and children go on."""
+        """Add the architecture to the generation; a full generation competes with its parents."""
         self._told += 1
         if math.isfinite(observation.fitness) and math.isfinite(observation.cost):
             fitness = _Fitness((observation.fitness, observation.cost))
             self._children.append(_Individual(proposal.architecture, fitness))
         if self._told % self.size == 0:
-            everyone = {one.architecture: one for one in [*self._parents, *self._children]}
+            everyone = {individual.architecture: individual for individual in [*self._parents, *self._children]}
             self._parents = tools.selNSGA2(list(everyone.values()), self.size) if everyone else []
             for rank, front in enumerate(tools.sortNondominated(self._parents, len(self._parents))):
-                for one in front:
-                    one.rank = rank
+                for individual in front:
+                    individual.rank = rank
             self._children = []
 
 
-def _place(one: _Individual) -> tuple[int, float]:
-    return one.rank, -one.fitness.crowding_dist
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "nsga2",
-        "Deb et al. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE TEC 2002",
-        "finds the front between the signal and a cost",
-        Nsga2,
-        moves=True,
-        costs=True,
-    )
-)
+def _order(individual: _Individual) -> tuple[int, float]:
+    return individual.rank, -individual.fitness.crowding_dist

@@ -1,10 +1,10 @@
-"""Random search; with warm-up it takes the best of the warm-up in order."""
+"""Random search; with warm-up it queries the architectures of the warm-up first, the best first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -12,28 +12,23 @@ if TYPE_CHECKING:
 __all__ = ["RandomSearch"]
 
 
+@register_algorithm(
+    "random",
+    "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
+    "draws uniformly without replacement; after a warm-up, takes its best first",
+)
 class RandomSearch(Searcher):
-    """Draws uniformly, each architecture once."""
+    """Draws uniformly without replacement."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._seen: set[str] = set()
 
     def ask(self) -> Proposal | None:
-        """Propose the next of the warm-up, or a random architecture that is new."""
+        """Propose the next architecture of the warm-up, or a new random one."""
         architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._seen)
         return None if architecture is None else Proposal(architecture)
 
     def tell(self, proposal: Proposal, _observation: Observation) -> None:
-        """Remember that it was drawn."""
+        """Keep the architecture, so that it is not drawn again."""
         self._seen.add(proposal.architecture)
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "random",
-        "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
-        "draws uniformly, each architecture once",
-        RandomSearch,
-    )
-)

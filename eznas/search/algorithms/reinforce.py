@@ -1,7 +1,7 @@
-"""REINFORCE: a controller of independent choices, pushed towards what gave more than usual.
+"""REINFORCE: a controller of independent choices, trained by policy gradient.
 
-The controller is one softmax a place of the architecture's string, as in the baselines of [NB201]. What can
-stand at a place is learned from a sample of the domain.
+The controller has one softmax per position of the architecture's string, as in the baselines of [NB201]. The choices at
+a position are those in a sample of the domain.
 
 References:
     [REINFORCE] Williams. Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task
+from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,12 +34,18 @@ _RATE = 0.1
 _MEMORY = 0.9
 
 
+@register_algorithm(
+    "reinforce",
+    "Williams. Simple Statistical Gradient-Following Algorithms. Machine Learning 1992",
+    "draws from a controller that is trained by policy gradient",
+)
 class Reinforce(Searcher):
-    """Draws every choice from its softmax, and moves the softmax by reward less baseline.
+    """Draws each choice from its softmax, and updates the softmax by the advantage.
 
-    With the softmax ``p`` of a place and its choice as the one-hot ``e``, the step on the logits is
-    ``rate * advantage * (e - p)``; the advantage is the fitness less its moving average, in moving standard
-    deviations. An architecture is looked at once. Warm-up begins with the frequencies among its best architectures.
+    With the softmax ``p`` of a position and its choice as the one-hot ``e``, the step on the logits is
+    ``rate * advantage * (e - p)``; the advantage is the fitness minus its moving average, in moving standard
+    deviations. Architectures are drawn without replacement. After a warm-up, the controller starts from the
+    frequencies among the best architectures.
     """
 
     pool: ClassVar[int] = 64
@@ -52,14 +58,14 @@ class Reinforce(Searcher):
         self._seen: set[str] = set()
 
     def ask(self) -> Proposal | None:
-        """Draw an architecture from the controller; a random one where it draws none that is new."""
+        """Draw a new architecture from the controller; a random one if the controller draws none."""
         if not self._choices:
-            self._begin()
+            self._start()
         parts = [choices[0] for choices in self._choices]
-        weights = {place: _softmax(logits).tolist() for place, logits in self._logits.items()}
+        weights = {position: _softmax(logits).tolist() for position, logits in self._logits.items()}
         for _ in range(_TRIES):
-            for place, chances in weights.items():
-                parts[place] = self.task.rng.choices(self._choices[place], weights=chances)[0]
+            for position, chances in weights.items():
+                parts[position] = self.task.rng.choices(self._choices[position], weights=chances)[0]
             architecture = self._parsed("".join(parts))
             if architecture is not None and architecture not in self._seen:
                 return Proposal(architecture)
@@ -67,35 +73,37 @@ class Reinforce(Searcher):
         return None if fresh is None else Proposal(fresh)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
-        """Move the controller; a failure moves nothing."""
+        """Update the controller, except for a failure."""
         self._seen.add(proposal.architecture)
         advantage = self._advantage(observation.fitness)
         parts = _WORD.split(proposal.architecture)
         if not advantage or len(parts) != len(self._choices):
             return
-        for place, logits in self._logits.items():
-            if parts[place] in self._choices[place]:
+        for position, logits in self._logits.items():
+            if parts[position] in self._choices[position]:
                 step = -_softmax(logits)
-                step[self._choices[place].index(parts[place])] += 1.0
-                self._logits[place] = logits + _RATE * advantage * step
+                step[self._choices[position].index(parts[position])] += 1.0
+                self._logits[position] = logits + _RATE * advantage * step
 
-    def _begin(self) -> None:
-        """Learn what can stand where, and begin with the frequencies of the warm-up's best."""
-        warm = [one for one in (self.warmed() for _ in range(self.size)) if one is not None]
+    def _start(self) -> None:
+        """Collect the choices of each position, and start from the frequencies of the warm-up's best."""
+        warm = [architecture for architecture in (self.warmed() for _ in range(self.size)) if architecture]
         sample = [self.task.domain.sample(self.task.rng) for _ in range(_SAMPLE)]
-        split = [_WORD.split(one) for one in [*warm, *sample]]
+        split = [_WORD.split(architecture) for architecture in [*warm, *sample]]
         length = len(split[-1])
-        alike = [parts for parts in split if len(parts) == length]
-        self._choices = [sorted(set(place)) for place in zip(*alike, strict=True)]
-        best = [_WORD.split(one) for one in warm]
+        same_length = [parts for parts in split if len(parts) == length]
+        self._choices = [sorted(set(choices)) for choices in zip(*same_length, strict=True)]
+        best = split[: len(warm)]
         self._logits = {
-            place: np.log([1.0 + sum(parts[place : place + 1] == [choice] for parts in best) for choice in choices])
-            for place, choices in enumerate(self._choices)
+            position: np.log(
+                [1.0 + sum(parts[position : position + 1] == [choice] for parts in best) for choice in choices]
+            )
+            for position, choices in enumerate(self._choices)
             if len(choices) > 1
         }
 
     def _parsed(self, text: str) -> str | None:
-        """Return the architecture of a text; None where it is none of the domain."""
+        """Return the architecture of a text; None if it is outside the domain."""
         try:
             architecture = text if text in self._seen else self.task.domain.space.parse(text)
         except InputError:
@@ -117,13 +125,3 @@ class Reinforce(Searcher):
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum())
-
-
-ALGORITHMS.register(
-    Algorithm(
-        "reinforce",
-        "Williams. Simple Statistical Gradient-Following Algorithms. Machine Learning 1992",
-        "draws from a controller that is pushed towards what gave more than usual",
-        Reinforce,
-    )
-)
