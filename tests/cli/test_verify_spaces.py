@@ -15,7 +15,7 @@ from eznas.benchmarks import load_table
 from eznas.cli.verify import main
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
-from eznas.scoring import Condition, Proxy, score_networks
+from eznas.scoring import Condition, Proxy, local_executor, score_networks
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
