@@ -1,4 +1,4 @@
-"""Callables that people name on command lines, as ``package.module:callable``."""
+"""Callables named as ``package.module:callable``, and modules that can be called."""
 
 from __future__ import annotations
 
@@ -7,23 +7,48 @@ import hashlib
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import NETWORK_FAILURES, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from inspect import Signature
 
-__all__ = ["load_callable", "module_digest"]
+__all__ = ["CallableModule", "load_callable", "module_digest"]
+
+
+class CallableModule(ModuleType):
+    """A module that is also the function of its name in ``eznas.api``.
+
+    ``eznas.search(...)`` then works whether or not the package ``eznas.search`` was imported before. A module becomes
+    callable by ``sys.modules[__name__].__class__ = CallableModule``.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self._function()(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        """The function's signature."""
+        import inspect
+
+        return inspect.signature(self._function())
+
+    def _function(self) -> Callable[..., Any]:
+        name = self.__name__.rpartition(".")[2]
+        function: Callable[..., Any] = getattr(importlib.import_module(f"eznas.api.{name}"), name)
+        return function
 
 
 def load_callable(place: str, option: str) -> Callable[..., Any]:
-    """Import a callable; its module is looked for in the current directory too.
+    """Import a callable; the current directory is searched for its module too.
 
     Args:
         place: ``package.module:callable``.
-        option: What it was given as, for messages.
+        option: Name of the option or parameter, for messages.
 
     Raises:
         InputError: There is no such callable, or its module raises.
@@ -40,14 +65,14 @@ def load_callable(place: str, option: str) -> Callable[..., Any]:
         raise InputError(
             f"{option} must name a module that can be imported, {module_name} raised {type(error).__name__}: {error}"
         ) from error
-    found: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(found):
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(function):
         raise InputError(f"{option} must name a callable, and {module_name} has no callable {name!r}")
-    return found
+    return function
 
 
 def module_digest(name: str) -> str:
-    """Return the digest that the file of an imported module had when this was first asked; empty without a file."""
+    """Return the digest of an imported module's file at the first call; empty without a file."""
     module = sys.modules.get(name)
     return "" if module is None else _digest(module)
 

@@ -1,49 +1,14 @@
-"""What the reference's command line calls benchmarks and data sets, and what they are called here."""
+"""Defaults that follow from a benchmark."""
 
 from __future__ import annotations
 
 from eznas.benchmarks.catalog import BENCHMARKS
-from eznas.errors import InputError
 
-__all__ = ["benchmark_name", "dataset_name", "trained_fidelity"]
-
-_OTHER_NAMES = {"natsbench": "nats_sss"}
-
-
-def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") -> str:
-    """Return our name of a benchmark.
-
-    Args:
-        search_space: ``NASBench201``, ``NATSBench`` (its size space), ``NDS``, ``custom``, or a name in ``BENCHMARKS``,
-            in any case.
-        nds_space: For NDS, the sweep, such as ``nds_darts`` or ``DARTS_in``.
-        builder: For custom, ``package.module:callable``.
-
-    Raises:
-        InputError: There is no such benchmark, or one of the others belongs to another search space.
-    """
-    name = search_space.lower()
-    if (name == "custom") != bool(builder):
-        raise InputError(f"--builder must be given with --search_space custom and only there, got {builder!r}")
-    if name == "custom":
-        return f"custom:{builder}"
-    if name == "nds":
-        sweeps = [one for one in BENCHMARKS if one.startswith("nds_")]
-        name = f"nds_{nds_space.lower().removeprefix('nds_')}"
-        if name not in sweeps:
-            raise InputError(f"--nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}")
-        return name
-    name = _OTHER_NAMES.get(name, name)
-    if name not in BENCHMARKS:
-        known = ", ".join(("NASBench201", "NATSBench", "NDS", "custom", *BENCHMARKS))
-        raise InputError(f"--search_space must be one of {known} (in any case), got {search_space!r}")
-    if nds_space:
-        raise InputError(f"--nds_space must be empty unless --search_space is NDS, got {nds_space!r}")
-    return name
+__all__ = ["dataset_name", "trained_fidelity"]
 
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
-    """Return our name of a data set: the benchmark's first where none is given, in any case otherwise.
+    """Return a data set's name in lower case; the benchmark's first by default.
 
     Raises:
         InputError: The benchmark has no such data set.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.cli.console import Command, Option, Progress, command_line, print_json, print_table
+from eznas.cli.console import Command, Option, command_line, print_json, print_table
 from eznas.config import parse_duration, read_toml
 from eznas.errors import InputError
+from eznas.report.display import Display
 from eznas.run import RunDirectory, default_directory
 from eznas.search.config import SearchConfig
 
@@ -259,7 +260,7 @@ def _search(
 
     beside = [read_curves(one) for one in others]  # before any time is spent
     try:
-        with Progress(quiet=as_json) as progress, open_executor(workers, backend, scheduler) as executor:
+        with Display(quiet=as_json) as progress, open_executor(workers, backend, scheduler) as executor:
             progress.stage("runs", options.runs)
             results = run_repeats(
                 options,

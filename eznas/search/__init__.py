@@ -6,7 +6,10 @@ Start reading in ``loop.py``: what one search does, in order. ``protocol.py`` sa
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
+
+from eznas.callables import CallableModule
 
 if TYPE_CHECKING:
     from eznas.search.config import SearchConfig
@@ -62,3 +65,6 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+sys.modules[__name__].__class__ = CallableModule

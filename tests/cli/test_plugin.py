@@ -59,7 +59,7 @@ def test_verify_takes_them_into_its_processes(own: Path, tmp_path: Path) -> None
     rows = [f"{name},{90 + index}" for index, name in enumerate(ARCHITECTURES)]
     table.write_text("\n".join(["architecture,accuracy", *rows]) + "\n", encoding="utf-8")
     args = ["--plugin", str(own), "--proxy", "own_count", "--table", str(table), "--csv", str(tmp_path / "out.csv")]
-    result = CliRunner().invoke(verify.main, [*args, "--workers", "2", "--batch_size", "2", "--device", "cpu"])
+    result = CliRunner().invoke(verify.main, [*args, "--workers", "2", "--batch-size", "2", "--device", "cpu"])
     assert result.exit_code == 0, result.output
     lines = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.split(",")[2:] for line in lines] == [["38.0", "ok"], ["23.0", "ok"]]

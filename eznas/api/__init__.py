@@ -1,0 +1,1 @@
+"""The commands as functions: each returns an object with the results."""
