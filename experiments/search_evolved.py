@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_naswot import RUNS, run, write_rows, write_scores
-from tables import main as write_tables
+from tables import write_tables
 
 from eznas.minibatch import load_minibatch
 from eznas.report.search import COLUMNS, curves_figure, search_rows

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tables import main as write_tables
+from tables import write_tables
 
 from eznas.report.search import COLUMNS, Curves, read_curves, search_rows
 from eznas.run import RunDirectory
