@@ -59,7 +59,7 @@ def verify(
     workers: int = 0,
     backend: Backend = "loky",
     scheduler: str | None = None,
-    plugins: Sequence[Path | str] = (),
+    plugin: Sequence[Path | str] = (),
     csv: Path | str | None = None,
     resume: bool = False,
     progress: bool | Progress = True,
@@ -82,7 +82,7 @@ def verify(
         workers: Worker processes; 0 for one a core.
         backend: ``"loky"`` or ``"dask"``; see ``open_executor``.
         scheduler: Address of a running Dask scheduler.
-        plugins: Python files that register measures or primitives of your own.
+        plugin: Python files that register measures or primitives of your own.
         csv: File that receives the scores of each network as soon as they are computed.
         resume: Continue with the scores that ``csv`` holds.
         progress: Whether to show progress, or the object that is told of it.
@@ -94,7 +94,7 @@ def verify(
         >>> verified = eznas.verify(["params", "naswot"], samples=50)  # doctest: +SKIP
         >>> pandas.DataFrame(verified.records())  # doctest: +SKIP
     """
-    for file in plugins:
+    for file in plugin:
         load_plugin(file)
     resolved = resolve_all(DEFAULT_PROXIES if proxies is None else proxies)
     problem = Problem.load(

@@ -40,6 +40,13 @@ __all__ = [
 ]
 
 _ARGUMENTS = "eznas.arguments"
+_ALIASES = {
+    "--benchmark": ("--space", "--search-space"),
+    "--space": ("--benchmark", "--search-space"),
+    "--samples": ("--n-samples", "--networks"),
+    "--proxy": ("--measure",),
+}
+"""Names that ``--help`` does not list: earlier spellings, EZNAS's, and those of the same concept elsewhere."""
 _PIPED_WIDTH = 2000
 """Characters of a line outside a terminal."""
 _FOLDED_WIDTH, _PADDING = 16, 3
@@ -124,21 +131,19 @@ class Command(click.Command):
 
 
 class Option(click.Option):
-    """A click option with a heading in ``--help`` and with names that ``--help`` does not list.
+    """A click option that ``--help`` lists under a heading, and that is accepted by its aliases too.
 
     Args:
         group: The heading.
-        aliases: Further names, such as earlier spellings.
     """
 
-    def __init__(self, *args: Any, group: str = "Options", aliases: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
-        self.aliases = aliases
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         """Let the parser accept the aliases too."""
-        listed, self.opts = self.opts, [*self.opts, *self.aliases]
+        listed, self.opts = self.opts, [*self.opts, *_ALIASES.get(self.opts[-1], ())]
         try:
             super().add_to_parser(parser, ctx)
         finally:

@@ -30,13 +30,7 @@ Examples:
 
 @click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
 @click.argument("source", metavar="PROGRAM|RUN_DIR")
-@options.option(
-    "--rank",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Row of the run's hall_of_fame.csv; 0 is the best on the validation networks.",
-)
+@options.count("--rank", "Row of the run's hall_of_fame.csv; 0 is the best on the validation networks.", 0)
 @options.option(
     "--format",
     "form",

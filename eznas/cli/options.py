@@ -14,47 +14,24 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-__all__ = [
-    "asked",
-    "backend",
-    "batch_size",
-    "benchmark",
-    "data",
-    "dataset",
-    "device",
-    "images",
-    "json_file",
-    "option",
-    "plugins",
-    "proxies",
-    "quiet",
-    "samples",
-    "scheduler",
-    "seed",
-    "space",
-    "table",
-    "target",
-    "workers",
-]
-
 
 def option(*names: str, **facts: Any) -> Decorator:
-    """Return ``click.option`` for an ``Option``, which may have a ``group`` and ``aliases``."""
+    """Return ``click.option`` for an ``Option``, which may have a ``group``."""
     return click.option(*names, cls=Option, **facts)
+
+
+def count(name: str, text: str, default: int | None = None, least: int = 0, **facts: Any) -> Decorator:
+    """Return an option for a number of at least ``least``."""
+    shown = default is not None
+    bounded = click.IntRange(min=least)
+    return option(name, metavar="N", type=bounded, default=default, show_default=shown, help=text, **facts)
 
 
 def proxies(more: str = "", default: str = "") -> Decorator:
     """Return the option for proxies; ``more`` says what else than a single proxy it takes."""
-    return option(
-        "--proxy",
-        "proxies",
-        group="Proxies",
-        aliases=("--measure",),
-        metavar="NAME|PROGRAM|FILE.py",
-        multiple=True,
-        help=f"Measure, program or exported file{more}; all or a pattern such as 'syn*' stands for measures by name. "
-        f"May be repeated.{default}",
-    )
+    text = f"Measure, program or exported file{more}; all or a pattern such as 'syn*' stands for measures by name. "
+    facts = {"metavar": "NAME|PROGRAM|FILE.py", "multiple": True, "help": f"{text}May be repeated.{default}"}
+    return option("--proxy", "proxies", group="Proxies", **facts)
 
 
 def asked(proxies: tuple[str, ...]) -> set[str]:
@@ -64,41 +41,22 @@ def asked(proxies: tuple[str, ...]) -> set[str]:
 
 def samples(text: str, default: int | None = None) -> Decorator:
     """Return the option for the number of networks."""
-    return option(
-        "--samples",
-        group="Data",
-        aliases=("--n-samples", "--networks"),
-        metavar="N",
-        type=click.IntRange(min=0),
-        default=default,
-        show_default=default is not None,
-        help=text,
-    )
+    return count("--samples", text, default, group="Data")
 
 
 def seed(default: int, text: str) -> Decorator:
     """Return the option for the seed; ``text`` says of what."""
-    return option(
-        "--seed", group="Run", metavar="N", type=click.IntRange(min=0), default=default, help=f"Seed of {text}."
-    )
+    return count("--seed", f"Seed of {text}.", default, group="Run")
 
 
 benchmark = option(
     "--benchmark",
     group="Data",
-    aliases=("--space", "--search-space"),
     metavar="NAME",
     default="nasbench201",
     help="Benchmark, see eznas benchmarks list; or custom:MODULE:CALLABLE with --table, for networks of your own.",
 )
-space = option(
-    "--space",
-    group="Network",
-    aliases=("--search-space", "--benchmark"),
-    metavar="NAME",
-    default="nasbench201",
-    help="Search space.",
-)
+space = option("--space", group="Network", metavar="NAME", default="nasbench201", help="Search space.")
 dataset = option(
     "--dataset", group="Data", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]"
 )
@@ -113,23 +71,15 @@ data = option(
     group="Data",
     metavar="DIR",
     type=Path,
-    help='Folder to search first for tables named NAME_DATASET.csv; then EZNAS_DATA, then data = "DIR" in '
+    help="Folder to search first for tables named NAME_DATASET.csv; then EZNAS_DATA, then data in "
     "~/.config/eznas/config.toml.",
 )
 images = option(
     "--images", group="Data", metavar="digits|noise|PATH", default="digits", help="Images to run networks on."
 )
-batch_size = option(
-    "--batch-size",
-    group="Data",
-    metavar="N",
-    type=click.IntRange(min=2),
-    default=16,
-    help="Number of images in the minibatch.",
-)
-plugins = option(
+batch_size = count("--batch-size", "Number of images in the minibatch.", 16, 2, group="Data")
+plugin = option(
     "--plugin",
-    "plugins",
     group="Proxies",
     metavar="FILE.py",
     type=Path,
@@ -137,14 +87,7 @@ plugins = option(
     help="Python file that registers measures or primitives of your own; it is executed. May be repeated.",
 )
 device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
-workers = option(
-    "--workers",
-    group="Run",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Worker processes; 0 for one a core.",
-)
+workers = count("--workers", "Worker processes; 0 for one a core.", 0, group="Run")
 backend = option(
     "--backend",
     group="Run",

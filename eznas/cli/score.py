@@ -63,17 +63,10 @@ Exit code:
     flag_value="*",
     help="List the measures whose names match a pattern such as 'eznas*', and score nothing.",
 )
-@options.plugins
+@options.plugin
 @options.images
 @options.batch_size
-@options.option(
-    "--pixels",
-    group="Data",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=32,
-    help="Height and width of the images for --model.",
-)
+@options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
 @options.seed(0, "the initialisation and the images")
 @options.device
 @options.json_file
@@ -86,16 +79,16 @@ def main(
     space: str,
     model: str | None,
     proxies: tuple[str, ...],
-    plugins: tuple[Path, ...],
+    plugin: tuple[Path, ...],
     json_file: str | None,
     pattern: str | None,
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
-    if plugins:
+    if plugin:
         from eznas.scoring.plugin import load_plugin
 
-        for file in plugins:
+        for file in plugin:
             load_plugin(file)
     if pattern is not None:
         _list(pattern, json_file)

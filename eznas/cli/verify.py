@@ -54,7 +54,7 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
 @options.table
 @options.target
 @options.proxies(", or combination such as 'vote(snip, synflow)'", "  [default: eznas_a, naswot, params, flops]")
-@options.plugins
+@options.plugin
 @options.samples("Networks, drawn at random; 0 for all.  [default: 200, or all where there are fewer]")
 @options.option(
     "--fidelity", group="Data", metavar="NAME", help="Size of the networks.  [default: the one the benchmark trained]"

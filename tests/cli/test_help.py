@@ -19,11 +19,13 @@ PATHS = [(), *((name,) for name in COMMANDS), *(("benchmarks", name) for name in
 """The words of every command after ``eznas``."""
 OLD_SPELLINGS = [
     *[("verify", f"--{name}", f"--{name.replace('_', '-')}") for name in ("batch_size", "nds_space")],
+    *[("evolve", name, "--benchmark") for name in ("--space", "--search_space")],
     *[("verify", name, "--benchmark") for name in ("--search_space", "--search-space", "--space")],
     *[("verify", name, "--samples") for name in ("--n_samples", "--n-samples", "--networks")],
     *[("verify", "--measure", "--proxy"), ("score", "--measure", "--proxy"), ("score", "--batch_size", "--batch-size")],
     *[("score", name, "--space") for name in ("--search_space", "--benchmark")],
     *[("evolve", f"--{name}", f"--{name.replace('_', '-')}") for name in EvolveConfig.model_fields if "_" in name],
+    *[("search", name, "--space") for name in ("--benchmark", "--search_space")],
     *[("search", name, name.replace("_", "-")) for name in ("--batch_size", "--count_repeats")],
     *[("benchmarks info", "--left_out", "--left-out"), ("benchmarks convert", "--every_epoch", "--every-epoch")],
     ("benchmarks check", "--networks", "--samples"),
@@ -109,14 +111,15 @@ def test_one_option_takes_the_same_thing_in_every_command() -> None:
 
 def test_options_with_a_heading_are_listed_under_it() -> None:
     @click.command(cls=type(command(("verify",))))
-    @click.option("--own", cls=Option, group="Mine", aliases=("--former_name",))
-    def other(own: str) -> None:
-        click.echo(own)
+    @click.option("--own", cls=Option, group="Mine")
+    @click.option("--proxy", cls=Option, group="Mine")
+    def other(own: str, proxy: str) -> None:
+        click.echo(proxy)
 
     shown = CliRunner().invoke(other, ["--help"]).output
     assert "Mine:\n  --own TEXT" in shown
-    assert "former" not in shown
-    for name in ("--own", "--former_name", "--former-name"):
+    assert "--measure" not in shown
+    for name in ("--proxy", "--measure"):
         assert CliRunner().invoke(other, [name, "x"]).output == "x\n"
 
 
