@@ -170,7 +170,7 @@ def _check(
     ]
     if not tables:
         name = f"NAME_{dataset.lower() if dataset else 'DATASET'}.csv"
-        raise InputError(f"{name} must be in one of the folders that are searched ({looked_in(data)}); no table is")
+        raise InputError(f"{name} must be in one of the folders that are searched ({looked_in(data)}); none is")
     faults = [
         fault
         for info, name, path in tables

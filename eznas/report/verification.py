@@ -74,7 +74,9 @@ def failures(verified: Verification) -> dict[str, str]:
         elif column.constant:
             sentences[name] = f"{name} is constant: it has the same value on every network, and no rank correlation"
         elif column.failed:
-            sentences[name] = f"{name} has no value on {column.failed} networks{reason and f', first {reason}'}"
+            sentences[name] = (
+                f"{name} has no value on {column.failed} of {count} networks{reason and f'; the first is {reason}'}"
+            )
     return sentences
 
 

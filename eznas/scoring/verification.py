@@ -84,9 +84,17 @@ class Verification:
         seconds: For each network that was scored by this call, the seconds to build and score it.
     """
 
+    table: AccuracyTable
+    condition: Condition
+    architectures: tuple[str, ...]
+    accuracies: NDArray[np.float64]
+    columns: tuple[Column, ...]
+    seconds: tuple[float, ...]
+
     def __repr__(self) -> str:
-        taus = ", ".join(f"{column.proxy.name} {column.correlation.tau:.3f}" for column in self.columns)
-        return f"<{type(self).__name__} of {len(self.architectures)} networks, {self.table.target}: tau {taus}>"
+        taus = [f"{column.proxy.name:.40} {column.correlation.tau:.3f}" for column in self.columns]
+        shown = ", ".join([*taus[:4], *(["..."] if len(taus) > 4 else [])])  # noqa: PLR2004
+        return f"<{type(self).__name__} of {len(self.architectures)} networks, {self.table.target}: tau {shown}>"
 
     def column(self, proxy: str | None = None) -> Column:
         """Return the column of a proxy's name, or the first.
@@ -99,13 +107,6 @@ class Verification:
         if name not in columns:
             raise unknown("proxy", name, columns)
         return columns[name]
-
-    table: AccuracyTable
-    condition: Condition
-    architectures: tuple[str, ...]
-    accuracies: NDArray[np.float64]
-    columns: tuple[Column, ...]
-    seconds: tuple[float, ...]
 
     def first_failure(self, column: Column) -> str:
         """Return the first architecture on which a column has no value, and the reason; empty where none is known."""

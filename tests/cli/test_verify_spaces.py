@@ -157,7 +157,7 @@ def test_what_a_builder_raises_costs_one_network_and_is_told(tmp_path: Path, bui
         args = ("--benchmark", "custom", "--builder", f"own_builder:{name}", "--table", str(path), "--json", file)
         result = invoke(*args)
         assert result.exit_code == 0, result.output
-        assert f"has no value on 1 networks, first {said}" in result.stdout
+        assert f"has no value on 1 of 4 networks; the first is {said}" in result.stdout
         [record] = json.loads(Path(file).read_text())
         assert (record["n_failed"], record["first_failure"]) == (1, said)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -152,3 +153,18 @@ def test_only_the_command_line_names_flags() -> None:
     texts = [path for path in SOURCES if path.parent.name != "cli" and path.name != "config.py"]  # help texts
     found = {path.name: flags_in(path.read_text(encoding="utf-8")) for path in texts}
     assert {name: flags for name, flags in found.items() if flags} == {}
+
+
+def test_a_checkout_named_eznas_does_not_hide_the_package(tmp_path: Path) -> None:
+    (tmp_path / "eznas" / "eznas").mkdir(parents=True)  # without __init__.py: a namespace package to Python
+    (tmp_path / "script.py").write_text("import eznas; print(eznas.load_minibatch.__name__)", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},  # as an editable install puts it on the path
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "load_minibatch\n"
+    assert 'package-dir = { "" = "." }' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
