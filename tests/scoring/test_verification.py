@@ -84,5 +84,5 @@ def test_a_draw_is_in_the_tables_order_and_by_the_seed(table: AccuracyTable) -> 
     drawn = draw(table, 5, 1)
     assert drawn == sorted(drawn, key=ALL.index) == draw(table, 5, 1) != draw(table, 5, 2)
     assert draw(table, 0, 1) == draw(table, None, 1) == list(ALL)
-    with pytest.raises(InputError, match="^samples must be at most"):
+    with pytest.raises(InputError, match=r"^samples must be at most"):
         draw(table, len(ALL) + 1, 1)
