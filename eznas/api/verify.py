@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,8 @@ def verify(
         device=device,
         fidelity=fidelity or trained_fidelity(benchmark),
     )
-    with Display.of(progress) as display, open_executor(workers, backend, scheduler) as executor:
+    display = Display(quiet=not progress) if isinstance(progress, bool) else contextlib.nullcontext(progress)
+    with display as reported, open_executor(workers, backend, scheduler) as executor:
         verified = scoring.verify(
             resolved,
             problem,
@@ -116,6 +118,6 @@ def verify(
             csv=None if csv is None else Path(csv),
             resume=resume,
             executor=executor,
-            progress=display,
+            progress=reported,
         )
     return Verification(**vars(verified))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from typing import TYPE_CHECKING
@@ -59,13 +58,6 @@ class Display(Progress):
         self._shown: Bar | Status | None = None
         self._lines = Lines()
         self._title, self._total, self._done = "", 0, 0
-
-    @classmethod
-    def of(cls, progress: bool | Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Open a display for True, a silent one for False, and nothing for an object that is told itself."""
-        if isinstance(progress, Progress):
-            return contextlib.nullcontext(progress)
-        return cls(quiet=not progress)
 
     def __enter__(self) -> Self:
         return self
