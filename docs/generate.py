@@ -1,7 +1,8 @@
-"""Write ``docs/measures.md`` from the register of measures and the measured figures: ``python docs/generate.py``."""
+"""Write ``docs/measures.md`` and ``docs/language.md`` from the registers and the measured figures."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,51 +18,47 @@ RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 _INTRODUCTION = """\
 # Measures
 
-Every zero-cost proxy that `eznas.measure(network, minibatch, names)`, `verify_scores.py --proxy NAME` and
-`python -m eznas.score --measure NAME` know. This page is written by `python docs/generate.py` from the register and
-from `experiments/results/`; `experiments/README.md` says how those figures were measured.
+This page lists the zero-cost proxies that `eznas.measure(network, minibatch, names)`, `verify_scores.py --proxy NAME`
+and `python -m eznas.score --measure NAME` compute. `python docs/generate.py` writes it from the registry and from
+`experiments/results/`; `experiments/README.md` describes how those figures were measured.
 
-- **better**: whether more or less of the score is meant to be better. Scores are reported as they are, never flipped.
-- **needs**: *forward* and *backward* passes; *labels*; *noise* instead of images; *second order*, a backward pass
-  through a backward pass; *samples*, a backward pass an image; *batches*, the minibatch in halves.
-- **tau**: Kendall's tau-b with CIFAR-10 validation accuracy on so many distinct architectures of NAS-Bench-201 (n), 64
-  CIFAR-10 images, networks as torch initialises them; a dash where it was not measured, *all equal* where every network
-  has the same score. *Published* figures stand beside it, with what they were measured on.
+- **better**: whether more or less of the score is better. Scores are reported as they are, never negated.
+- **needs**: *forward* and *backward* passes; *labels*; *noise*, images of noise; *second order*, a backward pass
+  through a backward pass; *samples*, a backward pass for each image; *batches*, the two halves of the minibatch.
+- **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
+  minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that it was not
+  measured, *all equal* that all networks have the same score.
+- **published**: figures of the papers, with the networks on which they were measured.
+- **scores a second**: each measure alone, on one thread, with 16 images and one NAS-Bench-201 network of 5 cells a
+  stage and four convolutions a cell. Measures that share passes take little more time together than one of them alone.
 
-Measures of one family read the same passes. Batch normalisation uses the statistics of the images at hand (its running
-ones in vkdnw), so a minibatch runs as a whole; `measure(..., split=N)` runs at most N images at once, for networks
-without batch normalisation and measures that add up over images or take a row of each, and refuses the others.
-torch runs the projections of `nn.MultiheadAttention` in one call that shows nothing of them: the measures of what
-leaves layers (fisher, flops, meco, near) have no value on a network with one and say so, while those of weights and of
-their gradients read them.
-"""
-
-_SPEED = """\
-**scores a second**: alone, on one thread, 16 images, one NAS-Bench-201 network of 5 cells a stage with four
-convolutions a cell. Measures that read the same passes take little more together than one of them alone.
+Measures of one family share their passes. Batch normalisation uses the statistics of the minibatch (in vkdnw its
+running statistics), so a minibatch runs as a whole. `measure(..., split=N)` runs at most N images at once. It accepts
+networks without batch normalisation, and measures that are sums over images or read one row for each image; it refuses
+others. torch runs the projections of `nn.MultiheadAttention` in one call and hides their outputs. Measures of layers'
+outputs (fisher, flops, meco, near) have no value on networks with that module, and their scores say so; measures of
+weights and of their gradients read them.
 """
 
 _PROGRAMS = """\
-## Measures that are programs too
+## Measures with an equivalent program
 
-These give what the hand-written measure gives on a network that runs each layer once, read over every layer
-(`units="any"`); tests check it. `python -m eznas.evolve --seed-measures` begins with them. The language has no program
-for measures that add up matrices over layers (naswot, ntk_condition), that read labels otherwise than by the loss
-(epe_nas), that run other weights (synflow, zen) or need second derivatives (grasp).
+The program has the same value as the measure on a network that runs each layer once, if it reads every layer
+(`units="any"`); tests check this. `python -m eznas.evolve --seed-measures` starts from these programs. The language
+cannot express measures that add matrices over layers (naswot, ntk_condition), read labels other than by the loss
+(epe_nas), run other weights (synflow, zen) or need second derivatives (grasp).
 """
 
 
 def page() -> str:
     """Return the text of the page."""
     taus, speeds = _figures("published_scores.csv"), _figures("measure_speed.csv")
-    names = ["measure", "formula", "paper", "better", "needs", "tau (n)", "published"]
-    names += ["scores a second"] if speeds else []
-    cells = [names, ["---"] * len(names)]
-    cells += [_row(one, taus.get(one.name, {}), speeds.get(one.name, {}))[: len(names)] for one in MEASURES.values()]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    introduction = [_INTRODUCTION, _SPEED] if speeds else [_INTRODUCTION]
-    programs = [f"| {one.name} | `{one.equivalent}` |" for one in MEASURES.values() if one.equivalent]
-    return "\n".join([*introduction, *lines, "", _PROGRAMS, "| measure | program |", "|---|---|", *programs, ""])
+    header = ["measure", "formula", "paper", "better", "needs", "tau (n)", "published", "scores a second"]
+    records = MEASURES.values()
+    rows = [_row(record, taus.get(record.name, {}), speeds.get(record.name, {})) for record in records]
+    lines = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
+    programs = [f"| {record.name} | `{record.equivalent}` |" for record in records if record.equivalent]
+    return "\n".join([_INTRODUCTION, *lines, "", _PROGRAMS, "| measure | program |", "|---|---|", *programs, ""])
 
 
 def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[str]:
@@ -70,7 +67,7 @@ def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[s
         f"`{measure.program}`" if measure.program else measure.formula.replace("|", r"\|"),
         measure.paper or "-",
         "more" if measure.direction > 0 else "less",
-        ", ".join(sorted(measure.needs)) or "nothing but the weights",
+        ", ".join(sorted(measure.needs)) or "only the weights",
         f"{tau['tau'] or 'all equal'} ({tau['networks']})" if tau else "-",
         measure.reference.replace("|", r"\|") or "-",
         f"{1 / max(float(speed['seconds']), 1e-3):.3g}" if speed else "-",
@@ -78,12 +75,13 @@ def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[s
 
 
 def _figures(file: str) -> dict[str, dict[str, str]]:
-    path = RESULTS / file
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as text:
+    with (RESULTS / file).open(newline="", encoding="utf-8") as text:
         return {row["measure"]: row for row in csv.DictReader(text)}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    import language_page  # in this folder, which is the first on the path
+
+    for path, text in {PAGE: page(), **language_page.files()}.items():
+        path.write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eznas.programs import evaluate
     from eznas.programs.export import to_python
     from eznas.programs.parse import parse
+    from eznas.scoring.plugin import load_plugin
     from eznas.scoring.score_many import measure
     from eznas.spaces import SPACES
     from eznas.status import Score, Status
@@ -32,6 +33,7 @@ __all__ = [
     "evaluate",
     "evolve",
     "load_minibatch",
+    "load_plugin",
     "load_table",
     "measure",
     "parse",
@@ -50,6 +52,7 @@ _MODULES = {
     "evaluate": "eznas.programs",
     "evolve": "eznas.api.evolve",
     "load_minibatch": "eznas.minibatch",
+    "load_plugin": "eznas.scoring.plugin",
     "load_table": "eznas.benchmarks",
     "measure": "eznas.scoring.score_many",
     "parse": "eznas.programs",

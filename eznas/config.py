@@ -70,6 +70,10 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
+def _absolute_each(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(path.absolute() for path in paths)
+
+
 def _absolute_images(source: str) -> str:
     """Make a path of images absolute; a name, or a path to nothing, stays as it is."""
     return source if source in ("digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
@@ -168,6 +172,13 @@ class EvolveConfig(BaseModel):
     device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
         "270s", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+    )
+    plugin: Annotated[tuple[Path, ...], AfterValidator(_absolute_each)] = _option(
+        (),
+        "Run",
+        "FILE",
+        "Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
+        "several times. It is run.",
     )
     store: Annotated[Path | None, AfterValidator(_absolute)] = _option(
         None,

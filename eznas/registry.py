@@ -43,6 +43,14 @@ class Registry(Mapping[str, T], Generic[T]):
         self._records[name] = record
         return record
 
+    def restore(self, records: Mapping[str, T | None]) -> None:
+        """Put earlier records back under their names; None takes the present record out."""
+        for name, record in records.items():
+            if record is None:
+                del self._records[name]
+            else:
+                self._records[name] = record
+
     def matching(self, pattern: str) -> list[T]:
         """Return the records whose names match a shell pattern such as ``'eznas*'``, by name."""
         self._ready()

@@ -26,7 +26,7 @@ from eznas.cli.console import Command, print_table
 from eznas.gp.grammar import random_reduction
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS
-from eznas.programs.parts import kind_bytes
+from eznas.programs.memory import kind_bytes
 from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.condition import installation

@@ -1,16 +1,18 @@
-"""What sharing passes saves: zero-cost-nas's measures together, against one by one with passes of their own.
+"""Time of zero-cost-nas's measures with shared passes, compared with passes of their own for each measure.
 
-*Alone* are this project's own measures asked for one by one; *existing* is how zero-cost-nas computes each: a forward
-and a full backward pass for every measure, and for grasp two gradients. The latter is written here in plain torch,
-without its copies of the network. All run in one process on one NAS-Bench-201 network, in turns, on one thread; the
-least processor time of each counts. Asking together must not change a value in the last bit, and the existing way must
-give the same to rounding.
+*Together* is one call of ``eznas.measure`` for all measures, *alone* one call for each. *Existing* is the way of
+zero-cost-nas, written here in plain torch without its copies of the network: a forward and a full backward pass for
+every measure, and two gradients for grasp. All run in turns in one process, on one thread, on one NAS-Bench-201
+network; the least processor time of each counts. Values together and alone must be equal to the bit, and those of the
+existing way equal up to rounding.
 
-With a forward pass, gradients in maps and gradients in weights of 1 each, the six without grasp take 5 x 3 in the
-existing way and 1 + 2 + 1 together (jacob_cov reads no gradient in weights), a ratio of .27; grasp adds 3 + 9 there and
-6 together, .37 in all. What is below that comes from batch normalisation's second derivative. Channels that lie last in
-memory would make all passes nearly twice as fast, but torch sums the statistics of batch normalisation thirty times
-less exactly there, and gradients then differ by percents where activations switch.
+Let a forward pass, the gradients of maps and the gradients of weights take 1 each. Then the six measures without grasp
+take 5 x 3 in the existing way and 1 + 2 + 1 together (jacob_cov reads no gradients of weights), a ratio of .27. grasp
+adds 3 + 9 in the existing way and 6 together, which gives .37 for all. A measured ratio below that is due to the
+cheaper second derivative of batch normalisation. Channels last in memory would make all passes nearly twice as fast,
+but there torch sums the statistics of batch normalisation thirty times less exactly, so that gradients differ by
+percents where activations switch.
+
 Run ``python perf/measures.py [BATCH] [REPEATS]``.
 """
 
@@ -39,16 +41,16 @@ if TYPE_CHECKING:
 
 OPERATIONS = ["nor_conv_3x3", "nor_conv_1x1", "skip_connect", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_1x1"]
 LOOSE = {"grasp": 0.05, "plain": 0.05, "jacob_cov": 1e-3}
-"""Relative differences that single precision leaves where terms cancel; for the others a ten thousandth."""
+"""Relative tolerances for measures whose terms cancel in single precision; for the others it is 1e-4."""
 
 
 def layers(network: nn.Module) -> list[Any]:
-    """Return what has weights that measures read."""
+    """Return the layers whose weights the measures read."""
     return [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
 def backward(network: nn.Module, minibatch: Minibatch) -> list[tuple[Tensor, Tensor]]:
-    """Run one forward and one full backward pass of the loss; return weights and gradients."""
+    """Run one forward and one full backward pass of the loss, and return weights and gradients."""
     network.zero_grad()
     loss: Any = functional.cross_entropy(network(minibatch.images), minibatch.labels)
     loss.backward()
@@ -61,7 +63,7 @@ def grad_norm(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def snip(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the summed sizes of weights times gradients."""
+    """Return the summed absolute values of weights times gradients."""
     return sum(float((weight * gradient).abs().sum()) for weight, gradient in backward(network, minibatch))
 
 
@@ -71,7 +73,7 @@ def plain(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def fisher(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the Fisher information of the channels, from what hooks keep."""
+    """Return the Fisher information of the channels, by hooks."""
     kept: list[tuple[Any, Tensor]] = []
 
     def keep(module: nn.Module, _: Any, out: Tensor) -> None:
@@ -91,7 +93,7 @@ def fisher(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def jacob_cov(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the spread of the images' gradients."""
+    """Return the score of the correlations of the images' gradients."""
     network.zero_grad()
     leaf = minibatch.images.clone().requires_grad_()
     logits: Any = network(leaf)
@@ -102,7 +104,7 @@ def jacob_cov(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def grasp(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the change of the gradient's flow, from two gradients and a backward pass through the second."""
+    """Return the change of the gradient flow, by two gradients and a backward pass through the second."""
     network.zero_grad()
     weights = [layer.weight for layer in layers(network)]
 
@@ -111,13 +113,13 @@ def grasp(network: nn.Module, minibatch: Minibatch) -> float:
         return torch.autograd.grad(loss, weights, create_graph=create_graph)
 
     along = gradients(create_graph=False)
-    total: Any = sum((one * other).sum() for one, other in zip(along, gradients(create_graph=True), strict=True))
+    total: Any = sum((left * right).sum() for left, right in zip(along, gradients(create_graph=True), strict=True))
     total.backward()
     return -sum(float((weight.detach() * weight.grad).double().sum()) for weight in weights)
 
 
 def synflow(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the flow through absolute weights without normalisations, in float64."""
+    """Return the synaptic flow without batch normalisation, in float64."""
     linear = copy.deepcopy(network).double()
     for parent in list(linear.modules()):
         for name, child in list(parent.named_children()):
@@ -136,7 +138,7 @@ EXISTING: dict[str, Callable[[nn.Module, Minibatch], float]] = {
 
 
 def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats: int) -> tuple[float, float, float]:
-    """Return the least seconds that the measures take together, alone, and in the existing way."""
+    """Return the least processor seconds of the measures together, alone, and in the existing way."""
     other = copy.deepcopy(network).train()
     seconds: list[tuple[float, float, float]] = []
     for _ in range(repeats):
@@ -148,10 +150,10 @@ def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats:
         existing = {name: EXISTING[name](other, minibatch) for name in names}
         seconds.append((together - begun, alone - together, time.process_time() - alone))
         if shared != single:
-            raise ValueError("sharing passes must not change a value")
+            raise ValueError("shared passes must not change a value")
         for name, value in existing.items():
             if not math.isclose(value, shared[name].value, rel_tol=LOOSE.get(name, 1e-4), abs_tol=1e-3):
-                raise ValueError(f"{name} must be what the existing way gives: {shared[name].value}, {value}")
+                raise ValueError(f"{name} must have the value of the existing way: {shared[name].value}, {value}")
     together, alone, before = (min(column) for column in zip(*seconds, strict=True))
     return together, alone, before
 
@@ -160,7 +162,7 @@ def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats:
 @click.argument("batch", default=64)
 @click.argument("repeats", default=2)
 def main(*, batch: int, repeats: int) -> None:
-    """Print the seconds and their ratios, with grasp and without, on BATCH images, the least of REPEATS rounds."""
+    """Print seconds and ratios for BATCH images, without grasp and with it: the least of REPEATS rounds."""
     torch.set_num_threads(1)
     network = CellNetwork(OPERATIONS, cells=5, channels=16, classes=10)
     initialise(network, 0)

@@ -34,7 +34,7 @@ from eznas.config import parse_size
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS
 from eznas.programs import statistics
-from eznas.programs.parts import kind_bytes
+from eznas.programs.memory import kind_bytes
 from eznas.report.display import Display
 from eznas.run import versions
 from eznas.scoring import Condition, Executor, Panel, local_executor

@@ -1,6 +1,6 @@
 '''The language of the programs: typed primitives and the statistics that they are applied to.
 
-Families, one a file: ``arithmetic``, ``elementwise`` and ``comparison`` keep a kind; ``axes`` reduces one
+Each file is a family: ``arithmetic``, ``elementwise`` and ``comparison`` keep a kind; ``axes`` reduces one
 named axis; ``matrices`` reads each map as a matrix; ``similarity`` makes and reads matrices over pairs of
 samples; ``reductions``, ``distances`` and ``spectral`` give one number for each unit; ``depth`` works along
 the units; ``aggregations`` gives the network's number. ``kinds`` has the types, ``terminals`` the statistics,
@@ -13,10 +13,11 @@ To add a primitive, write one function of tensors in the family it belongs to an
         """``u x *s`` to ``u``: the greatest absolute value."""
         return x.abs().amax(tuple(range(1, x.dim())))
 
-Say in ``domain`` what happens at its edges, and add a value worked out by hand to the tests. It must be pure,
-treat each unit by itself and never raise: the probe tries it when it is registered, and the tests do on many
-shapes. Define it at the top of its file, since exported proxies carry its source: it may use torch, the standard
-library, and functions and constants at the top of this package's files, but no closure.
+``Primitive`` lists the facts to declare; no other file needs to know the primitive. Describe in ``domain`` its values
+at the edges, and add a value worked out by hand to the tests. It must be pure, treat each unit by itself and never
+raise. The tests probe all of this and the declared facts; primitives of a user's own file are probed when they are
+registered. Define it at the top of its file, since exported proxies carry its source: it may use torch, the standard
+library, and functions and constants at the top of its file or of this package's files, but no closure.
 '''
 
 from eznas.primitives import (  # noqa: F401 - importing a family registers its primitives
@@ -33,7 +34,7 @@ from eznas.primitives import (  # noqa: F401 - importing a family registers its 
     spectral,
 )
 from eznas.primitives.kinds import BATCH_KINDS, MAP_KINDS, NUMBER_KINDS, TENSOR_KINDS, Floor, Kind
-from eznas.primitives.probe import ProbeError
+from eznas.primitives.probe import ProbeError, probe
 from eznas.primitives.registry import (
     KindError,
     Parameter,
@@ -45,8 +46,10 @@ from eznas.primitives.registry import (
     primitive,
     reducing,
     resolve,
+    revision,
+    unregister,
 )
-from eznas.primitives.terminals import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Statistic
+from eznas.primitives.terminals import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Quantity, Scenario, Statistic
 
 __all__ = [
     "ALIASES",
@@ -63,12 +66,17 @@ __all__ = [
     "Parameter",
     "Primitive",
     "ProbeError",
+    "Quantity",
+    "Scenario",
     "Signature",
     "Statistic",
     "all_primitives",
     "keeping",
     "overloads",
     "primitive",
+    "probe",
     "reducing",
     "resolve",
+    "revision",
+    "unregister",
 ]

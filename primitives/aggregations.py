@@ -9,31 +9,60 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from eznas.primitives.elementwise import KEEP_SHAPE
 from eznas.primitives.kinds import Kind
 from eznas.primitives.registry import primitive, reducing
 
 _UNITS = reducing([Kind.UNIT], Kind.NETWORK)
 
 
-@primitive(*_UNITS, name="mean", formula="mean over units", latex=r"\frac1u \sum_u {0}")
+@primitive(
+    *_UNITS,
+    name="mean",
+    formula="mean over units",
+    latex=r"\frac1u \sum_u {0}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def mean_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the mean."""
     return x.mean(-1)
 
 
-@primitive(*_UNITS, name="sum", formula="sum over units", latex=r"\sum_u {0}")
+@primitive(
+    *_UNITS,
+    name="sum",
+    formula="sum over units",
+    latex=r"\sum_u {0}",
+    nonnegative="if arguments are",
+    rules=("sum(log(x)) = sum_log(x)",),
+)
 def sum_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the sum."""
     return x.sum(-1)
 
 
-@primitive(*_UNITS, name="max", formula="greatest over units", latex=r"\max_u {0}")
+@primitive(
+    *_UNITS,
+    name="max",
+    formula="greatest over units",
+    latex=r"\max_u {0}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def max_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the greatest."""
     return x.amax(-1)
 
 
-@primitive(*_UNITS, name="min", formula="least over units", latex=r"\min_u {0}")
+@primitive(
+    *_UNITS,
+    name="min",
+    formula="least over units",
+    latex=r"\min_u {0}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def min_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the least."""
     return x.amin(-1)
@@ -45,6 +74,9 @@ def min_of_units(x: Tensor) -> Tensor:
     formula="root of the mean squared deviation over units, denominator u",
     domain="exactly 0 where all units are equal; NaN where one is not finite",
     latex=r"\operatorname{{std}}_u {0}",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("neg",),
 )
 def std_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the population standard deviation."""
@@ -69,13 +101,19 @@ def sum_log(x: Tensor) -> Tensor:
     formula="log of the sum over units of x",
     domain="minus infinity where the sum is 0, NaN where it is negative",
     latex=r"\log \sum_u {0}",
+    orders_as="sum",
 )
 def log_sum(x: Tensor) -> Tensor:
     """``u`` to a number: the logarithm of the sum."""
     return x.sum(-1).log()
 
 
-@primitive(*_UNITS, formula="middle unit by value, mean of the two middle ones where u is even")
+@primitive(
+    *_UNITS,
+    formula="middle unit by value, mean of the two middle ones where u is even",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def median(x: Tensor) -> Tensor:
     """``u`` to a number: the median."""
     ordered, units = x.sort(-1).values, x.shape[-1]
@@ -83,19 +121,37 @@ def median(x: Tensor) -> Tensor:
     return torch.where(x.isnan().any(-1), torch.nan, middle)
 
 
-@primitive(*_UNITS, formula="x of the first unit", latex="{0}_1")
+@primitive(
+    *_UNITS,
+    formula="x of the first unit",
+    latex="{0}_1",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def first(x: Tensor) -> Tensor:
     """``u`` to a number: the first unit's."""
     return x[..., 0].clone()
 
 
-@primitive(*_UNITS, formula="x of the last unit", latex="{0}_u")
+@primitive(
+    *_UNITS,
+    formula="x of the last unit",
+    latex="{0}_u",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def last(x: Tensor) -> Tensor:
     """``u`` to a number: the last unit's."""
     return x[..., -1].clone()
 
 
-@primitive(*_UNITS, formula="root of the sum over units of x^2", latex=r"\lVert {0} \rVert_2")
+@primitive(
+    *_UNITS,
+    formula="root of the sum over units of x^2",
+    latex=r"\lVert {0} \rVert_2",
+    nonnegative="always",
+    ignores=("abs", "neg"),
+)
 def l2_norm(x: Tensor) -> Tensor:
     """``u`` to a number: the Euclidean norm."""
     return x.square().sum(-1).sqrt()
@@ -105,6 +161,8 @@ def l2_norm(x: Tensor) -> Tensor:
     *_UNITS,
     formula="mean over neighbouring units of |x_i+1 - x_i|",
     domain="0 for one unit; NaN beside an infinity of the same sign",
+    nonnegative="always",
+    ignores_size=True,
 )
 def mean_abs_difference(x: Tensor) -> Tensor:
     """``u`` to a number: the mean absolute step along depth."""
@@ -117,6 +175,7 @@ def mean_abs_difference(x: Tensor) -> Tensor:
     *_UNITS,
     formula="least-squares slope of x against the unit's index",
     domain="0 for one unit; NaN where a unit is not finite",
+    ignores_size=True,
 )
 def slope(x: Tensor) -> Tensor:
     """``u`` to a number: the trend along depth, for each unit further."""
@@ -125,7 +184,16 @@ def slope(x: Tensor) -> Tensor:
     return (x * index).sum(-1) / index.square().sum().clamp_min(0.5)
 
 
-@primitive(*_UNITS, formula="number of units", domain="everywhere; counts NaN too", latex="u")
+@primitive(
+    *_UNITS,
+    formula="number of units",
+    domain="everywhere; counts NaN too",
+    latex="u",
+    nonnegative="always",
+    shape_only=True,
+    ignores=(*KEEP_SHAPE, "depth_difference", "cumulative_sum"),
+    draw_weight=0.1,
+)
 def count(x: Tensor) -> Tensor:
     """``u`` to a number: how many units there are."""
     return x.new_full(x.shape[:-1], x.shape[-1])

@@ -12,13 +12,27 @@ from eznas.primitives.special_values import over, powered, root
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="x + y", latex="{0} + {1}", commutative=True)
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="x + y",
+    latex="{0} + {1}",
+    commutative=True,
+    entrywise=True,
+    nonnegative="if arguments are",
+    rules=("add(x, neg(y)) = sub(x, y)", "add(neg(x), y) = sub(y, x)"),
+)
 def add(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x + y``, broadcast."""
     return x + y
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="x - y", latex=r"{0} - \left({1}\right)")
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="x - y",
+    latex=r"{0} - \left({1}\right)",
+    entrywise=True,
+    rules=("sub(x, neg(y)) = add(x, y)",),
+)
 def sub(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x - y``, broadcast."""
     return x - y
@@ -29,6 +43,9 @@ def sub(x: Tensor, y: Tensor) -> Tensor:
     formula="x y",
     latex=r"\left({0}\right) \left({1}\right)",
     commutative=True,
+    entrywise=True,
+    nonnegative="if arguments are",
+    rules=("mul(neg(x), neg(y)) = mul(x, y)", "mul(x, x) = square(x)"),
 )
 def mul(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x * y``, broadcast."""
@@ -40,6 +57,9 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
     formula="x / y",
     domain="an infinity where only y is 0, NaN where both are",
     latex=r"\frac{{{0}}}{{{1}}}",
+    entrywise=True,
+    nonnegative="if arguments are",
+    rules=("div(neg(x), neg(y)) = div(x, y)",),
 )
 def div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast."""
@@ -50,43 +70,87 @@ def div(x: Tensor, y: Tensor) -> Tensor:
     *keeping(_KINDS, arity=2),
     formula="x / y where y is not 0, else 0",
     domain="NaN where y is 0 and x is not finite",
+    entrywise=True,
 )
 def safe_div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast, and 0 where ``y`` is 0."""
     return over(x, y)
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="the greater of x and y", latex=r"\max({0}, {1})")
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="the greater of x and y",
+    latex=r"\max({0}, {1})",
+    entrywise=True,
+    nonnegative="if arguments are",
+    rules=("maximum(x, x) = x",),
+)
 def maximum(x: Tensor, y: Tensor) -> Tensor:
     """Return the greater of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
     return torch.maximum(x, y)
 
 
-@primitive(*keeping(_KINDS, arity=2), formula="the lesser of x and y", latex=r"\min({0}, {1})")
+@primitive(
+    *keeping(_KINDS, arity=2),
+    formula="the lesser of x and y",
+    latex=r"\min({0}, {1})",
+    entrywise=True,
+    nonnegative="if arguments are",
+    rules=("minimum(x, x) = x",),
+)
 def minimum(x: Tensor, y: Tensor) -> Tensor:
     """Return the lesser of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
     return torch.minimum(x, y)
 
 
-@primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)")
+@primitive(
+    *keeping(_KINDS),
+    formula="-x",
+    latex=r"-\left({0}\right)",
+    entrywise=True,
+    rules=("neg(neg(x)) = x",),
+)
 def neg(x: Tensor) -> Tensor:
     """Return ``-x``."""
     return -x
 
 
-@primitive(*keeping(_KINDS), formula="|x|", latex=r"\lvert {0} \rvert")
+@primitive(
+    *keeping(_KINDS),
+    formula="|x|",
+    latex=r"\lvert {0} \rvert",
+    entrywise=True,
+    nonnegative="always",
+    ignores=("abs", "neg"),
+    rules=("abs(x) = x where x >= 0",),
+)
 def abs_(x: Tensor) -> Tensor:
     """Return the absolute value."""
     return x.abs()
 
 
-@primitive(*keeping(_KINDS), formula="x^2", latex=r"\left({0}\right)^2")
+@primitive(
+    *keeping(_KINDS),
+    formula="x^2",
+    latex=r"\left({0}\right)^2",
+    entrywise=True,
+    nonnegative="always",
+    ignores=("abs", "neg"),
+)
 def square(x: Tensor) -> Tensor:
     """Return ``x * x``."""
     return x.square()
 
 
-@primitive(*keeping(_KINDS), formula="the root of x", domain="NaN below 0", latex=r"\sqrt{{{0}}}", increasing=True)
+@primitive(
+    *keeping(_KINDS),
+    formula="the root of x",
+    domain="NaN below 0",
+    latex=r"\sqrt{{{0}}}",
+    increasing=True,
+    entrywise=True,
+    nonnegative="if arguments are",
+)
 def sqrt(x: Tensor) -> Tensor:
     """Return the square root."""
     return root(x)
@@ -98,6 +162,10 @@ def sqrt(x: Tensor) -> Tensor:
     domain="NaN below 0 unless p is whole; infinity at 0 where p is negative",
     latex=r"\left({0}\right)^{{{1}}}",
     parameter=Parameter("exponent", choices=(-1.0, -0.5, 0.25, 0.5, 3.0), low=-8.0, high=8.0),
+    entrywise=True,
+    increasing=lambda p: p > 0 and p % 2 != 0,
+    nonnegative="if arguments are",
+    rules=("power(x, 1) = x", "power(x, 2) = square(x)", "power(x, 0.5) = sqrt(x)", "power(x, -1) = reciprocal(x)"),
 )
 def power(x: Tensor, p: float) -> Tensor:
     """Return ``x`` to the power ``p``."""
@@ -109,6 +177,8 @@ def power(x: Tensor, p: float) -> Tensor:
     formula="1 / x",
     domain="an infinity at 0, by the sign of the zero",
     latex=r"\frac{{1}}{{{0}}}",
+    entrywise=True,
+    nonnegative="if arguments are",
 )
 def reciprocal(x: Tensor) -> Tensor:
     """Return ``1 / x``."""

@@ -14,14 +14,17 @@ from eznas.primitives.registry import keeping, primitive
     formula="x_i - x_(i-1), and 0 for the first unit",
     domain="NaN beside an infinity of the same sign; NaN first where the first unit is not finite",
     latex=r"\Delta_u {0}",
-    across_units=True,
 )
 def depth_difference(x: Tensor) -> Tensor:
     """``u`` to ``u``: the step from the unit before."""
     return x - torch.cat([x[..., :1], x[..., :-1]], dim=-1)
 
 
-@primitive(*keeping([Kind.UNIT]), formula="sum of x_1 to x_i", across_units=True)
+@primitive(
+    *keeping([Kind.UNIT]),
+    formula="sum of x_1 to x_i",
+    nonnegative="if arguments are",
+)
 def cumulative_sum(x: Tensor) -> Tensor:
     """``u`` to ``u``: the sum up to and including each unit."""
     return x.cumsum(-1)

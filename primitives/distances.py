@@ -14,13 +14,25 @@ def _axes(x: Tensor) -> tuple[int, ...]:
     return tuple(range(1, x.dim()))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT, arity=2), formula="sum of x y", commutative=True)
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    formula="sum of x y",
+    commutative=True,
+    nonnegative="if arguments are",
+    price=0.3,
+)
 def dot(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the scalar product."""
     return (x * y).sum(_axes(x))
 
 
-@primitive(*keeping(MAP_KINDS, arity=2), formula="sum of x y over space", commutative=True)
+@primitive(
+    *keeping(MAP_KINDS, arity=2),
+    formula="sum of x y over space",
+    commutative=True,
+    nonnegative="if arguments are",
+    price=0.3,
+)
 def channel_dot(x: Tensor, y: Tensor) -> Tensor:
     """``u x a x c x h x w`` twice to ``u x a x c x 1 x 1``: the scalar product of each pair of maps."""
     return (x * y).sum((3, 4), keepdim=True)
@@ -33,6 +45,7 @@ def channel_dot(x: Tensor, y: Tensor) -> Tensor:
     source="[EZNAS], there summed over samples",
     latex=r"\cos\left({0}, {1}\right)",
     commutative=True,
+    price=0.3,
 )
 def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the cosine of the angle between the two, flattened."""
@@ -49,10 +62,12 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
     domain="everywhere; NaN counts as not above 0",
     source="[EZNAS]",
     commutative=True,
+    nonnegative="always",
+    price=0.3,
 )
 def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the Hamming distance of the binary codes."""
-    left, right = (torch.gt(one, 0, out=one.new_empty(0)) for one in (x, y))
+    left, right = (torch.gt(side, 0, out=side.new_empty(0)) for side in (x, y))
     return (left - right).square_().sum(_axes(x))
 
 
@@ -62,6 +77,7 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
     domain="NaN where an entry of y is negative or where 0 meets an infinity",
     source="[EZNAS]: x counts as a log-probability, y as a probability",
     latex=r"D_{{\mathrm{{KL}}}}\left({1} \,\middle\|\, e^{{{0}}}\right)",
+    price=0.3,
 )
 def kl_div(x: Tensor, y: Tensor) -> Tensor:
     """``u x n x *s`` twice to ``u``: the mean Kullback-Leibler divergence of the ``n`` samples or filters."""

@@ -11,8 +11,21 @@ from eznas.primitives.special_values import exponential, logarithm
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
 
+KEEP_SHAPE = (
+    "abs", "neg", "square", "sqrt", "reciprocal", "exp", "log", "safe_log", "abs_log", "log1p", "relu", "sigmoid",
+    "sign", "heaviside", "gt0", "lt0", "normalize", "softmax",
+)  # fmt: skip
+"""Functions of one argument that keep its shape."""
 
-@primitive(*keeping(_KINDS), formula="e^x", latex=r"e^{{{0}}}", increasing=True)
+
+@primitive(
+    *keeping(_KINDS),
+    formula="e^x",
+    latex=r"e^{{{0}}}",
+    increasing=True,
+    entrywise=True,
+    nonnegative="always",
+)
 def exp(x: Tensor) -> Tensor:
     """Return the exponential."""
     return exponential(x)
@@ -24,6 +37,8 @@ def exp(x: Tensor) -> Tensor:
     domain="minus infinity at 0, NaN below",
     latex=r"\log\left({0}\right)",
     increasing=True,
+    entrywise=True,
+    rules=("log(abs(x)) = abs_log(x)", "log(sum(x)) = log_sum(x)"),
 )
 def log(x: Tensor) -> Tensor:
     """Return the natural logarithm."""
@@ -34,13 +49,21 @@ def log(x: Tensor) -> Tensor:
     *keeping(_KINDS),
     formula="log x where x > 0, else 0",
     source="[EZNAS], whose released code takes this for every logarithm",
+    entrywise=True,
 )
 def safe_log(x: Tensor) -> Tensor:
     """Return the natural logarithm of positive entries and 0 for the others."""
     return torch.threshold(x, 0.0, 1.0).log_()
 
 
-@primitive(*keeping(_KINDS), formula="log |x|", domain="minus infinity at 0", latex=r"\log\lvert {0} \rvert")
+@primitive(
+    *keeping(_KINDS),
+    formula="log |x|",
+    domain="minus infinity at 0",
+    latex=r"\log\lvert {0} \rvert",
+    entrywise=True,
+    ignores=("abs", "neg"),
+)
 def abs_log(x: Tensor) -> Tensor:
     """Return the natural logarithm of the absolute value."""
     return logarithm(x.abs())
@@ -52,25 +75,46 @@ def abs_log(x: Tensor) -> Tensor:
     domain="minus infinity at -1, NaN below",
     latex=r"\log\left(1 + {0}\right)",
     increasing=True,
+    entrywise=True,
+    nonnegative="if arguments are",
 )
 def log1p(x: Tensor) -> Tensor:
     """Return the natural logarithm of ``1 + x``, exact for small ``x``."""
     return x.log1p()
 
 
-@primitive(*keeping(_KINDS), formula="max(x, 0)")
+@primitive(
+    *keeping(_KINDS),
+    formula="max(x, 0)",
+    entrywise=True,
+    rules=("relu(x) = x where x >= 0",),
+)
 def relu(x: Tensor) -> Tensor:
     """Return the positive part."""
     return x.relu()
 
 
-@primitive(*keeping(_KINDS), formula="1 / (1 + e^-x)", latex=r"\sigma\left({0}\right)", increasing=True)
+@primitive(
+    *keeping(_KINDS),
+    formula="1 / (1 + e^-x)",
+    latex=r"\sigma\left({0}\right)",
+    increasing=True,
+    entrywise=True,
+    nonnegative="always",
+)
 def sigmoid(x: Tensor) -> Tensor:
     """Return the logistic function."""
     return exponential(-x).add_(1).reciprocal_()
 
 
-@primitive(*keeping(_KINDS), formula="1 where x > 0, -1 where x < 0, else 0", domain="NaN at NaN")
+@primitive(
+    *keeping(_KINDS),
+    formula="1 where x > 0, -1 where x < 0, else 0",
+    domain="NaN at NaN",
+    entrywise=True,
+    ignores=("sign",),
+    keeps=("gt0",),
+)
 def sign(x: Tensor) -> Tensor:
     """Return the sign."""
     return x.sign().add_(x.clamp(-1, 1).mul_(0))  # torch has 0 at NaN
@@ -82,19 +126,40 @@ def sign(x: Tensor) -> Tensor:
     domain="everywhere; 0 at 0 and at NaN",
     source="[EZNAS], where it equals gt0",
     latex=r"H\left({0}\right)",
+    entrywise=True,
+    nonnegative="always",
+    rules=("heaviside(x) = gt0(x)",),
 )
 def heaviside(x: Tensor) -> Tensor:
     """Return the step function with value 0 at 0."""
     return torch.gt(x, 0, out=x.new_empty(0))
 
 
-@primitive(*keeping(TENSOR_KINDS), formula="1", domain="everywhere; 1 at NaN")
+@primitive(
+    *keeping(TENSOR_KINDS),
+    formula="1",
+    domain="everywhere; 1 at NaN",
+    entrywise=True,
+    nonnegative="always",
+    shape_only=True,
+    ignores=KEEP_SHAPE,
+    draw_weight=0.1,
+)
 def ones_like(x: Tensor) -> Tensor:
     """Return ones in the shape of ``x``."""
     return torch.ones_like(x)
 
 
-@primitive(*keeping(TENSOR_KINDS), formula="0", domain="everywhere; 0 at NaN")
+@primitive(
+    *keeping(TENSOR_KINDS),
+    formula="0",
+    domain="everywhere; 0 at NaN",
+    entrywise=True,
+    nonnegative="always",
+    shape_only=True,
+    ignores=KEEP_SHAPE,
+    draw_weight=0.1,
+)
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros in the shape of ``x``."""
     return torch.zeros_like(x)
@@ -126,7 +191,6 @@ def normalize(x: Tensor) -> Tensor:
     name="normalize",
     formula="(x - mean) / std over the units, std with denominator u",
     domain="0 where all units are equal; NaN where one is not finite",
-    across_units=True,
 )
 def normalize_units(x: Tensor) -> Tensor:
     """Return the z-scores among the units of a network, ``u``."""
@@ -138,6 +202,7 @@ def normalize_units(x: Tensor) -> Tensor:
     formula="e^x / sum of e^x over the channels (over the second sample for a samples matrix)",
     domain="NaN where an entry of the row is NaN or infinite",
     source="[EZNAS], along the axis that torch chooses by default",
+    nonnegative="always",
 )
 def softmax(x: Tensor) -> Tensor:
     """Return the softmax along the second axis after the units, ``u x *s``."""
@@ -149,7 +214,7 @@ def softmax(x: Tensor) -> Tensor:
     name="softmax",
     formula="e^x / sum of e^x over the units",
     domain="NaN where a unit is NaN or infinite",
-    across_units=True,
+    nonnegative="always",
 )
 def softmax_units(x: Tensor) -> Tensor:
     """Return the softmax among the units of a network, ``u``."""

@@ -1,4 +1,4 @@
-"""The kinds of the typed trees: what a node of a program holds, and on which floor it lives.
+"""The kinds of the typed trees: the values of a program's nodes, and the floors on which they live.
 
 Notation, used in every docstring: ``u`` units, ``b`` samples of the minibatch, ``c`` channels (``c_in``,
 ``c_out``), ``h x w`` a map, ``*s`` any trailing shape. Every tensor has the leading unit axis ``u``. An axis
@@ -22,14 +22,14 @@ class Floor(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """What a node holds."""
+    """The kind of a node's value."""
 
     WEIGHT = "weight"
     """``u x c_out x c_in x k x k``: weights and their gradients."""
     INPUT = "input"
-    """``u x b x c_in x h x w``: what enters a unit or its convolution, and gradients."""
+    """``u x b x c_in x h x w``: inputs of a unit or of its convolution, and gradients."""
     OUTPUT = "output"
-    """``u x b x c_out x h x w``: what leaves a convolution or its normalisation, and gradients."""
+    """``u x b x c_out x h x w``: outputs of a convolution or of its normalisation, and gradients."""
     IMAGE = "image"
     """``1 x b x c x h x w``: the minibatch itself and its gradient, the same for every unit."""
     SAMPLES = "samples"

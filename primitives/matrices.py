@@ -40,6 +40,7 @@ def _extreme_ratio(eigenvalues: Tensor, x: Tensor) -> Tensor:
     domain="NaN where maps are not square or not finite",
     source="[EZNAS]",
     latex=r"\det\left({0}\right)",
+    price=2.0,
 )
 def det(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the determinant."""
@@ -56,6 +57,7 @@ def det(x: Tensor) -> Tensor:
     domain="0 also where a pivot is h eps or less of the largest; NaN where maps are not square or not finite",
     source="[EZNAS], whose released code turns NaN into 0; on the CUDA of its time, a singular map in a stack gave NaN",
     latex=r"\log\det\left({0}\right)",
+    price=2.0,
 )
 def logdet(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the log-determinant.
@@ -82,6 +84,8 @@ def logdet(x: Tensor) -> Tensor:
     formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A",
     domain="infinity where A + A^T is singular, NaN where it is 0, not square or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",
+    price=2.0,
+    draw_weight=0.1,
 )
 def sym_eig_ratio(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the eigenvalue ratio of the symmetric part."""
@@ -96,6 +100,8 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     formula="greatest over least |eigenvalue| of each map",
     domain="infinity where the map is singular, NaN where it is 0, not square or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",
+    price=2.0,
+    draw_weight=0.1,
 )
 def eig_ratio(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the eigenvalue ratio; slow on large maps."""
@@ -110,6 +116,7 @@ def eig_ratio(x: Tensor) -> Tensor:
     domain="NaN where maps are not square",
     source="[EZNAS]",
     latex=r"{0} \cdot {1}",
+    price=2.0,
 )
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s x h x h`` twice to ``u x *s x h x h``: the matrix product, broadcast first."""

@@ -1,4 +1,4 @@
-"""The probe that every primitive passes when it is registered."""
+"""The probe: the contract of a primitive and its declared facts, tried on values that make functions fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from torch import Tensor
 from eznas.primitives.kinds import Floor, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from eznas.primitives.registry import Primitive, Signature
+
+    Function = Callable[..., Tensor]
+    Overloads = Callable[[str], Sequence[Primitive]]
 
 __all__ = ["ProbeError", "probe"]
 
@@ -30,53 +35,52 @@ _FAILURES = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 
 
 class ProbeError(ValueError):
-    """A function does not keep the contract of a primitive."""
+    """A function does not keep the contract of a primitive, or has not a fact that its record declares."""
 
 
-def probe(
-    name: str,
-    function: Callable[..., Tensor],
-    args: Sequence[Kind],
-    result: Kind,
-    literals: Sequence[float] = (),
-    *,
-    across_units: bool = False,
-) -> None:
-    """Check that ``function`` is pure, keeps dtype and declared shape, and treats each unit by itself.
+def probe(record: Primitive, overloads: Overloads) -> None:
+    """Check that a primitive is pure, keeps dtype and declared shape, treats each unit by itself, and has its facts.
 
-    It is called on a stack of five members (units on the tensor floor, networks above it) that hold normal
-    values, zeros, negatives, infinities and a NaN, and on each member alone; in float32 and float64, and with
-    every combination of arguments whose last axes are reduced to length 1. From units to units it must also
-    treat each unit by itself, unless it is declared ``across_units``.
+    Its function is called on a stack of five members (units on the tensor floor, networks above it) that hold normal
+    values, zeros, negatives, infinities and a NaN, and on each member alone; in float32 and float64, with every choice
+    of the literal, and with every combination of arguments whose last axes are reduced to length 1.
+
+    Args:
+        record: The primitive.
+        overloads: Finds the primitives that ``ignores`` and ``keeps`` name.
 
     Raises:
-        ProbeError: It is not; the message names the input.
+        ProbeError: The message names the primitive, the kinds and the promise that is broken.
     """
-    operands = [kind for kind in args if kind is not Kind.LITERAL]
-    literal_tuples = [(value,) for value in literals] if Kind.LITERAL in args else [()]
-    reductions = itertools.product(*[(False, True) if _SHAPES[kind] else (False,) for kind in operands])
     with torch.inference_mode():
-        for dtype, reduced, literal in itertools.product((torch.float32, torch.float64), reductions, literal_tuples):
-            kinds = ", ".join(kind.value for kind in args)
-            case = f"{name}({kinds}) in {str(dtype).removeprefix('torch.')}"
-            tensors = [
-                _stack(kind, narrow, dtype, position)
-                for position, (kind, narrow) in enumerate(zip(operands, reduced, strict=True))
-            ]
-            called = functools.partial(_with_literal, function, literal)
-            _check(case, called, tensors, operands[0].floor, result)
-            if operands[0] is result is Kind.UNIT and not across_units:
-                _check_units(case, called, tensors)
+        for signature, dtype in itertools.product(record.signatures, (torch.float32, torch.float64)):
+            literals: list[tuple[float, ...]] = (
+                [(value,) for value in record.parameter.choices] if record.parameter else [()]
+            )
+            for literal in literals:
+                case = f"{record.name}{signature} in {str(dtype).removeprefix('torch.')}"
+                function = functools.partial(_with_literal, record.function, literal)
+                operands = [kind for kind in signature.args if kind is not Kind.LITERAL]
+                for narrow in itertools.product(*[(False, True) if _SHAPES[kind] else (False,) for kind in operands]):
+                    tensors = [
+                        _stack(kind, reduced, dtype, place)
+                        for place, (kind, reduced) in enumerate(zip(operands, narrow, strict=True))
+                    ]
+                    _check_contract(case, function, tensors, operands[0].floor, signature.result)
+                tensors = [_stack(kind, False, dtype, place) for place, kind in enumerate(operands)]
+                for promise, holds in _facts(record, signature, function, tensors, literal, overloads):
+                    if not holds:
+                        raise ProbeError(f"{case}: is declared {promise}, but it is not")
 
 
-def _with_literal(function: Callable[..., Tensor], literal: tuple[float, ...], *values: Tensor) -> Tensor:
+def _with_literal(function: Function, literal: tuple[float, ...], *values: Tensor) -> Tensor:
     return function(*values, *literal)
 
 
-def _check(case: str, function: Callable[..., Tensor], tensors: list[Tensor], floor: Floor, result: Kind) -> None:
-    kept = [tensor.clone() for tensor in tensors]
-    out = _call(case, function, kept)
-    if not all(map(_same, tensors, kept)):
+def _check_contract(case: str, function: Function, tensors: list[Tensor], floor: Floor, result: Kind) -> None:
+    inputs = [tensor.clone() for tensor in tensors]
+    out = _call(case, function, inputs)
+    if not all(map(_same, tensors, inputs)):
         raise ProbeError(f"{case}: changes its input")
     if out.dtype != tensors[0].dtype:
         raise ProbeError(f"{case}: must return that type, got {out.dtype}")
@@ -96,15 +100,45 @@ def _check(case: str, function: Callable[..., Tensor], tensors: list[Tensor], fl
         raise ProbeError(f"{case}: must give each member the same value alone and in a stack of {_FILLS}")
 
 
-def _check_units(case: str, function: Callable[..., Tensor], tensors: list[Tensor]) -> None:
-    out = _call(case, function, tensors)
-    units = range(out.shape[-1])
-    parts = [[one if one.shape[-1] == 1 else one[..., unit : unit + 1] for one in tensors] for unit in units]
-    if not _close(torch.cat([_call(case, function, part) for part in parts], -1), out):
-        raise ProbeError(f"{case}: must give each unit the same value alone and among others, or say across_units")
+def _facts(
+    record: Primitive,
+    signature: Signature,
+    function: Function,
+    tensors: list[Tensor],
+    literal: tuple[float, ...],
+    overloads: Overloads,
+) -> Iterator[tuple[str, bool]]:
+    """Iterate over the declared facts, each with whether it holds on these tensors."""
+    kind, out = signature.args[0], function(*tensors)
+    if record.entrywise:
+        order = torch.randperm(tensors[0].numel(), generator=torch.Generator().manual_seed(0))
+        mixed = function(*[tensor.flatten()[order].view_as(tensor) for tensor in tensors])
+        yield "entrywise", out.shape == tensors[0].shape and _close(mixed, out.flatten()[order].view_as(out))
+    if record.commutative:
+        yield "commutative", _close(function(*reversed(tensors)), out)
+    if record.is_increasing(*literal):
+        grid = torch.linspace(-10, 10, 201, dtype=tensors[0].dtype).view(-1, *[1] * len(_SHAPES[kind]))
+        values = function(grid)
+        yield "increasing", bool((values[values.isfinite()].diff() > 0).all())
+    if record.nonnegative:
+        values = out if record.nonnegative == "always" else function(*[tensor.abs() for tensor in tensors])
+        yield f"nonnegative {record.nonnegative}", not bool((values.signbit() & ~values.isnan()).any())
+    if record.shape_only:
+        yield "shape_only", bool((out == out.flatten()[0]).all())
+    if record.ignores_size:
+        equal = torch.tensor([0.0, 0.75, -2.0], dtype=tensors[0].dtype)
+        shapes = (_SHAPES[kind], (1,) * len(_SHAPES[kind]))
+        many, single = (function(equal.view(-1, *[1] * len(shape)).expand(-1, *shape).clone()) for shape in shapes)
+        yield "ignores_size", _close(many, single)
+    for name in (*record.ignores, *record.keeps):
+        verb = "ignores" if name in record.ignores else "keeps"
+        for inner in (record if name == record.name else None, *overloads(name)):
+            if inner is not None and any(other.args == (kind,) and other.result is kind for other in inner.signatures):
+                below = inner.function(tensors[0])
+                yield f"{verb} {name}", _equal(function(below, *tensors[1:]), out if verb == "ignores" else below)
 
 
-def _call(case: str, function: Callable[..., Tensor], tensors: Sequence[Tensor]) -> Tensor:
+def _call(case: str, function: Function, tensors: Sequence[Tensor]) -> Tensor:
     try:
         out = function(*tensors)
     except _FAILURES as error:
@@ -117,6 +151,12 @@ def _call(case: str, function: Callable[..., Tensor], tensors: Sequence[Tensor])
 def _close(left: Tensor, right: Tensor) -> bool:
     tolerance = 1e-4 if right.dtype == torch.float32 else 1e-9
     return torch.allclose(left, right, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _equal(left: Tensor, right: Tensor) -> bool:
+    """Compare values with the signs of zeros; NaN equals NaN."""
+    same = (left == right) & ((left.signbit() == right.signbit()) | (left != 0))
+    return bool((same | (left.isnan() & right.isnan())).all())
 
 
 def _same(left: Tensor, right: Tensor) -> bool:

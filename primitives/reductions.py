@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from eznas.primitives.elementwise import KEEP_SHAPE
 from eznas.primitives.kinds import TENSOR_KINDS, Kind
 from eznas.primitives.registry import Parameter, primitive, reducing
 from eznas.primitives.special_values import powered
@@ -23,25 +24,50 @@ def _centred(x: Tensor) -> Tensor:
     return x - x.mean(axes, keepdim=True).clamp(x.amin(axes, keepdim=True), x.amax(axes, keepdim=True))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="sum of x", latex=r"\sum {0}")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="sum of x",
+    latex=r"\sum {0}",
+    nonnegative="if arguments are",
+    rules=("sum(abs(x)) = sum_abs(x)", "sum(mul(x, y)) = dot(x, y)"),
+)
 def sum_(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the sum."""
     return x.sum(_axes(x))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="mean of x", latex=r"\overline{{{0}}}")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="mean of x",
+    latex=r"\overline{{{0}}}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+    rules=("mean(abs(x)) = l1(x)", "mean(square(x)) = mean_square(x)"),
+)
 def mean(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean."""
     return x.mean(_axes(x))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="greatest x", latex=r"\max {0}")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="greatest x",
+    latex=r"\max {0}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def max_(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the greatest entry."""
     return x.amax(_axes(x))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="least x", latex=r"\min {0}")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="least x",
+    latex=r"\min {0}",
+    nonnegative="if arguments are",
+    ignores_size=True,
+)
 def min_(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the least entry."""
     return x.amin(_axes(x))
@@ -52,6 +78,9 @@ def min_(x: Tensor) -> Tensor:
     formula="mean of (x - mean of x)^2, denominator n",
     domain="exactly 0 where all entries are equal; NaN where one is not finite",
     latex=r"\operatorname{{var}}\left({0}\right)",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("neg",),
 )
 def variance(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population variance."""
@@ -63,32 +92,61 @@ def variance(x: Tensor) -> Tensor:
     formula="root of the variance, denominator n",
     domain="exactly 0 where all entries are equal; NaN where one is not finite",
     latex=r"\operatorname{{std}}\left({0}\right)",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("neg",),
 )
 def std(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population standard deviation."""
     return _centred(x).square_().mean(_axes(x)).sqrt()
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="mean of |x|", source="[EZNAS]")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="mean of |x|",
+    source="[EZNAS]",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("abs", "neg"),
+)
 def l1(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean absolute value."""
     return x.abs().mean(_axes(x))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="sum of |x|", latex=r"\lVert {0} \rVert_1")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="sum of |x|",
+    latex=r"\lVert {0} \rVert_1",
+    nonnegative="always",
+    ignores=("abs", "neg"),
+)
 def sum_abs(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the sum of absolute values."""
     return x.abs().sum(_axes(x))
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="root of the sum of x^2", latex=r"\lVert {0} \rVert_F")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="root of the sum of x^2",
+    latex=r"\lVert {0} \rVert_F",
+    nonnegative="always",
+    ignores=("abs", "neg"),
+)
 def frobenius_norm(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the Frobenius (Euclidean) norm."""
     # Pairwise summation: a hundred times more accurate in float32 than torch.linalg.vector_norm.
     return x.square().sum(_axes(x)).sqrt()
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="mean of x^2", latex=r"\overline{{\left({0}\right)^2}}")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="mean of x^2",
+    latex=r"\overline{{\left({0}\right)^2}}",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("abs", "neg"),
+)
 def mean_square(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean of squares."""
     return x.square().mean(_axes(x))
@@ -99,13 +157,23 @@ def mean_square(x: Tensor) -> Tensor:
     formula="(sum of |x|^p)^(1/p)",
     latex=r"\lVert {0} \rVert_{{{1}}}",
     parameter=Parameter("order", choices=(0.5, 3.0, 4.0), low=0.1, high=16.0),
+    nonnegative="always",
+    ignores=("abs", "neg"),
 )
 def lp_norm(x: Tensor, p: float) -> Tensor:
     """``u x *s`` to ``u``: the norm of order ``p`` (a quasi-norm below 1)."""
     return powered(powered(x.abs(), p).sum(_axes(x)), 1 / p)
 
 
-@primitive(*reducing(TENSOR_KINDS, Kind.UNIT), formula="number of entries", domain="everywhere; counts NaN too")
+@primitive(
+    *reducing(TENSOR_KINDS, Kind.UNIT),
+    formula="number of entries",
+    domain="everywhere; counts NaN too",
+    nonnegative="always",
+    shape_only=True,
+    ignores=KEEP_SHAPE,
+    draw_weight=0.1,
+)
 def numel(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the number of entries."""
     return x.new_full((x.shape[0],), x[0].numel())
@@ -115,6 +183,9 @@ def numel(x: Tensor) -> Tensor:
     *reducing(TENSOR_KINDS, Kind.UNIT),
     formula="fraction of entries that are exactly 0",
     domain="everywhere; NaN is not 0",
+    nonnegative="always",
+    ignores_size=True,
+    ignores=("abs", "neg"),
 )
 def sparsity(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the fraction of exact zeros."""
@@ -125,6 +196,8 @@ def sparsity(x: Tensor) -> Tensor:
     *reducing(TENSOR_KINDS, Kind.UNIT),
     formula="fraction of entries above 0",
     domain="everywhere; NaN is not above",
+    nonnegative="always",
+    ignores=("relu", "sign", "gt0"),
 )
 def fraction_positive(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the fraction of positive entries."""
@@ -135,6 +208,8 @@ def fraction_positive(x: Tensor) -> Tensor:
     *reducing(TENSOR_KINDS, Kind.UNIT),
     formula="number of entries above 0",
     domain="everywhere; NaN is not above",
+    nonnegative="always",
+    ignores=("relu", "sign", "gt0"),
 )
 def count_positive(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the number of positive entries."""
@@ -146,6 +221,7 @@ def count_positive(x: Tensor) -> Tensor:
     formula="-sum of p log p with p = |x| / sum of |x|",
     domain="0 where all entries are 0; NaN where the sum of |x| is infinite",
     source="Shannon, A Mathematical Theory of Communication, 1948",
+    ignores=("abs", "neg"),
 )
 def entropy(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the entropy, in nats, of how the absolute values are shared out."""

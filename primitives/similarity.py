@@ -25,6 +25,9 @@ def _products(rows: Tensor) -> Tensor:
     *reducing(BATCH_KINDS, Kind.SAMPLES),
     formula="K_ij = x_i . x_j / d",
     latex=r"\tfrac{{1}}{{d}} {0} {0}^{{\top}}",
+    nonnegative="if arguments are",
+    ignores=("neg",),
+    price=0.3,
 )
 def gram(x: Tensor) -> Tensor:
     """``u x b x c x h x w`` to ``u x b x b``: the mean products of the samples."""
@@ -36,6 +39,7 @@ def gram(x: Tensor) -> Tensor:
     *reducing(BATCH_KINDS, Kind.SAMPLES),
     formula="Pearson correlation of x_i and x_j",
     domain="0 in the row and column of a constant sample; NaN in those of one that is not finite",
+    price=0.3,
 )
 def correlation(x: Tensor) -> Tensor:
     """``u x b x c x h x w`` to ``u x b x b``: the correlations of the samples."""
@@ -53,6 +57,9 @@ def correlation(x: Tensor) -> Tensor:
     formula="K_ij = number of entries at which [x_i > 0] = [x_j > 0]",
     domain="everywhere; NaN counts as not above 0",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
+    nonnegative="always",
+    ignores=("relu", "sign", "gt0"),
+    price=0.3,
 )
 def sign_kernel(x: Tensor) -> Tensor:
     """``u x b x c x h x w`` to ``u x b x b``: the agreement of binary codes, one unit's NASWOT kernel."""
@@ -62,7 +69,13 @@ def sign_kernel(x: Tensor) -> Tensor:
     return (codes @ codes.mT).add_(rows.shape[2]).div_(2)
 
 
-@primitive(*reducing([Kind.SAMPLES], Kind.UNIT), formula="sum of K_ii", latex=r"\operatorname{{tr}} {0}")
+@primitive(
+    *reducing([Kind.SAMPLES], Kind.UNIT),
+    formula="sum of K_ii",
+    latex=r"\operatorname{{tr}} {0}",
+    nonnegative="if arguments are",
+    price=0.3,
+)
 def trace(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the trace."""
     return x.diagonal(dim1=1, dim2=2).sum(1)
@@ -72,6 +85,7 @@ def trace(x: Tensor) -> Tensor:
     *reducing([Kind.SAMPLES], Kind.UNIT),
     formula="mean of K_ij over i != j",
     domain="0 for a single sample",
+    price=0.3,
 )
 def off_diagonal_mean(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the mean over pairs of different samples."""

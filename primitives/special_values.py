@@ -16,7 +16,7 @@ from torch import Tensor
 __all__ = ["exponential", "logarithm", "over", "powered", "root", "times_log"]
 
 _HALF = (-43.6, 60.0)
-"""Half of what has a normal exponential, and beyond, where the square is infinite."""
+"""Half of the exponents whose exponential is a normal number, and beyond, where the square is infinite."""
 
 _LEAST = 1.35e-38
 """About where the numbers begin that float32 holds with fewer digits; they count as 0."""

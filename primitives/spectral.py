@@ -34,6 +34,9 @@ def _squared_singular_values(x: Tensor) -> Tensor:
     formula="exp of the entropy of the singular values divided by their sum",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Roy and Vetterli, The effective rank: a measure of effective dimensionality, EUSIPCO 2007",
+    nonnegative="always",
+    ignores=("neg",),
+    price=0.3,
 )
 def effective_rank(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the effective rank, from 1 to the smaller side of the matrix."""
@@ -49,6 +52,9 @@ def effective_rank(x: Tensor) -> Tensor:
     formula="sum of squared singular values over the greatest one",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Rudelson and Vershynin, Sampling from large matrices, J. ACM 2007",
+    nonnegative="always",
+    ignores=("neg",),
+    price=0.3,
 )
 def stable_rank(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the stable rank, from 1 to the smaller side of the matrix."""
@@ -62,6 +68,9 @@ def stable_rank(x: Tensor) -> Tensor:
     formula="sum of singular values",
     domain="NaN where an entry is not finite",
     latex=r"\lVert {0} \rVert_*",
+    nonnegative="always",
+    ignores=("neg",),
+    price=0.3,
 )
 def nuclear_norm(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the nuclear norm."""
@@ -73,6 +82,9 @@ def nuclear_norm(x: Tensor) -> Tensor:
     formula="greatest singular value",
     domain="NaN where an entry is not finite",
     latex=r"\lVert {0} \rVert_2",
+    nonnegative="always",
+    ignores=("neg",),
+    price=0.3,
 )
 def spectral_norm(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the spectral norm."""
@@ -89,9 +101,10 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
     *reducing([Kind.SAMPLES], Kind.UNIT),
     name="logdet",
     formula="log |det K|",
-    domain="minus infinity, or what rounding leaves, where K is singular; NaN where it is not finite",
+    domain="minus infinity, or a rounding error, where K is singular; NaN where it is not finite",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021 (of a sign_kernel)",
     latex=r"\log\lvert\det {0} \rvert",
+    price=0.3,
 )
 def samples_logdet(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the log-determinant."""
@@ -104,6 +117,7 @@ def samples_logdet(x: Tensor) -> Tensor:
     domain="NaN where K is not finite",
     latex=r"\log\lvert\det\left({0} + {1} I\right)\rvert",
     parameter=Parameter("jitter", choices=(1e-6, 1e-3, 1.0), low=1e-12, high=1e6),
+    price=0.3,
 )
 def logdet_jitter(x: Tensor, e: float) -> Tensor:
     """``u x b x b`` to ``u``: the log-determinant with ``e`` added to the diagonal."""
@@ -115,6 +129,7 @@ def logdet_jitter(x: Tensor, e: float) -> Tensor:
     *reducing([Kind.SAMPLES], Kind.UNIT),
     formula="greatest over least |eigenvalue| of (K + K^T) / 2",
     domain="infinity where K is singular, or a large number from rounding; NaN where K is 0 or not finite",
+    price=0.3,
 )
 def condition_number(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the condition number."""

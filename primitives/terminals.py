@@ -16,31 +16,111 @@ from dataclasses import dataclass
 
 from eznas.primitives.kinds import Kind
 
-__all__ = ["ALIASES", "QUANTITIES", "SCENARIOS", "STATISTICS", "Statistic"]
+__all__ = ["ALIASES", "QUANTITIES", "SCENARIOS", "STATISTICS", "Quantity", "Scenario", "Statistic"]
 
-SCENARIOS: dict[str, str] = {
-    "data": "the minibatch; gradients of the sum of all logits",
-    "noise": "Gaussian noise of the minibatch's shape; gradients of the sum of all logits",
-    "perturbed": "the difference that noise of a tenth of a standard deviation makes, added to the minibatch",
-    "loss": "the minibatch; gradients of the mean cross-entropy with the labels",
-}
-"""What the network was run on, and what was differentiated."""
 
-QUANTITIES: dict[str, tuple[Kind, str]] = {
-    "weight": (Kind.WEIGHT, "the convolution's weight"),
-    "weight_grad": (Kind.WEIGHT, "gradient with respect to the weight"),
-    "input": (Kind.INPUT, "what enters the activation in front of the convolution"),
-    "input_grad": (Kind.INPUT, "gradient with respect to that, through this activation alone"),
-    "conv_in": (Kind.INPUT, "what enters the convolution"),
-    "conv_in_grad": (Kind.INPUT, "gradient with respect to that, through this convolution alone"),
-    "conv_out": (Kind.OUTPUT, "what leaves the convolution"),
-    "conv_out_grad": (Kind.OUTPUT, "gradient with respect to that"),
-    "norm_out": (Kind.OUTPUT, "what leaves the normalisation behind the convolution"),
-    "norm_out_grad": (Kind.OUTPUT, "gradient with respect to that"),
-    "image": (Kind.IMAGE, "the images that enter the network"),
-    "image_grad": (Kind.IMAGE, "gradient with respect to the images"),
+@dataclass(frozen=True)
+class Scenario:
+    """One way to run the network.
+
+    Args:
+        name: The name in program text.
+        images: The images that the network is run on.
+        objective: The number whose gradients are taken.
+        forward: The scenario whose forward pass it shares, or its own.
+        minus: The scenario whose values are subtracted, or empty.
+        needs: Whatever it takes beside the images: ``"noise"``, ``"labels"``.
+        latex: Template for the formula of a quantity.
+    """
+
+    name: str
+    images: str
+    objective: str
+    forward: str
+    minus: str = ""
+    needs: frozenset[str] = frozenset()
+    latex: str = "{0}"
+
+
+_LOGITS = "the sum of all logits"
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("data", "the minibatch", _LOGITS, forward="data"),
+        Scenario(
+            "noise",
+            "Gaussian noise of the minibatch's shape",
+            _LOGITS,
+            forward="noise",
+            needs=frozenset({"noise"}),
+            latex=r"{{{0}^{{\mathrm{{noise}}}}}}",
+        ),
+        Scenario(
+            "perturbed",
+            "the minibatch plus Gaussian noise of standard deviation 0.1",
+            _LOGITS,
+            forward="perturbed",
+            minus="data",
+            needs=frozenset({"noise"}),
+            latex=r"{{\Delta {0}}}",
+        ),
+        Scenario(
+            "loss",
+            "the minibatch",
+            "the mean cross-entropy with the labels",
+            forward="data",
+            needs=frozenset({"labels"}),
+            latex=r"{{{0}^{{\mathrm{{loss}}}}}}",
+        ),
+    )
 }
-"""Each quantity's kind and what it is."""
+"""How the network is run, by name."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One tensor of a unit, or its gradient.
+
+    Args:
+        name: The name in program text.
+        kind: The kind of the tensor.
+        description: Its definition.
+        latex: Its symbol.
+        place: Where it is read along the forward pass: 0 the network's images, 1 in front of the activation, 2 in front
+            of the convolution, 3 the convolution's weight, 4 behind the convolution, 5 behind the normalisation.
+        gradient_of: The quantity that the gradient is taken with respect to; empty for a value.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    latex: str
+    place: int
+    gradient_of: str = ""
+
+
+def _quantities() -> dict[str, Quantity]:
+    quantities = {}
+    for name, kind, symbol, place, value, gradient in (
+        ("weight", Kind.WEIGHT, "W", 3, "weight of the convolution", ""),
+        ("input", Kind.INPUT, "X", 1, "input of the activation", ", through this activation alone"),
+        ("conv_in", Kind.INPUT, "Z", 2, "input of the convolution", ", through this convolution alone"),
+        ("conv_out", Kind.OUTPUT, "Y", 4, "output of the convolution", ""),
+        ("norm_out", Kind.OUTPUT, "A", 5, "output of the normalisation", ""),
+        ("image", Kind.IMAGE, "I", 0, "images", ""),
+    ):
+        quantities[name] = Quantity(name, kind, value, symbol, place)
+        description = f"gradient with respect to the {value}{gradient}"
+        gradient_name = f"{name}_grad"
+        quantities[gradient_name] = Quantity(
+            gradient_name, kind, description, rf"\nabla_{{{symbol}}}", place, gradient_of=name
+        )
+    return quantities
+
+
+QUANTITIES: dict[str, Quantity] = _quantities()
+"""Every quantity by name."""
 
 _REFERENCE_ORDER = (
     "norm_out_grad.perturbed",
@@ -75,16 +155,12 @@ class Statistic:
     Args:
         quantity: A key of ``QUANTITIES``.
         scenario: A key of ``SCENARIOS``, or empty where the quantity does not depend on one.
-        kind: The kind of the tensor.
-        description: What it is, for people.
         reference_index: The positional argument that it is in [EZNAS]'s released code, or None.
     """
 
     quantity: str
     scenario: str
-    kind: Kind
-    description: str
-    reference_index: int | None
+    reference_index: int | None = None
 
     @property
     def name(self) -> str:
@@ -92,27 +168,74 @@ class Statistic:
         return f"{self.quantity}.{self.scenario}" if self.scenario else self.quantity
 
     @property
+    def kind(self) -> Kind:
+        """The kind of the tensor."""
+        return QUANTITIES[self.quantity].kind
+
+    @property
+    def description(self) -> str:
+        """Its definition in one line."""
+        quantity = QUANTITIES[self.quantity].description
+        if not self.scenario:
+            return quantity
+        scenario = SCENARIOS[self.scenario]
+        minus = f", minus that on {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
+        return f"{quantity.replace('gradient', f'gradient of {scenario.objective}')}, on {scenario.images}{minus}"
+
+    @property
+    def latex(self) -> str:
+        """Its symbol."""
+        symbol = QUANTITIES[self.quantity].latex
+        return SCENARIOS[self.scenario].latex.format(symbol) if self.scenario else symbol
+
+    @property
     def is_gradient(self) -> bool:
         """Whether a backward pass is needed."""
-        return self.quantity.endswith("_grad")
+        return bool(QUANTITIES[self.quantity].gradient_of)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Whatever recording it takes: ``"forward"``, ``"backward"``, ``"noise"``, ``"labels"``."""
+        of_scenario = SCENARIOS[self.scenario].needs if self.scenario else frozenset()
+        return of_scenario | {"forward", *(["backward"] if self.is_gradient else [])}
+
+    @property
+    def of_images_alone(self) -> bool:
+        """Whether it does not depend on the network."""
+        return self.kind is Kind.IMAGE and not self.is_gradient
+
+    @property
+    def minus(self) -> str:
+        """The statistic that is subtracted from the value on its scenario's images, or empty."""
+        minus = SCENARIOS[self.scenario].minus if self.scenario else ""
+        return f"{self.quantity}.{minus}" if minus else ""
+
+    @property
+    def forward_passes(self) -> frozenset[str]:
+        """The scenarios whose forward passes it needs; the weight is read in any, so in that of ``data``."""
+        own = SCENARIOS[self.scenario or "data"]
+        return frozenset({own.forward, own.minus} - {""})
+
+    @property
+    def backward_passes(self) -> frozenset[str]:
+        """The scenarios whose backward passes it needs."""
+        return frozenset({self.scenario, SCENARIOS[self.scenario].minus} - {""} if self.is_gradient else ())
 
 
 def _statistics() -> dict[str, Statistic]:
-    made = []
-    for quantity, (kind, description) in QUANTITIES.items():
-        if quantity == "weight":
-            made.append((quantity, "", kind, description))
+    names = []
+    for quantity in QUANTITIES.values():
+        if quantity.name == "weight":
+            names.append("weight")
             continue
-        for scenario, meaning in SCENARIOS.items():
-            if scenario == "loss" and not quantity.endswith("_grad"):
-                continue  # the forward pass is that of ``data``
-            made.append((quantity, scenario, kind, f"{description}; on {meaning}"))
-    order = {name: index for index, name in enumerate(_REFERENCE_ORDER)}
-    statistics = {}
-    for quantity, scenario, kind, description in made:
-        name = f"{quantity}.{scenario}" if scenario else quantity
-        statistics[name] = Statistic(quantity, scenario, kind, description, order.get(name))
-    return statistics
+        names += [
+            f"{quantity.name}.{scenario.name}"
+            for scenario in SCENARIOS.values()
+            if quantity.gradient_of or scenario.forward == scenario.name  # else the values are those of another one
+        ]
+    indices = {name: index for index, name in enumerate(_REFERENCE_ORDER)}
+    parts = [(name, *name.partition(".")[::2]) for name in names]
+    return {name: Statistic(quantity, scenario, indices.get(name)) for name, quantity, scenario in parts}
 
 
 STATISTICS: dict[str, Statistic] = _statistics()

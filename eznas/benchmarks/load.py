@@ -27,8 +27,9 @@ def load_table(
     """Return the accuracies of a benchmark's architectures on a data set.
 
     Args:
-        benchmark: A name in ``BENCHMARKS``, or ``custom:package.module:callable``.
-        dataset: One of the benchmark's data sets, in any case; any name for a custom space.
+        benchmark: A name in ``BENCHMARKS``; or with ``table`` a search space's, such as
+            ``custom:package.module:callable``.
+        dataset: One of the benchmark's data sets, in any case; any name for a search space without a benchmark.
         table: A table as ``eznas.benchmarks.csv`` describes it; None for ``BENCHMARK_DATASET.csv`` in one of
             ``eznas.benchmarks.places``, or else the embedded one.
         target: The column that is the accuracy, where it is not the usual one.
@@ -36,7 +37,7 @@ def load_table(
     Raises:
         InputError: There is no such benchmark, data set, table or column, or the table is faulty.
     """
-    if benchmark.startswith("custom:"):
+    if benchmark not in BENCHMARKS and (benchmark.startswith("custom:") or benchmark in SPACES):
         if table is None:
             raise InputError(f"the accuracies of {benchmark} must be given with --table FILE")
         return read_table(table, benchmark=benchmark, space=SPACES[benchmark], dataset=dataset, target=target)

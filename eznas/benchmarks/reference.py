@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eznas.benchmarks.catalog import BENCHMARKS
+from eznas.spaces import SPACES
 
 __all__ = ["dataset_name", "trained_fidelity"]
 
@@ -13,7 +14,7 @@ def dataset_name(benchmark: str, dataset: str | None) -> str:
     Raises:
         InputError: The benchmark has no such data set.
     """
-    if benchmark.startswith("custom:"):
+    if benchmark.startswith("custom:") or (benchmark in SPACES and benchmark not in BENCHMARKS):
         return dataset or "custom"
     info = BENCHMARKS[benchmark]
     return info.datasets[0] if dataset is None else info.dataset(dataset)

@@ -1,12 +1,12 @@
-"""Statistics of a network's units, recorded while it runs; the network is left as it was found."""
+"""Records statistics of a network's units while it runs, and leaves the network as it was."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
 
-from eznas.capture.preserve import preserved
 from eznas.capture.record import RecordError
+from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit, merged
 from eznas.capture.units import UnitlessError
@@ -28,9 +28,9 @@ __all__ = [
     "Skipped",
     "Unit",
     "capture",
-    "explained",
+    "fork_state",
     "merged",
-    "preserved",
+    "translated_errors",
 ]
 
 
@@ -47,35 +47,33 @@ def capture(
 ) -> Capture:
     """Record statistics of a network's units.
 
-    A *unit* is a 2-d convolution, or a linear layer taken as a 1x1 convolution; it is *complete* with an
-    activation in front and a normalisation behind. ``input.*`` is what entered that activation, or the
-    layer's own input where there is none; ``norm_out.*`` is what left that normalisation, or the layer's own
-    output. Units come in the order in which they run; a layer that runs twice is two units, the second named
-    ``name#2``, and the gradient of its weight is the total in both. The unit of a weight that is no parameter
-    itself, such as a standardised one, is named ``computed``.
+    A *unit* is a 2-d convolution, or a linear layer taken as a 1x1 convolution; it is *complete* with an activation in
+    front and a normalisation behind. ``input.*`` is the input of that activation, or the layer's own input without one;
+    ``norm_out.*`` is the output of that normalisation, or the layer's own output without one. Units come in the order
+    of execution. A layer that runs twice is two units, the second named ``name#2``; the gradient of its weight is the
+    total over both runs. A unit whose weight is computed, such as a standardised weight, is named ``computed``.
 
-    Values and gradients are those at the moment when the unit ran, also where the network overwrites them
-    later. ``input_grad.*`` comes through the unit's activation alone and ``conv_in_grad.*`` through its
-    convolution alone, whatever else reads the same tensor (an activation in place excepted, whose input has one
-    gradient). The gradient with respect to what the output does not depend on is zero.
+    Values and gradients are those at the moment when the unit ran, also where the network overwrites them later.
+    ``input_grad.*`` comes through the unit's activation alone and ``conv_in_grad.*`` through its convolution alone,
+    even if other operations read the same tensor. The exception is an activation in place, whose input has one
+    gradient. A gradient is zero where the output does not depend on the tensor.
 
-    Batch and instance normalisation use the statistics of the minibatch, whatever their mode; everything else
-    runs in the mode that the network is in.
+    Batch and instance normalisation use the statistics of the minibatch, whatever their mode; everything else runs in
+    the mode of the network.
 
     Args:
-        network: Maps ``b x c x h x w`` images to ``b x classes`` logits; it is left as it was found, also
-            where this raises, and the minibatch is moved to its device. Only what its forward pass writes to
-            its own parameters stays; that raises, unless it is hidden from torch behind ``.data``.
-        minibatch: Images, labels, noise and perturbed images.
+        network: Maps ``b x c x h x w`` images to ``b x classes`` logits. It is left as it was, also after an exception.
+            A network that writes to its own parameters raises, unless ``.data`` hides the write from torch.
+        minibatch: Images, labels, noise and perturbed images; it is moved to the network's device.
         statistics: Names from ``eznas.primitives.STATISTICS``; None for all. Only the passes that they need run.
-        units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"``
-            for the complete ones where there are any and for all otherwise.
+        units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"`` for the
+            complete ones if there are any and for all otherwise.
 
     Raises:
         InputError: A statistic or ``units`` is unknown.
         NoUnitsError: The network has no units.
         CaptureError: The network does not return logits, overwrites its parameters, or cannot be recorded.
-        Exception: Whatever the network raises.
+        Exception: Any exception of the network.
     """
     names = dict.fromkeys(STATISTICS if statistics is None else statistics)
     for name in names:
@@ -84,7 +82,7 @@ def capture(
     if units not in ("auto", "complete", "any"):
         raise InputError(f"units must be 'auto', 'complete' or 'any', got {units!r}")
     scenarios = {STATISTICS[name].scenario for name in names}
-    with explained():
+    with translated_errors():
         return record_statistics(
             network,
             minibatch.images,
@@ -97,8 +95,8 @@ def capture(
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turn the errors of the recording, which exported proxies share, into those of eznas."""
+def translated_errors() -> Iterator[None]:
+    """Raise the errors of the files that exported proxies copy as errors of eznas."""
     try:
         yield
     except UnitlessError as error:

@@ -1,7 +1,6 @@
-"""Watches one forward pass: which layers run, what enters and leaves them.
+"""Records one forward pass: which layers run, and their inputs and outputs.
 
-The watcher sees the functions that the forward pass calls, so modules and functional code are treated alike,
-no hook is put on the network, and layers come in the order in which they run.
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+
+from eznas.capture.calls import Call, CallHooks, version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
-__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "argument", "checked_logits", "version", "weight_name"]
+__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "checked_logits", "weight_name"]
 
 
 class RecordError(RuntimeError):
@@ -26,15 +26,15 @@ class RecordError(RuntimeError):
 
 @dataclass(eq=False)
 class Recorded:
-    """One tensor as it was at one moment of the forward pass.
+    """One tensor at one moment of the forward pass.
 
     Args:
         shape: Its shape.
-        value: The detached tensor; None where it was not asked for. It shares memory with the network's own
-            tensor, until an operation is about to overwrite that.
-        version: How often torch had seen that memory written to.
-        edge: Where the gradient with respect to that moment's value arrives; None where it was not asked for
-            or the tensor depends on nothing that needs a gradient.
+        value: The detached tensor; None where it was not requested. It shares memory with the network's own
+            tensor until an operation is about to overwrite that memory.
+        version: The number of writes to that memory at this moment, as torch counts them.
+        edge: The gradient edge of the tensor at this moment; None where no gradient was requested or the tensor
+            depends on nothing that requires one.
     """
 
     shape: tuple[int, ...]
@@ -51,34 +51,34 @@ class Layer:
         name: The module that holds the weight; the second run of one weight is called ``name#2``.
         linear: Whether it is a linear layer.
         weight: The weight.
-        entering: What enters the layer.
-        activation_input: What entered the activation whose output enters the layer; None where there is none.
-        leaving: What leaves the layer.
-        normalised: What leaves the normalisation that the layer's output enters; None where there is none.
+        activation_input: The input of the activation in front of the layer; None without one.
+        conv_in: The input of the layer.
+        conv_out: The output of the layer.
+        norm_out: The output of the normalisation behind the layer; None without one.
     """
 
     name: str
     linear: bool
     weight: Recorded
-    entering: Recorded
     activation_input: Recorded | None
-    leaving: Recorded
-    normalised: Recorded | None = None
+    conv_in: Recorded
+    conv_out: Recorded
+    norm_out: Recorded | None = None
 
     @property
-    def mapped(self) -> bool:
-        """Whether what enters and leaves can be read as ``b x c x h x w``."""
-        return len(self.entering.shape) in ((2, 3, 4) if self.linear else (4,))
+    def has_maps(self) -> bool:
+        """Whether input and output can be read as ``b x c x h x w``."""
+        return len(self.conv_in.shape) in ((2, 3, 4) if self.linear else (4,))
 
-    def part(self, quantity: str) -> Recorded:
+    def recorded(self, quantity: str) -> Recorded:
         """Return a quantity of the unit, such as ``"conv_in"``."""
-        if quantity == "weight":
-            return self.weight
-        if quantity == "input":
-            return self.activation_input or self.entering
-        if quantity == "norm_out":
-            return self.normalised or self.leaving
-        return self.entering if quantity == "conv_in" else self.leaving
+        return {
+            "weight": self.weight,
+            "input": self.activation_input or self.conv_in,
+            "conv_in": self.conv_in,
+            "conv_out": self.conv_out,
+            "norm_out": self.norm_out or self.conv_out,
+        }[quantity]
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
@@ -86,41 +86,33 @@ class Layer:
         A linear layer is a 1x1 convolution: ``b x c`` becomes ``b x c x 1 x 1``, ``b x t x c`` becomes
         ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
         """
-        shape = self.part(quantity).shape
+        shape = self.recorded(quantity).shape
         if self.linear:
             shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
             shape = (*shape, *(1,) * (4 - len(shape)))
         return shape
 
     def shaped(self, quantity: str, tensor: Tensor) -> Tensor:
-        """Return a quantity or its gradient in the shape that ``shape`` says."""
+        """Return a quantity or its gradient in the shape that ``shape`` gives."""
         if self.linear and quantity != "weight":
             tensor = tensor.movedim(-1, 1)
         return tensor.reshape(self.shape(quantity))
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(CallHooks):
     """Records the layers of one forward pass while it is active.
-
-    Batch and instance normalisation use the statistics of the minibatch, whatever the mode of their modules.
 
     Args:
         network: The network that is going to run.
         values: Quantities whose values are kept.
-        gradients: Quantities whose gradients will be asked for.
+        gradients: Quantities whose gradients will be requested.
 
     Attributes:
-        parameters: The network's, by name.
-        layers: In the order in which they ran.
-        other_readers: For each parameter that something else than a layer read, what that was.
-        grads_enabled: Weights that were made to require a gradient; whoever uses the recorder resets them.
+        parameters: The network's parameters, by name.
+        layers: The layers, in the order of execution.
+        other_readers: For each parameter that another function than a layer read, that function's name.
+        grads_enabled: Weights that were made to require a gradient; the caller resets them.
     """
-
-    ACTIVATIONS = frozenset((
-        "celu", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
-        "rrelu", "selu", "sigmoid", "silu", "softplus", "tanh",
-    ))  # fmt: skip
-    NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
     def __init__(self, network: nn.Module, values: Collection[str] = (), gradients: Collection[str] = ()) -> None:
         super().__init__()
@@ -134,108 +126,89 @@ class Recorder(TorchFunctionMode):
         self._runs: dict[str, int] = {}
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
-        # what activations and layers gave: the tensor, its version then, and where it came from
+        # outputs of activations and layers: the tensor, its version then, and its origin
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Collection[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call ``func`` and record it where it is a layer, an activation or a normalisation."""
-        named = dict(kwargs) if kwargs else {}
-        name: str = getattr(func, "__name__", "")
-        if name in ("conv2d", "linear"):
-            return self._layer(func, args, named)
-        overwrites = overwriting(name, named)
-        if name.rstrip("_") in self.ACTIVATIONS:
-            return self.activate(func, args, named, overwrites=overwrites)
-        if overwrites and self._sharing:
-            self._protect(args, named)
-        out = self._normalise(func, args, named) if name in self.NORMALISATIONS else func(*args, **named)
-        if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
-            for tensor in flattened(args, named):
-                if id(tensor) in self._weights:
-                    self.other_readers[self._weights[id(tensor)]] = name.strip("_")
+    def layer(self, call: Call) -> Any:
+        """Run a layer and record it, unless its weight is a buffer."""
+        weight: Tensor = call.argument(1, "weight")
+        name = self._weights.get(id(weight), "computed")
+        if name == "computed" and any(weight is buffer for buffer in self._network.buffers()):
+            return call.run()  # a filter that is not trained, such as a blur
+        if "weight" in self._gradients and not weight.requires_grad:
+            self.grads_enabled.append(weight.requires_grad_())
+        run = self._runs[name] = self._runs.get(name, 0) + 1
+        activation_input = latest(self._activations, call.input)
+        quantities = ("conv_in",) if activation_input else ("conv_in", "input")
+        self._separate_input(call, *quantities)
+        conv_in, recorded_weight = self._record(call.input, *quantities), self._record(weight, "weight")
+        out = call.run()
+        layer = Layer(
+            name=name if run == 1 else f"{name}#{run}",
+            linear=call.name == "linear",
+            weight=recorded_weight,
+            activation_input=activation_input,
+            conv_in=conv_in,
+            conv_out=self._record(out, "conv_out", "norm_out"),
+        )
+        self.layers.append(layer)
+        self._outputs[id(out)] = (weakref.ref(out), version(out), layer)
         return out
 
-    def check(self) -> None:
-        """Check that nothing kept was overwritten unseen.
+    def activation(self, call: Call) -> Any:
+        """Run an activation and record its input."""
+        overwrites = call.overwrites
+        if not overwrites:
+            self._separate_input(call, "input")
+        recorded = self._record(call.input, "input")
+        if overwrites:
+            self._protect(call)
+        out = call.run()
+        self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
+        return out
+
+    def normalisation(self, call: Call) -> Any:
+        """Run a normalisation and record its output where its input is the output of a layer."""
+        layer = latest(self._outputs, call.input)
+        out = super().normalisation(call)
+        if layer is not None and layer.norm_out is None:
+            layer.norm_out = self._record(out, "norm_out")
+            if "conv_out" not in self._values:
+                layer.conv_out.value = None
+        return out
+
+    def other(self, call: Call) -> Any:
+        """Run any other call, and keep its name for the parameters that it reads."""
+        if self._sharing and call.overwrites:
+            self._protect(call)
+        out = call.run()
+        if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
+            for tensor in flattened(call.args, call.kwargs):
+                if id(tensor) in self._weights:
+                    self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
+        return out
+
+    def check_versions(self) -> None:
+        """Check that every write to a kept tensor was recorded.
 
         Raises:
             RecordError: A kept tensor has another value now.
         """
         if any(kept.value is not None and version(kept.value) != kept.version for kept in self._kept):
             raise RecordError(
-                "the network must overwrite tensors in sight of torch's function modes; it switches them off"
+                "the network must not overwrite tensors while it disables torch function modes, which record it"
             )
 
-    def activate(
-        self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], *, overwrites: bool
-    ) -> Any:
-        """Call an activation and record what enters it."""
-        entering = argument(args, named, 0, "input")
-        if not overwrites:
-            entering, args = self._own_path(entering, args, named, "input")
-        recorded = self._record(entering, "input")
-        if overwrites:
-            self._protect(args, named)
-        out = func(*args, **named)
-        self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
-        return out
-
-    def _normalise(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        if func is nn.functional.batch_norm:
-            named["training"] = True
-        elif func is nn.functional.instance_norm:
-            named["use_input_stats"] = True
-        layer = latest(self._outputs, argument(args, named, 0, "input"))
-        out = func(*args, **named)
-        if layer is not None and layer.normalised is None:
-            layer.normalised = self._record(out, "norm_out")
-            if "conv_out" not in self._values:
-                layer.leaving.value = None
-        return out
-
-    def _layer(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        entering, weight = argument(args, named, 0, "input"), argument(args, named, 1, "weight")
-        name = self._weights.get(id(weight), "computed")
-        if name == "computed" and any(weight is buffer for buffer in self._network.buffers()):
-            return func(*args, **named)  # a filter that nobody trains, such as a blur
-        if "weight" in self._gradients and not weight.requires_grad:
-            self.grads_enabled.append(weight.requires_grad_())
-        run = self._runs[name] = self._runs.get(name, 0) + 1
-        activation_input = latest(self._activations, entering)
-        quantities = ("conv_in",) if activation_input else ("conv_in", "input")
-        entering, args = self._own_path(entering, args, named, *quantities)
-        recorded, recorded_weight = self._record(entering, *quantities), self._record(weight, "weight")
-        out = func(*args, **named)
-        layer = Layer(
-            name=name if run == 1 else f"{name}#{run}",
-            linear=func.__name__ == "linear",
-            weight=recorded_weight,
-            entering=recorded,
-            activation_input=activation_input,
-            leaving=self._record(out, "conv_out", "norm_out"),
-        )
-        self.layers.append(layer)
-        self._outputs[id(out)] = (weakref.ref(out), version(out), layer)
-        return out
-
-    def _own_path(
-        self, tensor: Tensor, args: tuple[Any, ...], named: dict[str, Any], *quantities: str
-    ) -> tuple[Tensor, tuple[Any, ...]]:
-        """Let a call's input enter by a view of its own, so that its gradient is the one through this call only."""
-        if not tensor.requires_grad or self._gradients.isdisjoint(quantities):
-            return tensor, args
-        view = tensor.view_as(tensor)
-        if args:
-            return view, (view, *args[1:])
-        named["input"] = view
-        return view, args
+    def _separate_input(self, call: Call, *quantities: str) -> None:
+        """Replace a call's input by a view, so that the view's gradient is the one through this call alone."""
+        tensor = call.input
+        if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
+            view = tensor.view_as(tensor)
+            if call.args:
+                call.args = (view, *call.args[1:])
+            else:
+                call.kwargs["input"] = view
 
     def _record(self, tensor: Tensor, *quantities: str) -> Recorded:
         recorded = Recorded(tuple(tensor.shape))
@@ -244,13 +217,13 @@ class Recorder(TorchFunctionMode):
             self._kept.append(recorded)
             self._sharing.setdefault(tensor.untyped_storage().data_ptr(), []).append(recorded)
         if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
-            # with a leaf, the edge is the tensor itself
+            # the edge of a leaf is the tensor itself
             recorded.edge = tensor if tensor.is_leaf else torch.autograd.graph.get_gradient_edge(tensor)
         return recorded
 
-    def _protect(self, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Give recorded values that the coming call overwrites a memory of their own."""
-        for target in flattened(args[:1], named):
+    def _protect(self, call: Call) -> None:
+        """Copy the recorded values that a call is about to overwrite."""
+        for target in flattened(call.args[:1], call.kwargs):
             if isinstance(target, Tensor):
                 for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
                     if recorded.value is not None:
@@ -259,10 +232,10 @@ class Recorder(TorchFunctionMode):
 
 
 def checked_logits(out: Any, images: int) -> Tensor:
-    """Return what a network gave for so many images, if that is logits.
+    """Return the output of a network for a number of images.
 
     Raises:
-        RecordError: It is something else.
+        RecordError: It is not ``images x classes`` logits.
     """
     if isinstance(out, Tensor) and out.dim() == 2 and len(out) == images:  # noqa: PLR2004
         return out
@@ -275,32 +248,15 @@ def weight_name(parameter: str) -> str:
     return parameter.removesuffix(".weight")
 
 
-def argument(args: tuple[Any, ...], named: Mapping[str, Any], position: int, name: str) -> Any:
-    """Return a call's argument, given by position or by name."""
-    return args[position] if len(args) > position else named[name]
-
-
-def flattened(args: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
-    """Return a call's arguments, those in lists and tuples one by one."""
+def flattened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return a call's arguments, with the members of lists and tuples one by one."""
     flat: list[Any] = []
-    for arg in (*args, *named.values()):
+    for arg in (*args, *kwargs.values()):
         flat.extend(arg if isinstance(arg, (list, tuple)) else (arg,))
     return flat
 
 
-def overwriting(name: str, named: Mapping[str, Any]) -> bool:
-    """Return whether a call of the function ``name`` writes to its first argument or to ``out``."""
-    if name.endswith("__"):
-        return name == "__setitem__" or name.startswith("__i")
-    return name.endswith("_") or bool(named.get("inplace")) or named.get("out") is not None
-
-
-def version(tensor: Tensor) -> int:
-    """Return how often torch has seen the tensor's memory written to."""
-    return tensor._version  # noqa: SLF001 - torch has no other name for it
-
-
-def latest(made: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor) -> Any:
-    """Return where the tensor came from, or None where that is unknown or it was written to since."""
-    found = made.get(id(tensor))
-    return found[2] if found and found[0]() is tensor and found[1] == version(tensor) else None
+def latest(outputs: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor) -> Any:
+    """Return the origin of a tensor, or None where it is unknown or the tensor was overwritten since."""
+    output = outputs.get(id(tensor))
+    return output[2] if output and output[0]() is tensor and output[1] == version(tensor) else None

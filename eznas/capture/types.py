@@ -1,4 +1,7 @@
-"""What a capture holds: the statistics of one network's units, grouped by shape."""
+"""The statistics of one network's units, grouped by shape.
+
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ class Unit:
     """One convolution (or linear layer) with its activation and normalisation.
 
     Args:
-        index: Place in execution order, from 0.
-        name: Path of the module that holds the weight.
+        index: Its place in execution order, from 0.
+        name: The path of the module that holds the weight.
         weight_shape: ``c_out x c_in x k x k``.
         input_shape: ``b x c_in x h x w``.
         output_shape: ``b x c_out x h x w``.
@@ -35,7 +38,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A layer with weights that is not a unit, and why."""
+    """A layer or parameter that is not a unit, and the reason."""
 
     name: str
     reason: str
@@ -47,14 +50,14 @@ class ShapeGroup:
 
     Args:
         units: Their indices.
-        tensors: For each statistic, one tensor a unit (without the unit axis), in the order of ``units``.
+        tensors: For each statistic, one tensor a unit, without the unit axis, in the order of ``units``.
     """
 
     units: tuple[int, ...]
     tensors: dict[str, list[Tensor]]
 
     def stacked(self, statistic: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Return the statistic of the units from ``start`` to ``stop``: ``u x *``; of one unit, its own memory."""
+        """Return the statistic of the units from ``start`` to ``stop``, ``u x *``; a single unit is not copied."""
         tensors = self.tensors[statistic][start:stop]
         return tensors[0][None] if len(tensors) == 1 else stack(tensors)
 
@@ -65,9 +68,9 @@ class Capture:
 
     Args:
         units: In execution order.
-        skipped: What has weights but is not a unit.
+        skipped: Layers and parameters that are not units.
         groups: The statistics, by shape.
-        images: The statistics of kind IMAGE: ``1 x b x c x h x w``, the same for every unit.
+        images: The statistics of the images: ``1 x b x c x h x w``, the same for every unit.
     """
 
     units: tuple[Unit, ...]
@@ -77,20 +80,20 @@ class Capture:
 
     @property
     def names(self) -> frozenset[str]:
-        """The statistics that it holds."""
+        """The names of its statistics."""
         return frozenset(self.images).union(*[group.tensors for group in self.groups])
 
     @cached_property
     def nbytes(self) -> int:
-        """The bytes of all tensors, those that share memory counted each."""
-        tensors = [one for group in self.groups for units in group.tensors.values() for one in units]
-        return sum(one.numel() * one.element_size() for one in [*tensors, *self.images.values()])
+        """The bytes of all tensors; tensors that share memory are counted separately."""
+        tensors = [tensor for group in self.groups for units in group.tensors.values() for tensor in units]
+        return sum(tensor.numel() * tensor.element_size() for tensor in [*tensors, *self.images.values()])
 
 
 def merged(captures: Sequence[Capture]) -> Capture:
-    """Return captures of several networks as if they were one: units one network after the other, groups by shape.
+    """Return one capture of several networks: their units one network after the other, grouped by shape.
 
-    It has the statistics that all of them have. Its images are those of the first.
+    It holds the statistics that all captures hold, and the images of the first.
     """
     if len(captures) == 1:
         return captures[0]

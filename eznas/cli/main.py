@@ -8,7 +8,7 @@ import click
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("evolve", "verify", "score", "search", "benchmarks", "export", "report")
+COMMANDS = ("evolve", "verify", "score", "search", "benchmarks", "export", "language", "report")
 """Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``."""
 
 _EPILOG = """\b

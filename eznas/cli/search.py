@@ -183,6 +183,14 @@ _OPTIONS: list[click.Parameter] = [
         "ADDRESS",
         "The cluster's scheduler; without one, a cluster of --workers on this machine.",
     ),
+    _option(
+        "--plugin",
+        "Run",
+        "FILE",
+        "Python file that registers a search algorithm, measures, primitives, a search space or a benchmark of your "
+        "own; may be given several times. It is run.",
+        multiple=True,
+    ),
     _option("--device", "Run", "auto|cpu|cuda", "Device that networks run on."),
     _option("--out", "Run", "DIR", "Run directory to write; a new one in runs/ by default.", type=Path),
     _option(

@@ -1,4 +1,4 @@
-"""Random typed trees: which primitives and terminals give which kind, and how they are drawn."""
+"""Random typed trees, drawn from the primitives and statistics of each kind."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ __all__ = [
     "terminals",
 ]
 
-_RARE = frozenset({"ones_like", "zeros_like", "numel", "count", "eig_ratio", "sym_eig_ratio"})
-"""Drawn a tenth as often: they throw away what they are given, or cost as much as fifty others."""
-
 
 @dataclass(frozen=True)
 class Option:
@@ -46,21 +43,24 @@ class Option:
         return argument(kind)
 
 
-@cache
 def options(kind: Kind) -> tuple[Option, ...]:
     """Return every primitive overload that gives a kind, in a fixed order."""
-    found = []
-    for primitive in primitives.all_primitives():
-        weight = 0.1 if primitive.name in _RARE else 1.0
-        found += [
-            Option(primitive, signature.args, weight) for signature in primitive.signatures if signature.result is kind
-        ]
-    return tuple(found)
+    return _options(kind, primitives.revision())
 
 
 @cache
-def _options_by_floor(kind: Kind, *, same_floor: bool) -> tuple[tuple[Option, ...], tuple[float, ...]]:
-    """Split a kind's options into those that stay on its floor and those that come from the floor below."""
+def _options(kind: Kind, _revision: int) -> tuple[Option, ...]:
+    return tuple(
+        Option(record, signature.args, record.draw_weight)
+        for record in primitives.all_primitives()
+        for signature in record.signatures
+        if signature.result is kind
+    )
+
+
+@cache
+def _options_by_floor(kind: Kind, _revision: int, *, same_floor: bool) -> tuple[tuple[Option, ...], tuple[float, ...]]:
+    """Return a kind's options whose arguments live on its floor, or on the floor below, and their weights."""
     chosen = tuple(option for option in options(kind) if (option.args[0].floor is kind.floor) is same_floor)
     return chosen, tuple(option.weight for option in chosen)
 
@@ -72,8 +72,8 @@ def terminals(kind: Kind) -> tuple[str, ...]:
 
 
 def _draw(rng: random.Random, kind: Kind, *, same_floor: bool) -> Option:
-    found, weights = _options_by_floor(kind, same_floor=same_floor)
-    return rng.choices(found, weights)[0]
+    drawn_from, weights = _options_by_floor(kind, primitives.revision(), same_floor=same_floor)
+    return rng.choices(drawn_from, weights)[0]
 
 
 def random_tensor(rng: random.Random, kind: Kind, depth: int) -> Node:

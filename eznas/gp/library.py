@@ -24,9 +24,6 @@ __all__ = ["Entry", "Library"]
 
 _DEEPEST = 3
 
-_COUNT = "count"
-"""The aggregation that says nothing of what it aggregates but the number of units."""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -139,7 +136,7 @@ class Library:
         singles = [
             apply(option.primitive.name, reduction)
             for option in options(Kind.NETWORK)
-            if option.args == (Kind.UNIT,) and option.primitive.name != _COUNT
+            if option.args == (Kind.UNIT,) and not option.primitive.shape_only
         ]
         programs = singles + [apply("neg", single) for single in singles]
         verdicts = self._evaluator.judge(programs)

@@ -14,11 +14,12 @@ from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.loop import Evolution
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
-from eznas.measures.published import measure_programs
+from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
 from eznas.scoring import Executor, Panel, Proxy, score_networks
 from eznas.scoring.executor import SerialExecutor
+from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def run_evolution(
         InputError: Something in the configuration cannot be used.
         EznasError: Nothing usable was found.
     """
+    for file in config.plugin:
+        load_plugin(file)
     seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
     clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
@@ -279,6 +282,7 @@ def _facts(problem: EvolutionProblem) -> dict[str, Any]:
         "data": {
             "table": {"source": problem.problem.accuracy_table.source, "sha256": problem.problem.accuracy_table.digest},
             "images": {"source": problem.problem.minibatch.source, "sha256": problem.problem.minibatch.digest},
+            **{f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()},
         },
     }
 
@@ -291,11 +295,11 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     """
     manifest, now = directory.manifest(), _facts(problem)
     for what, facts in manifest["data"].items():
-        if facts["sha256"] != now["data"][what]["sha256"]:
+        here = now["data"].get(what, {"source": "nothing", "sha256": "no digest"})
+        if facts["sha256"] != here["sha256"]:
             raise InputError(
                 f"the {what} must be those that the run began with, {facts['source']} with SHA-256 "
-                f"{facts['sha256'][:12]}..., got {now['data'][what]['source']} with "
-                f"{now['data'][what]['sha256'][:12]}..."
+                f"{facts['sha256'][:12]}..., got {here['source']} with {here['sha256'][:12]}..."
             )
     here_now = problem.problem.device
     device = manifest["device"] if manifest["data"] else here_now  # the name asked for, until data are recorded

@@ -1,6 +1,6 @@
-"""AZ-NAS's views of a network's blocks; the fourth, complexity, is ``flops``.
+"""Three proxies of AZ-NAS, which read the outputs of a network's blocks; the fourth, complexity, is ``flops``.
 
-Its score of a network among others is the sum of the logarithms of its four ranks: ``eznas.scoring.combination``.
+AZ-NAS sums the logarithms of a network's ranks by the four proxies: ``az_nas`` in ``eznas.scoring.combination``.
 
 References:
     [AZ] Lee, Ham. AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search. CVPR 2024.
@@ -16,14 +16,11 @@ from torch.nn import functional
 
 from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
-from eznas.measures import measure_from_passes
+from eznas.measures import NetworkPasses, measure_from_passes
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from eznas.passes.blocks import Feature
-    from eznas.passes.network_passes import NetworkPasses
 
 __all__ = ["az_expressivity", "az_progressivity", "az_trainability"]
 
@@ -33,34 +30,32 @@ _REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10
 
 @measure_from_passes(
     "features",
-    name="az_expressivity",
     paper=_PAPER,
-    formula="sum over blocks of the entropy of the shares of the eigenvalues of the channels' covariance",
+    formula="sum over blocks of the entropy of v / sum(v), v the eigenvalues of the channels' covariance",
     reference=_REFERENCE,
 )
 def az_expressivity(passes: NetworkPasses) -> float:
-    """Return how evenly the features of the blocks spread over their principal directions.
+    """Return the summed entropies of the blocks' features over their principal components.
 
     Raises:
         NoUnitsError: The network has fewer than two blocks.
-        UndefinedError: What leaves a block is the same everywhere.
+        UndefinedError: A block's output is constant.
     """
     return sum(_entropies(passes))
 
 
 @measure_from_passes(
     "features",
-    name="az_progressivity",
     paper=_PAPER,
-    formula="least difference of the entropies of az_expressivity from a block to the next",
+    formula="min over consecutive blocks of the increase of the entropy of az_expressivity",
     reference=_REFERENCE,
 )
 def az_progressivity(passes: NetworkPasses) -> float:
-    """Return by how much the features of the blocks spread out from one to the next, at the least.
+    """Return the least increase of the features' entropy from one block to the next.
 
     Raises:
         NoUnitsError: The network has fewer than two blocks.
-        UndefinedError: What leaves a block is the same everywhere.
+        UndefinedError: A block's output is constant.
     """
     return min(after - before for before, after in pairwise(_entropies(passes)))
 
@@ -68,22 +63,22 @@ def az_progressivity(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "features",
     "feature_gradients",
-    name="az_trainability",
     paper=_PAPER,
-    formula="mean over blocks of 2 - s - 1/(s + 1e-6), s the greatest singular value of what multiplies random signs "
-    "on their way back through a block",
+    formula="mean over blocks of 2 - s - 1/(s + 1e-6), s the greatest singular value of E[g_in g_out^T], g_out random "
+    "signs in place of the gradient of the block's output",
     reference=_REFERENCE,
 )
 def az_trainability(passes: NetworkPasses) -> float:
-    """Return how well the blocks keep the length of gradients.
+    """Return how well the blocks keep the norm of gradients.
 
-    Random signs stand for the gradient of a block's output; the matrix that maps them best, by least squares, to the
-    gradient of its input is ``E[g_in g_out^T]``. A smaller map's pixels are set beside channels of the larger one,
-    which is padded with zeros where its size is no multiple. The signs come from the seed of the minibatch.
+    ``E[g_in g_out^T]`` is the least-squares map from random signs ``g_out``, in place of the gradient of a block's
+    output, to the gradient ``g_in`` of its input. Where a block's output is smaller than its input, pixels of the input
+    become channels; an input whose size is no multiple is padded with zeros. The signs depend on the seed of the
+    minibatch.
 
     Raises:
         NoUnitsError: The network has fewer than two blocks.
-        UndefinedError: A block gives more positions than it gets, or hands its input through unchanged.
+        UndefinedError: A block's output has more positions than its input, or a block returns its input.
     """
     features = _features(passes)
     scores = []
@@ -92,7 +87,7 @@ def az_trainability(passes: NetworkPasses) -> float:
         signs = torch.randint(2, later.tensor.shape, generator=generator).to(later.tensor) * 2 - 1
         gradient = passes.feature_gradients(later, earlier, signs)
         if gradient.shape == signs.shape and bool((gradient == signs).all()):
-            raise UndefinedError(f"block {index + 2} must change what enters it; it hands it through")
+            raise UndefinedError(f"block {index + 2} must change its input; it returns it")
         greatest = float(torch.linalg.matrix_norm(_mapping(earlier, later, gradient, signs), 2))
         scores.append(2 - greatest - 1 / (greatest + 1e-6))
     return sum(scores) / len(scores)
@@ -102,7 +97,7 @@ def _features(passes: NetworkPasses) -> list[Feature]:
     features = passes.features()
     if len(features) < 2:  # noqa: PLR2004
         raise NoUnitsError(
-            f"the network must run at least two blocks with layers that give maps or tokens; it runs {len(features)}"
+            f"the network must run at least two blocks that return maps or tokens; it runs {len(features)}"
         )
     return features
 
@@ -111,26 +106,26 @@ def _entropies(passes: NetworkPasses) -> list[float]:
     return [_entropy(feature.channels_last(feature.tensor).double()) for feature in _features(passes)]
 
 
-def _entropy(rows: Tensor) -> float:
-    """Return the entropy of the shares of the eigenvalues of the columns' covariance, ``n x c``."""
+def _entropy(rows: torch.Tensor) -> float:
+    """Return the entropy of the normalised eigenvalues of the columns' covariance, ``n x c``."""
     centred = rows - rows.mean(0)
     values = torch.linalg.eigvalsh(centred.T @ centred / len(rows)).clamp_min(0)
     if not values.sum() > 0:
-        raise UndefinedError("what leaves a block must vary; it is the same everywhere")
+        raise UndefinedError("the output of a block must vary; it is constant")
     share = values / values.sum()
     return float(-(share * (share + 1e-8).log()).sum())
 
 
-def _mapping(earlier: Feature, later: Feature, gradient: Tensor, signs: Tensor) -> Tensor:
-    """Return the mean over positions of the product of both gradients, ``c_in x c_out``, in float64."""
+def _mapping(earlier: Feature, later: Feature, gradient: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+    """Return the mean over positions of the outer product of both gradients, ``c_in x c_out``, in float64."""
     if signs.dim() > 3 and gradient.shape[2:] != signs.shape[2:]:  # noqa: PLR2004
         (high, wide), (to_high, to_wide) = gradient.shape[2:], signs.shape[2:]
         factor = max(-(-high // to_high), -(-wide // to_wide))
         gradient = functional.pad(gradient, (0, factor * to_wide - wide, 0, factor * to_high - high))
         if factor < 2 or min(factor * to_wide - wide, factor * to_high - high) < 0:  # noqa: PLR2004
-            raise UndefinedError("a block must not give larger maps than it gets")
+            raise UndefinedError("a block's output must not be larger than its input")
         gradient = functional.pixel_unshuffle(gradient, factor)
     rows, columns = earlier.channels_last(gradient).double(), later.channels_last(signs).double()
     if len(rows) != len(columns):
-        raise UndefinedError("consecutive blocks must give equally many tokens")
+        raise UndefinedError("consecutive blocks must return equally many tokens")
     return rows.T @ columns / len(columns)

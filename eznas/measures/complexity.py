@@ -1,4 +1,4 @@
-"""How large a network is: parameters and multiply-accumulates, the baselines that every proxy has to beat."""
+"""Parameters and multiply-accumulates, the baselines of every proxy."""
 
 from __future__ import annotations
 
@@ -7,77 +7,64 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from eznas.capture import explained, preserved
-from eznas.capture.record import Recorder, argument
-from eznas.capture.statistics import watched_forward
+from eznas.capture import fork_state, translated_errors
+from eznas.capture.record import Recorder
+from eznas.capture.statistics import recorded_forward
 from eznas.measures import register_measure
-from eznas.passes.recorder import check_seen, of_layers
+from eznas.passes.recorder import check_recorded
+from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from torch import Tensor, nn
 
-    from torch import nn
-
+    from eznas.capture.calls import Call
     from eznas.minibatch import Minibatch
 
 __all__ = ["flops", "params"]
 
 
-@register_measure(name="params", paper="", formula="number of trainable parameters")
+@register_measure(formula="number of trainable parameters")
 def params(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the number of the network's parameters that require a gradient; ``minibatch`` is not read."""
-    del minibatch
+    """Return the number of the network's parameters that require a gradient."""
+    del minibatch  # not read
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
-@register_measure(
-    name="flops",
-    paper="",
-    formula="multiply-accumulates of one image in convolutions and linear layers",
-    needs=["forward"],
-)
+@register_measure(formula="multiply-accumulates of convolutions and linear layers for one image", needs=["forward"])
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the multiply-accumulates of one image's forward pass.
+    """Return the multiply-accumulates of the forward pass of one image; one multiply-accumulate counts as one.
 
-    Counted are convolutions, transposed ones too, and linear layers, one multiply-accumulate as one; biases,
-    normalisations, activations, poolings and products that are written as such, as in attention, are not. Batch
-    normalisation's statistics need more than one image, so two are run where there are two.
+    Convolutions, transposed convolutions and linear layers are counted. Biases, normalisations, activations, poolings
+    and explicit products of tensors, as in attention, are not. Two images run if there are two, since batch
+    normalisation needs more than one.
 
     Raises:
         NoUnitsError: No layer ran.
-        UndefinedError: A layer ran unseen.
+        UndefinedError: torch hides the run of a layer.
     """
     images, recorder = minibatch.images[:2], _Counter(network)
-    with explained(), preserved(network), torch.no_grad():
-        watched_forward(network, images, recorder)
-    check_seen(recorder)
-    # over all axes: windows and tokens may stand beside the images on the first
-    outputs = [(math.prod(layer.leaving.shape), math.prod(layer.weight.shape[1:])) for layer in recorder.layers]
-    counted = of_layers(outputs + recorder.others)
-    return float(sum(numbers // len(images) * products for numbers, products in counted))
+    with translated_errors(), fork_state(network), torch.no_grad():
+        recorded_forward(network, images, recorder)
+    check_recorded(recorder)
+    # windows and tokens may stand beside the images on the first axis, so all axes count
+    layers = [(math.prod(layer.conv_out.shape), math.prod(layer.weight.shape[1:])) for layer in recorder.layers]
+    counts = require_layers(layers + recorder.others)
+    return float(sum(numbers // len(images) * products for numbers, products in counts))
 
 
 class _Counter(Recorder):
-    """Records layers, and of convolutions that are no units the numbers that each makes and the products for one.
+    """Records layers, and for other convolutions their numbers and the products of each.
 
-    A transposed one multiplies each number that enters it, any other makes each that leaves it.
+    The numbers are those of the output, or of the input of a transposed convolution.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
         self.others: list[tuple[int, int]] = []
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Collection[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        out = super().__torch_function__(func, types, args, kwargs)
-        name: str = getattr(func, "__name__", "")
-        if name in ("conv1d", "conv3d") or name.startswith("conv_transpose"):
-            numbers = argument(args, kwargs or {}, 0, "input") if "transpose" in name else out
-            weight = argument(args, kwargs or {}, 1, "weight")
-            self.others.append((numbers.numel(), math.prod(weight.shape[1:])))
+    def other(self, call: Call) -> Any:
+        out = super().other(call)
+        if call.name in ("conv1d", "conv3d") or call.name.startswith("conv_transpose"):
+            numbers: Tensor = call.input if "transpose" in call.name else out
+            self.others.append((numbers.numel(), math.prod(call.argument(1, "weight").shape[1:])))
         return out

@@ -1,18 +1,17 @@
-"""Programs that this project evolved; ``experiments/README.md`` says how and how they fare."""
+"""Programs that eznas evolved; ``experiments/README.md`` describes the runs and their figures."""
 
 from __future__ import annotations
 
-from eznas.measures.published import register_program
+from eznas.measures.registry import register_program
 
 __all__: list[str] = []
 
-# Of three seeds of an earlier version, the one whose best program has a value on every network.
 register_program(
     "evolved_nb201",
     "experiments/nasbench201_cifar10.toml, seed 1 of an earlier version",
     "mul(l2_norm(square(exp(sub(effective_rank(input_grad.data), safe_div(lp_norm(maximum(l2_over_samples("
     "conv_in_grad.perturbed), relu(conv_in_grad.loss)), 3), l1(image.noise)))))), "
     "std(mul(count_positive(weight_grad.noise), sqrt(stable_rank(weight_grad.loss)))))",
-    reference="tau .790 with the embedded CIFAR-10 test accuracy on 200 architectures of NAS-Bench-201 that its "
-    "evolution had not passes; evolved on NAS-Bench-201 and not tried elsewhere",
+    reference="tau .790 with the embedded CIFAR-10 test accuracy on 200 architectures of NAS-Bench-201 held out from "
+    "its evolution; not tried on other search spaces",
 )

@@ -1,4 +1,4 @@
-"""How long the gradients of the weights are.
+"""Norm of the gradients of the weights.
 
 References:
     [ZC] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
@@ -6,19 +6,13 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["grad_norm"]
 
 
 @measure_from_passes(
     "weight_gradients",
-    name="grad_norm",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
     formula="sum over layers of ||dL/dW||",
     equivalent="sum(frobenius_norm(weight_grad.loss))",
@@ -26,4 +20,4 @@ __all__ = ["grad_norm"]
 )
 def grad_norm(passes: NetworkPasses) -> float:
     """Return the sum over layers of the Euclidean norm of the loss's gradient with respect to the weight."""
-    return sum(float(found.gradient.double().norm()) for found in passes.weight_gradients())
+    return sum(float(layer.gradient.double().norm()) for layer in passes.weight_gradients())

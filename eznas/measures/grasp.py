@@ -1,4 +1,4 @@
-"""How removing each weight would change the flow of gradients.
+"""Change of the gradient flow if a weight were removed.
 
 References:
     [GRASP] Wang, Zhang, Grosse. Picking Winning Tickets Before Training by Preserving Gradient Flow. ICLR 2020.
@@ -6,14 +6,9 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["grasp"]
 
@@ -21,17 +16,16 @@ __all__ = ["grasp"]
 @measure_from_passes(
     "weight_gradients",
     "curvature",
-    name="grasp",
     paper="Wang et al., GraSP, ICLR 2020; as a proxy in Abdelfattah et al., ICLR 2021",
     formula="-sum over weights of W (H g), with g = dL/dW and H = d^2L/dW^2",
     reference="|rho| .514/.547/.549 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def grasp(passes: NetworkPasses) -> float:
-    """Return the negative product of the weights with the product of the loss's Hessian and gradient.
+    """Return the negative dot product of the weights with the product of the loss's Hessian and gradient.
 
-    The temperature is 1 and the minibatch is not split. The sums run in float64.
+    The temperature is 1 and the minibatch is not split. Sums are in float64.
     """
     total = 0.0
-    for found, product in zip(passes.weight_gradients(), passes.curvature(), strict=True):
-        total -= float(torch.dot(found.weight.flatten().double(), product.flatten().double()))
+    for layer, product in zip(passes.weight_gradients(), passes.curvature(), strict=True):
+        total -= float(torch.dot(layer.weight.flatten().double(), product.flatten().double()))
     return total

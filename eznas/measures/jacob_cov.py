@@ -1,4 +1,4 @@
-"""How differently the logits depend on different images.
+"""Correlations of the gradients with respect to the images.
 
 References:
     [JACOB] Mellor, Turner, Storkey, Crowley. Neural Architecture Search without Training. arXiv 2006.04647v1, 2020.
@@ -6,55 +6,47 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from eznas.errors import UndefinedError
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["correlations", "jacob_cov"]
 
 _SMALL = 1e-5
 
 
-def correlations(rows: Tensor) -> Tensor:
-    """Return Pearson's correlations of the rows, ``b x n``, in float64: ``b x b``.
+def correlations(rows: torch.Tensor) -> torch.Tensor:
+    """Return the Pearson correlations of the rows of ``b x n`` in float64: ``b x b``.
 
     Raises:
-        UndefinedError: A row has no variation.
+        UndefinedError: A row is constant.
     """
     rows = rows.double()
     centred = rows - rows.mean(1, keepdim=True)
     norms = centred.norm(dim=1, keepdim=True)
-    # what rounding leaves of equal entries is no variation
-    still = norms <= torch.finfo(torch.float64).eps * rows.shape[1] * rows.abs().amax(1, keepdim=True)
-    if bool(still.any()):
+    # equal entries may differ by rounding
+    constant = norms <= torch.finfo(torch.float64).eps * rows.shape[1] * rows.abs().amax(1, keepdim=True)
+    if bool(constant.any()):
         raise UndefinedError(
-            "the gradient with respect to each image must vary over its pixels; that of image "
-            f"{int(still.flatten().nonzero()[0])} is the same everywhere"
+            "the gradient with respect to each image must vary over its pixels; it is constant for image "
+            f"{int(constant.flatten().nonzero()[0])}"
         )
-    unit: Tensor = centred / norms
+    unit: torch.Tensor = centred / norms
     return unit @ unit.T
 
 
 @measure_from_passes(
     "image_gradients",
-    name="jacob_cov",
     paper="Mellor et al., Neural Architecture Search without Training, first version, 2020",
-    formula="-sum over eigenvalues v of the images' correlation matrix of log(v + k) + 1/(v + k), k = 1e-5, over the "
-    "gradients of the summed logits",
+    formula="-sum over v of log(v + k) + 1/(v + k), k = 1e-5, v the eigenvalues of the correlation matrix of "
+    "the gradients of the summed logits with respect to the images",
     reference="|rho| .731/.704/.701 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def jacob_cov(passes: NetworkPasses) -> float:
-    """Return how far the gradients of the summed logits with respect to the images are from being correlated.
+    """Return a score that is high if gradients with respect to different images are uncorrelated.
 
-    Correlations and eigenvalues are in float64; an eigenvalue that rounding leaves below 0 counts as 0.
+    Correlations and eigenvalues are in float64; an eigenvalue below 0, by rounding, counts as 0.
     """
     values = torch.linalg.eigvalsh(correlations(passes.image_gradients())).clamp_min(0) + _SMALL
     return -float((values.log() + values.reciprocal()).sum())

@@ -1,4 +1,4 @@
-"""How correlated the channels of each layer are.
+"""Correlations of the channels of each layer.
 
 References:
     [MECO] Jiang, Wang, Bie. MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
@@ -7,47 +7,39 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["meco"]
 
 
 @measure_from_passes(
     "noise_outputs",
-    name="meco",
     paper="Jiang et al., MeCo, NeurIPS 2023",
-    formula="sum over what leaves layers, normalisations and activations of the least eigenvalue of the channels' "
-    "Pearson correlations, on one image of noise",
+    formula="sum over outputs of layers, normalisations and activations of the least eigenvalue of the channels' "
+    "Pearson correlation matrix, on one image of noise",
 )
 def meco(passes: NetworkPasses) -> float:
     """Return the summed least eigenvalues of the channels' correlations, in float64.
 
-    Correlations with a channel that does not vary count as 0, as in the released code, which also counts what leaves
-    modules that hold others: there the score depends on how a network is written, here on what it does. An eigenvalue
-    that rounding may have made counts as 0 too. Read are maps and tokens; a vector has no positions to be correlated
-    over.
+    Correlations with a constant channel count as 0, as in the released code, and so does an eigenvalue within rounding
+    of 0. The released code also reads the outputs of modules that contain others, so its score depends on how a network
+    is written; this one depends on its operations only. Maps and tokens are read; vectors have no positions.
 
     Raises:
         NoUnitsError: The network has no maps or tokens.
         UndefinedError: A layer's first axis is not that of the images.
     """
-    found = [_least(out.flatten(1)) for out in passes.noise_outputs() if out.dim() > 1]
-    if not found:
-        raise NoUnitsError("the network must give maps or tokens, over whose positions channels are correlated")
-    return sum(found)
+    eigenvalues = [_least_eigenvalue(out.flatten(1)) for out in passes.noise_outputs() if out.dim() > 1]
+    if not eigenvalues:
+        raise NoUnitsError("the network must compute maps or tokens, whose positions are correlated")
+    return sum(eigenvalues)
 
 
-def _least(rows: Tensor) -> float:
+def _least_eigenvalue(rows: torch.Tensor) -> float:
+    """Return the least eigenvalue of the correlation matrix of the rows of ``c x n``."""
     rows = rows.double()
     centred = rows - rows.mean(1, keepdim=True)
     norms = centred.norm(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""How differently a network's ReLUs treat different images.
+"""Differences of the images' ReLU patterns.
 
 References:
     [NASWOT] Mellor, Turner, Storkey, Crowley. Neural Architecture Search without Training. ICML 2021.
@@ -6,16 +6,9 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["naswot"]
 
@@ -25,17 +18,16 @@ _RELUS = frozenset(("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "rrelu")
 @measure_from_passes(
     "patterns",
     "logits",
-    name="naswot",
     paper="Mellor et al., Neural Architecture Search without Training, ICML 2021",
-    formula="log |det sum over ReLUs of (number of signs on which two images agree)|",
+    formula="log |det K|, K[i, j] the number of ReLU inputs whose signs agree for images i and j",
     reference="tau .557/.579/.573 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def naswot(passes: NetworkPasses) -> float:
     """Return the log-determinant of the kernel of agreeing signs.
 
-    ``K[i, j]`` is the number of elements, over the inputs of all ReLUs (leaky and clipped ones too), that are
-    positive for both images ``i`` and ``j`` or for neither. As in the released code, a ReLU counts only where
-    the output depends on it. The score is ``-inf`` where two images are treated alike, or there is no ReLU.
+    ``K[i, j]`` is the number of elements, over the inputs of all ReLUs including leaky and clipped ones, that are
+    positive for both images ``i`` and ``j`` or for neither. As in the released code, only ReLUs that the output depends
+    on count. The score is ``-inf`` if two images have the same signs, or if there is no ReLU.
 
     Raises:
         CaptureError: The network does not return logits.
@@ -48,7 +40,7 @@ def naswot(passes: NetworkPasses) -> float:
     return float(torch.linalg.slogdet(kernel).logabsdet)
 
 
-def _agreement(positive: Tensor) -> Tensor:
-    """Return in how many elements two samples agree: ``b x b`` from ``b x n`` zeros and ones."""
+def _agreement(positive: torch.Tensor) -> torch.Tensor:
+    """Return the number of elements in which two images agree: ``b x b`` from ``b x n`` zeros and ones."""
     counts = positive.sum(1)  # whole numbers, which float32 holds exactly below 2**24
     return positive.shape[1] - counts[:, None] - counts[None, :] + 2 * positive @ positive.T

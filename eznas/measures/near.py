@@ -1,4 +1,4 @@
-"""How many directions the activations of each layer spread over.
+"""Effective rank of the outputs of each layer.
 
 References:
     [NEAR] Husistein, Reiher, Eckhoff. NEAR: A Training-Free Pre-Estimator of Machine Learning Model Performance. ICLR
@@ -8,32 +8,24 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["effective_rank", "near"]
 
 
 @measure_from_passes(
     "outputs",
-    name="near",
     paper="Husistein et al., NEAR, ICLR 2025",
-    formula="sum over what leaves layers, normalisations and activations of the effective rank of positions x channels",
+    formula="sum over outputs of layers, normalisations and activations of the effective rank of positions x channels",
 )
 def near(passes: NetworkPasses) -> float:
     """Return the summed effective ranks of the matrices before and after each activation.
 
-    The rows of a matrix are the positions of all images. The released code draws at random as many of them in a row as
-    there are channels, to save time; all are read here, so the value does not depend on a draw.
+    The rows of a matrix are the positions of all images. To save time the released code reads as many consecutive rows
+    as there are channels, from a random start; here all rows are read, so the value is deterministic.
 
     Raises:
         NoUnitsError: The network has no layer, normalisation or activation.
@@ -44,12 +36,12 @@ def near(passes: NetworkPasses) -> float:
     return sum(effective_rank(out.movedim(1, -1).flatten(0, -2)) for out in outputs)
 
 
-def effective_rank(matrix: Tensor) -> float:
-    """Return e to the entropy of the shares of the singular values, ``n x c``, in float64; 0 for a matrix of zeros."""
+def effective_rank(matrix: torch.Tensor) -> float:
+    """Return exp of the entropy of the normalised singular values of ``n x c`` in float64; 0 for a matrix of zeros."""
     matrix = matrix.double()
     gram = matrix.T @ matrix if len(matrix) > matrix.shape[1] else matrix @ matrix.T
     values = torch.linalg.eigvalsh(gram).clamp_min(0)
-    # the root would turn rounding of the greatest value into shares of 1e-8
+    # the root would turn the rounding of the greatest eigenvalue into shares of 1e-8
     values = values.where(values > torch.finfo(torch.float64).eps * len(values) * values[-1], 0).sqrt()
     total = values.sum()
     if total == 0:

@@ -1,21 +1,28 @@
-"""The register of measures: hand-written functions and programs side by side."""
+"""The registry of measures: functions and programs side by side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from eznas.passes.network_passes import PARTS, NetworkPasses
+from eznas.passes.network_passes import NetworkPasses
+from eznas.passes.parts import PARTS
+from eznas.primitives import STATISTICS
+from eznas.programs import parse, statistics
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from torch import nn
+    from typing_extensions import Unpack
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["MEASURES", "Measure", "measure_from_passes", "register_measure"]
+    Function = Callable[[nn.Module, Minibatch], float]
+    FromPasses = Callable[[NetworkPasses], float]
+
+__all__ = ["MEASURES", "Measure", "measure_from_passes", "measure_programs", "register_measure", "register_program"]
 
 
 @dataclass(frozen=True)
@@ -23,31 +30,31 @@ class Measure:
     """One named zero-cost proxy.
 
     Args:
-        name: The name on command lines.
-        paper: Where it is published.
-        formula: What it computes, in one line.
-        needs: What it runs: any of ``"forward"``, ``"backward"``, ``"labels"``, ``"noise"``, ``"second order"`` (a
-            backward pass through a backward pass), ``"samples"`` (a backward pass a sample) and ``"batches"`` (the
-            minibatch in two halves).
-        direction: 1 where more is better, -1 where less is; scores are reported as they are, never flipped.
-        function: Scores a network on a minibatch; None where ``program`` says it.
-        program: Program text; empty where ``function`` computes it.
-        shared: What ``function`` computes, from passes that several measures share; None where there is none.
-        reads: The parts of ``NetworkPasses`` that ``shared`` reads.
-        equivalent: A program that gives what ``function`` gives, evaluated with ``units="any"`` on a network that runs
-            each layer once; empty where the language cannot say it.
-        reference: What is published about its rank correlation, with what it was measured on.
+        name: Its name, also on command lines.
+        paper: The publication; empty without one.
+        formula: Its formula in one line.
+        needs: The passes and data that it needs: any of ``"forward"``, ``"backward"``, ``"labels"``, ``"noise"``,
+            ``"second order"`` (a backward pass through a backward pass), ``"samples"`` (a backward pass for each image)
+            and ``"batches"`` (the minibatch in two halves).
+        direction: 1 if more is better, -1 if less is better; scores are reported as they are, never negated.
+        function: Scores a network on a minibatch; None for a program.
+        program: The program's text; empty for a function.
+        from_passes: Computes the value of ``function`` from passes that several measures share; None without it.
+        parts: The parts of ``NetworkPasses`` that ``from_passes`` reads: names of ``PARTS``.
+        equivalent: A program with the same value as ``function``, evaluated with ``units="any"`` on a network that runs
+            each layer once; empty if the language cannot express it.
+        reference: Published rank correlations, and the networks on which they were measured.
     """
 
     name: str
-    paper: str
-    formula: str
-    needs: frozenset[str]
+    paper: str = ""
+    formula: str = ""
+    needs: frozenset[str] = frozenset()
     direction: int = 1
-    function: Callable[[nn.Module, Minibatch], float] | None = None
+    function: Function | None = None
     program: str = ""
-    shared: Callable[[NetworkPasses], float] | None = None
-    reads: frozenset[str] = frozenset()
+    from_passes: FromPasses | None = None
+    parts: frozenset[str] = frozenset()
     equivalent: str = ""
     reference: str = ""
 
@@ -56,101 +63,83 @@ MEASURES: Registry[Measure] = Registry("measure", lambda measure: measure.name, 
 """Every named measure."""
 
 
-def register_measure(
-    *,
-    name: str,
-    paper: str,
-    formula: str,
-    needs: Iterable[str] = (),
-    direction: int = 1,
-    equivalent: str = "",
-    reference: str = "",
-) -> Callable[[Callable[[nn.Module, Minibatch], float]], Callable[[nn.Module, Minibatch], float]]:
+class _Facts(TypedDict, total=False):
+    """The fields of ``Measure`` that decorators take."""
+
+    name: str
+    paper: str
+    formula: str
+    direction: int
+    equivalent: str
+    reference: str
+
+
+def register_measure(*, needs: Iterable[str] = (), **facts: Unpack[_Facts]) -> Callable[[Function], Function]:
     """Register the decorated function, which scores a network on a minibatch and leaves it as it was.
 
-    It raises ``UndefinedError``, or returns NaN or an infinity, where the measure is undefined; the scorer turns that
-    into a status.
+    The function raises ``UndefinedError``, or returns NaN or an infinity, where the measure is undefined; the score
+    then has a status instead of a value.
 
     Args:
-        name: See ``Measure``, as for all that follow.
-        paper: See ``Measure``.
-        formula: See ``Measure``.
         needs: See ``Measure``.
-        direction: See ``Measure``.
-        equivalent: See ``Measure``.
-        reference: See ``Measure``.
+        **facts: ``name`` (by default that of the function), ``paper``, ``formula``, ``direction``, ``equivalent`` and
+            ``reference``; see ``Measure``.
 
     Raises:
         InputError: The name is taken.
     """
 
-    def register(
-        function: Callable[[nn.Module, Minibatch], float],
-    ) -> Callable[[nn.Module, Minibatch], float]:
-        MEASURES.register(
-            Measure(
-                name,
-                paper,
-                formula,
-                frozenset(needs),
-                direction,
-                function,
-                equivalent=equivalent,
-                reference=reference,
-            )
-        )
+    def register(function: Function) -> Function:
+        facts.setdefault("name", function.__name__)
+        MEASURES.register(Measure(**facts, needs=frozenset(needs), function=function))
         return function
 
     return register
 
 
-def measure_from_passes(
-    *parts: str,
-    name: str,
-    paper: str,
-    formula: str,
-    direction: int = 1,
-    equivalent: str = "",
-    reference: str = "",
-) -> Callable[[Callable[[NetworkPasses], float]], Callable[[nn.Module, Minibatch], float]]:
-    """Register the decorated function, which scores a network by what shared passes gave.
+def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromPasses], Function]:
+    """Register the decorated function, which computes a score from passes that several measures share.
 
-    What it needs follows from the parts. What is returned scores a network on a minibatch with passes of its own.
+    The decorator returns a function that scores a network on a minibatch with passes of its own.
 
     Args:
-        *parts: The parts of ``NetworkPasses`` that the function reads: names of ``PARTS``.
-        name: See ``Measure``, as for all that follow.
-        paper: See ``Measure``.
-        formula: See ``Measure``.
-        direction: See ``Measure``.
-        equivalent: See ``Measure``.
-        reference: See ``Measure``.
+        *parts: The parts of ``NetworkPasses`` that the function reads: names of ``PARTS``, from which its needs follow.
+        **facts: See ``register_measure``.
 
     Raises:
-        InputError: The name is taken.
+        InputError: The name is taken, or a part is unknown.
     """
-    needs = frozenset().union(*(PARTS[part] for part in parts))
+    needs = frozenset[str]().union(*(PARTS[part].needs for part in parts))
 
-    def register(shared: Callable[[NetworkPasses], float]) -> Callable[[nn.Module, Minibatch], float]:
-        def alone(network: nn.Module, minibatch: Minibatch) -> float:
+    def register(from_passes: FromPasses) -> Function:
+        def function(network: nn.Module, minibatch: Minibatch) -> float:
             with NetworkPasses(network, minibatch, parts) as passes:
-                return shared(passes)
+                return from_passes(passes)
 
-        alone.__doc__ = shared.__doc__
-        MEASURES.register(
-            Measure(
-                name,
-                paper,
-                formula,
-                needs,
-                direction,
-                alone,
-                shared=shared,
-                reads=frozenset(parts),
-                equivalent=equivalent,
-                reference=reference,
-            )
-        )
-        return alone
+        function.__doc__ = from_passes.__doc__
+        facts.setdefault("name", from_passes.__name__)
+        record = Measure(**facts, needs=needs, function=function, from_passes=from_passes, parts=frozenset(parts))
+        MEASURES.register(record)
+        return function
 
     return register
+
+
+def register_program(name: str, paper: str, text: str, reference: str = "") -> None:
+    """Register a program; its needs follow from the statistics that it reads.
+
+    Raises:
+        InputError: The name is taken, or the text is no program.
+    """
+    needs = frozenset().union(*[STATISTICS[statistic].needs for statistic in statistics([parse(text)])])
+    MEASURES.register(Measure(name, paper, text, needs, program=text, reference=reference))
+
+
+def measure_programs() -> list[str]:
+    """Return the equivalent programs of measures, negated where less is better.
+
+    Evolution reads complete units. There an equivalent program leaves out layers without an activation in front or a
+    normalisation behind, such as the last linear layer, which the measure reads.
+    """
+    equivalents = [(record.direction, record.equivalent) for record in MEASURES.values() if record.equivalent]
+    return [text if direction > 0 else f"neg({text})" for direction, text in equivalents]

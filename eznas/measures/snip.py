@@ -1,4 +1,4 @@
-"""How much the loss would change to first order if each weight were removed, in absolute value.
+"""First-order change of the loss if a weight were removed, in absolute value.
 
 References:
     [SNIP] Lee, Ajanthan, Torr. SNIP: Single-shot Network Pruning Based on Connection Sensitivity. ICLR 2019.
@@ -6,21 +6,15 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["snip"]
 
 
 @measure_from_passes(
     "weight_gradients",
-    name="snip",
     paper="Lee et al., SNIP, ICLR 2019; as a proxy in Abdelfattah et al., ICLR 2021",
     formula="sum over weights of |W dL/dW|",
     equivalent="sum(sum_abs(mul(weight, weight_grad.loss)))",
@@ -29,5 +23,5 @@ __all__ = ["snip"]
 def snip(passes: NetworkPasses) -> float:
     """Return the sum over all weights of ``|w dL/dw|``."""
     return sum(
-        float((found.weight * found.gradient).abs().sum(dtype=torch.float64)) for found in passes.weight_gradients()
+        float((layer.weight * layer.gradient).abs().sum(dtype=torch.float64)) for layer in passes.weight_gradients()
     )

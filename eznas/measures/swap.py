@@ -1,4 +1,4 @@
-"""How many different patterns a network's activations make over the images.
+"""Number of different activation patterns over the images.
 
 References:
     [SWAP] Peng, Song, Fayek, Ciesielski, Chang. SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS. ICLR
@@ -8,24 +8,18 @@ References:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["CENTRE", "WIDTH", "pattern_count", "swap", "swap_regularised"]
 
 CENTRE = 1000.0
-"""Thousands of parameters that the regularisation favours: the mu of the paper, which leaves it to the user."""
+"""The paper's mu, in thousands of parameters: the size that the regularisation favours. The paper fixes no value."""
 WIDTH = 1e6
-"""The square of how many thousands around them: the sigma of the paper, likewise."""
+"""The paper's sigma, in squared thousands of parameters: the width around ``CENTRE``. The paper fixes no value."""
 
 _WORD = 62
 _PAPER = "Peng et al., SWAP-NAS, ICLR 2024"
@@ -33,31 +27,29 @@ _PAPER = "Peng et al., SWAP-NAS, ICLR 2024"
 
 @measure_from_passes(
     "patterns",
-    name="swap",
     paper=_PAPER,
-    formula="number of different columns of the images x activations matrix of positive inputs",
+    formula="number of different columns of the images x activations matrix of signs of the activations' inputs",
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
 def swap(passes: NetworkPasses) -> float:
-    """Return the number of different sample-wise activation patterns, at most two to the number of images.
+    """Return the number of different sample-wise activation patterns, at most ``2^b`` for ``b`` images.
 
-    Read are all activations on which the logits depend and whose input can be negative, GELU and the like among them.
+    All activations that can be negative are read, such as ReLU and GELU, if the logits depend on them.
 
     Raises:
-        NoUnitsError: There is none.
+        NoUnitsError: There is no such activation.
     """
     return _count(passes)
 
 
 @measure_from_passes(
     "patterns",
-    name="swap_regularised",
     paper=_PAPER,
-    formula="swap times exp(-(p - 1000)^2 / 10^6), p thousands of parameters",
+    formula="swap times exp(-(p - 1000)^2 / 10^6), p the parameters in thousands",
     reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
 )
 def swap_regularised(passes: NetworkPasses) -> float:
-    """Return ``swap`` times a bell around ``CENTRE`` thousands of parameters."""
+    """Return ``swap`` times a Gaussian of the number of parameters around ``CENTRE``."""
     thousands = sum(parameter.numel() for parameter in passes.network.parameters()) / 1e3
     return _count(passes) * math.exp(-((thousands - CENTRE) ** 2) / WIDTH)
 
@@ -66,19 +58,19 @@ def _count(passes: NetworkPasses) -> float:
     return float(pattern_count([positive for _, positive in passes.patterns()]))
 
 
-def pattern_count(positive: list[Tensor]) -> int:
-    """Return how many different columns ``b x n`` boolean tensors have together.
+def pattern_count(positive: list[torch.Tensor]) -> int:
+    """Return the number of different columns of ``b x n`` boolean tensors together.
 
     Raises:
         NoUnitsError: There are no tensors.
     """
     if not positive:
-        raise NoUnitsError("the network must have an activation whose input can be negative; it has none")
-    return _different(torch.cat([_different(_words(one)) for one in positive], 1)).shape[1]
+        raise NoUnitsError("the network must have an activation that can be negative or zero; it has none")
+    return _different(torch.cat([_different(_words(columns)) for columns in positive], 1)).shape[1]
 
 
-def _words(columns: Tensor) -> Tensor:
-    """Return the bits of ``b x n`` columns as whole numbers, 62 images a word: ``w x n``."""
+def _words(columns: torch.Tensor) -> torch.Tensor:
+    """Pack the bits of ``b x n`` columns into integers, 62 images a word: ``w x n``."""
     words = []
     for rows in torch.split(columns, _WORD):
         word = torch.zeros(columns.shape[1], dtype=torch.int64, device=columns.device)
@@ -88,16 +80,16 @@ def _words(columns: Tensor) -> Tensor:
     return torch.stack(words)
 
 
-def _different(words: Tensor) -> Tensor:
-    """Return the different columns of ``w x n`` words; sorting numbers is ten times faster than sorting columns."""
+def _different(words: torch.Tensor) -> torch.Tensor:
+    """Return the different columns of ``w x n`` words, by sorting integers, which is faster than sorting columns."""
     count = words.shape[1]
     if len(words) == 1 or not count:
-        alone: Tensor = torch.unique(words)
+        alone: torch.Tensor = torch.unique(words)
         return alone.expand(len(words), -1)
     places = torch.zeros_like(words[0])
     for word in words:
         places = places * count + torch.unique(word, return_inverse=True)[1]
         places = torch.unique(places, return_inverse=True)[1]
-    one_of_each = places.new_empty(int(places.max()) + 1)
-    one_of_each[places] = torch.arange(count, device=words.device)
-    return words[:, one_of_each]
+    representatives = places.new_empty(int(places.max()) + 1)
+    representatives[places] = torch.arange(count, device=words.device)
+    return words[:, representatives]

@@ -1,4 +1,4 @@
-"""How well a network trains by its neural tangent kernel, and how many linear regions it tells apart.
+"""The two proxies of TE-NAS: the condition number of the neural tangent kernel, and the number of linear regions.
 
 References:
     [TENAS] Chen, Gong, Wang. Neural Architecture Search on ImageNet in Four GPU Hours: A Theoretically Inspired
@@ -7,16 +7,11 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
-from eznas.measures import measure_from_passes
-
-if TYPE_CHECKING:
-    from eznas.passes.network_passes import NetworkPasses
+from eznas.measures import NetworkPasses, measure_from_passes
 
 __all__ = ["linear_regions", "ntk_condition"]
 
@@ -24,8 +19,7 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 
 
 @measure_from_passes(
-    "sample_gradients",
-    name="ntk_condition",
+    "sample_logit_gradients",
     paper=_PAPER,
     formula="greatest over least eigenvalue of G G^T, G the gradients of each image's summed logits in the weights",
     direction=-1,
@@ -35,40 +29,41 @@ def ntk_condition(passes: NetworkPasses) -> float:
     """Return the condition number of the neural tangent kernel, ``b x b``, accumulated in float64.
 
     Raises:
-        UndefinedError: The kernel is singular, so that the images cannot be told apart by training.
+        UndefinedError: The kernel is singular.
     """
-    found = passes.sample_gradients()
+    tensors = passes.sample_logit_gradients()
     kernel = torch.zeros((), dtype=torch.float64, device=passes.minibatch.images.device)
-    for gradients in found:
+    for gradients in tensors:
         kernel = kernel + gradients.double() @ gradients.double().T
     values = torch.linalg.eigvalsh(kernel)
-    # what rounding leaves of 0: of the gradients in their precision, and of their products in float64
-    rounding = max((torch.finfo(found[0].dtype).eps * len(values)) ** 2, torch.finfo(torch.float64).eps * len(values))
+    # the rounding of the gradients in their precision, and of their products in float64
+    rounding = max((torch.finfo(tensors[0].dtype).eps * len(values)) ** 2, torch.finfo(torch.float64).eps * len(values))
     if not values[0] > rounding * values[-1]:
-        raise UndefinedError(f"the tangent kernel must not be singular; its least eigenvalue is {float(values[0]):.3g}")
+        raise UndefinedError(
+            f"the neural tangent kernel must not be singular; its least eigenvalue is {float(values[0]):.3g}"
+        )
     return float(values[-1] / values[0])
 
 
 @measure_from_passes(
     "patterns",
     "logits",
-    name="linear_regions",
     paper=_PAPER,
-    formula="number of images with different patterns of positive activations",
+    formula="number of different patterns of activation signs among the images",
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def linear_regions(passes: NetworkPasses) -> float:
-    """Return in how many linear regions of the network the images lie.
+    """Return the number of linear regions of the network in which the images lie.
 
-    That is at most the number of images, and most networks reach it with pictures: the paper runs thousands of images
-    of 3 x 3 pixels through networks with one cell a stage, which is for the caller to bring.
+    It is at most the number of images, and most networks reach that bound on natural images. The paper runs thousands
+    of images of 3 x 3 pixels through networks with one cell a stage; pass such a minibatch and network to repeat it.
 
     Raises:
-        NoUnitsError: The network has no activation whose input can be negative.
+        NoUnitsError: The network has no activation that can be negative or zero.
     """
     patterns = [positive for _, positive in passes.patterns()]
     if not patterns:
-        raise NoUnitsError("the network must have an activation whose input can be negative; it has none")
+        raise NoUnitsError("the network must have an activation that can be negative or zero; it has none")
     same = torch.ones(len(passes.logits()), len(passes.logits()), dtype=torch.bool, device=passes.logits().device)
     for positive in patterns:
         ones = positive.float()

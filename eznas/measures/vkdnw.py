@@ -1,4 +1,4 @@
-"""How evenly a network's data inform about its weights.
+"""Entropy of the eigenvalues of the Fisher information matrix.
 
 References:
     [VKDNW] Tybl, Neumann. Training-free Neural Architecture Search through Variance of Knowledge of Deep Network
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.capture import preserved
-from eznas.capture.preserve import device_of
+from eznas.capture import fork_state
 from eznas.capture.record import checked_logits
+from eznas.capture.state import device_of
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
+from eznas.passes.gradients import differentiate
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,23 +29,23 @@ _TENSORS = 128
 
 
 @register_measure(
-    name="vkdnw",
     paper="Tybl and Neumann, VKDNW, CVPR 2025",
-    formula="number of parameter tensors + entropy of the shares of the nine deciles of the Fisher information's "
-    "eigenvalues, in the first number of each of the first 128 tensors, in evaluation mode",
+    formula="number of parameter tensors + entropy of d / sum(d), d the nine deciles of the eigenvalues of the Fisher "
+    "information of the first number of each of the first 128 parameter tensors, in evaluation mode",
     needs=["forward", "backward", "noise", "samples"],
-    reference="tau .618/.634/.622 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120), its rank beside four others' "
-    ".750/.753/.743",
+    reference="tau .618/.634/.622 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120), combined by rank with four "
+    "other proxies .750/.753/.743",
 )
 def vkdnw(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the paper's single ranking: the size of the network and, below 2.2, the evenness of the eigenvalues.
+    """Return the paper's single ranking: the number of parameter tensors plus an entropy below 2.2.
 
-    Batch normalisations use their running statistics as in the released code, so an untrained network's do nothing. The
-    probabilities are the network's own, where that code mixes 5 % of uniform ones with them for its Cholesky factors.
+    Batch normalisations use their running statistics as in the released code, so those of an untrained network have no
+    effect. The released code mixes the probabilities with 5 % of uniform ones for its Cholesky factors; here they are
+    the network's own.
 
     Raises:
-        UndefinedError: The network has no parameters, the images inform about none of those that are read, or not all
-            is finite.
+        UndefinedError: The network has no parameters, its probabilities do not depend on the parameters that are read,
+            or a number is not finite.
     """
     tensors = len(list(network.parameters()))
     if not tensors:
@@ -62,31 +63,29 @@ def vkdnw(network: nn.Module, minibatch: Minibatch) -> float:
 def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
     """Return the mean over images of the covariance of ``d log p_c / dw`` over classes ``c``: ``t x t`` float64.
 
-    The ``w`` are the first number of each of the network's first 128 parameter tensors. Each image runs alone, and for
-    each of its classes there is a backward pass.
+    The ``w`` are the first numbers of the network's first 128 parameter tensors. Each image runs alone, with a backward
+    pass for each class.
 
     Args:
-        network: Left as it was found; it runs in evaluation mode.
+        network: It runs in evaluation mode and is left as it was.
         images: ``b x c x h x w``.
     """
     images = images.to(device_of(network))
     total = torch.zeros((), dtype=torch.float64, device=images.device)
-    with preserved(network), torch.enable_grad():
+    with fork_state(network), torch.enable_grad():
         network.eval()
-        parameters = {name: one.detach().requires_grad_() for name, one in network.named_parameters()}
+        parameters = {name: parameter.detach().requires_grad_() for name, parameter in network.named_parameters()}
         read = list(parameters.values())[:_TENSORS]
         for image in images.to(read[0]):
             logits = checked_logits(torch.func.functional_call(network, parameters, (image[None],)), 1)[0]
             probabilities = logits.detach().double().softmax(0)
-            rows = torch.stack([_firsts(one, read) for one in logits]).double()
+            rows = torch.stack([_first_derivatives(logit, read) for logit in logits]).double()
             spread = rows - probabilities @ rows
             total = total + spread.T @ (probabilities[:, None] * spread)
     return total / len(images)
 
 
-def _firsts(logit: Tensor, read: list[Tensor]) -> Tensor:
-    """Return the derivatives of a logit in the first number of each tensor, 0 where it has none."""
-    found: tuple[Tensor | None, ...] = (None,) * len(read)
-    if logit.requires_grad:
-        found = torch.autograd.grad(logit, read, retain_graph=True, allow_unused=True)
-    return torch.stack([logit.new_zeros(()) if one is None else one.flatten()[0] for one in found])
+def _first_derivatives(logit: Tensor, tensors: list[Tensor]) -> Tensor:
+    """Return the derivatives of a logit with respect to the first number of each tensor, 0 where it depends on none."""
+    gradients = differentiate(logit, tensors)
+    return torch.stack([logit.new_zeros(()) if one is None else one.flatten()[0] for one in gradients])

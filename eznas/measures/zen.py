@@ -1,4 +1,4 @@
-"""How sensitive a network's features are to its input, when its weights are standard normal.
+"""Sensitivity of a network's features to its input, with standard normal weights.
 
 References:
     [ZEN] Lin, Wang, Sun, Chen, Sun, Qian, Li, Jin. Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition.
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from eznas.capture.preserve import device_of
+from eznas.capture.state import device_of
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
 from eznas.passes.functional_params import FunctionalRecorder, run_with_params
-from eznas.passes.recorder import LAYERS
+from eznas.passes.weights import LAYERS
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -29,23 +29,21 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
 
 
 @register_measure(
-    name="zen",
     paper="Lin et al., Zen-NAS, ICCV 2021",
-    formula="log mean ||f(x) - f(x + 0.01 e)||_1 + sum over batch normalisations of log s, f the last maps, x, e and "
-    "the weights standard normal, s^2 the mean variance of the channels",
+    formula="log mean ||f(x) - f(x + 0.01 e)||_1 + sum over batch normalisations of log s, f the last maps, s^2 the "
+    "mean variance of the channels at the input; x, e and the weights are standard normal",
     needs=["forward", "noise"],
     reference="tau .296/.283/.303 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def zen(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return the Zen-score, in float64 and in logarithms.
+    """Return the logarithm of the Zen-score, in float64.
 
-    The maps are the last that have more than one position, or else what enters the last linear layer. As in the
-    released code skip connections stay, though the paper removes them; the variances are those of the first input's
-    batch, where the released code reads running averages, of which both batches are a fifth. The weights are not the
-    network's: they come from the seed of the minibatch and the name of each.
+    The features are the last maps of more than one position, or else the input of the last linear layer. Skip
+    connections are kept, as in the released code; the paper removes them. The variances are those of the batch ``x``;
+    the released code reads running averages. Each weight is drawn from the seed of the minibatch and its own name.
 
     Raises:
-        UndefinedError: Nothing changes with the input.
+        UndefinedError: The features do not change with the input.
     """
     device = device_of(network)
     parameters = gaussian_parameters(network, minibatch.seed)
@@ -62,33 +60,33 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def _features(network: nn.Module, parameters: dict[str, Tensor], images: Tensor) -> tuple[Tensor, float]:
-    watch = FunctionalRecorder(normalised=True)
-    logits = run_with_params(network, parameters, images.clone(), watch)
-    found = next(one for one in (watch.maps, watch.entering, logits) if one is not None)
-    return found, sum(float(deviation.log()) for deviation in watch.deviations)
+    recorder = FunctionalRecorder(normalised=True)
+    logits = run_with_params(network, parameters, images.clone(), recorder)
+    features = next(one for one in (recorder.last_maps, recorder.linear_input, logits) if one is not None)
+    return features, sum(float(deviation.log()) for deviation in recorder.deviations)
 
 
 def gaussian_parameters(network: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Return float64 parameters for a network: standard normal weights, no biases, normalisations that do not scale.
+    """Return float64 parameters for a network: standard normal weights, biases of 0, weights of normalisations of 1.
 
-    Those of other modules are the network's own.
+    The parameters of other modules are the network's own.
 
     Args:
         network: The network.
-        seed: Each weight has a stream named by this and its own name.
+        seed: Seeds each weight's generator, together with the weight's name.
     """
-    found = {name: parameter.detach().double() for name, parameter in network.named_parameters()}
+    parameters = {name: parameter.detach().double() for name, parameter in network.named_parameters()}
     for path, module in network.named_modules():
         layer = isinstance(module, LAYERS)
         if not layer and not isinstance(module, _NORMS):
             continue
         for name, parameter in module.named_parameters(recurse=False):
             full = f"{path}.{name}" if path else name
-            if full not in found:  # shared with an earlier module
+            if full not in parameters:  # shared with an earlier module
                 continue
             if layer and name == "weight":
                 drawn = torch.randn(parameter.shape, generator=torch_generator(seed, "zen", full))
-                found[full] = drawn.to(parameter.device, torch.float64)
+                parameters[full] = drawn.to(parameter.device, torch.float64)
             else:
-                found[full] = torch.full_like(found[full], float(name == "weight"))
-    return found
+                parameters[full] = torch.full_like(parameters[full], float(name == "weight"))
+    return parameters

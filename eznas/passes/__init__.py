@@ -1,1 +1,1 @@
-"""The passes of a network that measures share: recorded, run once each, and the network left as it was found."""
+"""The machinery that measures share: the passes of one network over one minibatch, each run at most once."""

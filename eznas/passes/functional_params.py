@@ -1,4 +1,4 @@
-"""Runs a network in float64 with other parameters than its own, which are not touched."""
+"""Runs a network in float64 with replaced parameters; its own are not changed."""
 
 from __future__ import annotations
 
@@ -6,98 +6,87 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from eznas.capture import preserved
-from eznas.capture.record import argument, checked_logits
+from eznas.capture import fork_state
+from eznas.capture.calls import Call, CallHooks
+from eznas.capture.record import checked_logits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["FunctionalRecorder", "run_with_params"]
 
 
-class FunctionalRecorder(TorchFunctionMode):
-    """Watches a forward pass with substituted parameters.
-
-    Batch and instance normalisation use the statistics of the images, whatever the mode of their modules.
+class FunctionalRecorder(CallHooks):
+    """Records a forward pass with replaced parameters.
 
     Args:
-        normalised: Whether batch normalisations run; otherwise what enters them leaves them.
+        normalised: Whether batch normalisations run; otherwise they return their input.
 
     Attributes:
-        weights: The weights of the layers that ran, each once.
-        deviations: The root of the channels' mean variance at the input of each batch normalisation.
-        maps: What an operation last gave that has more than one position, ``b x c x h x w``; None where none did.
-        entering: What entered the last linear layer.
+        weights: The weights of the layers that ran, each once, by identity.
+        deviations: For each batch normalisation, the root of the channels' mean variance at its input.
+        last_maps: The last tensor ``b x c x h x w`` of more than one position; None if there was none.
+        linear_input: The input of the last linear layer.
     """
+
+    LAYERS = frozenset(("conv1d", "conv2d", "conv3d", "linear"))
 
     def __init__(self, *, normalised: bool) -> None:
         super().__init__()
         self._normalised = normalised
         self.weights: dict[int, Tensor] = {}
         self.deviations: list[Tensor] = []
-        self.maps: Tensor | None = None
-        self.entering: Tensor | None = None
+        self.last_maps: Tensor | None = None
+        self.linear_input: Tensor | None = None
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Collection[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call ``func``."""
-        named = dict(kwargs) if kwargs else {}
-        name: str = getattr(func, "__name__", "")
-        if func is nn.functional.batch_norm:
-            entering: Tensor = argument(args, named, 0, "input")
+    def layer(self, call: Call) -> Any:
+        """Run a layer and record its weight, and the input of a linear layer."""
+        weight: Tensor = call.argument(1, "weight")
+        self.weights[id(weight)] = weight
+        self.linear_input = call.input if call.name == "linear" else self.linear_input
+        return self.other(call)
+
+    def normalisation(self, call: Call) -> Any:
+        """Run a normalisation, without running statistics, and record the deviation of its input."""
+        if call.func is nn.functional.batch_norm:
+            entering = call.input
             if not self._normalised:
-                return entering.clone()  # an activation in place would change what a shortcut reads
+                return entering.clone()  # an activation in place would change the input of a shortcut
             axes = [axis for axis in range(entering.dim()) if axis != 1]
             self.deviations.append(entering.detach().var(axes, correction=0).mean().sqrt())
-            out = nn.functional.batch_norm(
-                entering, None, None, _given(args, named, 3, "weight"), _given(args, named, 4, "bias"), training=True,
-                eps=named.get("eps", args[7] if len(args) > 7 else 1e-5),  # noqa: PLR2004 - its place among the arguments
-            )  # fmt: skip
-        else:
-            if func is nn.functional.instance_norm:
-                named["use_input_stats"] = True
-            out = func(*args, **named)
-        if name in ("conv1d", "conv2d", "conv3d", "linear"):
-            weight = argument(args, named, 1, "weight")
-            self.weights[id(weight)] = weight
-            self.entering = argument(args, named, 0, "input") if name == "linear" else self.entering
+            call.args = (entering, None, None)
+        return super().normalisation(call)
+
+    def other(self, call: Call) -> Any:
+        """Run any call and record maps."""
+        out = call.run()
         if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
-            self.maps = out
+            self.last_maps = out
         return out
 
 
-def _given(args: tuple[Any, ...], named: Mapping[str, Any], position: int, name: str) -> Any:
-    return args[position] if len(args) > position else named.get(name)
-
-
 def run_with_params(
-    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, watch: FunctionalRecorder
+    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, recorder: FunctionalRecorder
 ) -> Tensor:
-    """Run a network in float64 with other parameters, in the fixed random state.
+    """Run a network in float64 with replaced parameters, in the random state of ``fork_state``.
 
     Args:
-        network: Left as it was found.
+        network: It is left as it was.
         parameters: A float64 tensor for each of its parameters, by name.
         images: ``b x c x h x w`` float64.
-        watch: Watches.
+        recorder: Records the pass.
 
     Returns:
         The logits, ``b x classes``.
 
     Raises:
-        RecordError: The network does not give logits.
+        RecordError: The network does not return logits.
     """
     buffers = {
         name: buffer.double() if buffer.is_floating_point() else buffer.clone()
         for name, buffer in network.named_buffers()
     }
-    with preserved(network), watch:
+    with fork_state(network), recorder:
         logits = torch.func.functional_call(network, {**parameters, **buffers}, (images,))
     return checked_logits(logits, len(images))

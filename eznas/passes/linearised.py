@@ -1,4 +1,4 @@
-"""A network whose weights are their absolute values: how an image of ones flows through it, in float64."""
+"""The gradients of a network whose parameters are replaced by their absolute values."""
 
 from __future__ import annotations
 
@@ -7,42 +7,39 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.passes.functional_params import FunctionalRecorder, run_with_params
-from eznas.passes.recorder import layer_weights, of_layers
+from eznas.passes.gradients import differentiate, zeros_for_none
+from eznas.passes.weights import layer_weights, require_layers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["flow"]
+__all__ = ["linearised_gradients"]
 
 
-def flow(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[Tensor, Tensor]]:
-    """Return the absolute weights of the layers and the gradients of the sum of all logits, in float64.
+def linearised_gradients(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[Tensor, Tensor]]:
+    """Return the layers' absolute weights and the gradients of the summed logits with respect to them, in float64.
 
     The network runs once, on an image of ones, with the absolute values of all its parameters.
 
     Args:
-        network: Left as it was found.
-        images: Of the shape ``b x c x h x w``; their values are not read.
-        normalised: Whether batch normalisations run, or what enters them leaves them.
+        network: It is left as it was.
+        images: ``b x c x h x w``; only their shape is read.
+        normalised: Whether batch normalisations run; otherwise they return their input.
 
     Raises:
         NoUnitsError: The network has no layer.
     """
-    parameters = {name: one.detach().abs().double() for name, one in network.named_parameters()}
-    for one in parameters.values():
-        one.requires_grad_()
-    names = {id(one): name for name, one in network.named_parameters()}
-    watch = FunctionalRecorder(normalised=normalised)
+    parameters = {name: parameter.detach().abs().double() for name, parameter in network.named_parameters()}
+    for absolute in parameters.values():
+        absolute.requires_grad_()
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    recorder = FunctionalRecorder(normalised=normalised)
     ones = torch.ones((1, *images.shape[1:]), dtype=torch.float64, device=images.device)
-    logits = run_with_params(network, parameters, ones, watch)
-    found = {id(one): one for one in watch.weights.values() if one.requires_grad}
-    for weight in layer_weights(network):
-        found.setdefault(id(parameters[names[id(weight)]]), parameters[names[id(weight)]])
-    weights = of_layers(list(found.values()))
-    gradients: tuple[Tensor | None, ...] = (None,) * len(weights)
-    if logits.requires_grad:
-        gradients = torch.autograd.grad(logits.sum(), weights, allow_unused=True)
-    return [
-        (weight.detach(), torch.zeros_like(weight) if gradient is None else gradient)
-        for weight, gradient in zip(weights, gradients, strict=True)
-    ]
+    logits = run_with_params(network, parameters, ones, recorder)
+    read = {key: weight for key, weight in recorder.weights.items() if weight.requires_grad}
+    for parameter in layer_weights(network):
+        absolute = parameters[names[id(parameter)]]
+        read.setdefault(id(absolute), absolute)
+    weights = require_layers(list(read.values()))
+    gradients = differentiate(logits.sum(), weights)
+    return list(zip([weight.detach() for weight in weights], zeros_for_none(gradients, weights), strict=True))

@@ -1,4 +1,4 @@
-"""NetworkPasses of a minibatch that runs in parts, so that the graph of one part at a time is held."""
+"""The passes of a network over a few images of the minibatch at a time, so that one small graph is held at once."""
 
 from __future__ import annotations
 
@@ -7,54 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from eznas.capture import NoUnitsError
-from eznas.errors import InputError, UndefinedError
-from eznas.passes.network_passes import NetworkPasses, WeightGradient
-from eznas.passes.recorder import of_layers
+from eznas.capture.calls import Call, CallHooks
+from eznas.errors import UndefinedError
+from eznas.passes.network_passes import NetworkPasses, WeightGradient, computed_once
+from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection
 
-    from eznas.measures.registry import Measure
+    from torch import Tensor
 
-__all__ = ["SPLITTABLE", "MicrobatchPasses", "check_splittable"]
-
-SPLITTABLE = frozenset((
-    "logits", "patterns", "image_gradients", "weight_gradients", "linearised", "linearised_normalised", "noise_outputs",
-    "singles",
-))  # fmt: skip
-"""The parts of ``NetworkPasses`` that stand in rows, add up over images, or never read more than a few of them."""
-
-
-def check_splittable(records: Sequence[Measure], network: nn.Module, images: int) -> None:
-    """Check that measures of a network can be computed from parts of a minibatch.
-
-    Raises:
-        InputError: A measure reads the minibatch as a whole, or one of the network's normalisations does.
-    """
-    if images < 1:
-        raise InputError(f"a part of the minibatch must have at least one image; got split={images}")
-    whole = [
-        record.name
-        for record in records
-        if record.program or (not record.reads <= SPLITTABLE if record.shared else record.needs)
-    ]
-    if whole:
-        raise InputError(f"the minibatch must not be split for {', '.join(whole)}, which read it as a whole")
-    for name, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - torch has no other name for it
-            raise InputError(
-                f"the minibatch must not be split where a normalisation reads all of it, as {name or 'the network'} "
-                "does; leave split out"
-            )
+__all__ = ["MicrobatchPasses"]
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """What the images of one part gave."""
+class _Microbatch:
+    """The results that have a row for each image."""
 
     logits: Tensor
     patterns: list[tuple[str, Tensor]]
@@ -62,76 +32,70 @@ class _Rows:
 
 
 class MicrobatchPasses(NetworkPasses):
-    """What passes over parts of a minibatch gave: ``SPLITTABLE`` can be read.
+    """Computes the parts that may split (see ``PARTS``) from microbatches.
 
-    The loss must be a mean over images. Each part runs in the same random state, so dropout switches off the same in
-    each.
+    The loss must be a mean over images. Each microbatch runs in the same random state, so dropout zeroes the same
+    elements in each.
 
     Args:
-        images: At most so many run at once.
-        everything: See ``NetworkPasses``.
+        images: The most images of a microbatch.
+        *args: See ``NetworkPasses``.
     """
 
-    def __init__(self, images: int, *everything: Any) -> None:
-        super().__init__(*everything)
+    def __init__(self, images: int, *args: Any) -> None:
+        super().__init__(*args)
         self._images = images
-        self._sums: list[WeightGradient] = []
+        self._weight_gradients: list[WeightGradient] = []
 
     def forget(self, needed: Collection[str]) -> None:
-        """Keep what is small beside a graph."""
+        """Keep all results, which are small compared to a graph."""
 
     def logits(self) -> Tensor:
-        """Return the logits, ``b x classes``."""
-        return torch.cat([part.logits for part in self._ran()])
+        """See ``NetworkPasses``."""
+        return torch.cat([microbatch.logits for microbatch in self._microbatches()])
 
     def patterns(self) -> list[tuple[str, Tensor]]:
-        """Return what ``NetworkPasses`` does."""
-        runs = zip(*(part.patterns for part in self._ran()), strict=True)
+        """See ``NetworkPasses``."""
+        runs = zip(*(microbatch.patterns for microbatch in self._microbatches()), strict=True)
         return [(run[0][0], torch.cat([positive for _, positive in run])) for run in runs]
 
     def image_gradients(self) -> Tensor:
-        """Return what ``NetworkPasses`` does."""
-        return torch.cat([part.image_gradients for part in self._ran()])
+        """See ``NetworkPasses``."""
+        return torch.cat([microbatch.image_gradients for microbatch in self._microbatches()])
 
     def weight_gradients(self) -> list[WeightGradient]:
-        """Return what ``NetworkPasses`` does: the mean of the parts' gradients by their numbers of images."""
-        self._ran()
-        return of_layers(self._sums)
+        """See ``NetworkPasses``; the mean over microbatches, weighted by their numbers of images."""
+        self._microbatches()
+        return require_layers(self._weight_gradients)
 
-    def _ran(self) -> list[_Rows]:
-        return self._once("parts", self._run_parts)
-
-    def _run_parts(self) -> list[_Rows]:
-        found, batch = [], self.minibatch
+    @computed_once
+    def _microbatches(self) -> list[_Microbatch]:
+        results, batch = [], self.minibatch
         for start in range(0, len(batch), self._images):
             some = slice(start, start + self._images)
-            part = replace(batch, images=batch.images[some], labels=batch.labels[some], digest="")
-            with _PerImage(), NetworkPasses(self.network, part, self.parts & SPLITTABLE, self._loss) as passes:
+            microbatch = replace(batch, images=batch.images[some], labels=batch.labels[some], digest="")
+            with _NoBatchNorm(), NetworkPasses(self.network, microbatch, self.parts, self._loss) as passes:
                 rows = passes.image_gradients() if "image_gradients" in self.parts else torch.empty(0)
-                found.append(_Rows(passes.logits(), passes.patterns(), rows))
+                results.append(_Microbatch(passes.logits(), passes.patterns(), rows))
                 if "weight_gradients" in self.parts:
-                    with contextlib.suppress(NoUnitsError):  # said where they are asked for
-                        self._add(passes.weight_gradients(), len(part) / len(batch))
-        return found
+                    with contextlib.suppress(NoUnitsError):  # raised again where they are read
+                        self._add(passes.weight_gradients(), len(microbatch) / len(batch))
+        return results
 
     def _add(self, gradients: list[WeightGradient], share: float) -> None:
-        before = self._sums or [WeightGradient(one.weight, torch.zeros_like(one.gradient)) for one in gradients]
-        self._sums = [
-            WeightGradient(one.weight, total.gradient + share * one.gradient)
-            for total, one in zip(before, gradients, strict=True)
+        totals = self._weight_gradients or [
+            WeightGradient(gradient.weight, torch.zeros_like(gradient.gradient)) for gradient in gradients
+        ]
+        self._weight_gradients = [
+            WeightGradient(gradient.weight, total.gradient + share * gradient.gradient)
+            for total, gradient in zip(totals, gradients, strict=True)
         ]
 
 
-class _PerImage(TorchFunctionMode):
-    """Refuses normalisations over the images that are no modules."""
+class _NoBatchNorm(CallHooks):
+    """Refuses functional batch normalisations, which no search for modules finds."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Collection[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func.__name__ in ("batch_norm", "native_batch_norm"):
-            raise UndefinedError("the minibatch must not be split where a batch normalisation reads all of it")
-        return func(*args, **(kwargs or {}))
+    def other(self, call: Call) -> Any:
+        if call.name in ("batch_norm", "native_batch_norm"):
+            raise UndefinedError("split must be None for networks with batch normalisation; the network runs one")
+        return call.run()

@@ -1,8 +1,8 @@
 """Batch normalisation whose second derivative costs little more than its first.
 
-torch's own takes some thirty sums over all that entered, which is half of the time of a Hessian-vector product. With
-``n = (x - m) s`` for what entered, ``x``, its means ``m`` and the inverse ``s`` of its deviations, the gradient in
-``x`` for the gradient ``g`` of what left is, with ``E`` for the mean over images and space and ``w`` for the weight,
+torch's second derivative takes about thirty sums over the input, half of the time of a Hessian-vector product. Let
+``m`` be the means of the input ``x`` and ``s`` the inverse of its deviations, ``n = (x - m) s``, ``w`` the weight and
+``E`` the mean over images and space. For the gradient ``g`` of the output, the gradient in ``x`` is
 
     w s (g - E[g] - n E[g n]).
 
@@ -37,12 +37,12 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Return what torch's function of this name returns in training, to the last bit.
+    """Return the output of torch's function of this name in training, to the last bit.
 
-    Second derivatives are right in all but the gradients of ``weight`` and ``bias``: where these are computed from
-    something else, torch's function runs. It also does on other devices, whose kernels are others.
+    The second derivatives leave out the gradients of ``weight`` and ``bias``; so torch's function runs where these are
+    computed from other tensors. It also runs on devices other than the CPU, which have other kernels.
     """
-    leaves = all(one is None or one.is_leaf for one in (weight, bias))
+    leaves = all(parameter is None or parameter.is_leaf for parameter in (weight, bias))
     if leaves and input.is_cpu and input.dtype in (torch.float32, torch.float64) and input.numel() > input.shape[1]:
         settings = (running_mean, running_var, momentum, eps)
         out: Tensor = _Normalise.apply(input, weight, bias, *settings)  # type: ignore[no-untyped-call]
@@ -53,36 +53,36 @@ def batch_norm(
 def _derivative(gradient: Tensor, x: Tensor, weight: Tensor | None, *statistics: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients in ``x``, the weight and the bias."""
     mean, scale, eps = statistics
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
+    gradients: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, scale, True, eps, [True, True, True]
     )
-    return found
+    return gradients
 
 
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, *settings: Any) -> Tensor:
         *running, momentum, ctx.eps = settings
-        found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm(
-            x, weight, bias, *running, True, momentum, ctx.eps
-        )
-        ctx.save_for_backward(x, weight, *found[1:])
-        return found[0]
+        out: Tensor
+        out, *statistics = torch.ops.aten.native_batch_norm(x, weight, bias, *running, True, momentum, ctx.eps)
+        ctx.save_for_backward(x, weight, *statistics)
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        found = _Derivative.apply(gradient, *ctx.saved_tensors, ctx.eps)  # type: ignore[no-untyped-call]
-        return (*(one if asked else None for one, asked in zip(found, ctx.needs_input_grad, strict=False)), *[None] * 4)
+        gradients = _Derivative.apply(gradient, *ctx.saved_tensors, ctx.eps)  # type: ignore[no-untyped-call]
+        needed = zip(gradients, ctx.needs_input_grad, strict=False)
+        return (*(gradient if needs else None for gradient, needs in needed), *[None] * 4)
 
 
 class _Derivative(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor | None, *statistics: Any) -> Any:
         *kept, ctx.eps = statistics
-        found = _derivative(gradient, x, weight, *statistics)
-        ctx.save_for_backward(gradient, x, weight, *kept, *found[1:])
-        ctx.mark_non_differentiable(*found[1:])
-        return found
+        of_x, *sums = _derivative(gradient, x, weight, *statistics)
+        ctx.save_for_backward(gradient, x, weight, *kept, *sums)
+        ctx.mark_non_differentiable(*sums)
+        return (of_x, *sums)
 
     @staticmethod
     @once_differentiable
@@ -90,8 +90,8 @@ class _Derivative(torch.autograd.Function):
         gradient, x, weight, mean, scale, *sums = ctx.saved_tensors
         of_gradient, *along_sums = _derivative(along, x, weight, mean, scale, ctx.eps)
         count = x.numel() // x.shape[1]
-        b, g = (one / count for one in sums)
-        a, u = (one / count for one in along_sums)
+        b, g = (total / count for total in sums)
+        a, u = (total / count for total in along_sums)
         c = (along * gradient).sum((0, *range(2, x.dim()))) / count - u * g
         factor = -scale.square() if weight is None else -weight * scale.square()
         shape = (-1, *(1,) * (x.dim() - 2))

@@ -1,48 +1,34 @@
-"""Watches a forward pass for measures: weights, what layers give, and which activations are switched on."""
+"""Records one forward pass for measures: layers, outputs, and the activations' patterns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture import NoUnitsError
-from eznas.capture.record import Recorded, Recorder, argument
+from eznas.capture.record import Recorded, Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
+from eznas.passes.parts import WEIGHT_PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
-__all__ = [
-    "LAYERS",
-    "Output",
-    "PassRecorder",
-    "Pattern",
-    "by_images",
-    "channels_first",
-    "check_seen",
-    "layer_weights",
-    "named_weights",
-    "of_layers",
-]
+    from eznas.capture.calls import Call
 
-T = TypeVar("T")
+__all__ = ["Output", "PassRecorder", "Pattern", "channels_first", "check_recorded", "split_by_image"]
 
-LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it
-"""Linear layers and convolutions."""
-
-_SWITCHES = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # of which every value is positive
+_CHANGE_SIGN = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # whose outputs are positive for every input
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which elements that entered one activation were positive.
+    """The sign pattern of one activation's input.
 
     Args:
         activation: The activation's name, such as ``"relu"``.
-        node: The node of the graph that the activation became; None where there is no graph.
+        node: The activation's node of the autograd graph; None without a graph.
         positive: ``b x n`` booleans.
     """
 
@@ -53,145 +39,108 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Output:
-    """What left a layer, a normalisation or an activation.
+    """The output of a layer, a normalisation or an activation.
 
     Args:
-        recorded: The value.
-        channels_last: Whether its channels are the last axis, as behind a linear layer, and not the second.
+        recorded: The tensor.
+        channels_last: Whether channels are its last axis, as for a linear layer, and not its second.
     """
 
     recorded: Recorded
     channels_last: bool
 
     def channels_first(self) -> Tensor:
-        """Return the value as ``n x c x *``; see ``channels_first``."""
+        """Return the tensor as ``n x c x *``; see ``channels_first``."""
         return channels_first(self.recorded.value, last=self.channels_last)
 
 
 class PassRecorder(Recorder):
-    """Records what measures read.
+    """Records what the parts of ``NetworkPasses`` need.
 
     Args:
         network: The network that is going to run.
-        samples: The number of images.
-        parts: What is read: of the parts of ``NetworkPasses``.
+        images: The number of images.
+        parts: The parts that will be read: names of ``PARTS``.
 
     Attributes:
-        patterns: One a run of an activation that can be negative at its input, in the order in which they ran.
-        outputs: What left each convolution, linear layer, normalisation and activation, likewise.
+        patterns: One for each run of an activation that is not positive everywhere, in the order of execution.
+        outputs: One for each run of a layer, a normalisation or an activation, in the order of execution.
     """
 
-    def __init__(self, network: nn.Module, samples: int, parts: Collection[str]) -> None:
-        gradients = {"weight"} if {"weight_gradients", "curvature"} & set(parts) else set()
+    def __init__(self, network: nn.Module, images: int, parts: Collection[str]) -> None:
+        gradients = {"weight"} if WEIGHT_PARTS.intersection(parts) else set()
         gradients |= {"conv_out"} if "layer_gradients" in parts else set()
         super().__init__(network, gradients | ({"output"} if "outputs" in parts else set()), gradients)
         self.patterns: list[Pattern] = []
         self.outputs: list[Output] = []
         self._channels_last = False
-        self._samples, self._parts = samples, parts
+        self._images, self._parts = images, parts
 
-    def activate(
-        self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], *, overwrites: bool
-    ) -> Any:
-        """Call an activation, and keep which elements are positive."""
-        name = func.__name__.rstrip("_")
-        entering = argument(args, named, 0, "input")
-        positive = None
-        if "patterns" in self._parts and name in _SWITCHES and entering.shape[0] % self._samples == 0:
-            positive = (entering.detach() > 0).reshape(self._samples, -1)  # windows of an image stand together
-        out = super().activate(func, args, named, overwrites=overwrites)
+    def activation(self, call: Call) -> Any:
+        """Run an activation, and record its input's signs and its output."""
+        name, entering, positive = call.name.rstrip("_"), call.input, None
+        if "patterns" in self._parts and name in _CHANGE_SIGN and entering.shape[0] % self._images == 0:
+            positive = (entering.detach() > 0).reshape(self._images, -1)  # windows of an image are consecutive
+        out = super().activation(call)
         if positive is not None:
             self.patterns.append(Pattern(name, out.grad_fn, positive))
-        self._keep(out, channels_last=self._channels_last)  # as what ran last
-        return out
+        return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
 
-    def _normalise(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        cheap = "curvature" in self._parts and func is nn.functional.batch_norm
-        out = super()._normalise(batch_norm if cheap else func, args, named)
-        self._keep(out, channels_last=func.__name__ in ("layer_norm", "rms_norm"))
-        return out
+    def normalisation(self, call: Call) -> Any:
+        """Run a normalisation and record its output."""
+        channels_last = call.name in ("layer_norm", "rms_norm")
+        if "curvature" in self._parts and call.func is nn.functional.batch_norm:
+            call.func = batch_norm
+        return self._keep(super().normalisation(call), channels_last=channels_last)
 
-    def _layer(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        out = super()._layer(func, args, named)
-        self._keep(out, channels_last=func.__name__ == "linear")
-        return out
+    def layer(self, call: Call) -> Any:
+        """Run a layer and record its output."""
+        return self._keep(super().layer(call), channels_last=call.name == "linear")
 
-    def _keep(self, out: Tensor, *, channels_last: bool) -> None:
+    def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
         self._channels_last = channels_last
         if "outputs" in self._parts:
             self.outputs.append(Output(self._record(out, "output"), channels_last))
+        return out
 
 
-def check_seen(recorder: Recorder) -> None:
-    """Check that no layer ran inside of ``nn.MultiheadAttention``, which shows nothing of its projections.
+def check_recorded(recorder: Recorder) -> None:
+    """Check that no layer ran inside ``nn.MultiheadAttention``, which torch runs as one call.
 
     Raises:
-        UndefinedError: One did.
+        UndefinedError: A layer did.
     """
     hidden = [name for name, reader in recorder.other_readers.items() if reader == "multi_head_attention_forward"]
     if hidden:
         raise UndefinedError(
-            f"every layer's output must be seen, but that of {hidden[0]} stays inside nn.MultiheadAttention; write the "
-            "attention with nn.Linear and scaled_dot_product_attention"
+            f"every layer's output must be recorded, but torch hides that of {hidden[0]} inside nn.MultiheadAttention; "
+            "write the attention with nn.Linear and scaled_dot_product_attention"
         )
-
-
-def layer_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the weights of the network's convolutions, linear layers and attentions, each once.
-
-    A weight that is computed from others, such as a normalised one, is none of the network's parameters and left out.
-    """
-    found: dict[int, nn.Parameter] = {}
-    for module in network.modules():
-        names: tuple[str, ...] = ()
-        if isinstance(module, LAYERS):
-            names = ("weight",)
-        elif isinstance(module, nn.MultiheadAttention):
-            names = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
-        for name in names:
-            weight = module._parameters.get(name)  # noqa: SLF001 - the attribute would compute it, which may write buffers
-            if weight is not None:
-                found.setdefault(id(weight), weight)
-    return list(found.values())
-
-
-def of_layers(found: list[T]) -> list[T]:
-    """Return what was found of a network's layers.
-
-    Raises:
-        NoUnitsError: Nothing was found, of which sums would be 0.
-    """
-    if not found:
-        raise NoUnitsError("the network must have a convolution or a linear layer; it has none")
-    return found
-
-
-def named_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters that are called weights, those of normalisations among them."""
-    return [parameter for name, parameter in network.named_parameters() if "weight" in name]
 
 
 def channels_first(tensor: Tensor, *, last: bool) -> Tensor:
-    """Return what leaves a layer, ``n x c x *``, or where its channels are the last axis ``n x * x c``, as the former.
+    """Return a layer's output as ``n x c x *``.
+
+    Args:
+        tensor: ``n x c x *``, or ``n x * x c``.
+        last: Whether the channels are its last axis.
 
     Raises:
-        UndefinedError: It is a single number or vector.
+        UndefinedError: It has fewer than two axes.
     """
     if tensor.dim() < 2:  # noqa: PLR2004
-        raise UndefinedError(
-            f"what leaves a layer must have images and channels; it has the shape {tuple(tensor.shape)}"
-        )
+        raise UndefinedError(f"a layer's output must have images and channels; its shape is {tuple(tensor.shape)}")
     return tensor.movedim(-1, 1) if last else tensor
 
 
-def by_images(tensor: Tensor, images: int) -> Tensor:
-    """Return ``n x c x *`` as ``images x c x *``, where windows or tokens of an image stand in a row on the first axis.
+def split_by_image(tensor: Tensor, images: int) -> Tensor:
+    """Return ``n x c x *``, with consecutive windows or tokens of an image on its first axis, as ``images x c x *``.
 
     Raises:
-        UndefinedError: The first axis cannot be that of the images.
+        UndefinedError: The length of the first axis is no multiple of the number of images.
     """
     if len(tensor) % images:
         raise UndefinedError(
-            f"what leaves a layer must have the {images} images on its first axis; it has {len(tensor)} entries there"
+            f"a layer's output must have the {images} images on its first axis; that axis has {len(tensor)} entries"
         )
     return tensor if len(tensor) == images else tensor.reshape(images, -1, *tensor.shape[1:]).movedim(1, 2)

@@ -1,18 +1,18 @@
-"""Programs: typed expression trees over the statistics of a network, and what can be done with them.
+"""Programs: typed expression trees over the statistics of a network.
 
-Start reading at ``tree`` (what a program is), then ``evaluate`` (its tensor floor, on one network) and ``upper`` (its
-unit and network floors, on many networks at once).
+Start reading at ``tree``, the definition of a program, then ``tensor_floor``, which evaluates reductions on the units
+of networks, and ``upper_floors``, which evaluates the rest on many networks at once.
 """
 
 from eznas.programs.complexity import complexity, cost
 from eznas.programs.constant import is_constant
 from eznas.programs.draw import draw, to_networkx
+from eznas.programs.memory import memory_left, split_by_memory
 from eznas.programs.network_scores import evaluate
 from eznas.programs.parse import ProgramError, parse
-from eznas.programs.parts import in_parts, left_of
 from eznas.programs.plan import Trace
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
-from eznas.programs.tensor_floor import evaluate_reductions, evaluate_together, reductions, statistics
+from eznas.programs.tensor_floor import evaluate_captures, evaluate_reductions, reductions, statistics
 from eznas.programs.tree import Node, apply, leaf, literal, postorder, preorder, replace
 from eznas.programs.upper_floors import Layout, Ragged, evaluate_upper
 
@@ -28,14 +28,13 @@ __all__ = [
     "cost",
     "draw",
     "evaluate",
+    "evaluate_captures",
     "evaluate_reductions",
-    "evaluate_together",
     "evaluate_upper",
-    "in_parts",
     "is_constant",
     "leaf",
-    "left_of",
     "literal",
+    "memory_left",
     "parse",
     "postorder",
     "preorder",
@@ -43,6 +42,7 @@ __all__ = [
     "replace",
     "simplify_exact",
     "simplify_rank",
+    "split_by_memory",
     "statistics",
     "to_networkx",
 ]

@@ -1,6 +1,6 @@
 """Programs whose value cannot depend on the network, found without evaluating them.
 
-Beside saving work this keeps rounding from ranking networks: the mean of seven times 0.1 is not that of eight.
+This saves work, and keeps rounding from ranking networks: the mean of seven times 0.1 is not that of eight.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from eznas import primitives
 from eznas.primitives import STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
@@ -17,21 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["is_constant"]
 
 _FIXED, _EVEN = "fixed", "even"
-"""The same tensor or number for every unit of every network; a tensor of whatever shape with one number throughout."""
+"""States of a node: the same value for every unit of every network; a tensor of any shape with equal entries."""
 
 _KNOWN: WeakKeyDictionary[Node, str] = WeakKeyDictionary()
-
-_ENTRIES = frozenset(["arithmetic", "comparison", "elementwise"])
-_NOT_ENTRIES = frozenset(["normalize", "softmax"])
-_EVEN_TO_NUMBER = frozenset(["mean", "max", "min", "l1", "mean_square", "variance", "std", "sparsity"])
-_UNITS_TO_NUMBER = frozenset(["mean", "max", "min", "median", "first", "last", "std", "mean_abs_difference", "slope"])
 
 
 def is_constant(program: Node) -> bool:
     """Whether a program can be shown to have one value, or none, on every network.
 
-    What reads the images alone is the same for every unit, and so is what is filled with one number. The number of
-    units and the shapes of tensors do depend on the network: ``sum(mean(image.data))`` is no constant.
+    Values of the images alone are the same for every unit, and so are tensors with equal entries. The number of units
+    and the shapes of tensors depend on the network: ``sum(mean(image.data))`` is no constant.
 
     Args:
         program: A root of kind NETWORK.
@@ -44,7 +38,7 @@ def is_constant(program: Node) -> bool:
 
 def _is_fixed(root: Node) -> bool:
     stack = [] if root in _KNOWN else [root]
-    while stack:  # down to what is known
+    while stack:  # down to nodes with a known state
         node = stack[-1]
         below = [arg for arg in node.args if arg not in _KNOWN]
         if below:
@@ -57,18 +51,11 @@ def _is_fixed(root: Node) -> bool:
 
 def _state(node: Node) -> str:
     if not node.args:
-        return _FIXED if node.kind is Kind.LITERAL or _of_images_alone(node) else ""
+        return _FIXED if node.kind is Kind.LITERAL or STATISTICS[node.name].of_images_alone else ""
     states = {_KNOWN[arg] for arg in node.args}
-    record = primitives.resolve(node.name, [arg.kind for arg in node.args])[0]
-    floor, below = node.kind.floor, node.args[0].kind.floor
-    if states == {_FIXED} and not record.across_units:
-        return _FIXED if below is not Floor.UNIT or floor is Floor.UNIT or node.name in _UNITS_TO_NUMBER else ""
-    if node.name in ("ones_like", "zeros_like"):
-        return _EVEN
-    if "" in states or floor is not Floor.TENSOR:
-        return _FIXED if "" not in states and below is Floor.TENSOR and node.name in _EVEN_TO_NUMBER else ""
-    return _EVEN if record.family in _ENTRIES and node.name not in _NOT_ENTRIES else ""
-
-
-def _of_images_alone(node: Node) -> bool:
-    return STATISTICS[node.name].quantity == "image"
+    record, below = node.primitive, node.args[0].kind.floor
+    if states == {_FIXED} and (below is not Floor.UNIT or record.entrywise or record.ignores_size):
+        return _FIXED
+    if node.kind.floor is Floor.TENSOR:
+        return _EVEN if record.shape_only or ("" not in states and record.entrywise) else ""
+    return _FIXED if "" not in states and below is Floor.TENSOR and record.ignores_size else ""

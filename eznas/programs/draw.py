@@ -1,4 +1,4 @@
-"""Programs as pictures and graphs: what is shared is one box, the three floors are three bands."""
+"""Programs as pictures and graphs: a shared subexpression is one box, the three floors are three bands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eznas import primitives
 from eznas.errors import InputError
 from eznas.files import replace_file
 from eznas.primitives import Floor, Kind
-from eznas.programs.layered import layered
+from eznas.programs.graph_layout import layered_layout
 from eznas.programs.tree import Node, postorder
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ _TITLE = 1.5
 
 
 def boxes(node: Node) -> list[Node]:
-    """Return the distinct nodes of a program, arguments first; literals are written into what uses them."""
-    return [one for one in postorder([node]) if one.kind is not Kind.LITERAL or one is node]
+    """Return the distinct nodes of a program, arguments first; literals are part of the node that uses them."""
+    return [part for part in postorder([node]) if part.kind is not Kind.LITERAL or part is node]
 
 
 def label(node: Node) -> str:
@@ -57,12 +56,12 @@ def to_networkx(node: Node) -> nx.DiGraph[int]:
     import networkx as nx
 
     graph: nx.DiGraph[int] = nx.DiGraph()
-    number = {one: index for index, one in enumerate(boxes(node))}
-    for one, index in number.items():
-        graph.add_node(index, label=label(one), floor=one.kind.floor.value, kind=one.kind.value, text=one.text)
-        for arg in dict.fromkeys(one.args):
+    number = {part: index for index, part in enumerate(boxes(node))}
+    for part, index in number.items():
+        graph.add_node(index, label=label(part), floor=part.kind.floor.value, kind=part.kind.value, text=part.text)
+        for arg in dict.fromkeys(part.args):
             if arg in number:
-                places = tuple(place for place, other in enumerate(one.args) if other is arg)
+                places = tuple(place for place, other in enumerate(part.args) if other is arg)
                 graph.add_edge(number[arg], index, places=places)
     return graph
 
@@ -78,11 +77,11 @@ def draw(node: Node, path: Path | str) -> None:
     shown = boxes(node)
     if len(shown) > _LARGEST:
         raise InputError(f"a picture shows at most {_LARGEST} distinct nodes, got {len(shown)}; use to_dot instead")
-    number = {one: index for index, one in enumerate(shown)}
-    widths = [_CHARACTER * len(label(one)) + 0.22 for one in shown]
-    layout = layered(
-        [[number[arg] for arg in one.args if arg in number] for one in shown],
-        [_FLOORS.index(one.kind.floor) for one in shown],
+    number = {part: index for index, part in enumerate(shown)}
+    widths = [_CHARACTER * len(label(part)) + 0.22 for part in shown]
+    layout = layered_layout(
+        [[number[arg] for arg in part.args if arg in number] for part in shown],
+        [_FLOORS.index(part.kind.floor) for part in shown],
         [width + 0.22 for width in widths],
     )
     left = min(x - width / 2 for x, width in zip(layout.x, widths, strict=True)) - _TITLE
@@ -93,13 +92,13 @@ def draw(node: Node, path: Path | str) -> None:
     axes.set(xlim=(left, right), ylim=(-_ROW / 2, height - _ROW / 2))
     axes.set_axis_off()
     _draw_bands(axes, shown, layout.layer, left)
-    for above, one in enumerate(shown):
-        args = sorted({number[arg] for arg in one.args if arg in number}, key=lambda arg: layout.x[arg])
+    for above, part in enumerate(shown):
+        args = sorted({number[arg] for arg in part.args if arg in number}, key=lambda arg: layout.x[arg])
         for place, arg in enumerate(args):
             entry = layout.x[above] + (place - (len(args) - 1) / 2) * min(0.2, widths[above] / len(args))
-            _draw_arrow(axes, layout.routes[above, arg], entry, _INKS[one.kind.floor])
-            if len(args) > 1 and not _commutes(one):
-                order = 1 + one.args.index(shown[arg])
+            _draw_arrow(axes, layout.routes[above, arg], entry, _INKS[part.kind.floor])
+            if len(args) > 1 and not part.primitive.commutative:
+                order = 1 + part.args.index(shown[arg])
                 low = layout.layer[above] * _ROW - _HEIGHT / 2
                 side = -1 if place == 0 else 1
                 axes.text(
@@ -111,21 +110,17 @@ def draw(node: Node, path: Path | str) -> None:
                     ha="center",
                     color="#4a5568",
                 )
-    for one, x, layer, width in zip(shown, layout.x, layout.layer, widths, strict=True):
-        _draw_box(axes, one, x, layer * _ROW, width)
+    for part, x, layer, width in zip(shown, layout.x, layout.layer, widths, strict=True):
+        _draw_box(axes, part, x, layer * _ROW, width)
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
     replace_file(Path(path), picture.getvalue())
 
 
-def _commutes(node: Node) -> bool:
-    return primitives.resolve(node.name, [arg.kind for arg in node.args])[0].commutative
-
-
 def _draw_bands(axes: Axes, shown: list[Node], layers: tuple[int, ...], left: float) -> None:
     """Colour the background of each floor and write its name at the left."""
     for floor in _FLOORS:
-        own = [layer for one, layer in zip(shown, layers, strict=True) if one.kind.floor is floor]
+        own = [layer for part, layer in zip(shown, layers, strict=True) if part.kind.floor is floor]
         if own:
             low, high = (min(own) - 0.5) * _ROW, (max(own) + 0.5) * _ROW
             axes.axhspan(low, high, color=COLOURS[floor], alpha=0.35, linewidth=0)

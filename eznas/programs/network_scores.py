@@ -10,7 +10,7 @@ from torch import Tensor
 from eznas.capture import NoUnitsError, Unit, capture
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import STATISTICS
-from eznas.programs.parts import in_parts, left_of
+from eznas.programs.memory import memory_left, split_by_memory
 from eznas.programs.plan import Trace
 from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
 from eznas.programs.tree import Node
@@ -35,58 +35,58 @@ def evaluate(
     *,
     memory: int | None = None,
 ) -> list[Score]:
-    """Score one network with many programs: one capture of just the statistics that they read, one evaluation.
+    """Score one network with many programs, from one capture of the statistics that they read.
 
     Args:
         programs: Roots of kind NETWORK.
         network: Left as it was found.
         minibatch: Images and labels.
         units: Which layers are units: see ``capture``.
-        memory: Bytes that capturing and evaluating may take; None for no bound. It does not change a score.
+        memory: Bytes for capturing and evaluating; None for no bound. It does not change a score.
 
     Returns:
-        One score a program. NO_UNITS where the network has no unit, EXCEPTION where capturing or a primitive raised (of
-        programs that read labels, and of the others), NON_FINITE where the formula gives NaN or an infinity; the detail
-        says why.
+        One score for each program. NO_UNITS where the network has no unit; EXCEPTION where capturing or a primitive
+        raised, separately for programs that read labels; NON_FINITE where the value is NaN or infinite. The detail of
+        a score gives the reason.
     """
     failure = ""
     try:
-        found, vectors, trace = _captured(programs, network, minibatch, units, memory)
+        recorded, vectors, trace = _captured(programs, network, minibatch, units, memory)
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:
         failure = f"{type(error).__name__}: {error}"
-    if failure:  # out of the handler, which holds on to what the failed call had made
+    if failure:  # outside the handler, whose traceback keeps the tensors of the failed call alive
         labelled = [program for program in programs if _reads_labels(program)]
         others = [program for program in programs if not _reads_labels(program)]
         if not (labelled and others):
             return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
         scores: dict[Node, Score] = {}
-        for part in (labelled, others):  # the labels may be all that is wrong
+        for part in (labelled, others):  # only the labels may be wrong
             scores |= zip(part, evaluate(part, network, minibatch, units, memory=memory), strict=True)
         return [scores[program] for program in programs]
-    layout = Layout([len(found)])
+    layout = Layout([len(recorded)])
     ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
     values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
-    return [_score(program, value, found, vectors, trace) for program, value in zip(programs, values, strict=True)]
+    return [_score(program, value, recorded, vectors, trace) for program, value in zip(programs, values, strict=True)]
 
 
 def _captured(
     programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
 ) -> tuple[tuple[Unit, ...], dict[Node, Tensor], Trace]:
-    """Return the units, what the programs' reductions give on them, and what was raised."""
+    """Return the units, the values of the programs' reductions on them, and the trace."""
     trace, vectors = Trace(), dict[Node, Tensor]()
-    found: tuple[Unit, ...] = ()
-    for part in in_parts(reductions(programs), network, minibatch, units, memory):
+    recorded: tuple[Unit, ...] = ()
+    for part in split_by_memory(reductions(programs), network, minibatch, units, memory):
         captured = capture(network, minibatch, statistics(part), units)
-        found = captured.units
-        vectors |= evaluate_reductions(part, captured, trace, memory=left_of(memory, captured))
+        recorded = captured.units
+        vectors |= evaluate_reductions(part, captured, trace, memory=memory_left(memory, captured))
         del captured  # before the next one is made
-    return found, vectors, trace
+    return recorded, vectors, trace
 
 
 def _reads_labels(program: Node) -> bool:
-    return any(STATISTICS[name].scenario == "loss" for name in statistics([program]))
+    return any("labels" in STATISTICS[name].needs for name in statistics([program]))
 
 
 def _score(program: Node, value: float, units: Sequence[Unit], vectors: Mapping[Node, Tensor], trace: Trace) -> Score:

@@ -29,20 +29,22 @@ class ProgramError(InputError):
     """A text is not a program; the message shows the place.
 
     Args:
-        message: What must hold, what was got, what to do.
+        message: The requirement, the text that breaks it, and the remedy.
         text: The program.
         column: The place in it, from 1.
     """
 
     def __init__(self, message: str, text: str, column: int) -> None:
-        self.text = text
-        self.column = column
+        self.message, self.text, self.column = message, text, column
         first = max(0, column - 1 - _WINDOW)
         shown = re.sub(r"\s", " ", text[first : column - 1 + _WINDOW])
         before = "..." if first else ""
         after = "..." if column - 1 + _WINDOW < len(text) else ""
         caret = " " * (len(before) + column - 1 - first) + "^"
         super().__init__(f"{message} (column {column})\n  {before}{shown}{after}\n  {caret}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.text, self.column)  # an error of a worker process is pickled
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ class _Call:
 
 
 def parse(text: str, kind: Kind = Kind.NETWORK) -> Node:
-    """Return the program that a text says; whitespace is free, and ``parse(node.text, node.kind) is node``.
+    """Return the program of a text; whitespace is free, and ``parse(node.text, node.kind) is node``.
 
     Args:
         text: Such as ``"mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))"``.
-        kind: What the whole must give.
+        kind: The kind that the whole must have.
 
     Raises:
         ProgramError: It is not a well-typed program of that kind.
@@ -150,10 +152,10 @@ def _check_separator(token: _Token, call: _Call, text: str) -> None:
 
 def _check_end(token: _Token, text: str) -> None:
     if token.sort != "end":
-        what = (
+        message = (
             "there is one ')' too many" if token.text == ")" else f"nothing may follow the program, got {token.text!r}"
         )
-        raise ProgramError(what, text, token.column)
+        raise ProgramError(message, text, token.column)
 
 
 def _apply(call: _Call, text: str) -> Node:

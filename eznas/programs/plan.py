@@ -1,16 +1,14 @@
-"""Nodes of the tensor floor in the order of their evaluation, on stacked units."""
+"""The order in which nodes of the tensor floor are evaluated on stacked units."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from eznas import primitives
 from eznas.primitives import Kind
 
 if TYPE_CHECKING:
@@ -21,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Plan", "Trace", "Value"]
 
 _TEMPORARY = 8
-"""Copies of its argument that a primitive makes at most, those in double precision counted twice."""
+"""Most copies of its argument that a primitive makes; copies in double precision count twice."""
 
 
 @dataclass
 class Trace:
-    """What evaluations did; pass one to several calls to add them up.
+    """Counts of evaluations; calls that share a trace add to it.
 
     Args:
-        evaluations: Primitives evaluated, times units: the cost that does not depend on the machine.
+        evaluations: Primitives evaluated times units, a cost that does not depend on the machine.
         calls: Calls of primitives, each on a chunk of stacked units.
-        failures: What a primitive raised, for each reduction above it.
+        failures: For each reduction above a primitive that raised, the error.
     """
 
     evaluations: int = 0
@@ -41,7 +39,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Failure:
-    """Stands for a value that could not be computed."""
+    """Stands for a value whose computation failed."""
 
     detail: str
 
@@ -54,12 +52,12 @@ class _Step:
     """One node of a plan.
 
     Args:
-        node: What is evaluated.
-        place: Where its value goes.
+        node: The node.
+        place: The index of its value.
         function: Its primitive; None for a leaf.
-        args: Where the primitive's arguments are.
+        args: The indices of the primitive's arguments.
         spread: Whether an argument that is the same for every unit may meet one that is not.
-        last: Places whose values are not needed any more after it.
+        last: Indices whose values are freed after it.
     """
 
     node: Node
@@ -71,10 +69,10 @@ class _Step:
 
 
 class Plan:
-    """Nodes in the order of their evaluation, each value freed after its last use; made once for many chunks.
+    """Nodes in the order of their evaluation, each value freed after its last use; one plan serves many chunks.
 
     Args:
-        order: Distinct nodes; their arguments come before them or are given to ``run``.
+        order: Distinct nodes; their arguments precede them or are given to ``run``.
         keep: Nodes whose values ``run`` returns.
     """
 
@@ -88,7 +86,7 @@ class Plan:
             uses.subtract(node.args)
             last = {places[arg] for arg in node.args if not uses[arg] and arg in own and arg not in keep}
             spread = any(arg not in own and arg.kind is not Kind.LITERAL for arg in node.args)
-            function = _primitive(node.name, tuple([arg.kind for arg in node.args])).function if node.args else None
+            function = node.primitive.function if node.args else None
             args = tuple([places[arg] for arg in node.args])
             self._steps.append(_Step(node, places[node], function, args, spread, tuple(last)))
 
@@ -98,10 +96,10 @@ class Plan:
         """Evaluate the nodes on stacked units.
 
         Args:
-            given: Values that are known.
-            leaf: Gives the stacked tensor of a statistic.
-            trace: Counts.
-            units: How many are stacked.
+            given: Values of nodes that the plan does not evaluate.
+            leaf: Returns the stacked tensor of a statistic.
+            trace: Takes the counts.
+            units: The number of stacked units.
 
         Returns:
             The values of the nodes to keep.
@@ -119,8 +117,8 @@ class Plan:
                 failed.add(step.place)
             else:
                 args = [values[place] for place in step.args]
-                if step.spread:  # what is the same for every unit is repeated where it meets what is not
-                    args = [one.expand(units, *one.shape[1:]) if isinstance(one, Tensor) else one for one in args]
+                if step.spread:  # repeat values that are the same for every unit
+                    args = [arg.expand(units, *arg.shape[1:]) if isinstance(arg, Tensor) else arg for arg in args]
                 trace.calls += 1
                 trace.evaluations += units
                 try:
@@ -133,10 +131,10 @@ class Plan:
         return {node: values[place] for node, place in self._keep}
 
     def bytes(self, sizes: Mapping[Kind, int]) -> int:
-        """Return the most bytes that the values take at once, what a primitive makes for itself included.
+        """Return the peak of bytes of all values, including the copies that a primitive makes.
 
         Args:
-            sizes: Bytes of a value of each kind at most.
+            sizes: Most bytes of a value of each kind.
         """
         held = most = 0
         for step in self._steps:
@@ -145,8 +143,3 @@ class Plan:
             most = max(most, held + working)
             held -= sum([sizes[self._steps[place].node.kind] for place in step.last])
         return most
-
-
-@lru_cache(maxsize=4096)
-def _primitive(name: str, kinds: tuple[Kind, ...]) -> primitives.Primitive:
-    return primitives.resolve(name, kinds)[0]

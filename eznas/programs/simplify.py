@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from eznas import primitives
 from eznas.primitives import Kind
-from eznas.programs.rules import BY_NAME, is_nonnegative
+from eznas.programs.rules import is_nonnegative, rules_of
 from eznas.programs.tree import Node, apply, postorder
 
 __all__ = ["canonical", "simplify_exact", "simplify_rank"]
@@ -16,10 +15,10 @@ def canonical(node: Node) -> Node:
     Values are kept to the bit, as swapping two operands is exact in floating point, save the sign of a zero that is
     the ``maximum`` or ``minimum`` of 0 and -0.
     """
-    made: dict[Node, Node] = {}
-    for one in postorder([node]):
-        made[one] = _sorted(one, tuple([made[arg] for arg in one.args])) if one.args else one
-    return made[node]
+    sorted_: dict[Node, Node] = {}
+    for part in postorder([node]):
+        sorted_[part] = _sorted(part, tuple([sorted_[arg] for arg in part.args])) if part.args else part
+    return sorted_[node]
 
 
 def simplify_exact(node: Node) -> Node:
@@ -28,14 +27,14 @@ def simplify_exact(node: Node) -> Node:
     The rules of ``eznas.programs.rules`` are applied from the leaves up until none applies; they are exact as
     ``canonical`` is. Simplifying again changes nothing.
     """
-    made: dict[Node, Node] = {}
+    simple: dict[Node, Node] = {}
     nonnegative: dict[Node, bool] = {}
-    for one in postorder([node]):
-        new = _rewritten(_sorted(one, tuple([made[arg] for arg in one.args])), nonnegative) if one.args else one
+    for part in postorder([node]):
+        new = _rewritten(_sorted(part, tuple([simple[arg] for arg in part.args])), nonnegative) if part.args else part
         if new not in nonnegative:
             nonnegative[new] = is_nonnegative(new, nonnegative)
-        made[one] = new
-    return made[node]
+        simple[part] = new
+    return simple[node]
 
 
 def simplify_rank(node: Node) -> Node:
@@ -49,25 +48,24 @@ def simplify_rank(node: Node) -> Node:
     while True:
         while _increases(node):
             node = node.args[0]
-        if node.name == "log_sum" and node.kind is Kind.NETWORK:
-            node = apply("sum", *node.args)
+        if node.args and node.primitive.orders_as:
+            node = apply(node.primitive.orders_as, *node.args)
         simpler = simplify_exact(node)
-        if not _increases(simpler) and simpler.name != "log_sum":
+        if not _increases(simpler) and not (simpler.args and simpler.primitive.orders_as):
             return simpler
         node = simpler
 
 
 def _sorted(node: Node, args: tuple[Node, ...]) -> Node:
-    record = primitives.resolve(node.name, [arg.kind for arg in args])[0]
-    if record.commutative and args[0].text > args[1].text:
+    if node.primitive.commutative and args[0].text > args[1].text:
         args = (args[1], args[0])
-    return node if args == node.args else Node(node.name, args, node.kind)
+    return node if args == node.args else Node(node.name, args, node.kind, node.primitive)
 
 
 def _rewritten(node: Node, nonnegative: dict[Node, bool]) -> Node:
     """Apply rules to a node whose arguments are simple until none applies."""
     while True:
-        for rule in BY_NAME.get(node.name, ()):
+        for rule in rules_of(node.primitive) if node.args else ():
             new = rule.rewrite(node, nonnegative)
             if new is not None:
                 break
@@ -80,7 +78,4 @@ def _increases(node: Node) -> bool:
     """Whether a node is a strictly increasing function of one number of the network, wherever it is finite."""
     if node.kind is not Kind.NETWORK or not node.args or node.args[0].kind is not Kind.NETWORK:
         return False
-    if node.name == "power":  # of any number for odd exponents, of positive ones otherwise
-        exponent = float(node.args[1].name)
-        return exponent > 0 and exponent % 2 != 0
-    return primitives.resolve(node.name, [arg.kind for arg in node.args])[0].increasing
+    return node.primitive.is_increasing(*[float(arg.name) for arg in node.args if arg.kind is Kind.LITERAL])

@@ -1,8 +1,8 @@
 """The tensor floor: every distinct subexpression of a whole population once, on the units of networks.
 
-What a reduction gives on a unit depends on that unit alone, to the bit: not on the programs that are evaluated along
-with it, nor on the units and networks that are stacked with it, nor on the memory that is allowed. Primitives must keep
-that; torch's functions do on one thread, but for the few that ``eznas.primitives.special_values`` replaces.
+The value of a reduction on a unit depends on that unit alone, to the bit: not on the programs, units or networks that
+are evaluated together with it, nor on the memory bound. Primitives must have this property; torch's functions have it
+on one thread, except for the few that ``eznas.primitives.special_values`` replaces.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-__all__ = ["evaluate_reductions", "evaluate_together", "reductions", "statistics"]
+__all__ = ["evaluate_captures", "evaluate_reductions", "reductions", "statistics"]
 
 CHUNK = 512 * 2**10
-"""Bytes of the largest tensor of units that are stacked, unless one alone takes more.
+"""Bytes of the largest tensor of a stack of units, unless a single unit takes more.
 
-Few enough for a processor's cache: a chain of functions on 4 MiB takes twice as long an entry, on 32 MiB six times.
+A stack fits into a processor's cache: on 4 MiB a chain of functions takes twice as long per entry, on 32 MiB six times.
 """
 
 _ACCELERATED = 128
-"""So many times more on other devices, which need many threads' work in every call."""
+"""Factor on other devices, which need many threads' work in every call."""
 
 
 def reductions(roots: Iterable[Node]) -> list[Node]:
-    """Return the distinct nodes that turn tensors into one number a unit, in a fixed order."""
+    """Return the distinct nodes that turn tensors into one number for each unit, in a fixed order."""
     return [
         node
         for node in postorder(roots)
@@ -59,16 +59,16 @@ def evaluate_reductions(
     memory: int | None = None,
     chunk: int = CHUNK,
 ) -> dict[Node, Tensor]:
-    """Evaluate reductions on every unit of one network: ``evaluate_together`` for a single capture.
+    """Evaluate reductions on every unit of one network: ``evaluate_captures`` for a single capture.
 
     Returns:
         For each node ``u`` float64 numbers on the CPU, in execution order.
     """
-    (values,) = evaluate_together(nodes, [capture], trace, memory=memory, chunk=chunk)
+    (values,) = evaluate_captures(nodes, [capture], trace, memory=memory, chunk=chunk)
     return dict(zip(nodes, values, strict=True))
 
 
-def evaluate_together(
+def evaluate_captures(
     nodes: Sequence[Node],
     captures: Sequence[Capture],
     trace: Trace | None = None,
@@ -78,18 +78,18 @@ def evaluate_together(
 ) -> list[Tensor]:
     """Evaluate reductions on every unit of several networks.
 
-    Each distinct node is evaluated once for each chunk of units of one shape, whichever networks they belong to; what
-    reads images alone, once a network. A tensor is freed after its last use. A unit on which a primitive raises
-    ``torch.linalg.LinAlgError`` gets NaN; any other error is raised.
+    Each distinct node is evaluated once for each chunk of units of one shape, whichever networks they belong to; nodes
+    that read images alone, once for each network. A tensor is freed after its last use. A unit on which a primitive
+    raises ``torch.linalg.LinAlgError`` gets NaN; any other error is raised.
 
     Args:
-        nodes: ``r`` reductions, as ``reductions`` returns them.
-        captures: Hold the statistics that they read, on one device.
-        trace: Counts, and what was raised.
-        memory: Bytes that values may take at once, beside the captures; None for no bound. Where programs would hold
-            more, they are evaluated in several parts, and what the parts share more than once; one reduction on one
-            chunk is not cut any further. It does not change a value.
-        chunk: Bytes that a chunk's largest statistic may take; a chunk has at least one unit.
+        nodes: ``r`` reductions, see ``reductions``.
+        captures: The statistics that they read, on one device.
+        trace: Takes counts and failures.
+        memory: Bytes for values, beside the captures; None for no bound. Reductions that would hold more are evaluated
+            in several parts, and nodes that parts share are evaluated once in each. One reduction on one chunk is not
+            split further. The bound does not change a value.
+        chunk: Bytes of a chunk's largest statistic; a chunk has at least one unit.
 
     Returns:
         For each capture ``r x u`` float64 numbers on the CPU, its units in execution order.
@@ -112,10 +112,10 @@ def evaluate_together(
             if not captured.units:
                 continue
             _check_captured(names, captured)
-            found = of_network.run({}, captured.images.__getitem__, trace)
+            of_images_alone = of_network.run({}, captured.images.__getitem__, trace)
             units = range(len(shared), len(shared) + len(captured.units))
-            values.write(units, {node: found[node] for node in keep & values.rows.keys()}, trace)
-            shared += [found] * len(units)
+            values.write(units, {node: of_images_alone[node] for node in keep & values.rows.keys()}, trace)
+            shared += [of_images_alone] * len(units)
         whole = merged([captured for captured in captures if captured.units])
         together = _plan(own, of_images)
         for group in whole.groups if own else ():
@@ -130,14 +130,14 @@ def evaluate_together(
 
 
 class _Values:
-    """What reductions give.
+    """The numbers of reductions.
 
     Args:
         nodes: ``r`` reductions.
         units: ``u``.
 
     Attributes:
-        rows: Where each reduction's numbers are.
+        rows: The row of each reduction.
         numbers: ``r x u``, NaN where nothing was written.
     """
 
@@ -145,10 +145,10 @@ class _Values:
         self.rows = {node: row for row, node in enumerate(nodes)}
         self.numbers = torch.full((len(nodes), units), math.nan, dtype=torch.float64)
 
-    def write(self, units: Sequence[int], found: Mapping[Node, Value], trace: Trace) -> None:
-        """Take the values of some reductions on some units; of those that could not be computed, the reason."""
-        computed = {node: value.expand(len(units)) for node, value in found.items() if isinstance(value, Tensor)}
-        for node, value in found.items():
+    def write(self, units: Sequence[int], results: Mapping[Node, Value], trace: Trace) -> None:
+        """Store the values of reductions on some units, and the failures in the trace."""
+        computed = {node: value.expand(len(units)) for node, value in results.items() if isinstance(value, Tensor)}
+        for node, value in results.items():
             if isinstance(value, Failure):
                 trace.failures.setdefault(node, value.detail)
         if computed:
@@ -164,7 +164,7 @@ def _plan(nodes: Sequence[Node], of_images: AbstractSet[Node]) -> Plan:
 def _halved(
     plan: Plan, nodes: Sequence[Node], of_images: AbstractSet[Node], sizes: Mapping[Kind, int], memory: int
 ) -> list[Plan]:
-    """Return the plan of these reductions, or those of halves as long as together they hold too much at once."""
+    """Return the plan of these reductions, or plans of ever smaller halves until each fits into the memory."""
     if len(nodes) == 1 or plan.bytes(sizes) <= memory:
         return [plan]
     middle = len(nodes) // 2
@@ -184,17 +184,17 @@ def _evaluate_chunk(
 
     Args:
         plan: The reductions.
-        shared: For each unit, what is the same for all units of its network.
+        shared: For each unit, the values that are the same for all units of its network.
         group: The group.
-        chunk: Places in it.
-        values: Takes them.
-        trace: Counts.
+        chunk: Positions in the group.
+        values: Takes the values.
+        trace: Takes counts and failures.
     """
     units = [group.units[place] for place in chunk]
     given = _given([shared[unit] for unit in units])
-    found = plan.run(given, lambda name: group.stacked(name, chunk.start, chunk.stop), trace, len(chunk))
-    raised = [node for node in found if isinstance(found[node], Failure) and len(chunk) > 1]
-    values.write(units, {node: value for node, value in found.items() if node not in raised}, trace)
+    results = plan.run(given, lambda name: group.stacked(name, chunk.start, chunk.stop), trace, len(chunk))
+    raised = [node for node in results if isinstance(results[node], Failure) and len(chunk) > 1]
+    values.write(units, {node: value for node, value in results.items() if node not in raised}, trace)
     if raised:  # find the units that raise; the others keep their values
         alone = Plan([node for node in postorder(raised) if node not in given], set(raised))
         for place in chunk:
@@ -202,14 +202,14 @@ def _evaluate_chunk(
 
 
 def _given(shared: Sequence[Mapping[Node, Value]]) -> Mapping[Node, Value]:
-    """Return what units take from their networks: one for all where it is one network, else one a unit."""
+    """Return the values of the units' networks: shared by all units of one network, stacked for several."""
     first = shared[0]
-    if all(one is first for one in shared):
+    if all(values is first for values in shared):
         return first
-    return {node: _one_each([one[node] for one in shared]) for node in first}
+    return {node: _stacked([values[node] for values in shared]) for node in first}
 
 
-def _one_each(values: Sequence[Value]) -> Value:
+def _stacked(values: Sequence[Value]) -> Value:
     failed = [value for value in values if isinstance(value, Failure)]
     tensors = [value for value in values if isinstance(value, Tensor)]
     return failed[0] if failed else torch.cat(tensors) if tensors else values[0]
@@ -223,15 +223,15 @@ def _check_captured(names: frozenset[str], capture: Capture) -> None:
 
 def images_only(order: Iterable[Node]) -> set[Node]:
     """Return the nodes that are the same for every unit, literals included."""
-    found: set[Node] = set()
+    nodes: set[Node] = set()
     for node in order:
-        if all(arg in found for arg in node.args) if node.args else node.kind in (Kind.IMAGE, Kind.LITERAL):
-            found.add(node)
-    return found
+        if all(arg in nodes for arg in node.args) if node.args else node.kind in (Kind.IMAGE, Kind.LITERAL):
+            nodes.add(node)
+    return nodes
 
 
 def units_at_once(capture: Capture, group: ShapeGroup, chunk: int = CHUNK) -> int:
-    """Return how many units of a group are stacked; it depends on their shapes, not on what is evaluated."""
+    """Return how many units of a group are stacked; it depends on their shapes, not on the programs."""
     unit = capture.units[group.units[0]]
     largest = max(math.prod(shape) for shape in (unit.weight_shape, unit.input_shape, unit.output_shape))
     tensors = next(iter(group.tensors.values()), [])
@@ -243,7 +243,7 @@ def units_at_once(capture: Capture, group: ShapeGroup, chunk: int = CHUNK) -> in
 
 
 def _sizes(capture: Capture, group: ShapeGroup, step: int) -> dict[Kind, int]:
-    """Return the bytes that a chunk takes at most by kind."""
+    """Return the most bytes that a value of each kind takes on a chunk."""
     unit = capture.units[group.units[0]]
     units = min(step, len(group.units))
     tensors = next(iter(group.tensors.values()), [])

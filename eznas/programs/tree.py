@@ -17,6 +17,8 @@ from eznas.primitives import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from eznas.primitives import Primitive
+
 __all__ = ["Node", "apply", "leaf", "literal", "postorder", "preorder", "replace"]
 
 _EXACT = 1e15
@@ -31,28 +33,34 @@ class Node:
     Attributes:
         name: The primitive's or statistic's name, or a literal's text.
         args: The arguments; empty for a leaf.
-        kind: What the node holds.
+        kind: The kind of its value.
+        primitive: The record of the primitive; leaves have no such attribute.
         size: Number of nodes in the subtree.
         height: Number of edges on the longest way down.
     """
 
-    __slots__ = ("__weakref__", "_text", "args", "height", "kind", "name", "size")
+    __slots__ = ("__weakref__", "_text", "args", "height", "kind", "name", "primitive", "size")
 
     name: str
     args: tuple[Node, ...]
     kind: Kind
+    primitive: Primitive
     size: int
     height: int
     _text: str
 
-    def __new__(cls, name: str, args: tuple[Node, ...], kind: Kind) -> Node:  # noqa: PYI034 - may be an old one
+    def __new__(  # noqa: PYI034 - an interned node
+        cls, name: str, args: tuple[Node, ...], kind: Kind, primitive: Primitive | None = None
+    ) -> Node:
         """Return the one node of this name and these arguments."""
-        key = (name, kind, *map(id, args))
-        found = _INTERNED.get(key)
-        if found is not None:
-            return found
+        key = (name, kind, primitive, *map(id, args))
+        interned = _INTERNED.get(key)
+        if interned is not None:
+            return interned
         node = super().__new__(cls)
         node.name, node.args, node.kind = name, args, kind
+        if primitive is not None:
+            node.primitive = primitive
         node._text = "" if args else name
         node.size = 1 + sum([arg.size for arg in args])
         node.height = 1 + max([arg.height for arg in args]) if args else 0
@@ -61,7 +69,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """The canonical text of the whole subtree; made when it is first asked for, as it can be long."""
+        """The canonical text of the whole subtree, built on first use, as it can be long."""
         if not self._text:
             self._text = "".join(_pieces(self))
         return self._text
@@ -120,16 +128,16 @@ def apply(name: str, *args: Node) -> Node:
 
     Raises:
         primitives.KindError: The primitive does not exist or does not take these kinds.
-        InputError: A literal lies outside what its parameter allows.
+        InputError: A literal lies outside the range of its parameter.
     """
-    found, kind = primitives.resolve(name, [arg.kind for arg in args])
-    if found.parameter is not None:
-        parameter, value = found.parameter, float(args[-1].text)
+    record, kind = primitives.resolve(name, [arg.kind for arg in args])
+    if record.parameter is not None:
+        parameter, value = record.parameter, float(args[-1].text)
         if not parameter.low <= value <= parameter.high:
             raise InputError(
                 f"the {parameter.name} of {name} must lie between {parameter.low} and {parameter.high}, got {value}"
             )
-    return Node(name, args, kind)
+    return Node(name, args, kind, record)
 
 
 def preorder(root: Node) -> Iterator[Node]:
@@ -142,7 +150,7 @@ def preorder(root: Node) -> Iterator[Node]:
 
 
 def postorder(roots: Iterable[Node]) -> list[Node]:
-    """Return every distinct node below the roots once, arguments before what uses them, in a fixed order."""
+    """Return every distinct node below the roots once, arguments first, in a fixed order."""
     done: dict[Node, None] = {}
     for root in roots:
         stack = [(root, False)]

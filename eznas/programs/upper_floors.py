@@ -1,9 +1,8 @@
 """The unit and the network floor, over many networks at once.
 
-What the tensor floor gives for a network is a short vector, so whole populations are evaluated on all networks in
-memory. Vectors of networks with the same number of units lie behind each other as a matrix ``n_g x u_g`` (a *block*),
-and all blocks lie in one flat tensor: what maps numbers one by one runs once on the flat tensor, what aggregates over
-units once on each block.
+A reduction of a network is a short vector, so whole populations are evaluated on all networks in memory. Vectors of
+networks with the same number of units form a matrix ``n_g x u_g`` (a *block*), and all blocks lie one after another in
+a flat tensor. Entrywise primitives run once on the flat tensor, all others once on each block.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from eznas import primitives
-from eznas.primitives import Kind, Primitive
+from eznas.primitives import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -39,9 +36,9 @@ class Layout:
 
     Attributes:
         counts: As given.
-        networks: For each distinct count above 0, ascending, the places of its networks.
+        networks: For each distinct count above 0, ascending, the positions of its networks.
         shapes: ``(n_g, u_g)`` of each block.
-        order: ``n`` places: where behind each other in the blocks every network stands; -1 for one without units.
+        order: ``n`` positions of the networks in the blocks; -1 for one without units.
     """
 
     def __init__(self, counts: Sequence[int]) -> None:
@@ -58,10 +55,10 @@ class Layout:
         self._starts = tuple(accumulate([networks * count for networks, count in self.shapes], initial=0))[:-1]
 
     def ragged(self, vectors: Sequence[Tensor]) -> Ragged:
-        """Arrange one reduction's ``n`` vectors, ``u`` numbers each, in the order of the networks.
+        """Arrange one reduction's ``n`` vectors, ``u`` numbers each, given in the order of the networks.
 
         Raises:
-            ValueError: A vector has not as many numbers as its network has units.
+            ValueError: The length of a vector is not the number of units of its network.
         """
         lengths = tuple(len(vector) for vector in vectors)
         if lengths != self.counts:
@@ -83,7 +80,7 @@ class Ragged:
     """One number for each unit of each network.
 
     Args:
-        layout: How many units each network has.
+        layout: The number of units of each network.
         flat: The numbers, float64 and contiguous: block after block, network after network, unit after unit.
     """
 
@@ -106,10 +103,9 @@ def evaluate_upper(
 
     Args:
         roots: ``p`` programs.
-        vectors: What their reductions give.
-        layout: The networks; the layout of the vectors.
-        memo: What nodes of the network floor gave before on the same networks: read, and added to. Its values stand
-            in the layout's order.
+        vectors: The values of their reductions.
+        layout: The layout of the vectors.
+        memo: Known values of nodes of the network floor on the same networks, in the layout's order; it is extended.
 
     Returns:
         ``p x n`` float64 scores in the order of the networks; not finite where a program is undefined.
@@ -122,14 +118,9 @@ def evaluate_upper(
         run = _Run(vectors, layout, {} if memo is None else memo)
         with torch.inference_mode():
             run.evaluate(roots)
-            found = torch.stack([run.network[root] for root in roots])
-        scores[:, : found.shape[1]] = found
+            values = torch.stack([run.network[root] for root in roots])
+        scores[:, : values.shape[1]] = values
     return scores[:, layout.order]  # networks without units take the last column, which is NaN
-
-
-@lru_cache(maxsize=4096)
-def _primitive(name: str, kinds: tuple[Kind, ...]) -> Primitive:
-    return primitives.resolve(name, kinds)[0]
 
 
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
@@ -143,7 +134,7 @@ class _Batch:
     Args:
         function: The aggregation.
         nodes: ``k`` nodes.
-        args: The arguments of each.
+        args: The arguments of each node.
     """
 
     function: Callable[..., Tensor]
@@ -154,8 +145,8 @@ class _Batch:
 class _Run:
     """One evaluation.
 
-    Functions from units to units run node by node, so that their values can be freed early. Aggregations are
-    collected into batches, since on blocks the calls cost more than the arithmetic.
+    Functions from units to units run node by node, so that their values can be freed early. Aggregations run in
+    batches, because calls on blocks cost more than the arithmetic.
     """
 
     def __init__(self, vectors: Mapping[Node, Ragged], layout: Layout, memo: MutableMapping[Node, Tensor]) -> None:
@@ -173,9 +164,9 @@ class _Run:
         combinations = []
         for node in order:
             if node.kind is Kind.UNIT:
-                self.unit[node] = self._map(*self._call(node, self.unit))
+                self.unit[node] = self._map(node)
             elif node.args[0].kind is Kind.UNIT:
-                self._collect(node, *self._call(node, self.unit))
+                self._collect(node)
             else:
                 combinations.append(node)
                 continue
@@ -186,11 +177,10 @@ class _Run:
         for batch in self.batches.values():
             self._aggregate(batch)
         for node in combinations:
-            record, args = self._call(node, self.network)
-            self.network[node] = self.memo[node] = record.function(*args)
+            self.network[node] = self.memo[node] = node.primitive.function(*self._args(node, self.network))
 
     def _order(self, roots: Sequence[Node]) -> list[Node]:
-        """Return the distinct nodes to evaluate, arguments first; take what is known into the tables."""
+        """Return the distinct nodes to evaluate, arguments first, and copy known values into the tables."""
         order: dict[Node, None] = {}
         stack = [(root, False) for root in reversed(roots)]
         while stack:
@@ -211,25 +201,27 @@ class _Run:
         return list(order)
 
     @staticmethod
-    def _call(node: Node, values: Mapping[Node, Tensor]) -> tuple[Primitive, list[Tensor | float]]:
-        record = _primitive(node.name, tuple([arg.kind for arg in node.args]))
-        return record, [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
+    def _args(node: Node, values: Mapping[Node, Tensor]) -> list[Tensor | float]:
+        return [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
 
-    def _map(self, record: Primitive, args: Sequence[Tensor | float]) -> Tensor:
-        if not record.across_units:
-            return record.function(*args)
-        return torch.cat([record.function(*block).flatten() for block in self._blocks(args)])
+    def _map(self, node: Node) -> Tensor:
+        function, args = node.primitive.function, self._args(node, self.unit)
+        if node.primitive.entrywise:
+            return function(*args)
+        return torch.cat([function(*block).flatten() for block in self._blocks(args)])
 
-    def _collect(self, node: Node, record: Primitive, args: list[Tensor | float]) -> None:
-        key = (record.function, _pattern(args))
-        batch = self.batches.setdefault(key, _Batch(record.function))
+    def _collect(self, node: Node) -> None:
+        function, args = node.primitive.function, self._args(node, self.unit)
+        key = (function, _pattern(args))
+        batch = self.batches.setdefault(key, _Batch(function))
         batch.nodes.append(node)
         batch.args.append(args)
         if len(batch.nodes) == _BATCH:
             self._aggregate(self.batches.pop(key))
 
     def _aggregate(self, batch: _Batch) -> None:
-        args = [one[0] if isinstance(one[0], float) else torch.stack(one) for one in zip(*batch.args, strict=True)]
+        columns = zip(*batch.args, strict=True)
+        args = [column[0] if isinstance(column[0], float) else torch.stack(column) for column in columns]
         values = torch.cat([batch.function(*block) for block in self._blocks(args)], dim=-1)
         for node, value in zip(batch.nodes, values.unbind(), strict=True):
             self.network[node] = self.memo[node] = value

@@ -1,7 +1,7 @@
 """Several measures as one score: votes, ranks, scaled sums and logarithms of ranks, with fixed or fitted weights.
 
-A combination scores networks among each other: all its methods but the scaled sum over given ranges depend on which
-networks stand beside a network. Weights and ranges are fitted on training networks only.
+A combination scores a set of networks together: a network's score depends on the other networks, except for ``min_max``
+with given ranges. Weights and ranges are fitted on training networks only.
 
 References:
     [ZC] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021. (vote)
@@ -35,7 +35,7 @@ __all__ = ["COMBINATIONS", "METHODS", "Combination"]
 
 
 def _ranks(values: Values) -> Values:
-    """Return ranks from 1 for the least, equal values sharing the mean of theirs: ``m x n`` to the same."""
+    """Return the ranks of each row of ``m x n``, from 1 for the least; equal values have their mean rank."""
     return np.asarray(rankdata(values, axis=1), dtype=np.float64)
 
 
@@ -45,24 +45,23 @@ def _log_ranks(values: Values) -> Values:
 
 
 def _votes(values: Values, weights: Values) -> Values:
-    """Return for each network the share of the others that a weighted majority ranks below it, ties half."""
-    won = []
-    for start in range(0, values.shape[1], _CHUNK):
-        ballots = np.sign(values[:, start : start + _CHUNK, None] - values[:, None, :])  # m x chunk x n
-        won.append(np.sign(np.tensordot(weights, ballots, 1)).sum(1))
-    return np.asarray((np.concatenate(won) / max(values.shape[1] - 1, 1) + 1) / 2, dtype=np.float64)
+    """Return for each network the share of the others that a weighted majority ranks below it; a tie counts half."""
+    wins, chunk = [], 256
+    for start in range(0, values.shape[1], chunk):
+        ballots = np.sign(values[:, start : start + chunk, None] - values[:, None, :])  # m x chunk x n
+        wins.append(np.sign(np.tensordot(weights, ballots, 1)).sum(1))
+    return np.asarray((np.concatenate(wins) / max(values.shape[1] - 1, 1) + 1) / 2, dtype=np.float64)
 
-
-_CHUNK = 256
-"""Networks whose votes against all others are counted at once."""
 
 _TERMS: dict[str, Callable[[Values], Values]] = {"rank": _ranks, "log_rank": _log_ranks}
 
 METHODS = ("vote", "rank", "log_rank", "min_max")
-"""``vote``: share of the other networks that a weighted majority of the measures ranks below; ``rank``: weighted sum of
-ranks; ``log_rank``: weighted sum of log(rank / n); ``min_max``: weighted sum of values scaled to 0 and 1."""
+"""``vote`` scores a network by the share of the other networks that a weighted majority of the measures ranks below it;
+``rank`` by the weighted sum of ranks; ``log_rank`` by that of log(rank / n); ``min_max`` by that of values scaled to
+the
+range from 0 to 1."""
 
-_WRITTEN = re.compile(rf"({'|'.join(METHODS)})\((.*)\)", re.DOTALL)
+_TEXT = re.compile(rf"({'|'.join(METHODS)})\((.*)\)", re.DOTALL)
 _TERM = re.compile(r"(-?)\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*)?\s*(.+)", re.DOTALL)
 
 
@@ -71,17 +70,18 @@ class Combination:
     """Several measures as one score.
 
     Args:
-        name: What reports call it.
+        name: Its name in reports.
         method: One of ``METHODS``.
         measures: Names of measures, or programs.
-        directions: For each, 1 where more is better and -1 where less is.
-        weights: For each, not negative; None for 1 each.
-        ranges: For ``min_max``, for each the values, times its direction, that become 0 and 1; None for the least and
-            greatest of the networks at hand, among which a measure that is the same for all adds nothing. Where both
-            are one value, as where a measure was constant in training, what is added is the distance from it.
+        directions: For each measure, 1 if more is better, -1 if less is better.
+        weights: For each measure, a number of at least 0; None for weights of 1.
+        ranges: For ``min_max``: for each measure, the values, times its direction, that are scaled to 0 and 1; None for
+            the least and greatest value of the networks to score, so that a constant measure adds 0. In a range of one
+            value, as of a measure that was constant in training, a measure adds its distance from that value.
 
     Raises:
-        InputError: The method is unknown, or the numbers of measures, directions, weights and ranges differ.
+        InputError: The method is unknown; the numbers of measures, directions, weights and ranges differ; or the
+            weights are negative or all 0.
     """
 
     name: str
@@ -93,38 +93,41 @@ class Combination:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise InputError(f"the method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        for given in (self.directions, self.weights, self.ranges):
-            if given is not None and len(given) != len(self.measures):
-                raise InputError(f"there must be one entry for each of {len(self.measures)} measures, got {len(given)}")
+            raise InputError(f"method must be one of {', '.join(METHODS)}; got {self.method!r}")
+        for name in ("directions", "weights", "ranges"):
+            entries = getattr(self, name)
+            if entries is not None and len(entries) != len(self.measures):
+                raise InputError(
+                    f"{name} must have one entry for each of {len(self.measures)} measures; got {len(entries)}"
+                )
         if self.weights is not None and not (min(self.weights) >= 0 < max(self.weights)):
-            raise InputError(f"the weights must not be negative and not all be 0, got {self.weights}")
+            raise InputError(f"weights must be at least 0 and must not all be 0; got {self.weights}")
 
     @classmethod
     def parse(cls, text: str) -> Combination | None:
-        """Read a published combination's name, or one that is written out; None where the text is neither.
+        """Parse the name of a published combination or an expression; return None if the text is neither.
 
-        Written out it reads ``METHOD(TERM, ...)``, a term being a measure or program, with ``-`` before it where less
-        is better and ``WEIGHT*`` where the weight is not 1: ``min_max(0.6*naswot, 0.4*synflow)``.
+        An expression is ``METHOD(TERM, ...)``. A term is a measure or program, with ``-`` in front if less is better
+        and ``WEIGHT*`` in front for a weight other than 1: ``min_max(0.6*naswot, 0.4*synflow)``.
 
         Raises:
-            InputError: It is a method with something else in its brackets.
+            InputError: The terms of a method cannot be parsed.
         """
         if text in COMBINATIONS:
             return COMBINATIONS[text]
-        written = _WRITTEN.fullmatch(text.strip())
+        written = _TEXT.fullmatch(text.strip())
         if written is None:
             return None
         terms = [_TERM.fullmatch(term) for term in _terms_of(written[2])]
         if not all(terms):
-            raise InputError(f"a combination must read like vote(synflow, jacob_cov, snip), got {text!r}")
-        found = [(term[1], term[2], term[3]) for term in terms if term]
+            raise InputError(f"a combination must be written like vote(synflow, jacob_cov, snip); got {text!r}")
+        groups = [term.groups() for term in terms if term]
         return cls(
             text,
             written[1],
-            tuple(measure for *_, measure in found),
-            tuple(-1 if sign else 1 for sign, *_ in found),
-            tuple(float(weight or 1) for _, weight, _ in found),
+            tuple(measure for *_, measure in groups),
+            tuple(-1 if sign else 1 for sign, *_ in groups),
+            tuple(float(weight or 1) for _, weight, _ in groups),
         )
 
     def __str__(self) -> str:
@@ -136,87 +139,85 @@ class Combination:
         return f"{self.method}({', '.join(terms)})"
 
     def scores(self, values: Values) -> Values:
-        """Score networks among each other.
+        """Score a set of networks.
 
         Args:
             values: ``m x n`` values of the measures, NaN where undefined.
 
         Returns:
-            ``n`` scores, more being better; NaN for a network on which a measure is undefined, which the others are
-            not compared with.
+            ``n`` scores; more is better. A network on which a measure is undefined has NaN and does not influence the
+            scores of the others.
 
         Raises:
-            InputError: There is not one row a measure.
+            InputError: ``values`` does not have one row for each measure.
         """
-        values, whole = self._oriented(values)
-        found = np.full(len(whole), np.nan)
-        if not whole.any():
-            return found
-        weights = np.array(self.weights or (1.0,) * len(self.measures))
-        if self.method == "vote":
-            found[whole] = _votes(values[:, whole], weights)
-        else:
-            found[whole] = weights @ self._terms(values[:, whole])
-        return found
+        values, defined = self._oriented(values)
+        scores = np.full(len(defined), np.nan)
+        if defined.any():
+            weights, values = np.array(self.weights or (1.0,) * len(self.measures)), values[:, defined]
+            scores[defined] = _votes(values, weights) if self.method == "vote" else weights @ self._terms(values)
+        return scores
 
     def of(self, scores: Sequence[Mapping[str, Score]]) -> Values:
-        """Score networks from what ``eznas.measure`` gave for each."""
-        return self.scores(np.array([[one[name].value for one in scores] for name in self.measures], dtype=np.float64))
+        """Score networks from the result of ``eznas.measure`` for each."""
+        return self.scores(
+            np.array([[network[name].value for network in scores] for name in self.measures], dtype=np.float64)
+        )
 
     def fitted(self, values: Values, accuracies: Values) -> Combination:
         """Return the combination with weights, and ranges for ``min_max``, fitted on training networks.
 
-        The weights are those, not negative, whose sum of terms has the least squared distance to the ranks of the
-        accuracies, up to a constant.
+        The weights are the non-negative least-squares fit of the weighted sum of terms, plus a constant, to the ranks
+        of the accuracies.
 
         Args:
             values: ``m x n`` values of the measures on the training networks, NaN where undefined.
             accuracies: Their ``n`` accuracies.
 
         Raises:
-            InputError: The method is ``vote``, fewer than three networks have all values, or no measure rises with the
-                accuracy.
+            InputError: The method is ``vote``, fewer than three networks have all values, or no measure increases with
+                the accuracy.
         """
         if self.method == "vote":
-            raise InputError("the weights of a vote cannot be fitted; give them")
-        values, whole = self._oriented(values)
-        if whole.sum() < 3:  # noqa: PLR2004
-            raise InputError(f"there must be three training networks with all values, got {int(whole.sum())}")
-        values = values[:, whole]
-        known = self
+            raise InputError("weights cannot be fitted for the method 'vote'; pass them")
+        values, defined = self._oriented(values)
+        if defined.sum() < 3:  # noqa: PLR2004
+            raise InputError(f"values must be defined on at least three training networks; got {int(defined.sum())}")
+        values = values[:, defined]
+        scaled = self
         if self.method == "min_max":
-            known = replace(self, ranges=tuple((float(row.min()), float(row.max())) for row in values))
-        terms, target = known._terms(values), rankdata(np.asarray(accuracies)[whole])  # noqa: SLF001 - its own kind
+            scaled = replace(self, ranges=tuple((float(row.min()), float(row.max())) for row in values))
+        terms, target = scaled._terms(values), rankdata(np.asarray(accuracies)[defined])  # noqa: SLF001 - same class
         centred = terms - terms.mean(1, keepdims=True)
         weights, _ = nnls(centred.T, target - target.mean())
         if not weights.any():
-            raise InputError("some measure must rise with the accuracy on the training networks, none does")
-        return replace(known, weights=tuple((weights / weights.sum()).tolist()))
+            raise InputError("some measure must increase with the accuracy on the training networks; none does")
+        return replace(scaled, weights=tuple((weights / weights.sum()).tolist()))
 
     def _oriented(self, values: Values) -> tuple[Values, NDArray[np.bool_]]:
         values = np.asarray(values, dtype=np.float64)
         if values.ndim != 2 or len(values) != len(self.measures):  # noqa: PLR2004
-            raise InputError(f"the values must be {len(self.measures)} measures x networks, got {values.shape}")
-        whole: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(0))
-        return values * np.array(self.directions)[:, None], whole
+            raise InputError(f"values must be {len(self.measures)} measures x networks; got the shape {values.shape}")
+        defined: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(0))
+        return values * np.array(self.directions)[:, None], defined
 
     def _terms(self, values: Values) -> Values:
         if self.method != "min_max":
             return _TERMS[self.method](values)
         low, high = np.array(self.ranges).T if self.ranges else (values.min(1), values.max(1))
-        span = np.where(high > low, high - low, 1.0)  # a constant measure adds 0, or its distance from a given range
+        span = np.where(high > low, high - low, 1.0)  # see ``ranges`` for a span of 0
         return np.asarray((values - low[:, None]) / span[:, None], dtype=np.float64)
 
 
 def _terms_of(text: str) -> list[str]:
-    """Split at the commas that stand in no brackets."""
+    """Split at the commas outside brackets."""
     terms, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
             terms.append("")
         else:
-            terms[-1] += letter
+            terms[-1] += character
     return [term.strip() for term in terms]
 
 

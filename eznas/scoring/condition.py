@@ -13,6 +13,7 @@ import torch
 from eznas import primitives
 from eznas.errors import InputError
 from eznas.networks import construct, initialise
+from eznas.scoring.plugin import plugin_digests
 from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def _code() -> str:
 
 
 def fingerprint() -> str:
-    """Return what of this installation values depend on: the version of torch, and a digest of our code."""
-    return f"{torch.__version__}|{_code()}"
+    """Return what of this installation values depend on: torch's version, and digests of our code and of plugins."""
+    return "|".join([torch.__version__, _code(), *plugin_digests("primitive").values()])
 
 
 def _digest(*packages: Path) -> str:

@@ -12,7 +12,7 @@ import torch
 from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
-from eznas.programs import evaluate_reductions, evaluate_together, in_parts, left_of, parse, statistics
+from eznas.programs import evaluate_captures, evaluate_reductions, memory_left, parse, split_by_memory, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def evaluate_networks(
                 if len(part) == len(nodes):
                     waiting[architecture] = captured
                 else:
-                    rows |= evaluate_reductions(part, captured, memory=left_of(single, captured))
+                    rows |= evaluate_reductions(part, captured, memory=memory_left(single, captured))
                     read += captured.nbytes
                 del captured  # before the next one is made
             if rows:
@@ -117,7 +117,7 @@ def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: in
     captures = list(waiting.values())
     left = None if memory is None else max(memory - sum(captured.nbytes for captured in captures), 0)
     try:
-        values = evaluate_together(nodes, captures, memory=left)
+        values = evaluate_captures(nodes, captures, memory=left)
     except NETWORK_FAILURES as error:
         if len(waiting) == 1:
             return {architecture: _failed(nodes, error) for architecture in waiting}
@@ -154,7 +154,7 @@ def _captures(
         yield nodes, known
         return
     network = condition.network(architecture)
-    for part in in_parts(nodes, network, condition.minibatch, "auto", memory):
+    for part in split_by_memory(nodes, network, condition.minibatch, "auto", memory):
         read = statistics(part)
         if kept is None:
             yield part, capture(network, condition.minibatch, read)

@@ -16,14 +16,16 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import cloudpickle
 import torch
 from joblib import Parallel, delayed, parallel_config
 
 from eznas.errors import EznasError
 from eznas.scoring.condition import installation
+from eznas.scoring.plugin import plugin_digests, use_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from eznas.scoring.captures import Captures
@@ -160,12 +162,13 @@ class PoolExecutor(Executor):
 
     def _send(self, function: Callable[[Item], T], batch: dict[int, Item], ahead: int) -> Iterator[tuple[int, T]]:
         """Yield index and result of each item, in any order, with at most ``ahead`` items in hand."""
-        call, driver = delayed(_call), os.getpid()
+        pickled = cloudpickle.dumps(function)  # workers unpickle it after they have loaded the plugins that it may use
+        call = delayed(functools.partial(_call, pickled, plugin_digests(), installation(), os.getpid()))
         with self.pool():
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
             before = threading.excepthook
             threading.excepthook = functools.partial(_ignore_pool_thread, before)
-            yield from pool(call(function, index, item, installation(), driver) for index, item in batch.items())
+            yield from pool(call(index, item) for index, item in batch.items())
             threading.excepthook = before  # kept after a failure: the pool's thread may end later
 
 
@@ -212,7 +215,9 @@ def _ignore_pool_thread(
         before(failure)
 
 
-def _call(function: Callable[[Item], T], index: int, item: Item, expected: str, driver: int) -> tuple[int, T]:
+def _call(
+    pickled: bytes, plugins: Mapping[str, str], expected: str, driver: int, index: int, item: Item
+) -> tuple[int, Any]:
     if (found := installation()) != expected:
         raise EznasError(
             f"every worker must have the code and the torch version of the process that asks, {expected}, got {found}; "
@@ -220,7 +225,8 @@ def _call(function: Callable[[Item], T], index: int, item: Item, expected: str, 
         )
     if os.getppid() == driver:
         _end_with_parent(driver)
-    return index, _on_one_thread(function, item)
+    use_plugins(plugins)
+    return index, _on_one_thread(cloudpickle.loads(pickled), item)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""``find_measures`` with the signature and the meaning of zero-cost-nas, so that its users change one import.
+"""``find_measures`` with the signature of zero-cost-nas, whose users change one import only.
 
 References:
     [ZC] Abdelfattah, Mehrotra, Dudziak, Lane. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
@@ -17,7 +17,7 @@ from torch.nn import functional
 from eznas.errors import InputError
 from eznas.measures.registry import MEASURES
 from eznas.minibatch import Minibatch
-from eznas.scoring.score_many import moved, score_measures
+from eznas.scoring.score_many import on_device, score_measures
 from eznas.status import Status
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ZERO_COST_NAS", "find_measures"]
 
 ZERO_COST_NAS = ("grad_norm", "snip", "grasp", "fisher", "jacob_cov", "plain", "synflow_bn", "synflow")
-"""What zero-cost-nas computes where no names are given."""
+"""The measures that zero-cost-nas computes by default."""
 
 
 def find_measures(
@@ -40,33 +40,33 @@ def find_measures(
     measure_names: Sequence[str] | None = None,
     measures_arr: Mapping[str, float | Sequence[Tensor]] | None = None,
 ) -> dict[str, float]:
-    """Return what zero-cost-nas's function of this name returns, from shared passes.
+    """Return the values of zero-cost-nas's function of this name, from shared passes.
 
-    Unlike there, the network stays on its device and in its mode, and the minibatch is never split.
+    Unlike zero-cost-nas, it leaves the network on its device and in its mode, and never splits the minibatch.
 
     Args:
-        net_orig: Maps images to logits; it is left as it was found.
-        dataloader: Gives pairs of images and labels.
-        dataload_info: ``("random", batches, classes)`` to join the first batches, or ``("grasp", images, classes)`` for
-            the first so many images of each class, by class.
-        device: Where to run.
+        net_orig: Maps images to logits; it is left as it was.
+        dataloader: Yields pairs of images and labels.
+        dataload_info: ``("random", batches, classes)`` for the first batches, or ``("grasp", images, classes)`` for the
+            first images of each class, in the order of the classes.
+        device: The device to run on.
         loss_fn: Maps logits and labels to the loss.
-        measure_names: Registered measures; None for ``ZERO_COST_NAS``.
-        measures_arr: Values for each weight, to be summed; then nothing is run. ``jacob_cov`` is a number already.
+        measure_names: Names of registered measures; None for ``ZERO_COST_NAS``.
+        measures_arr: Values for each weight, or one number; they are summed, and the network does not run.
 
     Returns:
-        A number for each name, NaN where the measure is undefined.
+        A number for each name; NaN where the measure is undefined.
 
     Raises:
         InputError: A name or ``dataload_info`` is unknown, or the loader has too few images.
-        RuntimeError: The network raised; the sentence is that of the score's status.
+        RuntimeError: The network raised an exception; the message holds its text.
     """
     if measures_arr is not None:
         return {name: _sum(values) for name, values in measures_arr.items()}
     records = [MEASURES[name] for name in (ZERO_COST_NAS if measure_names is None else measure_names)]
     images, labels = _load(dataloader, *dataload_info)
     minibatch = Minibatch(images, labels, dataload_info[2], "dataloader")
-    with moved(net_orig, device):
+    with on_device(net_orig, device):
         scores = score_measures(records, net_orig, minibatch, loss_fn)
     for name, score in scores.items():
         if score.status is Status.EXCEPTION:
@@ -75,28 +75,28 @@ def find_measures(
 
 
 def _sum(values: float | Sequence[Tensor]) -> float:
-    return sum(float(one.sum()) for one in values) if isinstance(values, Sequence) else float(values)
+    return sum(float(tensor.sum()) for tensor in values) if isinstance(values, Sequence) else float(values)
 
 
 def _load(dataloader: Iterable[Sequence[Tensor]], kind: str, count: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Return images and labels as zero-cost-nas reads them off a loader."""
+    """Return the images and labels that zero-cost-nas reads from a loader."""
     if kind == "random":
         batches = [batch for _, batch in zip(range(count), dataloader, strict=False)]
         if len(batches) < count:
-            raise InputError(f"the loader must give {count} batches, it gives {len(batches)}")
+            raise InputError(f"dataloader must yield {count} batches; it yields {len(batches)}")
         return torch.cat([batch[0] for batch in batches]), torch.cat([batch[1] for batch in batches])
     if kind != "grasp":
-        raise InputError(f"dataload_info must begin with 'random' or 'grasp', got {kind!r}")
-    found: list[list[Tensor]] = [[] for _ in range(classes)]
+        raise InputError(f"dataload_info must begin with 'random' or 'grasp'; got {kind!r}")
+    by_class: list[list[Tensor]] = [[] for _ in range(classes)]
     for images, labels, *_ in dataloader:
         for image, label in zip(images, labels.tolist(), strict=True):
             if not 0 <= label < classes:
-                raise InputError(f"labels must be from 0 to {classes - 1}, got {label}")
-            if len(found[label]) < count:
-                found[label].append(image)
-        if all(len(one) == count for one in found):
+                raise InputError(f"labels must be from 0 to {classes - 1}; got {label}")
+            if len(by_class[label]) < count:
+                by_class[label].append(image)
+        if all(len(members) == count for members in by_class):
             break
     else:
-        raise InputError(f"the loader must give {count} images of each of {classes} classes, it gives fewer")
-    images = torch.stack([image for one in found for image in one])
+        raise InputError(f"dataloader must yield {count} images of each of {classes} classes; it yields fewer")
+    images = torch.stack([image for members in by_class for image in members])
     return images, torch.arange(classes).repeat_interleave(count)

@@ -15,7 +15,6 @@ from eznas.measures import MEASURES, Measure
 from eznas.programs import Node, evaluate, parse
 from eznas.progress import SILENT, Progress
 from eznas.scoring.executor import SERIAL, Executor
-from eznas.scoring.plugin import load_plugin, plugin_of
 from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
 
@@ -39,13 +38,11 @@ class Proxy:
         name: What reports call it.
         program: The program's text; empty for a measure.
         measure: Name of a registered measure that is a function; empty for a program.
-        plugin: The file that registers the measure, for processes that have not loaded it; empty for one of eznas.
     """
 
     name: str
     program: str = ""
     measure: str = ""
-    plugin: str = ""
 
     @classmethod
     def of(cls, text: str, name: str = "") -> Proxy:
@@ -58,7 +55,7 @@ class Proxy:
             measure: Measure = MEASURES[text]
             if measure.program:
                 return cls(name or text, measure.program)
-            return cls(name or text, measure=text, plugin=plugin_of(text))
+            return cls(name or text, measure=text)
         return cls(name or text, parse(text).text)
 
 
@@ -141,9 +138,6 @@ def score_network(
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
     found = iter(evaluate(programs, network, minibatch, memory=memory) if programs else [])
-    for proxy in proxies:
-        if proxy.plugin:
-            load_plugin(proxy.plugin)
     names = dict.fromkeys(proxy.measure for proxy in proxies if proxy.measure)
     measured = score_measures([MEASURES[name] for name in names], network, minibatch)
     return [next(found) if proxy.program else measured[proxy.measure] for proxy in proxies]

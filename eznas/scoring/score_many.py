@@ -1,4 +1,4 @@
-"""Many measures on one network, each pass run once."""
+"""Scores one network with many measures, each pass run once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
-from eznas.capture import NoUnitsError, explained
-from eznas.capture.preserve import device_of, eager
-from eznas.errors import NETWORK_FAILURES, UndefinedError
+from eznas.capture import NoUnitsError, translated_errors
+from eznas.capture.state import device_of, uncompiled
+from eznas.errors import NETWORK_FAILURES, InputError, UndefinedError
 from eznas.measures.registry import MEASURES, Measure
-from eznas.passes.microbatches import MicrobatchPasses, check_splittable
+from eznas.passes.microbatches import MicrobatchPasses
 from eznas.passes.network_passes import NetworkPasses
+from eznas.passes.parts import PARTS
 from eznas.passes.restore_network import restore_network
 from eznas.programs import evaluate, parse
 from eznas.status import Score, Status
@@ -23,11 +25,11 @@ from eznas.status import Score, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["measure", "score_measures"]
+__all__ = ["measure", "on_device", "score_measures"]
 
 
 def measure(
@@ -38,27 +40,27 @@ def measure(
     *,
     split: int | None = None,
 ) -> dict[str, Score]:
-    """Score a network with many measures, each forward and backward pass that they need run once.
+    """Score a network with many measures; forward and backward passes that several measures need run once.
 
     Args:
-        network: Maps images to ``b x classes`` logits. It is left as it was found, also where it raises.
+        network: Maps images to ``b x classes`` logits. It is left as it was, also after an exception.
         minibatch: Images and labels.
-        names: Registered measures, or one; None for all.
-        device: A torch device to run on; ``"auto"`` for where the network is.
-        split: At most so many images run at once, for networks too large for more; None for all. Scores are equal to
-            rounding where the network draws nothing at random, as dropout does while it trains.
+        names: Names of registered measures, or one name; None for all measures.
+        device: A torch device to run on; ``"auto"`` for the network's own.
+        split: The most images that run at once, for networks that need too much memory otherwise; None for all.
+            Scores are equal up to rounding, unless the network draws random numbers, as dropout does in training mode.
 
     Returns:
-        A score for each name, in the order of the names. Its status says where a measure is undefined, and why.
+        A score for each name, in the order of the names. Where a measure is undefined, the score's status says why.
 
     Raises:
-        InputError: A name is unknown, or the minibatch is to be split where a measure or a normalisation reads it as a
-            whole.
+        InputError: A name is unknown, or ``split`` is given and a measure or a batch normalisation reads the minibatch
+            as a whole.
         CaptureError: The network is TorchScript.
     """
-    asked = MEASURES if names is None else [names] if isinstance(names, str) else dict.fromkeys(names)
-    records = [MEASURES[name] for name in asked]
-    with moved(network, device):
+    requested = MEASURES if names is None else [names] if isinstance(names, str) else dict.fromkeys(names)
+    records = [MEASURES[name] for name in requested]
+    with on_device(network, device):
         return score_measures(records, network, minibatch, split=split)
 
 
@@ -70,73 +72,94 @@ def score_measures(
     *,
     split: int | None = None,
 ) -> dict[str, Score]:
-    """Score a network with measures, where it is.
+    """Score a network with measures on its own device.
 
     Args:
-        records: What to compute.
-        network: Left as it was found.
-        minibatch: On any device.
-        loss: Maps logits and labels to the loss of those measures that share passes; None for the cross-entropy.
+        records: The measures.
+        network: It is left as it was.
+        minibatch: It may be on any device.
+        loss: Maps logits and labels to the loss of the measures that share passes; None for the cross-entropy.
         split: See ``measure``; the loss must then be a mean over images.
 
     Raises:
         InputError: See ``measure``.
         CaptureError: See ``measure``.
     """
-    with explained():
-        network = eager(network)
+    with translated_errors():
+        network = uncompiled(network)
     if split is not None:
-        check_splittable(records, network, split)
+        _check_split(records, network, split)
     minibatch = minibatch.to(device_of(network))
-    found = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
+    scores = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
     with torch.inference_mode(mode=False):
         programs = {record.name: parse(record.program) for record in records if record.program}
         if programs:
-            scores = evaluate(list(programs.values()), network, minibatch)
-            found |= dict(zip(programs, scores, strict=True))
+            scores |= dict(zip(programs, evaluate(list(programs.values()), network, minibatch), strict=True))
         for record in records:
-            if record.function is not None and record.shared is None:
-                own = getattr(record.function, "__module__", "").startswith("eznas.")
-                function = record.function if own else partial(_guarded, record.function)
-                found[record.name] = _score(record, function, network, minibatch)
-        return found | _shared(records, network, minibatch, loss, split)
+            if record.function is not None and record.from_passes is None:
+                built_in = getattr(record.function, "__module__", "").startswith("eznas.")
+                function = record.function if built_in else partial(_run_restored, record.function)
+                scores[record.name] = _score(record, function, network, minibatch)
+        return scores | _score_from_passes(records, network, minibatch, loss, split)
 
 
-def _guarded(function: Callable[[nn.Module, Minibatch], float], network: nn.Module, minibatch: Minibatch) -> float:
-    """Call a measure that somebody else wrote."""
+def _check_split(records: Sequence[Measure], network: nn.Module, images: int) -> None:
+    """Raise ``InputError`` where a measure or a normalisation of the network reads the minibatch as a whole."""
+    if images < 1:
+        raise InputError(f"split must be at least 1; got {images}")
+    whole = [
+        record.name
+        for record in records
+        if record.needs and not (record.parts and all(PARTS[part].splits for part in record.parts))
+    ]
+    if whole:
+        raise InputError(f"split must be None for measures that read the whole minibatch: {', '.join(whole)}")
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - torch has no other name for it
+            raise InputError(
+                "split must be None for networks with batch normalisation, which reads the whole minibatch; "
+                f"the network has {name or 'one'}"
+            )
+
+
+def _run_restored(function: Callable[[nn.Module, Minibatch], float], network: nn.Module, minibatch: Minibatch) -> float:
+    """Call a user's measure on a copy of the minibatch, and restore the network."""
     copied = replace(minibatch, images=minibatch.images.clone(), labels=minibatch.labels.clone())
     with restore_network(network):
         return function(network, copied)
 
 
-def _shared(
+def _score_from_passes(
     records: Sequence[Measure],
     network: nn.Module,
     minibatch: Minibatch,
     loss: Callable[[Tensor, Tensor], Tensor] | None,
     split: int | None,
 ) -> dict[str, Score]:
-    pairs = [(record, record.shared) for record in records if record.shared is not None]
+    pairs = [(record, record.from_passes) for record in records if record.from_passes is not None]
     if not pairs:
         return {}
-    # those that read the same stand together, so that what was read can be freed early
-    pairs.sort(key=lambda pair: sorted(pair[0].reads))
-    parts = frozenset[str]().union(*(record.reads for record, _ in pairs))
-    found: dict[str, Score] = {}
+    # measures that read the same parts are consecutive, so that results are freed early
+    pairs.sort(key=lambda pair: sorted(pair[0].parts))
+    scores: dict[str, Score] = {}
     try:
-        every = (network, minibatch, parts, loss)
-        with NetworkPasses(*every) if split is None else MicrobatchPasses(split, *every) as passes:
-            for index, (record, shared) in enumerate(pairs):
-                found[record.name] = _score(record, shared, passes)
-                passes.forget(frozenset[str]().union(*(later.reads for later, _ in pairs[index + 1 :])))
+        args = (network, minibatch, _parts(pairs), loss)
+        with NetworkPasses(*args) if split is None else MicrobatchPasses(split, *args) as passes:
+            for index, (record, from_passes) in enumerate(pairs):
+                scores[record.name] = _score(record, from_passes, passes)
+                passes.forget(_parts(pairs[index + 1 :]))
     except NETWORK_FAILURES as error:
         return {record.name: _failure(error) for record, _ in pairs}
-    return found
+    return scores
+
+
+def _parts(pairs: Sequence[tuple[Measure, object]]) -> frozenset[str]:
+    return frozenset[str]().union(*(record.parts for record, _ in pairs))
 
 
 def _score(record: Measure, compute: Callable[..., float], *args: object) -> Score:
     try:
-        with explained():
+        with translated_errors():
             value = float(compute(*args))
         if math.isfinite(value):
             return Score(value)
@@ -154,12 +177,12 @@ def _failure(error: BaseException) -> Score:
 
 
 @contextlib.contextmanager
-def moved(network: nn.Module, device: torch.device | str) -> Iterator[None]:
-    """Run the block with the network's tensors on a device, and put back the very tensors that it had.
+def on_device(network: nn.Module, device: torch.device | str) -> Iterator[None]:
+    """Run the block with the network's tensors on a device, and then put back the original tensors.
 
     Args:
         network: The network.
-        device: ``"auto"`` for where it is.
+        device: ``"auto"`` for the network's own.
     """
     if device == "auto":
         yield

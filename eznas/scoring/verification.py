@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from eznas.run import versions
 from eznas.scoring.combination import Combination
 from eznas.scoring.executor import SERIAL, Executor
 from eznas.scoring.matrix import Proxy, score_networks
+from eznas.scoring.plugin import plugin_digests
 from eznas.scoring.score_csv import ScoreCsv
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES
@@ -23,6 +22,7 @@ from eznas.status import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -245,8 +245,7 @@ def _combined(combination: Combination, scores: dict[str, tuple[Score, ...]]) ->
 
 
 def _state(proxies: Sequence[Proxy], condition: Condition, table: AccuracyTable) -> dict[str, Any]:
-    plugins = [hashlib.sha256(Path(proxy.plugin).read_bytes()).hexdigest()[:16] for proxy in proxies if proxy.plugin]
-    foreign = [*filter(None, [SPACES[condition.space].digest]), *plugins]
+    foreign = [*filter(None, [SPACES[condition.space].digest]), *(digest[:16] for digest in plugin_digests().values())]
     return {
         **({"code of builder and plugins": foreign} if foreign else {}),
         "programs": [proxy.program or proxy.measure for proxy in proxies],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
@@ -45,6 +46,7 @@ class SearchConfig:
         images: Images for measures and programs.
         batch_size: How many of them.
         device: Device that networks run on.
+        plugin: Python files to load first; see ``eznas.scoring.plugin``.
     """
 
     space: str = "nasbench201"
@@ -74,6 +76,10 @@ class SearchConfig:
     images: str = "digits"
     batch_size: int = 16
     device: str = "auto"
+    plugin: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plugin", tuple(str(Path(file).absolute()) for file in self.plugin))
 
     @classmethod
     def from_toml(cls, read: Mapping[str, Any], where: str) -> SearchConfig:

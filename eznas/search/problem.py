@@ -13,6 +13,7 @@ from eznas.benchmarks import BENCHMARKS, load_table, read_table
 from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError, unknown
 from eznas.scoring import SERIAL, Executor, Problem
+from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.search.combine import Combined
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
@@ -91,6 +92,8 @@ def make_problem(
     Raises:
         InputError: A name is unknown, a file is faulty, or options contradict each other.
     """
+    for file in options.plugin:
+        load_plugin(file)
     algorithm = ALGORITHMS[options.algorithm]
     if options.surrogate:
         SURROGATES[options.surrogate]  # an unknown one is refused before anything is computed
@@ -247,6 +250,7 @@ class _Sources:
             "table_sha256": self.table.digest if self.table is not None else None,
             "scores": {given: _digest(given) for given in self._options.scores},
             "programs": self._programs,
+            "plugins": plugin_digests(),
             "images": condition.minibatch.digest if condition is not None else None,
             "device": condition.device if condition is not None else None,
         }

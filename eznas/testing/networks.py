@@ -1,4 +1,4 @@
-"""Small classifiers of every shape, for whoever tests a measure."""
+"""Small classifiers of several kinds, for tests of measures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CLASSIFIERS", "PIXELS", "classifier"]
 
 PIXELS = 12
-"""Height and width of the images that the classifiers take; those with convolutions and no tokens take others too."""
+"""The height and width of the classifiers' images; convolutional classifiers take other sizes too."""
 
 
 class _Attention(nn.Module):

@@ -1,4 +1,4 @@
-"""What a network overwrites: the recorded values and gradients are those of the moment of recording."""
+"""Values and gradients are those at the moment of recording, also where the network overwrites tensors."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_an_autograd_function_may_overwrite(gradients: list[str]) -> None:
 
 def test_an_unseen_overwrite_is_an_error_and_not_a_wrong_value() -> None:
     network = Halving(unseen=True)
-    with pytest.raises(CaptureError, match="overwrite tensors in sight of torch's function modes"):
+    with pytest.raises(CaptureError, match="must not overwrite tensors while it disables torch function modes"):
         capture(network, BATCH, ["conv_out.data"])
     gradient = capture(network, BATCH, ["conv_out_grad.data"]).groups[0].tensors["conv_out_grad.data"][0]
     assert torch.equal(gradient, torch.full_like(gradient, 0.5))

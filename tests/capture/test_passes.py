@@ -1,4 +1,4 @@
-"""Which passes are run, and an independent implementation by hooks."""
+"""Which passes run, and a comparison with an independent implementation by hooks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Spy(nn.Module):
         (["norm_out.perturbed", "norm_out_grad.data"], [True, False]), (None, [True, True, True]),
     ],
 )  # fmt: skip
-def test_only_what_is_needed_is_run(statistics: list[str] | None, passes: list[bool]) -> None:
+def test_only_needed_passes_run(statistics: list[str] | None, passes: list[bool]) -> None:
     network = Spy()
     captured = capture(network, BATCH, statistics)
     assert network.passes == passes

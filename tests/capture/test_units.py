@@ -1,4 +1,4 @@
-"""Which layers are units, in which order, and what is said of the others."""
+"""Which layers are units, in which order, and why the others are skipped."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_networks_without_complete_units_give_every_layer() -> None:
     assert names(captured) == ["1", "3"]
     second = captured.groups[1].tensors
     assert second["input.data"][0].min() < 0 == second["conv_in.data"][0].min()
-    with pytest.raises(NoUnitsError, match="2 layers, but none with an activation in front"):
+    with pytest.raises(NoUnitsError, match="the network runs 2 layers, none of which has both"):
         capture(perceptron, BATCH, [], units="complete")
 
 
@@ -114,7 +114,7 @@ def test_normalisations_that_form_units(norm: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("between", [nn.AvgPool2d(1), nn.Dropout(0.5), nn.ZeroPad2d(1)], ids=["pool", "dropout", "pad"])
-def test_what_stands_between_activation_and_convolution_parts_them(between: nn.Module) -> None:
+def test_an_operation_between_activation_and_convolution_separates_them(between: nn.Module) -> None:
     network = nn.Sequential(nn.ReLU(), between, nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
     captured = capture(network, BATCH, ["input.data"])
     assert captured.groups[0].tensors["input.data"][0].min() >= 0  # the layer's own input
@@ -184,11 +184,11 @@ class Branches(nn.Module):
         return out.flatten(1)
 
 
-def test_what_is_not_a_unit_is_named_with_a_reason() -> None:
+def test_skipped_layers_have_a_reason() -> None:
     captured = capture(Branches(), BATCH, ["conv_in_grad.data", "weight_grad.data"])
     assert names(captured) == ["unused", "used"]
     assert reasons(captured) == {
-        "cubes": "a tensor of 5 axes enters it",
+        "cubes": "its input has 5 axes",
         "matrix": "read by matmul, not by a 2-d convolution or linear layer",
         "never": "not executed",
         "line": "read by conv1d, not by a 2-d convolution or linear layer",
@@ -264,7 +264,7 @@ def test_an_output_that_depends_on_nothing_has_no_gradients() -> None:
 
 def test_labels_must_be_classes_of_the_network() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
-    with pytest.raises(CaptureError, match="one label from 0 to 2 for each image"):
+    with pytest.raises(CaptureError, match="labels must be one number from 0 to 2 for each image"):
         capture(network, BATCH, ["weight_grad.loss"])
 
 
@@ -279,7 +279,7 @@ def test_a_network_must_run_the_same_layers_on_every_pass() -> None:
             out: Tensor = layer(x.flatten(1))
             return out
 
-    with pytest.raises(CaptureError, match="must run the same layers whatever images"):
+    with pytest.raises(CaptureError, match="must run the same layers for all images"):
         capture(Fickle(), BATCH, ["conv_in.data", "conv_in.noise"])
 
 

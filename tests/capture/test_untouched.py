@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from eznas.capture import CaptureError, capture, preserved
+from eznas.capture import CaptureError, capture, fork_state
 from eznas.minibatch import Minibatch
+from eznas.testing.measures import network_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,35 +61,6 @@ class Network(nn.Module):
         return x if self.failure != "output" else x[0]
 
 
-def state(network: nn.Module) -> dict[str, Any]:
-    """Everything about a network and the process that a capture could leave behind."""
-    return {
-        "modes": [module.training for module in network.modules()],
-        "flags": [parameter.requires_grad for parameter in network.parameters()],
-        "values": [tensor.detach().clone() for tensor in (*network.parameters(), *network.buffers())],
-        "identities": [id(tensor) for tensor in (*network.parameters(), *network.buffers())],
-        "gradients": [None if one.grad is None else one.grad.clone() for one in network.parameters()],
-        "hooks": [
-            (len(module._forward_hooks), len(module._forward_pre_hooks), len(module._backward_hooks))
-            for module in network.modules()
-        ],
-        "attributes": [sorted(vars(module)) for module in network.modules()],
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=False)["state"]["key"].copy(),  # noqa: NPY002
-        "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
-        "functions": torch._C._len_torch_function_stack(),
-    }
-
-
-def same(left: Any, right: Any) -> bool:
-    if isinstance(left, (Tensor, np.ndarray)):
-        return np.array_equal(np.asarray(left), np.asarray(right))
-    if isinstance(left, list):
-        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
-    return bool(left == right)
-
-
 STATISTICS: list[list[str] | None] = [None, ["conv_in.data"], ["weight_grad.loss", "norm_out.noise"]]
 
 
@@ -105,7 +76,7 @@ def test_a_capture_leaves_no_trace(failure: str, statistics: list[str] | None, p
     if prepare == "trained":
         for parameter in network.parameters():
             parameter.grad = torch.ones_like(parameter)
-    before, images = state(network), BATCH.images.clone()
+    before, images = network_state(network), BATCH.images.clone()
     needs_gradient = statistics is None or any("grad" in name for name in statistics)
     raises = failure in ("first", "last", "output") or (failure == "backward" and needs_gradient)
     if raises:
@@ -113,8 +84,7 @@ def test_a_capture_leaves_no_trace(failure: str, statistics: list[str] | None, p
             capture(network, BATCH, statistics)
     else:
         capture(network, BATCH, statistics)
-    after = state(network)
-    assert [key for key in before if not same(before[key], after[key])] == []
+    assert network_state(network) == before
     assert torch.equal(BATCH.images, images)
 
 
@@ -123,9 +93,9 @@ def test_the_callers_mode_makes_no_difference(context: Callable[[], Any]) -> Non
     network = Network("none")
     expected = capture(network, BATCH)
     with context():
-        before = state(network)
+        before = network_state(network)
         found = capture(network, BATCH)
-        assert all(same(before[key], value) for key, value in state(network).items())
+        assert network_state(network) == before
     for left, right in zip(expected.groups, found.groups, strict=True):
         for name in left.tensors:
             torch.testing.assert_close(left.stacked(name), right.stacked(name))
@@ -154,12 +124,12 @@ def test_a_network_that_draws_numbers_draws_the_same_ones() -> None:
     assert torch.equal(first.groups[0].stacked("norm_out_grad.data"), second.groups[0].stacked("norm_out_grad.data"))
 
 
-def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> None:
+def test_fork_state_restores_modes_and_buffers_also_where_the_block_raises() -> None:
     network = Network("none")
-    before = state(network)
+    before = network_state(network)
 
     def run() -> None:
-        with preserved(network):
+        with fork_state(network):
             network.eval()
             network(BATCH.images)
             network.train()
@@ -168,7 +138,7 @@ def test_preserved_restores_modes_and_buffers_also_where_the_block_raises() -> N
 
     with pytest.raises(Broken):
         run()
-    assert all(same(before[key], value) for key, value in state(network).items())
+    assert network_state(network) == before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eznas.capture import Capture, capture
 from eznas.minibatch import Minibatch
-from eznas.primitives import QUANTITIES, STATISTICS
+from eznas.primitives import STATISTICS
 
 
 def minibatch(images: Tensor, labels: list[int] | None = None) -> Minibatch:
@@ -148,7 +148,7 @@ class Fork(nn.Module):
         return out.flatten(1)
 
 
-def test_gradients_of_what_enters_go_through_the_unit_alone(images: Tensor) -> None:
+def test_gradients_of_inputs_go_through_the_unit_alone(images: Tensor) -> None:
     captured = capture(Fork(), minibatch(images))
     tensors = captured.groups[0].tensors
     for index, weight in enumerate((2.0, 3.0)):
@@ -168,7 +168,7 @@ def test_every_statistic_has_the_shape_of_its_kind(convolution: nn.Sequential, i
         unit = captured.units[group.units[0]]
         shapes = {"weight": unit.weight_shape, "input": unit.input_shape, "output": unit.output_shape}
         for name, tensors in group.tensors.items():
-            kind = QUANTITIES[name.partition(".")[0]][0]
+            kind = STATISTICS[name].kind
             assert tuple(tensors[0].shape) == shapes[kind.value], name
             assert not tensors[0].requires_grad
     assert {*captured.groups[0].tensors, *captured.images} == set(STATISTICS)

@@ -7,9 +7,10 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
+from eznas.gp import run, run_evolution
 from eznas.gp.results import EXPORTED
-from eznas.measures.published import measure_programs
-from eznas.progress import Progress, run, run_evolution
+from eznas.measures.registry import measure_programs
+from eznas.progress import Progress
 from eznas.run import RunDirectory
 from eznas.scoring import local_executor
 from eznas.spaces import SPACES

@@ -1,4 +1,4 @@
-"""Measures of what layers give against values worked out by hand, and their formulas written out."""
+"""Measures of the outputs of layers against values computed by hand, and their formulas written out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eznas.measures.meco import _least
+from eznas.measures.meco import _least_eigenvalue
 from eznas.measures.near import effective_rank
 from eznas.measures.swap import pattern_count
 from eznas.measures.zen import gaussian_parameters
@@ -114,8 +114,8 @@ def test_meco_by_its_formula(kind: str) -> None:
 def test_the_least_eigenvalue_by_hand() -> None:
     # two channels with correlation 1/2 beside one that does not vary
     rows = torch.tensor([[1.0, -1, 0], [1, 0, -1], [2, 2, 2]])
-    assert _least(rows[:2]) == pytest.approx(0.5)
-    assert _least(rows) == pytest.approx(0, abs=1e-12)
+    assert _least_eigenvalue(rows[:2]) == pytest.approx(0.5)
+    assert _least_eigenvalue(rows) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["cells", "depthwise", "without_norm"])

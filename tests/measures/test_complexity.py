@@ -64,7 +64,7 @@ def test_measures_of_images_take_folded_positions_for_space() -> None:
     other = measure(strange, minibatch, names)
     assert other["near"].value == pytest.approx(expected["near"].value, rel=1e-5)
     assert other["fisher"].status is Status.NON_FINITE
-    assert "must have the 3 images on its first axis; it has 4 entries" in other["fisher"].detail
+    assert "must have the 3 images on its first axis; that axis has 4 entries" in other["fisher"].detail
 
 
 def test_an_activation_of_a_single_number_has_no_channels() -> None:
@@ -79,7 +79,7 @@ def test_an_activation_of_a_single_number_has_no_channels() -> None:
 
     score = measure(Gated(), batch(2, 1, 2, 2), ["near"])["near"]
     assert score.status is Status.NON_FINITE
-    assert "must have images and channels; it has the shape ()" in score.detail
+    assert "must have images and channels; its shape is ()" in score.detail
 
 
 def test_only_trainable_parameters_count() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.networks import initialise
-from eznas.passes.linearised import flow
+from eznas.passes.linearised import linearised_gradients
 
 
 class PreActivated(nn.Module):
@@ -30,7 +30,7 @@ def test_an_activation_in_place_is_an_activation(*, normalised: bool) -> None:
     for inplace in (False, True):
         network = PreActivated(inplace=inplace)
         initialise(network, 0)
-        found.append(flow(network, torch.ones(1, 3, 8, 8), normalised=normalised))
+        found.append(linearised_gradients(network, torch.ones(1, 3, 8, 8), normalised=normalised))
     for (weight, gradient), (weight_in_place, gradient_in_place) in zip(*found, strict=True):
         torch.testing.assert_close(weight_in_place, weight)
         torch.testing.assert_close(gradient_in_place, gradient)

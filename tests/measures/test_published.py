@@ -9,8 +9,9 @@ from torch import nn
 
 from eznas.capture import Capture, NoUnitsError, ShapeGroup, capture
 from eznas.errors import InputError
-from eznas.measures import MEASURES, Measure, published, register_measure
-from eznas.measures.published import eznas_nasnet
+from eznas.measures import MEASURES, Measure, eznas_programs, register_measure
+from eznas.measures.eznas_programs import eznas_nasnet
+from eznas.measures.registry import register_program
 from eznas.minibatch import Minibatch
 from eznas.networks import initialise
 from eznas.networks.nasbench201 import CellNetwork
@@ -94,7 +95,7 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
     entering = [-1.0, 0.0, e, -3.0, 1.0, -1.0, -1.0, e]
     tensors = {"norm_out.perturbed": [torch.tensor(act)], "input.noise": [torch.tensor(entering)]}
     captured = Capture((), (), (ShapeGroup((0,), tensors),), {})
-    monkeypatch.setattr(published, "capture", lambda *_: captured)
+    monkeypatch.setattr(eznas_programs, "capture", lambda *_: captured)
     assert eznas_nasnet(network, BATCH) == 2.0
     for name in ("norm_out.perturbed", "input.noise"):
         spoilt = tensors | {name: [torch.where(torch.arange(8) == 3, torch.nan, tensors[name][0])]}
@@ -104,8 +105,8 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
 
 def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
-    published.register_program("of_the_loss", "none", "sum(sum(weight_grad.loss))")
-    published.register_program("of_the_weight", "none", "sum(sum(weight))")
+    register_program("of_the_loss", "none", "sum(sum(weight_grad.loss))")
+    register_program("of_the_weight", "none", "sum(sum(weight))")
     assert MEASURES["of_the_loss"].needs == {"forward", "backward", "labels"}
     assert MEASURES["of_the_weight"].needs == {"forward"}
     assert MEASURES["eznas_pnas"].needs == {"forward", "backward", "noise"}

@@ -1,4 +1,4 @@
-"""Networks that compute NaN or an infinity, or hide layers, which sums, counts and signs must not hide."""
+"""Networks with NaN, infinities or hidden layers have a status, which sums, counts and signs would hide."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_gradients_of_nan_have_no_score(name: str) -> None:
     assert score.detail == "the gradients of the loss must be finite; the network computes NaN or an infinity"
 
 
-def test_layers_inside_of_torchs_attention_are_missed_aloud() -> None:
+def test_layers_inside_multihead_attention_have_no_value() -> None:
     class Attending(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -79,7 +79,7 @@ def test_layers_inside_of_torchs_attention_are_missed_aloud() -> None:
     scores = measure(network, BATCH, ["fisher", "flops", "near", "meco", "l2_norm", "grad_norm", "grasp"])
     for name in ("fisher", "flops", "near", "meco"):
         assert scores[name].status is Status.NON_FINITE
-        assert "that of attention.in_proj_weight stays inside nn.MultiheadAttention" in scores[name].detail
+        assert "torch hides that of attention.in_proj_weight inside nn.MultiheadAttention" in scores[name].detail
     weights = [network.attention.in_proj_weight, network.attention.out_proj.weight, network.head.weight]
     assert scores["l2_norm"].value == pytest.approx(sum(float(weight.detach().norm()) for weight in weights))
     loss = nn.functional.cross_entropy(network(BATCH.images), BATCH.labels)

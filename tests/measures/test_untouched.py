@@ -1,9 +1,6 @@
-"""Every measure leaves the network as it found it, also where the network raises."""
+"""Every measure leaves the network as it was, also where the network raises."""
 
 from __future__ import annotations
-
-import random
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +11,7 @@ from eznas.minibatch import Minibatch
 from eznas.programs import evaluate, parse
 from eznas.scoring.score_many import measure
 from eznas.status import Status
+from eznas.testing.measures import network_state
 
 BATCH = Minibatch(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(4)), torch.arange(4), 10, "test")
 
@@ -45,22 +43,12 @@ def fail(_: Tensor) -> None:
     raise Broken
 
 
-def state(network: nn.Module) -> list[Any]:
-    tensors = [*network.parameters(), *network.buffers(), torch.get_rng_state()]
-    return [
-        [module.training for module in network.modules()],
-        [(tensor.requires_grad, tensor.grad is None, tensor.tolist()) for tensor in tensors],
-        [(len(module._forward_hooks), len(module._backward_hooks)) for module in network.modules()],
-        (torch.is_grad_enabled(), torch._C._len_torch_function_stack(), random.getstate()),
-    ]
-
-
 @pytest.mark.parametrize("failure", ["none", "first", "last", "backward"])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", sorted(MEASURES))
 def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> None:
     network = Network(failure).train(training)
-    before, images = state(network), BATCH.images.clone()
+    before, images = network_state(network), BATCH.images.clone()
     record = MEASURES[name]
     raised = False
     if record.function is None:
@@ -74,7 +62,7 @@ def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> N
     runs = {"first": "forward", "last": "forward", "backward": "backward"}.get(failure)
     if (name, failure) != ("az_trainability", "backward"):  # which does not pass through the logits
         assert raised == (runs in record.needs)
-    assert state(network) == before
+    assert network_state(network) == before
     assert torch.equal(BATCH.images, images)
 
 
@@ -84,6 +72,6 @@ def test_a_weight_that_is_computed_is_not_computed_aside(name: str) -> None:
         nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3),
         nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
     )  # fmt: skip
-    before = state(network)
+    before = network_state(network)
     measure(network, BATCH, [name])
-    assert state(network) == before
+    assert network_state(network) == before

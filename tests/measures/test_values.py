@@ -1,4 +1,4 @@
-"""Measures of weights and gradients against values worked out by hand, and their formulas written out."""
+"""Measures of weights and gradients against values computed by hand, and their formulas written out."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_fisher_by_its_formula(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [name for name, record in MEASURES.items() if record.equivalent])
-def test_measures_that_are_programs_too(name: str, kind: str) -> None:
+def test_equivalent_programs_have_the_value_of_the_measure(name: str, kind: str) -> None:
     network = classifier(kind)
     (score,) = evaluate([parse(MEASURES[name].equivalent)], network, BATCH, units="any")
     assert value(name, network) == pytest.approx(score.value, rel=1e-3 if name == "plain" else 1e-5, abs=1e-6)
@@ -283,7 +283,7 @@ def test_gradsign_and_zico_by_loops(kind: str) -> None:
     assert value("zico", network, batch) == pytest.approx(total, rel=1e-6)
 
 
-def test_a_network_without_logits_is_explained() -> None:
+def test_a_network_without_logits_raises_a_capture_error() -> None:
     with pytest.raises(CaptureError, match="must return one tensor of 6 x classes logits"):
         snip(nn.Conv2d(3, 2, 1), BATCH)
 

@@ -1,4 +1,4 @@
-"""VKDNW against values worked out by hand, and the Fisher information against its definition."""
+"""VKDNW against values computed by hand, and the Fisher information against its definition."""
 
 from __future__ import annotations
 

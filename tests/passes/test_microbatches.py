@@ -1,4 +1,4 @@
-"""A minibatch in parts gives what it gives as a whole, where nothing reads it as a whole."""
+"""Scores of a minibatch that runs in parts equal those of the whole, unless a measure reads it as a whole."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.nn import functional
 
 from eznas.errors import InputError
 from eznas.measures import MEASURES
-from eznas.passes.microbatches import SPLITTABLE
+from eznas.passes.parts import PARTS
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import network_state, sample_minibatch
 from eznas.testing.networks import PIXELS, classifier
 
 BATCH = sample_minibatch(7, PIXELS)
-NAMES = [name for name, record in MEASURES.items() if record.shared and record.reads <= SPLITTABLE]
+NAMES = [name for name, record in MEASURES.items() if record.parts and all(PARTS[part].splits for part in record.parts)]
 
 
 class Counting(nn.Module):
@@ -35,7 +35,7 @@ class Counting(nn.Module):
 
 @pytest.mark.parametrize("images", [1, 3, 7, 100])
 @pytest.mark.parametrize("kind", ["without_norm", "transformer", "linear"])
-def test_parts_give_what_the_whole_gives(kind: str, images: int) -> None:
+def test_a_split_minibatch_has_the_scores_of_the_whole(kind: str, images: int) -> None:
     assert {"grad_norm", "snip", "plain", "jacob_cov", "epe_nas", "naswot", "synflow"} <= set(NAMES)
     network = classifier(kind).double()
     batch = type(BATCH)(BATCH.images.double(), BATCH.labels, 10, "testing")
@@ -55,18 +55,18 @@ def test_no_more_images_run_at_once() -> None:
 
 
 def test_a_network_with_batch_normalisation_is_refused() -> None:
-    with pytest.raises(InputError, match="where a normalisation reads all of it"):
+    with pytest.raises(InputError, match=r"split must be None for networks with batch normalisation.* has stem"):
         measure(classifier("cells"), BATCH, ["snip"], split=2)
 
 
 @pytest.mark.parametrize("name", ["fisher", "grasp", "zico", "zen", "eznas_a"])
 def test_measures_that_read_the_whole_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"must not be split for {name}"):
+    with pytest.raises(InputError, match=f"split must be None for measures that read the whole minibatch: {name}"):
         measure(classifier("without_norm"), BATCH, ["snip", name], split=2)
 
 
-def test_parts_have_images() -> None:
-    with pytest.raises(InputError, match="at least one image; got split=0"):
+def test_split_is_at_least_one() -> None:
+    with pytest.raises(InputError, match="split must be at least 1; got 0"):
         measure(classifier("linear"), BATCH, ["snip"], split=0)
 
 
@@ -81,11 +81,11 @@ def test_a_normalisation_that_is_no_module_has_a_status() -> None:
 
     score = measure(Functional(), BATCH, ["snip"], split=2)["snip"]
     assert score.status is Status.NON_FINITE
-    assert "must not be split" in score.detail
+    assert "split must be None" in score.detail
     assert torch.is_grad_enabled()
 
 
-def test_a_network_without_layers_keeps_what_does_not_read_them() -> None:
+def test_a_network_without_layers_keeps_other_scores() -> None:
     class Raw(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -19,20 +19,21 @@ from eznas.primitives import (
     keeping,
     primitive,
     reducing,
-    registry,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 RANDOM = torch.Generator()
 
 
 @pytest.fixture(autouse=True)
-def own_register(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is forgotten after it."""
-    monkeypatch.setattr(registry, "_PRIMITIVES", {name: list(all_) for name, all_ in registry._PRIMITIVES.items()})
-    monkeypatch.setattr(registry, "_BY_KINDS", dict(registry._BY_KINDS))
+def own_register() -> Iterator[None]:
+    """Take back what a test registers."""
+    before = list(primitives.all_primitives())
+    yield
+    primitives.unregister([record for record in primitives.all_primitives() if record not in before])
+    assert list(primitives.all_primitives()) == before
 
 
 def in_place(x: Tensor) -> Tensor:
@@ -134,11 +135,67 @@ def mixes_the_units_of_a_network(x: Tensor) -> Tensor:
     return x.flip(-1)
 
 
-def test_what_reads_other_units_must_say_so() -> None:
-    with pytest.raises(ProbeError, match=r"must give each unit the same value .* or say across_units"):
-        primitive(*keeping([Kind.UNIT]), formula="x backwards")(mixes_the_units_of_a_network)
-    primitive(*keeping([Kind.UNIT]), formula="x backwards", across_units=True)(mixes_the_units_of_a_network)
-    assert primitives.resolve("mixes_the_units_of_a_network", [Kind.UNIT])[0].across_units
+def softmin(x: Tensor) -> Tensor:
+    return (-x).softmax(-1)
+
+
+def identity(x: Tensor) -> Tensor:
+    return x.clone()
+
+
+def total(x: Tensor) -> Tensor:
+    return x.sum(-1)
+
+
+def minus(x: Tensor, y: Tensor) -> Tensor:
+    return x - y
+
+
+def clipped(x: Tensor, p: float) -> Tensor:
+    return x.clamp(max=p)
+
+
+@pytest.mark.parametrize(
+    ("function", "fact", "promise"),
+    [
+        (mixes_the_units_of_a_network, {"entrywise": True}, "entrywise"),
+        (softmin, {"entrywise": True}, "entrywise"),
+        (identity, {"nonnegative": "always"}, "nonnegative always"),
+        (torch.neg, {"nonnegative": "if arguments are"}, "nonnegative if arguments are"),
+        (torch.relu, {"increasing": True}, "increasing"),
+        (identity, {"shape_only": True}, "shape_only"),
+        (total, {"ignores_size": True}, "ignores_size"),
+        (minus, {"commutative": True}, "commutative"),
+        (identity, {"ignores": ("neg",)}, "ignores neg"),
+        (identity, {"ignores": ("abs", "relu")}, "ignores abs"),
+        (torch.neg, {"keeps": ("abs",)}, "keeps abs"),
+        (torch.neg, {"ignores": ("opposite",)}, "ignores opposite"),
+    ],
+)
+def test_the_probe_refuses_a_wrong_fact(function: Callable[..., Tensor], fact: dict[str, object], promise: str) -> None:
+    def opposite(*values: Tensor) -> Tensor:
+        return function(*values)
+
+    signature = (
+        ([Kind.UNIT], Kind.NETWORK) if function is total else ([Kind.UNIT] * (1 + (function is minus)), Kind.UNIT)
+    )
+    primitive(signature, formula="right")(opposite)
+    primitives.unregister(primitives.overloads("opposite"))
+    with pytest.raises(ProbeError, match=rf"opposite\(unit.* is declared {promise}, but it is not"):
+        primitive(signature, formula="wrong", **fact)(opposite)
+
+
+def test_a_fact_may_depend_on_the_literal() -> None:
+    parameter = Parameter("cap", choices=(1.0, 20.0), low=0, high=99)
+    with pytest.raises(ProbeError, match="is declared increasing"):
+        primitive(*keeping([Kind.UNIT], literal=True), formula="x", parameter=parameter, increasing=True)(clipped)
+    facts = {"parameter": parameter, "increasing": lambda p: p > 10}
+    primitive(*keeping([Kind.UNIT], literal=True), formula="min(x, p)", **facts)(clipped)
+
+
+def test_a_name_that_no_program_can_spell_is_refused() -> None:
+    with pytest.raises(KindError, match="must be made of a-z, 0-9 and _, got 'Identity'"):
+        primitive(*keeping([Kind.UNIT]), name="Identity", formula="x")(identity)
 
 
 def needs_equal_shapes(x: Tensor, y: Tensor) -> Tensor:

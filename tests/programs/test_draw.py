@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from eznas.errors import InputError
 from eznas.programs import Node, draw, parse, to_networkx
 from eznas.programs.draw import boxes, label
-from eznas.programs.layered import layered
+from eznas.programs.graph_layout import layered_layout
 from eznas.testing.strategies import programs
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def random_graph(seed: int, size: int) -> tuple[list[list[int]], list[int], list
 @pytest.mark.parametrize("seed", range(20))
 def test_boxes_do_not_overlap_and_arrows_go_up(seed: int) -> None:
     below, bands, widths = random_graph(seed, 40)
-    layout = layered(below, bands, widths)
+    layout = layered_layout(below, bands, widths)
     for left, right in itertools.combinations(range(40), 2):
         if layout.layer[left] == layout.layer[right]:
             assert abs(layout.x[left] - layout.x[right]) >= (widths[left] + widths[right]) / 2 - 1e-9
@@ -79,7 +79,7 @@ def test_boxes_do_not_overlap_and_arrows_go_up(seed: int) -> None:
 
 
 def test_a_chain_is_drawn_as_a_straight_line() -> None:
-    layout = layered([[], [0], [1], [2]], [0, 0, 1, 2], [3.0, 1.0, 2.0, 1.0])
+    layout = layered_layout([[], [0], [1], [2]], [0, 0, 1, 2], [3.0, 1.0, 2.0, 1.0])
     assert layout.layer == (0, 1, 2, 3)
     assert layout.x == (0.0, 0.0, 0.0, 0.0)
 

@@ -30,6 +30,11 @@ def test_reads_a_published_program() -> None:
     assert program is apply("mean", parse("frobenius_norm(sigmoid(logdet(sign(input_grad.data))))", Kind.UNIT))
 
 
+def test_an_error_can_be_copied_and_so_sent_from_a_worker() -> None:
+    error = failure("sum(weight,")
+    assert str(copy.copy(error)) == str(error)
+
+
 @settings(deadline=None)
 @given(st.sampled_from(list(Kind)).filter(lambda kind: kind is not Kind.LITERAL).flatmap(programs))
 def test_text_and_program_are_one_to_one(program: Node) -> None:

@@ -15,15 +15,15 @@ from eznas.primitives import STATISTICS, Kind
 from eznas.programs import (
     Node,
     Trace,
+    evaluate_captures,
     evaluate_reductions,
-    evaluate_together,
     parse,
     postorder,
     preorder,
     reductions,
     statistics,
 )
-from eznas.programs.parts import capture_bytes
+from eznas.programs.memory import capture_bytes
 from eznas.programs.plan import Plan
 from eznas.testing.strategies import programs
 
@@ -106,7 +106,7 @@ def test_stacked_units_do_not_depend_on_the_programs_beside(nodes: list[Node]) -
 def test_a_unit_does_not_depend_on_those_that_are_stacked_with_it(nodes: list[Node]) -> None:
     """To the bit; so networks can be evaluated together, in any company, and give the same."""
     other = made_up_capture(seed=7)
-    together = evaluate_together(nodes, [CAPTURE, other, Capture((), (), (), {}), CAPTURE])
+    together = evaluate_captures(nodes, [CAPTURE, other, Capture((), (), (), {}), CAPTURE])
     assert [values.shape for values in together] == [(len(nodes), units) for units in (4, 4, 0, 4)]
     for captured, values in zip((CAPTURE, other, None, CAPTURE), together, strict=True):
         if captured is not None:

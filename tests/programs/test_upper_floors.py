@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from eznas import primitives
-from eznas.primitives import Kind, Primitive
+from eznas.primitives import Kind, Primitive, Signature
 from eznas.programs import Layout, Node, Ragged, apply, evaluate_upper, leaf, literal, parse, postorder, reductions
 from eznas.testing.strategies import programs
 
@@ -175,12 +175,14 @@ def test_programs_of_five_thousand_levels_are_evaluated() -> None:
     assert torch.equal(scores, evaluate_upper([parse("mean(sum(weight))")], known([root], layout), layout))
 
 
-def test_what_reads_other_units_is_declared() -> None:
-    across = {record.name for record in primitives.all_primitives() if record.across_units}
+def test_what_reads_other_units_is_not_entrywise() -> None:
+    signature = Signature((Kind.UNIT,), Kind.UNIT)
+    among_units = [record for record in primitives.all_primitives() if signature in record.signatures]
+    across = {record.name for record in among_units if not record.entrywise}
     assert across == {"normalize", "softmax", "depth_difference", "cumulative_sum"}
 
 
-def test_what_is_declared_to_read_other_units_runs_network_by_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_may_read_other_units_runs_network_by_network(monkeypatch: pytest.MonkeyPatch) -> None:
     record, _ = primitives.resolve("neg", [Kind.UNIT])
     shapes: list[tuple[int, ...]] = []
 
@@ -192,6 +194,6 @@ def test_what_is_declared_to_read_other_units_runs_network_by_network(monkeypatc
     root, layout = parse("sum(neg(sum(weight)))"), Layout(COUNTS)
     evaluate_upper([root], known([root], layout), layout)
     assert shapes == [(sum(COUNTS),)]
-    monkeypatch.setitem(vars(record), "across_units", True)
+    monkeypatch.setitem(vars(record), "entrywise", False)
     evaluate_upper([root], known([root], layout), layout)
     assert shapes[1:] == list(layout.shapes)

@@ -101,17 +101,17 @@ def test_fitted_ranges_are_those_of_the_training_networks() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: combination("median"), "the method must be one of"),
-        (lambda: combination("rank", (1, 2)), "one entry for each of 3 measures, got 2"),
-        (lambda: combination("rank", (1, 2, -1)), "must not be negative"),
+        (lambda: combination("median"), "method must be one of"),
+        (lambda: combination("rank", (1, 2)), "weights must have one entry for each of 3 measures; got 2"),
+        (lambda: combination("rank", (1, 2, -1)), "weights must be at least 0"),
         (lambda: combination("rank", (0, 0, 0)), "not all be 0"),
-        (lambda: combination("rank").scores(VALUES[:2]), "must be 3 measures x networks"),
+        (lambda: combination("rank").scores(VALUES[:2]), "values must be 3 measures x networks"),
         (lambda: combination("vote").fitted(VALUES, np.ones(3)), "cannot be fitted"),
-        (lambda: combination("rank").fitted(VALUES[:, :2], np.ones(2)), "three training networks"),
-        (lambda: combination("rank").fitted(-VALUES, np.array([1.0, 2, 3])), "must rise with the accuracy"),
+        (lambda: combination("rank").fitted(VALUES[:, :2], np.ones(2)), "at least three training networks; got 2"),
+        (lambda: combination("rank").fitted(-VALUES, np.array([1.0, 2, 3])), "must increase with the accuracy"),
     ],
 )
-def test_what_cannot_be_combined(make: Callable[[], object], message: str) -> None:
+def test_invalid_combinations_raise(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
 
@@ -152,13 +152,13 @@ def test_combinations_are_read_as_they_are_written(text: str, expected: Combinat
     assert again == replace(found, name=str(found))
 
 
-def test_what_is_no_combination_is_left_to_others() -> None:
+def test_other_texts_are_no_combinations() -> None:
     assert Combination.parse("synflow") is None
     assert Combination.parse("sum(mean(abs(norm_out.noise)))") is None
     assert Combination.parse("az_nas") is COMBINATIONS["az_nas"]
     assert str(COMBINATIONS["te_nas"]) == "rank(-ntk_condition, linear_regions)"
     for text in ("vote()", "vote(synflow,,snip)", "rank(0*synflow)"):
-        with pytest.raises(InputError, match=r"must read like vote|weights must not"):
+        with pytest.raises(InputError, match=r"must be written like vote|weights must be"):
             Combination.parse(text)
 
 

@@ -63,7 +63,7 @@ def test_networks_are_evaluated_as_soon_as_they_hold_enough(monkeypatch: pytest.
 
 def test_a_network_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it cannot be built, or its statistics cannot be evaluated."""
-    evaluate = visits.evaluate_together
+    evaluate = visits.evaluate_captures
     second = ALONE[1].units
 
     def fails(nodes: Sequence[Node], captures: Sequence[Capture], *, memory: int | None) -> list[Tensor]:
@@ -71,7 +71,7 @@ def test_a_network_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> No
             raise MemoryError("too large")
         return evaluate(nodes, captures, memory=memory)
 
-    monkeypatch.setattr(visits, "evaluate_together", fails)
+    monkeypatch.setattr(visits, "evaluate_captures", fails)
     found = visits.evaluate_networks(CONDITION, TEXTS, None, None, ["|no such cell|", *ARCHITECTURES])
     assert "no such cell" in found[0].failure
     for alone, vectors in zip(ALONE, found[1:], strict=True):
@@ -84,7 +84,7 @@ def test_a_network_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_did_not_fit_is_let_go_before_networks_are_evaluated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluate, large = visits.evaluate_together, list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.float64]]]]()
+    evaluate, large = visits.evaluate_captures, list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.float64]]]]()
 
     def fails(nodes: Sequence[Node], captures: Sequence[Capture], *, memory: int | None) -> list[Tensor]:
         if len(captures) > 1:
@@ -94,7 +94,7 @@ def test_what_did_not_fit_is_let_go_before_networks_are_evaluated_alone(monkeypa
         assert large[0]() is None
         return evaluate(nodes, captures, memory=memory)
 
-    monkeypatch.setattr(visits, "evaluate_together", fails)
+    monkeypatch.setattr(visits, "evaluate_captures", fails)
     found = visits.evaluate_networks(CONDITION, TEXTS, None, None, ARCHITECTURES)
     assert [vectors.failure for vectors in found] == [""] * 6
     assert large
@@ -121,11 +121,11 @@ def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
 
 def _watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that takes how many networks are evaluated together."""
-    evaluate, batches = visits.evaluate_together, list[int]()
+    evaluate, batches = visits.evaluate_captures, list[int]()
 
     def watched(nodes: Sequence[Node], captures: Sequence[Capture], *, memory: int | None) -> list[Tensor]:
         batches.append(len(captures))
         return evaluate(nodes, captures, memory=memory)
 
-    monkeypatch.setattr(visits, "evaluate_together", watched)
+    monkeypatch.setattr(visits, "evaluate_captures", watched)
     return batches

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.errors import InputError
+from eznas.measures import find_measures
 from eznas.minibatch import Minibatch
-from eznas.scoring.find import ZERO_COST_NAS, find_measures
+from eznas.scoring.find import ZERO_COST_NAS
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import network_state
 from eznas.testing.networks import PIXELS, classifier
@@ -62,7 +63,7 @@ def test_another_loss_and_other_names() -> None:
     assert twice["l2_norm"] == once["l2_norm"]
 
 
-def test_values_that_are_known_are_summed() -> None:
+def test_given_values_are_summed() -> None:
     arrays: dict[str, float | Sequence[Tensor]] = {"snip": [torch.ones(2, 3), torch.tensor([4.0])], "jacob_cov": -2.5}
     found = find_measures(nn.Identity(), Loader(), ("random", 1, 10), "cpu", measures_arr=arrays)
     assert found == {"snip": 10, "jacob_cov": -2.5}
@@ -82,11 +83,11 @@ def test_undefined_is_nan_and_a_failure_is_raised() -> None:
     ("info", "message"),
     [
         (("fancy", 1, 3), "must begin with 'random' or 'grasp'"),
-        (("random", 5, 3), "must give 5 batches, it gives 4"),
-        (("grasp", 5, 3), "must give 5 images of each of 3 classes"),
-        (("grasp", 4, 2), "labels must be from 0 to 1, got 2"),
+        (("random", 5, 3), "must yield 5 batches; it yields 4"),
+        (("grasp", 5, 3), "must yield 5 images of each of 3 classes"),
+        (("grasp", 4, 2), "labels must be from 0 to 1; got 2"),
     ],
 )
-def test_what_cannot_be_loaded(info: tuple[str, int, int], message: str) -> None:
+def test_invalid_loaders_raise(info: tuple[str, int, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         find_measures(classifier("cells"), Loader(), info, "cpu")

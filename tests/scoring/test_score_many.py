@@ -1,4 +1,4 @@
-"""Many measures at once: none costs another its score, whatever the caller's modes, or what somebody's measure does."""
+"""Many measures at once do not influence each other, whatever the caller's modes and the measures of users do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def network(classes: int = 10) -> nn.Module:
     )  # fmt: skip
 
 
-def test_somebodys_measure_draws_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_measure_draws_the_same_numbers_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
     register(name="drawn", paper="", formula="")(lambda *_: float(np.random.rand() + torch.rand(())))  # noqa: NPY002
     assert measure(network(), BATCH, ["drawn"]) == measure(network(), BATCH, ["drawn"])
@@ -44,7 +44,7 @@ def test_one_name_is_a_list_of_one() -> None:
     assert measure(network(), BATCH, "naswot") == measure(network(), BATCH, ["naswot"])
 
 
-def test_computed_weights_are_no_norms() -> None:
+def test_l2_norm_needs_a_weight_that_is_not_computed() -> None:
     given = nn.Sequential(
         nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
@@ -52,11 +52,11 @@ def test_computed_weights_are_no_norms() -> None:
     assert (score.status, "all are computed" in score.detail) == (Status.NON_FINITE, True)
 
 
-def test_labels_that_do_not_fit_cost_their_readers_alone() -> None:
+def test_invalid_labels_cost_only_the_measures_that_read_them() -> None:
     scores = measure(network(2), BATCH, ["eznas_a", "eznas_top", "evolved_nb201", "snip", "naswot"])
     assert scores["eznas_a"] == measure(network(2), BATCH, ["eznas_a"])["eznas_a"]
     assert [name for name, score in scores.items() if not score.ok] == ["evolved_nb201", "snip"]
-    assert "one label from 0 to 1" in scores["evolved_nb201"].detail
+    assert "one number from 0 to 1" in scores["evolved_nb201"].detail
 
 
 def test_an_inference_mode_of_the_caller_changes_no_score() -> None:
@@ -69,7 +69,7 @@ def test_an_inference_mode_of_the_caller_changes_no_score() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_what_torch_compiles_is_measured_as_written(whole: bool) -> None:
+def test_a_compiled_network_has_the_scores_of_the_original(whole: bool) -> None:
     plain, compiled = network(), network()
     plain(BATCH.images)
     if whole:
@@ -131,32 +131,22 @@ def patching(given: nn.Module, minibatch: Minibatch) -> float:
 
 
 @pytest.mark.parametrize("function", [careless, destructive, patching])
-def test_somebodys_measure_leaves_no_trace(
+def test_a_users_measure_leaves_the_network_as_it_was(
     function: Callable[[nn.Module, Minibatch], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MEASURES, "_records", {name: MEASURES[name] for name in MEASURES})
     register(name="own", paper="", formula="")(function)
     given, images = network(), BATCH.images.clone()
     given(BATCH.images).sum().backward()
-    before, gradients, drawn = network_state(given), gradients_of(given), numpy_state()
+    before = network_state(given)
     scores = measure(given, BATCH, ["own", "l2_norm", "zen", "snip"])
     assert scores["own"].ok == (function is careless)
     assert scores["own"].status in (Status.OK, Status.EXCEPTION)
     assert network_state(given) == before
-    assert gradients_of(given) == gradients
-    assert numpy_state() == drawn
     assert torch.equal(BATCH.images, images)
     assert {name: scores[name] for name in ("l2_norm", "zen", "snip")} == measure(
         network(), BATCH, ["l2_norm", "zen", "snip"]
     )
-
-
-def numpy_state() -> str:
-    return repr(np.random.get_state())  # noqa: NPY002
-
-
-def gradients_of(given: nn.Module) -> list[tuple[int, list[float]]]:
-    return [(id(one.grad), one.grad.tolist()) for one in given.parameters() if one.grad is not None]
 
 
 def test_rounding_is_no_score_of_meco() -> None:

@@ -13,16 +13,16 @@ __all__ = ["to_dot"]
 
 
 def to_dot(node: Node) -> str:
-    """Return a program as the text of a DOT graph: what is shared is one box, arrows run from argument to user."""
-    number = {one: index for index, one in enumerate(boxes(node))}
+    """Return the text of a DOT graph: a shared subexpression is one box, arrows run from argument to user."""
+    number = {part: index for index, part in enumerate(boxes(node))}
     lines = [
         "digraph program {",
         "  rankdir=BT;",
         '  node [shape=box, style="rounded,filled", fontname="monospace"];',
     ]
-    for one, index in number.items():
-        lines.append(f'  n{index} [label="{label(one)}", fillcolor="{COLOURS[one.kind.floor]}"];')
-        args = [number[arg] for arg in one.args if arg in number]
+    for part, index in number.items():
+        lines.append(f'  n{index} [label="{label(part)}", fillcolor="{COLOURS[part.kind.floor]}"];')
+        args = [number[arg] for arg in part.args if arg in number]
         for place, arg in enumerate(args, start=1):
             lines.append(f"  n{arg} -> n{index}{f' [headlabel={place}]' if len(args) > 1 else ''};")
     return "\n".join([*lines, "}", ""])

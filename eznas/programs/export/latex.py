@@ -5,90 +5,86 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from eznas import primitives
 from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tree import Node, postorder
 
 __all__ = ["to_latex"]
 
-_SYMBOLS = {
-    "weight": "W",
-    "input": "X",
-    "conv_in": "Z",
-    "conv_out": "Y",
-    "norm_out": "A",
-    "image": "I",
-}
 _PIECE = re.compile(r"(\{\{|\}\}|\{[0-9]\})")
-_OPEN = re.compile(r"[({[]|\\l[vV]ert")
-_CLOSE = re.compile(r"[)}\]]|\\r[vV]ert")
+_OPENING = re.compile(r"(^|[([,<>=]|\{\{|\\l[vV]ert)\s*$")
+_CLOSING = re.compile(r"\s*($|[)\],<>=]|\}\}|\\right|\\r[vV]ert|\\,)")
+_GROUP = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^][]*\]|\\lvert.*?\\rvert|\\lVert.*?\\rVert")
+
+_ANY, _TERM, _FACTOR, _SYMBOL = range(4)
+"""How tightly a formula holds together: sums and whatever follows an operator to the end; products and powers; one
+group, such as a fraction or a function with its brackets; one symbol."""
+
+_CLOSED = re.compile(r"((\\?[A-Za-z]+(_@|_\w)?)*@?|\\[a-z]+@@)(_@|_[\w*])?|e\^@")
+"""Templates of one group, each pair of brackets in them written as ``@``."""
 
 
 def to_latex(node: Node) -> str:
     r"""Return a program as a formula for math mode.
 
-    Weights are ``W``, what enters the activation ``X``, the convolution ``Z``, what leaves it ``Y``, its normalisation
-    ``A``, and the images ``I``. A gradient with respect to ``X`` is written ``\nabla_{X}``, the scenario as a
-    superscript where it is not ``data``, and the difference under perturbation ``\Delta``.
+    Weights are ``W``, inputs of the activation ``X`` and of the convolution ``Z``, outputs of the convolution ``Y`` and
+    of the normalisation ``A``, images ``I``. A gradient with respect to ``X`` is written ``\nabla_{X}``, the scenario
+    as a superscript where it is not ``data``, and the difference under perturbation ``\Delta``.
     """
-    made: dict[Node, str] = {}
-    for one in postorder([node]):
-        made[one] = _symbol(one) if not one.args else _filled(one, [made[arg] for arg in one.args])
-    return made[node]
+    formulas: dict[Node, str] = {}
+    for part in postorder([node]):
+        if part.args:
+            formulas[part] = _filled(part, [formulas[arg] for arg in part.args])
+        else:
+            formulas[part] = _number(part.name) if part.kind is Kind.LITERAL else STATISTICS[part.name].latex
+    return formulas[node]
 
 
 def _filled(node: Node, args: list[str]) -> str:
-    """Fill the template, with parentheses where an argument would run into what stands beside it."""
-    template = _record(node).latex
-    bare, tight = _bare(template)
+    """Fill the template, with parentheses around arguments that hold together less tightly than their slots demand."""
     written = []
-    for piece in _PIECE.split(template):
-        if piece in ("{{", "}}"):
+    for piece, demand in _pieces(node.primitive.latex):
+        if not _PIECE.fullmatch(piece):
+            written.append(piece)
+        elif piece in ("{{", "}}"):
             written.append(piece[0])
-        elif _PIECE.fullmatch(piece):
+        else:
             place = int(piece[1])
             arg = node.args[place]
-            loose = bool(arg.args) and bool(_bare(_record(arg).latex)[0]) and not node.name == arg.name == "add"
-            wrap = (place in bare and loose) or (place in tight and bool(arg.args))
+            level = _level(arg.primitive.latex) if arg.args else _SYMBOL
+            chained = arg.args and arg.primitive is node.primitive and arg.primitive.commutative  # x + y + z
+            wrap = level < demand and not chained
             written.append(rf"\left({args[place]}\right)" if wrap else args[place])
-        else:
-            written.append(piece)
     return "".join(written)
 
 
 @cache
-def _bare(template: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the slots around which the template puts nothing, and those among them with an index or exponent."""
-    depth = 0
-    bare, tight = set(), set()
-    pieces = _PIECE.split(template)
-    for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
-        if piece in ("{{", "}}"):
-            depth += 1 if piece == "{{" else -1
-        elif _PIECE.fullmatch(piece):
-            bare |= {int(piece[1])} if depth == 0 else set()
-            tight |= {int(piece[1])} if depth == 0 and after.startswith(("_", "^")) else set()
+def _pieces(template: str) -> tuple[tuple[str, int], ...]:
+    """Split a template; with each slot stands the level that its neighbours demand of the argument."""
+    pieces, start = [], 0
+    for piece in _PIECE.split(template):
+        before, after = template[:start], template[start + len(piece) :]
+        start += len(piece)
+        if after.startswith(("^", "_")):
+            demand = _SYMBOL
+        elif _OPENING.search(before) and _CLOSING.match(after):
+            demand = _ANY
+        elif re.search(rf"{_OPENING.pattern}|\+\s*$", before) and re.match(rf"{_CLOSING.pattern}|\s*[+-]", after):
+            demand = _TERM
         else:
-            depth += len(_OPEN.findall(piece)) - len(_CLOSE.findall(piece))
-    return frozenset(bare), frozenset(tight)
+            demand = _FACTOR
+        pieces.append((piece, demand))
+    return tuple(pieces)
 
 
-def _record(node: Node) -> primitives.Primitive:
-    return primitives.resolve(node.name, [arg.kind for arg in node.args])[0]
-
-
-def _symbol(node: Node) -> str:
-    if node.kind is Kind.LITERAL:
-        return _number(node.name)
-    statistic = STATISTICS[node.name]
-    name = statistic.quantity.removesuffix("_grad")
-    symbol = _SYMBOLS.get(name, rf"\mathrm{{{name.replace('_', '-')}}}")
-    symbol = rf"\nabla_{{{symbol}}}" if statistic.is_gradient else symbol
-    if statistic.scenario == "perturbed":
-        return rf"{{\Delta {symbol}}}"
-    if statistic.scenario in ("", "data"):
-        return symbol
-    return rf"{{{symbol}^{{\mathrm{{{statistic.scenario}}}}}}}"  # braces, so that it may be squared
+@cache
+def _level(template: str) -> int:
+    """Return how tightly a formula of this template holds together."""
+    text = re.sub(r"\\(left|right|middle)(?![a-z])", "", template.format(*"####"))
+    while text != (shorter := _GROUP.sub("@", text)):
+        text = shorter
+    if _CLOSED.fullmatch(text):
+        return _FACTOR
+    return _ANY if text.endswith("#") or re.search(r"[+-]", text) else _TERM
 
 
 def _number(text: str) -> str:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 
-from eznas import primitives
 from eznas.capture.statistics import record_statistics
 from eznas.errors import InputError
 from eznas.primitives import STATISTICS, Floor, Kind
@@ -36,16 +35,16 @@ _OWN = frozenset(
 def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_seed: int = 0) -> str:
     """Return a program as a Python file that scores networks as ``evaluate`` does.
 
-    The file holds the sources of the primitives that the program reads and of what records a network's statistics. It
+    The file holds the sources of the program's primitives and of the code that records a network's statistics. It
     defines ``NAME``, ``PROGRAM``, ``PROVENANCE`` and ``score(network, minibatch)``, and imports torch and the standard
     library alone. The reductions run on the same stacks of units as in ``evaluate``, so the values are the same; where
     a primitive raises, the file raises too.
 
     Args:
         node: A program.
-        name: What the proxy is called: letters, digits and ``_ - . +``.
-        provenance: Where it comes from and what was measured: strings, numbers, booleans, None, lists and dictionaries
-            of them; a number that is not finite is written as None.
+        name: Name of the proxy: letters, digits and ``_ - . +``.
+        provenance: Origin and measurements of the proxy: strings, numbers, booleans, None, lists and dictionaries of
+            them; a number that is not finite is written as None.
         noise_seed: The seed of the minibatches' noise.
 
     Raises:
@@ -54,28 +53,26 @@ def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_
     """
     if node.kind is not Kind.NETWORK:
         raise InputError(f"a program must give one number for the network to be exported, this gives {node.kind.value}")
-    if not name or not all(one.isalnum() or one in "_-.+" for one in name):
+    if not name or not all(letter.isalnum() or letter in "_-.+" for letter in name):
         raise InputError(f"a proxy's name must be made of letters, digits and _ - . +, got {name!r}")
     writer = _Writer(node)
     names = sorted(statistics([node]))
-    scenarios = {STATISTICS[one].scenario for one in names}
+    scenarios = {STATISTICS[statistic].scenario for statistic in names}
     noisy = bool(scenarios & {"noise", "perturbed"})
     sections = [
         _score(scenarios),
         *([_NORMAL] if noisy else []),
         writer.floors(),
         "# The primitives of the program.",
-        writer.collector.text(lambda module: not module.startswith("eznas.")),
+        writer.collector.text(lambda module: not _records(module)),
         "# Recording the statistics of a network's units.",
-        writer.collector.text(lambda module: module.startswith("eznas.")),
+        writer.collector.text(_records),
     ]
     head = [
         f'"""{name}: a zero-cost proxy for neural architecture search, exported by eznas.',
         "",
         "It scores an untrained network on a minibatch, a pair of images and labels; it needs torch alone.",
         '"""',
-        "",
-        "from __future__ import annotations",
         *writer.collector.imports(),
         "",
         f'NAME = "{name}"',
@@ -85,6 +82,11 @@ def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_
         *([f"NOISE_SEED = {noise_seed}"] if noisy else []),
     ]
     return "\n\n\n".join(["\n".join(head), *sections]) + "\n"
+
+
+def _records(module: str) -> bool:
+    """Whether a module records statistics; all others define primitives, those of plugins among them."""
+    return module.startswith("eznas.") and not module.startswith("eznas.primitives.")
 
 
 def _score(scenarios: Iterable[str]) -> str:
@@ -135,11 +137,7 @@ class _Writer:
             ("collections.abc", "Sequence"),
         ):
             self.collector.need(module, name)
-        self.places = {
-            node: self.collector.add(primitives.resolve(node.name, [arg.kind for arg in node.args])[0].function)
-            for node in self.order
-            if node.args
-        }
+        self.places = {node: self.collector.add(node.primitive.function) for node in self.order if node.args}
         self.collector.add(record_statistics)
         self.collector.add(units_at_once)
 
@@ -150,7 +148,7 @@ class _Writer:
         given = [self.variables[node] for node in self.reductions]
         return "\n".join(
             [
-                f"def upper_floors({', '.join(f'{one}: Tensor' for one in given)}) -> Tensor:",
+                f"def upper_floors({', '.join(f'{name}: Tensor' for name in given)}) -> Tensor:",
                 '    """Return the network\'s number from those of its units, ``u`` each in execution order."""',
                 *[self._line(node) for node in numbers],
                 f"    return {self.variables[self.root]}",
@@ -162,7 +160,7 @@ class _Writer:
                 f"    return [{', '.join(given)}]",
                 "",
                 "",
-                "def reduce_units(captured: Capture) -> list[Tensor]:",
+                'def reduce_units(captured: "Capture") -> list[Tensor]:',
                 '    """Run the tensor floor on the units of each shape, as many at once as memory allows."""',
                 f"    vectors = [torch.empty(len(captured.units), dtype=torch.float64) for _ in range({len(given)})]",
                 "    for group in captured.groups:",
@@ -184,22 +182,22 @@ class _Writer:
         )
 
     def _args(self, node: Node) -> list[str]:
-        """Return the arguments in writing; what is the same for every unit is repeated where it meets what is not."""
+        """Return the written arguments; values of the images are repeated for every unit where they meet others."""
         units = next((self.variables[arg] for arg in node.args if arg not in self.of_images), "")
         written = []
         for arg in node.args:
             if arg.kind is Kind.LITERAL:
                 written.append(repr(float(arg.name)))
             elif units and arg in self.of_images:
-                one = self.variables[arg]
-                written.append(f"{one}.expand(len({units}), *{one}.shape[1:])")
+                name = self.variables[arg]
+                written.append(f"{name}.expand(len({units}), *{name}.shape[1:])")
             else:
                 written.append(self.variables[arg])
         return written
 
 
 def _string(text: str) -> str:
-    """Return a string in writing, over several lines where it is long."""
+    """Return a written string, over several lines where it is long."""
     if len(text) <= _WIDTH:
         return f'"{text}"'
     pieces = [text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
@@ -211,7 +209,7 @@ def _tuple(names: Iterable[str]) -> str:
 
 
 def _plain(value: object, indent: str = "") -> str:
-    """Return a plain value in writing, the entries of lists and dictionaries a line each.
+    """Return a written plain value, each entry of a list or dictionary on a line.
 
     Raises:
         InputError: It is not plain.
@@ -224,9 +222,9 @@ def _plain(value: object, indent: str = "") -> str:
     if isinstance(value, str):
         return json.dumps(value) if value.isascii() else repr(value)  # JSON escapes UTF-16, Python characters
     if isinstance(value, Mapping):
-        entries = [f"{inner}{_plain(key)}: {_plain(one, inner)},\n" for key, one in value.items()]
+        entries = [f"{inner}{_plain(key)}: {_plain(entry, inner)},\n" for key, entry in value.items()]
         return "{\n" + "".join(entries) + indent + "}" if entries else "{}"
     if isinstance(value, (list, tuple)):
-        entries = [f"{inner}{_plain(one, inner)},\n" for one in value]
+        entries = [f"{inner}{_plain(entry, inner)},\n" for entry in value]
         return "[\n" + "".join(entries) + indent + "]" if entries else "[]"
     raise InputError(f"a provenance must hold strings, numbers, lists and dictionaries, got {type(value).__name__}")

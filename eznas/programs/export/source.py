@@ -1,6 +1,6 @@
-"""Collects functions and classes with everything of their modules that they need, as source text.
+"""Collects the source of functions and classes, with all definitions of their modules that they use.
 
-What is collected imports the standard library and torch alone: names imported from any other module are collected in
+The collected source imports only the standard library and torch: names imported from other modules are collected in
 turn. The decorator that registers a primitive is dropped.
 """
 
@@ -31,16 +31,18 @@ _Place = tuple[str, str]  # module and name
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Module:
-    """What the text of a module says.
+    """The parsed text of a module.
 
     Args:
+        name: Its name.
         lines: The text, in bytes, as positions in syntax trees count them.
         definitions: Its top-level functions, classes and constants.
         imports: For each imported name the module and the name there; None for the module itself.
     """
 
+    name: str
     lines: list[bytes]
     definitions: dict[str, _Definition] = field(default_factory=dict)
     imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
@@ -50,17 +52,17 @@ class Collector:
     """Collects definitions; names and text are final when all have been added.
 
     Args:
-        reserved: Names that the file uses otherwise.
+        reserved: Names that the file uses for something else.
     """
 
     def __init__(self, reserved: Collection[str]) -> None:
         self._reserved = frozenset(reserved) | frozenset(dir(builtins))
-        self._found: dict[_Place, list[tuple[ast.Name, _Place]]] = {}  # free names and what they mean
+        self._found: dict[_Place, list[tuple[ast.Name, _Place]]] = {}  # free names and their definitions
         self._count: Counter[str] = Counter()
         self._imports: dict[str, tuple[str, str | None]] = {}
 
     def add(self, function: Callable[..., object]) -> _Place:
-        """Collect a function or class and what it needs; return its place.
+        """Collect a function or class and the definitions that it uses; return its place.
 
         Raises:
             InputError: Its source cannot be read, or needs more than the standard library and torch.
@@ -98,7 +100,7 @@ class Collector:
         return sections
 
     def text(self, places: Callable[[str], bool]) -> str:
-        """Return the definitions whose module's name passes, each after what it needs."""
+        """Return the definitions of the modules whose names pass, each after the definitions that it uses."""
         written = [self._written(place) for place in self._found if places(place[0])]
         return "\n\n\n".join(written)
 
@@ -110,7 +112,7 @@ class Collector:
         if place in self._found or place in above:
             return
         meant: list[tuple[ast.Name, _Place]] = []
-        for free in _definition(*place)[1]:
+        for free in _definition(_read(place[0]), place[1])[1]:
             target = self._resolve(place[0], free.id)
             if target is not None:
                 meant.append((free, target))
@@ -119,7 +121,7 @@ class Collector:
         self._count[place[1]] += 1
 
     def _resolve(self, module: str, name: str) -> _Place | None:
-        """Return what a name means in a module; None for builtins, and for imports, which are noted."""
+        """Return the definition of a name in a module; None for builtins and for imports, which are noted."""
         read = _read(module)
         if name in read.definitions:
             return module, name
@@ -137,10 +139,10 @@ class Collector:
         return self._resolve(source, original)
 
     def _written(self, place: _Place) -> str:
-        module, name = place
-        node = _definition(module, name)[0]
-        first = min([node.lineno, *[one.lineno for one in getattr(node, "decorator_list", [])]])
-        lines = _read(module).lines[: node.end_lineno]
+        read, name = _read(place[0]), place[1]
+        node = _definition(read, name)[0]
+        first = min([node.lineno, *[mark.lineno for mark in getattr(node, "decorator_list", [])]])
+        lines = read.lines[: node.end_lineno]
         edits = [(free.lineno, free.col_offset, free.id, self.name_of(target)) for free, target in self._found[place]]
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             column = lines[node.lineno - 1].index(name.encode(), node.col_offset)
@@ -151,14 +153,17 @@ class Collector:
         return b"\n".join(lines[first - 1 :]).decode()
 
 
-@cache
 def _read(name: str) -> _Module:
-    module: ModuleType | None = sys.modules.get(name)
+    return _parsed(name, sys.modules.get(name))
+
+
+@cache
+def _parsed(name: str, module: ModuleType | None) -> _Module:
     try:
         text = inspect.getsource(module) if module is not None else ""
     except (OSError, TypeError) as error:
         raise InputError(f"the source of {name} must be readable to be exported: {error}") from error
-    read = _Module([line.encode() for line in text.split("\n")])
+    read = _Module(name, [line.encode() for line in text.split("\n")])
     for node in _statements(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             read.definitions[node.name] = node
@@ -174,15 +179,15 @@ def _read(name: str) -> _Module:
 
 
 @cache
-def _definition(module: str, name: str) -> tuple[_Definition, list[ast.Name]]:
+def _definition(module: _Module, name: str) -> tuple[_Definition, list[ast.Name]]:
     """Return a definition without its registering decorator, and the names that it takes from its module."""
-    found = _read(module).definitions.get(name)
-    if found is None:
-        raise InputError(f"{module}.{name} must be a function, class or constant that the module defines")
-    if isinstance(found, (ast.Assign, ast.AnnAssign)):
-        return found, list(_free_names(found, frozenset({name})))
-    kept = copy.copy(found)
-    kept.decorator_list = [one for one in found.decorator_list if _called(one) != _REGISTERS]
+    definition = module.definitions.get(name)
+    if definition is None:
+        raise InputError(f"{module.name}.{name} must be a function, class or constant that the module defines")
+    if isinstance(definition, (ast.Assign, ast.AnnAssign)):
+        return definition, list(_free_names(definition, frozenset({name})))
+    kept = copy.copy(definition)
+    kept.decorator_list = [mark for mark in definition.decorator_list if _called(mark) != _REGISTERS]
     return kept, list(_free_names(kept, frozenset()))
 
 
@@ -232,7 +237,7 @@ def _scopes(node: ast.AST, bound: frozenset[str]) -> Iterator[tuple[ast.AST, fro
             yield part, local if part in body else bound
     elif isinstance(node, ast.ClassDef):
         own = bound | {name for part in node.body for name in _stored(part)}
-        for part in ast.iter_child_nodes(node):  # what a class stores is not seen in its methods
+        for part in ast.iter_child_nodes(node):  # methods do not see the names that a class binds
             yield part, own if part in node.body and not isinstance(part, ast.FunctionDef) else bound
     elif isinstance(node, _COMPREHENSIONS):
         local = bound | {name for one in node.generators for name in _stored(one.target)}

@@ -1,7 +1,7 @@
 """A layered layout of a graph: each floor a band, every arrow upwards, boxes that do not overlap.
 
-Layers, ordering by barycentres and dummy boxes on long arrows are those of [Sugiyama]; the places within a layer are
-least squares under least distances, solved exactly by pooling adjacent violators.
+Layers, ordering by barycentres and dummy boxes on long arrows follow [Sugiyama]. Positions within a layer minimise
+squared deviations under minimum distances, solved exactly by pooling adjacent violators.
 
 References:
     [Sugiyama] Sugiyama, Tagawa, Toda. Methods for Visual Understanding of Hierarchical System Structures. IEEE
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Layered", "layered"]
+__all__ = ["LayeredLayout", "layered_layout"]
 
 _SWEEPS = 24
 
 
 @dataclass(frozen=True)
-class Layered:
-    """Places of boxes.
+class LayeredLayout:
+    """Positions of boxes.
 
     Args:
         x: The centre of each box.
         layer: The layer of each box, from 0.
-        routes: For each arrow ``(above, below)`` the places ``(x, layer)`` that it passes, its ends included.
+        routes: For each arrow ``(above, below)`` the positions ``(x, layer)`` on its way, its ends included.
     """
 
     x: tuple[float, ...]
@@ -37,13 +37,13 @@ class Layered:
     routes: dict[tuple[int, int], list[tuple[float, int]]]
 
 
-def layered(below: Sequence[Sequence[int]], bands: Sequence[int], widths: Sequence[float]) -> Layered:
+def layered_layout(below: Sequence[Sequence[int]], bands: Sequence[int], widths: Sequence[float]) -> LayeredLayout:
     """Place the boxes of a directed acyclic graph.
 
     Args:
-        below: For each box the boxes below it, which come before it.
-        bands: For each box its band; what is below it has no higher one.
-        widths: For each box its width, the free space beside it included.
+        below: For each box the boxes below it, all of which precede it.
+        bands: For each box its band; boxes below it have the same band or a lower one.
+        widths: For each box its width, including the free space beside it.
     """
     layer = _layers(below, bands)
     rows: list[list[int]] = [[] for _ in range(max(layer) + 1)]
@@ -69,23 +69,23 @@ def layered(below: Sequence[Sequence[int]], bands: Sequence[int], widths: Sequen
     routes = {
         arrow: [(x[box], layer[arrow[0]] - step) for step, box in enumerate(chain)] for arrow, chain in chains.items()
     }
-    return Layered(tuple(x[: len(below)]), tuple(layer), routes)
+    return LayeredLayout(tuple(x[: len(below)]), tuple(layer), routes)
 
 
 def _layers(below: Sequence[Sequence[int]], bands: Sequence[int]) -> list[int]:
-    """Return each box's layer: above all that is below it, and above every layer of the bands under its own."""
+    """Return each box's layer: above all boxes below it and above all layers of lower bands."""
     layer = [0] * len(below)
     floor = 0
     for band in sorted(set(bands)):
         members = [box for box in range(len(below)) if bands[box] == band]
         for box in members:
-            layer[box] = max([floor, *[layer[one] + 1 for one in below[box]]])
+            layer[box] = max([floor, *[layer[lower] + 1 for lower in below[box]]])
         floor = 1 + max(layer[box] for box in members)
     return layer
 
 
 def _sweep(rows: list[list[int]], links: Sequence[Sequence[int]], space: Sequence[float]) -> list[float]:
-    """Order the rows and place the boxes, each row towards the middle of its neighbours, up and down in turn."""
+    """Order the rows and position the boxes, each near the mean of its neighbours, in alternating sweeps."""
     x = [0.0] * len(space)
     for row in rows:
         for box, place in zip(row, _spread([0.0] * len(row), [space[box] for box in row]), strict=True):
@@ -103,7 +103,7 @@ def _sweep(rows: list[list[int]], links: Sequence[Sequence[int]], space: Sequenc
 
 
 def _spread(wishes: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """Return the places nearest to the wishes, in least squares, at which boxes in this order do not overlap."""
+    """Return the positions nearest to the wishes, in least squares, at which boxes in this order do not overlap."""
     offsets = [0.0]
     for left, right in itertools.pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2)

@@ -1,4 +1,4 @@
-"""Cutting what is asked of a network into parts whose statistics fit into memory together."""
+"""Splits reductions into parts whose statistics fit into memory together."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tensor_floor import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import nn
 
     from eznas.capture import Capture
     from eznas.minibatch import Minibatch
-    from eznas.primitives.terminals import Statistic
     from eznas.programs.tree import Node
 
-__all__ = ["capture_bytes", "in_parts", "kind_bytes", "left_of"]
+__all__ = ["capture_bytes", "kind_bytes", "memory_left", "split_by_memory"]
 
 _CAPTURED = 0.9
-"""Share of the memory that capturing may take; the rest is for evaluating."""
+"""Share of the memory for capturing; the rest is for evaluating."""
 
 _FEW = 2
 _GRAPH = 6
 """Tensors of each unit that the graph of a forward pass holds, about."""
 
 
-def in_parts(
+def split_by_memory(
     nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
 ) -> list[list[Node]]:
-    """Split reductions so that what each part reads can be captured within a bound.
+    """Split reductions into parts whose statistics can be captured within a memory bound.
 
-    Each part costs passes of its own, so there is one wherever it fits. What a single reduction reads is not split.
+    Each part costs passes of its own, so parts are as large as the bound allows. The statistics of a single reduction
+    are never split.
 
     Args:
-        nodes: As ``reductions`` returns them.
-        network: Is run on two images for its units' shapes.
+        nodes: Reductions, see ``reductions``.
+        network: Runs on two images to find the shapes of its units.
         minibatch: Images and labels.
         units: See ``capture``.
-        memory: Bytes that capturing and evaluating may take; None for no bound.
+        memory: Bytes for capturing and evaluating; None for no bound.
 
     Raises:
-        NoUnitsError: The network has no units; and whatever ``capture`` raises.
+        NoUnitsError: The network has no units. Errors of ``capture`` are raised as well.
     """
     if memory is None:
         return [list(nodes)]
@@ -63,7 +63,7 @@ def in_parts(
 
 
 def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") -> dict[Kind, int]:
-    """Return the bytes that a statistic of each kind takes over all units, from a pass of two images."""
+    """Return the bytes of one statistic of each kind over all units, measured with a pass of two images."""
     few = minibatch.take(min(_FEW, len(minibatch)))
     outline, images, item = capture(network, few, ["weight"], units), len(minibatch), minibatch.images.element_size()
     shapes = [(unit.weight_shape, unit.input_shape, unit.output_shape) for unit in outline.units]
@@ -75,31 +75,27 @@ def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") ->
     }
 
 
-def left_of(memory: int | None, captured: Capture) -> int | None:
-    """Return the bytes that evaluating may take beside a capture."""
+def memory_left(memory: int | None, captured: Capture) -> int | None:
+    """Return the bytes that a capture leaves for evaluating."""
     return None if memory is None else max(memory - captured.nbytes, 0)
 
 
 def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
-    """Return about the bytes that capturing statistics takes at once, the graph of one pass included.
+    """Estimate the peak of bytes while statistics are captured, the graph of one pass included.
 
-    What is perturbed needs what it is compared with, and for a moment both. A scenario's values are part of its graph,
-    and gradients of values take the place of what that gives back; those of weights, which come while it is held still,
-    and what a convolution works with are beside it.
+    A perturbed statistic needs the statistic that is subtracted, and both at once for a moment. Values of a scenario
+    are part of its graph, and gradients of values take the memory that the graph frees. Gradients of weights and the
+    working memory of a convolution come on top.
 
     Args:
         names: The statistics.
         sizes: See ``kind_bytes``.
     """
-    perturbed = {f"{fact.quantity}.data": sizes[fact.kind] for fact in _facts(names) if fact.scenario == "perturbed"}
+    subtracted = {fact.minus: sizes[fact.kind] for fact in map(STATISTICS.__getitem__, names) if fact.minus}
     held: Counter[str] = Counter()
     graph: Counter[str] = Counter()
-    for fact in _facts({*names, *perturbed}):
+    for fact in map(STATISTICS.__getitem__, {*names, *subtracted}):
         held[fact.scenario if fact.kind in (Kind.INPUT, Kind.OUTPUT) else ""] += sizes[fact.kind]
         if fact.is_gradient:
             graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT] + sizes[Kind.WEIGHT]
-    return held.total() + max(perturbed.values(), default=0) + max((graph - held).values(), default=0)
-
-
-def _facts(names: Iterable[str]) -> list[Statistic]:
-    return [STATISTICS[name] for name in names]
+    return held.total() + max(subtracted.values(), default=0) + max((graph - held).values(), default=0)

@@ -1,9 +1,10 @@
-"""EZNAS-A as its released code computes it, down to how that code cuts a network of NAS-Bench-201 into units.
+"""EZNAS-A as its released code computes it, with that code's division of NAS-Bench-201 networks into units.
 
-The code lists convolutions, batch normalisations and ReLUs as the network's modules stand, and cuts the list into
-triples of ReLU, convolution and normalisation. Where that does not come out even, which on NAS-Bench-201 is where a
-cell has no convolution (one architecture in twenty), it takes them as they run and looks for triples of convolution,
-normalisation and ReLU instead: the stem counts then, and gradients are those through the convolution.
+The code lists convolutions, batch normalisations and ReLUs in the order of the network's modules, and divides the list
+into triples of ReLU, convolution and normalisation. The length of the list may be no multiple of three; on
+NAS-Bench-201 that happens if a cell has no convolution (one architecture in twenty). Then the code takes the modules in
+the order of execution and looks for triples of convolution, normalisation and ReLU: these include the stem, and
+gradients are those through the convolution.
 
 References:
     [EZNAS] Akhauri, Munoz, Jain, Iyer. EZNAS: Evolving Zero-Cost Proxies For Neural Architecture Scoring.
@@ -32,25 +33,24 @@ _TRIPLE = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 
 
 @register_measure(
-    name="eznas_a_released",
     paper="Akhauri et al., EZNAS, NeurIPS 2022, released code",
-    formula="mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data))))), over other units where the list of modules "
-    "does not come out even",
+    formula="mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data))))), over other units if the list of "
+    "modules is not divisible into triples",
     needs=["forward", "backward"],
     reference="tau .6195, rho .8085 with CIFAR-10 validation accuracy on all of NAS-Bench-201, batch 16",
 )
 def eznas_a_released(network: nn.Module, minibatch: Minibatch) -> float:
-    """Return ``eznas_a``, and on networks whose modules cannot be cut evenly what the released code gives.
+    """Return ``eznas_a``, or the value of the released code for networks whose modules are not divisible into triples.
 
     Raises:
-        UndefinedError: The modules cannot be cut either way.
+        UndefinedError: The network has no triples of either kind.
         NoUnitsError: The network has no units.
         CaptureError: The network cannot be recorded.
     """
-    even = _comes_out_even(network)
-    quantity = "input_grad.data" if even else "conv_in_grad.data"
+    divisible = _divisible(network)
+    quantity = "input_grad.data" if divisible else "conv_in_grad.data"
     reduction = parse(f"frobenius_norm(sigmoid(logdet(sign({quantity}))))", Kind.UNIT)
-    if even:
+    if divisible:
         return float(evaluate_reductions([reduction], capture(network, minibatch, [quantity]))[reduction].mean())
     captured = capture(network, minibatch, [quantity], units="any")
     chosen = _convolutions_of_triples(network, minibatch)
@@ -61,8 +61,8 @@ def eznas_a_released(network: nn.Module, minibatch: Minibatch) -> float:
     return float(values[read].mean())
 
 
-def _comes_out_even(network: nn.Module) -> bool:
-    """Whether the modules, less the stem and the last activation, are triples as the released code lists them."""
+def _divisible(network: nn.Module) -> bool:
+    """Return whether the modules without the stem and the last activation are divisible into triples."""
     listed = [module for module in network.modules() if isinstance(module, _TRIPLE)]
     kept = [
         module
@@ -75,22 +75,22 @@ def _comes_out_even(network: nn.Module) -> bool:
 
 
 def _convolutions_of_triples(network: nn.Module, minibatch: Minibatch) -> set[str]:
-    """Return the names of the convolutions that triples begin with, in the order in which modules run."""
+    """Return the names of the first modules of the triples in the order of execution."""
     names = {module: name for name, module in network.named_modules() if isinstance(module, _TRIPLE)}
     ran: list[nn.Module] = []
     handles = [module.register_forward_hook(lambda module, *_: ran.append(module)) for module in names]
     try:
-        capture(network, minibatch, ["norm_out.data"], units="any")  # a pass that leaves the network as it was
+        capture(network, minibatch, ["norm_out.data"], units="any")  # runs the network and leaves it as it was
     finally:
         for handle in handles:
             handle.remove()
-    for _ in range(3):  # a broken triple leaves a hole that the next look closes
+    for _ in range(3):  # removing an incomplete triple may complete another
         ran = _triples(ran)
     return {names[module] for module in ran if isinstance(module, nn.Conv2d)}
 
 
 def _triples(ran: list[nn.Module]) -> list[nn.Module]:
-    """Drop what does not follow in a triple; a convolution out of place lets a normalisation be next."""
+    """Drop modules that do not continue a triple; after a convolution out of place, a normalisation continues it."""
     kept: list[nn.Module] = []
     place = 0
     for module in ran:

@@ -1,0 +1,44 @@
+r"""A search algorithm of your own: it proposes architectures and is told how good they are.
+
+Compare it with ageing evolution, on five runs each::
+
+    eznas search --algorithm aging_evolution --queries 50 --runs 5 --out ageing
+    eznas search --plugin my_algorithm.py --algorithm restarting_climber \
+        --queries 50 --runs 5 --workers 2 --out climbing --compare ageing
+"""
+
+from eznas.search import ALGORITHMS, Algorithm, Proposal, Searcher
+
+
+class RestartingClimber(Searcher):
+    """Mutates the best architecture; restarts after ten proposals without an improvement."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.restart()
+
+    def restart(self):
+        self.best, self.best_fitness, self.failures = None, -float("inf"), 0
+
+    def ask(self):
+        if self.best is None:
+            return Proposal(self.first())
+        return Proposal(self.task.domain.mutate(self.best, self.task.rng))
+
+    def tell(self, proposal, observation):
+        if observation.fitness > self.best_fitness:
+            self.best, self.best_fitness, self.failures = proposal.architecture, observation.fitness, 0
+            return
+        self.failures += 1
+        if self.failures == 10:
+            self.restart()
+
+
+ALGORITHMS.register(
+    Algorithm(
+        name="restarting_climber",
+        paper="",
+        summary="mutates the best; restarts after ten proposals without an improvement",
+        searcher=RestartingClimber,
+    )
+)

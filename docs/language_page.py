@@ -1,0 +1,169 @@
+"""Text of ``docs/language.md`` and its picture, from the records of primitives and statistics."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from eznas.primitives import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Kind, Primitive, all_primitives
+from eznas.programs.catalogue import arguments, example, result
+
+DOCS = Path(__file__).parent
+
+_INTRODUCTION = """\
+# The language
+
+A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*, tensors that
+are recorded from every unit of a network; its operators are *primitives*. A program has three floors: tensors of a
+unit, one number for each unit, and one number for the network, which is the score. A name may live on several floors;
+the kinds of the arguments decide.
+
+`eznas language` prints this catalogue, and `eznas language NAME` every fact of one entry: its properties, the rules
+that simplify it, its price and how often evolution draws it. The page is written by `python docs/generate.py`.
+
+## Kinds
+
+| kind | floor | tensor |
+|---|---|---|
+"""
+
+_STATISTICS = """
+## Statistics
+
+A *unit* is one convolution or linear layer with the activation in front of it and the normalisation behind it. A
+statistic is a quantity on a scenario, written `quantity.scenario`; the weight depends on no scenario.
+
+![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
+
+| quantity | symbol | kind | definition |
+|---|---|---|---|
+"""
+
+_SCENARIOS = """
+| scenario | images | gradients of | values |
+|---|---|---|---|
+"""
+
+_PRIMITIVES = """
+## Primitives
+
+An empty domain means that the function is defined everywhere. A program whose value is not finite has no score.
+"""
+
+
+def files() -> dict[Path, str]:
+    """Return the text of the page and of the picture."""
+    return {DOCS / "language.md": page(), DOCS / "images" / "unit.svg": picture()}
+
+
+def page() -> str:
+    """Return the page in Markdown."""
+    older = {old.partition(".")[0]: new.partition(".")[0] for old, new in ALIASES.items() if "_grad" not in old}
+    by_family = sorted(all_primitives(), key=lambda record: record.family)
+    sections = [
+        _INTRODUCTION,
+        *[_row(f"`{kind.value}`", kind.floor.value, _doc(kind)) for kind in Kind],
+        _STATISTICS,
+        *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
+        _SCENARIOS,
+        *[
+            _row(f"`{one.name}`", one.images, one.objective, f"minus those of `{one.minus}`" if one.minus else "")
+            for one in SCENARIOS.values()
+        ],
+        "\nPrograms may also use older names: ",
+        ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
+        ".\n\n| statistic | definition |\n|---|---|\n",
+        *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
+        _PRIMITIVES,
+        *[_family(name, list(records)) for name, records in itertools.groupby(by_family, lambda record: record.family)],
+    ]
+    return "".join(sections)
+
+
+def _family(name: str, records: list[Primitive]) -> str:
+    text = inspect.cleandoc(importlib.import_module(records[0].function.__module__).__doc__ or "")
+    text = text.removeprefix(f"{name.capitalize()}: ").replace("``", "`")
+    lines = [f"\n### {name.capitalize()}\n\n{text[0].upper()}{text[1:]}\n"]
+    lines += ["\n| primitive | arguments | result | definition | domain | example |\n|---|---|---|---|---|---|\n"]
+    for record in records:
+        source = f" ({record.source})" if record.source else ""
+        domain = "" if record.domain == "everywhere" else record.domain
+        cells = [arguments(record), result(record), f"{record.formula}{source}", domain]
+        lines.append(_row(f"`{record.name}`", *map(_cell, cells), f"`{example(record)}`"))
+    return "".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("*", r"\*").replace("_", r"\_").replace("[EZNAS]", "EZNAS")
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _doc(kind: Kind) -> str:
+    """Return the text behind a kind in the source of its enumeration."""
+    lines = [line.strip() for line in inspect.getsource(Kind).splitlines()]
+    return lines[lines.index(f'{kind.name} = "{kind.value}"') + 1].strip('"').replace("``", "`")
+
+
+_COLOURS = {Kind.WEIGHT: "#b7791f", Kind.INPUT: "#2b6cb0", Kind.OUTPUT: "#4f8a2b", Kind.IMAGE: "#6b46c1"}
+_PLACES = (70, 210, 390, 480, 570, 750)  # horizontal, by ``Quantity.place``
+_OPERATIONS = ((300, "activation"), (480, "convolution"), (660, "normalisation"))
+_LINE, _WIDTH = 120, 960
+
+
+def picture() -> str:
+    """Return the drawing of a unit and of the scenarios as SVG."""
+    shapes = [_arrow(20, _LINE, _WIDTH - 95), _text(_WIDTH - 50, _LINE + 5, "logits", "#1a202c")]
+    shapes += [_box(492, 112, 644, "", height=185, style='fill="none" stroke="#a0aec0" stroke-dasharray="4"')]
+    shapes += [_text(205, 38, "one unit", "#718096")]
+    for x, name in _OPERATIONS:
+        shapes += [_box(x, _LINE, 110, name)]
+    for quantity in QUANTITIES.values():
+        x, colour = _PLACES[quantity.place], _COLOURS[quantity.kind]
+        if quantity.kind is Kind.WEIGHT:
+            y = 62 if not quantity.gradient_of else 190
+        else:
+            y = _LINE - 22 if not quantity.gradient_of else _LINE + 32
+            shapes.append(f'<circle cx="{x}" cy="{_LINE}" r="4" fill="{colour}"/>')
+        shapes.append(_text(x, y, quantity.name, colour))
+    for row, scenario in enumerate(SCENARIOS.values()):
+        y = 250 + 42 * row
+        minus = f", minus the values on {SCENARIOS[scenario.minus].name}" if scenario.minus else ""
+        shapes += [
+            _text(20, y + 5, scenario.name, "#1a202c", anchor="start", weight="bold"),
+            _text(110, y - 4, f"runs forward on {scenario.images}{minus}", "#2d3748", anchor="start"),
+            _text(110, y + 14, f"runs backward from {scenario.objective}", "#718096", anchor="start"),
+        ]
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} 410"',
+            '  font-family="sans-serif" font-size="13">',
+            f'<rect width="{_WIDTH}" height="410" fill="#ffffff"/>',
+            *shapes,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _text(x: int, y: int, text: str, colour: str, *, anchor: str = "middle", weight: str = "normal") -> str:
+    style = f'fill="{colour}" text-anchor="{anchor}" font-weight="{weight}"'
+    return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'
+
+
+def _box(
+    x: int, y: int, width: int, text: str, *, height: int = 34, style: str = 'fill="#edf2f7" stroke="#4a5568"'
+) -> str:
+    left, top = x - width // 2, y - height // 2
+    box = f'<rect x="{left}" y="{top}" width="{width}" height="{height}" rx="5" {style}/>'
+    return f"{box}\n{_text(x, y + 5, text, '#1a202c')}" if text else box
+
+
+def _arrow(start: int, y: int, end: int) -> str:
+    head = f'<path d="M {end} {y - 5} L {end + 9} {y} L {end} {y + 5} z" fill="#4a5568"/>'
+    return f'<line x1="{start}" y1="{y}" x2="{end}" y2="{y}" stroke="#4a5568"/>\n{head}'

@@ -1,0 +1,110 @@
+"""A torch function mode that hands each call of a forward pass to the hook of its kind.
+
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+__all__ = ["Call", "CallHooks", "version"]
+
+
+class Call:
+    """One call of a torch function; hooks may change the function and the arguments before they run it.
+
+    Args:
+        func: The function.
+        args: The positional arguments.
+        kwargs: The keyword arguments.
+    """
+
+    __slots__ = ("args", "func", "kwargs", "name")
+
+    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
+        self.func, self.args = func, args
+        self.kwargs = dict(kwargs) if kwargs else {}
+        self.name: str = getattr(func, "__name__", "")
+
+    def run(self) -> Any:
+        """Call the function."""
+        return self.func(*self.args, **self.kwargs)
+
+    def argument(self, position: int, name: str) -> Any:
+        """Return an argument, given by position or by name."""
+        return self.args[position] if len(self.args) > position else self.kwargs[name]
+
+    @property
+    def input(self) -> Tensor:
+        """The first argument."""
+        tensor: Tensor = self.argument(0, "input")
+        return tensor
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the call writes to its first argument or to ``out``."""
+        if self.name.endswith("__"):
+            return self.name == "__setitem__" or self.name.startswith("__i")
+        return self.name.endswith("_") or bool(self.kwargs.get("inplace")) or self.kwargs.get("out") is not None
+
+
+class CallHooks(TorchFunctionMode):
+    """Hands every torch function that is called while it is active to one hook, which runs the call.
+
+    Subclasses override ``layer``, ``activation``, ``normalisation`` and ``other``. Modules and functional code are
+    treated alike, the network gets no hooks, and calls come in the order of execution. Batch and instance
+    normalisation use the statistics of the images, whatever the mode of their modules.
+    """
+
+    LAYERS = frozenset(("conv2d", "linear"))
+    ACTIVATIONS = frozenset((
+        "celu", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
+        "rrelu", "selu", "sigmoid", "silu", "softplus", "tanh",
+    ))  # fmt: skip
+    NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Hand a call to its hook."""
+        call = Call(func, args, kwargs)
+        if call.name in self.LAYERS:
+            return self.layer(call)
+        if call.name.rstrip("_") in self.ACTIVATIONS:
+            return self.activation(call)
+        return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
+
+    def layer(self, call: Call) -> Any:
+        """Run a convolution or linear layer of ``LAYERS``."""
+        return self.other(call)
+
+    def activation(self, call: Call) -> Any:
+        """Run an activation, which may be in place."""
+        return self.other(call)
+
+    def normalisation(self, call: Call) -> Any:
+        """Run a normalisation on the statistics of the images."""
+        if call.func is nn.functional.batch_norm:
+            call.kwargs["training"] = True
+        elif call.func is nn.functional.instance_norm:
+            call.kwargs["use_input_stats"] = True
+        return self.other(call)
+
+    def other(self, call: Call) -> Any:
+        """Run any other call."""
+        return call.run()
+
+
+def version(tensor: Tensor) -> int:
+    """Return how many writes to the tensor's memory torch has counted."""
+    return tensor._version  # noqa: SLF001 - torch has no other name for it

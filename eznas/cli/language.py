@@ -1,0 +1,78 @@
+"""Command line: the language of the programs (``eznas language --help``)."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eznas.cli.console import Command, Option, print_json, print_table
+
+if TYPE_CHECKING:
+    from eznas.primitives import Primitive, Statistic
+
+__all__ = ["main"]
+
+_EPILOG = """\b
+Examples:
+  Every primitive and statistic:
+    eznas language
+  One of them, with all its facts:
+    eznas language effective_rank
+  All statistics of weights:
+    eznas language "weight*"
+"""
+
+
+@click.command(cls=Command, epilog=_EPILOG)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", cls=Option, group="Output", is_flag=True, help="Print JSON with every fact.")
+@click.option(
+    "--plugin",
+    "plugins",
+    cls=Option,
+    group="Code",
+    metavar="FILE.py",
+    multiple=True,
+    type=Path,
+    help="A Python file that registers primitives; it is imported, so its code runs. May be repeated.",
+)
+def main(name: str | None, plugins: tuple[Path, ...], *, as_json: bool) -> None:
+    """List the primitives and statistics that programs are made of, or the facts of NAME.
+
+    NAME is a primitive, a statistic, or a pattern such as "*_over_samples".
+    """
+    from eznas import primitives
+    from eznas.programs.catalogue import describe, look_up
+
+    if plugins:
+        from eznas.scoring.plugin import load_plugin
+
+        for file in plugins:
+            load_plugin(file)
+    if name and not set("*?[") & set(name):
+        records = look_up(name)
+    else:
+        everything: list[Primitive | Statistic] = [*primitives.all_primitives(), *primitives.STATISTICS.values()]
+        records = [record for record in everything if fnmatch(record.name, name or "*")]
+    facts = [describe(record) for record in records]
+    if as_json:
+        print_json(facts)
+    elif len({entry["name"] for entry in facts}) == 1:
+        for entry in facts:
+            rows = [[fact, _text(value)] for fact, value in entry.items() if value not in ("", [])]
+            print_table(f"{entry['type']} {entry['name']}", ["fact", "value"], rows)
+    else:
+        for sort, columns in (
+            ("primitive", ["name", "arguments", "result", "definition"]),
+            ("statistic", ["name", "kind", "definition"]),
+        ):
+            rows = [[entry[column] for column in columns] for entry in facts if entry["type"] == sort]
+            if rows:
+                print_table(f"{len(rows)} {sort}s", columns, rows)
+
+
+def _text(value: object) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
