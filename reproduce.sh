@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Evolved proxies, EZNAS-A, and rows beside published ones; the commands of the other results stand in
-# experiments/README.md. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
-#   evolved    three runs of the experiment, 14 minutes each on 2 cores (seeds 0, 1, 2), below runs/reproduce/
-#   eznas_a    EZNAS-A in its three readings on 1,000 architectures, and the baselines
-#   ROW        a row of EZNAS's table, or of its kind, beside what is published: experiments/rows/ROW.toml
+# Reproduce evolved proxies, EZNAS-A, and rows of published tables. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
+#   evolved    three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
+#   eznas_a    EZNAS-A in its three readings, and the baselines, on 1,000 architectures
+#   ROW        a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
 #   rows       all rows, some minutes each
-# FOLDER holds tables, such as nasbench201_cifar10.csv, from official files (python -m eznas.benchmarks convert) or
-# column files (experiments/tables.py). Without it, evolved and eznas_a use the embedded accuracies of the package
-# analog-nasbench, and rows what EZNAS_DATA and the configuration name, the embedded accuracies, or are skipped: they
-# say so. IMAGES is a CIFAR folder or an .npz; without it rows look into FOLDER for their own, then take digits.
+# FOLDER holds tables such as nasbench201_cifar10.csv, from official files (eznas benchmarks convert) or column files
+# (experiments/tables.py). Without it, evolved and eznas_a use the embedded accuracies of the package analog-nasbench;
+# rows search the folders of EZNAS_DATA and of the configuration, then use embedded accuracies, or are skipped.
+# IMAGES is a CIFAR folder or an .npz file. Without it, rows search FOLDER for their own images, then use digits.
+# experiments/README.md has the commands of all other results.
 set -euo pipefail
 python=${PYTHON:-python}
 absolute() {
@@ -25,7 +25,7 @@ table=()
 if [[ -n $folder ]]; then
     table=(--table "$folder/nasbench201_cifar10.csv" --target validation_200)
 elif [[ $name == evolved || $name == eznas_a ]]; then
-    echo "no folder given: using the embedded CIFAR-10 test accuracies (one retraining of each architecture)" >&2
+    echo "no FOLDER given: using the embedded CIFAR-10 test accuracies (one retraining of each architecture)" >&2
 fi
 
 case $name in
@@ -35,7 +35,7 @@ evolved)
         if [[ -f $out/summary.json ]]; then
             echo "$out is finished; move it away to run it again" >&2
         elif [[ -f $out/config.toml ]]; then
-            echo "going on with $out, with the tables and images that it was begun with" >&2
+            echo "resuming $out with its own tables and images" >&2
             "$python" -m eznas.evolve --resume "$out"
         else
             "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
@@ -44,7 +44,7 @@ evolved)
     done
     ;;
 eznas_a)
-    "$python" verify_scores.py --n_samples 1000 --seed 1 --batch_size 16 --images "${images:-digits}" \
+    "$python" verify_scores.py --samples 1000 --seed 1 --batch-size 16 --images "${images:-digits}" \
         ${table[@]+"${table[@]}"} \
         --proxy eznas_a_released --proxy eznas_a --proxy eznas_a_paper --proxy eznas_a_weight_grad --proxy params --proxy flops --proxy naswot
     ;;

@@ -1,4 +1,4 @@
-"""How well zero-cost proxies order a benchmark's networks; ``python verify_scores.py --help`` explains."""
+"""``python verify_scores.py``: the same as ``eznas verify``, with the options of EZNAS's script of this name."""
 
 from eznas.cli.verify import main
 

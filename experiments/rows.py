@@ -1,13 +1,4 @@
-"""The rows of tables that others published, obtained again: one TOML file a row in ``rows/``.
-
-    python experiments/rows.py nasbench201_cifar100 --data TABLES --images CIFAR100
-    python experiments/rows.py --all --data TABLES
-    python experiments/rows.py --markdown
-
-A row takes the table of its benchmark from the folders that ``python -m eznas.benchmarks info`` names, then embedded
-accuracies; images that are given, then its own data set's in these folders, then scikit-learn's digits. It says what it
-fell back to, and is skipped where there are no accuracies at all. ``--record`` writes what was obtained into its file.
-"""
+"""Reproduce rows of published tables; ``python experiments/rows.py --help`` explains. ``rows/`` has one file a row."""
 
 from __future__ import annotations
 
@@ -19,9 +10,11 @@ import click
 import numpy as np
 import tomli_w
 
-from eznas.cli.console import Command, Progress, interval, print_table
+from eznas.cli import options
+from eznas.cli.console import Command, interval, print_table
 from eznas.config import read_toml
 from eznas.errors import InputError, unknown
+from eznas.report.display import Display
 
 if TYPE_CHECKING:
     from eznas.benchmarks import AccuracyTable
@@ -29,6 +22,12 @@ if TYPE_CHECKING:
 
 ROWS = Path(__file__).parent / "rows"
 _FIGURES = ("tau", "rho")
+_EPILOG = """\b
+Examples:
+  python experiments/rows.py nasbench201_cifar100 --data TABLES --images CIFAR100
+  python experiments/rows.py --all --data TABLES
+  python experiments/rows.py --markdown
+"""
 _DIGITS = 3
 
 
@@ -37,22 +36,22 @@ class Row:
     """One row.
 
     Args:
-        name: The file's name.
-        title: Of the row, for people.
-        benchmark: A name in ``python -m eznas.benchmarks list``.
-        dataset: Of the accuracies.
-        proxies: What is computed.
-        table: The table's file name, where it is not ``BENCHMARK_DATASET.csv``.
-        target: The column that is the accuracy.
-        pictures: The images' name in the folder of tables.
-        n_samples: Networks.
-        batch_size: Images.
-        seed: Of both, and of the initialisations.
-        fidelity: The networks' size; empty for the one that the benchmark trained.
-        most_params: Architectures with more parameters, by the table's count, are left out; 0 for none.
-        note: What to know before comparing.
-        published: Figures as published: ``proxy``, ``source``, and ``tau`` or ``rho``.
-        obtained: Figures as recorded here.
+        name: Name of the file.
+        title: Title for people.
+        benchmark: A name in ``eznas benchmarks list``.
+        dataset: Data set of the accuracies.
+        proxies: The proxies to verify.
+        table: File name of the table, if it is not ``BENCHMARK_DATASET.csv``.
+        target: Column of the accuracies; empty for the table's usual one.
+        pictures: Name of the images in the folder of tables.
+        n_samples: Number of networks.
+        batch_size: Number of images.
+        seed: Seed of the networks, the images and the initialisations.
+        fidelity: Size of the networks; empty for the one that the benchmark trained.
+        most_params: Architectures with more parameters, by the table, are omitted; 0 for no limit.
+        note: A caveat for the comparison.
+        published: Published figures: ``proxy``, ``source``, and ``tau`` or ``rho``.
+        obtained: Recorded figures.
     """
 
     name: str
@@ -86,7 +85,7 @@ def read_rows() -> dict[str, Row]:
 
 
 def find_accuracies(row: Row, data: Path | None) -> tuple[AccuracyTable | None, str]:
-    """Return a row's accuracies and what they were fallen back to; no accuracies and why, where there are none."""
+    """Return a row's accuracies and a remark on a fallback; without accuracies, None and the reason."""
     from eznas.benchmarks import BENCHMARKS, load_table
     from eznas.benchmarks.places import find_table, looked_in, places
 
@@ -101,18 +100,18 @@ def find_accuracies(row: Row, data: Path | None) -> tuple[AccuracyTable | None, 
         if row.target in table.columns:
             return load_table(row.benchmark, row.dataset, path, row.target), ""
         return table, f"the table's own accuracy, since it has no column {row.target}"
-    missing = f"{file} is not here (looked in: {looked_in(data)})"
+    missing = f"{file} was not found (searched in: {looked_in(data)})"
     if not row.table and row.dataset in info.embedded:
-        # the zoo's own accuracies come with its package; those of NAS-Bench-201 are of another training
+        # the zoo's package has its own accuracies; NAS-Bench-201's embedded ones are of another training
         remark = "" if info.name == "pytorchcv" else f"embedded accuracies of another training, since {missing}"
         return load_table(row.benchmark, row.dataset), remark
-    files = " or ".join(one.name for one in info.files)
-    how = f"; {info.home} offers {files} for python -m eznas.benchmarks convert {info.name}" if info.convert else ""
+    files = " or ".join(file.name for file in info.files)
+    how = f"; {info.home} offers {files} for eznas benchmarks convert {info.name}" if info.convert else ""
     return None, f"{missing}{'' if row.table else how}"
 
 
 def small_enough(table: AccuracyTable, most_params: int) -> AccuracyTable:
-    """Return the rows of a table that have at most so many parameters, which its target then says; 0 for all."""
+    """Return the rows of a table with at most so many parameters, with a note in its target; 0 for all."""
     if not most_params:
         return table
     kept = np.flatnonzero(table.columns["params"] <= most_params)
@@ -126,8 +125,8 @@ def small_enough(table: AccuracyTable, most_params: int) -> AccuracyTable:
     )
 
 
-def find_images(row: Row, data: Path | None, given: str) -> tuple[str, str]:
-    """Return a row's images and what they were fallen back to."""
+def find_images(row: Row, data: Path | None, given: str | None) -> tuple[str, str]:
+    """Return a row's images and a remark on a fallback."""
     from eznas.benchmarks.places import places
 
     if given:
@@ -135,11 +134,14 @@ def find_images(row: Row, data: Path | None, given: str) -> tuple[str, str]:
     for place in places(data):
         if row.pictures and (place.folder / row.pictures).exists():
             return str(place.folder / row.pictures), ""
-    return "digits", f"digits, since --images is not given and {row.pictures or 'its own'} is in no such folder"
+    return (
+        "digits",
+        f"digits, since --images is not given and no searched folder has {row.pictures or 'its own'}",
+    )
 
 
 def obtained(verified: Verification) -> list[dict[str, Any]]:
-    """Return what a row's file keeps of a verification."""
+    """Return the figures of a verification that a row's file records."""
     name = Path(verified.condition.minibatch.source).name
     return [
         {
@@ -158,25 +160,26 @@ def obtained(verified: Verification) -> list[dict[str, Any]]:
 
 
 def beside(row: Row, found: list[dict[str, Any]]) -> list[list[object]]:
-    """Return one line a figure: source, proxy, published tau and rho, then those obtained, interval, n and failed."""
+    """Return lines of proxy, published tau, rho and source, and obtained tau, interval, rho, n and failures."""
     lines: list[list[object]] = []
-    by_proxy = {one["proxy"]: one for one in found}
+    by_proxy = {figures["proxy"]: figures for figures in found}
     for published in row.published:
-        one = by_proxy.get(published["proxy"])
-        lines.append([published["proxy"], *map(published.get, _FIGURES), published["source"], *_cells(one)])
-    known = {published["proxy"] for published in row.published}
-    lines += [[one["proxy"], None, None, "", *_cells(one)] for one in found if one["proxy"] not in known]
+        figures = _cells(by_proxy.get(published["proxy"]))
+        lines.append([published["proxy"], *map(published.get, _FIGURES), published["source"], *figures])
+    compared = {published["proxy"] for published in row.published}
+    lines += [[name, None, None, "", *_cells(figures)] for name, figures in by_proxy.items() if name not in compared]
     return lines
 
 
-def _cells(one: dict[str, Any] | None) -> list[object]:
-    if one is None:
+def _cells(figures: dict[str, Any] | None) -> list[object]:
+    if figures is None:
         return [None, "", None, None, None]
-    return [one["tau"], interval(one["tau_low"], one["tau_high"]), one["rho"], one["n"], one["failed"]]
+    between = interval(figures["tau_low"], figures["tau_high"])
+    return [figures["tau"], between, figures["rho"], figures["n"], figures["failed"]]
 
 
 def markdown(rows: dict[str, Row]) -> str:
-    """Return the table of all rows for README.md: the first proxy's published figures, and all that were obtained."""
+    """Return the table of all rows for README.md: obtained figures, and the first proxy's published ones."""
     lines = [
         "| row | proxy | published tau, rho | of | obtained tau (95 %) | rho | n |",
         "|---|---|---|---|---|---|---|",
@@ -195,26 +198,26 @@ def markdown(rows: dict[str, Row]) -> str:
 
 
 def record(row: Row, found: list[dict[str, Any]]) -> None:
-    """Write what was obtained into the row's file."""
+    """Write the obtained figures into the row's file."""
     path = ROWS / f"{row.name}.toml"
     path.write_text(tomli_w.dumps({**read_toml(path), "obtained": found}), encoding="utf-8")
 
 
-@click.command(cls=Command, context_settings={"show_default": True})
-@click.argument("names", nargs=-1)
+@click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
+@click.argument("names", metavar="[ROW]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All rows.")
-@click.option("--data", metavar="DIR", type=Path, help="Folder of tables and images to look in first.")
-@click.option("--images", metavar="digits|noise|PATH", default="", help="Images.  [default: the row's own, or digits]")
-@click.option("--n_samples", metavar="N", type=click.IntRange(min=2), help="Networks.  [default: the row's]")
-@click.option("--workers", metavar="N", type=click.IntRange(min=0), default=0, help="Processes; 0 for one a core.")
-@click.option("--csv", "folder", metavar="DIR", type=Path, help="Folder for scores; what is there is gone on with.")
-@click.option("--record", "recorded", is_flag=True, help="Write what was obtained into the rows' files.")
-@click.option("--markdown", "listed", is_flag=True, help="Print all recorded figures as a table, and compute nothing.")
+@options.data
+@click.option("--images", metavar="digits|noise|PATH", help="Images.  [default: the row's own, or digits]")
+@options.samples("Networks; 0 for all.  [default: the row's number]")
+@options.workers
+@click.option("--csv", "folder", metavar="DIR", type=Path, help="Folder for scores; scores found there are kept.")
+@click.option("--record", "recorded", is_flag=True, help="Write the figures into the rows' files.")
+@click.option("--markdown", "listed", is_flag=True, help="Print the recorded figures as a table, and compute nothing.")
 def main(
     names: tuple[str, ...],
     data: Path | None,
-    images: str,
-    n_samples: int | None,
+    images: str | None,
+    samples: int | None,
     workers: int,
     folder: Path | None,
     *,
@@ -222,13 +225,18 @@ def main(
     recorded: bool,
     listed: bool,
 ) -> None:
-    """Obtain rows of published tables again, and print them beside what was published."""
+    """Reproduce rows of published tables, and print them beside the published figures.
+
+    A row takes the table of its benchmark from the folders that eznas benchmarks info names, then embedded accuracies.
+    It takes the images given, then those of its data set in the same folders, then scikit-learn's digits. Each
+    fallback is printed. A row without accuracies is skipped.
+    """
     rows = read_rows()
     if listed:
         click.echo(markdown(rows))
         return
     if bool(names) == everything:
-        raise InputError(f"give --all, or one or more rows of {', '.join(rows)}")
+        raise InputError(f"either --all or rows must be given; rows: {', '.join(rows)}")
     for name in names:
         if name not in rows:
             raise unknown("row", name, rows)
@@ -237,15 +245,15 @@ def main(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     for row in rows.values() if everything else map(rows.__getitem__, names):
-        found = obtain(row, data, images, n_samples, workers, folder)
+        found = obtain(row, data, images, samples, workers, folder)
         if recorded and found:
             record(row, found)
 
 
 def obtain(
-    row: Row, data: Path | None, images: str, n_samples: int | None, workers: int, folder: Path | None
+    row: Row, data: Path | None, images: str | None, samples: int | None, workers: int, folder: Path | None
 ) -> list[dict[str, Any]]:
-    """Compute a row and print it; return nothing where it is skipped."""
+    """Compute a row, print it and return its figures; none if it is skipped."""
     from eznas.benchmarks.reference import trained_fidelity
     from eznas.scoring import Problem, open_executor, verify
     from eznas.scoring.proxy_sources import resolve
@@ -265,12 +273,12 @@ def obtain(
         seed=row.seed,
         fidelity=row.fidelity or trained_fidelity(row.benchmark),
     )
-    with Progress() as progress, open_executor(workers) as executor:
+    with Display() as progress, open_executor(workers) as executor:
         verified = verify(
             [resolve(text) for text in row.proxies],
             problem,
-            n_samples=min(n_samples or row.n_samples, len(table)),
-            csv_file=folder and folder / f"{row.name}.csv",
+            samples=min(row.n_samples, len(table)) if samples is None else min(samples, len(table)),
+            csv=folder and folder / f"{row.name}.csv",
             resume=folder is not None,
             executor=executor,
             progress=progress,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 from search_naswot import RUNS, run, write_rows, write_scores
-from tables import main as write_tables
+from tables import write_tables
 
 from eznas.report.search import COLUMNS, search_rows
 from eznas.report.search_page import curves_figure

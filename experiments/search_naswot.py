@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from tables import main as write_tables
+from tables import write_tables
 
 from eznas.report.search import COLUMNS, SearchResults, read_results, search_rows
 from eznas.run import RunDirectory

@@ -1,19 +1,4 @@
-"""Write CSV tables from the column files of benchmarks that lie beside a checkout, where they do.
-
-    python experiments/tables.py TABLES ../shared/data/nasbench201.json.gz ../shared/data/nats_sss.json.gz ...
-
-A column file is gzipped JSON: an object of parallel lists. One table a data set is written, named as commands look for
-it (``nasbench201_cifar10.csv``), its columns as the converters of official files name them (``validation_200``), so
-that a table of either kind serves. Put the folder in EZNAS_DATA, or in the configuration.
-
-- ``nasbench201``: cells as six digits for the edges 0>1, 0>2, 0>3, 1>2, 1>3, 2>3. The accuracy is ``validation_200``.
-- ``nats_sss``: channels as five digits, an eighth of each.
-- ``nasbench101``: the upper triangle of each cell's adjacency, and a digit for each inner vertex.
-- ``transnas101``: the two classification tasks.
-- ``nasbench_macro``: three test accuracies each.
-- ``darts_random``: cells as pairs of operation and input; written as ``darts_random_cifar10.csv``, which belongs to no
-  benchmark: give it with ``--search_space nasbench301 --table``.
-"""
+"""Tables of accuracies from column files; ``python experiments/tables.py --help`` explains."""
 
 from __future__ import annotations
 
@@ -22,17 +7,36 @@ import gzip
 import itertools
 import json
 import statistics
-import sys
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from eznas.cli.console import Command
+from eznas.errors import EznasError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Table = tuple[str, dict[str, object], list[str], dict[str, list[Any]]]
-    """A file's stem, what stands above its header, its architectures, and its columns, the accuracy first."""
+    """A file's stem, the facts above its header, its architectures, and its columns, the accuracy first."""
 
+_EPILOG = """\b
+Column files:
+  A column file is gzipped JSON: an object of parallel lists.
+  nasbench201     cells as six digits for the edges 0>1, 0>2, 0>3, 1>2, 1>3, 2>3; the accuracy is validation_200
+  nats_sss        channels as five digits, an eighth of each
+  nasbench101     the upper triangle of each cell's adjacency, and a digit for each inner vertex
+  transnas101     the two classification tasks
+  nasbench_macro  three test accuracies each
+  darts_random    cells as pairs of operation and input; no benchmark finds darts_random_cifar10.csv, so give it by
+                  --benchmark nasbench301 --table
+\b
+Examples:
+  python experiments/tables.py TABLES nasbench201.json.gz nats_sss.json.gz
+  EZNAS_DATA=TABLES eznas verify --benchmark nats_sss
+"""
 _EDGES = {"0>1": 0, "0>2": 1, "0>3": 2, "1>2": 3, "1>3": 4, "2>3": 5}
 _NAMES = {"valid": "validation", "test": "test"}
 
@@ -57,7 +61,7 @@ def _nasbench201(read: dict[str, Any]) -> Iterator[Table]:
         figures = {**read[dataset], **read.get(f"hw_{dataset}", {})}
         columns = {"validation_200": figures["valid200"]}
         for name, values in figures.items():
-            split = next((one for one in _NAMES if name.startswith(one)), None)
+            split = next((split for split in _NAMES if name.startswith(split)), None)
             if split:
                 epochs, _, rest = name.removeprefix(split).partition("_")
                 columns["_".join(filter(None, (_NAMES[split], epochs, rest)))] = values
@@ -133,22 +137,26 @@ _READERS: dict[str, Callable[[dict[str, Any]], Iterator[Table]]] = {
     "acc": _nasbench_macro,
     "genotype": _darts_random,
 }
-"""For each kind of file, a name that it alone has."""
+"""For each kind of file, a key that no other kind has."""
 
 
-def main(folder: Path, sources: list[Path]) -> None:
+@click.command(cls=Command, epilog=_EPILOG)
+@click.argument("folder", type=Path)
+@click.argument("sources", metavar="COLUMNS.json.gz...", nargs=-1, required=True, type=Path)
+def main(folder: Path, sources: tuple[Path, ...]) -> None:
+    """Write the tables of column files into a folder.
+
+    Each data set gets one table, named as commands search for it (nasbench201_cifar10.csv). Its columns have the names
+    that eznas benchmarks convert gives them (validation_200), so that tables from either source are interchangeable.
+    """
+    write_tables(folder, sources)
+
+
+def write_tables(folder: Path, sources: Iterable[Path]) -> None:
     """Write the tables of column files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
-        try:
-            with gzip.open(source, "rt", encoding="utf-8") as file:
-                read = json.load(file)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            sys.exit(f"{source} must be a column file, gzipped JSON, but cannot be read: {error}")
-        reader = next((one for name, one in _READERS.items() if name in read), None)
-        if reader is None:
-            sys.exit(f"{source} must be one of the column files that this file's head lists")
-        for stem, facts, architectures, columns in reader(read):
+        for stem, facts, architectures, columns in _read(source):
             path = folder / f"{stem}.csv"
             with path.open("w", newline="", encoding="utf-8") as out:
                 out.writelines(f"# {name}: {value}\n" for name, value in facts.items())
@@ -156,10 +164,20 @@ def main(folder: Path, sources: list[Path]) -> None:
                 accuracy = next(iter(columns))
                 writer.writerow(["architecture", "accuracy", *columns])
                 writer.writerows(zip(architectures, columns[accuracy], *columns.values(), strict=True))
-            sys.stdout.write(f"{path}: {len(architectures)} architectures; accuracy = {accuracy}\n")
+            click.echo(f"{path}: {len(architectures)} architectures; accuracy = {accuracy}")
+
+
+def _read(source: Path) -> Iterator[Table]:
+    try:
+        with gzip.open(source, "rt", encoding="utf-8") as file:
+            columns = json.load(file)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise EznasError(f"{source} must be a column file, gzipped JSON, but cannot be read: {error}") from error
+    reader = next((reader for name, reader in _READERS.items() if name in columns), None)
+    if reader is None:
+        raise EznasError(f"{source} must be one of the column files that --help lists")
+    return reader(columns)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or not all(Path(source).is_file() for source in sys.argv[2:]):  # noqa: PLR2004
-        sys.exit(f"usage: {sys.argv[0]} FOLDER COLUMNS.json.gz ...; the files must exist")
-    main(Path(sys.argv[1]), list(map(Path, sys.argv[2:])))
+    main(prog_name="python experiments/tables.py")

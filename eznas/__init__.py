@@ -1,6 +1,6 @@
 """eznas: discover, compute and evaluate zero-cost proxies for neural architecture search.
 
-The names below are loaded when they are first used, so ``import eznas`` costs nothing.
+``import eznas`` costs nothing: each name below is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eznas.api.verify import verify
     from eznas.benchmarks import load_table
     from eznas.errors import InputError
     from eznas.measures import MEASURES
-    from eznas.minibatch import load_minibatch
+    from eznas.minibatch import Minibatch, load_minibatch
     from eznas.programs import evaluate
     from eznas.programs.export import to_python
     from eznas.programs.parse import parse
@@ -25,31 +26,39 @@ __all__ = [
     "MEASURES",
     "SPACES",
     "InputError",
+    "Minibatch",
     "Score",
     "Status",
     "__version__",
     "evaluate",
+    "evolve",
     "load_minibatch",
     "load_plugin",
     "load_table",
     "measure",
     "parse",
+    "search",
     "to_python",
+    "verify",
 ]
 
 _MODULES = {
     "MEASURES": "eznas.measures",
     "SPACES": "eznas.spaces",
     "InputError": "eznas.errors",
+    "Minibatch": "eznas.minibatch",
     "Score": "eznas.status",
     "Status": "eznas.status",
     "evaluate": "eznas.programs",
+    "evolve": "eznas.api.evolve",
     "load_minibatch": "eznas.minibatch",
     "load_plugin": "eznas.scoring.plugin",
     "load_table": "eznas.benchmarks",
     "measure": "eznas.scoring.score_many",
     "parse": "eznas.programs",
+    "search": "eznas.api.search",
     "to_python": "eznas.programs.export",
+    "verify": "eznas.api.verify",
 }
 
 
@@ -66,9 +75,9 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    from importlib import metadata  # takes longer than all the rest
+    from importlib import metadata  # slow to import
 
     try:
         return metadata.version("eznas")
     except metadata.PackageNotFoundError:
-        return "0+unknown"  # a checkout that was never installed
+        return "0+unknown"  # a checkout without an installation

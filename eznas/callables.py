@@ -7,15 +7,40 @@ import hashlib
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import NETWORK_FAILURES, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from inspect import Signature
 
-__all__ = ["load_callable", "module_digest"]
+__all__ = ["CallableModule", "load_callable", "module_digest"]
+
+
+class CallableModule(ModuleType):
+    """A module that is also the function of its name in ``eznas.api``.
+
+    ``eznas.search(...)`` then works whether or not the package ``eznas.search`` was imported before. A module becomes
+    callable by ``sys.modules[__name__].__class__ = CallableModule``.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self._function()(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        """The function's signature."""
+        import inspect
+
+        return inspect.signature(self._function())
+
+    def _function(self) -> Callable[..., Any]:
+        name = self.__name__.rpartition(".")[2]
+        function: Callable[..., Any] = getattr(importlib.import_module(f"eznas.api.{name}"), name)
+        return function
 
 
 def load_callable(place: str, parameter: str) -> Callable[..., Any]:

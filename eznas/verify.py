@@ -1,10 +1,14 @@
-"""``python -m eznas.verify``: the same as ``eznas verify``."""
+"""``eznas.verify(...)`` in Python, and ``python -m eznas.verify`` on the command line."""
 
 from __future__ import annotations
 
-from eznas.cli.verify import main
+import sys
 
-__all__ = ["main"]
+from eznas.callables import CallableModule
+
+sys.modules[__name__].__class__ = CallableModule
 
 if __name__ == "__main__":
+    from eznas.cli.verify import main
+
     main(prog_name="python -m eznas.verify")

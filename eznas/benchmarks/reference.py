@@ -1,53 +1,15 @@
-"""The names of benchmarks and data sets on EZNAS's command line, turned into the names here."""
+"""Defaults that follow from a benchmark."""
 
 from __future__ import annotations
 
 from eznas.benchmarks.catalog import BENCHMARKS
-from eznas.errors import InputError
 from eznas.spaces import SPACES
 
-__all__ = ["benchmark_name", "dataset_name", "trained_fidelity"]
-
-
-def benchmark_name(search_space: str, nds_space: str = "", builder: str = "") -> str:
-    """Return the name of a benchmark in ``BENCHMARKS``.
-
-    Args:
-        search_space: ``NASBench201``, ``NATSBench`` (its size space), ``NDS``, ``custom``, or a name in ``BENCHMARKS``
-            or ``SPACES``, in any case.
-        nds_space: For NDS, the sweep, such as ``nds_darts`` or ``DARTS_in``.
-        builder: For custom, ``package.module:callable``.
-
-    Raises:
-        InputError: There is no such benchmark, or ``nds_space`` or ``builder`` belongs to another search space.
-    """
-    name = search_space.lower()
-    if (name == "custom") != bool(builder):
-        message = f"builder must be given with search_space custom and only there, got {builder!r}"
-        raise InputError(message, parameters=("builder", "search_space"))
-    if name == "custom":
-        return f"custom:{builder}"
-    if name == "nds":
-        sweeps = [benchmark for benchmark in BENCHMARKS if benchmark.startswith("nds_")]
-        name = f"nds_{nds_space.lower().removeprefix('nds_')}"
-        if name not in sweeps:
-            raise InputError(
-                f"nds_space must be one of {', '.join(sweeps)}, got {nds_space!r}", parameters=("nds_space",)
-            )
-        return name
-    name = "nats_sss" if name == "natsbench" else name
-    if name not in BENCHMARKS and name not in SPACES:
-        known = ", ".join(("NASBench201", "NATSBench", "NDS", "custom", *BENCHMARKS))
-        message = f"search_space must be one of {known} (in any case), got {search_space!r}"
-        raise InputError(message, parameters=("search_space",))
-    if nds_space:
-        message = f"nds_space must be empty unless search_space is NDS, got {nds_space!r}"
-        raise InputError(message, parameters=("nds_space", "search_space"))
-    return name
+__all__ = ["dataset_name", "trained_fidelity"]
 
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
-    """Return the name of a data set in lower case; None stands for the benchmark's first one.
+    """Return a data set's name in lower case; the benchmark's first by default.
 
     Raises:
         InputError: The benchmark has no such data set.

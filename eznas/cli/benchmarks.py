@@ -1,4 +1,4 @@
-"""Command line: the catalogue of benchmarks, and tables from official files (``python -m eznas.benchmarks --help``)."""
+"""``eznas benchmarks``: the catalogue of benchmarks, and tables from official files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eznas.cli.console import Command, Progress, print_table
+from eznas.cli import options
+from eznas.cli.console import Command, print_table
 from eznas.errors import EznasError, InputError, unknown
+from eznas.report.display import Display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,45 +22,36 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SHOWN = 3
-"""Data sets of a benchmark that ``list`` names; of more it names the first."""
+"""Most data sets of a benchmark that ``list`` names."""
 
 _EPILOG = """\b
 Examples:
-  What there is:
-    python -m eznas.benchmarks list
-    python -m eznas.benchmarks info nats_sss
-  A table from the official files, where it will be found:
-    python -m eznas.benchmarks convert nats_sss NATS-sss-v1_0-50262-simple -o $EZNAS_DATA/nats_sss_cifar10.csv
-    python -m eznas.benchmarks check nats_sss
-  Every network of every table that is here:
-    python -m eznas.benchmarks check --networks 0
+  List the benchmarks, and describe one:
+    eznas benchmarks list
+    eznas benchmarks info nats_sss
+  Convert official files to a table, in a folder where commands find it, and check it:
+    eznas benchmarks convert nats_sss NATS-sss-v1_0-50262-simple --out $EZNAS_DATA/nats_sss_cifar10.csv
+    eznas benchmarks check nats_sss
+  Check every network of every table that is found:
+    eznas benchmarks check --samples 0
 """
 
 
-@click.group(epilog=_EPILOG)
+@click.group(short_help="List, convert and check tables of accuracies.", epilog=_EPILOG)
 def main() -> None:
-    """Accuracies of trained networks: what is known of them, and tables from official files."""
-
-
-_DATA = click.option(
-    "--data",
-    metavar="DIR",
-    type=Path,
-    help="Folder to look for tables in, named NAME_DATASET.csv, before that of EZNAS_DATA and that of the "
-    'configuration, data = "DIR" in ~/.config/eznas/config.toml.',
-)
+    """List benchmarks, convert their official files to tables of accuracies, and check tables."""
 
 
 @main.command("list", cls=Command)
-@_DATA
+@options.data
 def _list(data: Path | None) -> None:
-    """List the benchmarks, and which are here."""
+    """List the benchmarks and the tables that are found."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import looked_in
 
     print_table(
-        f"benchmarks; tables are looked for in: {looked_in(data)}",
-        ["name", "data sets", "architectures", "here", "converter"],
+        f"benchmarks; tables are searched for in: {looked_in(data)}",
+        ["name", "data sets", "architectures", "found", "converter"],
         [
             [
                 info.name,
@@ -74,10 +67,10 @@ def _list(data: Path | None) -> None:
 
 @main.command("info", cls=Command)
 @click.argument("name")
-@click.option("--left_out", is_flag=True, help="List each architecture that the embedded tables lack, and why.")
-@_DATA
+@options.option("--left-out", is_flag=True, help="List each architecture that the embedded tables omit, and why.")
+@options.data
 def _info(name: str, data: Path | None, *, left_out: bool) -> None:
-    """Say what is known of a benchmark."""
+    """Describe a benchmark."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import looked_in
 
@@ -94,10 +87,10 @@ def _info(name: str, data: Path | None, *, left_out: bool) -> None:
         "citation": info.citation,
         "licence": info.licence,
         "offered at": info.home or "-",
-        "files": "; ".join(" ".join(filter(None, (one.name, one.size, one.digest))) for one in info.files) or "-",
+        "files": "; ".join(" ".join(filter(None, (file.name, file.size, file.digest))) for file in info.files) or "-",
         "embedded": f'{", ".join(info.embedded)} (pip install "eznas[{info.extra}]")' if info.embedded else "-",
-        "here": _here(info, data) or "-",
-        "looked for in": looked_in(data),
+        "found": _here(info, data) or "-",
+        "searched in": looked_in(data),
     }
     width = max(map(len, facts))
     for fact, value in facts.items():
@@ -107,31 +100,29 @@ def _info(name: str, data: Path | None, *, left_out: bool) -> None:
 
 
 def _print_left_out(info: BenchmarkInfo, *, each: bool) -> None:
-    """Say what the embedded tables lack, by reason or one by one."""
+    """Print the architectures that the embedded tables omit, counted by reason or each."""
     for dataset in info.datasets if info.left_out else ():
         try:
             reasons = info.left_out(dataset) if info.left_out else {}
-        except InputError as error:  # what they are read from is not installed
+        except InputError as error:  # their package is not installed
             click.echo(str(error))
             return
         counts = Counter(reasons.values())
-        click.echo(
-            f"{dataset}: left out are {', '.join(f'{count} {reason}' for reason, count in counts.most_common())}"
-        )
-        for one, reason in reasons.items() if each else ():
-            click.echo(f"  {one}: {reason}")
+        click.echo(f"{dataset}: omitted are {', '.join(f'{count} {reason}' for reason, count in counts.most_common())}")
+        for architecture, reason in reasons.items() if each else ():
+            click.echo(f"  {architecture}: {reason}")
 
 
-@main.command("convert", cls=Command)
+@main.command("convert", cls=Command, short_help="Convert official files to a table.")
 @click.argument("name")
 @click.argument("files", nargs=-1, required=True, type=Path)
-@click.option("-o", "--out", metavar="TABLE.csv", type=Path, required=True, help="Table to write; .csv or .csv.gz.")
-@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
-@click.option("--partial", is_flag=True, help="Accept files that hold a part of the benchmark.")
-@click.option("--every_epoch", is_flag=True, help="Keep learning curves whole, and not only epochs 1, 2, 4, 8, ...")
-@click.option("--force", is_flag=True, help="Replace the table if it exists.")
+@options.option("-o", "--out", metavar="TABLE.csv", type=Path, required=True, help="Table to write; .csv or .csv.gz.")
+@options.dataset
+@options.option("--partial", is_flag=True, help="Accept files that hold a part of the benchmark.")
+@options.option("--every-epoch", is_flag=True, help="Keep all epochs of learning curves, not only 1, 2, 4, 8, ...")
+@options.option("--force", is_flag=True, help="Replace the table if it exists.")
 def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None, **flags: bool) -> None:
-    """Turn official files of a benchmark into a table, with a manifest beside it."""
+    """Convert official files of a benchmark to a table, with a manifest beside it."""
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.conversion import convert, manifest_path
 
@@ -143,27 +134,24 @@ def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None,
     click.echo(f"  manifest: {manifest_path(out)}")
 
 
-@main.command("check", cls=Command)
+@main.command("check", cls=Command, short_help="Check tables and networks built from them.")
 @click.argument("names", nargs=-1)
-@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: those whose tables are found]")
-@click.option("--table", metavar="CSV", type=Path, help="Table to check instead of the one that is found.")
-@click.option(
-    "--networks",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Networks to build, at equal steps through the table; 0 for all.",
+@options.option(
+    "--dataset", group="Data", metavar="NAME", help="Data set of the accuracies.  [default: each with a table]"
 )
-@click.option("--quiet", is_flag=True, help="Print no progress.")
-@_DATA
+@options.option(
+    "--table", group="Data", metavar="CSV", type=Path, help="Table to check instead of those that are found."
+)
+@options.samples("Networks to build, at equal steps through the table; 0 for all.", 20)
+@options.quiet
+@options.data
 def _check(
-    names: tuple[str, ...], dataset: str | None, table: Path | None, networks: int, data: Path | None, *, quiet: bool
+    names: tuple[str, ...], dataset: str | None, table: Path | None, samples: int, data: Path | None, *, quiet: bool
 ) -> None:
-    """Check tables: architectures, best values, and the parameters and multiply-adds of networks built from them.
+    """Check the architectures and best values of tables, and the sizes of networks built from them.
 
-    Without names, every table that is found is checked. A table that is found and cannot be used is a fault like any
-    other: the rest are checked all the same.
+    Without names, all tables that are found are checked. One that cannot be used counts as a fault, and does not stop
+    the others from being checked.
     """
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import looked_in
@@ -174,42 +162,42 @@ def _check(
     if dataset is not None and not names:
         infos = [info for info in infos if dataset.lower() in info.datasets]
         if not infos:
-            raise unknown("data set", dataset, {one for info in BENCHMARKS.values() for one in info.datasets})
+            raise unknown("data set", dataset, {known for info in BENCHMARKS.values() for known in info.datasets})
     tables = [
-        (info, one, path)
+        (info, name, path)
         for info in infos
-        for one, path in _tables(info, dataset, table, data, asked=bool(names)).items()
+        for name, path in _tables(info, dataset, table, data, asked=bool(names)).items()
     ]
     if not tables:
         name = f"NAME_{dataset.lower() if dataset else 'DATASET'}.csv"
-        raise InputError(f"no table was found; {name} must be in a folder that is looked in ({looked_in(data)})")
+        raise InputError(f"{name} must be in one of the folders that are searched ({looked_in(data)}); none is")
     faults = [
         fault
-        for info, one, path in tables
-        for fault in _faults(info, one, path, networks, asked=path in (None, table), quiet=quiet)
+        for info, name, path in tables
+        for fault in _faults(info, name, path, samples, asked=path in (None, table), quiet=quiet)
     ]
     if faults:
         raise EznasError("; ".join(faults))
 
 
 def _faults(
-    info: BenchmarkInfo, dataset: str, path: Path | None, networks: int, *, asked: bool, quiet: bool
+    info: BenchmarkInfo, dataset: str, path: Path | None, samples: int, *, asked: bool, quiet: bool
 ) -> Sequence[str]:
-    """Check one table: print what holds, and return what does not; one that was asked for must be readable."""
+    """Check one table: print the facts that hold and return the faults; a table asked for by name must be readable."""
     from eznas.benchmarks import load_table
     from eznas.benchmarks.check import check_table, sampled
 
     try:
-        known = load_table(info.name, dataset, path)
+        table = load_table(info.name, dataset, path)
     except InputError as error:
         if asked:
             raise
         click.echo(f"{info.name}, {path}: cannot be used")
         return [str(error)]
-    click.echo(f"{info.name}, {known.source}: {len(known)} architectures, {known.target}")
-    with Progress(quiet=quiet) as progress:
-        progress.stage("networks", len(sampled(info, known, networks)))
-        checked = check_table(info, known, networks, progress.advance)
+    click.echo(f"{info.name}, {table.source}: {len(table)} architectures, {table.target}")
+    with Display(quiet=quiet) as progress:
+        progress.stage("networks", len(sampled(info, table, samples)))
+        checked = check_table(info, table, samples, progress.advance)
     for fact in checked.facts:
         click.echo(f"  {fact}")
     return checked.faults
@@ -218,27 +206,28 @@ def _faults(
 def _tables(
     info: BenchmarkInfo, dataset: str | None, table: Path | None, data: Path | None, *, asked: bool
 ) -> dict[str, Path | None]:
-    """Return the data sets to check, with the table of each; None for what is embedded, or missing though asked for."""
+    """Return the data sets to check, with their tables; None for an embedded or a missing table."""
     from eznas.benchmarks.places import find_table, looked_in
 
     given = info.dataset(dataset) if dataset else info.datasets[0] if table else None
-    found = {one: table or find_table(info.name, one, data) for one in ((given,) if given else info.datasets)}
-    here = {one: path for one, path in found.items() if path or (asked and (given or one in info.embedded))}
+    found = {name: table or find_table(info.name, name, data) for name in ((given,) if given else info.datasets)}
+    here = {name: path for name, path in found.items() if path or (asked and (given or name in info.embedded))}
     missing = given or info.datasets[0]
     lacking = not here or (here.get(missing, Path()) is None and missing not in info.embedded)
     if asked and lacking:
-        how = f"; python -m eznas.benchmarks convert {info.name} makes it of official files" if info.convert else ""
-        raise InputError(f"{info.name}_{missing}.csv must be in a folder that is looked in ({looked_in(data)}){how}")
+        how = f"; eznas benchmarks convert {info.name} writes it from official files" if info.convert else ""
+        file = f"{info.name}_{missing}.csv"
+        raise InputError(f"{file} must be in one of the folders that are searched ({looked_in(data)}){how}")
     return here
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the names, or the first and how many more there are; ``info`` lists all."""
+    """Return the names, or the first and the number of others."""
     return ", ".join(names) if len(names) <= _SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
 def _here(info: BenchmarkInfo, data: Path | None, *, brief: bool = False) -> str:
-    """Return which data sets are here, and where; brief leaves out the folder that is looked in first."""
+    """Return the data sets with a table, and its folder; ``brief`` omits the folder that is searched first."""
     from eznas.benchmarks.places import find_table, places
 
     found = {dataset: find_table(info.name, dataset, data) for dataset in info.datasets}

@@ -1,6 +1,6 @@
-"""What people see in a terminal: commands with honest exit codes, errors, tables, progress and JSON.
+"""Commands, options, errors, tables and JSON in a terminal.
 
-Results go to standard output; errors and progress go to standard error, so that results can be piped.
+Results go to standard output. Errors and progress go to standard error, so that results can be piped.
 """
 
 from __future__ import annotations
@@ -11,62 +11,60 @@ import math
 import shlex
 import signal
 import threading
-import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from eznas import progress
 from eznas.errors import EznasError, InputError, with_names
+from eznas.files import write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from typing_extensions import Self
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "Command",
-    "Lines",
     "Option",
-    "Progress",
     "command_line",
     "interval",
     "print_error",
     "print_json",
     "print_table",
     "to_json",
+    "write_json",
 ]
 
 _ARGUMENTS = "eznas.arguments"
-_WIDE = 2000
-"""Characters of a line that is not shown in a terminal."""
-_FOLDED, _BETWEEN = 16, 3
-"""Characters of a text that is not folded in a table, and from a column to the next at most."""
-
-
-_NO_TROUBLE = (
-    "A worker stopped while some jobs were given",  # its memory has grown, and another has taken its place
-    "Failed to kill subprocesses on this platform",  # an interrupt has reached the command that looks for them
+_ALIASES = {
+    "--benchmark": ("--space", "--search-space"),
+    "--space": ("--benchmark", "--search-space"),
+    "--samples": ("--n-samples", "--networks"),
+    "--proxy": ("--measure",),
+}
+"""Names that ``--help`` does not list: earlier spellings, EZNAS's, and those of the same concept elsewhere."""
+_PIPED_WIDTH = 2000
+"""Characters of a line outside a terminal."""
+_FOLDED_WIDTH, _PADDING = 16, 3
+"""Least width of a column that may be folded, and characters between two columns."""
+_HARMLESS = (
+    "A worker stopped while some jobs were given",  # its memory grew, and another worker replaces it
+    "Failed to kill subprocesses on this platform",  # an interrupt reached the command that lists them
 )
-"""Warnings of loky about what is no trouble."""
+"""Warnings of loky that need no attention."""
 
 
 class _TerminatedError(BaseException):
-    """The process was told to end; no handler of other errors must take it for one of theirs."""
+    """The process received SIGTERM; not an ``Exception``, so that no handler of a network's errors catches it."""
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end what runs as an error does, so that everything is cleared up."""
+    """Raise on SIGTERM, so that clean-up code runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -82,27 +80,30 @@ def _terminable() -> Iterator[None]:
 
 
 class Command(click.Command):
-    """A click command whose errors are one sentence on standard error.
+    """A click command that prints an error as one sentence on standard error.
 
-    Exit codes: 0 done, 1 an error of eznas, 2 something that the user gave cannot be used, 130 interrupted, 143 told to
-    end, which takes the processes that run networks along. Anything else is a fault of the program and shows its
-    traceback.
+    Options may be written with underscores: ``--batch_size`` is ``--batch-size``.
+
+    Exit codes: 0 success, 1 an error of eznas, 2 an input that cannot be used, 130 interrupted, 143 terminated (worker
+    processes end too). Any other exception is a bug and shows its traceback.
     """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Keep the arguments as they were given, for ``command_line``."""
-        given = list(args)
+        """Keep the arguments for ``command_line``, and read underscores in options as hyphens."""
+        typed = list(args)
+        extra.setdefault("max_content_width", 100)
+        extra.setdefault("token_normalize_func", lambda token: token.replace("_", "-"))
         context = super().make_context(info_name, args, parent, **extra)
-        context.meta[_ARGUMENTS] = given
+        context.meta[_ARGUMENTS] = typed
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command and turn its errors into exit codes."""
+        """Run the command and turn its errors into exit codes; errors name flags instead of parameters."""
         try:
             with _terminable(), warnings.catch_warnings():
-                for message in _NO_TROUBLE:
+                for message in _HARMLESS:
                     warnings.filterwarnings("ignore", message=message, category=UserWarning)
                 return super().invoke(ctx)
         except EznasError as error:
@@ -117,27 +118,40 @@ class Command(click.Command):
             ctx.exit(143)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options, one section a group, in the order in which groups appear."""
+        """List the options by group, in the order in which groups appear; ``--help`` comes last."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        groups["Options"] = groups.pop("Options")
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
 
 
 class Option(click.Option):
-    """A click option that ``--help`` lists under a heading."""
+    """A click option that ``--help`` lists under a heading, and that is accepted by its aliases too.
 
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+    Args:
+        group: The heading.
+    """
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
 
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser accept the aliases too."""
+        listed, self.opts = self.opts, [*self.opts, *_ALIASES.get(self.opts[-1], ())]
+        try:
+            super().add_to_parser(parser, ctx)
+        finally:
+            self.opts = listed
+
 
 def command_line(ctx: click.Context) -> str:
-    """Return the command line that runs, as one would type it."""
+    """Return the command line that is running, quoted for a shell."""
     return shlex.join([*ctx.command_path.split(), *ctx.meta[_ARGUMENTS]])
 
 
@@ -149,20 +163,20 @@ def print_error(message: str) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; numbers are right-aligned, floats have three decimals, None and NaN are a dash.
 
-    In a narrow terminal long texts are folded; numbers never are.
+    A narrow terminal folds long texts, and never numbers.
     """
     table = Table(box=SIMPLE_HEAD)
     least = 0
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
         longest = max([len(column), *(len(_cell(row[index])) for row in rows)])
-        folds = not numeric and longest > _FOLDED
+        folds = not numeric and longest > _FOLDED_WIDTH
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not folds)
-        least += (_FOLDED if folds else longest) + _BETWEEN
+        least += (_FOLDED_WIDTH if folds else longest) + _PADDING
     for row in rows:
         table.add_row(*[Text(_cell(value)) for value in row])
     console = Console()
-    console.width = max(console.width, least) if console.is_terminal else _WIDE
+    console.width = max(console.width, least) if console.is_terminal else _PIPED_WIDTH
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 
@@ -179,13 +193,21 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def to_json(value: object) -> str:
-    """Write JSON that every reader takes: numbers that are not finite become null."""
+    """Write strict JSON: non-finite numbers become null."""
     return json.dumps(_finite(value), indent=2)
+
+
+def write_json(file: str, value: object) -> None:
+    """Write JSON to a file, or to standard output where the file is ``-``."""
+    if file == "-":
+        click.echo(to_json(value))
+    else:
+        write_output(Path(file), f"{to_json(value)}\n")
 
 
 def print_json(value: object) -> None:
     """Print JSON to standard output."""
-    click.echo(to_json(value))
+    write_json("-", value)
 
 
 def _finite(value: object) -> object:
@@ -196,96 +218,3 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(entry) for entry in value]
     return value
-
-
-class Lines:
-    """Lets a line through at most every few seconds: progress in a log file.
-
-    Args:
-        every: Seconds between two lines.
-        clock: Tells the time in seconds.
-    """
-
-    def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._every = every
-        self._clock = clock
-        self._next = -math.inf
-
-    def due(self) -> bool:
-        """Whether it is time for a line; if so the next one has to wait."""
-        now = self._clock()
-        if now < self._next:
-            return False
-        self._next = now + self._every
-        return True
-
-
-class Progress(progress.Progress):
-    """Shows what goes on: live in a terminal, a line every few seconds in a log; a context manager.
-
-    Args:
-        quiet: Whether to show nothing.
-    """
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._console = Console(stderr=True)
-        self._shown: Bar | Status | None = None
-        self._lines = Lines()
-        self._title, self._total, self._done = "", 0, 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._show(None)
-
-    def stage(self, name: str, steps: int) -> None:
-        """Begin a stage of ``steps`` steps."""
-        self._title, self._total, self._done = name, steps, 0
-        if self._quiet or not self._console.is_terminal:
-            return
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        bar = Bar(*columns, console=self._console, transient=True)
-        bar.add_task(name, total=steps)
-        self._show(bar)
-
-    def advance(self) -> None:
-        """Say that one step of the stage is done."""
-        self._done += 1
-        if isinstance(self._shown, Bar):
-            self._shown.advance(self._shown.task_ids[0])
-        elif not self._console.is_terminal and (self._done == self._total or self._lines.due()):
-            self.message(f"{self._title}: {self._done}/{self._total}")
-
-    def status(self, text: str) -> None:
-        """Show a line that the next one replaces."""
-        if self._quiet:
-            return
-        if not self._console.is_terminal:
-            if self._lines.due():
-                self.message(text)
-        elif isinstance(self._shown, Status):
-            self._shown.update(escape(text))
-        else:
-            self._show(self._console.status(escape(text)))
-
-    def generation(self, record: Mapping[str, float | int | str]) -> None:
-        """Show how far an evolution is."""
-        self.status(
-            f"generation {record['generation']}, {record['seconds']:.0f} s, "
-            f"{record['programs_evaluated']} programs, "
-            f"tau {record['best_tau_train']:.3f} training, {record['best_tau_validation']:.3f} validation"
-        )
-
-    def message(self, text: str) -> None:
-        """Print a line that stays."""
-        if not self._quiet:
-            self._console.print(Text(text), soft_wrap=True)
-
-    def _show(self, shown: Bar | Status | None) -> None:
-        if self._shown is not None:
-            self._shown.stop()
-        if shown is not None:
-            shown.start()
-        self._shown = shown

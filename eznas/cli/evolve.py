@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.cli.console import Command, Option, Progress, command_line, interval, print_table
+from eznas.cli.console import Command, Option, command_line, interval, print_table
 from eznas.config import EvolveConfig, load_config
 from eznas.errors import InputError
+from eznas.report.display import Display
 from eznas.run import RunDirectory, default_directory
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _evolve(config: EvolveConfig, directory: RunDirectory, line: str, *, resume:
         directory.append({"event": "command", "command": line})
     try:
         with (
-            Progress() as progress,
+            Display() as progress,
             open_executor(
                 config.workers, config.backend, config.scheduler, memory=config.memory, progress=progress
             ) as executor,

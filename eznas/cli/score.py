@@ -1,17 +1,19 @@
-"""Command line: score one untrained network (``python -m eznas.score --help``)."""
+"""``eznas score``: zero-cost proxies of one untrained network."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eznas.callables import load_callable
-from eznas.cli.console import Command, command_line, print_json, print_table
+from eznas.cli import options
+from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
     from eznas.scoring import Proxy
@@ -19,77 +21,55 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_LARGE = 224
+"""Pixels of the images that most models for ImageNet take."""
 _EPILOG = """\b
 Examples:
-  What measures there are:
-    python -m eznas.score --list
-    python -m eznas.score --list "eznas*"
-  An architecture of NAS-Bench-201:
-    python -m eznas.score --measure naswot --measure params --architecture
+  List the measures:
+    eznas score --list
+    eznas score --list "eznas*"
+  Score an architecture of NAS-Bench-201:
+    eznas score --proxy naswot --proxy params --architecture
       "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-  A network of your own, with a program:
-    python -m eznas.score --model mypackage.models:small --measure "sum(effective_rank(weight_grad.data))"
-  A measure of your own:
-    python -m eznas.score --plugin my_measures.py --measure my_measure --model mypackage.models:small
+  Score a network of your own with a program, or with every measure:
+    eznas score --model mypackage.models:small --proxy "sum(effective_rank(weight_grad.data))"
+    eznas score --model torchvision.models:resnet18 --pixels 224 --proxy all
+  Score with a measure of your own:
+    eznas score --plugin my_measures.py --proxy my_measure --model mypackage.models:small
+\b
+Exit code:
+  1 if a proxy that --proxy names has no value, or if no proxy has one. A measure that a pattern matches may be
+  undefined on the network: a sentence then says why.
 """
 
 
 @click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
-@click.option("--architecture", metavar="STRING", help="Architecture of the search space.")
-@click.option("--space", metavar="NAME", default="nasbench201", help="Search space.")
-@click.option(
+@options.option("--architecture", group="Network", metavar="TEXT", help="Architecture of the search space.")
+@options.space
+@options.option(
     "--model",
+    group="Network",
     metavar="MODULE:CALLABLE",
-    help="Network of your own: a callable that is given nothing and returns a torch.nn.Module. The module is "
-    "looked for in the current directory too. The network is scored as the callable made it.",
+    help="Network of your own: a callable without arguments that returns a torch.nn.Module, which keeps its weights. "
+    "The current directory is searched for the module too.",
 )
-@click.option(
-    "--measure",
-    "measures",
-    metavar="NAME|PROGRAM|FILE.py",
-    multiple=True,
-    help="Measure, program or exported proxy; may be given several times.",
-)
-@click.option(
-    "--plugin",
-    "plugins",
-    metavar="FILE",
-    type=Path,
-    multiple=True,
-    help="Python file that registers measures of your own; may be given several times. It is run.",
-)
-@click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
-@click.option(
-    "--batch-size",
-    metavar="N",
-    type=click.IntRange(min=2),
-    default=16,
-    help="Images of the minibatch.",
-)
-@click.option(
-    "--pixels",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=32,
-    help="Height and width of the images for --model.",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Seed of the initialisation and the images.",
-)
-@click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device to run on.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
+@options.proxies()
+@options.option(
     "--list",
     "pattern",
+    group="Proxies",
     metavar="[PATTERN]",
     is_flag=False,
     flag_value="*",
-    help="List the measures whose names match a pattern such as 'eznas*', and do nothing else.",
+    help="List the measures whose names match a pattern such as 'eznas*', and score nothing.",
 )
+@options.plugin
+@options.images
+@options.batch_size
+@options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
+@options.seed(0, "the initialisation and the images")
+@options.device
+@options.json_file
 @click.pass_context
 def main(
     context: click.Context,
@@ -98,93 +78,80 @@ def main(
     architecture: str | None,
     space: str,
     model: str | None,
-    measures: tuple[str, ...],
-    plugins: tuple[Path, ...],
-    as_json: bool,
+    proxies: tuple[str, ...],
+    plugin: tuple[Path, ...],
+    json_file: str | None,
     pattern: str | None,
-    **options: Any,
+    **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
-    _load(plugins)
+    if plugin:
+        from eznas.scoring.plugin import load_plugin
+
+        for file in plugin:
+            load_plugin(file)
     if pattern is not None:
-        _list(pattern, as_json=as_json)
+        _list(pattern, json_file)
         return
     if (architecture is None) == (model is None):
         raise InputError("exactly one of --architecture and --model must be given; --help shows examples")
-    if not measures:
-        raise InputError("--measure must be given at least once; --list shows the measures")
+    if not proxies:
+        raise InputError("--proxy must be given at least once; --list shows the measures")
 
     from eznas.run import versions
-    from eznas.scoring.proxy_sources import resolve_proxy
+    from eznas.scoring.proxy_sources import matching, resolve_proxy
 
-    proxies = [resolve_proxy(text) for text in measures]
-    scores, facts = _score(proxies, architecture, space, model, **options)
-    records = [
-        {
-            "proxy": proxy.name,
-            "program": proxy.program,
-            "score": score.value if score.ok else None,
-            "status": score.status.value,
-            "detail": score.detail,
-        }
-        for proxy, score in zip(proxies, scores, strict=True)
-    ]
-    if as_json:
-        print_json({**facts, "versions": versions(), "command": command_line(context), "scores": records})
-    else:
+    resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in proxies for name in matching(text))]
+    scores, facts = _score(resolved, architecture, space, model, **settings)
+    if json_file is None:
         print_table(
             f"{facts['network']}\n{facts['images']}, batch {facts['batch_size']}, seed {facts['seed']}",
             ["proxy", "score", "status"],
             [
-                [
-                    record["proxy"],
-                    "-" if record["score"] is None else f"{record['score']:.6g}",
-                    record["status"],
-                ]
-                for record in records
+                [proxy.name, f"{score.value:.6g}" if score.ok else "-", score.status.value]
+                for proxy, score in zip(resolved, scores, strict=True)
             ],
         )
-    for record in records:
-        if record["score"] is None:
-            raise EznasError(f"{record['proxy']} has no value ({record['status']}): {record['detail']}")
+    else:
+        records = [
+            {
+                "proxy": proxy.name,
+                "program": proxy.program,
+                "score": score.value if score.ok else None,
+                "status": score.status.value,
+                "detail": score.detail,
+            }
+            for proxy, score in zip(resolved, scores, strict=True)
+        ]
+        write_json(json_file, {**facts, "versions": versions(), "command": command_line(context), "scores": records})
+    failures = {proxy.name: score for proxy, score in zip(resolved, scores, strict=True) if not score.ok}
+    for name, score in failures.items():
+        click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
+    pixels = settings["pixels"]
+    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in scores):
+        click.echo(f"the images have {pixels} x {pixels} pixels; a model for larger ones needs --pixels", err=True)
+    if len(failures) == len(scores) or options.asked(proxies) & failures.keys():
+        raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
 
 
-def _load(plugins: tuple[Path, ...]) -> None:
-    if plugins:
-        from eznas.scoring.plugin import load_plugin
-
-        for file in plugins:
-            load_plugin(file)
-
-
-def _list(pattern: str, *, as_json: bool) -> None:
+def _list(pattern: str, json_file: str | None) -> None:
     from eznas.measures import MEASURES
 
-    found = MEASURES.matching(pattern)
-    if not found:
+    measures = MEASURES.matching(pattern)
+    if not measures:
         raise InputError(f"no measure matches {pattern!r}; known: {', '.join(MEASURES)}")
-    if as_json:
-        print_json(
-            [
-                {
-                    "name": one.name,
-                    "paper": one.paper,
-                    "formula": one.formula,
-                    "program": one.program,
-                    "equivalent": one.equivalent,
-                    "direction": one.direction,
-                    "needs": sorted(one.needs),
-                    "reference": one.reference,
-                }
-                for one in found
-            ]
-        )
-    else:
+    if json_file is None:
         print_table(
             "measures",
             ["name", "formula", "runs", "paper"],
-            [[one.name, one.formula, ", ".join(sorted(one.needs)), one.paper] for one in found],
+            [[measure.name, measure.formula, ", ".join(sorted(measure.needs)), measure.paper] for measure in measures],
         )
+        return
+    facts = ("name", "paper", "formula", "program", "equivalent", "direction", "reference")
+    write_json(
+        json_file,
+        [{**{fact: getattr(measure, fact) for fact in facts}, "needs": sorted(measure.needs)} for measure in measures],
+    )
 
 
 def _score(
@@ -199,7 +166,7 @@ def _score(
     seed: int,
     device: str,
 ) -> tuple[list[Score], dict[str, Any]]:
-    """Score the network, and say what it was scored on."""
+    """Return the scores, and the facts that they depend on."""
     from eznas.minibatch import load_minibatch
     from eznas.scoring import Problem, resolve_device, score_network
     from eznas.spaces import SPACES
@@ -225,11 +192,11 @@ def _score(
 
 
 def load_model(place: str, seed: int) -> nn.Module:
-    """Import a callable and call it.
+    """Import a callable and return the network that it builds.
 
     Args:
         place: ``package.module:callable``.
-        seed: torch's seed while it is called.
+        seed: torch's seed during the call.
 
     Raises:
         InputError: There is no such callable, it or its module raises, or it does not return a network.
@@ -237,14 +204,14 @@ def load_model(place: str, seed: int) -> nn.Module:
     import torch
     from torch import nn
 
-    function = load_callable(place, "--model")
+    function = load_callable(place, "model")
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             network = function()
     except NETWORK_FAILURES as error:
         raise InputError(
-            f"{place} must return a network when it is called with nothing, it raised {type(error).__name__}: {error}"
+            f"{place} must return a network when called without arguments, it raised {type(error).__name__}: {error}"
         ) from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{place} must return a torch.nn.Module, got {type(network).__name__}")

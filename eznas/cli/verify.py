@@ -1,4 +1,4 @@
-"""Command line: how well proxies order a benchmark's networks (``python verify_scores.py --help``)."""
+"""``eznas verify``: how well proxies rank the networks of a benchmark."""
 
 from __future__ import annotations
 
@@ -8,264 +8,180 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.cli.console import Command, Progress, command_line, interval, print_table, to_json
+from eznas.cli import options
+from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import EznasError, InputError
-from eznas.files import write_output
+from eznas.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from eznas.scoring import Backend, Verification
+    from eznas.api.verify import Verification
 
 __all__ = ["main"]
-
-_DEFAULT = ("eznas_a", "naswot", "params", "flops")
 
 _EPILOG = """\b
 Examples:
   The default proxies on 200 networks of NAS-Bench-201:
-    python verify_scores.py
+    eznas verify
   A program and an exported proxy, on accuracies of your own:
-    python verify_scores.py --proxy "sum(mean(abs(norm_out.noise)))" --proxy my_proxy.py --table accuracies.csv
-  All networks of another space, from a table that python -m eznas.benchmarks convert wrote; once more to go on:
-    python verify_scores.py --search_space NDS --nds_space nds_darts --n_samples 0 --csv darts.csv --resume
-  A combination beside what it is made of, and pictures:
-    python verify_scores.py --proxy synflow --proxy naswot --proxy "log_rank(synflow, naswot, flops)" --plots pictures
+    eznas verify --proxy "sum(mean(abs(norm_out.noise)))" --proxy my_proxy.py --table accuracies.csv
+  All networks of another benchmark, whose table eznas benchmarks convert wrote; the same line continues it:
+    eznas verify --benchmark nds_darts --samples 0 --csv darts.csv --resume
+  A combination beside its members, and plots:
+    eznas verify --proxy synflow --proxy naswot --proxy "log_rank(synflow, naswot, flops)" --plots pictures
   Networks of your own:
-    python verify_scores.py --search_space custom --builder mypackage.models:build --table accuracies.csv
-  Everything to files, for other programs to read:
-    python verify_scores.py --n_samples 1000 --json scores.json --csv scores.csv --quiet
+    eznas verify --benchmark custom:mypackage.models:build --table accuracies.csv
+  Results as files for other programs:
+    eznas verify --samples 1000 --json scores.json --csv scores.csv --quiet
+\b
+Exit code:
+  1 if a proxy that --proxy names has no value on any network, or if no proxy has one. A default proxy, or one that
+  a pattern matches, may be undefined on all networks of a benchmark: a sentence then says why.
 """
+_REFERENCE_NAMES = {"natsbench": "nats_sss"}
+"""Benchmarks that EZNAS's command line calls otherwise."""
 
 
-@click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
-@click.option(
-    "--search_space",
-    metavar="NAME",
-    default="NASBench201",
-    help="NASBench201, NATSBench (its size space), NDS, custom, or another name in python -m eznas.benchmarks list.",
+@click.command(
+    cls=Command,
+    short_help="Correlate proxies with trained accuracies.",
+    epilog=_EPILOG,
+    context_settings={"show_default": True},
 )
-@click.option("--dataset", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]")
-@click.option(
-    "--nds_space",
-    metavar="NAME",
-    default="",
-    help="Sub-space of NDS, such as nds_darts or nds_resnext-a_in; empty for other search spaces.",
+@options.benchmark
+@options.option("--nds-space", metavar="NAME", default="", hidden=True)
+@options.option("--builder", metavar="MODULE:CALLABLE", default="", hidden=True)
+@options.dataset
+@options.table
+@options.target
+@options.proxies(", or combination such as 'vote(snip, synflow)'", "  [default: eznas_a, naswot, params, flops]")
+@options.plugin
+@options.samples("Networks, drawn at random; 0 for all.  [default: 200, or all where there are fewer]")
+@options.option(
+    "--fidelity", group="Data", metavar="NAME", help="Size of the networks.  [default: the one the benchmark trained]"
 )
-@click.option(
-    "--builder",
-    metavar="MODULE:CALLABLE",
-    default="",
-    help="For the search space custom, with --table: a callable that is given an architecture and a number of "
-    "classes and returns a torch.nn.Module, which is then initialised from the seed.",
-)
-@click.option(
-    "--batch_size",
-    metavar="N",
-    type=click.IntRange(min=2),
-    default=16,
-    help="Images of the minibatch.",
-)
-@click.option(
-    "--n_samples",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Networks, drawn at random; 0 for all.  [default: 200, or all where there are fewer]",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=1,
-    help="Seed of the draw, the initialisations and the images.",
-)
-@click.option(
-    "--proxy",
-    "proxies",
-    metavar="NAME|PROGRAM|FILE.py",
-    multiple=True,
-    help="Measure, program, exported proxy, or a combination of measures and programs by vote, rank, log_rank or "
-    f"min_max; may be given several times.  [default: {', '.join(_DEFAULT)}]",
-)
-@click.option(
-    "--plugin",
-    "plugins",
-    metavar="FILE",
-    type=Path,
-    multiple=True,
-    help="Python file that registers measures of your own; may be given several times. It is run.",
-)
-@click.option("--table", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own.")
-@click.option(
-    "--fidelity",
-    metavar="NAME",
-    help="Size of the networks and images, of the search space's.  [default: the one that the benchmark trained]",
-)
-@click.option("--images", metavar="digits|noise|PATH", default="digits", help="Images.")
-@click.option("--target", metavar="NAME", help="Which accuracy: the name of a column of the table.")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    type=Path,
-    help="File for the correlations; its seconds are those of all proxies together on the n_scored_now networks that "
-    "were not in the file of --resume.",
-)
-@click.option(
+@options.images
+@options.batch_size
+@options.seed(1, "the draw, the initialisations and the images")
+@options.option(
     "--csv",
-    "csv_file",
+    group="Output",
     metavar="FILE",
     type=Path,
-    help="File for the scores of every architecture; it grows with the work. Of a combination it holds what it is made "
-    "of.",
+    help="File for the scores of each network, written as they are computed.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the file of --csv: what stands in it is not scored again.")
-@click.option(
+@options.option("--resume", group="Output", is_flag=True, help="Continue with the scores that the file of --csv holds.")
+@options.json_file
+@options.option(
     "--plots",
+    group="Output",
     metavar="DIR",
     type=Path,
-    help="Folder for pictures, one a proxy: score against accuracy, coloured by parameters, and rank against rank.",
+    help="Folder for plots of each proxy: score against accuracy, and their ranks.",
 )
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Processes; 0 for one a core.",
-)
-@click.option(
-    "--backend",
-    metavar="loky|dask",
-    type=click.Choice(["loky", "dask"]),
-    default="loky",
-    help="Where networks run: processes of this machine, or a Dask cluster.",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="The cluster's scheduler; without one, a cluster of --workers on this machine.",
-)
-@click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device that networks run on.")
-@click.option("--quiet", is_flag=True, help="Print no progress and no table.")
+@options.workers
+@options.backend
+@options.scheduler
+@options.device
+@options.quiet
 @click.pass_context
 def main(
     context: click.Context,
     /,
     *,
-    search_space: str,
-    dataset: str | None,
+    benchmark: str,
     nds_space: str,
     builder: str,
-    proxies: tuple[str, ...],
-    plugins: tuple[Path, ...],
     table: Path | None,
-    target: str | None,
-    fidelity: str | None,
-    json_file: Path | None,
+    proxies: tuple[str, ...],
+    csv: Path | None,
+    resume: bool,
+    json_file: str | None,
     plots: Path | None,
-    workers: int,
-    backend: Backend,
-    scheduler: str | None,
     quiet: bool,
-    **options: Any,
+    **settings: Any,
 ) -> None:
     """Correlate the scores of zero-cost proxies with trained accuracies.
 
-    Every figure comes with its target, the number of networks that were scored and that failed, and the
-    images. Signs are kept: a proxy that ranks networks upside down has a negative tau.
+    Each figure comes with its accuracy, the numbers of networks with and without a score, and the images. Signs are
+    kept: a proxy that ranks networks upside down has a negative tau.
     """
-    outputs = [file for file in (json_file, options["csv_file"]) if file is not None]
-    for file in outputs:
-        _check_writable(file)
-    if len({file.resolve() for file in filter(None, (*outputs, table))}) < len(outputs) + (table is not None):
-        raise InputError("--json, --csv and --table must be different files")
-    if plots is not None:
-        _make_folder(plots)
-    if options["resume"] and options["csv_file"] is None:
-        raise InputError("--resume must come with --csv, the file to go on with")
-    from eznas.benchmarks.reference import benchmark_name, dataset_name, trained_fidelity
-    from eznas.scoring import Problem, open_executor, verify
-    from eznas.scoring.plugin import load_plugin
-    from eznas.scoring.proxy_sources import resolve
+    _check_outputs(None if json_file in (None, "-") else Path(str(json_file)), csv, table, plots)
+    if resume and csv is None:
+        raise InputError("--resume must come with --csv, the file to continue")
+    from eznas.api.verify import verify
 
-    for file in plugins:
-        load_plugin(file)
-    benchmark = benchmark_name(search_space, nds_space, builder)
-    resolved = [resolve(text) for text in proxies or _DEFAULT]
-    problem = Problem.load(
-        benchmark,
-        dataset_name(benchmark, dataset),
-        table,
-        target,
-        fidelity=fidelity or trained_fidelity(benchmark),
-        **{name: options.pop(name) for name in ("images", "batch_size", "seed", "device")},
+    verified = verify(
+        proxies or None,
+        benchmark=_benchmark(benchmark, nds_space, builder),
+        table=table,
+        csv=csv,
+        resume=resume,
+        progress=not quiet,
+        **settings,
     )
-    with Progress(quiet=quiet) as progress, open_executor(workers, backend, scheduler) as executor:
-        verified = verify(resolved, problem, executor=executor, progress=progress, **options)
+    from eznas.report.verification import COLUMNS, failures, heading, rows
+
+    sentences = failures(verified)
+    without = [column.proxy.name for column in verified.columns if column.failed == len(column.scores)]
+    if len(without) < len(verified.columns):
+        without = [name for name in without if name in options.asked(proxies)]
     if not quiet:
-        _print(verified)
+        if json_file != "-":
+            print_table(heading(verified), COLUMNS, rows(verified))
+        for name in (name for name in sentences if name not in without):
+            click.echo(sentences[name], err=json_file == "-")
     if json_file is not None:
-        write_output(json_file, to_json(verified.records(command_line(context))) + "\n")
+        write_json(json_file, verified.records(command_line(context)))
     if plots is not None:
-        _draw(plots, verified, progress.message)
-    for column in (one for one in verified.columns if one.failed == len(verified.architectures)):
-        why = verified.first_failure(column) or f"{column.scores[0].status.value}, as the file of --resume says"
-        raise EznasError(f"{column.proxy.name} has no value on any network: {why}")
+        _draw(plots, verified, quiet=quiet)
+    if without:
+        raise EznasError("; ".join(sentences[name] for name in without))
 
 
-def _check_writable(file: Path) -> None:
-    """Refuse a file that cannot be written before any time is spent on what it is to hold."""
-    if not file.parent.is_dir():
-        raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise InputError(f"{file} must be a file that can be written")
+def _benchmark(name: str, nds_space: str, builder: str) -> str:
+    """Return a benchmark's name, from the names that EZNAS's command line uses in any case."""
+    lower = name.lower()
+    for option, value, owner in (("--builder", builder, "custom"), ("--nds-space", nds_space, "NDS")):
+        if (lower == owner.lower()) != bool(value):
+            raise InputError(f"{option} must be given with --benchmark {owner} and only there, got {value!r}")
+    if builder:
+        return f"custom:{builder}"
+    if nds_space:
+        return f"nds_{nds_space.lower().removeprefix('nds_')}"
+    return name if name.startswith("custom:") else _REFERENCE_NAMES.get(lower, lower)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} must be a folder that can be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder} must be a folder that can be written")
+def _check_outputs(json_file: Path | None, csv: Path | None, table: Path | None, plots: Path | None) -> None:
+    """Refuse outputs that cannot be written, before any network is scored."""
+    files = [file for file in (json_file, csv, table) if file is not None]
+    if len({file.resolve() for file in files}) < len(files):
+        raise InputError("--json, --csv and --table must be different files")
+    for file in filter(None, (json_file, csv)):
+        if not file.parent.is_dir():
+            raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise InputError(f"{file} must be a file that can be written")
+    if plots is not None:
+        try:
+            plots.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{plots} must be a folder that can be made: {error.strerror}") from error
+        if not os.access(plots, os.W_OK):
+            raise InputError(f"{plots} must be a folder that can be written")
 
 
-def _draw(folder: Path, verified: Verification, say: Callable[[str], None]) -> None:
-    """Draw a picture of each column into a folder."""
-    from eznas.files import replace_file
+def _draw(folder: Path, verified: Verification, *, quiet: bool) -> None:
+    """Write the plot of each proxy into a folder."""
     from eznas.report.verification import pictures
 
-    for name, picture in pictures(verified, say):
+    def tell(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    for name, picture in pictures(verified, tell):
         try:
             replace_file(folder / name, picture)
         except OSError as error:
-            say(f"{name} was not written: {error}")
+            tell(f"{name} was not written: {error}")
             continue
-        say(f"drawn: {folder / name}")
-
-
-def _print(verified: Verification) -> None:
-    print_table(
-        f"{verified.table.space}, {verified.table.target}\n"
-        f"{len(verified.architectures)} networks, {verified.condition}",
-        ["proxy", "tau", "95 %", "rho", "Pearson", "scored", "failed"],
-        [
-            [
-                column.proxy.name,
-                column.correlation.tau,
-                interval(column.correlation.tau_low, column.correlation.tau_high),
-                column.correlation.rho,
-                column.correlation.pearson,
-                column.correlation.n,
-                column.failed,
-            ]
-            for column in verified.columns
-        ],
-    )
-    for column in verified.columns:
-        if column.failed < len(verified.architectures) and (failure := verified.first_failure(column)):
-            click.echo(f"{column.proxy.name} has no value on {failure}")
-        if column.constant:
-            click.echo(
-                f"{column.proxy.name} is constant: it has the same value on every network, and no rank correlation"
-            )
+        tell(f"written: {folder / name}")

@@ -1,7 +1,9 @@
-"""How a proxy orders networks: score against accuracy, coloured by parameters, and rank against rank."""
+"""How proxies rank networks: a table, and plots of score against accuracy and of rank against rank."""
 
 from __future__ import annotations
 
+import base64
+import html
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocato
 from scipy.stats import rankdata
 
 from eznas.benchmarks import BENCHMARKS
-from eznas.errors import NETWORK_FAILURES, EznasError
+from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 from eznas.report.scores import floor_of, in_percent
 from eznas.report.style import GREY, INK, figure, plain, png
 from eznas.spaces import SPACES
@@ -26,28 +28,98 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from eznas.ranking import Correlation
     from eznas.scoring.verification import Column, Verification
 
     Values = NDArray[np.float64]
 
-__all__ = ["pictures", "scale_of", "verification_figure"]
+__all__ = ["COLUMNS", "failures", "heading", "pictures", "plot", "rows", "scale_of", "to_html", "verification_figure"]
+
+COLUMNS = ("proxy", "tau", "95 %", "rho", "Pearson", "scored", "failed")
+"""The columns of ``rows``."""
 
 _WIDTH, _HEIGHT = 7.2, 3.3
 _COLOURS = mpl.colormaps["viridis_r"].with_extremes(bad=GREY)
 _TAIL = 15.0
-"""Interquartile ranges from one end to the other from where on scores are drawn on a logarithmic axis."""
+"""A logarithmic axis shows scores whose range is longer than this many interquartile ranges."""
 _DECADES = 3.0
 _TICKS = 6
 _LONGEST = 60
-"""Characters of a file's name, and of a title."""
+"""Most characters of a file name, and of a title."""
+
+
+def heading(verified: Verification) -> str:
+    """Return the search space and accuracy in one line, and the networks and condition in another."""
+    table = verified.table
+    return f"{table.space}, {table.target}\n{len(verified.architectures)} networks, {verified.condition}"
+
+
+def rows(verified: Verification) -> list[list[str | float | int | None]]:
+    """Return one row for each proxy, with the cells that ``COLUMNS`` names."""
+    return [
+        [column.proxy.name, found.tau, _interval(found), found.rho, found.pearson, found.n, column.failed]
+        for column in verified.columns
+        for found in [column.correlation]
+    ]
+
+
+def failures(verified: Verification) -> dict[str, str]:
+    """Return a sentence for each proxy that is constant or has no value on some network, by the proxy's name."""
+    count, sentences = len(verified.architectures), {}
+    for column in verified.columns:
+        name, reason = column.proxy.name, verified.first_failure(column)
+        if column.failed == count:
+            status = column.scores[0].status.value
+            sentences[name] = f"{name} has no value on any network: {reason or f'{status}, as the scores file says'}"
+        elif column.constant:
+            sentences[name] = f"{name} is constant: it has the same value on every network, and no rank correlation"
+        elif column.failed:
+            sentences[name] = (
+                f"{name} has no value on {column.failed} of {count} networks{reason and f'; the first is {reason}'}"
+            )
+    return sentences
+
+
+def plot(verified: Verification, proxy: str | None = None) -> Figure:
+    """Plot one proxy, the first by default.
+
+    Raises:
+        InputError: There is no such proxy, or it has fewer than two values.
+    """
+    column = verified.column(proxy)
+    if column.correlation.n < 2:  # noqa: PLR2004 - a pair
+        raise InputError(f"{column.proxy.name} must have a value on at least two networks to be plotted")
+    return verification_figure(verified, column, _params(verified))
+
+
+def to_html(verified: Verification) -> str:
+    """Return the table and the plots as HTML."""
+    cells = [COLUMNS, *([_text(cell) for cell in row] for row in rows(verified))]
+    table = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+    notes = [*failures(verified).values()]
+    images = "".join(
+        f'<img alt="{html.escape(name)}" style="max-width: 45rem" '
+        f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+        for name, picture in pictures(verified, notes.append)
+    )
+    title, text = (html.escape(part).replace("\n", "<br>") for part in (heading(verified), "\n".join(notes)))
+    return f"<p>{title}</p><table>{table}</table><p>{text}</p>{images}"
+
+
+def _interval(found: Correlation) -> str:
+    return f"{found.tau_low:.3f} to {found.tau_high:.3f}" if np.isfinite(found.tau_low) else "-"
+
+
+def _text(cell: str | float | None) -> str:
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
 
 
 def pictures(verified: Verification, say: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:
-    """Yield a file's name and its PNG for each proxy and combination that has a value on two networks.
+    """Yield a file name and a PNG for each proxy and combination with values on two networks.
 
     Args:
-        verified: What was scored.
-        say: Is told of a picture that cannot be drawn.
+        verified: The scores.
+        say: Called with a sentence for each picture that cannot be drawn.
     """
     params = _params(verified)
     taken: set[str] = set()
@@ -59,7 +131,7 @@ def pictures(verified: Verification, say: Callable[[str], None]) -> Iterator[tup
         taken.add(name.lower())
         try:
             picture = png(verification_figure(verified, column, params))
-        except (EznasError, ArithmeticError, ValueError, MemoryError) as error:  # no picture is worth the others
+        except (EznasError, ArithmeticError, ValueError, MemoryError) as error:  # the other pictures are still drawn
             say(f"{name} was not drawn: {error}")
             continue
         yield name, picture
@@ -68,18 +140,18 @@ def pictures(verified: Verification, say: Callable[[str], None]) -> Iterator[tup
 def verification_figure(verified: Verification, column: Column, params: Values) -> Figure:
     """Plot one proxy's scores against accuracies, and the ranks of both.
 
-    Scores that spread over many magnitudes lie on a logarithmic axis, linear around zero where they have both signs.
+    Scores over many magnitudes are drawn on a logarithmic axis, linear around zero where they have both signs.
     Accuracies far below all others are drawn at the lower edge.
 
     Args:
-        verified: What was scored.
-        column: The proxy's.
-        params: The ``n`` networks' numbers of parameters, which colour them; NaN is drawn grey.
+        verified: The scores.
+        column: The proxy's column.
+        params: Numbers of parameters of the ``n`` networks, shown as colours; NaN is grey.
     """
     scores, accuracies = column.values(), verified.accuracies
     finite = np.isfinite(scores)
-    params = np.maximum(params, 1)  # a logarithm's least
-    # small networks, which are many, do not hide under large ones
+    params = np.maximum(params, 1)  # the colours are logarithmic
+    # large networks are drawn first, so that the many small ones stay visible
     order = np.argsort(-np.nan_to_num(params[finite], nan=np.inf), kind="stable")
     scores, accuracies, params = (values[finite][order] for values in (scores, accuracies, params))
     known = params[np.isfinite(params)]
@@ -123,11 +195,11 @@ def verification_figure(verified: Verification, column: Column, params: Values) 
 
 
 def scale_of(scores: Values) -> tuple[str, float]:
-    """Return the axis that finite scores are readable on: ``linear``, ``log`` or ``symlog``, and where it is linear.
+    """Return the axis for finite scores, ``linear``, ``log`` or ``symlog``, and the half-width of symlog's linear part.
 
-    Logarithmic where positive scores lie over more than three decades, or over one with ends further apart than
-    ``_TAIL`` interquartile ranges; where they are that far apart and not all positive, logarithmic on both sides of
-    zero, and linear up to a low quantile of what is not zero.
+    Positive scores get a logarithmic axis if they span more than three decades, or more than one with a range above
+    ``_TAIL`` interquartile ranges. Scores of both signs with such a range get a symlog axis, which is linear up to the
+    tenth percentile of the non-zero magnitudes.
     """
     size = np.abs(scores).max()
     if size == 0:
@@ -177,7 +249,7 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
 
 
 def _ticks(scores: Values, linear: float) -> list[float]:
-    """Return zero and powers of ten on both sides, as many as fit; matplotlib's own lie upon each other near zero."""
+    """Return zero and powers of ten on both sides, as many as fit; matplotlib's own ticks overlap near zero."""
     first = int(np.ceil(np.log10(linear)))
     sides = (-scores[scores < 0], scores[scores > 0])
     tops = [int(np.floor(np.log10(side.max()))) if side.size else first for side in sides]
@@ -207,18 +279,18 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def _params(verified: Verification) -> Values:
-    """Return the networks' numbers of parameters: the table's column, or a count, NaN where none can be made."""
+    """Return the networks' numbers of parameters: the table's column, or a count, NaN where counting fails."""
     table = verified.table
     unit = BENCHMARKS[table.benchmark].params_unit if table.benchmark in BENCHMARKS else 1
     if "params" in table.columns and unit == 1:
-        known = dict(zip(table.architectures, table.columns["params"].tolist(), strict=True))
-        found = np.array([known[one] for one in verified.architectures])
-        if np.isfinite(found).all():
-            return found
+        column = dict(zip(table.architectures, table.columns["params"].tolist(), strict=True))
+        params = np.array([column[architecture] for architecture in verified.architectures])
+        if np.isfinite(params).all():
+            return params
     space, condition = SPACES[table.space], verified.condition
     counts = np.full(len(verified.architectures), np.nan)
     for index, architecture in enumerate(verified.architectures):
-        with suppress(*NETWORK_FAILURES), torch.device("meta"):  # a colour is not worth a picture
+        with suppress(*NETWORK_FAILURES), torch.device("meta"):  # a network without a count is grey
             network = space.build(architecture, condition.fidelity, condition.minibatch.classes)
             counts[index] = sum(parameter.numel() for parameter in network.parameters())
     return counts

@@ -1,34 +1,64 @@
-"""What command lines take for a proxy: a name, a program's text, or a file that eznas exported."""
+"""Texts that stand for proxies: names and patterns of measures, programs, exported files, combinations."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
-from eznas.scoring import Proxy
+from eznas.measures import MEASURES
 from eznas.scoring.combination import Combination
+from eznas.scoring.matrix import Proxy
 
-__all__ = ["read_exported", "read_noise_seed", "resolve", "resolve_proxy"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["read_exported", "read_noise_seed", "resolve", "resolve_all", "resolve_proxy"]
+
+
+def resolve_all(proxies: str | Proxy | Combination | Iterable[str | Proxy | Combination]) -> list[Proxy | Combination]:
+    """Read proxies and combinations; the text ``all`` or a pattern such as ``syn*`` stands for measures by name.
+
+    Raises:
+        InputError: A text is no proxy, or a pattern matches no measure.
+    """
+    given = [proxies] if isinstance(proxies, str | Proxy | Combination) else proxies
+    texts = [name for proxy in given for name in (matching(proxy) if isinstance(proxy, str) else [proxy])]
+    return [resolve(proxy) if isinstance(proxy, str) else proxy for proxy in dict.fromkeys(texts)]
+
+
+def matching(text: str) -> list[str]:
+    """Return the measures that a pattern or ``all`` stands for; any other text stands for itself.
+
+    Raises:
+        InputError: The pattern matches no measure.
+    """
+    if text != "all" and ("(" in text or text.endswith(".py") or not set(text) & set("*?[")):
+        return [text]
+    measures = MEASURES.matching("*" if text == "all" else text)
+    if not measures:
+        raise InputError(f"no measure matches {text!r}; known: {', '.join(MEASURES)}")
+    return [measure.name for measure in measures]
 
 
 def resolve(text: str) -> Proxy | Combination:
-    """Read a proxy, or a combination such as ``vote(synflow, jacob_cov, snip)``, by its name or written out.
+    """Read a proxy, or a combination such as ``vote(synflow, jacob_cov, snip)``, by name or written out.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is neither.
     """
     return Combination.parse(text) or resolve_proxy(text)
 
 
 def resolve_proxy(text: str) -> Proxy:
-    """Read what a command line was given for a proxy.
+    """Read a proxy.
 
     Args:
         text: A registered measure's name, a program, or the path of an exported ``.py`` file.
 
     Raises:
-        InputError: It is none of them.
+        InputError: The text is none of them.
     """
     if not text.endswith(".py"):
         return Proxy.of(text)
@@ -37,31 +67,31 @@ def resolve_proxy(text: str) -> Proxy:
 
 
 def read_exported(path: Path) -> str:
-    """Return the ``PROGRAM`` of an exported proxy; the file is read, never run.
+    """Return the ``PROGRAM`` of an exported proxy; the file is read, never executed.
 
     Raises:
-        InputError: The file cannot be read or has no such text.
+        InputError: The file cannot be read or has no ``PROGRAM``.
     """
     program = _constants(path).get("PROGRAM")
     if not isinstance(program, str):
-        raise InputError(f'{path} must hold PROGRAM = "..." as the files of eznas.cli.export do')
+        raise InputError(f'{path} must hold PROGRAM = "..." as files written by eznas export do')
     return program
 
 
 def read_noise_seed(path: Path) -> int:
-    """Return the ``NOISE_SEED`` of an exported proxy, 0 where it has none; the file is read, never run.
+    """Return the ``NOISE_SEED`` of an exported proxy, 0 where it has none; the file is read, never executed.
 
     Raises:
-        InputError: The file cannot be read, or its seed is no whole number.
+        InputError: The file cannot be read, or its seed is not an integer.
     """
     seed = _constants(path).get("NOISE_SEED", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
-        raise InputError(f"{path}: NOISE_SEED must be a whole number, got {seed!r}")
+        raise InputError(f"{path}: NOISE_SEED must be an integer, got {seed!r}")
     return seed
 
 
 def _constants(path: Path) -> dict[str, object]:
-    """Return what a Python file assigns literally, by name; the first assignment of a name counts."""
+    """Return the literals that a Python file assigns at its top level, by name; the first assignment counts."""
     try:
         module = ast.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -70,10 +100,10 @@ def _constants(path: Path) -> dict[str, object]:
         raise InputError(f"{path} must be a Python file: {error}") from error
     except SyntaxError as error:
         raise InputError(f"{path} must be a Python file: {error.msg} in line {error.lineno}") from error
-    found: dict[str, object] = {}
+    literals: dict[str, object] = {}
     for statement in module.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
             for target in statement.targets:
                 if isinstance(target, ast.Name):
-                    found.setdefault(target.id, statement.value.value)
-    return found
+                    literals.setdefault(target.id, statement.value.value)
+    return literals

@@ -1,4 +1,4 @@
-"""Verification: how well proxies, and combinations of them, order the architectures of a table."""
+"""Verification: how well proxies, and combinations of them, rank the architectures of a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eznas.errors import InputError
+from eznas.errors import InputError, unknown
 from eznas.progress import SILENT, Progress
 from eznas.ranking import Correlation, correlate
 from eznas.run import versions
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Verification", "draw", "verify"]
 
-NETWORKS = 200
-"""Architectures that are drawn unless another number is given."""
+SAMPLES = 200
+"""Number of architectures that are drawn by default."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One proxy or combination on every architecture.
+    """The scores of one proxy or combination.
 
     Args:
-        proxy: Which.
-        scores: ``n`` scores.
-        correlation: Of those that have a value, with their accuracies.
+        proxy: The proxy.
+        scores: One for each of ``n`` architectures.
+        correlation: Of the finite scores with the accuracies.
     """
 
     proxy: Proxy | Combination
@@ -51,37 +51,37 @@ class Column:
     correlation: Correlation
 
     def values(self) -> NDArray[np.float64]:
-        """Return ``n`` values, NaN where a status says why there is none."""
+        """Return ``n`` values, NaN where the proxy has none."""
         return np.array([score.value for score in self.scores], dtype=np.float64)
 
     @property
     def failed(self) -> int:
-        """How many architectures have no value."""
+        """The number of architectures without a value."""
         return len(self.scores) - self.correlation.n
 
     @property
     def constant(self) -> bool:
-        """Whether all values are the same, which is no ranking."""
+        """Whether all values are equal."""
         values = [score.value for score in self.scores if score.ok]
         return len(values) > 1 and len(set(values)) == 1
 
     def statuses(self) -> dict[str, int]:
         """Count the statuses."""
-        found = [Status.CONSTANT if score.ok and self.constant else score.status for score in self.scores]
-        return {status.value: found.count(status) for status in dict.fromkeys(found)}
+        statuses = [Status.CONSTANT if score.ok and self.constant else score.status for score in self.scores]
+        return {status.value: statuses.count(status) for status in dict.fromkeys(statuses)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
-    """What was scored, and what came out.
+    """Scores and correlations of proxies.
 
     Args:
         table: The accuracies.
         condition: How the networks were built and run.
-        architectures: ``n`` of the table's.
-        accuracies: Theirs.
-        columns: One a proxy or combination, in the order given.
-        seconds: For each network that was scored now, the seconds that building and scoring it took.
+        architectures: ``n`` architectures of the table.
+        accuracies: Their accuracies.
+        columns: One for each proxy or combination, in the order given.
+        seconds: For each network that was scored by this call, the seconds to build and score it.
     """
 
     table: AccuracyTable
@@ -91,15 +91,32 @@ class Verification:
     columns: tuple[Column, ...]
     seconds: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        taus = [f"{column.proxy.name:.40} {column.correlation.tau:.3f}" for column in self.columns]
+        shown = ", ".join([*taus[:4], *(["..."] if len(taus) > 4 else [])])  # noqa: PLR2004
+        return f"<{type(self).__name__} of {len(self.architectures)} networks, {self.table.target}: tau {shown}>"
+
+    def column(self, proxy: str | None = None) -> Column:
+        """Return the column of a proxy's name, or the first.
+
+        Raises:
+            InputError: There is no such column.
+        """
+        columns = {column.proxy.name: column for column in self.columns}
+        name = next(iter(columns)) if proxy is None else proxy
+        if name not in columns:
+            raise unknown("proxy", name, columns)
+        return columns[name]
+
     def first_failure(self, column: Column) -> str:
-        """Return the first architecture that a column has no value on, and why; empty where that is not known."""
+        """Return the first architecture on which a column has no value, and the reason; empty where none is known."""
         for architecture, score in zip(self.architectures, column.scores, strict=True):
             if not score.ok and score.detail:
                 return f"{architecture}: {score.detail:.300}"
         return ""
 
-    def records(self, command: str) -> list[dict[str, Any]]:
-        """Return one object a column, with all that its figures depend on."""
+    def records(self, command: str = "") -> list[dict[str, Any]]:
+        """Return one record for each column: its figures, and everything that they depend on."""
         return [
             {
                 "proxy": column.proxy.name,
@@ -138,18 +155,19 @@ def draw(table: AccuracyTable, count: int | None, seed: int) -> list[str]:
 
     Args:
         table: The table.
-        count: How many, two at least; 0 for all, None for ``NETWORKS`` or all where there are fewer.
-        seed: Of the draw.
+        count: The number of architectures; 0 for all, None for ``SAMPLES`` or all where there are fewer.
+        seed: Seed of the draw.
 
     Raises:
-        InputError: The table has fewer, or it is one, which cannot be ranked.
+        InputError: The count is 1, or greater than the table.
     """
     if count is None:
-        count = min(NETWORKS, len(table))
+        count = min(SAMPLES, len(table))
     elif count == 1:
-        raise InputError("--n_samples must be 0 for all or at least 2, as one network is no ranking; got 1")
+        raise InputError("samples must be 0 for all or at least 2, got 1", parameters=("samples",))
     elif count > len(table):
-        raise InputError(f"--n_samples must be at most {len(table)}, the size of the table, got {count}")
+        message = f"samples must be at most {len(table)}, the size of the table, got {count}"
+        raise InputError(message, parameters=("samples",))
     chosen = sorted(python_rng(seed, "verify").sample(range(len(table)), count)) if count else range(len(table))
     return [table.architectures[index] for index in chosen]
 
@@ -158,39 +176,34 @@ def verify(
     proxies: Sequence[Proxy | Combination],
     problem: Problem,
     *,
-    n_samples: int | None = None,
-    csv_file: Path | None = None,
+    samples: int | None = None,
+    csv: Path | None = None,
     resume: bool = False,
     executor: Executor = SERIAL,
     progress: Progress = SILENT,
 ) -> Verification:
     """Score architectures and correlate the scores with their accuracies.
 
-    A combination scores the architectures among each other, from the scores of the proxies that it is made of.
+    A combination ranks the architectures from the scores of its members.
 
     Args:
-        proxies: What to compute.
-        problem: The accuracies, and the networks; its seed is also that of the draw and the bootstrap.
-        n_samples: See ``draw``.
-        csv_file: File for the scores of every architecture, as ``ScoreCsv`` describes it: those of the proxies, and
-            of what combinations are made of.
-        resume: Whether to go on with it.
+        proxies: The proxies and combinations.
+        problem: The accuracies and the networks; its seed is also the seed of the draw and of the bootstrap.
+        samples: See ``draw``.
+        csv: File for the scores of every architecture; see ``ScoreCsv``. For a combination it holds its members.
+        resume: Whether to continue with the scores that ``csv`` holds.
         executor: Runs the networks.
         progress: Advances after each network.
 
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     table, condition, seed = problem.accuracy_table, problem.condition(), problem.seed
-    architectures = draw(table, n_samples, seed)
+    architectures = draw(table, samples, seed)
     accuracy = dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
     accuracies = np.array([accuracy[architecture] for architecture in architectures])
-    made_of = _made_of(proxies)
-    rows = (
-        None
-        if csv_file is None
-        else ScoreCsv(csv_file, list(made_of), _state(list(made_of.values()), condition, table))
-    )
+    members = _members(proxies)
+    rows = None if csv is None else ScoreCsv(csv, list(members), _state(list(members.values()), condition, table))
     done = {} if rows is None else rows.begin(resume=resume)
     missing = [architecture for architecture in architectures if architecture not in done]
 
@@ -199,11 +212,11 @@ def verify(
             rows.add(architecture, accuracy[architecture], scores)
 
     progress.stage("networks", len(missing))
-    matrix = score_networks(list(made_of.values()), condition, missing, executor, progress, keep)
-    done |= {one: list(scores) for one, scores in zip(missing, zip(*matrix.scores, strict=True), strict=True)}
+    matrix = score_networks(list(members.values()), condition, missing, executor, progress, keep)
+    done |= dict(zip(missing, map(list, zip(*matrix.scores, strict=True)), strict=True))
     if rows is not None:
-        rows.finish([(one, accuracy[one], done[one]) for one in table.architectures if one in done])
-    scores = {name: tuple(done[one][row] for one in architectures) for row, name in enumerate(made_of)}
+        rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
+    scores = {name: tuple(done[network][row] for network in architectures) for row, name in enumerate(members)}
     columns = []
     for proxy in proxies:
         column = _combined(proxy, scores) if isinstance(proxy, Combination) else scores[proxy.name]
@@ -213,18 +226,18 @@ def verify(
     return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), matrix.seconds)
 
 
-def _made_of(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:
-    """Return by name what is scored on networks: the proxies, and what combinations are made of."""
-    found: dict[str, Proxy] = {}
-    for one in proxies:
-        for proxy in map(Proxy.of, one.measures) if isinstance(one, Combination) else [one]:
-            if found.setdefault(proxy.name, proxy) != proxy:
+def _members(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:
+    """Return the proxies and the members of combinations, by name."""
+    members: dict[str, Proxy] = {}
+    for entry in proxies:
+        for proxy in map(Proxy.of, entry.measures) if isinstance(entry, Combination) else [entry]:
+            if members.setdefault(proxy.name, proxy) != proxy:
                 raise InputError(f"two different proxies are called {proxy.name!r}; rename one of the files")
-    return found
+    return members
 
 
 def _combined(combination: Combination, scores: dict[str, tuple[Score, ...]]) -> tuple[Score, ...]:
-    """Combine the scores of what a combination is made of; where one has no value, its failure is the outcome."""
+    """Combine the members' scores; where a member has no value, its failure is the result."""
     rows = [scores[Proxy.of(text).name] for text in combination.measures]
     values = combination.scores(np.array([[score.value for score in row] for row in rows]))
     failures = [next((score for score in column if not score.ok), None) for column in zip(*rows, strict=True)]

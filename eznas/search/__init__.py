@@ -3,6 +3,11 @@
 ``loop.py`` runs one search; ``protocol.py`` is the contract of the algorithms, one file each in ``algorithms/``.
 """
 
+import sys
+
+from eznas.callables import CallableModule
 from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task, register_algorithm
 
 __all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]
+
+sys.modules[__name__].__class__ = CallableModule

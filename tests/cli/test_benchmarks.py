@@ -27,7 +27,7 @@ def invoke(*args: str, data: Path | None = None) -> Result:
         "COLUMNS": "1000",  # so that no path is folded
         "EZNAS_DATA": str(data) if data else None,
     }
-    return CliRunner(env=environment).invoke(main, list(args), prog_name="python -m eznas.benchmarks")
+    return CliRunner(env=environment).invoke(main, list(args), prog_name="eznas benchmarks")
 
 
 def test_every_benchmark_is_listed_and_known() -> None:
@@ -47,7 +47,7 @@ def test_a_table_in_the_folder_is_found_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "nats_sss_cifar10.csv"
     path.write_text("architecture,accuracy,test_90,params\n8:8:8:8:8,79.79,79.79,11714\n8:8:8:8:16,82.56,82.56,18386\n")
     listed = invoke("list", data=tmp_path).output
-    assert f"tables are looked for in: {tmp_path} (EZNAS_DATA)" in listed
+    assert f"tables are searched for in: {tmp_path} (EZNAS_DATA)" in listed
     assert str(path) not in listed  # its folder stands above
     assert re.search(r"nats_sss +cifar10, .* 32768 +cifar10 +yes", listed)
     elsewhere = tmp_path / "elsewhere"

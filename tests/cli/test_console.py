@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from eznas.cli.console import Command, Lines, Progress, command_line, interval, print_table, to_json
+from eznas.cli.console import Command, command_line, interval, print_table, to_json
 from eznas.errors import EznasError, InputError
 from eznas.files import write_output
 
@@ -83,48 +83,6 @@ def test_json_has_no_numbers_that_are_not_finite(value: object) -> None:
 def test_json_keeps_everything_else() -> None:
     value = {"a": [1, 0.1, None, "τ"], "b": True}
     assert json.loads(to_json(value)) == value
-
-
-def test_lines_come_at_most_every_few_seconds() -> None:
-    times = iter([0.0, 1.0, 4.9, 5.0, 9.0, 20.0, 21.0])
-    lines = Lines(every=5.0, clock=lambda: next(times))
-    assert [lines.due() for _ in range(7)] == [True, False, False, True, False, True, False]
-
-
-def test_progress_in_a_log_is_few_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress() as progress:
-        progress.stage("networks", 50)
-        for _ in range(50):
-            progress.advance()
-        progress.message("done [here]")
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "networks: 1/50\nnetworks: 50/50\ndone [here]\n"
-
-
-def test_quiet_progress_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=True) as progress:
-        progress.stage("networks", 1)
-        progress.advance()
-        progress.status("status")
-        progress.message("message")
-    assert capsys.readouterr() == ("", "")
-
-
-def test_progress_in_a_terminal_is_live(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    with Progress() as progress:
-        progress.stage("networks", 2)
-        progress.advance()
-        progress.advance()
-        progress.status("generation [1]")
-        progress.status("generation [2]")
-        progress.message("done")
-    captured = capsys.readouterr().err
-    assert "networks" in captured
-    assert "2/2" in captured
-    assert "done" in captured
 
 
 def test_tables_write_three_decimals_and_a_dash_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:

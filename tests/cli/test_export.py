@@ -18,7 +18,7 @@ SECOND = "mean(frobenius_norm(weight))"
 
 
 def invoke(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args), prog_name="python -m eznas.export")
+    return CliRunner().invoke(main, list(args), prog_name="eznas export")
 
 
 @pytest.fixture
@@ -115,11 +115,11 @@ def test_a_measure_that_is_a_program_can_be_exported() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("snip", "the same as a program is sum(sum_abs(mul(weight, weight_grad.loss)))"),
-        ("params", "params is a measure written in Python, and only programs can be exported"),
+        ("snip", "as a program it is sum(sum_abs(mul(weight, weight_grad.loss)))"),
+        ("params", "params must be a program to be exported, but it is a measure written in Python"),
         ("sum(nonsense(weight))", "nonsense"),
         ("nazwot", "did you mean 'naswot'?"),
-        ("runs/none", "runs/none must be a run's directory, or a program, measure or exported file; it is none"),
+        ("runs/none", "runs/none must be a run directory, a program, a measure or an exported file; it is none"),
     ],
 )
 def test_what_is_no_program_is_exit_code_2(source: str, message: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eznas.cli.score import main
+from eznas.measures import MEASURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,13 @@ def small():
         network[0].weight.fill_(0.5)
     return network
 
+def large():
+    layers = [nn.Conv2d(3, 2, 40), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 10)]
+    return nn.Sequential(*layers)
+
+def plain():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 10))
+
 def text():
     return "no network"
 
@@ -40,7 +48,7 @@ number = 3
 
 
 def invoke(*args: str) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(main, list(args), prog_name="python -m eznas.score")
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, list(args), prog_name="eznas score")
 
 
 def scored(*args: str) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_an_architecture_is_scored_by_measures_and_programs() -> None:
-    found = scored("--architecture", ARCHITECTURE, "--measure", "params", "--measure", PROGRAM)
+    found = scored("--architecture", ARCHITECTURE, "--proxy", "params", "--proxy", PROGRAM)
     assert [one["proxy"] for one in found["scores"]] == ["params", PROGRAM]
     assert all(one["status"] == "ok" for one in found["scores"])
     assert (found["network"], found["space"], found["batch_size"]) == (ARCHITECTURE, "nasbench201", 4)
@@ -70,27 +78,27 @@ def test_an_architecture_is_scored_by_measures_and_programs() -> None:
 
 def test_the_seed_is_that_of_the_initialisation() -> None:
     first, again, other = (
-        scored("--architecture", ARCHITECTURE, "--measure", PROGRAM, "--seed", seed)["scores"][0]["score"]
+        scored("--architecture", ARCHITECTURE, "--proxy", PROGRAM, "--seed", seed)["scores"][0]["score"]
         for seed in ("1", "1", "2")
     )
     assert first == again != other
 
 
 def test_a_network_of_ones_own_is_scored_as_it_was_made(own: str) -> None:
-    found = scored("--model", f"{own}:small", "--measure", "params", "--measure", PROGRAM)
+    found = scored("--model", f"{own}:small", "--proxy", "params", "--proxy", PROGRAM)
     params, norm = (one["score"] for one in found["scores"])
     assert params == 3 * 2 + 2 * 2 + 2 * 10 + 10
     assert norm >= (6 * 0.25) ** 0.5  # the convolution's part
 
 
 def test_a_table_is_printed() -> None:
-    result = invoke("--architecture", ARCHITECTURE, "--measure", "params", "--batch-size", "2", "--device", "cpu")
+    result = invoke("--architecture", ARCHITECTURE, "--proxy", "params", "--batch-size", "2", "--device", "cpu")
     assert result.exit_code == 0, result.output
     assert [line for line in result.stdout.splitlines() if "params" in line and "ok" in line]
 
 
 def test_no_value_is_exit_code_1_with_null(own: str) -> None:
-    result = invoke("--model", f"{own}:small", "--measure", "sum(frobenius_norm(log(lt0(abs(weight)))))", "--json")
+    result = invoke("--model", f"{own}:small", "--proxy", "sum(frobenius_norm(log(lt0(abs(weight)))))", "--json")
     assert result.exit_code == 1, result.output
     assert json.loads(result.stdout)["scores"][0]["score"] is None
     assert "has no value (non_finite)" in result.stderr
@@ -112,20 +120,20 @@ def test_measures_are_listed_by_pattern() -> None:
     ("args", "message"),
     [
         ((), "exactly one of --architecture and --model must be given"),
-        (("--architecture", ARCHITECTURE), "--measure must be given at least once"),
-        (("--architecture", "conv", "--measure", "params"), "conv"),
-        (("--architecture", ARCHITECTURE, "--space", "nasbench2001", "--measure", "params"), "did you mean"),
-        (("--model", "nothing", "--measure", "params"), "--model must be MODULE:CALLABLE"),
-        (("--model", "no_such_module:f", "--measure", "params"), "must name a module that can be imported"),
-        (("--model", ".models:f", "--measure", "params"), "--model must be MODULE:CALLABLE"),
-        (("--model", "no_such_module:f", "--measure", "params"), "no_such_module raised ModuleNotFoundError"),
-        (("--model", "OWN_torn:small", "--measure", "params"), "raised SyntaxError"),
-        (("--model", "OWN_raises:small", "--measure", "params"), "raised ZeroDivisionError: division by zero"),
-        (("--model", "OWN:wide", "--measure", "params"), "it raised TypeError: wide() missing 1 required"),
-        (("--model", "OWN:broken", "--measure", "params"), "it raised OSError: no weights"),
-        (("--model", "OWN:missing", "--measure", "params"), "has no callable 'missing'"),
-        (("--model", "OWN:number", "--measure", "params"), "has no callable 'number'"),
-        (("--model", "OWN:text", "--measure", "params"), "must return a torch.nn.Module, got str"),
+        (("--architecture", ARCHITECTURE), "--proxy must be given at least once"),
+        (("--architecture", "conv", "--proxy", "params"), "conv"),
+        (("--architecture", ARCHITECTURE, "--space", "nasbench2001", "--proxy", "params"), "did you mean"),
+        (("--model", "nothing", "--proxy", "params"), "--model must be MODULE:CALLABLE"),
+        (("--model", "no_such_module:f", "--proxy", "params"), "must name a module that can be imported"),
+        (("--model", ".models:f", "--proxy", "params"), "--model must be MODULE:CALLABLE"),
+        (("--model", "no_such_module:f", "--proxy", "params"), "no_such_module raised ModuleNotFoundError"),
+        (("--model", "OWN_torn:small", "--proxy", "params"), "raised SyntaxError"),
+        (("--model", "OWN_raises:small", "--proxy", "params"), "raised ZeroDivisionError: division by zero"),
+        (("--model", "OWN:wide", "--proxy", "params"), "it raised TypeError: wide() missing 1 required"),
+        (("--model", "OWN:broken", "--proxy", "params"), "it raised OSError: no weights"),
+        (("--model", "OWN:missing", "--proxy", "params"), "has no callable 'missing'"),
+        (("--model", "OWN:number", "--proxy", "params"), "has no callable 'number'"),
+        (("--model", "OWN:text", "--proxy", "params"), "must return a torch.nn.Module, got str"),
         (("--list", "zzz*"), "no measure matches 'zzz*'"),
     ],
 )
@@ -133,3 +141,34 @@ def test_what_cannot_be_used_is_exit_code_2(own: str, args: tuple[str, ...], mes
     result = invoke(*(arg.replace("OWN", own) for arg in args))
     assert result.exit_code == 2, result.output
     assert message in result.stderr
+
+
+def test_every_failure_is_explained_and_the_size_of_images_is_hinted_at(own: str) -> None:
+    nothing = "sum(frobenius_norm(log(lt0(abs(weight)))))"
+    result = invoke(
+        "--model", f"{own}:small", "--proxy", nothing, "--proxy", "params", "--proxy", nothing.replace("sum", "mean")
+    )
+    assert result.exit_code == 1
+    assert result.stderr.count("has no value (non_finite): ") == 2
+    assert "error: 2 of 3 proxies have no value" in result.stderr
+    large = invoke("--model", f"{own}:large", "--proxy", "naswot", "--proxy", "snip")
+    assert large.exit_code == 1
+    assert "the images have 32 x 32 pixels; a model for larger ones needs --pixels" in large.stderr
+    assert invoke("--model", f"{own}:large", "--proxy", "snip", "--pixels", "64").exit_code == 0
+
+
+def test_a_measure_that_a_pattern_matches_may_be_undefined(own: str) -> None:
+    assert invoke("--model", f"{own}:plain", "--proxy", "naswot", "--proxy", "params").exit_code == 1
+    result = invoke("--model", f"{own}:plain", "--proxy", "n*wot", "--proxy", "params", "--batch-size", "2")
+    assert (result.exit_code, "naswot has no value" in result.stderr) == (0, True), result.output
+
+
+def test_all_measures_are_scored(own: str) -> None:
+    found = scored("--model", f"{own}:small", "--proxy", "all")
+    assert [one["proxy"] for one in found["scores"]] == list(MEASURES)
+
+
+def test_json_is_written_to_a_file(own: str, tmp_path: Path) -> None:
+    result = invoke("--model", f"{own}:small", "--proxy", "params", "--json", str(tmp_path / "scores.json"))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"][0]["status"] == "ok"

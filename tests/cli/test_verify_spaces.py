@@ -15,7 +15,7 @@ from eznas.benchmarks import load_table
 from eznas.cli.verify import main
 from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
-from eznas.scoring import Condition, Proxy, score_networks
+from eznas.scoring import Condition, Proxy, local_executor, score_networks
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
@@ -58,7 +58,7 @@ def wrong(architecture, classes):
 
 
 def invoke(*args: str, data: Path | None = None) -> Result:
-    given = ["--batch_size", "4", "--workers", "1", "--device", "cpu", "--proxy", "params", *args]
+    given = ["--batch-size", "4", "--workers", "1", "--device", "cpu", "--proxy", "params", *args]
     environment = {"COLUMNS": "200", "EZNAS_DATA": str(data) if data else None}
     return CliRunner(env=environment).invoke(main, given, prog_name="python verify_scores.py")
 
@@ -74,11 +74,11 @@ def table(path: Path, architectures: Sequence[str]) -> Path:
 @pytest.mark.parametrize(
     ("args", "space", "benchmark", "dataset"),
     [
-        (("--search_space", "NATSBench"), "nats_sss", "nats_sss", "cifar10"),
-        (("--search_space", "NATSBench", "--dataset", "ImageNet16-120"), "nats_sss", "nats_sss", "imagenet16-120"),
-        (("--search_space", "NDS", "--nds_space", "nds_resnext-a"), "nds_resnext-a", "nds_resnext-a", "cifar10"),
-        (("--search_space", "nds", "--nds_space", "DARTS_fix-w-d"), "nds_darts", "nds_darts_fix-w-d", "cifar10"),
-        (("--search_space", "nasbench_macro"), "nasbench_macro", "nasbench_macro", "cifar10"),
+        (("--benchmark", "NATSBench"), "nats_sss", "nats_sss", "cifar10"),
+        (("--benchmark", "NATSBench", "--dataset", "ImageNet16-120"), "nats_sss", "nats_sss", "imagenet16-120"),
+        (("--benchmark", "NDS", "--nds-space", "nds_resnext-a"), "nds_resnext-a", "nds_resnext-a", "cifar10"),
+        (("--benchmark", "nds", "--nds-space", "DARTS_fix-w-d"), "nds_darts", "nds_darts_fix-w-d", "cifar10"),
+        (("--benchmark", "nasbench_macro"), "nasbench_macro", "nasbench_macro", "cifar10"),
     ],
 )
 def test_tables_of_every_space_are_found(
@@ -93,8 +93,8 @@ def test_tables_of_every_space_are_found(
 
 def test_what_stands_in_the_file_is_not_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     accuracies = table(tmp_path / "t.csv", sampled(SPACES["nasbench_macro"], 8))
-    args = ["--search_space", "nasbench_macro", "--table", str(accuracies), "--csv", str(tmp_path / "s.csv")]
-    assert invoke(*args, "--n_samples", "3").exit_code == 0
+    args = ["--benchmark", "nasbench_macro", "--table", str(accuracies), "--csv", str(tmp_path / "s.csv")]
+    assert invoke(*args, "--samples", "3").exit_code == 0
     visited: list[str] = []
     network = Condition.network
 
@@ -104,21 +104,21 @@ def test_what_stands_in_the_file_is_not_scored_again(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Condition, "network", counted)
     for scored in (5, 0):
-        assert invoke(*args, "--n_samples", "0", "--resume", "--json", str(tmp_path / "s.json")).exit_code == 0
+        assert invoke(*args, "--samples", "0", "--resume", "--json", str(tmp_path / "s.json")).exit_code == 0
         assert len(visited) == 5
         [record] = json.loads((tmp_path / "s.json").read_text())
         assert (record["n_networks"], record["n_scored_now"]) == (8, scored)
         assert (record["seconds"] is None) == (scored == 0)
     resumed = (tmp_path / "s.csv").read_text()
-    assert invoke(*args, "--n_samples", "3", "--resume").exit_code == 0
+    assert invoke(*args, "--samples", "3", "--resume").exit_code == 0
     assert (tmp_path / "s.csv").read_text() == resumed  # what another sample has no use for stays
-    again = invoke(*args, "--n_samples", "0")
+    again = invoke(*args, "--samples", "0")
     assert (again.exit_code, "be gone on with by --resume" in again.stderr) == (2, True)
     (tmp_path / "s.csv").unlink()
-    assert invoke(*args, "--n_samples", "0").exit_code == 0
+    assert invoke(*args, "--samples", "0").exit_code == 0
     assert len(visited) == 13
     assert (tmp_path / "s.csv").read_text() == resumed
-    assert invoke(*args, "--n_samples", "0", "--resume", "--seed", "9").exit_code == 2
+    assert invoke(*args, "--samples", "0", "--resume", "--seed", "9").exit_code == 2
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_networks_of_ones_own_are_verified(tmp_path: Path, builder: str) -> None:
     path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
-    args = ("--search_space", "custom", "--builder", builder, "--table", str(path), "--json", str(tmp_path / "o.json"))
+    args = ("--benchmark", "custom", "--builder", builder, "--table", str(path), "--json", str(tmp_path / "o.json"))
     result = invoke(*args)
     assert result.exit_code == 0, result.output
     [record] = json.loads((tmp_path / "o.json").read_text())
@@ -154,10 +154,10 @@ def test_what_a_builder_raises_costs_one_network_and_is_told(tmp_path: Path, bui
     path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
     for name, said in (("picky", "8: building 8 failed: too wide"), ("leaving", "8: building 8 failed: 3")):
         file = str(tmp_path / f"{name}.json")
-        args = ("--search_space", "custom", "--builder", f"own_builder:{name}", "--table", str(path), "--json", file)
+        args = ("--benchmark", "custom", "--builder", f"own_builder:{name}", "--table", str(path), "--json", file)
         result = invoke(*args)
         assert result.exit_code == 0, result.output
-        assert f"has no value on {said}" in result.stdout
+        assert f"has no value on 1 of 4 networks; the first is {said}" in result.stdout
         [record] = json.loads(Path(file).read_text())
         assert (record["n_failed"], record["first_failure"]) == (1, said)
 
@@ -167,7 +167,7 @@ def test_scores_of_another_builder_are_not_gone_on_with(
 ) -> None:
     path = table(tmp_path / "t.csv", ["3", "5", "8", "13"])
     scores = str(tmp_path / "s.csv")
-    args = ("--search_space", "custom", "--builder", builder, "--table", str(path), "--csv", scores)
+    args = ("--benchmark", "custom", "--builder", builder, "--table", str(path), "--csv", scores)
     assert invoke(*args).exit_code == 0
     condition = Condition.of(f"custom:{builder}", Fidelity("full", 1, 1, 8), 0, load_minibatch("digits", 4, pixels=8))
     key = condition.key
@@ -190,10 +190,10 @@ def test_pixels_of_a_builder_are_a_number(monkeypatch: pytest.MonkeyPatch, build
 
 def test_a_builder_that_builds_no_network_is_said(tmp_path: Path, builder: str) -> None:
     path = table(tmp_path / "t.csv", ["3", "5"])
-    result = invoke("--search_space", "custom", "--builder", "own_builder:wrong", "--table", str(path))
+    result = invoke("--benchmark", "custom", "--builder", "own_builder:wrong", "--table", str(path))
     assert result.exit_code == 1
     assert "must return a torch.nn.Module, got str" in result.stderr
-    missing = invoke("--search_space", "custom", "--builder", "own_builder:none", "--table", str(path))
+    missing = invoke("--benchmark", "custom", "--builder", "own_builder:none", "--table", str(path))
     assert (missing.exit_code, "has no callable 'none'" in missing.stderr) == (2, True)
     with pytest.raises(InputError, match="table must be a file with the accuracies of custom:"):
         load_table("custom:own_builder:small", "any")

@@ -133,15 +133,15 @@ published = [{ proxy = "params", source = "a paper", tau = 0.5 }]
         return str(result.stdout)
 
     skipped = run("--record")
-    assert "Macro: skipped: nasbench_macro_cifar10.csv is not here (looked in: nowhere: " in skipped
-    assert "nas-bench-macro_cifar10.json for python -m eznas.benchmarks convert nasbench_macro" in skipped
+    assert "Macro: skipped: nasbench_macro_cifar10.csv was not found (searched in: nowhere: " in skipped
+    assert "nas-bench-macro_cifar10.json for eznas benchmarks convert nasbench_macro" in skipped
     assert (tmp_path / "rows" / "macro.toml").read_text(encoding="utf-8") == text
     lines = [f"{'0' * 7}{digit},{80 + digit}" for digit in range(3)] + ["11111111,90", "11111112,91"]
     (tmp_path / "nasbench_macro_cifar10.csv").write_text("\n".join(["architecture,accuracy", *lines]), encoding="utf-8")
     args = ("--data", str(tmp_path), "--csv", str(tmp_path / "scores"), "--record")
     found = run(*args)
     assert "fell back to the table's own accuracy, since it has no column validation_3" in found
-    assert "fell back to digits, since --images is not given and pictures.npz is in no such folder" in found
+    assert "fell back to digits, since --images is not given and no searched folder has pictures.npz" in found
     assert (tmp_path / "scores" / "macro.csv").exists()
     row = rows.read_rows()["macro"]
     assert [one["proxy"] for one in row.obtained] == ["params", "l2_norm"]

@@ -33,13 +33,14 @@ def table() -> AccuracyTable:
 
 def run(proxies: Sequence[Proxy | Combination], table: AccuracyTable, **options: object) -> Verification:
     space = SPACES[table.space]
-    problem = Problem.of(space, table, images="digits", batch_size=2, seed=1, device="cpu", fidelity="reduced_narrow")
-    return verify(proxies, problem, **{"n_samples": 5, **options})  # type: ignore[arg-type]
+    fidelity = str(options.pop("fidelity", "reduced_narrow"))
+    problem = Problem.of(space, table, images="digits", batch_size=2, seed=1, device="cpu", fidelity=fidelity)
+    return verify(proxies, problem, **{"samples": 5, **options})  # type: ignore[arg-type]
 
 
 def test_a_combination_scores_what_it_is_made_of(table: AccuracyTable, tmp_path: Path) -> None:
     text = "rank(-params, 2*l2_norm)"
-    found = run([resolve(text), resolve("params")], table, csv_file=tmp_path / "s.csv")
+    found = run([resolve(text), resolve("params")], table, csv=tmp_path / "s.csv")
     combined, params = found.columns
     header, *rows = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()
     assert header == "architecture,accuracy,params,l2_norm,status"
@@ -83,5 +84,5 @@ def test_a_draw_is_in_the_tables_order_and_by_the_seed(table: AccuracyTable) -> 
     drawn = draw(table, 5, 1)
     assert drawn == sorted(drawn, key=ALL.index) == draw(table, 5, 1) != draw(table, 5, 2)
     assert draw(table, 0, 1) == draw(table, None, 1) == list(ALL)
-    with pytest.raises(InputError, match="--n_samples must be at most"):
+    with pytest.raises(InputError, match=r"^samples must be at most"):
         draw(table, len(ALL) + 1, 1)

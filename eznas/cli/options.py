@@ -1,0 +1,114 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eznas.cli.console import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def option(*names: str, **facts: Any) -> Decorator:
+    """Return ``click.option`` for an ``Option``, which may have a ``group``."""
+    return click.option(*names, cls=Option, **facts)
+
+
+def count(name: str, text: str, default: int | None = None, least: int = 0, **facts: Any) -> Decorator:
+    """Return an option for a number of at least ``least``."""
+    shown = default is not None
+    bounded = click.IntRange(min=least)
+    return option(name, metavar="N", type=bounded, default=default, show_default=shown, help=text, **facts)
+
+
+def proxies(more: str = "", default: str = "") -> Decorator:
+    """Return the option for proxies; ``more`` says what else than a single proxy it takes."""
+    text = f"Measure, program or exported file{more}; all or a pattern such as 'syn*' stands for measures by name. "
+    facts = {"metavar": "NAME|PROGRAM|FILE.py", "multiple": True, "help": f"{text}May be repeated.{default}"}
+    return option("--proxy", "proxies", group="Proxies", **facts)
+
+
+def asked(proxies: tuple[str, ...]) -> set[str]:
+    """Return the names of the proxies that were given, without those that patterns match."""
+    return {Path(text).stem if text.endswith(".py") else text for text in proxies}
+
+
+def samples(text: str, default: int | None = None) -> Decorator:
+    """Return the option for the number of networks."""
+    return count("--samples", text, default, group="Data")
+
+
+def seed(default: int, text: str) -> Decorator:
+    """Return the option for the seed; ``text`` says of what."""
+    return count("--seed", f"Seed of {text}.", default, group="Run")
+
+
+benchmark = option(
+    "--benchmark",
+    group="Data",
+    metavar="NAME",
+    default="nasbench201",
+    help="Benchmark, see eznas benchmarks list; or custom:MODULE:CALLABLE with --table, for networks of your own.",
+)
+space = option("--space", group="Network", metavar="NAME", default="nasbench201", help="Search space.")
+dataset = option(
+    "--dataset", group="Data", metavar="NAME", help="Data set of the accuracies.  [default: the benchmark's first]"
+)
+table = option(
+    "--table", group="Data", metavar="CSV", type=Path, help="Accuracy table to use instead of the benchmark's own."
+)
+target = option(
+    "--target", group="Data", metavar="NAME", help="Accuracy to compare with: the name of a column of the table."
+)
+data = option(
+    "--data",
+    group="Data",
+    metavar="DIR",
+    type=Path,
+    help="Folder to search first for tables named NAME_DATASET.csv; then EZNAS_DATA, then data in "
+    "~/.config/eznas/config.toml.",
+)
+images = option(
+    "--images", group="Data", metavar="digits|noise|PATH", default="digits", help="Images to run networks on."
+)
+batch_size = count("--batch-size", "Number of images in the minibatch.", 16, 2, group="Data")
+plugin = option(
+    "--plugin",
+    group="Proxies",
+    metavar="FILE.py",
+    type=Path,
+    multiple=True,
+    help="Python file that registers measures or primitives of your own; it is executed. May be repeated.",
+)
+device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
+workers = count("--workers", "Worker processes; 0 for one a core.", 0, group="Run")
+backend = option(
+    "--backend",
+    group="Run",
+    metavar="loky|dask",
+    type=click.Choice(["loky", "dask"]),
+    default="loky",
+    help="Where to run networks: processes of this machine, or a Dask cluster.",
+)
+scheduler = option(
+    "--scheduler",
+    group="Run",
+    metavar="ADDRESS",
+    help="Scheduler of a running Dask cluster; without it, dask starts a local one.",
+)
+json_file = option(
+    "--json",
+    "json_file",
+    group="Output",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="-",
+    help="Write the results as JSON to a file, or to standard output instead of a table.",
+)
+quiet = option("--quiet", group="Output", is_flag=True, help="Print no progress and no table.")
