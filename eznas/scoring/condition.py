@@ -34,7 +34,9 @@ def resolve_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device must be auto or a device that works here, got {name!r}: {error}") from error
+        raise InputError(
+            f"device must be auto or a device that works here, got {name!r}: {error}", parameters=("device",)
+        ) from error
     return name
 
 

@@ -125,6 +125,9 @@ class PoolExecutor(Executor):
     died: tuple[type[Exception], ...] = (CancelledError, BrokenProcessPool)
     """The exceptions by which joblib reports the death of a worker."""
 
+    children = False
+    """Whether the workers are child processes, which end with this process."""
+
     @abc.abstractmethod
     def pool(self) -> AbstractContextManager[Any]:
         """Return a context in which one call of joblib uses the pool."""
@@ -160,12 +163,12 @@ class PoolExecutor(Executor):
 
     def _send(self, function: Callable[[Item], T], batch: dict[int, Item], ahead: int) -> Iterator[tuple[int, T]]:
         """Yield index and result of each item, in any order, with at most ``ahead`` items in hand."""
-        call, driver = delayed(_call), os.getpid()
+        call, parent = delayed(_call), os.getpid() if self.children else None
         with self.pool():
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
             before = threading.excepthook
             threading.excepthook = functools.partial(_ignore_pool_thread, before)
-            yield from pool(call(function, index, item, installation(), driver) for index, item in batch.items())
+            yield from pool(call(function, index, item, installation(), parent) for index, item in batch.items())
             threading.excepthook = before  # kept after a failure: the pool's thread may end later
 
 
@@ -176,6 +179,8 @@ class LokyExecutor(PoolExecutor):
         workers: The number of processes.
         memory: See ``Executor``.
     """
+
+    children = True
 
     def __init__(self, workers: int, memory: int | None = None) -> None:
         super().__init__(memory)
@@ -212,20 +217,23 @@ def _ignore_pool_thread(
         before(failure)
 
 
-def _call(function: Callable[[Item], T], index: int, item: Item, expected: str, driver: int) -> tuple[int, T]:
-    if (found := installation()) != expected:
+def _call(function: Callable[[Item], T], index: int, item: Item, expected: str, parent: int | None) -> tuple[int, T]:
+    if parent is not None:
+        _end_with(parent)
+    if (installed := installation()) != expected:
         raise EznasError(
-            f"every worker must have the code and the torch version of the process that asks, {expected}, got {found}; "
-            "install the same on all machines"
+            f"every worker must have the code and the torch version of the process that asks, {expected}, got "
+            f"{installed}; install the same on all machines"
         )
-    if os.getppid() == driver:
-        _end_with_parent(driver)
     return index, _on_one_thread(function, item)
 
 
 @functools.cache
-def _end_with_parent(parent: int) -> None:
-    """End this process soon after its parent was killed; loky's workers would stay for as long as their timeout."""
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent was killed, also in the middle of a call.
+
+    Without it a worker would run the calls that it has in hand, and then stay for as long as loky's timeout.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -48,7 +48,7 @@ class MemoryPlan:
         Args:
             memory: Bytes of all processes together.
             workers: Processes that run networks; 0 for one a core, or as many as there is enough memory for.
-            progress: Is told where that is fewer than one a core.
+            progress: Shows a message if that is fewer than one a core.
             pool: Whether other processes than this one run networks, also where it is a single one.
 
         Raises:
@@ -62,7 +62,8 @@ class MemoryPlan:
             least = memory + (_LEAST - visit) * working / _HELD
             raise InputError(
                 f"memory must be at least {least / 2**30:.1f}G for {working} workers, got {memory / 2**30:.1f}G; "
-                "give more memory, or fewer workers"
+                "give more memory, or fewer workers",
+                parameters=("memory", "workers"),
             )
         if not workers and working < core_count():
             progress.message(f"{memory / 2**30:.1f}G of memory are enough for {working} workers, not more")
@@ -81,7 +82,8 @@ def memory_of_remote_worker(memory: int) -> int:
     if visit < _LEAST:
         raise InputError(
             f"memory must be at least {(_PROCESS + _LEAST / _HELD) / 2**30:.1f}G, which each worker of the cluster may "
-            f"take, got {memory / 2**30:.1f}G"
+            f"take, got {memory / 2**30:.1f}G",
+            parameters=("memory",),
         )
     return visit
 
