@@ -28,8 +28,14 @@ class Progress:
     def message(self, text: str) -> None:
         """Show a line that stays."""
 
+    def remaining(self, seconds: float) -> None:
+        """Estimate the seconds until the whole computation ends."""
+
     def generation(self, record: Mapping[str, float | int | str]) -> None:
-        """Complete a generation of an evolution; ``record`` is the logbook's row."""
+        """Complete a generation of an evolution; ``record`` is the logbook's row.
+
+        An exception ``StopIteration`` ends the evolution there.
+        """
 
 
 SILENT = Progress()

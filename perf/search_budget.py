@@ -29,12 +29,13 @@ import numpy as np
 from memory import Meter, processor_seconds
 from tournament import REFERENCE, distinct_nodes, nodes, record
 
-from eznas.cli.console import Command, Progress, print_table
+from eznas.cli.console import Command, print_table
 from eznas.config import parse_size
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS
 from eznas.programs import statistics
 from eznas.programs.parts import kind_bytes
+from eznas.report.display import Display
 from eznas.run import versions
 from eznas.scoring import Condition, Executor, Panel, local_executor
 from eznas.spaces import SPACES
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.programs import Node
+    from eznas.progress import Progress
 
 _PROGRAMS, _NETWORKS, _GENERATIONS, _IMAGES, _FRESH = 50, 80, 15, 16, 0.5
 _EVERY = 1.0
@@ -80,7 +82,6 @@ class Watched(Panel):
         new = dict.fromkeys(node for node in reductions if node not in self.reductions)
         self._progress.stage(f"generation {len(self.read) + 1}: {len(new)} new reductions", len(self.architectures))
         begun = time.monotonic()
-
         found = super().extend(reductions, progress or self._progress, screen=screen)
         self.seconds.append(time.monotonic() - begun)
         self.read.append(statistics(new))
@@ -127,7 +128,7 @@ def main(
     fidelity = space.fidelities["reduced_wide" if quick else "full"]
     condition = Condition.of(space.name, fidelity, seed, load_minibatch(images, _IMAGES, seed=seed))
     executor = local_executor(workers, int(str(parse_size(memory))))
-    with Progress() as progress, Meter(os.getpid(), _EVERY) as meter:
+    with Display() as progress, Meter(os.getpid(), _EVERY) as meter:
         begun = time.monotonic()
         panel = Watched(condition, [space.sample(rng) for _ in range(networks)], executor, progress)
         convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
