@@ -41,12 +41,12 @@ def test_sizes_are_bytes(text: object, size: int) -> None:
 
 
 def test_other_texts_are_no_sizes() -> None:
-    with pytest.raises(InputError, match="--memory must be a size such as 800M or 4G, got 'much'"):
+    with pytest.raises(InputError, match="memory must be a size such as 800M or 4G, got 'much'"):
         load_config({"memory": "much"})
 
 
 def test_a_size_without_its_unit_is_too_small() -> None:
-    with pytest.raises(InputError, match="--memory must be a size of at least 512M, such as 4G, got '4'"):
+    with pytest.raises(InputError, match="memory must be a size of at least 512M, such as 4G, got '4'"):
         load_config({"memory": "4"})
 
 
@@ -61,25 +61,30 @@ def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> No
 def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("netwroks = 50\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"run\.toml: unknown key 'netwroks'; did you mean 'networks'\?"):
+    with pytest.raises(InputError, match=r"run\.toml: unknown option 'netwroks'; did you mean 'networks'\?"):
         load_config({}, file)
 
 
 @pytest.mark.parametrize(
     ("given_", "sentence"),
     [
-        ({"networks": "3"}, "--networks must be greater than or equal to 10, got '3'"),
-        ({"batch_size": "x"}, "--batch-size must be a valid integer, got 'x'"),
-        ({"fidelity": "huge"}, "--fidelity must be 'reduced' or 'full', got 'huge'"),
-        ({"time_budget": "soon"}, "--time-budget must be a duration such as 90s, 10m or 1h30m, got 'soon'"),
-        ({"time_budget": "0s"}, "--time-budget must be greater than 0, got 0.0"),
-        ({"parsimony": "nan"}, "--parsimony must be a finite number, got 'nan'"),
+        ({"networks": "3"}, "networks must be greater than or equal to 10, got '3'"),
+        ({"batch_size": "x"}, "batch_size must be a valid integer, got 'x'"),
+        ({"fidelity": "huge"}, "fidelity must be 'reduced' or 'full', got 'huge'"),
+        ({"time_budget": "soon"}, "time_budget must be a duration such as 90s, 10m or 1h30m, got 'soon'"),
+        ({"time_budget": "0s"}, "time_budget must be greater than 0, got 0.0"),
+        ({"parsimony": "nan"}, "parsimony must be a finite number, got 'nan'"),
     ],
 )
 def test_bad_values_are_one_sentence(given_: dict[str, str], sentence: str) -> None:
     with pytest.raises(InputError) as caught:
         load_config(given_)
     assert str(caught.value).partition(" (")[0] == sentence
+
+
+def test_an_unknown_option_is_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"^unknown option 'netwroks'; did you mean 'networks'"):
+        load_config({"netwroks": 50})
 
 
 def test_bad_value_in_a_file_names_the_file(tmp_path: Path) -> None:
