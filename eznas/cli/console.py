@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eznas import progress
-from eznas.errors import EznasError, InputError
+from eznas.errors import EznasError, InputError, with_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +106,8 @@ class Command(click.Command):
                     warnings.filterwarnings("ignore", message=message, category=UserWarning)
                 return super().invoke(ctx)
         except EznasError as error:
-            print_error(str(error))
+            flags = {str(param.name): param.opts[-1] for param in self.params if isinstance(param, click.Option)}
+            print_error(with_names(error, flags))
             ctx.exit(2 if isinstance(error, InputError) else 1)
         except KeyboardInterrupt:
             print_error("interrupted")

@@ -1,0 +1,1 @@
+"""The commands as Python functions; each returns an object that shows itself."""
