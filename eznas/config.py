@@ -115,7 +115,7 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = _option(200, "Evolution", "N", "Programs in each generation.", ge=4)
-    generations: int = _option(150, "Evolution", "N", "Most generations before networks of full size take part.", ge=1)
+    generations: int = _option(150, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
     full_generations: int = _option(100, "Evolution", "N", "Most generations with networks of full size.", ge=0)
     objective: Literal["tau", "pareto"] = _option(
         "tau", "Evolution", "tau|pareto", "Fitness: tau less parsimony, or NSGA-II on tau, complexity and cost."

@@ -309,7 +309,7 @@ def _run(
         if summary["stopped_by"] != "generations":
             shown.message(
                 f"stopped by the {'time budget' if summary['stopped_by'] == 'time' else summary['stopped_by']} after "
-                f"{summary['generations']} generations; resume, with more time if that was short, with: {resume_with}"
+                f"{summary['generations']} generations; resume with: {how}"
             )
         render(directory, shown.message)
     return EvolutionRun(RunDirectory(directory.path))

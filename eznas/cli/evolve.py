@@ -21,15 +21,15 @@ __all__ = ["main"]
 
 _EPILOG = """\b
 Examples:
-  A proxy in four minutes, from what pip installed:
+  A proxy in four minutes, with the data that pip installs:
     python -m eznas.evolve
-  Longer, from a table of accuracies, to a directory of your choice:
+  Longer, with a table of accuracies, in a directory of your choice:
     python -m eznas.evolve --table accuracies.csv --time-budget 1h --out runs/mine
-  Go on with a run that was stopped, or that should take longer:
+  Resume a stopped run, or give a run more time:
     python -m eznas.evolve --resume runs/mine --time-budget 2h
-  Begin with a program that is known to be good:
+  Include a program that is known to be good:
     python -m eznas.evolve --seed-program "sum(effective_rank(weight_grad.data))"
-  Options from a file; its keys are the names above with underscores:
+  Read options from a file, whose keys are the names above with underscores:
     python -m eznas.evolve --config evolve.toml
   On the workers of a Dask cluster:
     python -m eznas.evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
@@ -37,7 +37,7 @@ Examples:
 
 
 def _options() -> list[click.Parameter]:
-    """Make one option of every field of the configuration."""
+    """Return an option for each field of the configuration."""
     options: list[click.Parameter] = []
     for name, field in EvolveConfig.model_fields.items():
         facts = field.json_schema_extra
@@ -69,8 +69,8 @@ def _options() -> list[click.Parameter]:
             group="Run",
             metavar="DIR",
             type=Path,
-            help="Go on with the run in this directory; only --time-budget, --generations, --workers, --memory, "
-            "--backend and --scheduler may be given with it.",
+            help="Resume the run in this directory; only --time-budget, --generations, --workers, --memory, --backend "
+            "and --scheduler may be given with it.",
         ),
     ],
     epilog=_EPILOG,
@@ -79,8 +79,8 @@ def _options() -> list[click.Parameter]:
 def main(context: click.Context, /, config: Path | None, resume: Path | None, **options: Any) -> None:
     """Evolve zero-cost proxies on a benchmark's accuracies.
 
-    The run directory that this leaves holds the best programs (hall_of_fame.csv), their correlations on
-    networks that evolution never saw (summary.json), plots, and proxies as Python files.
+    The run directory holds the best programs (hall_of_fame.csv), their correlations on networks that
+    evolution did not use (summary.json), plots, and proxies as Python files.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, ())}
     calls: dict[str, Any] = {

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _RARE = frozenset({"ones_like", "zeros_like", "numel", "count", "eig_ratio", "sym_eig_ratio"})
-"""Drawn a tenth as often: they throw away what they are given, or cost as much as fifty others."""
+"""Drawn a tenth as often: they ignore their argument, or cost as much as fifty other primitives."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class Option:
 @cache
 def options(kind: Kind) -> tuple[Option, ...]:
     """Return every primitive overload that gives a kind, in a fixed order."""
-    found = []
+    overloads = []
     for primitive in primitives.all_primitives():
         weight = 0.1 if primitive.name in _RARE else 1.0
-        found += [
+        overloads += [
             Option(primitive, signature.args, weight) for signature in primitive.signatures if signature.result is kind
         ]
-    return tuple(found)
+    return tuple(overloads)
 
 
 @cache
 def _options_by_floor(kind: Kind, *, same_floor: bool) -> tuple[tuple[Option, ...], tuple[float, ...]]:
-    """Split a kind's options into those that stay on its floor and those that come from the floor below."""
+    """Return a kind's options with arguments on its own floor, or on the floor below, and their weights."""
     chosen = tuple(option for option in options(kind) if (option.args[0].floor is kind.floor) is same_floor)
     return chosen, tuple(option.weight for option in chosen)
 
@@ -72,8 +72,8 @@ def terminals(kind: Kind) -> tuple[str, ...]:
 
 
 def _draw(rng: random.Random, kind: Kind, *, same_floor: bool) -> Option:
-    found, weights = _options_by_floor(kind, same_floor=same_floor)
-    return rng.choices(found, weights)[0]
+    candidates, weights = _options_by_floor(kind, same_floor=same_floor)
+    return rng.choices(candidates, weights)[0]
 
 
 def random_tensor(rng: random.Random, kind: Kind, depth: int) -> Node:

@@ -73,5 +73,5 @@ class HallOfFame:
 
 def _likeness(first: Node, second: Node) -> float:
     """Return the share of reductions that two programs have in common: intersection over union."""
-    one, other = set(reductions([first])), set(reductions([second]))
-    return len(one & other) / len(one | other)
+    reads = [set(reductions([program])) for program in (first, second)]
+    return len(set.intersection(*reads)) / len(set.union(*reads))

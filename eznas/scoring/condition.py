@@ -53,7 +53,7 @@ def _code() -> str:
 
 
 def fingerprint() -> str:
-    """Return what of this installation values depend on: the version of torch, and a digest of our code."""
+    """Return the version of torch and a digest of the code that values depend on."""
     return f"{torch.__version__}|{_code()}"
 
 
@@ -69,7 +69,7 @@ def _digest(*packages: Path) -> str:
 
 @cache
 def installation() -> str:
-    """Return what workers must have in common: the version of torch, and a digest of all our code."""
+    """Return the version of torch and a digest of all code of eznas, which workers must have in common."""
     return f"{torch.__version__}|{_digest(Path(__file__).parents[1], Path(primitives.__file__).parent)}"
 
 
@@ -107,7 +107,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """All that a network's statistics depend on beside its architecture, as one text."""
+        """Names everything but the architecture that a network's statistics depend on."""
         device = torch.device(self.device).type
         parts = (
             *(self.space, *filter(None, [SPACES[self.space].digest])),

@@ -78,7 +78,7 @@ class Executor(abc.ABC):
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
     ) -> Iterator[tuple[Item, T]]:
-        """Yield ``(item, function(item))`` for each item as soon as the result is there, in any order.
+        """Yield ``(item, function(item))`` for each item as soon as it is computed, in any order.
 
         Args:
             function: A picklable function.
