@@ -29,17 +29,17 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def parse_duration(text: object) -> object:
-    """Turn ``"90s"``, ``"10m"`` or ``"1h30m"`` into seconds; numbers are seconds already.
+    """Convert ``"90s"``, ``"10m"`` or ``"1h30m"`` to seconds; numbers are seconds already.
 
     Raises:
         ValueError: The text is not a duration.
     """
     if not isinstance(text, str):
         return text
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None or not any(found.groups()):
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
         raise ValueError("must be a duration such as 90s, 10m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return 3600 * hours + 60 * minutes + seconds
 
 
@@ -48,17 +48,17 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
 
 
 def parse_size(text: object) -> object:
-    """Turn ``"800M"``, ``"4G"`` or ``"1.5GiB"`` into bytes, by powers of 1024; numbers are bytes already.
+    """Convert ``"800M"``, ``"4G"`` or ``"1.5GiB"`` to bytes, by powers of 1024; numbers are bytes already.
 
     Raises:
         ValueError: The text is not a size.
     """
     if not isinstance(text, str):
         return text
-    found = _SIZE.fullmatch(text.strip().lower())
-    if found is None:
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
         raise ValueError("must be a size such as 800M or 4G")
-    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
 
 
 def _enough(memory: int) -> int:
@@ -82,119 +82,123 @@ def _absolute_images(source: str) -> str:
 
 
 def option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
-    """Declare a field with what ``--help`` says about it."""
+    """Declare a field, with its group and placeholder in ``--help``."""
     extra: JsonDict = {"group": group, "metavar": metavar}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
-_option = option
-
-
 class EvolveConfig(BaseModel):
-    """Every option of ``python -m eznas.evolve``; the field names are the keys of a TOML file."""
+    """The options of an evolution; the names of the fields are the keys of a TOML file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    benchmark: str = _option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
-    dataset: str = _option("cifar10", "Data", "NAME", "Data set of the accuracies.")
-    table: Annotated[Path | None, AfterValidator(_absolute)] = _option(
-        None, "Data", "CSV", "Accuracy table to use instead of the benchmark's own."
+    benchmark: str = option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
+    dataset: str = option("cifar10", "Data", "NAME", "Data set of the accuracies.")
+    table: Annotated[Path | None, AfterValidator(_absolute)] = option(
+        None, "Data", "CSV", "Table of accuracies to use instead of the benchmark's own."
     )
-    target: str | None = _option(None, "Data", "NAME", "Which accuracy: the name of a column of the table.")
-    images: Annotated[str, AfterValidator(_absolute_images)] = _option(
+    target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
+    images: Annotated[str, AfterValidator(_absolute_images)] = option(
         "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
     )
-    batch_size: int = _option(8, "Data", "N", "Images of the minibatch.", ge=2)
-    networks: int = _option(60, "Data", "N", "Networks that fitness is computed on.", ge=10)
-    validation_networks: int = _option(60, "Data", "N", "Other networks, to choose among the fittest.", ge=10)
-    test_networks: int = _option(100, "Data", "N", "Others again, for the reported figures only.", ge=10)
-    full_networks: int = _option(
+    batch_size: int = option(8, "Data", "N", "Number of images in the minibatch.", ge=2)
+    networks: int = option(60, "Data", "N", "Training networks: fitness is computed on them.", ge=10)
+    validation_networks: int = option(60, "Data", "N", "Validation networks: they choose among programs.", ge=10)
+    test_networks: int = option(100, "Data", "N", "Test networks: they are used for the reported figures only.", ge=10)
+    full_networks: int = option(
         40,
         "Data",
         "N",
-        "Training networks that the best reductions are promoted to at full size, for the last generations; "
-        "0 for no promotion. Without effect where --fidelity is full.",
+        "Training networks that the last generations are evaluated on at full size too; 0 for none. Without effect "
+        "where all networks are of full size.",
         ge=0,
     )
-    fidelity: Literal["reduced", "full"] = _option(
+    fidelity: Literal["reduced", "full"] = option(
         "reduced",
         "Data",
         "reduced|full",
-        "Size of the networks that fitness is computed on; tests are at full size.",
+        "Size of the training networks; test networks are always of full size.",
     )
 
-    population: int = _option(200, "Evolution", "N", "Programs of a generation.", ge=4)
-    generations: int = _option(150, "Evolution", "N", "Generations at most.", ge=1)
-    full_generations: int = _option(
-        100, "Evolution", "N", "Further generations after the promotion, judged at full size too.", ge=0
+    population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
+    generations: int = option(150, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
+    full_generations: int = option(100, "Evolution", "N", "Most generations with networks of full size.", ge=0)
+    objective: Literal["tau", "pareto"] = option(
+        "tau", "Evolution", "tau|pareto", "Fitness: tau less parsimony, or NSGA-II on tau, complexity and cost."
     )
-    objective: Literal["tau", "pareto"] = _option(
-        "tau", "Evolution", "tau|pareto", "Select by tau less parsimony, or by NSGA-II on tau, complexity and cost."
+    seed_program: tuple[str, ...] = option(
+        (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
-    seed_program: tuple[str, ...] = _option(
-        (), "Evolution", "TEXT", "Program that the first generation contains; may be given several times."
-    )
-    seed_measures: bool = _option(
+    seed_measures: bool = option(
         False,
         "Evolution",
         "",
-        "Begin with the hand-written measures that are programs too, such as snip and fisher.",
+        "Include the published measures that are programs, such as snip and fisher, in the first generation.",
     )
-    tournament: int = _option(4, "Evolution", "N", "Programs that compete for each place of a parent.", ge=1)
-    parsimony: float = _option(
-        0.0015, "Evolution", "X", "Fitness taken away for each node of a program.", ge=0, allow_inf_nan=False
+    tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
+    parsimony: float = option(
+        0.0015,
+        "Evolution",
+        "X",
+        "Parsimony: fitness subtracted for each node.",
+        ge=0,
+        allow_inf_nan=False,
     )
-    max_size: int = _option(30, "Evolution", "N", "Nodes of a program at most.", ge=3)
-    max_height: int = _option(14, "Evolution", "N", "Height of a program's tree at most.", ge=2)
-    library: int = _option(60, "Evolution", "N", "Distinct reductions that are kept for all networks.", ge=1)
-    draws: int = _option(
+    max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3)
+    max_height: int = option(14, "Evolution", "N", "Greatest height of a program's tree.", ge=2)
+    library: int = option(
+        60,
+        "Evolution",
+        "N",
+        "Building blocks of programs that are kept.",
+        ge=1,
+    )
+    draws: int = option(
         3,
         "Evolution",
         "N",
-        "Reductions drawn for each that visits all networks: the best on 20 of the training networks do; 1 for no "
-        "choice. Without effect on fewer than 40 networks.",
+        "Oversampling factor: draw N times as many building blocks, screen them on 20 networks, keep the best. "
+        "Without effect on fewer than 40 networks.",
         ge=1,
     )
-    expansion_every: int = _option(
-        150, "Evolution", "N", "Generations between two expansions of the library of reductions.", ge=1
-    )
+    expansion_every: int = option(150, "Evolution", "N", "Generations between two draws of new building blocks.", ge=1)
 
-    seed: int = _option(0, "Run", "N", "Seed of everything that is drawn at random.", ge=0)
-    workers: int = _option(0, "Run", "N", "Processes that run networks; 0 for one a core.", ge=0)
-    memory: Annotated[int, BeforeValidator(parse_size), AfterValidator(_enough)] = _option(
+    seed: int = option(0, "Run", "N", "Random seed.", ge=0)
+    workers: int = option(0, "Run", "N", "Processes that run networks; 0 for one per core.", ge=0)
+    memory: Annotated[int, BeforeValidator(parse_size), AfterValidator(_enough)] = option(
         "4G",
         "Run",
         "SIZE",
-        "Memory for all processes together, or with --scheduler for each worker, such as 800M or 4G; less of it takes "
-        "longer and changes no result.",
+        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
+        "takes longer and gives the same results.",
     )
-    backend: Literal["loky", "dask"] = _option(
-        "loky", "Run", "loky|dask", "Where networks run: processes of this machine, or a Dask cluster."
+    backend: Literal["loky", "dask"] = option(
+        "loky", "Run", "loky|dask", "Run networks in processes of this machine, or on a Dask cluster."
     )
-    scheduler: str | None = _option(
-        None, "Run", "ADDRESS", "The cluster's scheduler; without one, a cluster of --workers on this machine."
+    scheduler: str | None = option(
+        None, "Run", "ADDRESS", "Address of a running Dask scheduler; by default a cluster starts on this machine."
     )
-    device: str = _option("auto", "Run", "auto|cpu|cuda", "Device that networks run on.")
-    time_budget: Annotated[float, BeforeValidator(parse_duration)] = _option(
-        "270s", "Run", "TIME", "Time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+    device: str = option("auto", "Run", "auto|cpu|cuda", "Device to run networks on.")
+    time_budget: Annotated[float, BeforeValidator(parse_duration)] = option(
+        "270s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
-    plugin: Annotated[tuple[Path, ...], AfterValidator(_absolute_each)] = _option(
+    plugin: Annotated[tuple[Path, ...], AfterValidator(_absolute_each)] = option(
         (),
         "Run",
         "FILE",
         "Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
         "several times. It is run.",
     )
-    store: Annotated[Path | None, AfterValidator(_absolute)] = _option(
+    store: Annotated[Path | None, AfterValidator(_absolute)] = option(
         None,
         "Run",
         "FILE",
-        "File that keeps what reductions give on networks; runs may share one. In the run directory by default.",
+        "Cache of the values of building blocks on networks; runs may share one. By default in the run directory.",
     )
-    out: Path | None = _option(None, "Run", "DIR", "Run directory to write; a new one in runs/ by default.")
+    out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 
     def as_toml(self) -> dict[str, Any]:
-        """Return what ``config.toml`` holds: every key but ``out`` that has a value, in the order of the fields."""
+        """Return the content of ``config.toml``: every field but ``out`` that has a value."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
 

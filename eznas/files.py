@@ -14,15 +14,15 @@ __all__ = ["replace_file", "write_output"]
 
 
 def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
-    """Write ``data`` beside ``path``, make sure that it is on the disk, and put it in place.
+    """Write ``data`` beside ``path``, wait until it is on the disk, and rename it to ``path``.
 
     Args:
-        path: The file; whoever reads it sees what it held before or ``data``, never a part.
-        data: What it is to hold.
-        backup: Whether the version before stays, as ``NAME.bak``.
+        path: The file.
+        data: Its new content.
+        backup: Whether to keep the previous version as ``NAME.bak``.
 
     Raises:
-        OSError: The disk does not take it; the version before stays.
+        OSError: It cannot be written; the previous version stays.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:

@@ -4,13 +4,13 @@ A run directory holds::
 
     config.toml          every option of the run
     manifest.json        format, versions, device, seed, command, digests of the data
-    journal.jsonl        what happened, one object a line, only ever appended to
-    checkpoint.json      what is needed to go on, with a digest of itself
-    vectors.sqlite       what reductions gave on networks; a cache, which may be deleted
+    journal.jsonl        events, one object a line, only ever appended to
+    checkpoint.json      the state to resume from, with its digest
+    vectors.sqlite       values of reductions on networks; a cache, which may be deleted
     logbook.csv  hall_of_fame.csv  summary.json  proxies/*.py  *.png
 
 Every file but the journal and the vectors is replaced as a whole: a reader sees the old or the new one, never a part.
-Beside the checkpoint and the halls of fame stands the version before, as ``NAME.bak``.
+The previous version of the checkpoint and the halls of fame is kept as ``NAME.bak``.
 """
 
 from __future__ import annotations
@@ -76,19 +76,19 @@ class RunDirectory:
         path: An existing run directory.
 
     Raises:
-        InputError: It is no run directory, or was written in another format.
+        InputError: It is not a run directory, or has another format.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: io.BufferedRandom | None = None
         if not (path / "manifest.json").is_file():
-            raise InputError(f"{path} must be a run directory with a manifest.json; eznas.cli.evolve makes one")
-        found = self.manifest().get("format")
-        if found != FORMAT:
+            raise InputError(f"{path} must be a run directory with a manifest.json; an evolution or a search makes one")
+        written = self.manifest().get("format")
+        if written != FORMAT:
             raise InputError(
-                f"{path} must be a run directory of format {FORMAT}, got format {found!r}; "
-                f"use the version of eznas that wrote it"
+                f"{path} must be a run directory of format {FORMAT}, got format {written!r}; "
+                "use the version of eznas that wrote it"
             )
 
     @classmethod
@@ -99,10 +99,10 @@ class RunDirectory:
 
         Args:
             path: A directory that does not exist yet or is empty.
-            config: What ``config.toml`` is to hold.
+            config: The content of ``config.toml``.
             seed: The run's seed.
             command: The command line that starts the run.
-            device: The device asked for.
+            device: The requested device.
 
         Raises:
             InputError: The directory has content, cannot be written, or is in use.
@@ -110,7 +110,7 @@ class RunDirectory:
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
-                raise InputError(f"{path} must be new or empty; choose another directory, or use --resume")
+                raise InputError(f"{path} must be new or empty; choose another directory, or resume the run in it")
             lock = _locked(path)
             replace_file(path / "config.toml", tomli_w.dumps(dict(config)).encode())
             manifest = {
@@ -131,7 +131,7 @@ class RunDirectory:
 
     @classmethod
     def resume(cls, path: Path) -> RunDirectory:
-        """Open a run directory to go on writing.
+        """Open a run directory for more writing.
 
         Raises:
             InputError: It is no run directory of this format, cannot be written, or is in use.
@@ -143,7 +143,7 @@ class RunDirectory:
         return run
 
     def discard(self) -> None:
-        """Remove a new directory that a run never wrote to, so that its name is free again."""
+        """Remove a new directory without results, so that its name is free again."""
         names = {"config.toml", "manifest.json", _LOCK}
         if {path.name for path in self.path.iterdir()} <= names:
             self.close()
@@ -180,8 +180,8 @@ class RunDirectory:
 
         Args:
             name: Its path within the run directory.
-            text: What it is to hold.
-            backup: Whether the version before stays, as ``NAME.bak``.
+            text: Its new content.
+            backup: Whether to keep the previous version as ``NAME.bak``.
         """
         self.write_bytes(name, text.encode(), backup=backup)
 
@@ -189,7 +189,7 @@ class RunDirectory:
         """Replace a file as a whole; see ``write_text``.
 
         Raises:
-            InputError: The disk does not take it.
+            InputError: It cannot be written, such as on a full disk.
         """
         path = self.path / name
         with _writing(path):
@@ -227,7 +227,7 @@ class RunDirectory:
         self.write_text(name, text.getvalue(), backup=backup)
 
     def read_csv(self, name: str) -> list[dict[str, str]]:
-        """Read a table, or the version before where the file itself is missing.
+        """Read a table, or its previous version if the file is missing.
 
         Raises:
             InputError: Both are missing.
@@ -246,7 +246,7 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def journal(self) -> list[dict[str, Any]]:
-        """Read ``journal.jsonl``, less a last line without its end, as an interrupted write leaves it.
+        """Read ``journal.jsonl`` without an incomplete last line, as an interrupted write leaves it.
 
         Raises:
             InputError: Another line is not JSON.
@@ -258,10 +258,10 @@ class RunDirectory:
         return [_entry(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
 
     def write_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replace ``checkpoint.json``; the one before stays as ``checkpoint.json.bak``.
+        """Replace ``checkpoint.json``; the previous one stays as ``checkpoint.json.bak``.
 
         Args:
-            state: Everything that is needed to go on, as JSON; string keys only.
+            state: The state to resume from, as JSON with string keys only.
         """
         text = json.dumps(state)
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -270,10 +270,10 @@ class RunDirectory:
         )
 
     def read_checkpoint(self) -> dict[str, Any] | None:
-        """Return the newest checkpoint that is whole, or None where none was ever written.
+        """Return the newest undamaged checkpoint, or None if none was ever written.
 
         Raises:
-            InputError: There are checkpoints, and none is whole.
+            InputError: All checkpoints are damaged.
         """
         paths = [self.path / "checkpoint.json", self.path / "checkpoint.json.bak"]
         for path in paths:
@@ -285,8 +285,8 @@ class RunDirectory:
                     return state
         if any(path.exists() for path in paths):
             raise InputError(
-                f"{paths[0]} and its .bak are damaged; delete both to begin again from vectors.sqlite, which "
-                "holds what the networks gave, and end with the same"
+                f"{paths[0]} and its .bak must be undamaged; delete both to begin again: vectors.sqlite keeps the "
+                "values of the networks, and the results will be the same"
             )
         return None
 
@@ -322,7 +322,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> io.BufferedRandom:
-    """Take the directory's lock, which the system lets go of when the process ends, however it ends."""
+    """Take the directory's lock; the system releases it when the process ends."""
     file = (path / _LOCK).open("a+b")
     try:
         if sys.platform == "win32":

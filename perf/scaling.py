@@ -55,7 +55,7 @@ def again(load: Load, networks: int, seed: int) -> float:
     begun = time.process_time()
     for generation in load.generations:
         panel.extend(reductions(generation))
-        panel.scores(generation)
+        panel.table.scores(generation)
     return time.process_time() - begun
 
 

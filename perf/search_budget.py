@@ -82,7 +82,6 @@ class Watched(Panel):
         new = dict.fromkeys(node for node in reductions if node not in self.reductions)
         self._progress.stage(f"generation {len(self.read) + 1}: {len(new)} new reductions", len(self.architectures))
         begun = time.monotonic()
-
         found = super().extend(reductions, progress or self._progress, screen=screen)
         self.seconds.append(time.monotonic() - begun)
         self.read.append(statistics(new))

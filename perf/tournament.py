@@ -87,7 +87,7 @@ def record(
         load.generations.append([program for program, varied in population if varied])
         begun = time.process_time()
         panel.extend(reductions(chosen), screen=screen)
-        scores = panel.scores(chosen)
+        scores = panel.table.scores(chosen)
         load.seconds.append(time.process_time() - begun)
         load.scores |= dict(zip(chosen, scores, strict=True))
         taus = np.nan_to_num(target.taus(scores), nan=-1.0)

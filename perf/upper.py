@@ -48,7 +48,7 @@ def made_up(networks: int, seed: int) -> tuple[Panel, list[Node]]:
     reductions = list(dict.fromkeys(random_reduction(rng, 2) for _ in range(_REDUCTIONS)))
     numbers = np.random.default_rng(seed)
     units = [3 * one.count("conv") + 2 for one in panel.architectures]
-    panel.learn(reductions, [Vectors(count, 0.1 + numbers.random((len(reductions), count))) for count in units])
+    panel.table.learn(reductions, [Vectors(count, 0.1 + numbers.random((len(reductions), count))) for count in units])
     return panel, reductions
 
 
@@ -64,7 +64,7 @@ def judged(networks: int, generations: int, population: int, seed: int) -> tuple
     for _ in range(generations):
         offspring = breeder.offspring(rng, living, population, reductions)
         begun = time.process_time()
-        verdicts = evaluator.judge(offspring)
+        verdicts = evaluator.evaluate(offspring)
         seconds += time.process_time() - begun
         count += len(verdicts)
         living = breeder.survivors(rng, [*living, *breeder.individuals(offspring)], population)

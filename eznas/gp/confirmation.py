@@ -1,4 +1,4 @@
-"""The end of a run: the hall of fame at full size, chosen on validation networks, reported on test networks."""
+"""The end of a run: the hall of fame is scored at full size, ordered on validation and reported on test networks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Row:
     """One proxy of the final comparison.
 
     Args:
-        name: ``"rank0"``, ``"rank1"`` ... for what was found, or a baseline's name.
+        name: ``"rank0"``, ``"rank1"`` ... for evolved programs, or a baseline's name.
         program: Its text; empty for a measure that is a function.
         complexity: Number of nodes; 0 for such a measure.
         tau_train: The fitness before parsimony; NaN for a baseline.
-        validation: Correlation on the validation networks at full size; None for a baseline, which is not chosen.
+        validation: Correlation on the validation networks at full size; None for a baseline.
         test: Correlation on the test networks at full size.
         coverage: Share of the test networks on which it has a value.
-        statuses: How often each status came up on them.
+        statuses: The number of test networks by status.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Finished:
     """The final comparison.
 
     Args:
-        found: What was evolved, the best on the validation networks first.
+        evolved: The evolved programs, the best on the validation networks first.
         baselines: The hand-written and published measures.
         test_scores: For each name, ``n`` scores on the test networks, NaN where there is none.
     """
 
-    found: tuple[Row, ...]
+    evolved: tuple[Row, ...]
     baselines: tuple[Row, ...]
     test_scores: dict[str, NDArray[np.float64]]
 
@@ -79,28 +79,30 @@ def finish(
     """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
 
     Args:
-        problem: What the run is about.
+        problem: The networks and conditions.
         candidates: Members of the hall of fame.
-        panel: Knows the candidates' reductions at full size, its last networks being the validation ones; None where
-            evolution was not promoted, and the validation networks are to be visited here.
+        panel: The panel at full size, which knows the candidates' reductions and whose last networks are the validation
+            networks; None without a promotion.
         seed: Seed of the bootstrap.
         executor: Runs the networks.
-        progress: Is told of each network.
+        progress: Advances after each network.
     """
-    proxies = [Proxy(f"candidate{index}", simplify_exact(one.program).text) for index, one in enumerate(candidates)]
+    proxies = [
+        Proxy(f"candidate{index}", simplify_exact(candidate.program).text) for index, candidate in enumerate(candidates)
+    ]
     if panel is None:
         progress.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
         values = score_networks(proxies, problem.full, problem.validation, executor, progress).values()
     else:
-        values = panel.scores([one.program for one in candidates])[:, -len(problem.validation) :]
-    held = [_correlate(row, problem.problem.accuracies(problem.validation), seed) for row in values]
+        values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(problem.validation) :]
+    held = [_correlate(row, problem.accuracies(problem.validation), seed) for row in values]
     order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
     compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
     compared += [Proxy.of(name) for name in BASELINES]
     progress.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
     matrix = score_networks(compared, problem.full, problem.test, executor, progress)
     return Finished(
-        found=tuple(
+        evolved=tuple(
             _row(problem, matrix, rank, candidates[index].tau_train, held[index], seed)
             for rank, index in enumerate(order)
         ),
@@ -126,7 +128,7 @@ def _row(
         complexity=complexity(parse(proxy.program)) if proxy.program else 0,
         tau_train=tau_train,
         validation=held,
-        test=_correlate(values, problem.problem.accuracies(problem.test), seed),
+        test=_correlate(values, problem.accuracies(problem.test), seed),
         coverage=float(np.isfinite(values).mean()),
         statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
     )

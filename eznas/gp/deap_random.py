@@ -1,4 +1,4 @@
-"""The one stream of chance of a run, which DEAP's operators share and a checkpoint keeps."""
+"""The random generator of a run, which DEAP's operators share and checkpoints keep."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["deap_random", "from_json", "to_json"]
 
 @contextlib.contextmanager
 def deap_random(rng: random.Random) -> Iterator[None]:
-    """Let DEAP, which draws from the global ``random``, draw from ``rng`` instead; the global state is put back."""
-    outside = random.getstate()
+    """Let DEAP draw from ``rng``: its state replaces the state of the global ``random`` inside the block."""
+    global_state = random.getstate()
     random.setstate(rng.getstate())
     try:
         yield
     finally:
         rng.setstate(random.getstate())
-        random.setstate(outside)
+        random.setstate(global_state)
 
 
 def to_json(rng: random.Random) -> list[Any]:
-    """Return the stream's state in a form that JSON keeps exactly."""
+    """Return the generator's state in a form that JSON keeps exactly."""
     version, words, gauss = rng.getstate()
     return [version, list(words), gauss]
 
 
 def from_json(state: list[Any]) -> random.Random:
-    """Rebuild the stream from what ``to_json`` gave."""
+    """Restore a generator from the result of ``to_json``."""
     rng = random.Random()
     version, words, gauss = state
     rng.setstate((version, tuple(words), gauss))

@@ -26,7 +26,7 @@ __all__ = ["Fitness", "FitnessCase", "FitnessEvaluator"]
 
 @dataclass(frozen=True)
 class Fitness:
-    """What one program is worth.
+    """The fitness of one program.
 
     Args:
         status: OK, or why the program has no tau on the training networks.
@@ -66,33 +66,40 @@ class FitnessCase:
 class FitnessEvaluator:
     """Scores programs on training and validation networks under every condition.
 
-    The sign of a program is part of it: tau is never made absolute, so a program that ranks one condition upside down
-    is worth what its worst condition says.
+    The sign of a program counts: tau is never made absolute, and the worst condition decides.
 
     Args:
         cases: One for each condition.
     """
 
     def __init__(self, cases: Sequence[FitnessCase]) -> None:
-        self.cases = list(cases)
+        self._cases = list(cases)
 
     @property
     def panels(self) -> list[Panel]:
         """The panel of each case."""
-        return [case.panel for case in self.cases]
+        return [case.panel for case in self._cases]
 
-    def judge(self, programs: Sequence[Node]) -> list[Fitness]:
-        """Return the verdict on each program; all of its reductions must be known to the panels."""
+    def add(self, case: FitnessCase) -> None:
+        """Evaluate under one more condition from here on."""
+        self._cases.append(case)
+
+    def drop(self, case: FitnessCase) -> None:
+        """Evaluate without a condition from here on."""
+        self._cases.remove(case)
+
+    def evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
+        """Return the fitness of each program; the panels must know all of its reductions."""
         varying = [program for program in programs if not is_constant(program)]
-        found = dict(zip(varying, self._judge(varying), strict=True))
+        fitness = dict(zip(varying, self._evaluate(varying), strict=True))
         constant = Fitness(Status.CONSTANT, math.nan, math.nan, b"")
-        return [found.get(program, constant) for program in programs]
+        return [fitness.get(program, constant) for program in programs]
 
-    def _judge(self, programs: Sequence[Node]) -> list[Fitness]:
+    def _evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
         train, validation, ranked = [], [], []
         finite = np.ones(len(programs), bool)
-        for case in self.cases:
-            scores = case.panel.scores(programs)
+        for case in self._cases:
+            scores = case.panel.table.scores(programs)
             taus, ranks = case.train.taus_and_ranks(scores[:, : case.split])
             train.append(taus)
             ranked.append(ranks)
@@ -100,14 +107,14 @@ class FitnessEvaluator:
             validation.append(case.validation.taus(scores[:, case.split :]))
         # np.min gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
         least_train, least_validation = np.min(train, axis=0), np.min(validation, axis=0)
-        verdicts = []
+        evaluated = []
         for row, (tau, held) in enumerate(zip(least_train.tolist(), least_validation.tolist(), strict=True)):
             if math.isfinite(tau):
-                verdicts.append(Fitness(Status.OK, tau, held, _order_key([ranks[row] for ranks in ranked])))
+                evaluated.append(Fitness(Status.OK, tau, held, _order_key([ranks[row] for ranks in ranked])))
             else:
                 status = Status.CONSTANT if finite[row] else Status.NON_FINITE
-                verdicts.append(Fitness(status, tau, held, b""))
-        return verdicts
+                evaluated.append(Fitness(status, tau, held, b""))
+        return evaluated
 
 
 def _order_key(ranks: Sequence[NDArray[np.integer[Any]]]) -> bytes:

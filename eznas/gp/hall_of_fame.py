@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from eznas.programs import reductions
+from eznas.gp.individual import Individual, TauFitness
+from eznas.programs import parse, reductions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from eznas.gp.individual import Individual
+    from eznas.programs import Node
 
 __all__ = ["HallOfFame"]
 
 _ALIKE = 0.5
-"""From this share of common reductions on, two programs are variations of each other."""
+"""Least share of common reductions at which two programs are variations of each other."""
 
 _NEAR = 0.05
-"""Members whose worth is less than the best's by more than this do not count as nearly as good."""
+"""Largest difference in worth to the best member at which a member is nearly as good."""
 
 
 class HallOfFame:
-    """The best individual of each complexity that holds on networks it was not bred on.
+    """The best individual of each complexity, by the smaller of its training and its validation tau.
 
-    An individual's worth here is the smaller of its training and its validation tau: the first alone rewards
-    overfitting, the second alone rewards luck among the many that were looked at.
+    The training tau alone would reward overfitting; the validation tau alone would reward luck, since many programs are
+    evaluated.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class HallOfFame:
         return min(taus) if all(map(math.isfinite, taus)) else -math.inf
 
     def update(self, individuals: Iterable[Individual]) -> None:
-        """Take in what is better than the member of its complexity."""
+        """Replace each member by an individual of its complexity that is better."""
         for individual in individuals:
             size = individual.program.size
             rival = self.members.get(size)
@@ -48,21 +49,29 @@ class HallOfFame:
     def candidates(self, count: int) -> list[Individual]:
         """Return at most ``count`` members to look at more closely: the best by worth, of different kinds.
 
-        A member that reads mostly the same reductions as a better one says little new, so it waits until all others
-        that are nearly as good as the best have had their turn.
+        A member that reads mostly the same reductions as a better member comes after all other members that are nearly
+        as good as the best.
         """
-        ranked = sorted(self.members.values(), key=lambda one: (-self.worth(one), one.program.size))
+        ranked = sorted(self.members.values(), key=lambda member: (-self.worth(member), member.program.size))
         chosen: list[Individual] = []
-        for one in ranked:
-            if self.worth(one) < self.worth(ranked[0]) - _NEAR:
+        for member in ranked:
+            if self.worth(member) < self.worth(ranked[0]) - _NEAR:
                 break
-            if all(_likeness(one, other) < _ALIKE for other in chosen):
-                chosen.append(one)
-        chosen += [one for one in ranked if one not in chosen]
+            if all(_likeness(member.program, other.program) < _ALIKE for other in chosen):
+                chosen.append(member)
+        chosen += [member for member in ranked if member not in chosen]
         return chosen[:count]
 
+    def state(self) -> list[Any]:
+        """Return the members, ready for JSON."""
+        return [[member.program.text, member.tau_train, member.tau_validation] for member in self.members.values()]
 
-def _likeness(one: Individual, other: Individual) -> float:
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take in the members that ``state`` returned; they have no fitness, which nothing reads here."""
+        self.update(Individual(parse(text), train, held_out, b"", TauFitness()) for text, train, held_out in state)
+
+
+def _likeness(first: Node, second: Node) -> float:
     """Return the share of reductions that two programs have in common: intersection over union."""
-    first, second = set(reductions([one.program])), set(reductions([other.program]))
-    return len(first & second) / len(first | second)
+    reads = [set(reductions([program])) for program in (first, second)]
+    return len(set.intersection(*reads)) / len(set.union(*reads))

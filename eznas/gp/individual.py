@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from deap import base
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from eznas.programs import Node
 
 __all__ = ["Individual", "ParetoFitness", "TauFitness"]
 
 
 class TauFitness(base.Fitness):  # type: ignore[misc]
-    """One objective: the least tau over the conditions, less a price for each node."""
+    """One objective: the least tau over the conditions, less the parsimony of each node."""
 
     weights = (1.0,)
 
@@ -44,16 +42,3 @@ class Individual:
     tau_validation: float
     key: bytes
     fitness: base.Fitness = field(repr=False)
-
-    @classmethod
-    def make(
-        cls,
-        program: Node,
-        taus: tuple[float, float],
-        key: bytes,
-        fitness: base.Fitness,
-        objectives: Sequence[float],
-    ) -> Individual:
-        """Build an individual whose fitness is set."""
-        fitness.values = tuple(objectives)
-        return cls(program, taus[0], taus[1], key, fitness)

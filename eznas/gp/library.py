@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from eznas.errors import EznasError
 from eznas.gp.grammar import options, random_reduction
 from eznas.gp.variation import vary_reduction
 from eznas.primitives import Kind
-from eznas.programs import apply
+from eznas.programs import apply, parse
 from eznas.progress import SILENT, Progress
 from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
 
-__all__ = ["Entry", "Library"]
+__all__ = ["Entry", "Library", "assess"]
 
 _DEEPEST = 3
 
@@ -43,21 +44,21 @@ class Entry:
 
 
 class Library:
-    """TabularSignal reductions, at most ``size`` of them.
+    """Known reductions, at most ``size`` of them.
 
     A reduction enters only if it is finite on every unit of every training and validation network under every
-    condition; what was tried once is not tried again.
+    condition. No reduction is tried twice.
 
     Args:
-        evaluator: Holds the panels.
+        evaluator: Holds the panels and ranks reductions.
         size: Most reductions kept.
         progress: Advances after each network.
     """
 
     def __init__(self, evaluator: FitnessEvaluator, size: int, progress: Progress = SILENT) -> None:
         self.entries: dict[Node, Entry] = {}
-        self.tried: set[str] = set()
         self.rejected: Counter[str] = Counter()
+        self._tried: set[str] = set()
         self._evaluator = evaluator
         self._size = size
         self._progress = progress
@@ -67,6 +68,11 @@ class Library:
         """The known reductions, in the order in which they entered."""
         return list(self.entries)
 
+    @property
+    def tried(self) -> int:
+        """The number of reductions tried so far."""
+        return len(self._tried)
+
     def propose(self, rng: random.Random, count: int, parents: Sequence[Node]) -> list[Node]:
         """Draw reductions that were never tried and are no parents.
 
@@ -74,7 +80,7 @@ class Library:
         fresh where nothing is known yet.
         """
         proposed: dict[str, Node] = {}
-        known, given = self.reductions, set(parents)
+        known, old = self.reductions, set(parents)
         for _ in range(100 * count):
             if len(proposed) == count:
                 break
@@ -85,76 +91,59 @@ class Library:
                 node = vary_reduction(rng, rng.choice(known), known)
             else:
                 node = random_reduction(rng, rng.randint(0, _DEEPEST))
-            if node not in given and node.text not in self.tried and node.height <= 2 * _DEEPEST:
+            if node not in old and node.text not in self._tried and node.height <= 2 * _DEEPEST:
                 proposed[node.text] = node
         return list(proposed.values())
 
-    def race(self, screening: FitnessEvaluator, reductions: Sequence[Node], count: int) -> list[Node]:
+    def screen(self, screening: FitnessEvaluator, reductions: Sequence[Node], count: int) -> list[Node]:
         """Return the best of the reductions on few networks; the others count as tried.
 
-        Of those that put the networks into the same order, one is returned. Where none ranks them, the first are
-        returned.
+        Of reductions that rank the networks alike, one is returned. Where none ranks them, the first are returned.
 
         Args:
             screening: Holds panels of few networks.
-            reductions: Which were never tried.
+            reductions: Reductions that were never tried.
             count: Most to return.
         """
-        lane = Library(screening, len(reductions), self._progress)
+        entries, rejected = self._evaluate(screening, reductions)
         distinct: dict[bytes, Node] = {}
-        for entry in sorted(lane.add(reductions), key=lambda entry: (-entry.merit, entry.reduction.text)):
+        for entry in sorted(entries, key=lambda entry: (-entry.merit, entry.reduction.text)):
             distinct.setdefault(entry.key, entry.reduction)
-        lane.keep([])
-        chosen = list(distinct.values() or reductions)[:count]
+        _forget(screening, [entry.reduction for entry in entries])
         if distinct:
-            self.rejected.update(lane.rejected)
-        self.tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
+            self.rejected.update(rejected)
+        chosen = list(distinct.values() or reductions)[:count]
+        self._tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
         return chosen
 
     def add(self, reductions: Sequence[Node]) -> list[Entry]:
         """Evaluate reductions on every network and keep the usable ones, which are returned."""
-        new = [node for node in reductions if node.text not in self.tried]
-        self.tried.update(node.text for node in new)
-        usable = new
-        for panel in self._evaluator.panels:
-            finite = panel.extend(usable, self._progress, screen=True)
-            usable = [node for node, flags in zip(usable, finite, strict=True) if flags.all()]
-        entries = self.assess(usable)
-        self.rejected[Status.NON_FINITE.value] += len(new) - len(usable)
-        self.rejected[Status.CONSTANT.value] += len(usable) - len(entries)
-        kept = {entry.reduction for entry in entries}
-        for panel in self._evaluator.panels:
-            panel.forget([node for node in new if node not in kept])
+        new = [node for node in reductions if node.text not in self._tried]
+        self._tried.update(node.text for node in new)
+        entries, rejected = self._evaluate(self._evaluator, new)
+        self.rejected.update(rejected)
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
 
-    def assess(self, reductions: Sequence[Node]) -> list[Entry]:
-        """Return an entry for each reduction with an aggregation that has a tau, judged by the cases of now."""
-        return [entry for entry in map(self._assess, reductions) if entry is not None]
-
-    def _assess(self, reduction: Node) -> Entry | None:
-        singles = [
-            apply(option.primitive.name, reduction)
-            for option in options(Kind.NETWORK)
-            if option.args == (Kind.UNIT,) and not option.primitive.shape_only
-        ]
-        programs = singles + [apply("neg", single) for single in singles]
-        verdicts = self._evaluator.judge(programs)
-        valid = [
-            (verdict.tau_train, program, verdict.key)
-            for verdict, program in zip(verdicts, programs, strict=True)
-            if verdict.status is Status.OK
-        ]
-        if not valid:
-            return None
-        merit, best, key = max(valid, key=lambda one: one[0])
-        return Entry(reduction, best, merit, key)
+    def _evaluate(self, evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> tuple[list[Entry], dict[str, int]]:
+        """Return the usable reductions, and the number of the others by status; only the usable ones stay known."""
+        finite = reductions
+        for panel in evaluator.panels:
+            flags = panel.extend(finite, self._progress, screen=True)
+            finite = [node for node, networks in zip(finite, flags, strict=True) if networks.all()]
+        entries = assess(evaluator, finite)
+        usable = {entry.reduction for entry in entries}
+        _forget(evaluator, [node for node in reductions if node not in usable])
+        rejected = {
+            Status.NON_FINITE.value: len(reductions) - len(finite),
+            Status.CONSTANT.value: len(finite) - len(entries),
+        }
+        return entries, rejected
 
     def keep(self, entries: Sequence[Entry]) -> None:
         """Keep these entries and no other reduction."""
         kept = {entry.reduction: entry for entry in entries}
-        for panel in self._evaluator.panels:
-            panel.forget([node for node in self.entries if node not in kept])
+        _forget(self._evaluator, [node for node in self.entries if node not in kept])
         self.entries = kept
 
     def prune(self, used: Collection[Node]) -> None:
@@ -164,5 +153,55 @@ class Library:
         dropped = [entry.reduction for entry in spare[: max(0, len(self.entries) - self._size)]]
         for node in dropped:
             del self.entries[node]
-        for panel in self._evaluator.panels:
-            panel.forget(dropped)
+        _forget(self._evaluator, dropped)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, ready for JSON."""
+        return {
+            "library": [node.text for node in self.entries],
+            "tried": sorted(self._tried),
+            "rejected": dict(self.rejected),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; the reductions' vectors are evaluated anew.
+
+        Raises:
+            EznasError: Some reductions are not finite any more.
+        """
+        reductions = [parse(text, Kind.UNIT) for text in state["library"]]
+        self.add(reductions)
+        if self.reductions != reductions:
+            raise EznasError(
+                "the networks must give the values that they gave when the checkpoint was written, but some reductions "
+                "are not finite any more; resume on the same device and with the same versions"
+            )
+        self._tried, self.rejected = set(state["tried"]), Counter(state["rejected"])
+
+
+def assess(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> list[Entry]:
+    """Return an entry for each reduction with an aggregation that has a tau."""
+    return [entry for reduction in reductions if (entry := _best_aggregation(evaluator, reduction)) is not None]
+
+
+def _best_aggregation(evaluator: FitnessEvaluator, reduction: Node) -> Entry | None:
+    singles = [
+        apply(option.primitive.name, reduction)
+        for option in options(Kind.NETWORK)
+        if option.args == (Kind.UNIT,) and not option.primitive.shape_only
+    ]
+    programs = singles + [apply("neg", single) for single in singles]
+    valid = [
+        (fitness.tau_train, program, fitness.key)
+        for fitness, program in zip(evaluator.evaluate(programs), programs, strict=True)
+        if fitness.status is Status.OK
+    ]
+    if not valid:
+        return None
+    merit, best, key = max(valid, key=lambda aggregation: aggregation[0])
+    return Entry(reduction, best, merit, key)
+
+
+def _forget(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> None:
+    for panel in evaluator.panels:
+        panel.table.forget(reductions)

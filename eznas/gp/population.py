@@ -1,11 +1,11 @@
-"""The population: breeding, judging and surviving with DEAP's operators."""
+"""The population: variation, evaluation and DEAP's selections."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from deap import base, tools
+from deap import tools
 
 from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
@@ -15,117 +15,95 @@ from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import Fitness, FitnessEvaluator
 
-__all__ = ["Breeder", "make_toolbox"]
+__all__ = ["Breeder"]
 
-_WEIGHTS = {
-    "crossover": 0.30,
-    "insert": 0.20,
-    "mutate_subtree": 0.12,
-    "mutate_terminal": 0.12,
-    "mutate_point": 0.08,
-    "mutate_aggregation": 0.06,
-    "hoist": 0.04,
-    "shrink": 0.08,
+_OPERATORS: dict[Callable[..., Node], float] = {
+    variation.crossover: 0.30,
+    variation.insert: 0.20,
+    variation.mutate_subtree: 0.12,
+    variation.mutate_terminal: 0.12,
+    variation.mutate_point: 0.08,
+    variation.mutate_aggregation: 0.06,
+    variation.hoist: 0.04,
+    variation.shrink: 0.08,
 }
-"""How often each way of making an offspring is chosen."""
+"""Operators of variation, which programs of three floors have of their own, with their probabilities."""
 
-
-def make_toolbox(objective: str, tournament: int) -> base.Toolbox:
-    """Register selection and variation in a DEAP toolbox.
-
-    Args:
-        objective: ``"tau"`` for tournaments; ``"pareto"`` for survival by NSGA-II on tau, complexity and cost, with
-            parents drawn uniformly from the survivors.
-        tournament: Size of the tournaments.
-    """
-    toolbox = base.Toolbox()
-    if objective == "pareto":
-        toolbox.register("fitness", ParetoFitness)
-        toolbox.register("survive", tools.selNSGA2)
-        toolbox.register("select", tools.selRandom)
-    else:
-        toolbox.register("fitness", TauFitness)
-        toolbox.register("survive", tools.selBest)
-        toolbox.register("select", tools.selTournament, tournsize=tournament)
-    for name in _WEIGHTS:
-        toolbox.register(name, getattr(variation, name))
-    return toolbox
+_OF_REDUCTIONS = (variation.insert, variation.mutate_subtree, variation.mutate_terminal)
+"""Operators that draw from the library's reductions."""
 
 
 class Breeder:
-    """Makes, judges and keeps individuals.
+    """Breeds, evaluates and selects individuals: by tournaments, or by NSGA-II on tau, complexity and cost.
 
     Args:
-        evaluator: Judges programs.
-        config: Says the objective, the tournaments' size, the price of a node and the limits.
+        evaluator: Evaluates programs.
+        config: The objective, the tournaments' size, the parsimony and the limits.
     """
 
     def __init__(self, evaluator: FitnessEvaluator, config: EvolveConfig) -> None:
-        self.toolbox = make_toolbox(config.objective, config.tournament)
         self.statuses: Counter[str] = Counter()
-        self.judged = 0
+        self.evaluated = 0
         self._evaluator = evaluator
         self._config = config
+        self._pareto = config.objective == "pareto"
+
+    def select(self, population: Sequence[Individual], count: int) -> list[Individual]:
+        """Select parents with DEAP; under NSGA-II, all survivors are parents alike."""
+        if self._pareto:
+            return list(tools.selRandom(population, count))
+        return list(tools.selTournament(population, count, self._config.tournament))
 
     def fits(self, program: Node) -> bool:
         """Whether a program keeps the limits on size and height."""
         return program.size <= self._config.max_size and program.height <= self._config.max_height
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
-        """Judge programs and return an individual for each that has a tau; the others are counted by status."""
-        verdicts = self._evaluator.judge(programs) if programs else []
-        made: list[Individual] = []
-        for program, verdict in zip(programs, verdicts, strict=True):
-            self.statuses[verdict.status.value] += 1
-            if verdict.status is Status.OK:
-                made.append(self._make(program, verdict))
-        self.judged += len(programs)
-        return made
+        """Evaluate programs and return an individual for each that has a tau; all are counted by status."""
+        evaluated = self._evaluator.evaluate(programs) if programs else []
+        self.statuses.update(fitness.status.value for fitness in evaluated)
+        self.evaluated += len(programs)
+        return [
+            self._individual(program, fitness)
+            for program, fitness in zip(programs, evaluated, strict=True)
+            if fitness.status is Status.OK
+        ]
 
-    def _make(self, program: Node, verdict: Fitness) -> Individual:
-        objectives: tuple[float, ...] = (verdict.tau_train - self._config.parsimony * program.size,)
-        if self._config.objective == "pareto":
-            objectives = (verdict.tau_train, float(complexity(program)), cost(program))
-        return Individual.make(
-            program,
-            (verdict.tau_train, verdict.tau_validation),
-            verdict.key,
-            self.toolbox.fitness(),
-            objectives,
-        )
+    def _individual(self, program: Node, fitness: Fitness) -> Individual:
+        if self._pareto:
+            selected = ParetoFitness((fitness.tau_train, float(complexity(program)), cost(program)))
+        else:
+            selected = TauFitness((fitness.tau_train - self._config.parsimony * program.size,))
+        return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.key, selected)
 
     def offspring(
         self, rng: random.Random, population: Sequence[Individual], count: int, reductions: Sequence[Node]
     ) -> list[Node]:
         """Breed programs that keep the limits and are not in the population."""
         taken = {individual.program for individual in population}
-        names, weights = list(_WEIGHTS), list(_WEIGHTS.values())
+        operators, weights = list(_OPERATORS), list(_OPERATORS.values())
         with deap_random(rng):
-            parents = self.toolbox.select(population, k=4 * count)
+            parents = self.select(population, 4 * count)
         bred: dict[Node, None] = {}
         for first, second in zip(parents[::2], parents[1::2], strict=True):
-            child = self._child(rng, rng.choices(names, weights)[0], first.program, second.program, reductions)
+            operator = rng.choices(operators, weights)[0]
+            if operator is variation.crossover:
+                child = operator(rng, first.program, second.program)
+            else:
+                child = operator(rng, first.program, *([reductions] if operator in _OF_REDUCTIONS else []))
             if child not in taken and self.fits(child):
                 bred[child] = None
             if len(bred) == count:
                 break
         return list(bred)
 
-    def _child(self, rng: random.Random, way: str, first: Node, second: Node, reductions: Sequence[Node]) -> Node:
-        operator: Callable[..., Node] = getattr(self.toolbox, way)
-        if way == "crossover":
-            return operator(rng, first, second)
-        if way in ("mutate_point", "mutate_aggregation", "hoist", "shrink"):
-            return operator(rng, first)
-        return operator(rng, first, reductions)
-
     def survivors(self, rng: random.Random, individuals: Sequence[Individual], count: int) -> list[Individual]:
-        """Choose who lives on, after dropping all but the simplest of those that rank the networks alike."""
+        """Select the next population; of individuals that rank the networks alike, only the simplest takes part."""
         simplest: dict[bytes, Individual] = {}
         for individual in individuals:
             rival = simplest.get(individual.key)
@@ -133,5 +111,12 @@ class Breeder:
                 simplest[individual.key] = individual
         distinct = list(simplest.values())
         with deap_random(rng):
-            chosen: list[Individual] = self.toolbox.survive(distinct, min(count, len(distinct)))
-        return chosen
+            return list((tools.selNSGA2 if self._pareto else tools.selBest)(distinct, min(count, len(distinct))))
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts, ready for JSON."""
+        return {"statuses": dict(self.statuses), "judged": self.evaluated}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the counts that ``state`` returned."""
+        self.statuses, self.evaluated = Counter(state["statuses"]), state["judged"]

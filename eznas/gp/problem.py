@@ -1,15 +1,21 @@
-"""The problem of an evolution: networks to breed, choose and report on, and the conditions that they run under."""
+"""The problem of an evolution: its networks, their accuracies, and the conditions that they run under."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks import sample_splits
 from eznas.errors import InputError
 from eznas.scoring import Condition, Problem
+from eznas.scoring.plugin import plugin_digests
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from eznas.config import EvolveConfig
 
 __all__ = ["EvolutionProblem"]
@@ -17,15 +23,15 @@ __all__ = ["EvolutionProblem"]
 
 @dataclass(frozen=True)
 class EvolutionProblem:
-    """What a run is about.
+    """The networks and conditions of a run.
 
     Args:
         problem: Space, accuracies and images.
         train: Architectures that fitness is computed on.
-        validation: Architectures that choose the hall of fame.
-        test: Architectures that are reported only.
-        promoted: The training architectures that the last generations are judged on at full size too.
-        breeding: Conditions of evolution; the worst of them decides what a program is worth.
+        validation: Architectures that choose among the hall of fame.
+        test: Architectures for the reported figures only.
+        promoted: Training architectures that the last generations are evaluated on at full size too.
+        breeding: Conditions of evolution; the worst tau over them is a program's fitness.
         full: The condition of all reported figures: the size that the benchmark trained.
     """
 
@@ -39,10 +45,10 @@ class EvolutionProblem:
 
     @classmethod
     def of(cls, config: EvolveConfig) -> EvolutionProblem:
-        """Load and draw everything that a configuration names.
+        """Load the data that a configuration names, and draw the networks.
 
         Raises:
-            InputError: Something it names does not exist or cannot be used.
+            InputError: A name is unknown, or the data cannot be used.
         """
         problem = Problem.load(
             config.benchmark,
@@ -56,14 +62,50 @@ class EvolutionProblem:
         )
         sizes = (config.networks, config.validation_networks, config.test_networks)
         train, validation, test = sample_splits(problem.accuracy_table, sizes, config.seed, problem.space)
-        promoted = train[: config.full_networks] if config.fidelity == "reduced" else ()
+        names = problem.space.reduced if config.fidelity == "reduced" else (problem.fidelity,)
+        conditions = {name: problem.condition(name) for name in (*names, problem.fidelity)}
+        breeding, full = tuple(conditions[name] for name in names), conditions[problem.fidelity]
+        promoted = () if full.key in {condition.key for condition in breeding} else train[: config.full_networks]
         parts = {"training": train, "promoted training": promoted, "validation": validation, "test": test}
         for name, part in parts.items():
             if part and len({*problem.accuracies(part)}) == 1:
                 raise InputError(
-                    f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; ask for more"
+                    f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; use more"
                 )
-        names = problem.space.reduced if config.fidelity == "reduced" else (problem.fidelity,)
-        conditions = {name: problem.condition(name) for name in (*names, problem.fidelity)}
-        breeding = tuple(conditions[name] for name in names)
-        return cls(problem, train, validation, test, promoted, breeding, conditions[problem.fidelity])
+        return cls(problem, train, validation, test, promoted, breeding, full)
+
+    def accuracies(self, architectures: Sequence[str]) -> NDArray[np.float64]:
+        """Return the accuracies of some of the architectures, in percent."""
+        return self.problem.accuracies(architectures)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the description of the data and the device for the manifest."""
+        table, minibatch = self.problem.accuracy_table, self.problem.minibatch
+        return {
+            "device": self.problem.device,
+            "target": str(table.target),
+            "conditions": [str(condition) for condition in self.breeding],
+            "reported_on": str(self.full),
+            "data": {
+                "table": {"source": table.source, "sha256": table.digest},
+                "images": {"source": minibatch.source, "sha256": minibatch.digest},
+                **{f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()},
+            },
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the description of the data for ``summary.json``."""
+        table, facts = self.problem.accuracy_table, self.facts()
+        return {
+            "target": facts["target"],
+            "benchmark": table.benchmark,
+            "space": table.space,
+            "images": self.problem.minibatch.source,
+            "conditions": facts["conditions"],
+            "reported_on": facts["reported_on"],
+        }
+
+    def __str__(self) -> str:
+        table, minibatch = self.problem.accuracy_table, self.problem.minibatch
+        sizes = f"{len(self.train)} training, {len(self.validation)} validation and {len(self.test)} test networks"
+        return f"{table.benchmark} ({table.target}), {sizes}, {len(minibatch.labels)} images of {minibatch.source}"

@@ -1,4 +1,4 @@
-"""What a run writes for people and for other programs."""
+"""The files of a run: logbook, hall of fame, test scores, exported proxies and summary."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from deap import tools
 
 from eznas.programs import parse
 from eznas.programs.export import to_python
@@ -32,16 +33,17 @@ def generation_record(evolution: Evolution, seconds: float) -> dict[str, float |
         evolution: After the generation.
         seconds: Of the run so far.
     """
-    fitnesses = [one.fitness.values[0] for one in evolution.population]
-    best = max(evolution.population, key=lambda one: one.fitness.values[0])
+    statistics = tools.Statistics(lambda individual: individual.fitness.values[0])
+    statistics.register("best_fitness", max)
+    statistics.register("median_fitness", lambda fitnesses: float(np.median(fitnesses)))
+    best = max(evolution.population, key=lambda individual: individual.fitness.values[0])
     return {
         "generation": evolution.generation,
         "seconds": round(seconds, 3),
         "full_size": int(evolution.promoted),
-        "programs_evaluated": evolution.breeder.judged,
+        "programs_evaluated": evolution.breeder.evaluated,
         "reductions": len(evolution.library.entries),
-        "best_fitness": max(fitnesses),
-        "median_fitness": float(np.median(fitnesses)),
+        **statistics.compile(evolution.population),
         "best_tau_train": best.tau_train,
         "best_tau_validation": best.tau_validation,
         "best_complexity": best.program.size,
@@ -59,11 +61,11 @@ def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
 def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> None:
     """Write ``hall_of_fame.provisional.csv`` while evolution goes on.
 
-    The taus are those that fitness is made of; nothing has seen the test networks yet.
+    The taus are those of evolution; the test networks are not used yet.
     """
     rows = [
-        (one.program.size, one.tau_train, one.tau_validation, None, 1.0, one.program.text)
-        for one in evolution.hall.candidates(len(evolution.hall.members))
+        (member.program.size, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
+        for member in evolution.hall.candidates(len(evolution.hall.members))
     ]
     directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)
 
@@ -77,12 +79,12 @@ def write_results(
     seconds: float,
     stopped_by: str,
 ) -> dict[str, Any]:
-    """Write everything that a finished run leaves behind, and return the summary."""
-    rows = [_hall_row(row) for row in finished.found]
+    """Write the files of a finished run, and return the summary."""
+    rows = [_hall_row(row) for row in finished.evolved]
     directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
     names = ["rank0", *(row.name for row in finished.baselines)]
     scores = [finished.test_scores[name] for name in names]
-    accuracies = problem.problem.accuracies(problem.test)
+    accuracies = problem.accuracies(problem.test)
     directory.write_csv(
         "test_scores.csv",
         ("architecture", "accuracy", "best", *names[1:]),
@@ -92,15 +94,10 @@ def write_results(
         ],
     )
     summary = {
-        "best": _as_json(finished.found[0]),
-        "hall_of_fame": [_as_json(row) for row in finished.found],
+        "best": _as_json(finished.evolved[0]),
+        "hall_of_fame": [_as_json(row) for row in finished.evolved],
         "baselines": {row.name: _as_json(row) for row in finished.baselines},
-        "target": str(problem.problem.accuracy_table.target),
-        "benchmark": problem.problem.accuracy_table.benchmark,
-        "space": problem.problem.space.name,
-        "images": problem.problem.minibatch.source,
-        "conditions": [str(condition) for condition in problem.breeding],
-        "reported_on": str(problem.full),
+        **problem.summary(),
         "networks": {
             "train": len(problem.train),
             "full_size": len(problem.promoted) if evolution.promoted else 0,
@@ -109,8 +106,8 @@ def write_results(
         },
         "statuses": dict(evolution.breeder.statuses),
         "reductions_rejected": dict(evolution.library.rejected),
-        "programs_evaluated": evolution.breeder.judged,
-        "reductions_evaluated": len(evolution.library.tried),
+        "programs_evaluated": evolution.breeder.evaluated,
+        "reductions_evaluated": evolution.library.tried,
         "generations": evolution.generation,
         "stopped_by": stopped_by,
         "seconds": round(seconds, 1),
@@ -119,7 +116,7 @@ def write_results(
         "versions": directory.manifest()["versions"],
         "command": directory.manifest()["command"],
     }
-    for row in finished.found[:EXPORTED]:
+    for row in finished.evolved[:EXPORTED]:
         directory.write_text(f"proxies/{row.name}.py", _exported(row, summary))
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})

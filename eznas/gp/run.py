@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from eznas.errors import EznasError, InputError
-from eznas.gp.confirmation import BASELINES, finish
+from eznas.gp.confirmation import finish
 from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.loop import Evolution
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
+from eznas.gp.time_plan import Clock, TimePlan
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import Executor, Panel, Proxy, score_networks
-from eznas.scoring.executor import SerialExecutor
-from eznas.scoring.plugin import load_plugin, plugin_digests
+from eznas.scoring import Executor, Panel
+from eznas.scoring.plugin import load_plugin
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
@@ -37,73 +34,70 @@ CANDIDATES = 6
 """Members of the hall of fame that are scored at full size."""
 
 STORE = "vectors.sqlite"
-"""Where a run directory keeps what reductions gave; a cache that can be deleted."""
+"""The file of a run directory that keeps vectors of reductions; a cache, which may be deleted."""
 
 _SCREENED = 20
-"""Training networks on which more reductions are tried than visit all; no screening with less than twice as many."""
+"""Training networks of the screening; runs with less than twice as many have none."""
+
+_LEAST_GENERATIONS = 5
+"""Generations that a run breeds in any case: they take seconds, and a run without them would report chance."""
 
 _CHECKPOINT_SECONDS = 10.0
-_SAFETY = 2.0
-"""So much longer than the baselines alone, which the time is measured with, take the programs and the baselines."""
-
-_PROMOTION = 3.0
-"""So much longer than the baselines take the reductions of a promotion."""
-
-
-class _Clock:
-    """Seconds of the run so far, those before a resume included, against the budget."""
-
-    def __init__(self, budget: float, spent: float) -> None:
-        self._start = time.monotonic() - spent
-        self._budget = budget
-
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self._start
-
-    @property
-    def left(self) -> float:
-        return self._budget - self.spent
 
 
 def run_evolution(
-    config: EvolveConfig, directory: RunDirectory, executor: Executor, progress: Progress, *, resume: bool
+    config: EvolveConfig,
+    directory: RunDirectory,
+    executor: Executor,
+    progress: Progress,
+    *,
+    resume: bool,
+    resume_with: str = "",
 ) -> dict[str, Any]:
-    """Evolve proxies and leave a complete run directory.
+    """Evolve proxies and write a complete run directory.
 
     The time budget covers the whole run: evolution stops early enough for the promotion and the confirmation at full
-    size. An interrupt (Ctrl-C) during evolution ends it there; what was found so far is confirmed and reported, and the
-    run can still be resumed. A resumed run equals one that was never stopped where the number of generations ends it;
-    where the time does, it gets as far as the time allows.
+    size. An interrupt (Ctrl-C) during evolution, or a ``StopIteration`` that ``progress.generation`` raises, ends
+    evolution there; the hall of fame is confirmed and reported, and the run can be resumed. A resumed run equals an
+    uninterrupted one if the number of generations ends both.
 
     Args:
-        config: What to do.
+        config: The options.
         directory: Where to write.
         executor: Runs the networks.
+        progress: Shows stages, messages and generations.
         resume: Whether to go on from the directory's checkpoint.
-        progress: Is told of progress.
+        resume_with: How to resume the run, as its first message says.
 
     Returns:
-        What ``summary.json`` holds.
+        The content of ``summary.json``.
 
     Raises:
-        InputError: Something in the configuration cannot be used.
-        EznasError: Nothing usable was found.
+        InputError: An option cannot be used, or the time budget is too short.
+        EznasError: No usable program was found.
     """
     for file in config.plugin:
         load_plugin(file)
     seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
-    clock = _Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
+    clock = Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0)
     problem = EvolutionProblem.of(config)
     _check_same(directory, problem)
-    directory.record(**_facts(problem))
+    progress.message(
+        f"{'resuming' if resume else 'evolving'} on {problem}, at most {config.time_budget:.0f} s; "
+        f"writing to {directory.path}" + (f"; resume with: {resume_with}" if resume_with else "")
+    )
+    progress.remaining(clock.left)
+    plan = TimePlan.of(problem, executor, progress)
+    if checkpoint is None and config.store is None:  # the work that a checkpoint or a store saves is not known
+        plan.check(config, clock)
+    directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
         evolution = _evolution(config, problem, store, executor, progress)
-        reserves = _Reserves.of(problem, executor, progress)
-        stopped_by = _Course(config, evolution, directory, clock, reserves, progress).run(checkpoint, seeds)
+        stopped_by = _Course(config, evolution, directory, clock, plan, progress).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
+    progress.remaining(plan.end(promoted=evolution.promoted))
     candidates = evolution.hall.candidates(CANDIDATES)
     finished = finish(problem, candidates, evolution.full_panel, config.seed, executor, progress)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
@@ -113,13 +107,15 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
     """Return the programs that evolution begins with.
 
     Raises:
-        InputError: One is no program.
+        InputError: A text is not a program.
     """
     try:
-        given = [parse(text) for text in config.seed_program]
+        programs = [parse(text) for text in config.seed_program]
     except InputError as error:
-        raise InputError(f"--seed-program must be a program, as those of a hall of fame are: {error}") from error
-    return given + [parse(text) for text in (measure_programs() if config.seed_measures else [])]
+        raise InputError(
+            f"seed_program must be a program, such as those of a hall of fame: {error}", parameters=("seed_program",)
+        ) from error
+    return programs + [parse(text) for text in (measure_programs() if config.seed_measures else [])]
 
 
 def _evolution(
@@ -129,7 +125,7 @@ def _evolution(
         condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = problem.validation
     ) -> FitnessCase:
         panel = Panel(condition, (*train, *validation), store, executor)
-        return FitnessCase.of(panel, problem.problem.accuracies(train), problem.problem.accuracies(validation))
+        return FitnessCase.of(panel, problem.accuracies(train), problem.accuracies(validation))
 
     evaluator = FitnessEvaluator([case(condition, problem.train) for condition in problem.breeding])
     promotion = case(problem.full, problem.promoted) if problem.promoted else None
@@ -139,74 +135,51 @@ def _evolution(
     return Evolution(config, evaluator, promotion, screening, progress)
 
 
-@dataclass(frozen=True)
-class _Reserves:
-    """Seconds that are kept for what comes at the end, as estimated from a few networks of full size.
-
-    Args:
-        promotion: For the promotion.
-        choice: For choosing among the hall of fame on the validation networks, where no promotion did.
-        confirmation: For scoring the hall of fame and the baselines on the test networks.
-    """
-
-    promotion: float
-    choice: float
-    confirmation: float
-
-    @classmethod
-    def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> _Reserves:
-        """Time the baselines on a few networks, the first to warm up, and extrapolate."""
-        few = problem.validation[:4]
-        progress.stage("timing networks of full size", len(few))
-        proxies = [Proxy.of(name) for name in BASELINES]
-        matrix = score_networks(proxies, problem.full, few, SerialExecutor(executor.memory), progress)
-        one = float(np.median(matrix.seconds[1:])) / executor.workers
-        promoted = len(problem.promoted) + len(problem.validation) if problem.promoted else 0
-        choice, confirmation = (_SAFETY * one * len(part) for part in (problem.validation, problem.test))
-        return cls(_PROMOTION * one * promoted, choice, confirmation)
-
-
 class _Course:
-    """Runs generations until one of the limits, and keeps the run directory up to date."""
+    """Breeds generations up to a limit, and keeps the run directory up to date."""
 
     def __init__(
         self,
         config: EvolveConfig,
         evolution: Evolution,
         directory: RunDirectory,
-        clock: _Clock,
-        reserves: _Reserves,
+        clock: Clock,
+        plan: TimePlan,
         progress: Progress,
     ) -> None:
         self._config, self._evolution, self._directory = config, evolution, directory
-        self._clock, self._reserves, self._progress = clock, reserves, progress
-        self._visit_seconds, self._promotes = 0.0, False
+        self._clock, self._plan, self._progress = clock, plan, progress
+        self._expansion_seconds, self._pace, self._promotes = 0.0, 0.1, bool(plan.promotion)
         self._saved = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> str:
-        """Evolve and say what ended it: ``"generations"``, ``"time"`` or ``"interrupt"``; begin with the seeds."""
-        evolution, config, reserves = self._evolution, self._config, self._reserves
+        """Evolve, and return what ended it: ``"generations"``, ``"time"``, ``"interrupt"`` or ``"callback"``."""
+        evolution, config, plan = self._evolution, self._config, self._plan
         try:
             self._begin(checkpoint, seeds)
-            reserve = reserves.confirmation + (reserves.promotion if self._promotes else reserves.choice)
+            reserve = plan.confirmation + (plan.promotion if self._promotes else plan.choice)
             in_time = self._evolve(config.generations, reserve)
-            self._save()  # for a resume with more generations, which must not begin from what follows
+            self._save()  # a resume with more generations continues from here
             if self._promotes:
                 evolution.promote()
             if evolution.promoted:
                 further = evolution.generation + config.full_generations
-                in_time = self._evolve(further, reserves.confirmation) and in_time
+                in_time = self._evolve(further, plan.confirmation) and in_time
                 self._save()
+        except StopIteration:
+            self._save()
+            return "callback"
         except KeyboardInterrupt:
             if not evolution.hall.members:
                 raise
             write_logbook(self._directory, evolution)
-            self._progress.message("interrupted: confirming what was found so far; press Ctrl-C again to stop at once")
+            self._progress.message("interrupted: testing the programs found so far; press Ctrl-C again to stop at once")
             return "interrupt"
         return "generations" if in_time else "time"
 
     def _begin(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> None:
         begun = self._clock.spent
+        self._progress.remaining(self._plan.start + self._seconds_left())
         if checkpoint:
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
@@ -214,11 +187,11 @@ class _Course:
             self._evolution.start(seeds)
         known = len(self._evolution.library.entries)
         self._directory.append({"event": "resumed" if checkpoint else "started", "reductions": known})
-        # An expansion draws a quarter of the library; building the networks is what the rest of the time goes to.
-        # What the store knew took no time, so a checkpoint says what the visits took before.
+        # An expansion draws a quarter of the library, but building the networks takes about as long as for all of it.
+        # Vectors from the store take no time, so a checkpoint keeps the time of the first evaluation.
         before = checkpoint["visit_seconds"] if checkpoint else 0.0
-        self._visit_seconds = max(before, (self._clock.spent - begun) / 2)
-        # Decided once, as late in the run the time left would say otherwise, and a resume is to do the same.
+        self._expansion_seconds = max(before, (self._clock.spent - begun) / 2)
+        # Decided once: later in the run the time left would decide otherwise, and a resumed run must do the same.
         if checkpoint and (checkpoint["promotes"] or checkpoint["time_budget"] == self._config.time_budget):
             self._promotes = checkpoint["promotes"]
         else:
@@ -227,40 +200,53 @@ class _Course:
 
     def _has_time_to_promote(self) -> bool:
         """Whether generations and a promotion fit into the time that is left."""
-        needed, left = self._reserves.promotion, self._clock.left - self._reserves.confirmation
+        needed, left = self._plan.promotion, self._clock.left - self._plan.confirmation
         if needed > 0 and left <= needed:
             self._progress.message(
                 f"no promotion to full size: it would take about {needed:.0f} s, and {max(left, 0):.0f} s are left "
-                "for it and the generations; raise --time-budget, or lower --networks or --full-networks"
+                "for it and the generations; raise time_budget, or lower networks or full_networks"
             )
         return 0 < needed < left
 
     def _evolve(self, generations: int, reserve: float) -> bool:
-        """Do generations up to a number of them, and say whether the time allowed for all."""
-        while self._evolution.generation < generations:
-            due = self._evolution.expansion_is_due()
-            if self._clock.left <= reserve + (self._visit_seconds if due else 0.0):
+        """Breed generations up to a number of them, and return whether the time sufficed for all."""
+        evolution = self._evolution
+        while evolution.generation < generations:
+            due = evolution.expansion_is_due()
+            few = evolution.generation < _LEAST_GENERATIONS and not evolution.promoted and not due
+            if self._clock.left <= reserve + (self._expansion_seconds if due else 0.0) and not few:
                 return False
             begun = self._clock.spent
-            self._evolution.step()
+            evolution.step()
+            spent = self._clock.spent - begun
             if due:
-                self._visit_seconds = self._clock.spent - begun
-            record = generation_record(self._evolution, self._clock.spent)
-            self._evolution.logbook.record(**record)
+                self._expansion_seconds = spent
+            else:
+                self._pace += (spent - self._pace) / 10
+            record = generation_record(evolution, self._clock.spent)
+            evolution.logbook.record(**record)
+            self._progress.remaining(self._seconds_left())
             self._progress.generation(record)
             if due or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
                 self._save()
         return True
 
+    def _seconds_left(self) -> float:
+        """Estimate the seconds until the run ends."""
+        last = self._config.generations + (self._config.full_generations if self._promotes else 0)
+        end = self._plan.end(promoted=self._promotes)
+        promotion = self._plan.promotion if self._promotes and not self._evolution.promoted else 0.0
+        return max(end, min((last - self._evolution.generation) * self._pace + promotion + end, self._clock.left))
+
     def _save(self) -> None:
-        """Keep what a resumed run needs; after the promotion, which is done again then, only what people read."""
+        """Write the checkpoint and the tables; after a promotion, which a resumed run does again, only the tables."""
         if not self._evolution.promoted:
             state = self._evolution.state()
             self._directory.write_checkpoint(
                 {
                     **state,
                     "seconds": self._clock.spent,
-                    "visit_seconds": self._visit_seconds,
+                    "visit_seconds": self._expansion_seconds,
                     "promotes": self._promotes,
                     "time_budget": self._config.time_budget,
                     "log": [dict(row) for row in self._evolution.logbook],
@@ -272,38 +258,22 @@ class _Course:
         self._saved = time.monotonic()
 
 
-def _facts(problem: EvolutionProblem) -> dict[str, Any]:
-    """What the manifest says about the data and the device."""
-    return {
-        "device": problem.problem.device,
-        "target": str(problem.problem.accuracy_table.target),
-        "conditions": [str(condition) for condition in problem.breeding],
-        "reported_on": str(problem.full),
-        "data": {
-            "table": {"source": problem.problem.accuracy_table.source, "sha256": problem.problem.accuracy_table.digest},
-            "images": {"source": problem.problem.minibatch.source, "sha256": problem.problem.minibatch.digest},
-            **{f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()},
-        },
-    }
-
-
 def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     """Refuse to resume on other data, another kind of device or another torch than the run began with.
 
     Raises:
-        InputError: One of them differs from what the manifest says.
+        InputError: One of them differs from the manifest.
     """
-    manifest, now = directory.manifest(), _facts(problem)
-    for what, facts in manifest["data"].items():
-        here = now["data"].get(what, {"source": "nothing", "sha256": "no digest"})
+    manifest, now = directory.manifest(), problem.facts()
+    for name, facts in manifest["data"].items():
+        here = now["data"].get(name, {"source": "nothing", "sha256": "no digest"})
         if facts["sha256"] != here["sha256"]:
             raise InputError(
-                f"the {what} must be those that the run began with, {facts['source']} with SHA-256 "
+                f"the {name} must be those that the run began with, {facts['source']} with SHA-256 "
                 f"{facts['sha256'][:12]}..., got {here['source']} with {here['sha256'][:12]}..."
             )
-    here_now = problem.problem.device
-    device = manifest["device"] if manifest["data"] else here_now  # the name asked for, until data are recorded
+    device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
     torch = manifest["versions"]["torch"]
-    for what, before, here in (("device", device, here_now), ("torch", torch, versions()["torch"])):
+    for name, before, here in (("device", device, now["device"]), ("torch", torch, versions()["torch"])):
         if before != here:
-            raise InputError(f"the {what} must be that which the run began with, {before}, got {here}")
+            raise InputError(f"the {name} must be the one that the run began with, {before}, got {here}")

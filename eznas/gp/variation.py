@@ -1,7 +1,7 @@
 """Variation of programs on the unit and network floors, and of reductions on the tensor floor.
 
-Programs are varied above their reductions only, which stand as leaves: such offspring are made of known vectors and
-cost next to nothing to score. New reductions come from ``vary_reduction``, in batches.
+Programs are varied above their reductions only, which are leaves here: offspring consist of known vectors, so scoring
+them costs next to nothing. New reductions come from ``vary_reduction``, in batches.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ Places = list[tuple[int, Node]]
 
 
 def is_reduction(node: Node) -> bool:
-    """Whether a node is where the tensor floor ends."""
+    """Whether a node reduces a tensor tree to a number for each unit."""
     return node.kind is Kind.UNIT and node.args[0].kind.floor is Floor.TENSOR
 
 
 def upper_nodes(root: Node) -> Places:
     """Return every occurrence of a node above the tensor floor with its index in preorder; reductions are leaves."""
-    found: Places = []
+    places: Places = []
     stack = [(0, root)]
     while stack:
         index, node = stack.pop()
         if node.kind is Kind.LITERAL:
             continue
-        found.append((index, node))
+        places.append((index, node))
         if not is_reduction(node):
             below = index + 1
             for arg in node.args:
                 stack.append((below, arg))
                 below += arg.size
-    return found
+    return places
 
 
 def crossover(rng: random.Random, first: Node, second: Node) -> Node:
@@ -70,7 +70,7 @@ def mutate_subtree(rng: random.Random, root: Node, reductions: Sequence[Node]) -
 
 
 def mutate_terminal(rng: random.Random, root: Node, reductions: Sequence[Node]) -> Node:
-    """Replace a random reduction by another known one."""
+    """Replace a random reduction by another known reduction."""
     index, _ = rng.choice([place for place in upper_nodes(root) if is_reduction(place[1])])
     return replace(root, index, rng.choice(reductions))
 
@@ -121,12 +121,12 @@ def insert(rng: random.Random, root: Node, reductions: Sequence[Node]) -> Node:
 
 
 def vary_reduction(rng: random.Random, reduction: Node, others: Sequence[Node]) -> Node:
-    """Make a new reduction from a known one: another reduction, subtree, statistic or primitive below it.
+    """Make a new reduction: replace the top, a subtree, a statistic or a primitive of a known reduction.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         reduction: What to vary.
-        others: TabularSignal reductions, whose subtrees may be used.
+        others: Known reductions, whose subtrees may be used.
     """
     way = rng.random()
     if way < 0.2:  # noqa: PLR2004 - a fifth: the same tensor reduced otherwise

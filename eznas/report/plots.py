@@ -21,11 +21,11 @@ __all__ = ["render"]
 
 
 def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path]:
-    """Draw ``progress.png``, ``scores.png`` and ``program.png`` of a finished run.
+    """Write ``progress.png``, ``scores.png`` and ``program.png`` of a finished run.
 
     Args:
         directory: The run.
-        message: Is told of a picture that cannot be drawn or written, such as that of a program that is too large.
+        message: Called with a sentence for each picture that could not be drawn, such as of too large a program.
 
     Returns:
         The pictures that were written.
@@ -40,7 +40,7 @@ def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path
         "scores.png": lambda path: directory.write_bytes(path.name, png(scores_figure(scores, summary["target"]))),
         "program.png": lambda path: draw(parse(summary["best"]["program"]), path),
     }
-    if logbook:  # empty where time was up before the first generation
+    if logbook:  # empty without a generation
         pictures["progress.png"] = lambda path: directory.write_bytes(path.name, png(progress_figure(logbook)))
     return [
         directory.path / name for name, picture in pictures.items() if _drawn(picture, directory.path / name, message)
@@ -48,7 +48,7 @@ def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path
 
 
 def _drawn(picture: Callable[[Path], None], path: Path, message: Callable[[str], None]) -> bool:
-    """Draw a picture and say whether that worked; no picture is worth the others, or a run's results."""
+    """Draw a picture and return whether that worked; a failure must not cost the other pictures."""
     try:
         picture(path)
     except (EznasError, OSError, ValueError, MemoryError) as error:  # ValueError: more pixels than a picture can have

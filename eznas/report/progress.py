@@ -1,4 +1,4 @@
-"""How a run went: the best program's tau, generation by generation."""
+"""Plot of a run: the best program's tau by generation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["progress_figure"]
 def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
     """Plot the fittest program's training and validation tau, and the programs evaluated, by generation.
 
-    A line stands where fitness becomes that on networks of full size.
+    A vertical line marks the first generation with networks of full size.
 
     Args:
         logbook: The rows of ``logbook.csv``, at least one.
     """
-    made = figure(6.4, 4.4)
-    taus, counts = made.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    plot = figure(6.4, 4.4)
+    taus, counts = plot.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     generations = _column(logbook, "generation")
     marker = "o" if len(logbook) == 1 else ""
     for name, label, colour in [
@@ -44,7 +44,7 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
         )
     taus.set_ylabel("tau of the fittest program")
     full = [float(row["generation"]) for row in logbook if row.get("full_size") == "1"]
-    if full:  # another fitness: its taus are not those of before
+    if full:  # another fitness, whose taus do not continue the earlier ones
         for axes in (taus, counts):
             axes.axvline(full[0] - 0.5, color=GREY, linewidth=0.8, linestyle="--")
         where = (full[0], 1.0)
@@ -58,12 +58,12 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
     for axes in (taus, counts):
         plain(axes)
     _show_seconds(taus, generations, _column(logbook, "seconds"))
-    made.align_ylabels()
-    return made
+    plot.align_ylabels()
+    return plot
 
 
 def _show_seconds(axes: Axes, generations: np.ndarray, seconds: np.ndarray) -> None:
-    """Write on top when the generations were done."""
+    """Label the top axis with seconds."""
     top = axes.secondary_xaxis("top")
     shown = np.unique(np.linspace(0, len(generations) - 1, 6).round().astype(int))
     top.set_xticks(generations[shown], [f"{seconds[index]:.0f} s" for index in shown])

@@ -1,4 +1,4 @@
-"""How well scores order networks that evolution never saw: the best program beside the baselines."""
+"""Plot of scores against accuracies on the test networks: the best program beside the baselines."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _ACROSS = 3
 _SIDE = 2.35
 _PERCENT = ("top1", "acc")
 _FENCE = 3.0
-"""Interquartile ranges below the first quartile from where on accuracies are drawn at the lower edge."""
+"""Interquartile ranges below the first quartile beyond which accuracies are drawn at the lower edge."""
 
 
 def scores_figure(rows: Sequence[Mapping[str, str]], target: str) -> Figure:
-    """Plot accuracy against the rank of the score, one panel a proxy, with tau in each title.
+    """Plot accuracy against the rank of the score, one panel for each proxy, with tau in its title.
 
     Args:
         rows: The rows of ``test_scores.csv``: architecture, accuracy, then a column a proxy, the best first.
-        target: Which accuracy.
+        target: Description of the accuracy.
     """
     names = [name for name in rows[0] if name not in ("architecture", "accuracy")]
     accuracies = np.array([float(row["accuracy"]) for row in rows])
     down = math.ceil(len(names) / _ACROSS)
-    made = figure(_SIDE * min(_ACROSS, len(names)) + 0.4, _SIDE * down + 0.5)
-    panels = made.subplots(down, min(_ACROSS, len(names)), sharex=True, sharey=True, squeeze=False).ravel()
+    plot = figure(_SIDE * min(_ACROSS, len(names)) + 0.4, _SIDE * down + 0.5)
+    panels = plot.subplots(down, min(_ACROSS, len(names)), sharex=True, sharey=True, squeeze=False).ravel()
     for panel, name in zip(panels, names, strict=False):
         scores = np.array([float(row[name]) if row[name] else np.nan for row in rows])
         _draw(panel, name, scores, accuracies, ORANGE if name == names[0] else BLUE)
@@ -47,10 +47,10 @@ def scores_figure(rows: Sequence[Mapping[str, str]], target: str) -> Figure:
         panel.set_visible(False)
     for panel in panels[len(names) - _ACROSS : len(names)]:
         panel.tick_params(labelbottom=True)  # also above an empty place
-    made.supxlabel("rank of the score", fontsize=9, color=INK)
+    plot.supxlabel("rank of the score", fontsize=9, color=INK)
     name, unit = target.partition(",")[0], " in percent" if in_percent(target) else ""
-    made.supylabel(f"{name}{unit}", fontsize=9, color=INK)
-    return made
+    plot.supylabel(f"{name}{unit}", fontsize=9, color=INK)
+    return plot
 
 
 def _draw(panel: Axes, name: str, scores: NDArray[np.float64], accuracies: NDArray[np.float64], colour: str) -> None:
@@ -72,12 +72,12 @@ def _draw(panel: Axes, name: str, scores: NDArray[np.float64], accuracies: NDArr
 
 
 def in_percent(target: str) -> bool:
-    """Whether an accuracy is in percent, by what a table says it is: some tasks of TransNAS-Bench-101 have others."""
+    """Whether an accuracy is in percent, by its description: some tasks of TransNAS-Bench-101 have other metrics."""
     return METRICS.get(target.partition(" ")[0], _PERCENT[0]) in _PERCENT
 
 
 def floor_of(accuracies: NDArray[np.float64]) -> float:
-    """Return where the axis ends: a few untrainable networks must not flatten all others."""
+    """Return the lower end of the axis: a few untrainable networks must not flatten the rest."""
     low, high = np.percentile(accuracies, [25, 75])
     least = accuracies[accuracies >= low - _FENCE * (high - low)].min()
     return float(accuracies.min() if least == accuracies.min() else least - 0.08 * (accuracies.max() - least))

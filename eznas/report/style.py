@@ -1,4 +1,4 @@
-"""What every plot looks like."""
+"""The style of all plots."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _DPI = 200
 
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of this size in inches, outside of pyplot's state."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    return made
+    plot = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(plot)
+    return plot
 
 
 def plain(axes: Axes) -> None:
@@ -38,8 +38,8 @@ def plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def png(made: Figure) -> bytes:
+def png(plot: Figure) -> bytes:
     """Return the figure as a PNG."""
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=_DPI)
+    plot.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()

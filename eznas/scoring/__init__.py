@@ -9,6 +9,7 @@ from eznas.scoring.memory_plan import MemoryPlan
 from eznas.scoring.panel import Panel
 from eznas.scoring.problem import Problem
 from eznas.scoring.score_csv import ScoreCsv
+from eznas.scoring.vector_table import VectorTable
 from eznas.scoring.verification import Verification, verify
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Proxy",
     "ScoreCsv",
     "ScoreMatrix",
+    "VectorTable",
     "Verification",
     "core_count",
     "local_executor",

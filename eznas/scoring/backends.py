@@ -31,20 +31,21 @@ def open_executor(
     """Open an executor for a ``with`` block.
 
     Args:
-        workers: Processes; 0 for one a core, or as many as ``memory`` is enough for. Without effect on a cluster that
-            runs already.
+        workers: Processes; 0 for one per core, or fewer if memory is short. Without effect on a running cluster.
         backend: ``"loky"`` for processes of this machine, ``"dask"`` for a Dask cluster.
         scheduler: Address of the cluster's scheduler, such as ``tcp://node1:8786``; None to start a cluster on this
             machine that ends with the block.
-        memory: Bytes for all processes together, or for each worker of a cluster that runs already; None for no bound.
-        progress: Is told where memory is enough for fewer processes than cores.
+        memory: Bytes for all processes together, or for each worker of a running cluster; None for no bound.
+        progress: Shows a message if memory is enough for fewer processes than cores.
 
     Raises:
         InputError: The memory is too little, Dask is not installed, or nothing answers at the address.
     """
     if backend == "loky":
         if scheduler is not None:
-            raise InputError(f"scheduler must come with backend 'dask', got {scheduler!r} alone")
+            raise InputError(
+                f"scheduler must come with backend 'dask', got {scheduler!r} alone", parameters=("scheduler", "backend")
+            )
         yield local_executor(workers, memory, progress)
         return
     from eznas.scoring.dask import DaskExecutor, open_client

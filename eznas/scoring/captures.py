@@ -1,4 +1,4 @@
-"""Captures that are kept in memory, for networks that are visited again and again."""
+"""Captures that are kept in memory, for networks that run again and again."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Captures"]
 
 
 class Captures:
-    """Statistics by network, within a number of bytes.
+    """A cache of statistics by network.
 
-    What came first stays, and what does not fit is not kept: networks are visited in turns, where to drop what was not
-    used for longest would be to drop what is needed next.
+    The first captures stay, and captures that do not fit are not kept: networks run in turns, so the least recently
+    used capture is the one that is needed next.
 
     Args:
-        limit: Bytes.
+        limit: Most bytes.
 
     Attributes:
-        bytes: What is held.
+        bytes: Bytes in use.
     """
 
     def __init__(self, limit: int) -> None:
@@ -36,7 +36,7 @@ class Captures:
         return held if held is not None and held.names.issuperset(names) else None
 
     def complete(self, network: str, names: Collection[str], make: Callable[[list[str]], Capture]) -> Capture:
-        """Return a capture that holds these statistics, making those that are not held.
+        """Return a capture that holds these statistics, capturing the missing ones.
 
         Args:
             network: Names the network and everything that its statistics depend on.
@@ -47,10 +47,10 @@ class Captures:
         missing = [name for name in names if held is None or name not in held.names]
         if held is not None and not missing:
             return held
-        made = make(missing)
-        whole = made if held is None else _merged(held, made)
-        if self.bytes + made.nbytes <= self._limit:
-            self.bytes += made.nbytes
+        new = make(missing)
+        whole = new if held is None else _merged(held, new)
+        if self.bytes + new.nbytes <= self._limit:
+            self.bytes += new.nbytes
             self._held[network] = whole
         return whole
 
@@ -58,7 +58,7 @@ class Captures:
 def _merged(first: Capture, second: Capture) -> Capture:
     """Return the statistics of two captures of one network."""
     groups = tuple(
-        ShapeGroup(one.units, {**one.tensors, **two.tensors})
-        for one, two in zip(first.groups, second.groups, strict=True)
+        ShapeGroup(group.units, {**group.tensors, **more.tensors})
+        for group, more in zip(first.groups, second.groups, strict=True)
     )
     return Capture(first.units, first.skipped, groups, {**first.images, **second.images})

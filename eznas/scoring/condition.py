@@ -35,7 +35,9 @@ def resolve_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device must be auto or a device that works here, got {name!r}: {error}") from error
+        raise InputError(
+            f"device must be auto or a device that works here, got {name!r}: {error}", parameters=("device",)
+        ) from error
     return name
 
 
@@ -52,7 +54,7 @@ def _code() -> str:
 
 
 def fingerprint() -> str:
-    """Return what of this installation values depend on: torch's version, and digests of our code and of plugins."""
+    """Return what values depend on: the version of torch, and digests of the code and of plugins."""
     return "|".join([torch.__version__, _code(), *plugin_digests("primitive").values()])
 
 
@@ -68,7 +70,7 @@ def _digest(*packages: Path) -> str:
 
 @cache
 def installation() -> str:
-    """Return what workers must have in common: the version of torch, and a digest of all our code."""
+    """Return the version of torch and a digest of all code of eznas, which workers must have in common."""
     return f"{torch.__version__}|{_digest(Path(__file__).parents[1], Path(primitives.__file__).parent)}"
 
 
@@ -106,7 +108,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """All that a network's statistics depend on beside its architecture, as one text."""
+        """Names everything but the architecture that a network's statistics depend on."""
         device = torch.device(self.device).type
         parts = (
             *(self.space, *filter(None, [SPACES[self.space].digest])),

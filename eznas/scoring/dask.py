@@ -70,7 +70,9 @@ def open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
             client = stack.enter_context(distributed.Client(address, timeout=_CONNECT, set_as_default=False))
             client.wait_for_workers(1, timeout=_WORKERS)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-            raise InputError(f"scheduler must be a Dask scheduler with workers, got {address!r}: {error}") from error
+            raise InputError(
+                f"scheduler must be a Dask scheduler with workers, got {address!r}: {error}", parameters=("scheduler",)
+            ) from error
         if max(client.nthreads().values()) > 1:
             raise InputError(
                 "the workers of a Dask cluster must have one thread each, since each runs one network at a time; "
@@ -85,7 +87,8 @@ def _package(name: str) -> Any:
     except ImportError as error:
         raise InputError(
             f"backend 'dask' must have the package {name}, which the extra 'dask' installs: "
-            f'pip install "eznas[dask]" ({error})'
+            f'pip install "eznas[dask]" ({error})',
+            parameters=("backend",),
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Visits: networks are built, their statistics captured, and reductions evaluated on them."""
+"""Build networks, capture their statistics, and evaluate reductions on them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ TOGETHER = 128 * 2**20
 """Bytes of statistics, of several networks, that are evaluated together."""
 
 _SHARE = 8
-"""Where memory is bounded, the part of it that captures may take which wait for others."""
+"""Share of a bounded memory for the captures that wait to be evaluated together, as a divisor."""
 
 
 class NetworkBatch(tuple[str, ...]):
-    """Architectures that one call visits."""
+    """Architectures of one call."""
 
     __slots__ = ()
 
@@ -48,13 +48,13 @@ class NetworkBatch(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Vectors:
-    """What reductions gave on one network.
+    """The values of reductions on one network.
 
     Args:
         units: Number of units; 0 where the network failed.
         values: ``r x u`` float64, NaN where undefined.
-        failure: Why the network could not be captured; empty where it could.
-        captured: Bytes of the statistics that were read; 0 where the network was not visited, or could not be.
+        failure: Why the network has no values; empty where it has.
+        captured: Bytes of the statistics that were read; 0 where the network did not run.
     """
 
     units: int
@@ -70,23 +70,23 @@ def evaluate_networks(
     kept: Captures | None,
     architectures: Sequence[str],
 ) -> list[Vectors]:
-    """Build networks and evaluate reductions on them, small networks together, which does not change a value.
+    """Build networks and evaluate reductions on them; small networks are evaluated together, with the same values.
 
     Args:
         condition: How the networks are built and run.
         texts: ``r`` reductions as text.
         memory: Bytes that capturing and evaluating may take; None for no bound.
-        kept: Statistics of networks that were visited before; None where there are none.
-        architectures: Which networks.
+        kept: Statistics of networks that ran before; None for no cache.
+        architectures: The networks.
 
     Returns:
-        What they gave on each network.
+        The values on each network.
     """
     nodes = [_reduction(text) for text in texts]
     names = statistics(nodes)
     together = TOGETHER if memory is None else memory // _SHARE
     single = None if memory is None else memory - together
-    found: dict[str, Vectors] = {}
+    results: dict[str, Vectors] = {}
     waiting: dict[str, Capture] = {}
     for architecture in architectures:
         try:
@@ -101,15 +101,15 @@ def evaluate_networks(
                 del captured  # before the next one is made
             if rows:
                 values = torch.stack([rows[node] for node in nodes]).numpy()
-                found[architecture] = Vectors(values.shape[1], values, captured=read)
+                results[architecture] = Vectors(values.shape[1], values, captured=read)
         except NETWORK_FAILURES as error:
-            found[architecture] = _failed(nodes, error)
+            results[architecture] = _failed(nodes, error)
         if sum(captured.nbytes for captured in waiting.values()) >= together:
-            found |= _evaluated(nodes, waiting, memory)
+            results |= _evaluated(nodes, waiting, memory)
             waiting.clear()
     if waiting:
-        found |= _evaluated(nodes, waiting, memory)
-    return [found[architecture] for architecture in architectures]
+        results |= _evaluated(nodes, waiting, memory)
+    return [results[architecture] for architecture in architectures]
 
 
 def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: int | None) -> dict[str, Vectors]:
@@ -124,10 +124,10 @@ def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: in
         values = []
     if not values:  # out of the handler, which holds on to what the failed call had made
         alone = [_evaluated(nodes, {architecture: captured}, memory) for architecture, captured in waiting.items()]
-        return {architecture: vectors for one in alone for architecture, vectors in one.items()}
+        return {architecture: vectors for single in alone for architecture, vectors in single.items()}
     return {
-        architecture: Vectors(len(captured.units), found.numpy(), captured=captured.nbytes)
-        for (architecture, captured), found in zip(waiting.items(), values, strict=True)
+        architecture: Vectors(len(captured.units), rows.numpy(), captured=captured.nbytes)
+        for (architecture, captured), rows in zip(waiting.items(), values, strict=True)
     }
 
 
@@ -148,7 +148,7 @@ def _captures(
     kept: Captures | None,
     architecture: str,
 ) -> Iterator[tuple[Sequence[Node], Capture]]:
-    """Iterate over parts of the reductions with a capture of what they read, one at a time."""
+    """Yield parts of the reductions with a capture of the statistics that they read."""
     key = f"{condition.key}|{architecture}"
     if kept is not None and (known := kept.find(key, names)) is not None:
         yield nodes, known

@@ -80,7 +80,7 @@ class Executor(abc.ABC):
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
     ) -> Iterator[tuple[Item, T]]:
-        """Yield ``(item, function(item))`` for each item as soon as the result is there, in any order.
+        """Yield ``(item, function(item))`` for each item as soon as it is computed, in any order.
 
         Args:
             function: A picklable function.
@@ -127,6 +127,9 @@ class PoolExecutor(Executor):
     died: tuple[type[Exception], ...] = (CancelledError, BrokenProcessPool)
     """The exceptions by which joblib reports the death of a worker."""
 
+    children = False
+    """Whether the workers are child processes, which end with this process."""
+
     @abc.abstractmethod
     def pool(self) -> AbstractContextManager[Any]:
         """Return a context in which one call of joblib uses the pool."""
@@ -163,7 +166,8 @@ class PoolExecutor(Executor):
     def _send(self, function: Callable[[Item], T], batch: dict[int, Item], ahead: int) -> Iterator[tuple[int, T]]:
         """Yield index and result of each item, in any order, with at most ``ahead`` items in hand."""
         pickled = cloudpickle.dumps(function)  # workers unpickle it after they have loaded the plugins that it may use
-        call = delayed(functools.partial(_call, pickled, plugin_digests(), installation(), os.getpid()))
+        parent = os.getpid() if self.children else None
+        call = delayed(functools.partial(_call, pickled, plugin_digests(), installation(), parent))
         with self.pool():
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
             before = threading.excepthook
@@ -179,6 +183,8 @@ class LokyExecutor(PoolExecutor):
         workers: The number of processes.
         memory: See ``Executor``.
     """
+
+    children = True
 
     def __init__(self, workers: int, memory: int | None = None) -> None:
         super().__init__(memory)
@@ -216,22 +222,25 @@ def _ignore_pool_thread(
 
 
 def _call(
-    pickled: bytes, plugins: Mapping[str, str], expected: str, driver: int, index: int, item: Item
+    pickled: bytes, plugins: Mapping[str, str], expected: str, parent: int | None, index: int, item: Item
 ) -> tuple[int, Any]:
-    if (found := installation()) != expected:
+    if parent is not None:
+        _end_with(parent)
+    if (installed := installation()) != expected:
         raise EznasError(
-            f"every worker must have the code and the torch version of the process that asks, {expected}, got {found}; "
-            "install the same on all machines"
+            f"every worker must have the code and the torch version of the process that asks, {expected}, got "
+            f"{installed}; install the same on all machines"
         )
-    if os.getppid() == driver:
-        _end_with_parent(driver)
     use_plugins(plugins)
     return index, _on_one_thread(cloudpickle.loads(pickled), item)
 
 
 @functools.cache
-def _end_with_parent(parent: int) -> None:
-    """End this process soon after its parent was killed; loky's workers would stay for as long as their timeout."""
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent was killed, also in the middle of a call.
+
+    Without it a worker would run the calls that it has in hand, and then stay for as long as loky's timeout.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -95,22 +95,22 @@ def score_networks(
     """Score every proxy on every network; each network is built once and its statistics are captured once.
 
     Args:
-        proxies: What to compute.
+        proxies: The proxies to compute.
         condition: How the networks are built and run.
-        architectures: Which networks.
+        architectures: The networks.
         executor: Runs the networks.
         progress: Advances after each network.
-        keep: Called with each architecture and its ``p`` scores, as soon as they are there, in any order.
+        keep: Called with each architecture and its ``p`` scores, in any order.
     """
-    visit = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
-    found: dict[str, tuple[list[Score], float]] = {}
-    for architecture, (scores, spent) in executor.map(visit, architectures):
-        found[architecture] = scores, spent
+    call = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
+    results: dict[str, tuple[list[Score], float]] = {}
+    for architecture, (scores, spent) in executor.map(call, architectures):
+        results[architecture] = scores, spent
         keep(architecture, scores)
         progress.advance()
-    visited = [found[architecture] for architecture in architectures]
-    rows = tuple(tuple(scores[row] for scores, _ in visited) for row in range(len(proxies)))
-    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(spent for _, spent in visited))
+    ordered = [results[architecture] for architecture in architectures]
+    rows = tuple(tuple(scores[row] for scores, _ in ordered) for row in range(len(proxies)))
+    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(spent for _, spent in ordered))
 
 
 def _score_one(
@@ -131,13 +131,13 @@ def score_network(
     """Score every proxy on one network, whose statistics are captured once and whose passes measures share.
 
     Args:
-        proxies: What to compute.
-        network: As it is to be scored; it is left as it was found.
-        minibatch: What to run it on, on the same device.
+        proxies: The proxies to compute.
+        network: The network; it is left as it was.
+        minibatch: Images and labels, on the network's device.
         memory: Bytes that the programs may take; None for no bound.
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
-    found = iter(evaluate(programs, network, minibatch, memory=memory) if programs else [])
+    scored = iter(evaluate(programs, network, minibatch, memory=memory) if programs else [])
     names = dict.fromkeys(proxy.measure for proxy in proxies if proxy.measure)
     measured = score_measures([MEASURES[name] for name in names], network, minibatch)
-    return [next(found) if proxy.program else measured[proxy.measure] for proxy in proxies]
+    return [next(scored) if proxy.program else measured[proxy.measure] for proxy in proxies]

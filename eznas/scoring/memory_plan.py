@@ -1,4 +1,4 @@
-"""How the memory of a run is shared out among its processes."""
+"""How the processes of a run share its memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _PROCESS = 320 * 2**20
 """Bytes of a process before it runs a network: Python, torch and, in the first process, the vectors of reductions."""
 
 _LEAST, _ENOUGH = 64 * 2**20, 256 * 2**20
-"""Bytes that a visit must have, and bytes that are worth a worker of their own."""
+"""Least bytes for a call, and bytes from which one more worker is worthwhile."""
 
 _HELD = 0.75
-"""Share to plan with; the allocator holds the rest without using it."""
+"""Share of the memory to plan with; the allocator holds the rest unused."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MemoryPlan:
     Args:
         workers: Processes that run networks.
         visit: Bytes that capturing and evaluating may take in each.
-        captures: Statistics that are kept between visits; None where several processes run networks.
+        captures: Statistics that are kept between calls; None where several processes run networks.
     """
 
     workers: int
@@ -43,16 +43,16 @@ class MemoryPlan:
 
     @classmethod
     def of(cls, memory: int, workers: int, progress: Progress = SILENT, *, pool: bool = False) -> Self:
-        """Share memory out.
+        """Divide memory among processes.
 
         Args:
-            memory: Bytes of all processes together.
-            workers: Processes that run networks; 0 for one a core, or as many as there is enough memory for.
-            progress: Is told where that is fewer than one a core.
-            pool: Whether other processes than this one run networks, also where it is a single one.
+            memory: Bytes for all processes together.
+            workers: Processes that run networks; 0 for one per core, or fewer if memory is short.
+            progress: Shows a message if that is fewer than one a core.
+            pool: Whether even a single worker is a process of its own.
 
         Raises:
-            InputError: Too little memory is left for a visit.
+            InputError: The memory is too little for a call.
         """
         working = workers or core_count()
         while workers == 0 and working > 1 and _visit(memory, working, pool=pool) < _ENOUGH:
@@ -62,7 +62,8 @@ class MemoryPlan:
             least = memory + (_LEAST - visit) * working / _HELD
             raise InputError(
                 f"memory must be at least {least / 2**30:.1f}G for {working} workers, got {memory / 2**30:.1f}G; "
-                "give more memory, or fewer workers"
+                "give more memory, or fewer workers",
+                parameters=("memory", "workers"),
             )
         if not workers and working < core_count():
             progress.message(f"{memory / 2**30:.1f}G of memory are enough for {working} workers, not more")
@@ -72,16 +73,17 @@ class MemoryPlan:
 
 
 def memory_of_remote_worker(memory: int) -> int:
-    """Return the bytes of a visit on a worker that may take ``memory`` bytes.
+    """Return the bytes of a call on a worker that may take ``memory`` bytes.
 
     Raises:
-        InputError: Too little memory is left for a visit.
+        InputError: The memory is too little for a call.
     """
     visit = int(_HELD * (memory - _PROCESS))
     if visit < _LEAST:
         raise InputError(
             f"memory must be at least {(_PROCESS + _LEAST / _HELD) / 2**30:.1f}G, which each worker of the cluster may "
-            f"take, got {memory / 2**30:.1f}G"
+            f"take, got {memory / 2**30:.1f}G",
+            parameters=("memory",),
         )
     return visit
 

@@ -1,7 +1,7 @@
-"""Scores of every architecture in a CSV that grows with the work, so that what was stopped can go on.
+"""A CSV file of scores, to which each scored architecture is appended, so that a stopped command can resume.
 
-The columns are ``architecture``, ``accuracy``, one a proxy, and ``status``: ``ok``, or which proxies have no value and
-why, as in ``naswot: non_finite``. Beside the file stands ``FILE.state.json``: what the scores depend on.
+The columns are ``architecture``, ``accuracy``, one for each proxy, and ``status``: ``ok``, or the proxies without a
+value and the reason, as in ``naswot: non_finite``. ``FILE.state.json`` beside it names all that scores depend on.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class ScoreCsv:
     """The file.
 
     Args:
-        path: Where it stands.
+        path: Its path.
         proxies: The proxies' names, in the order of scores.
-        state: What the scores depend on; a file with another state is not gone on with.
+        state: Everything that the scores depend on; a file with another state is not resumed.
     """
 
     def __init__(self, path: Path, proxies: Sequence[str], state: Mapping[str, Any]) -> None:
@@ -40,25 +40,23 @@ class ScoreCsv:
         self.state = {"proxies": self.proxies, **state}
 
     def begin(self, *, resume: bool) -> dict[str, list[Score]]:
-        """Write the header, or read what is there already.
+        """Write the header, or read the rows of an existing file.
 
         Args:
-            resume: Whether to go on with a file that is there; one that holds anything is refused otherwise.
+            resume: Whether to resume an existing file, which is refused otherwise.
 
         Returns:
             For each architecture in the file, its scores.
 
         Raises:
-            InputError: The file was written under other circumstances, is no such file, or cannot be written.
+            InputError: The file has another state, is not such a file, or cannot be written.
         """
         there = self.path.is_file() and self.path.stat().st_size > 0
         if there and not resume:
-            raise InputError(
-                f"{self.path} must be a new file, or be gone on with by --resume: it holds something already"
-            )
+            raise InputError(f"{self.path} must be a new file: it has content; choose another file, or resume this one")
         done = self._read() if there else {}
         with self._writing():
-            if not done:  # no state stands beside the rows of another, whenever this is stopped
+            if not done:  # at no moment does a state belong to other rows
                 self._state_path().unlink(missing_ok=True)
                 replace_file(self.path, self._line([*_FIRST, *self.proxies, _LAST]).encode())
             replace_file(self._state_path(), (json.dumps(self.state, indent=2) + "\n").encode())
@@ -68,7 +66,7 @@ class ScoreCsv:
         """Append one architecture; it is on disk when this returns.
 
         Raises:
-            InputError: The disk does not take it.
+            InputError: It cannot be written, such as on a full disk.
         """
         with self._writing(), self.path.open("a", encoding="utf-8") as file:
             file.write(self._row(architecture, accuracy, scores))
@@ -87,8 +85,10 @@ class ScoreCsv:
             raise InputError(f"{self.path} must be a file that can be written: {error.strerror}") from error
 
     def _row(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> str:
-        failed = [f"{name}: {one.status.value}" for name, one in zip(self.proxies, scores, strict=True) if not one.ok]
-        values = [one.value if one.ok else None for one in scores]
+        failed = [
+            f"{name}: {score.status.value}" for name, score in zip(self.proxies, scores, strict=True) if not score.ok
+        ]
+        values = [score.value if score.ok else None for score in scores]
         return self._line([architecture, accuracy, *values, "; ".join(failed) or Status.OK.value])
 
     def _line(self, cells: Sequence[object]) -> str:
@@ -103,20 +103,20 @@ class ScoreCsv:
         try:
             text = self.path.read_text(encoding="utf-8")
             if text == self._line([*_FIRST, *self.proxies, _LAST]) and not self._state_path().exists():
-                return {}  # stopped before there was anything to go on with
+                return {}  # stopped before the first row
             before = json.loads(self._state_path().read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.path} cannot be gone on with, since {self._state_path().name} beside it cannot be read: {error}"
+                f"{self.path} cannot be resumed: {self._state_path().name} beside it must be readable: {error}"
             ) from error
         for name, value in self.state.items():
             if not isinstance(before, dict) or before.get(name) != value:
                 was = before.get(name) if isinstance(before, dict) else None
                 raise InputError(
-                    f"{self.path} can only be gone on with as it was begun, with {name} {was!r:.200}, "
-                    f"got {value!r:.200}; give the same, or another file"
+                    f"{self.path} must be resumed as it was begun, with {name} {was!r:.200}, got {value!r:.200}; give "
+                    "the same, or another file"
                 )
-        whole = text[: text.rfind("\n") + 1]  # a line that was cut off is scored again
+        whole = text[: text.rfind("\n") + 1]  # an incomplete line is scored again
         rows = list(csv.reader(io.StringIO(whole)))
         if not rows or rows[0] != [*_FIRST, *self.proxies, _LAST]:
             raise InputError(f"{self.path} must begin with the columns that it was written with")

@@ -1,8 +1,8 @@
-"""What reductions gave on networks, in one SQLite file.
+"""A cache of the values of reductions on networks, in one SQLite file.
 
-A row is found by digests of what it depends on: the network (how it was built and run) and the reduction's text. Each
-carries a checksum; a row that does not agree with it counts as unknown, and a database that SQLite cannot read is put
-aside for an empty one. So the worst that a damaged, full or vanished disk can do is that networks are visited again.
+A row is found by digests of the network (how it is built and run) and of the reduction's text. It has a checksum: a row
+that does not match it counts as unknown. A database that SQLite cannot read is renamed, and an empty one takes its
+place. So a damaged, full or missing disk costs time only: networks run again.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _PATIENCE = 30.0
 class VectorStore:
     """Vectors of reductions by network; safe under several processes.
 
-    Nothing raises for the disk's sake: what cannot be read is unknown, and after the first thing that cannot be written
-    nothing is written any more, with one message.
+    Failures of the disk do not raise. Rows that cannot be read are unknown. After the first failure to write,
+    nothing more is written, with one message.
 
     Args:
-        path: The file; it and its folder are made where they do not exist.
-        limit: Bytes that the file may take; the networks that were written to longest ago make room.
-        message: Is told once of each kind of trouble.
+        path: The file; it and its folder are created if they do not exist.
+        limit: Most bytes of the file; the networks that were written to longest ago make room.
+        message: Called once with each kind of failure.
 
     Raises:
-        InputError: There is something else than an SQLite database.
+        InputError: The file is not an SQLite database.
     """
 
     def __init__(self, path: Path, limit: int = 2**30, message: Callable[[str], None] = lambda _: None) -> None:
@@ -71,7 +71,7 @@ class VectorStore:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; the store is empty from here on."""
+        """Close the file; the store is empty from here on."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -80,7 +80,7 @@ class VectorStore:
         """Return ``r x u`` numbers, or None unless all of them are known.
 
         Args:
-            network: Names the network and everything that its vectors depend on, except the reductions.
+            network: Names the network and everything else that its vectors depend on.
             reductions: ``r`` texts.
         """
         key = _digest(network)
@@ -92,7 +92,7 @@ class VectorStore:
         return None
 
     def save(self, network: str, reductions: Sequence[str], vectors: NDArray[np.float64]) -> None:
-        """Keep ``r x u`` numbers, replacing what was known of these reductions on this network."""
+        """Store ``r x u`` numbers in place of earlier ones of these reductions on this network."""
         key = _digest(network)
         rows = []
         for text, vector in zip(reductions, vectors, strict=True):
@@ -180,7 +180,7 @@ def _checksum(network: bytes, reduction: str, numbers: bytes) -> bytes:
 
 
 def _checked(network: bytes, reduction: str, row: tuple[bytes, bytes] | None) -> NDArray[np.float64] | None:
-    """Return the numbers of a row, or None where there is none or they are not what was written."""
+    """Return the numbers of a row, or None without a row or with a wrong checksum."""
     if row is None or row[0] != _checksum(network, reduction, row[1]):
         return None
     return np.frombuffer(row[1], dtype="<f8").astype(np.float64)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eznas.config import EvolveConfig
+    from eznas.progress import Progress
+    from eznas.scoring import Executor
 
 ROW: dict[str, Any] = {
     "name": "rank0",
@@ -49,17 +51,29 @@ class Evolved:
         self.calls: list[tuple[EvolveConfig, bool]] = []
 
     def __call__(
-        self, config: EvolveConfig, directory: RunDirectory, *, resume: bool, listener: eznas.gp.Listener
+        self,
+        config: EvolveConfig,
+        directory: RunDirectory,
+        executor: Executor,
+        progress: Progress,
+        *,
+        resume: bool,
+        resume_with: str,
     ) -> dict[str, Any]:
+        assert executor.workers >= 1
         self.calls.append((config, resume))
-        listener.stage("visiting", 1)
-        listener.advance()
+        progress.message(f"evolving; resume with: {resume_with}")
+        progress.stage("visiting", 1)
+        progress.advance()
         record = {"generation": 1, "seconds": 2.0, "programs_evaluated": 9}
-        listener.generation({**record, "best_tau_train": 0.5, "best_tau_validation": 0.4})
-        listener.message("halfway")
-        if self.error is not None:
+        progress.generation({**record, "best_tau_train": 0.5, "best_tau_validation": 0.4})
+        progress.message("halfway")
+        if isinstance(self.error, InputError):
             raise self.error
         directory.write_checkpoint({"generation": 1})
+        if self.error is not None:
+            raise self.error
+        directory.write_json("summary.json", SUMMARY)
         return SUMMARY
 
 
@@ -120,6 +134,7 @@ def test_what_was_found_is_printed_beside_the_baselines(evolved: Evolved) -> Non
 
 def test_progress_goes_to_standard_error(evolved: Evolved) -> None:
     result = invoke("--out", "here")
+    assert result.stderr.startswith("evolving; resume with: python -m eznas.evolve --resume here\n")
     assert "visiting: 1/1" in result.stderr
     assert "halfway" in result.stderr
     assert "halfway" not in result.stdout
@@ -147,7 +162,7 @@ def test_a_resumed_run_keeps_its_course(evolved: Evolved, extra: tuple[str, str]
     invoke("--out", "here")
     result = invoke("--resume", "here", *extra)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"error: {extra[0]} must not be given with --resume")
+    assert result.stderr.startswith(f"error: {extra[0]} must not be given")
 
 
 def test_a_run_of_a_cluster_goes_on_without_it(evolved: Evolved, tmp_path: Path) -> None:
@@ -166,7 +181,7 @@ def test_what_cannot_work_does_not_change_the_configuration(evolved: Evolved, tm
     before = (tmp_path / "here" / "config.toml").read_text(encoding="utf-8")
     result = invoke("--resume", "here", "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2
-    assert "--scheduler must come with --backend dask, got 'tcp://127.0.0.1:9' alone" in result.stderr
+    assert "--scheduler must come with --backend 'dask', got 'tcp://127.0.0.1:9' alone" in result.stderr
     assert (tmp_path / "here" / "config.toml").read_text(encoding="utf-8") == before
 
 
@@ -186,13 +201,15 @@ def test_resuming_refuses_another_format_before_its_configuration_is_read(evolve
     assert f"must be a run directory of format {FORMAT}, got format 99" in result.stderr
 
 
-def test_a_plot_that_fails_does_not_hide_the_results(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plot_that_fails_does_not_cost_the_results(
+    evolved: Evolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise InputError("test_scores.csv is missing")
 
     monkeypatch.setattr(eznas.report, "render", fail)
     result = invoke("--out", "here")
-    assert "rank0  sum(f(x))" in result.stdout
+    assert "rank0" in (tmp_path / "here" / "summary.json").read_text(encoding="utf-8")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "error: test_scores.csv is missing")
 
 
@@ -226,12 +243,15 @@ def test_a_failed_run_keeps_its_directory(evolved: Evolved, tmp_path: Path) -> N
     evolved.error = EznasError("nothing usable was found")
     result = invoke("--out", "here")
     assert result.exit_code == 1
+    assert "halfway\nresume with: python -m eznas.evolve --resume here\n" in result.stderr
     assert (tmp_path / "here" / "manifest.json").is_file()
 
 
 def test_an_interrupt_is_exit_code_130(evolved: Evolved) -> None:
     evolved.error = KeyboardInterrupt()
-    assert invoke("--out", "here").exit_code == 130
+    result = invoke("--out", "here")
+    assert result.exit_code == 130
+    assert "halfway\nresume with: python -m eznas.evolve --resume here\nerror: interrupted\n" in result.stderr
 
 
 def test_resuming_is_journalled(evolved: Evolved, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ TINY = Fidelity("full", cells=1, channels=4, pixels=8)
 
 @pytest.fixture(scope="module")
 def small_networks() -> Iterator[None]:
-    fidelities = {"full": TINY, "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 4)}
+    fidelities = {"full": TINY, "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 3)}
     space = type(SPACES["nasbench201"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(space, "fidelities", fidelities)

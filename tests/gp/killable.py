@@ -28,7 +28,7 @@ def evolve(path: Path, options: dict[str, Any]) -> None:
     space = type(SPACES["nasbench201"])
     space.fidelities = {
         "full": Fidelity("full", cells=1, channels=4, pixels=8),
-        "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 4),
+        "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 3),
     }
     space.reduced = ("reduced_wide",)
     config = EvolveConfig.model_validate(options)

@@ -9,7 +9,7 @@ from eznas.gp import confirmation as module
 from eznas.gp.individual import Individual, TauFitness
 from eznas.programs import parse
 from eznas.progress import Progress
-from eznas.scoring import MemoryPlan, ScoreMatrix
+from eznas.scoring import SERIAL, ScoreMatrix
 from eznas.status import Score
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ class FakeSetting:
 
 def candidates() -> list[Individual]:
     texts = ("sum(mean(weight))", "exp(sum(l1(weight)))")
-    return [Individual.make(parse(text), (0.5, 0.5), b"", TauFitness(), (0.5,)) for text in texts]
+    return [Individual(parse(text), 0.5, 0.5, b"", TauFitness((0.5,))) for text in texts]
 
 
 class FakePanel:
     def __init__(self, rows: list[list[float]]) -> None:
         self.rows = rows
+        self.table = self
 
     def scores(self, programs: Sequence[Node]) -> Any:
         assert len(programs) == len(self.rows)
@@ -63,20 +64,20 @@ def finished(
 
     monkeypatch.setattr(module, "score_networks", scored)
     problem, known = cast("EvolutionProblem", FakeSetting()), cast("Panel | None", panel)
-    return module.finish(problem, candidates(), known, 0, MemoryPlan(1, 2**30, None), Progress()), visited
+    return module.finish(problem, candidates(), known, 0, SERIAL, Progress()), visited
 
 
 def test_the_best_on_validation_comes_first_whatever_the_test_networks_say(monkeypatch: pytest.MonkeyPatch) -> None:
     fair = [1.0, 2.0, 4.0, 3.0]
     for tested in ([4.0, 3.0, 2.0, 1.0], [float("nan"), 1.0, 2.0, 3.0], RISING):
-        found = finished(monkeypatch, [*RISING, *tested], [*fair, *RISING])[0].found
+        found = finished(monkeypatch, [*RISING, *tested], [*fair, *RISING])[0].evolved
         assert [row.program for row in found] == ["sum(mean(weight))", "exp(sum(l1(weight)))"]
         assert [row.name for row in found] == ["rank0", "rank1"]
 
 
 def test_a_missing_validation_score_costs_the_first_place(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = [float("nan"), 2.0, 3.0, 4.0]
-    found = finished(monkeypatch, [*missing, *missing], [*RISING[::-1], *RISING])[0].found
+    found = finished(monkeypatch, [*missing, *missing], [*RISING[::-1], *RISING])[0].evolved
     assert [row.program for row in found] == ["exp(sum(l1(weight)))", "sum(mean(weight))"]
     assert found[1].coverage == 3 / 4
     assert found[1].statuses == {"non_finite": 1, "ok": 3}
@@ -89,8 +90,8 @@ def test_what_a_promotion_knows_of_the_validation_networks_is_not_found_out_agai
 ) -> None:
     known = FakePanel([[9.0, 9.0, *RISING[::-1]], [0.0, 0.0, *RISING]])  # training networks first
     done, visited = finished(monkeypatch, [*RISING, *RISING], [*RISING, *RISING], known)
-    assert [row.program for row in done.found] == ["exp(sum(l1(weight)))", "sum(mean(weight))"]
-    assert [row.validation.tau for row in done.found if row.validation] == [1.0, -1.0]
+    assert [row.program for row in done.evolved] == ["exp(sum(l1(weight)))", "sum(mean(weight))"]
+    assert [row.validation.tau for row in done.evolved if row.validation] == [1.0, -1.0]
     assert visited == [FakeSetting.test]
 
 

@@ -31,25 +31,25 @@ def unit(text: str) -> Node:
     return parse(text, Kind.UNIT)
 
 
-def test_a_race_returns_the_best_first_and_one_of_equal_ones(screening: FitnessEvaluator) -> None:
+def test_screening_returns_the_best_first_and_one_of_equal_ones(screening: FitnessEvaluator) -> None:
     assert set(ARCHITECTURES) <= set(SPACES["nasbench201"].architectures() or ())
     library = Library(FitnessEvaluator([]), 9)
     good, twin, poor, undefined = map(
         unit, ("numel(weight)", "numel(weight_grad.data)", "mean(image.data)", "mean(reciprocal(zeros_like(weight)))")
     )
-    chosen = library.race(screening, [undefined, poor, twin, good], 3)
+    chosen = library.screen(screening, [undefined, poor, twin, good], 3)
     assert chosen[0] == good
     assert undefined not in chosen
     assert twin not in chosen
-    assert library.tried == {node.text for node in (undefined, poor, twin, good) if node not in chosen}
+    assert set(library.state()["tried"]) == {node.text for node in (undefined, poor, twin, good) if node not in chosen}
     assert not library.entries
 
 
-def test_a_race_that_nobody_wins_returns_the_first(screening: FitnessEvaluator) -> None:
+def test_screening_returns_the_first_where_none_ranks_the_networks(screening: FitnessEvaluator) -> None:
     library = Library(FitnessEvaluator([]), 9)
     nobody = [unit("mean(reciprocal(zeros_like(weight)))"), unit("max(reciprocal(zeros_like(norm_out.data)))")]
-    assert library.race(screening, nobody, 1) == nobody[:1]
-    assert library.tried == {nobody[1].text}
+    assert library.screen(screening, nobody, 1) == nobody[:1]
+    assert set(library.state()["tried"]) == {nobody[1].text}
 
 
 def test_what_is_given_is_not_proposed_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import run, run_evolution
+from eznas.gp import run, run_evolution, time_plan
 from eznas.gp.results import EXPORTED
 from eznas.measures.registry import measure_programs
 from eznas.progress import Progress
@@ -112,12 +112,12 @@ class Listening(Progress):
 def test_a_promotion_that_does_not_fit_the_time_leaves_it_to_the_generations(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_PROMOTION", 1e9)
+    monkeypatch.setattr(time_plan, "_PROMOTION", 1e9)
     listener = Listening()
     summary = start(tmp_path / "run", config(table), listener)
     assert summary["networks"]["full_size"] == 0
     assert (summary["stopped_by"], summary["generations"]) == ("generations", 6)
-    assert sum("no promotion" in message and "--time-budget" in message for message in listener.messages) == 1
+    assert sum("no promotion" in message and "time_budget" in message for message in listener.messages) == 1
 
 
 @pytest.mark.usefixtures("small_networks")
@@ -130,7 +130,7 @@ def test_a_resumed_run_is_promoted_as_it_was_decided(
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_a_heat_chooses_among_more_reductions_and_resumes_to_the_same(
+def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_SCREENED", 6)
@@ -149,14 +149,14 @@ def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as busy:
-        busy.setattr(run, "_PROMOTION", 1e9)
+        busy.setattr(time_plan, "_PROMOTION", 1e9)
         start(tmp_path / "run", config(table, generations=3))
     assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 0
     assert resume(tmp_path / "run", config(table, time_budget=1200.0))["networks"]["full_size"] == 8
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_seed_programs_do_not_race(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seed_programs_are_not_screened(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_SCREENED", 6)
     listener, poor = Listening(), "sum(mean(weight))"
     start(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
@@ -187,16 +187,49 @@ def test_an_interrupt_reports_what_was_found_and_can_be_resumed(tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_a_spent_budget_still_reports(tmp_path: Path, table: Path) -> None:
-    summary = start(tmp_path / "run", config(table, generations=1000, time_budget=0.1, objective="pareto"))
+def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_plan.TimePlan, "check", lambda *_: None)
+    summary = start(tmp_path / "run", config(table, generations=1000, expansion_every=100, time_budget=0.1))
     assert summary["stopped_by"] == "time"
-    assert summary["generations"] == 0
+    assert summary["generations"] == run._LEAST_GENERATIONS
     assert summary["best"]["program"]
 
 
 @pytest.mark.usefixtures("small_networks")
+def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path, table: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"time_budget must be at least about \d+ s on this machine, got 0 s: eval"
+    ) as caught:
+        start(tmp_path / "run", config(table, time_budget=0.1))
+    assert "networks" in caught.value.parameters
+    assert not (tmp_path / "run" / "vectors.sqlite").exists()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_space_of_one_size_is_not_promoted(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(SPACES["nasbench201"]), "reduced", ("full",))
+    listener = Listening()
+    summary = start(tmp_path / "run", config(table, generations=1), listener)
+    assert summary["networks"]["full_size"] == 0
+    assert summary["generations"] == 1
+    assert len(listener.messages) == 1
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_the_first_message_describes_the_run(tmp_path: Path, table: Path) -> None:
+    listener = Listening()
+    start(tmp_path / "run", config(table, generations=1), listener)
+    [message] = listener.messages
+    assert message.startswith("evolving on nasbench201 (cifar10 ")
+    assert "), 12 training, 10 validation and 10 test networks, 4 images of digits, at most 600 s; " in message
+    assert message.endswith(f"writing to {tmp_path / 'run'}")
+
+
+@pytest.mark.usefixtures("small_networks")
 def test_a_seed_program_that_is_none_is_said_before_anything_is_written(tmp_path: Path, table: Path) -> None:
-    with pytest.raises(InputError, match="--seed-program must be a program, as those of a hall of fame are"):
+    with pytest.raises(InputError, match="seed_program must be a program, such as those of a hall of fame"):
         start(tmp_path / "run", config(table, generations=1, seed_program=("eznas_a",)))
     assert not (tmp_path / "run" / "checkpoint.json").exists()
 

@@ -33,6 +33,7 @@ PROGRAMS = {
 class FakePanel:
     def __init__(self, sign: float = 1.0) -> None:
         self.sign = sign
+        self.table = self
 
     def scores(self, programs: list[Node]) -> NDArray[np.float64]:
         return self.sign * np.array([PROGRAMS[program.text] for program in programs])
@@ -51,7 +52,7 @@ def breeder(objective: Literal["tau", "pareto"] = "tau") -> Breeder:
 
 
 def test_verdicts_of_hand_computed_taus() -> None:
-    good, alike, fair, constant, undefined = evaluator().judge([parse(text) for text in PROGRAMS])
+    good, alike, fair, constant, undefined = evaluator().evaluate([parse(text) for text in PROGRAMS])
     assert (good.tau_train, good.tau_validation) == (1.0, 1.0)
     assert fair.tau_train == pytest.approx(4 / 6)
     assert fair.tau_validation == -1.0
@@ -61,14 +62,16 @@ def test_verdicts_of_hand_computed_taus() -> None:
 
 
 def test_what_cannot_depend_on_the_network_is_constant_unseen() -> None:
-    constant, good = evaluator().judge([parse("mean(mean(image.data))"), parse("sum(mean(weight))")])  # no such score
+    constant, good = evaluator().evaluate(
+        [parse("mean(mean(image.data))"), parse("sum(mean(weight))")]
+    )  # no such score
     assert constant.status is Status.CONSTANT
     assert np.isnan(constant.tau_train)
     assert good.tau_train == 1.0
 
 
 def test_the_worst_condition_counts_and_a_flipped_sign_is_not_forgiven() -> None:
-    (verdict,) = evaluator(1.0, -1.0).judge([parse("sum(mean(weight))")])
+    (verdict,) = evaluator(1.0, -1.0).evaluate([parse("sum(mean(weight))")])
     assert verdict.tau_train == -1.0
 
 
@@ -99,7 +102,7 @@ def test_offspring_keep_the_limits_and_are_new() -> None:
 
 
 def individual(text: str, train: float, validation: float) -> Individual:
-    return Individual.make(parse(text), (train, validation), text.encode(), TauFitness(), (train,))
+    return Individual(parse(text), train, validation, text.encode(), TauFitness((train,)))
 
 
 def test_the_hall_of_fame_keeps_what_holds_on_validation_per_complexity() -> None:

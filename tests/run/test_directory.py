@@ -190,7 +190,7 @@ def test_stopping_between_the_two_renames_leaves_the_checkpoint_before(run: RunD
 
 def test_no_whole_checkpoint_is_an_input_error(run: RunDirectory) -> None:
     run.write_text("checkpoint.json", "{}")
-    with pytest.raises(InputError, match="are damaged"):
+    with pytest.raises(InputError, match="must be undamaged"):
         run.read_checkpoint()
 
 

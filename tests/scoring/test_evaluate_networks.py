@@ -13,6 +13,7 @@ from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import parse, reductions
 from eznas.scoring import Captures, Condition, Panel
+from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
 
     monkeypatch.setattr(panels, "evaluate_networks", watched)
     architectures = [first, *ARCHITECTURES] if first else ARCHITECTURES
-    panel = Panel(CONDITION, architectures, memory=memory)
+    panel = Panel(CONDITION, architectures, executor=SerialExecutor(memory))
     panel.extend([parse(text, Kind.UNIT) for text in TEXTS])
     assert sum(batches) == len(architectures)
     assert batches == ([1, 1, 5] if first else [1, 5])

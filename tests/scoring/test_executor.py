@@ -67,7 +67,9 @@ def test_a_worker_that_dies_is_replaced_and_its_networks_are_done_again(tmp_path
 @kills
 def test_a_network_that_always_costs_its_worker_is_named_and_what_came_before_is_kept(tmp_path: Path) -> None:
     found: dict[str, str] = {}
-    with pytest.raises(EznasError, match="the process that ran 3 ended 2 times without a result, as one does that"):
+    with pytest.raises(
+        EznasError, match="the process that ran 3 ended 2 times without a result, as a process does that"
+    ):
         found.update(local_executor(2).map(functools.partial(_die, tmp_path), WORDS))
     assert {"0", "1", "2"} <= set(found)
     assert all(result == 2 * word for word, result in found.items())
@@ -164,36 +166,43 @@ def _process(_: str) -> int:
 
 
 @kills
-def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("computing", [False, True])
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path, *, computing: bool) -> None:
     code = """
 import os, sys, time
 from pathlib import Path
+import torch
 from eznas.scoring import local_executor
 
 def work(word):
-    (Path(sys.argv[1]) / f"{os.getpid()}").touch()
-    time.sleep(0.5)
+    folder, square = Path(sys.argv[1]), torch.ones(200, 200)
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.1)
+    while sys.argv[2] == "True":
+        square = square @ square
     return word
 
-for word, _ in local_executor(2).map(work, [str(number) for number in range(6)]):
-    print(word, flush=True)
-print("done", flush=True)
-time.sleep(60)
+words = list(local_executor(2).map(work, ["a", "b", "c", "d"]))
+(Path(sys.argv[1]) / "idle").touch()
+time.sleep(600)
 """
-    started = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    lines = iter(started.stdout)
-    assert "done\n" in lines
-    workers = [int(path.name) for path in tmp_path.iterdir()]
-    assert len(workers) == 2
-    assert all(map(_lives, workers))
-    started.kill()
-    started.wait()
-    started.stdout.close()
-    deadline = time.monotonic() + 30
-    while any(map(_lives, workers)) and time.monotonic() < deadline:
+    command = [sys.executable, "-c", code, str(tmp_path), str(computing)]
+    with subprocess.Popen(command) as started:
+        files = 2 if computing else 3
+        assert _within(120, lambda: len(list(tmp_path.iterdir())) == files)
+        workers = [int(path.name) for path in tmp_path.iterdir() if path.name != "idle"]
+        assert len(workers) == 2
+        assert all(map(_lives, workers))
+        started.kill()
+    assert _within(30, lambda: not any(map(_lives, workers)))
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not any(map(_lives, workers))
+    return condition()
 
 
 def _lives(process: int) -> bool:
@@ -239,6 +248,6 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Mo
 def test_a_device_that_is_not_there_is_one_sentence() -> None:
     from eznas.scoring import resolve_device
 
-    with pytest.raises(InputError, match="--device must be auto or a device that works here, got 'cuda'") as caught:
+    with pytest.raises(InputError, match="device must be auto or a device that works here, got 'cuda'") as caught:
         resolve_device("cuda")
     assert "\n" not in str(caught.value)

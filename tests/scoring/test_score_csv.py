@@ -49,7 +49,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path: Path) -> None:
     assert rows(path).begin(resume=False) == {}
     rows(path).add("x", 90.5, GOOD)
     text = path.read_text()
-    with pytest.raises(InputError, match="must be a new file, or be gone on with by --resume"):
+    with pytest.raises(InputError, match="must be a new file: it has content; choose another file, or resume this one"):
         rows(path).begin(resume=False)
     assert path.read_text() == text
 
@@ -102,7 +102,7 @@ def test_other_circumstances_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must begin with the columns"):
         rows(path).begin(resume=True)
     (tmp_path / "x.csv.state.json").write_text("{")
-    with pytest.raises(InputError, match=r"x\.csv\.state\.json beside it cannot be read"):
+    with pytest.raises(InputError, match=r"x\.csv\.state\.json beside it must be readable"):
         rows(path).begin(resume=True)
 
 

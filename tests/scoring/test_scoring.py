@@ -84,7 +84,7 @@ def test_a_panel_gives_what_each_network_alone_gives(
     finite = panel.extend(reductions(PROGRAMS), progress)
     assert progress.steps == len(architectures)
     assert [len(flags) for flags in finite] == [len(architectures)] * len(reductions(PROGRAMS))
-    got = panel.scores(PROGRAMS)
+    got = panel.table.scores(PROGRAMS)
     for column, architecture in enumerate(architectures):
         alone = evaluate(PROGRAMS, condition.network(architecture), condition.minibatch)
         np.testing.assert_allclose(got[:, column], [score.value for score in alone], rtol=1e-6)
@@ -93,12 +93,12 @@ def test_a_panel_gives_what_each_network_alone_gives(
 def test_a_panel_does_not_visit_for_what_it_knows(condition: Condition, architectures: list[str]) -> None:
     panel = Panel(condition, architectures[:2])
     panel.extend(reductions(PROGRAMS))
-    seen: list[int] = []
-    panel.extend(reductions(PROGRAMS), 1, lambda: seen.append(1))
-    assert seen == []
-    panel.forget(reductions(PROGRAMS[:1]))
-    panel.extend(reductions(PROGRAMS), 1, lambda: seen.append(1))
-    assert seen == [1, 1]
+    progress = Counting()
+    panel.extend(reductions(PROGRAMS), progress)
+    assert progress.steps == 0
+    panel.table.forget(reductions(PROGRAMS[:1]))
+    panel.extend(reductions(PROGRAMS), progress)
+    assert progress.steps == 2
 
 
 def test_what_was_evaluated_before_does_not_change_a_value(condition: Condition, architectures: list[str]) -> None:
@@ -106,12 +106,12 @@ def test_what_was_evaluated_before_does_not_change_a_value(condition: Condition,
     together.extend(reductions(PROGRAMS))
     for reduction in reversed(reductions(PROGRAMS)):
         apart.extend([reduction])
-    assert np.array_equal(together.scores(PROGRAMS), apart.scores(PROGRAMS), equal_nan=True)
+    assert np.array_equal(together.table.scores(PROGRAMS), apart.table.scores(PROGRAMS), equal_nan=True)
 
 
 def test_a_panel_without_vectors_cannot_score(condition: Condition, architectures: list[str]) -> None:
-    with pytest.raises(ValueError, match="must be extended"):
-        Panel(condition, architectures).scores(PROGRAMS)
+    with pytest.raises(ValueError, match="must hold the programs' reductions"):
+        Panel(condition, architectures).table.scores(PROGRAMS)
 
 
 def test_measures_and_programs_are_scored_side_by_side(condition: Condition, architectures: list[str]) -> None:
@@ -187,7 +187,7 @@ def test_a_panel_takes_from_the_store_what_another_left_there(
         second = Panel(condition, architectures[:4], store)
         second.extend(reductions(PROGRAMS))
         assert visited == [architectures[3]]
-        assert second.scores(PROGRAMS)[:, :3].tobytes() == first.scores(PROGRAMS).tobytes()
+        assert second.table.scores(PROGRAMS)[:, :3].tobytes() == first.table.scores(PROGRAMS).tobytes()
         other = Panel(Condition(condition.space, condition.fidelity, 4, condition.minibatch), architectures[:1], store)
         other.extend(reductions(PROGRAMS))
         assert len(visited) == 2  # another initialisation is another network
@@ -201,7 +201,7 @@ def test_statistics_that_are_kept_are_not_captured_again_and_change_nothing(
     keeping = Panel(condition, architectures[:3], executor=SerialExecutor(captures=kept))
     for reduction in reductions(PROGRAMS):
         keeping.extend([reduction])
-    assert keeping.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
+    assert keeping.table.scores(PROGRAMS).tobytes() == plain.table.scores(PROGRAMS).tobytes()
     assert 0 < kept.bytes < 2**26
     monkeypatch.setattr(Condition, "network", None)  # which is not built any more
     keeping.extend(reductions([parse("sum(mean(abs(neg(norm_out.noise))))")]))
@@ -214,14 +214,14 @@ def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list
     assert kept.bytes <= 1000
     plain = Panel(condition, architectures[:2])
     plain.extend(reductions(PROGRAMS))
-    assert panel.scores(PROGRAMS).tobytes() == plain.scores(PROGRAMS).tobytes()
+    assert panel.table.scores(PROGRAMS).tobytes() == plain.table.scores(PROGRAMS).tobytes()
 
 
 def test_little_memory_changes_no_value(condition: Condition, architectures: list[str]) -> None:
     wide, narrow = Panel(condition, architectures[:3]), Panel(condition, architectures[:3], executor=SerialExecutor(1))
     for panel in (wide, narrow):
         panel.extend(reductions(PROGRAMS))
-    assert narrow.scores(PROGRAMS).tobytes() == wide.scores(PROGRAMS).tobytes()
+    assert narrow.table.scores(PROGRAMS).tobytes() == wide.table.scores(PROGRAMS).tobytes()
     network = condition.network(architectures[0])
     expected = evaluate(PROGRAMS, network, condition.minibatch)
     assert evaluate(PROGRAMS, network, condition.minibatch, memory=1) == expected
@@ -236,8 +236,8 @@ def test_screening_spares_visits_to_what_is_undefined_at_once(condition: Conditi
     plain = Panel(condition, architectures)
     assert [flags.all() for flags in plain.extend([good, bad])] == [flags.all() for flags in finite]
     program = parse("sum(mean(norm_out.data))")
-    assert panel.scores([program]).tobytes() == plain.scores([program]).tobytes()
-    assert np.isnan(panel.scores([parse("sum(mean(log(neg(abs(norm_out.data)))))")])).all()
+    assert panel.table.scores([program]).tobytes() == plain.table.scores([program]).tobytes()
+    assert np.isnan(panel.table.scores([parse("sum(mean(log(neg(abs(norm_out.data)))))")])).all()
 
 
 def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
@@ -252,7 +252,7 @@ def test_of_reductions_that_are_equal_by_the_rules_one_is_evaluated(
     alone = Panel(condition, architectures[:2])
     alone.extend([second])
     program = [parse("sum(mean(abs(neg(norm_out.data))))")]
-    assert panel.scores(program).tobytes() == alone.scores(program).tobytes()
+    assert panel.table.scores(program).tobytes() == alone.table.scores(program).tobytes()
 
 
 def test_memory_is_shared_out_among_processes() -> None:

@@ -44,7 +44,7 @@ def test_generic_scoring_works_over_the_space(name: str) -> None:
     panel = Panel(condition, architectures)
     program = parse("sum(mean(abs(norm_out.data)))")
     assert panel.extend(reductions([program]))[0].all()
-    assert panel.scores([program])[0].tolist() == pytest.approx(matrix.values()[1].tolist())
+    assert panel.table.scores([program])[0].tolist() == pytest.approx(matrix.values()[1].tolist())
 
 
 LONG = "x" * 20_000

@@ -1,0 +1,92 @@
+"""The vectors of known reductions on networks, from which programs are scored without a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.scoring.evaluate_networks import Vectors
+
+__all__ = ["VectorTable"]
+
+_MEMO_NODES = 50_000
+
+
+class VectorTable:
+    """For each known reduction and each of ``n`` networks a vector over units: about fifty floats."""
+
+    def __init__(self) -> None:
+        self._layout: Layout | None = None
+        self._vectors: dict[Node, Ragged] = {}
+        self._finite: dict[Node, NDArray[np.bool_]] = {}
+        self._forms: dict[Node, Node] = {}  # a known reduction by its simplified form
+        self._memo: dict[Node, torch.Tensor] = {}
+
+    @property
+    def units(self) -> list[int] | None:
+        """The number of units of each network; None while no reduction is known."""
+        return None if self._layout is None else list(self._layout.counts)
+
+    def missing(self, reductions: Sequence[Node]) -> list[Node]:
+        """Return the reductions to evaluate: of those that ``simplify_exact`` makes equal, the first."""
+        forms: dict[Node, Node] = {}
+        for node in dict.fromkeys(reductions):
+            if node not in self._vectors and (form := simplify_exact(node)) not in self._forms:
+                forms.setdefault(form, node)
+        return list(forms.values())
+
+    def learn(self, reductions: Sequence[Node], networks: Sequence[Vectors]) -> None:
+        """Add the vectors of new reductions on each of the ``n`` networks."""
+        if self._layout is None:
+            self._layout = Layout([vectors.units for vectors in networks])
+        # A network that fails in one batch and not in another keeps its first number of units and has no value.
+        values = [
+            vectors.values if vectors.units == units else np.full((len(reductions), units), np.nan)
+            for vectors, units in zip(networks, self._layout.counts, strict=True)
+        ]
+        for row, node in enumerate(reductions):
+            self._vectors[node] = self._layout.ragged([torch.from_numpy(network[row]) for network in values])
+            self._finite[node] = np.array(
+                [network.shape[1] > 0 and np.isfinite(network[row]).all() for network in values]
+            )
+            self._forms[simplify_exact(node)] = node
+
+    def finite(self, reductions: Sequence[Node]) -> list[NDArray[np.bool_]]:
+        """Return ``n`` flags for each reduction: whether its values are finite on every unit of the network.
+
+        A reduction that ``simplify_exact`` makes equal to a known one is known from here on.
+        """
+        for node in reductions:
+            if node not in self._vectors:
+                equal = self._forms[simplify_exact(node)]
+                self._vectors[node], self._finite[node] = self._vectors[equal], self._finite[equal]
+        return [self._finite[node] for node in reductions]
+
+    def forget(self, reductions: Sequence[Node]) -> None:
+        """Drop the vectors of reductions."""
+        for node in reductions:
+            self._vectors.pop(node, None)
+            self._finite.pop(node, None)
+        self._forms = {form: node for form, node in self._forms.items() if node in self._vectors}
+        self._memo.clear()
+
+    def scores(self, programs: Sequence[Node]) -> NDArray[np.float64]:
+        """Score ``p`` programs made of known reductions.
+
+        Returns:
+            ``p x n`` scores; not finite where a program is undefined.
+        """
+        if self._layout is None:
+            raise ValueError("the table must hold the programs' reductions before it can score them")
+        if len(self._memo) > _MEMO_NODES:
+            self._memo.clear()
+        return evaluate_upper(programs, self._vectors, self._layout, self._memo).numpy()
