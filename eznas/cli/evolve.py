@@ -1,4 +1,4 @@
-"""Command line: evolve zero-cost proxies (``python -m eznas.evolve --help``)."""
+"""Command line: evolve zero-cost proxies (``eznas evolve --help``)."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["main"]
 _EPILOG = """\b
 Examples:
   A proxy in four minutes, with the data that pip installs:
-    python -m eznas.evolve
+    eznas evolve
   Longer, with a table of accuracies, in a directory of your choice:
-    python -m eznas.evolve --table accuracies.csv --time-budget 1h --out runs/mine
+    eznas evolve --table accuracies.csv --time-budget 1h --out runs/mine
   Resume a stopped run, or give a run more time:
-    python -m eznas.evolve --resume runs/mine --time-budget 2h
+    eznas evolve --resume runs/mine --time-budget 2h
   Include a program that is known to be good:
-    python -m eznas.evolve --seed-program "sum(effective_rank(weight_grad.data))"
+    eznas evolve --seed-program "sum(effective_rank(weight_grad.data))"
   Read options from a file, whose keys are the names above with underscores:
-    python -m eznas.evolve --config evolve.toml
+    eznas evolve --config evolve.toml
   On the workers of a Dask cluster:
-    python -m eznas.evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
+    eznas evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
 """
 
 

@@ -36,14 +36,14 @@ Algorithms:
 \b
 Examples:
   Ageing evolution on the embedded accuracies, plain and guided by NASWOT:
-    python -m eznas.search --queries 300 --runs 30 --out runs/plain
-    python -m eznas.search --proxy naswot --warmup 100 --queries 300 --runs 30 --compare runs/plain
+    eznas search --queries 300 --runs 30 --out runs/plain
+    eznas search --proxy naswot --warmup 100 --queries 300 --runs 30 --compare runs/plain
   A table of your own: maximise the 12-epoch validation accuracy, report the test accuracy:
-    python -m eznas.search --table table.csv --signal validation_12 --target test_200
+    eznas search --table table.csv --signal validation_12 --target test_200
   Maximise a proxy from a file of scores (uid,score,time), as the NASWOT project's scripts do:
-    python -m eznas.search --scores synflow=synflow.csv --signal synflow --warmup 500 --move 0.75 --count-repeats
+    eznas search --scores synflow=synflow.csv --signal synflow --warmup 500 --move 0.75 --count-repeats
   The Pareto front of a program and the number of parameters, on networks without a table:
-    python -m eznas.search --table none --algorithm nsga2 --signal "sum(mean(abs(norm_out.noise)))" --against params
+    eznas search --table none --algorithm nsga2 --signal "sum(mean(abs(norm_out.noise)))" --against params
 """
 
 
