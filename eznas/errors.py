@@ -42,7 +42,7 @@ A network that raises one of these fails alone; the run goes on with the other n
 
 
 def with_names(error: Exception, names: Mapping[str, str]) -> str:
-    """Return an error's message with the names of parameters replaced.
+    """Return an error's message with the names of parameters replaced, each where it first occurs.
 
     Only the words that ``InputError.parameters`` lists are replaced, and not inside a quotation, path or longer name:
     with ``{"batch_size": "--batch-size"}``, "batch_size must be at least 2, got 1" becomes "--batch-size must be at
@@ -52,9 +52,11 @@ def with_names(error: Exception, names: Mapping[str, str]) -> str:
         error: Any error.
         names: What to write for a parameter, such as its flag; a parameter that is missing here keeps its name.
     """
-    parameters = getattr(error, "parameters", ())
-    words = rf"""(?<![\w'"./:-])(?:{"|".join(map(re.escape, parameters))})(?![\w'"/]|[.:-]\w)"""
-    return re.sub(words, lambda match: names.get(match[0], match[0]), str(error)) if parameters else str(error)
+    text = str(error)
+    for parameter in getattr(error, "parameters", ()):
+        word = rf"""(?<![\w'"./:-]){re.escape(parameter)}(?![\w'"/]|[.:-]\w)"""
+        text = re.sub(word, names.get(parameter, parameter), text, count=1)
+    return text
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -22,9 +22,16 @@ INK = "#222222"
 _DPI = 200
 
 
+class _Plot(Figure):
+    """A figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of this size in inches, outside of pyplot's state."""
-    plot = Figure(figsize=(width, height), layout="constrained")
+    plot = _Plot(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(plot)
     return plot
 

@@ -178,9 +178,12 @@ def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -
     for arguments in (("nats_sss",), ("nats_sss", "--dataset", "cifar100")):
         told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
         assert told.exit_code == 2
-        assert f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in a folder" in told.stderr
+        assert (
+            f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in one of the folders that are searched"
+            in told.stderr
+        )
         assert "none (given, not there)" in told.stderr
-        assert "convert nats_sss makes it" in told.stderr
+        assert "convert nats_sss writes it" in told.stderr
 
 
 def test_networks_with_another_head_are_not_compared(tmp_path: Path) -> None:
@@ -200,8 +203,8 @@ def test_a_table_needs_its_benchmark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (None, "no table was found; NAME_DATASET.csv must be in a folder that is looked in"),
-        ("CIFAR10", "no table was found; NAME_cifar10.csv must be in a folder that is looked in"),
+        (None, "NAME_DATASET.csv must be in one of the folders that are searched"),
+        ("CIFAR10", "NAME_cifar10.csv must be in one of the folders that are searched"),
         ("cifarr", "unknown data set 'cifarr'; did you mean 'cifar"),
         ("zzz", "unknown data set 'zzz'; known: autoencoder, cifar10, cifar100, class_object"),
     ],

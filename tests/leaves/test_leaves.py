@@ -52,7 +52,7 @@ def test_unknown_names_come_with_the_nearest() -> None:
     [
         ("batch_size must be at least 2, got 1", ("batch_size",), "--batch-size must be at least 2, got 1"),
         ("give table, not data", ("table", "data"), "give --table, not --data"),
-        ("table or table=FILE: see table", ("table",), "--table or --table=FILE: see --table"),
+        ("table or table=FILE: see table", ("table",), "--table or table=FILE: see table"),
         ("table must not be 'table', a/table, table.csv or tables", ("table",), None),
         ("the table must be a file", (), "the table must be a file"),
         ("seed must be positive", ("seed",), "seed must be positive"),

@@ -147,7 +147,6 @@ def flags_in(source: str) -> list[str]:
     return [flag for text in texts for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)]
 
 
-@pytest.mark.xfail(strict=True, reason="messages of some packages still name flags")
 def test_only_the_command_line_names_flags() -> None:
     assert flags_in('"""--doc"""\nx = f\'{y} --flag-name of it, a--b\'') == ["--flag-name"]
     texts = [path for path in SOURCES if path.parent.name != "cli" and path.name != "config.py"]  # help texts

@@ -146,7 +146,7 @@ def test_models_that_do_not_fit_are_listed_with_the_reason(package: Path) -> Non
     told = CliRunner().invoke(main, ["info", "pytorchcv"])
     assert told.exit_code == 0, told.output
     assert 'pip install "eznas[zoo]"' in told.output
-    assert "svhn: left out are " in told.output
+    assert "svhn: omitted are " in told.output
     assert "alexnet" not in told.output
     assert "  bird_cub: for CUB-200 birds" in CliRunner().invoke(main, ["info", "pytorchcv", "--left_out"]).output
 

@@ -35,7 +35,7 @@ class _Individual:
 @register_algorithm(
     "nsga2",
     "Deb et al. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE TEC 2002",
-    "finds the Pareto front of the signal and --against",
+    "finds the Pareto front of the signal and a second objective",
     moves=True,
     costs=True,
 )

@@ -20,7 +20,7 @@ __all__ = ["SuccessiveHalving"]
 @register_algorithm(
     "successive_halving",
     "Jamieson, Talwalkar. Non-stochastic Best Arm Identification. AISTATS 2016",
-    "promotes one in --eta architectures to a longer training",
+    "promotes one in eta architectures to a longer training",
     levels=True,
 )
 class SuccessiveHalving(Searcher):
