@@ -134,10 +134,7 @@ def find_images(row: Row, data: Path | None, given: str | None) -> tuple[str, st
     for place in places(data):
         if row.pictures and (place.folder / row.pictures).exists():
             return str(place.folder / row.pictures), ""
-    return (
-        "digits",
-        f"digits, since --images is not given and no searched folder has {row.pictures or 'its own'}",
-    )
+    return ("digits", f"digits, since --images is not given and no searched folder has {row.pictures or 'its own'}")
 
 
 def obtained(verified: Verification) -> list[dict[str, Any]]:

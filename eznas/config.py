@@ -114,10 +114,7 @@ class EvolveConfig(BaseModel):
         ge=0,
     )
     fidelity: Literal["reduced", "full"] = option(
-        "reduced",
-        "Data",
-        "reduced|full",
-        "Size of the training networks; test networks are always of full size.",
+        "reduced", "Data", "reduced|full", "Size of the training networks; test networks are always of full size."
     )
 
     population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
@@ -137,22 +134,11 @@ class EvolveConfig(BaseModel):
     )
     tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
     parsimony: float = option(
-        0.0015,
-        "Evolution",
-        "X",
-        "Parsimony: fitness subtracted for each node.",
-        ge=0,
-        allow_inf_nan=False,
+        0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
     max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3)
     max_height: int = option(14, "Evolution", "N", "Greatest height of a program's tree.", ge=2)
-    library: int = option(
-        60,
-        "Evolution",
-        "N",
-        "Building blocks of programs that are kept.",
-        ge=1,
-    )
+    library: int = option(60, "Evolution", "N", "Building blocks of programs that are kept.", ge=1)
     draws: int = option(
         3,
         "Evolution",

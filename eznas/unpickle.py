@@ -117,13 +117,7 @@ def _entries(shape: tuple[object, ...], kind: str, data: bytes) -> list[int] | N
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(
-        self,
-        file: io.BytesIO,
-        allowed: Mapping[tuple[str, str], type],
-        source: str,
-        encoding: str,
-    ) -> None:
+    def __init__(self, file: io.BytesIO, allowed: Mapping[tuple[str, str], type], source: str, encoding: str) -> None:
         super().__init__(file, encoding=encoding)
         # a pickle may set attributes of the classes that it names, so each load has its own
         self.allowed = {place: type(kind.__name__, (kind,), {}) for place, kind in allowed.items()}
@@ -140,12 +134,7 @@ class _Unpickler(pickle.Unpickler):
             ) from None
 
 
-def unpickle(
-    data: bytes,
-    allowed: Mapping[tuple[str, str], type],
-    source: str,
-    encoding: str = "ASCII",
-) -> object:
+def unpickle(data: bytes, allowed: Mapping[tuple[str, str], type], source: str, encoding: str = "ASCII") -> object:
     """Return the object in a pickle that only uses allowed names.
 
     Args:

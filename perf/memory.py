@@ -116,11 +116,7 @@ def main(json_file: Path | None, command: tuple[str, ...]) -> None:
         while running.poll() is None:
             meter.look()
             time.sleep(_EVERY)
-    found = {
-        **meter.figures(),
-        "seconds": round(time.monotonic() - begun, 1),
-        "exit_code": running.returncode,
-    }
+    found = {**meter.figures(), "seconds": round(time.monotonic() - begun, 1), "exit_code": running.returncode}
     click.echo(json.dumps(found))
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -222,14 +222,7 @@ def show(found: dict[str, Any], rows: Sequence[tuple[str, Row]], networks: int) 
 @click.option("--seed", default=0, help="Seed of everything.")
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
 def main(
-    *,
-    quick: bool,
-    programs: int,
-    generations: int,
-    networks: int,
-    fidelity: str,
-    seed: int,
-    json_file: Path | None,
+    *, quick: bool, programs: int, generations: int, networks: int, fidelity: str, seed: int, json_file: Path | None
 ) -> None:
     """Compare the time of evaluation with the time of moving its bytes."""
     torch.set_num_threads(1)

@@ -72,11 +72,7 @@ class Watched(Panel):
         self._progress = progress
 
     def extend(
-        self,
-        reductions: Sequence[Node],
-        progress: Progress | None = None,
-        *,
-        screen: bool = False,
+        self, reductions: Sequence[Node], progress: Progress | None = None, *, screen: bool = False
     ) -> list[NDArray[np.bool_]]:
         """Evaluate new reductions on every network; see ``Panel``."""
         new = dict.fromkeys(node for node in reductions if node not in self.reductions)

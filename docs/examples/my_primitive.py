@@ -15,9 +15,7 @@ from eznas.primitives import TENSOR_KINDS, Kind, primitive, reducing
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="largest |x| divided by the mean |x|",
-    domain="0 where all x are 0",
+    *reducing(TENSOR_KINDS, Kind.UNIT), formula="largest |x| divided by the mean |x|", domain="0 where all x are 0"
 )
 def peak(x):
     """``u x *s`` to ``u``: how far the largest entry stands out."""

@@ -19,10 +19,7 @@ __all__ = ["load_table"]
 
 
 def load_table(
-    benchmark: str = "nasbench201",
-    dataset: str = "cifar10",
-    table: Path | None = None,
-    target: str | None = None,
+    benchmark: str = "nasbench201", dataset: str = "cifar10", table: Path | None = None, target: str | None = None
 ) -> AccuracyTable:
     """Return the accuracies of a benchmark's architectures on a data set.
 

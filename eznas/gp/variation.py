@@ -137,9 +137,7 @@ def vary_reduction(rng: random.Random, reduction: Node, others: Sequence[Node]) 
     index, old = rng.choice(places)
     if way < 0.45:  # noqa: PLR2004 - a quarter: a statistic or primitive
         return replace(
-            reduction,
-            index,
-            _other_primitive(rng, old) if old.args else leaf(rng.choice(terminals(old.kind))),
+            reduction, index, _other_primitive(rng, old) if old.args else leaf(rng.choice(terminals(old.kind)))
         )
     if way < 0.65:  # noqa: PLR2004 - a fifth: a subtree of another reduction
         donors = [node for node in preorder(rng.choice(others)) if node.kind is old.kind]

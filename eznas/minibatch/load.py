@@ -87,10 +87,7 @@ def _pool(source: str) -> Pool:
 
 
 def _normalised(
-    images: NDArray[np.generic] | Sequence[NDArray[np.generic]],
-    chosen: NDArray[np.int64],
-    pixels: int,
-    source: str,
+    images: NDArray[np.generic] | Sequence[NDArray[np.generic]], chosen: NDArray[np.int64], pixels: int, source: str
 ) -> Tensor:
     if isinstance(images, np.ndarray):
         mean, deviation = _moments(images)

@@ -95,8 +95,7 @@ class Cell(SummedNodes):
 
     def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
         super().__init__(
-            operations,
-            lambda name, source: _OPERATIONS[name](channels if source else c_in or channels, channels),
+            operations, lambda name, source: _OPERATIONS[name](channels if source else c_in or channels, channels)
         )
 
 

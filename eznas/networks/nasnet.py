@@ -71,14 +71,7 @@ def _separable(kernel: int, repeats: int, dilation: int = 1) -> Callable[[int, i
         blocks = []
         for index in range(repeats):
             depthwise = nn.Conv2d(
-                channels,
-                channels,
-                kernel,
-                1 if index else stride,
-                padding,
-                dilation,
-                groups=channels,
-                bias=False,
+                channels, channels, kernel, 1 if index else stride, padding, dilation, groups=channels, bias=False
             )
             blocks.append(relu_conv_norm(channels, channels, depthwise, nn.Conv2d(channels, channels, 1, bias=False)))
         return nn.Sequential(*[module for block in blocks for module in block])

@@ -59,8 +59,7 @@ class MicroCell(SummedNodes):
 
     def __init__(self, digits: str, c_in: int, c_out: int, stride: int) -> None:
         super().__init__(
-            digits,
-            lambda digit, source: _operation(digit, c_out if source else c_in, c_out, 1 if source else stride),
+            digits, lambda digit, source: _operation(digit, c_out if source else c_in, c_out, 1 if source else stride)
         )
 
 

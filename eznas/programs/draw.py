@@ -23,11 +23,7 @@ COLOURS = {Floor.TENSOR: "#cfe3f5", Floor.UNIT: "#d8eccb", Floor.NETWORK: "#fbdf
 """The colour of each floor's boxes."""
 
 _INKS = {Floor.TENSOR: "#2b6cb0", Floor.UNIT: "#4f8a2b", Floor.NETWORK: "#b7791f"}
-_TITLES = {
-    Floor.TENSOR: "tensors of a unit",
-    Floor.UNIT: "numbers of a unit",
-    Floor.NETWORK: "numbers of the network",
-}
+_TITLES = {Floor.TENSOR: "tensors of a unit", Floor.UNIT: "numbers of a unit", Floor.NETWORK: "numbers of the network"}
 _FLOORS = list(Floor)
 _LARGEST = 400
 _CHARACTER = 0.085  # inches, in the font of the labels
@@ -102,13 +98,7 @@ def draw(node: Node, path: Path | str) -> None:
                 low = layout.layer[above] * _ROW - _HEIGHT / 2
                 side = -1 if place == 0 else 1
                 axes.text(
-                    entry + 0.06 * side,
-                    low - 0.02,
-                    str(order),
-                    fontsize=6,
-                    va="top",
-                    ha="center",
-                    color="#4a5568",
+                    entry + 0.06 * side, low - 0.02, str(order), fontsize=6, va="top", ha="center", color="#4a5568"
                 )
     for part, x, layer, width in zip(shown, layout.x, layout.layer, widths, strict=True):
         _draw_box(axes, part, x, layer * _ROW, width)

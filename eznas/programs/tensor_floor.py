@@ -173,12 +173,7 @@ def _halved(
 
 
 def _evaluate_chunk(
-    plan: Plan,
-    shared: Sequence[Mapping[Node, Value]],
-    group: ShapeGroup,
-    chunk: range,
-    values: _Values,
-    trace: Trace,
+    plan: Plan, shared: Sequence[Mapping[Node, Value]], group: ShapeGroup, chunk: range, values: _Values, trace: Trace
 ) -> None:
     """Write the values of reductions on some units of a group.
 

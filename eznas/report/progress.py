@@ -34,14 +34,7 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
         ("best_tau_validation", "validation networks", ORANGE),
     ]:
         values = _column(logbook, name)
-        taus.plot(
-            generations,
-            values,
-            color=colour,
-            linewidth=1.6,
-            marker=marker,
-            label=f"{label} ({values[-1]:.3f})",
-        )
+        taus.plot(generations, values, color=colour, linewidth=1.6, marker=marker, label=f"{label} ({values[-1]:.3f})")
     taus.set_ylabel("tau of the fittest program")
     full = [float(row["generation"]) for row in logbook if row.get("full_size") == "1"]
     if full:  # another fitness, whose taus do not continue the earlier ones

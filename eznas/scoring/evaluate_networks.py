@@ -64,11 +64,7 @@ class Vectors:
 
 
 def evaluate_networks(
-    condition: Condition,
-    texts: Sequence[str],
-    memory: int | None,
-    kept: Captures | None,
-    architectures: Sequence[str],
+    condition: Condition, texts: Sequence[str], memory: int | None, kept: Captures | None, architectures: Sequence[str]
 ) -> list[Vectors]:
     """Build networks and evaluate reductions on them; small networks are evaluated together, with the same values.
 

@@ -178,10 +178,8 @@ def test_a_missing_table_is_named_with_where_it_was_looked_for(tmp_path: Path) -
     for arguments in (("nats_sss",), ("nats_sss", "--dataset", "cifar100")):
         told = invoke("check", *arguments, "--data", str(tmp_path / "none"))
         assert told.exit_code == 2
-        assert (
-            f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv must be in one of the folders that are searched"
-            in told.stderr
-        )
+        name = f"nats_sss_{arguments[-1] if arguments[2:] else 'cifar10'}.csv"
+        assert f"{name} must be in one of the folders that are searched" in told.stderr
         assert "none (given, not there)" in told.stderr
         assert "convert nats_sss writes it" in told.stderr
 

@@ -82,38 +82,17 @@ def test_spreadsheets_and_gzip_are_read(tmp_path: Path) -> None:
         (f"architecture,accuracy,accuracy\n{A},1,2\n", "line 1: must have one column 'accuracy'"),
         (f"architecture,accuracy\n{A},1\n{B}\n", "line 3: must have 2 cells as the header has, got 1"),
         (f"architecture,accuracy\n{A},1\n\n{B},2\n {A} ,3\n", "line 5: .* is in line 2 too"),
-        (
-            f"architecture,accuracy\n{A},1\nresnet,2\n",
-            "line 3, column 'architecture': .* must read .*'resnet'",
-        ),
-        (
-            f"architecture,accuracy\n{A},1\n{B},good\n",
-            "line 3, column 'accuracy': must be a finite number, got 'good'",
-        ),
-        (
-            f"architecture,accuracy\n{A},1\n{B},\n",
-            "line 3, column 'accuracy': must be a finite number, got ''",
-        ),
-        (
-            f"architecture,accuracy\n{A},nan\n{B},1\n",
-            "line 2, column 'accuracy': must be a finite number, got 'nan'",
-        ),
+        (f"architecture,accuracy\n{A},1\nresnet,2\n", "line 3, column 'architecture': .* must read .*'resnet'"),
+        (f"architecture,accuracy\n{A},1\n{B},good\n", "line 3, column 'accuracy': must be a finite number, got 'good'"),
+        (f"architecture,accuracy\n{A},1\n{B},\n", "line 3, column 'accuracy': must be a finite number, got ''"),
+        (f"architecture,accuracy\n{A},nan\n{B},1\n", "line 2, column 'accuracy': must be a finite number, got 'nan'"),
         (f"architecture,accuracy\n{A},-inf\n{B},1\n", "line 2, column 'accuracy': must be a finite number"),
-        (
-            f"architecture,accuracy,note\n{A},1,x\n{B},1,y\n",
-            "line 2, column 'note': must be a number or nothing",
-        ),
-        (
-            f"architecture,accuracy\n{A},1\n{B},1\n",
-            "column 'accuracy' must have different values .* all are 1.0",
-        ),
+        (f"architecture,accuracy,note\n{A},1,x\n{B},1,y\n", "line 2, column 'note': must be a number or nothing"),
+        (f"architecture,accuracy\n{A},1\n{B},1\n", "column 'accuracy' must have different values .* all are 1.0"),
         (f'architecture,accuracy\n"{A},1\n', "line 2: must be CSV"),
         (f"# dataset: cifar100\narchitecture,accuracy\n{A},1\n{B},2\n", "must hold accuracies on cifar10"),
         (f"# split: train\narchitecture,accuracy\n{A},1\n{B},2\n", "split must be one of .* got 'train'"),
-        (
-            f"# epochs: many\narchitecture,accuracy\n{A},1\n{B},2\n",
-            "epochs must be a whole number, got 'many'",
-        ),
+        (f"# epochs: many\narchitecture,accuracy\n{A},1\n{B},2\n", "epochs must be a whole number, got 'many'"),
     ],
 )
 def test_faults_are_named_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
@@ -164,21 +143,11 @@ targets = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(rows.filter(lambda rows: len({row[1] for row in rows}) > 1), targets, st.sampled_from(["csv", "csv.gz"]))
 def test_writing_and_reading_gives_the_same_table(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[str, float, float]],
-    target: Target,
-    suffix: str,
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, float, float]], target: Target, suffix: str
 ) -> None:
     architectures, accuracies, further = zip(*rows, strict=True)
     table = AccuracyTable(
-        "nasbench201",
-        "nasbench201",
-        target,
-        architectures,
-        np.array(accuracies),
-        "",
-        "",
-        {"x": np.array(further)},
+        "nasbench201", "nasbench201", target, architectures, np.array(accuracies), "", "", {"x": np.array(further)}
     )
     path = tmp_path_factory.mktemp("tables") / f"table.{suffix}"
     write_table(table, path)

@@ -102,9 +102,7 @@ def test_activations_that_form_units(activation: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    "norm",
-    [nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm(6), nn.SyncBatchNorm(4)],
-    ids=str,
+    "norm", [nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm(6), nn.SyncBatchNorm(4)], ids=str
 )
 def test_normalisations_that_form_units(norm: nn.Module) -> None:
     network = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), norm, nn.Flatten())

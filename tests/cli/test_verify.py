@@ -57,17 +57,7 @@ def test_json_and_csv_agree(table: Path, tmp_path: Path) -> None:
 
 def test_json_says_what_was_done(table: Path, tmp_path: Path) -> None:
     [record] = records(table, tmp_path, "--proxy", "params", "--samples", "3", "--seed", "5")
-    keys = {
-        "proxy",
-        "search_space",
-        "dataset",
-        "target",
-        "n_networks",
-        "n_failed",
-        "tau",
-        "tau_low",
-        "tau_high",
-    }
+    keys = {"proxy", "search_space", "dataset", "target", "n_networks", "n_failed", "tau", "tau_low", "tau_high"}
     assert keys | {"rho", "pearson", "seconds", "versions", "table_sha256"} <= set(record)
     assert (record["search_space"], record["dataset"]) == ("nasbench201", "cifar10")
     assert (record["seed"], record["batch_size"], record["device"]) == (5, 4, "cpu")

@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_derived_seeds_depend_on_seed_and_every_name() -> None:
-    seeds = {
-        derive_seed(0),
-        derive_seed(1),
-        derive_seed(0, "a"),
-        derive_seed(0, "a", "b"),
-        derive_seed(0, "ab"),
-    }
+    seeds = {derive_seed(0), derive_seed(1), derive_seed(0, "a"), derive_seed(0, "a", "b"), derive_seed(0, "ab")}
     assert len(seeds) == 5
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derive_seed(7, "initialise", 3) == derive_seed(7, "initialise", 3)
@@ -32,11 +26,7 @@ def test_derived_seeds_depend_on_seed_and_every_name() -> None:
 def test_generators_do_not_touch_global_state() -> None:
     before = random.getstate()
     first = (python_rng(1, "x").random(), numpy_rng(1, "x").random(), torch_generator(1, "x").initial_seed())
-    assert first == (
-        python_rng(1, "x").random(),
-        numpy_rng(1, "x").random(),
-        torch_generator(1, "x").initial_seed(),
-    )
+    assert first == (python_rng(1, "x").random(), numpy_rng(1, "x").random(), torch_generator(1, "x").initial_seed())
     assert random.getstate() == before
 
 

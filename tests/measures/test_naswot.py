@@ -15,10 +15,7 @@ from eznas.minibatch import Minibatch
 from eznas.networks.nasbench201 import CellNetwork
 
 BATCH = Minibatch(
-    torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(9)),
-    torch.zeros(6, dtype=torch.int64),
-    10,
-    "test",
+    torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(9)), torch.zeros(6, dtype=torch.int64), 10, "test"
 )
 
 

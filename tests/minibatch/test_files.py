@@ -50,12 +50,7 @@ def test_an_archive_gives_its_own_images_and_labels(tmp_path: Path) -> None:
 def test_layouts_and_names_are_equal(tmp_path: Path) -> None:
     forms: list[dict[str, Any]] = [
         {"images": UINT8, "labels": LABELS},
-        {
-            "x_train": UINT8,
-            "y_train": LABELS[:, None].astype(np.uint8),
-            "x_test": UINT8[:1],
-            "y_test": LABELS[:1],
-        },
+        {"x_train": UINT8, "y_train": LABELS[:, None].astype(np.uint8), "x_test": UINT8[:1], "y_test": LABELS[:1]},
         {"images": UINT8.transpose(0, 3, 1, 2).astype(np.float32), "labels": LABELS},
         {"images": UINT8 / 255, "labels": LABELS},
     ]
@@ -190,10 +185,7 @@ def test_a_batch_that_names_a_command_is_refused(tmp_path: Path, hidden: str) ->
     [
         ([1], "must hold a dictionary, got list"),
         ({b"labels": [1]}, "must hold images under 'data', as an array of n x 3072 uint8"),
-        (
-            {b"data": rows(2)[:, :10], b"labels": [1, 2]},
-            "must hold images under 'data', as an array of n x 3072 uint8",
-        ),
+        ({b"data": rows(2)[:, :10], b"labels": [1, 2]}, "must hold images under 'data', as an array of n x 3072 uint8"),
         ({b"data": rows(2)}, "must hold a list of integers"),
         ({b"data": rows(2), b"labels": ["a", "b"]}, "must hold a list of integers"),
         ({b"data": rows(2), b"labels": [1]}, "must be 2 integers, one an image"),

@@ -57,11 +57,7 @@ class Drawn:
     def full(self, kind: Kind) -> tuple[int, ...]:
         if kind in MAP_KINDS:
             return (self.units, self.rows, self.channels, self.height, self.width)
-        return {
-            Kind.SAMPLES: (self.units, self.rows, self.rows),
-            Kind.UNIT: (self.units,),
-            Kind.NETWORK: (),
-        }[kind]
+        return {Kind.SAMPLES: (self.units, self.rows, self.rows), Kind.UNIT: (self.units,), Kind.NETWORK: ()}[kind]
 
     def args(self, record: Primitive, signature: Signature, salt: int = 0) -> list[Tensor | float]:
         chance = random.Random(f"{self.seed} {signature} {salt}")

@@ -144,8 +144,7 @@ def test_quantiles_beside_an_infinity(entries: list[float], q: float, expected: 
 
 
 @pytest.mark.parametrize(
-    ("x", "p", "expected"),
-    [(-8.0, 3.0, -512), (-8.0, 0.5, NAN), (0.0, -1.0, INF), (0.0, 0.0, 1), (INF, -1.0, 0)],
+    ("x", "p", "expected"), [(-8.0, 3.0, -512), (-8.0, 0.5, NAN), (0.0, -1.0, INF), (0.0, 0.0, 1), (INF, -1.0, 0)]
 )
 def test_powers_at_the_edge(x: float, p: float, expected: float) -> None:
     assert_same(

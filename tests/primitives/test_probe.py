@@ -122,11 +122,7 @@ def reads_the_first_network(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("function", "result"),
-    [
-        (whole_norm, Kind.UNIT),
-        (same_for_all_networks, Kind.NETWORK),
-        (reads_the_first_network, Kind.NETWORK),
-    ],
+    [(whole_norm, Kind.UNIT), (same_for_all_networks, Kind.NETWORK), (reads_the_first_network, Kind.NETWORK)],
 )
 def test_the_probe_refuses_what_mixes_networks(function: Callable[[Tensor], Tensor], result: Kind) -> None:
     with pytest.raises(ProbeError):

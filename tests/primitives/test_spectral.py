@@ -89,8 +89,7 @@ def naive_correlation(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "naive"),
-    [("gram", naive_gram), ("sign_kernel", naive_sign_kernel), ("correlation", naive_correlation)],
+    ("name", "naive"), [("gram", naive_gram), ("sign_kernel", naive_sign_kernel), ("correlation", naive_correlation)]
 )
 @pytest.mark.parametrize("shift", [0.0, 3.0, 100.0])
 def test_samples_matrices_agree_with_naive_ones(name: str, naive: object, shift: float) -> None:

@@ -141,12 +141,7 @@ def constants(source: str) -> dict[str, object]:
 
 def test_the_file_says_where_it_comes_from() -> None:
     text = f"add({', '.join(['sum(sum(abs(sign(weight))))', 'neg(' * 40 + 'sum(sum(norm_out.noise))' + ')' * 40])})"
-    provenance = {
-        "run": "a \"b\" \\ 'c'\n",
-        "tau": {"train": 0.5, "test": float("nan")},
-        "seeds": (1, 2),
-        "ok": True,
-    }
+    provenance = {"run": "a \"b\" \\ 'c'\n", "tau": {"train": 0.5, "test": float("nan")}, "seeds": (1, 2), "ok": True}
     source = to_python(parse(text), name="rank-0.1", provenance=provenance, noise_seed=7)
     assert constants(source) == {
         "NAME": "rank-0.1",
@@ -203,20 +198,10 @@ def test_exports_are_the_same_every_time_and_formatted() -> None:
 @pytest.mark.parametrize(
     ("node", "name", "provenance", "message"),
     [
-        (
-            parse("sum(weight)", Kind.UNIT),
-            "a",
-            {},
-            "one number for the network to be exported, this gives unit",
-        ),
+        (parse("sum(weight)", Kind.UNIT), "a", {}, "one number for the network to be exported, this gives unit"),
         (parse("sum(sum(weight))"), 'a"b', {}, "must be made of letters, digits"),
         (parse("sum(sum(weight))"), "", {}, "must be made of letters, digits"),
-        (
-            parse("sum(sum(weight))"),
-            "a",
-            {"x": torch.zeros(1)},
-            "strings, numbers, lists and dictionaries, got Tensor",
-        ),
+        (parse("sum(sum(weight))"), "a", {"x": torch.zeros(1)}, "strings, numbers, lists and dictionaries, got Tensor"),
     ],
 )
 def test_what_cannot_be_written_is_refused(node: Node, name: str, provenance: dict[str, object], message: str) -> None:

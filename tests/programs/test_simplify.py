@@ -146,11 +146,7 @@ def test_each_rule_keeps_every_bit_on_every_floor(rule: Rule) -> None:
 
 
 def test_rules_of_what_cannot_be_negative() -> None:
-    for text in (
-        "abs(frobenius_norm(weight))",
-        "relu(sqrt(sum(square(weight))))",
-        "abs(sigmoid(abs(weight)))",
-    ):
+    for text in ("abs(frobenius_norm(weight))", "relu(sqrt(sum(square(weight))))", "abs(sigmoid(abs(weight)))"):
         node = parse(text, Kind.WEIGHT if "sigmoid" in text else Kind.UNIT)
         assert simplify_exact(node).name == node.args[0].name
     assert simplify_exact(parse("abs(sum(weight))", Kind.UNIT)).name == "abs"

@@ -150,12 +150,7 @@ def test_values_worked_out_by_hand() -> None:
 
 
 def test_each_distinct_node_is_evaluated_once() -> None:
-    texts = (
-        "sum(abs(sign(weight)))",
-        "mean(abs(sign(weight)))",
-        "max(sign(weight))",
-        "min(gram(image.data))",
-    )
+    texts = ("sum(abs(sign(weight)))", "mean(abs(sign(weight)))", "max(sign(weight))", "min(gram(image.data))")
     trace = Trace()
     evaluate_reductions([parse(text, Kind.UNIT) for text in texts], CAPTURE, trace=trace)
     assert trace.calls == 2 * 5 + 2  # five distinct primitives over two groups, two over the images

@@ -38,11 +38,7 @@ def score_rows() -> list[dict[str, str]]:
     accuracies = np.append(90 + 3 * rng.random(38), [10.0, 20.0])
     columns = {name: accuracies + scale * rng.standard_normal(40) for name, scale in COLUMNS.items()}
     rows = [
-        {
-            "architecture": f"a{i}",
-            "accuracy": str(accuracies[i]),
-            **{n: str(v[i]) for n, v in columns.items()},
-        }
+        {"architecture": f"a{i}", "accuracy": str(accuracies[i]), **{n: str(v[i]) for n, v in columns.items()}}
         for i in range(40)
     ]
     rows[3]["naswot"] = ""
@@ -55,10 +51,7 @@ COLUMNS = {"best": 1.0, "params": 3.0, "flops": 3.0, "naswot": 2.0, "eznas_a": 2
 @pytest.fixture
 def finished(tmp_path: Path) -> RunDirectory:
     with RunDirectory.create(tmp_path / "run", {}, seed=0, command="") as run:
-        summary: dict[str, Any] = {
-            "target": "cifar10 test accuracy, 200 epochs",
-            "best": {"program": PROGRAM},
-        }
+        summary: dict[str, Any] = {"target": "cifar10 test accuracy, 200 epochs", "best": {"program": PROGRAM}}
         run.write_json("summary.json", summary)
         for name, rows in (("logbook.csv", logbook(30)), ("test_scores.csv", score_rows())):
             run.write_csv(name, list(rows[0]), [list(row.values()) for row in rows])

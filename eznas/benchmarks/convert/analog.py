@@ -42,10 +42,7 @@ COLUMNS = {
 
 _OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # by digit
 _EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))  # in the order of the digits
-_ALLOWED = {
-    ("analognasbench.data", "Architecture"): Record,
-    ("analognasbench.data", "DriftMeasurement"): Record,
-}
+_ALLOWED = {("analognasbench.data", "Architecture"): Record, ("analognasbench.data", "DriftMeasurement"): Record}
 
 
 def read_analog(target: str | None = None) -> AccuracyTable:

@@ -31,10 +31,7 @@ __all__ = ["auxiliary_parameters", "genotype", "read_nasbench301"]
 
 _NAMES = "NetworkSelectorDatasetInfo:darts:"
 _NODES = 4
-_CURVES = {
-    "validation": "Train/val_accuracy",
-    "train_loss": "Train/train_cross_entropy",
-}
+_CURVES = {"validation": "Train/val_accuracy", "train_loss": "Train/train_cross_entropy"}
 """The learning curves to read, and their names in the full logs."""
 
 

@@ -15,11 +15,7 @@ __all__ = ["to_dot"]
 def to_dot(node: Node) -> str:
     """Return the text of a DOT graph: a shared subexpression is one box, arrows run from argument to user."""
     number = {part: index for index, part in enumerate(boxes(node))}
-    lines = [
-        "digraph program {",
-        "  rankdir=BT;",
-        '  node [shape=box, style="rounded,filled", fontname="monospace"];',
-    ]
+    lines = ["digraph program {", "  rankdir=BT;", '  node [shape=box, style="rounded,filled", fontname="monospace"];']
     for part, index in number.items():
         lines.append(f'  n{index} [label="{label(part)}", fillcolor="{COLOURS[part.kind.floor]}"];')
         args = [number[arg] for arg in part.args if arg in number]

@@ -130,12 +130,7 @@ class _Writer:
         self.reductions = reductions([root])
         self.of_images = images_only(postorder([root]))
         self.collector = Collector(_OWN | set(self.variables.values()))
-        for module, name in (
-            ("torch", None),
-            ("torch", "Tensor"),
-            ("torch", "nn"),
-            ("collections.abc", "Sequence"),
-        ):
+        for module, name in (("torch", None), ("torch", "Tensor"), ("torch", "nn"), ("collections.abc", "Sequence")):
             self.collector.need(module, name)
         self.places = {node: self.collector.add(node.primitive.function) for node in self.order if node.args}
         self.collector.add(record_statistics)
