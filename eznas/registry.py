@@ -35,11 +35,14 @@ class Registry(Mapping[str, T], Generic[T]):
         """Add a record and return it.
 
         Raises:
-            InputError: The name is taken and ``replace`` is false.
+            InputError: The name is taken and ``replace`` is false. Where it is a built-in record's name and these are
+                not imported yet, the first look-up raises.
         """
+        if replace:
+            self._ready()
         name = self._name_of(record)
         if name in self._records and not replace:
-            raise InputError(f"{self.what} {name!r} is registered already; choose another name or set replace")
+            raise self._taken(name)
         self._records[name] = record
         return record
 
@@ -79,10 +82,25 @@ class Registry(Mapping[str, T], Generic[T]):
         return f"<Registry with a {self.what} for each of {len(self)} names: {', '.join(list(self)[:4])}, ...>"
 
     def _ready(self) -> None:
+        if not self._modules:
+            return
         modules, self._modules = self._modules, ()
-        for name in modules:
-            for module in _expanded(name):
-                importlib.import_module(module)
+        early, self._records = self._records, {}
+        try:
+            for name in modules:
+                for module in _expanded(name):
+                    importlib.import_module(module)
+        except BaseException:
+            self._modules = modules  # the next look-up tries again
+            raise
+        finally:
+            clash = next((name for name in early if name in self._records), None)
+            self._records = {**early, **self._records}
+        if clash is not None:
+            raise self._taken(clash)
+
+    def _taken(self, name: str) -> InputError:
+        return InputError(f"{self.what} {name!r} is registered already; choose another name or set replace")
 
 
 def _expanded(name: str) -> list[str]:

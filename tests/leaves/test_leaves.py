@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import random
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,26 @@ def test_a_registry_loads_late_refuses_duplicates_and_matches_patterns(
     registry.register("beta", replace=True)
     with pytest.raises(InputError, match="unknown thing 'alpa'; did you mean 'alpha'"):
         registry["alpa"]
+
+
+def test_a_built_in_record_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from test_leaves_registries import taken\ntaken.register('alpha')\n"
+    (tmp_path / "a_late_module.py").write_text(text + "raise OSError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    taken: Registry[str] = Registry("thing", lambda record: record, ["a_late_module"])
+    registries = ModuleType("test_leaves_registries")
+    registries.__dict__["taken"] = taken
+    monkeypatch.setitem(sys.modules, "test_leaves_registries", registries)
+    taken.register("beta")
+    with pytest.raises(OSError):  # noqa: PT011 - of the module
+        len(taken)
+    (tmp_path / "a_late_module.py").write_text(text)
+    taken.restore({"alpha": None})
+    taken.register("alpha")  # before the module is loaded
+    with pytest.raises(InputError, match="thing 'alpha' is registered already"):
+        len(taken)
+    assert list(taken) == ["alpha", "beta"]
+    assert taken.register("alpha", replace=True) == "alpha"
 
 
 def test_scores_are_numbers_where_they_have_a_value() -> None:
