@@ -90,8 +90,8 @@ def register_measure(*, needs: Iterable[str] = (), **facts: Unpack[_Facts]) -> C
     """
 
     def register(function: Function) -> Function:
-        facts.setdefault("name", function.__name__)
-        MEASURES.register(Measure(**facts, needs=frozenset(needs), function=function))
+        named: _Facts = {"name": function.__name__, **facts}
+        MEASURES.register(Measure(**named, needs=frozenset(needs), function=function))
         return function
 
     return register
@@ -117,8 +117,8 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
                 return from_passes(passes)
 
         function.__doc__ = from_passes.__doc__
-        facts.setdefault("name", from_passes.__name__)
-        record = Measure(**facts, needs=needs, function=function, from_passes=from_passes, parts=frozenset(parts))
+        named: _Facts = {"name": from_passes.__name__, **facts}
+        record = Measure(**named, needs=needs, function=function, from_passes=from_passes, parts=frozenset(parts))
         MEASURES.register(record)
         return function
 

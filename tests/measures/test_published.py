@@ -9,7 +9,7 @@ from torch import nn
 
 from eznas.capture import Capture, NoUnitsError, ShapeGroup, capture
 from eznas.errors import InputError
-from eznas.measures import MEASURES, Measure, eznas_programs, register_measure
+from eznas.measures import MEASURES, Measure, eznas_programs, measure_from_passes, register_measure
 from eznas.measures.eznas_programs import eznas_nasnet
 from eznas.measures.registry import register_program
 from eznas.minibatch import Minibatch
@@ -132,6 +132,22 @@ def test_a_measure_registers_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MEASURES["test_zero"] == Measure("test_zero", "", "0", frozenset({"labels"}), -1, zero)
     with pytest.raises(InputError, match="'test_zero' is registered already"):
         register(zero)
+
+
+def test_a_decorator_serves_several_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
+
+    def one_half(*_: object) -> float:
+        return 0.5
+
+    def two_halves(*_: object) -> float:
+        return 1.0
+
+    for register in (register_measure(paper="Own"), measure_from_passes("logits", paper="Own")):
+        for function in (one_half, two_halves):
+            register(function)
+            assert MEASURES[function.__name__].paper == "Own"
+            MEASURES.restore({function.__name__: None})
 
 
 CELLS = {"conv": "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|none~2|"}
