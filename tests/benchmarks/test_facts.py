@@ -98,6 +98,15 @@ def test_facts_that_no_network_confirms_are_left_empty_and_counted(tmp_path: Pat
     ]
 
 
+def test_facts_of_networks_that_are_not_built_are_left_empty() -> None:
+    trained = TrainedArchitectures(SPACES["transnas_micro"], "jigsaw")
+    trainings = [Training({"test_10": value}, {"params": value}) for value in (1.0, 2.0)]
+    trained.add("64-41414-3_02_110", trainings, "file")
+    converted = trained.converted("test_10", "mean", "file")
+    assert converted.columns["test_10"].tolist() == [1.5]
+    assert "params" not in converted.columns
+
+
 def test_rounding_is_no_contradiction(tmp_path: Path) -> None:
     true = params(TOPOLOGY, FIRST)
     files = simple(tmp_path / "in", first=[record(80, true, mflops=5.0), record(90, true, mflops=np.nextafter(5.0, 6))])
