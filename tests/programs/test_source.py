@@ -73,7 +73,20 @@ def needs_numpy(x):
     return np.abs(x)
 
 
+def whole_modules(x):
+    return os.path.join(x) + xml.sax.saxutils.escape(x) + torch.nn.functional.relu(x)
+
+
+def whole_package(x):
+    return scipy.special.erf(x)
+
+
+import os.path
+import xml.sax.saxutils
+
 import numpy as np
+import scipy.special
+import torch.nn.functional
 
 
 def outer():
@@ -140,6 +153,11 @@ def test_what_is_needed_is_collected_in_order_and_told_apart(module: ModuleType)
     assert collector.imports() == ["", "import math", "", "from torch import Tensor"]
 
 
+def test_modules_inside_packages_are_imported_by_their_whole_names(module: ModuleType) -> None:
+    lines = ["", "import os.path", "import xml.sax.saxutils", "", "import torch.nn.functional"]
+    assert collected(module, "whole_modules").imports() == lines
+
+
 def test_scopes_are_those_of_python(module: ModuleType) -> None:
     assert "def mean" in collected(module, "calling").text(everything)
     assert "def mean" in collected(module, "Holder").text(everything)
@@ -153,8 +171,9 @@ def test_definitions_are_chosen_by_module(module: ModuleType) -> None:
 
 
 def test_what_cannot_stand_alone_is_refused(module: ModuleType) -> None:
-    with pytest.raises(InputError, match=r"may import torch and the standard library to be exported"):
-        collected(module, "needs_numpy")
+    for name in ("needs_numpy", "whole_package", "import_numpy"):
+        with pytest.raises(InputError, match=r"may import torch and the standard library to be exported"):
+            collected(module, name)
     with pytest.raises(InputError, match=r"outer\.<locals>\.inner must be defined at the top of its module"):
         collected(module, "nested")
 

@@ -112,7 +112,10 @@ class Collector:
         if place in self._found or place in above:
             return
         meant: list[tuple[ast.Name, _Place]] = []
-        for free in _definition(_read(place[0]), place[1])[1]:
+        definition, names = _definition(_read(place[0]), place[1])
+        for source in _imported(definition):
+            _check_standard(place[0], source)
+        for free in names:
             target = self._resolve(place[0], free.id)
             if target is not None:
                 meant.append((free, target))
@@ -128,14 +131,13 @@ class Collector:
         if name not in read.imports:
             return None
         source, original = read.imports[name]
-        root = source.partition(".")[0]
-        if root == "torch" or root in sys.stdlib_module_names:
-            if name != (original or source):
+        if _is_standard(source):
+            if name not in (original or source, "" if original else source.partition(".")[0]):
                 raise InputError(f"{module} must import {source} under its own name to be exported, not as {name}")
             self.need(source, original)
             return None
         if original is None:
-            raise InputError(f"{module} may import torch and the standard library to be exported; it imports {source}")
+            _check_standard(module, source)
         return self._resolve(source, original)
 
     def _written(self, place: _Place) -> str:
@@ -172,7 +174,8 @@ def _parsed(name: str, module: ModuleType | None) -> _Module:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             read.definitions[node.target.id] = node
         elif isinstance(node, ast.Import):
-            read.imports.update({alias.asname or alias.name: (alias.name, None) for alias in node.names})
+            bound = {alias.asname or alias.name.partition(".")[0]: (alias.name, None) for alias in node.names}
+            read.imports.update(bound)
         elif isinstance(node, ast.ImportFrom) and node.module:
             read.imports.update({alias.asname or alias.name: (node.module, alias.name) for alias in node.names})
     return read
@@ -202,6 +205,24 @@ def _statements(module: ast.Module) -> Iterator[ast.stmt]:
 def _called(decorator: ast.expr) -> str:
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _imported(definition: _Definition) -> Iterator[str]:
+    """Iterate over the modules that a definition imports itself."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def _is_standard(module: str) -> bool:
+    return _is_torch(module) or module.partition(".")[0] in sys.stdlib_module_names
+
+
+def _check_standard(module: str, source: str) -> None:
+    if not _is_standard(source):
+        raise InputError(f"{module} may import torch and the standard library to be exported; it imports {source}")
 
 
 def _is_torch(module: str) -> bool:
