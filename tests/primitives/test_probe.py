@@ -164,6 +164,7 @@ def clipped(x: Tensor, p: float) -> Tensor:
         (identity, {"shape_only": True}, "shape_only"),
         (total, {"ignores_size": True}, "ignores_size"),
         (minus, {"commutative": True}, "commutative"),
+        (identity, {"commutative": True}, "commutative"),
         (identity, {"ignores": ("neg",)}, "ignores neg"),
         (identity, {"ignores": ("abs", "relu")}, "ignores abs"),
         (torch.neg, {"keeps": ("abs",)}, "keeps abs"),
@@ -181,6 +182,11 @@ def test_the_probe_refuses_a_wrong_fact(function: Callable[..., Tensor], fact: d
     primitives.unregister(primitives.overloads("opposite"))
     with pytest.raises(ProbeError, match=rf"opposite\(unit.* is declared {promise}, but it is not"):
         primitive(signature, formula="wrong", **fact)(opposite)
+
+
+def test_a_fact_of_one_argument_is_refused_for_two() -> None:
+    with pytest.raises(ProbeError, match=r"minus\(unit, unit\) .* must not raise"):
+        primitive(*keeping([Kind.UNIT], arity=2), formula="x - y", increasing=True)(minus)
 
 
 def test_a_fact_may_depend_on_the_literal() -> None:
