@@ -14,16 +14,10 @@ from eznas.primitives.kinds import Kind
 from eznas.primitives.registry import primitive, reducing
 
 _UNITS = reducing([Kind.UNIT], Kind.NETWORK)
+_MIDDLE = {"nonnegative": "if arguments are", "ignores_size": True}
 
 
-@primitive(
-    *_UNITS,
-    name="mean",
-    formula="mean over units",
-    latex=r"\frac1u \sum_u {0}",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, name="mean", formula="mean over units", latex=r"\frac1u \sum_u {0}", **_MIDDLE)
 def mean_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the mean."""
     return x.mean(-1)
@@ -42,27 +36,13 @@ def sum_of_units(x: Tensor) -> Tensor:
     return x.sum(-1)
 
 
-@primitive(
-    *_UNITS,
-    name="max",
-    formula="greatest over units",
-    latex=r"\max_u {0}",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, name="max", formula="greatest over units", latex=r"\max_u {0}", **_MIDDLE)
 def max_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the greatest."""
     return x.amax(-1)
 
 
-@primitive(
-    *_UNITS,
-    name="min",
-    formula="least over units",
-    latex=r"\min_u {0}",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, name="min", formula="least over units", latex=r"\min_u {0}", **_MIDDLE)
 def min_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the least."""
     return x.amin(-1)
@@ -108,12 +88,7 @@ def log_sum(x: Tensor) -> Tensor:
     return x.sum(-1).log()
 
 
-@primitive(
-    *_UNITS,
-    formula="middle unit by value, mean of the two middle ones where u is even",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNITS, formula="middle unit by value, mean of the two middle ones where u is even", **_MIDDLE)
 def median(x: Tensor) -> Tensor:
     """``u`` to a number: the median."""
     ordered, units = x.sort(-1).values, x.shape[-1]
@@ -121,13 +96,13 @@ def median(x: Tensor) -> Tensor:
     return torch.where(x.isnan().any(-1), torch.nan, middle)
 
 
-@primitive(*_UNITS, formula="x of the first unit", latex="{0}_1", nonnegative="if arguments are", ignores_size=True)
+@primitive(*_UNITS, formula="x of the first unit", latex="{0}_1", **_MIDDLE)
 def first(x: Tensor) -> Tensor:
     """``u`` to a number: the first unit's."""
     return x[..., 0].clone()
 
 
-@primitive(*_UNITS, formula="x of the last unit", latex="{0}_u", nonnegative="if arguments are", ignores_size=True)
+@primitive(*_UNITS, formula="x of the last unit", latex="{0}_u", **_MIDDLE)
 def last(x: Tensor) -> Tensor:
     """``u`` to a number: the last unit's."""
     return x[..., -1].clone()

@@ -11,16 +11,19 @@ from eznas.primitives.registry import keeping, primitive
 from eznas.primitives.special_values import over, powered, root
 
 _KINDS = (*TENSOR_KINDS, *NUMBER_KINDS)
+_ONE = keeping(_KINDS)
+_TWO = keeping(_KINDS, arity=2)
+_KEEPS_SIGN = {"entrywise": True, "nonnegative": "if arguments are"}
+_MAGNITUDE = {"entrywise": True, "nonnegative": "always", "ignores": ("abs", "neg")}
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
+    *_TWO,
     formula="x + y",
     latex="{0} + {1}",
     commutative=True,
-    entrywise=True,
-    nonnegative="if arguments are",
     rules=("add(x, neg(y)) = sub(x, y)", "add(neg(x), y) = sub(y, x)"),
+    **_KEEPS_SIGN,
 )
 def add(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x + y``, broadcast."""
@@ -28,11 +31,7 @@ def add(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
-    formula="x - y",
-    latex=r"{0} - \left({1}\right)",
-    entrywise=True,
-    rules=("sub(x, neg(y)) = add(x, y)",),
+    *_TWO, formula="x - y", latex=r"{0} - \left({1}\right)", entrywise=True, rules=("sub(x, neg(y)) = add(x, y)",)
 )
 def sub(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x - y``, broadcast."""
@@ -40,13 +39,12 @@ def sub(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
+    *_TWO,
     formula="x y",
     latex=r"\left({0}\right) \left({1}\right)",
     commutative=True,
-    entrywise=True,
-    nonnegative="if arguments are",
     rules=("mul(neg(x), neg(y)) = mul(x, y)", "mul(x, x) = square(x)"),
+    **_KEEPS_SIGN,
 )
 def mul(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x * y``, broadcast."""
@@ -54,13 +52,12 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
+    *_TWO,
     formula="x / y",
     domain="an infinity where only y is 0, NaN where both are",
     latex=r"\frac{{{0}}}{{{1}}}",
-    entrywise=True,
-    nonnegative="if arguments are",
     rules=("div(neg(x), neg(y)) = div(x, y)",),
+    **_KEEPS_SIGN,
 )
 def div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast."""
@@ -68,10 +65,7 @@ def div(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
-    formula="x / y where y is not 0, else 0",
-    domain="NaN where y is 0 and x is not finite",
-    entrywise=True,
+    *_TWO, formula="x / y where y is not 0, else 0", domain="NaN where y is 0 and x is not finite", entrywise=True
 )
 def safe_div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast, and 0 where ``y`` is 0."""
@@ -79,73 +73,38 @@ def safe_div(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS, arity=2),
-    formula="the greater of x and y",
-    latex=r"\max({0}, {1})",
-    entrywise=True,
-    nonnegative="if arguments are",
-    rules=("maximum(x, x) = x",),
+    *_TWO, formula="the greater of x and y", latex=r"\max({0}, {1})", rules=("maximum(x, x) = x",), **_KEEPS_SIGN
 )
 def maximum(x: Tensor, y: Tensor) -> Tensor:
     """Return the greater of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
     return torch.maximum(x, y)
 
 
-@primitive(
-    *keeping(_KINDS, arity=2),
-    formula="the lesser of x and y",
-    latex=r"\min({0}, {1})",
-    entrywise=True,
-    nonnegative="if arguments are",
-    rules=("minimum(x, x) = x",),
-)
+@primitive(*_TWO, formula="the lesser of x and y", latex=r"\min({0}, {1})", rules=("minimum(x, x) = x",), **_KEEPS_SIGN)
 def minimum(x: Tensor, y: Tensor) -> Tensor:
     """Return the lesser of ``x`` and ``y`` at each entry, broadcast; NaN where either is."""
     return torch.minimum(x, y)
 
 
-@primitive(*keeping(_KINDS), formula="-x", latex=r"-\left({0}\right)", entrywise=True, rules=("neg(neg(x)) = x",))
+@primitive(*_ONE, formula="-x", latex=r"-\left({0}\right)", entrywise=True, rules=("neg(neg(x)) = x",))
 def neg(x: Tensor) -> Tensor:
     """Return ``-x``."""
     return -x
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="|x|",
-    latex=r"\lvert {0} \rvert",
-    entrywise=True,
-    nonnegative="always",
-    ignores=("abs", "neg"),
-    rules=("abs(x) = x where x >= 0",),
-)
+@primitive(*_ONE, formula="|x|", latex=r"\lvert {0} \rvert", rules=("abs(x) = x where x >= 0",), **_MAGNITUDE)
 def abs_(x: Tensor) -> Tensor:
     """Return the absolute value."""
     return x.abs()
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="x^2",
-    latex=r"\left({0}\right)^2",
-    entrywise=True,
-    nonnegative="always",
-    ignores=("abs", "neg"),
-)
+@primitive(*_ONE, formula="x^2", latex=r"\left({0}\right)^2", **_MAGNITUDE)
 def square(x: Tensor) -> Tensor:
     """Return ``x * x``."""
     return x.square()
 
 
-@primitive(
-    *keeping(_KINDS),
-    formula="the root of x",
-    domain="NaN below 0",
-    latex=r"\sqrt{{{0}}}",
-    increasing=True,
-    entrywise=True,
-    nonnegative="if arguments are",
-)
+@primitive(*_ONE, formula="the root of x", domain="NaN below 0", latex=r"\sqrt{{{0}}}", increasing=True, **_KEEPS_SIGN)
 def sqrt(x: Tensor) -> Tensor:
     """Return the square root."""
     return root(x)
@@ -157,10 +116,9 @@ def sqrt(x: Tensor) -> Tensor:
     domain="NaN below 0 unless p is whole; infinity at 0 where p is negative",
     latex=r"\left({0}\right)^{{{1}}}",
     parameter=Parameter("exponent", choices=(-1.0, -0.5, 0.25, 0.5, 3.0), low=-8.0, high=8.0),
-    entrywise=True,
     increasing=lambda p: p > 0 and p % 2 != 0,
-    nonnegative="if arguments are",
     rules=("power(x, 1) = x", "power(x, 2) = square(x)", "power(x, 0.5) = sqrt(x)", "power(x, -1) = reciprocal(x)"),
+    **_KEEPS_SIGN,
 )
 def power(x: Tensor, p: float) -> Tensor:
     """Return ``x`` to the power ``p``."""
@@ -168,12 +126,11 @@ def power(x: Tensor, p: float) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="1 / x",
     domain="an infinity at 0, by the sign of the zero",
     latex=r"\frac{{1}}{{{0}}}",
-    entrywise=True,
-    nonnegative="if arguments are",
+    **_KEEPS_SIGN,
 )
 def reciprocal(x: Tensor) -> Tensor:
     """Return ``1 / x``."""

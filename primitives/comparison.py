@@ -13,57 +13,36 @@ from eznas.primitives.kinds import TENSOR_KINDS, Kind
 from eznas.primitives.registry import keeping, primitive
 
 _KINDS = (*TENSOR_KINDS, Kind.UNIT)
+_ONE = keeping(_KINDS)
+_TWO = keeping(_KINDS, arity=2)
+_COMPARISON = {"domain": "everywhere; 0 at NaN", "entrywise": True, "nonnegative": "always"}
 
 
-@primitive(
-    *keeping(_KINDS, arity=2),
-    formula="1 where x < y, else 0",
-    domain="everywhere; 0 at NaN",
-    latex="[{0} < {1}]",
-    entrywise=True,
-    nonnegative="always",
-)
+@primitive(*_TWO, formula="1 where x < y, else 0", latex="[{0} < {1}]", **_COMPARISON)
 def lt(x: Tensor, y: Tensor) -> Tensor:
     """Return whether ``x < y``, broadcast."""
     return torch.lt(x, y, out=x.new_empty(0))
 
 
-@primitive(
-    *keeping(_KINDS, arity=2),
-    formula="1 where x > y, else 0",
-    domain="everywhere; 0 at NaN",
-    latex="[{0} > {1}]",
-    entrywise=True,
-    nonnegative="always",
-)
+@primitive(*_TWO, formula="1 where x > y, else 0", latex="[{0} > {1}]", **_COMPARISON)
 def gt(x: Tensor, y: Tensor) -> Tensor:
     """Return whether ``x > y``, broadcast."""
     return torch.gt(x, y, out=x.new_empty(0))
 
 
-@primitive(
-    *keeping(_KINDS, arity=2),
-    formula="1 where x = y, else 0",
-    domain="everywhere; 0 at NaN",
-    latex="[{0} = {1}]",
-    commutative=True,
-    entrywise=True,
-    nonnegative="always",
-)
+@primitive(*_TWO, formula="1 where x = y, else 0", latex="[{0} = {1}]", commutative=True, **_COMPARISON)
 def eq(x: Tensor, y: Tensor) -> Tensor:
     """Return whether ``x = y``, broadcast."""
     return torch.eq(x, y, out=x.new_empty(0))
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="1 where x < 0, else 0",
-    domain="everywhere; 0 at NaN",
     latex="[{0} < 0]",
-    entrywise=True,
-    nonnegative="always",
     ignores=("sign",),
     rules=("lt0(neg(x)) = gt0(x)",),
+    **_COMPARISON,
 )
 def lt0(x: Tensor) -> Tensor:
     """Return whether ``x < 0``."""
@@ -71,14 +50,12 @@ def lt0(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="1 where x > 0, else 0",
-    domain="everywhere; 0 at NaN",
     latex="[{0} > 0]",
-    entrywise=True,
-    nonnegative="always",
     ignores=("relu", "sign", "gt0"),
     rules=("gt0(neg(x)) = lt0(x)",),
+    **_COMPARISON,
 )
 def gt0(x: Tensor) -> Tensor:
     """Return whether ``x > 0``."""

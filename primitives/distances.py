@@ -9,37 +9,28 @@ from eznas.primitives.kinds import MAP_KINDS, TENSOR_KINDS, Kind
 from eznas.primitives.registry import keeping, primitive, reducing
 from eznas.primitives.special_values import times_log
 
+_UNIT = reducing(TENSOR_KINDS, Kind.UNIT, arity=2)
+_PRODUCT = {"commutative": True, "nonnegative": "if arguments are", "price": 0.3}
+
 
 def _axes(x: Tensor) -> tuple[int, ...]:
     return tuple(range(1, x.dim()))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
-    formula="sum of x y",
-    commutative=True,
-    nonnegative="if arguments are",
-    price=0.3,
-)
+@primitive(*_UNIT, formula="sum of x y", **_PRODUCT)
 def dot(x: Tensor, y: Tensor) -> Tensor:
     """``u x *s`` twice to ``u``: the scalar product."""
     return (x * y).sum(_axes(x))
 
 
-@primitive(
-    *keeping(MAP_KINDS, arity=2),
-    formula="sum of x y over space",
-    commutative=True,
-    nonnegative="if arguments are",
-    price=0.3,
-)
+@primitive(*keeping(MAP_KINDS, arity=2), formula="sum of x y over space", **_PRODUCT)
 def channel_dot(x: Tensor, y: Tensor) -> Tensor:
     """``u x a x c x h x w`` twice to ``u x a x c x 1 x 1``: the scalar product of each pair of maps."""
     return (x * y).sum((3, 4), keepdim=True)
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    *_UNIT,
     formula="sum of x y / (root of sum of x^2, times root of sum of y^2)",
     domain="0 where x or y is 0 throughout; NaN where an entry is not finite",
     source="[EZNAS], there summed over samples",
@@ -57,7 +48,7 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    *_UNIT,
     formula="number of entries at which [x > 0] and [y > 0] differ",
     domain="everywhere; NaN counts as not above 0",
     source="[EZNAS]",
@@ -72,7 +63,7 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT, arity=2),
+    *_UNIT,
     formula="sum of y (log y - x), divided by the length of the first axis after the units; 0 log 0 is 0",
     domain="NaN where an entry of y is negative or where 0 meets an infinity",
     source="[EZNAS]: x counts as a log-probability, y as a probability",

@@ -16,16 +16,19 @@ KEEP_SHAPE = (
     "sign", "heaviside", "gt0", "lt0", "normalize", "softmax",
 )  # fmt: skip
 """Functions of one argument that keep its shape."""
+_ONE = keeping(_KINDS)
+_TENSOR = keeping(TENSOR_KINDS)
+_SHAPE = {"entrywise": True, "nonnegative": "always", "shape_only": True, "ignores": KEEP_SHAPE, "draw_weight": 0.1}
 
 
-@primitive(*keeping(_KINDS), formula="e^x", latex=r"e^{{{0}}}", increasing=True, entrywise=True, nonnegative="always")
+@primitive(*_ONE, formula="e^x", latex=r"e^{{{0}}}", increasing=True, entrywise=True, nonnegative="always")
 def exp(x: Tensor) -> Tensor:
     """Return the exponential."""
     return exponential(x)
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="the natural logarithm of x",
     domain="minus infinity at 0, NaN below",
     latex=r"\log\left({0}\right)",
@@ -39,7 +42,7 @@ def log(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="log x where x > 0, else 0",
     source="[EZNAS], whose released code takes this for every logarithm",
     entrywise=True,
@@ -50,7 +53,7 @@ def safe_log(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="log |x|",
     domain="minus infinity at 0",
     latex=r"\log\lvert {0} \rvert",
@@ -63,7 +66,7 @@ def abs_log(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="log(1 + x)",
     domain="minus infinity at -1, NaN below",
     latex=r"\log\left(1 + {0}\right)",
@@ -76,14 +79,14 @@ def log1p(x: Tensor) -> Tensor:
     return x.log1p()
 
 
-@primitive(*keeping(_KINDS), formula="max(x, 0)", entrywise=True, rules=("relu(x) = x where x >= 0",))
+@primitive(*_ONE, formula="max(x, 0)", entrywise=True, rules=("relu(x) = x where x >= 0",))
 def relu(x: Tensor) -> Tensor:
     """Return the positive part."""
     return x.relu()
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="1 / (1 + e^-x)",
     latex=r"\sigma\left({0}\right)",
     increasing=True,
@@ -96,7 +99,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(_KINDS),
+    *_ONE,
     formula="1 where x > 0, -1 where x < 0, else 0",
     domain="NaN at NaN",
     entrywise=True,
@@ -123,31 +126,13 @@ def heaviside(x: Tensor) -> Tensor:
     return torch.gt(x, 0, out=x.new_empty(0))
 
 
-@primitive(
-    *keeping(TENSOR_KINDS),
-    formula="1",
-    domain="everywhere; 1 at NaN",
-    entrywise=True,
-    nonnegative="always",
-    shape_only=True,
-    ignores=KEEP_SHAPE,
-    draw_weight=0.1,
-)
+@primitive(*_TENSOR, formula="1", domain="everywhere; 1 at NaN", **_SHAPE)
 def ones_like(x: Tensor) -> Tensor:
     """Return ones in the shape of ``x``."""
     return torch.ones_like(x)
 
 
-@primitive(
-    *keeping(TENSOR_KINDS),
-    formula="0",
-    domain="everywhere; 0 at NaN",
-    entrywise=True,
-    nonnegative="always",
-    shape_only=True,
-    ignores=KEEP_SHAPE,
-    draw_weight=0.1,
-)
+@primitive(*_TENSOR, formula="0", domain="everywhere; 0 at NaN", **_SHAPE)
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros in the shape of ``x``."""
     return torch.zeros_like(x)
@@ -164,7 +149,7 @@ def _z_score(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 @primitive(
-    *keeping(TENSOR_KINDS),
+    *_TENSOR,
     formula="(x - mean) / std over all entries of the unit, std with denominator n",
     domain="0 where all entries are equal; NaN where one is not finite",
     source="[EZNAS]",
@@ -186,7 +171,7 @@ def normalize_units(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(TENSOR_KINDS),
+    *_TENSOR,
     formula="e^x / sum of e^x over the channels (over the second sample for a samples matrix)",
     domain="NaN where an entry of the row is NaN or infinite",
     source="[EZNAS], along the axis that torch chooses by default",

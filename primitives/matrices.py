@@ -12,6 +12,8 @@ from torch import Tensor
 from eznas.primitives.kinds import MAP_KINDS, TENSOR_KINDS
 from eznas.primitives.registry import keeping, primitive
 
+_MAPS = keeping(MAP_KINDS)
+
 
 def _zero_or_nan(x: Tensor) -> Tensor:
     # Of each map: 0 where it is finite, else NaN; cheaper than asking every entry.
@@ -35,7 +37,7 @@ def _extreme_ratio(eigenvalues: Tensor, x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(MAP_KINDS),
+    *_MAPS,
     formula="determinant of each map",
     domain="NaN where maps are not square or not finite",
     source="[EZNAS]",
@@ -52,7 +54,7 @@ def det(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(MAP_KINDS),
+    *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
     domain="0 also where a pivot is h eps or less of the largest; NaN where maps are not square or not finite",
     source="[EZNAS], whose released code turns NaN into 0; on the CUDA of its time, a singular map in a stack gave NaN",
@@ -80,7 +82,7 @@ def logdet(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(MAP_KINDS),
+    *_MAPS,
     formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A",
     domain="infinity where A + A^T is singular, NaN where it is 0, not square or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",
@@ -96,7 +98,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *keeping(MAP_KINDS),
+    *_MAPS,
     formula="greatest over least |eigenvalue| of each map",
     domain="infinity where the map is singular, NaN where it is 0, not square or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",

@@ -14,6 +14,17 @@ from eznas.primitives.records import Parameter
 from eznas.primitives.registry import primitive, reducing
 from eznas.primitives.special_values import powered
 
+_UNIT = reducing(TENSOR_KINDS, Kind.UNIT)
+_MIDDLE = {"nonnegative": "if arguments are", "ignores_size": True}
+_MAGNITUDE = {"nonnegative": "always", "ignores": ("abs", "neg")}
+_SIGNS = {"domain": "everywhere; NaN is not above", "nonnegative": "always", "ignores": ("relu", "sign", "gt0")}
+_SPREAD = {
+    "domain": "exactly 0 where all entries are equal; NaN where one is not finite",
+    "nonnegative": "always",
+    "ignores_size": True,
+    "ignores": ("neg",),
+}
+
 
 def _axes(x: Tensor) -> tuple[int, ...]:
     return tuple(range(1, x.dim()))
@@ -26,7 +37,7 @@ def _centred(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="sum of x",
     latex=r"\sum {0}",
     nonnegative="if arguments are",
@@ -38,50 +49,31 @@ def sum_(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="mean of x",
     latex=r"\overline{{{0}}}",
-    nonnegative="if arguments are",
-    ignores_size=True,
     rules=("mean(abs(x)) = l1(x)", "mean(square(x)) = mean_square(x)"),
+    **_MIDDLE,
 )
 def mean(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean."""
     return x.mean(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="greatest x",
-    latex=r"\max {0}",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNIT, formula="greatest x", latex=r"\max {0}", **_MIDDLE)
 def max_(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the greatest entry."""
     return x.amax(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="least x",
-    latex=r"\min {0}",
-    nonnegative="if arguments are",
-    ignores_size=True,
-)
+@primitive(*_UNIT, formula="least x", latex=r"\min {0}", **_MIDDLE)
 def min_(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the least entry."""
     return x.amin(_axes(x))
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="mean of (x - mean of x)^2, denominator n",
-    domain="exactly 0 where all entries are equal; NaN where one is not finite",
-    latex=r"\operatorname{{var}}\left({0}\right)",
-    nonnegative="always",
-    ignores_size=True,
-    ignores=("neg",),
+    *_UNIT, formula="mean of (x - mean of x)^2, denominator n", latex=r"\operatorname{{var}}\left({0}\right)", **_SPREAD
 )
 def variance(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population variance."""
@@ -89,65 +81,33 @@ def variance(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="root of the variance, denominator n",
-    domain="exactly 0 where all entries are equal; NaN where one is not finite",
-    latex=r"\operatorname{{std}}\left({0}\right)",
-    nonnegative="always",
-    ignores_size=True,
-    ignores=("neg",),
+    *_UNIT, formula="root of the variance, denominator n", latex=r"\operatorname{{std}}\left({0}\right)", **_SPREAD
 )
 def std(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population standard deviation."""
     return _centred(x).square_().mean(_axes(x)).sqrt()
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="mean of |x|",
-    source="[EZNAS]",
-    nonnegative="always",
-    ignores_size=True,
-    ignores=("abs", "neg"),
-)
+@primitive(*_UNIT, formula="mean of |x|", source="[EZNAS]", ignores_size=True, **_MAGNITUDE)
 def l1(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean absolute value."""
     return x.abs().mean(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="sum of |x|",
-    latex=r"\lVert {0} \rVert_1",
-    nonnegative="always",
-    ignores=("abs", "neg"),
-)
+@primitive(*_UNIT, formula="sum of |x|", latex=r"\lVert {0} \rVert_1", **_MAGNITUDE)
 def sum_abs(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the sum of absolute values."""
     return x.abs().sum(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="root of the sum of x^2",
-    latex=r"\lVert {0} \rVert_F",
-    nonnegative="always",
-    ignores=("abs", "neg"),
-)
+@primitive(*_UNIT, formula="root of the sum of x^2", latex=r"\lVert {0} \rVert_F", **_MAGNITUDE)
 def frobenius_norm(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the Frobenius (Euclidean) norm."""
     # Pairwise summation: a hundred times more accurate in float32 than torch.linalg.vector_norm.
     return x.square().sum(_axes(x)).sqrt()
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="mean of x^2",
-    latex=r"\overline{{\left({0}\right)^2}}",
-    nonnegative="always",
-    ignores_size=True,
-    ignores=("abs", "neg"),
-)
+@primitive(*_UNIT, formula="mean of x^2", latex=r"\overline{{\left({0}\right)^2}}", ignores_size=True, **_MAGNITUDE)
 def mean_square(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the mean of squares."""
     return x.square().mean(_axes(x))
@@ -158,8 +118,7 @@ def mean_square(x: Tensor) -> Tensor:
     formula="(sum of |x|^p)^(1/p)",
     latex=r"\lVert {0} \rVert_{{{1}}}",
     parameter=Parameter("order", choices=(0.5, 3.0, 4.0), low=0.1, high=16.0),
-    nonnegative="always",
-    ignores=("abs", "neg"),
+    **_MAGNITUDE,
 )
 def lp_norm(x: Tensor, p: float) -> Tensor:
     """``u x *s`` to ``u``: the norm of order ``p`` (a quasi-norm below 1)."""
@@ -167,7 +126,7 @@ def lp_norm(x: Tensor, p: float) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="number of entries",
     domain="everywhere; counts NaN too",
     nonnegative="always",
@@ -181,44 +140,31 @@ def numel(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="fraction of entries that are exactly 0",
     domain="everywhere; NaN is not 0",
-    nonnegative="always",
     ignores_size=True,
-    ignores=("abs", "neg"),
+    **_MAGNITUDE,
 )
 def sparsity(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the fraction of exact zeros."""
     return torch.eq(x, 0, out=x.new_empty(0)).mean(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="fraction of entries above 0",
-    domain="everywhere; NaN is not above",
-    nonnegative="always",
-    ignores=("relu", "sign", "gt0"),
-)
+@primitive(*_UNIT, formula="fraction of entries above 0", **_SIGNS)
 def fraction_positive(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the fraction of positive entries."""
     return torch.gt(x, 0, out=x.new_empty(0)).mean(_axes(x))
 
 
-@primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
-    formula="number of entries above 0",
-    domain="everywhere; NaN is not above",
-    nonnegative="always",
-    ignores=("relu", "sign", "gt0"),
-)
+@primitive(*_UNIT, formula="number of entries above 0", **_SIGNS)
 def count_positive(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the number of positive entries."""
     return torch.gt(x, 0, out=x.new_empty(0)).sum(_axes(x))
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="-sum of p log p with p = |x| / sum of |x|",
     domain="0 where all entries are 0; NaN where the sum of |x| is infinite",
     source="Shannon, A Mathematical Theory of Communication, 1948",

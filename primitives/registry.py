@@ -51,7 +51,7 @@ def keeping(kinds: Iterable[Kind], *, arity: int = 1, literal: bool = False) -> 
 
 
 def primitive(
-    *signatures: tuple[Sequence[Kind], Kind], name: str | None = None, **facts: Any
+    *signatures: tuple[Sequence[Kind], Kind], **facts: Any
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     r"""Register the decorated function as a primitive.
 
@@ -59,9 +59,8 @@ def primitive(
 
     Args:
         *signatures: Pairs of argument kinds and result kind.
-        name: The name in program text; the function's name without a trailing underscore by default.
-        **facts: The fields of ``Primitive``; ``formula`` is required, ``latex`` is ``\operatorname{name}(...)`` by
-            default.
+        **facts: The fields of ``Primitive``; ``formula`` is required. By default, ``name`` is the function's name
+            without a trailing underscore, and ``latex`` is ``\operatorname{name}(...)``.
 
     Raises:
         KindError: The name is not lower case, or another primitive of this name takes the same kinds.
@@ -70,26 +69,25 @@ def primitive(
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         global _revision  # noqa: PLW0603 - a counter of the module
-        final = name or function.__name__.rstrip("_")
+        name = facts.get("name", function.__name__.rstrip("_"))
         slots = ", ".join([f"{{{index}}}" for index in range(len(signatures[0][0]))])
         record = Primitive(
-            name=final,
             function=function,
             signatures=tuple(Signature(tuple(args), result) for args, result in signatures),
             family=function.__module__.rpartition(".")[2],
             doc=function.__doc__ or "",
-            **{"latex": rf"\operatorname{{{{{final.replace('_', '-')}}}}}({slots})", **facts},
+            **{"name": name, "latex": rf"\operatorname{{{{{name.replace('_', '-')}}}}}({slots})", **facts},
         )
-        if not _NAME.fullmatch(final):
-            raise KindError(f"a primitive's name must be made of a-z, 0-9 and _, got {final!r}")
+        if not _NAME.fullmatch(name):
+            raise KindError(f"a primitive's name must be made of a-z, 0-9 and _, got {name!r}")
         for signature in record.signatures:
-            if (final, signature.args) in _BY_KINDS:
-                raise KindError(f"{final}{signature} is registered already; choose another name")
+            if (name, signature.args) in _BY_KINDS:
+                raise KindError(f"{name}{signature} is registered already; choose another name")
         if not function.__module__.startswith(f"{__package__}."):
             probe(record, overloads)
         for signature in record.signatures:
-            _BY_KINDS[final, signature.args] = (record, signature.result)
-        _PRIMITIVES.setdefault(final, []).append(record)
+            _BY_KINDS[name, signature.args] = (record, signature.result)
+        _PRIMITIVES.setdefault(name, []).append(record)
         _revision += 1
         return function
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from eznas.primitives.kinds import BATCH_KINDS, Kind
 from eznas.primitives.registry import primitive, reducing
 
+_SAMPLES = reducing(BATCH_KINDS, Kind.SAMPLES)
+_UNIT = reducing([Kind.SAMPLES], Kind.UNIT)
+
 
 def _products(rows: Tensor) -> Tensor:
     samples = rows.shape[1]
@@ -22,7 +25,7 @@ def _products(rows: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    *_SAMPLES,
     formula="K_ij = x_i . x_j / d",
     latex=r"\tfrac{{1}}{{d}} {0} {0}^{{\top}}",
     nonnegative="if arguments are",
@@ -36,7 +39,7 @@ def gram(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    *_SAMPLES,
     formula="Pearson correlation of x_i and x_j",
     domain="0 in the row and column of a constant sample; NaN in those of one that is not finite",
     price=0.3,
@@ -53,7 +56,7 @@ def correlation(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(BATCH_KINDS, Kind.SAMPLES),
+    *_SAMPLES,
     formula="K_ij = number of entries at which [x_i > 0] = [x_j > 0]",
     domain="everywhere; NaN counts as not above 0",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
@@ -69,21 +72,13 @@ def sign_kernel(x: Tensor) -> Tensor:
     return (codes @ codes.mT).add_(rows.shape[2]).div_(2)
 
 
-@primitive(
-    *reducing([Kind.SAMPLES], Kind.UNIT),
-    formula="sum of K_ii",
-    latex=r"\operatorname{{tr}} {0}",
-    nonnegative="if arguments are",
-    price=0.3,
-)
+@primitive(*_UNIT, formula="sum of K_ii", latex=r"\operatorname{{tr}} {0}", nonnegative="if arguments are", price=0.3)
 def trace(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the trace."""
     return x.diagonal(dim1=1, dim2=2).sum(1)
 
 
-@primitive(
-    *reducing([Kind.SAMPLES], Kind.UNIT), formula="mean of K_ij over i != j", domain="0 for a single sample", price=0.3
-)
+@primitive(*_UNIT, formula="mean of K_ij over i != j", domain="0 for a single sample", price=0.3)
 def off_diagonal_mean(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the mean over pairs of different samples."""
     samples = x.shape[1]

@@ -15,6 +15,10 @@ from eznas.primitives.kinds import TENSOR_KINDS, Kind
 from eznas.primitives.records import Parameter
 from eznas.primitives.registry import primitive, reducing
 
+_UNIT = reducing(TENSOR_KINDS, Kind.UNIT)
+_SAMPLES = reducing([Kind.SAMPLES], Kind.UNIT)
+_SINGULAR_VALUES = {"nonnegative": "always", "ignores": ("neg",), "price": 0.3}
+
 
 def _squared_singular_values(x: Tensor) -> Tensor:
     matrix = x.flatten(2)
@@ -31,13 +35,11 @@ def _squared_singular_values(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="exp of the entropy of the singular values divided by their sum",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Roy and Vetterli, The effective rank: a measure of effective dimensionality, EUSIPCO 2007",
-    nonnegative="always",
-    ignores=("neg",),
-    price=0.3,
+    **_SINGULAR_VALUES,
 )
 def effective_rank(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the effective rank, from 1 to the smaller side of the matrix."""
@@ -49,13 +51,11 @@ def effective_rank(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="sum of squared singular values over the greatest one",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Rudelson and Vershynin, Sampling from large matrices, J. ACM 2007",
-    nonnegative="always",
-    ignores=("neg",),
-    price=0.3,
+    **_SINGULAR_VALUES,
 )
 def stable_rank(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the stable rank, from 1 to the smaller side of the matrix."""
@@ -65,13 +65,11 @@ def stable_rank(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="sum of singular values",
     domain="NaN where an entry is not finite",
     latex=r"\lVert {0} \rVert_*",
-    nonnegative="always",
-    ignores=("neg",),
-    price=0.3,
+    **_SINGULAR_VALUES,
 )
 def nuclear_norm(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the nuclear norm."""
@@ -79,13 +77,11 @@ def nuclear_norm(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing(TENSOR_KINDS, Kind.UNIT),
+    *_UNIT,
     formula="greatest singular value",
     domain="NaN where an entry is not finite",
     latex=r"\lVert {0} \rVert_2",
-    nonnegative="always",
-    ignores=("neg",),
-    price=0.3,
+    **_SINGULAR_VALUES,
 )
 def spectral_norm(x: Tensor) -> Tensor:
     """``u x n x *s`` to ``u``: the spectral norm."""
@@ -99,7 +95,7 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
 
 
 @primitive(
-    *reducing([Kind.SAMPLES], Kind.UNIT),
+    *_SAMPLES,
     name="logdet",
     formula="log |det K|",
     domain="minus infinity, or a rounding error, where K is singular; NaN where it is not finite",
@@ -127,7 +123,7 @@ def logdet_jitter(x: Tensor, e: float) -> Tensor:
 
 
 @primitive(
-    *reducing([Kind.SAMPLES], Kind.UNIT),
+    *_SAMPLES,
     formula="greatest over least |eigenvalue| of (K + K^T) / 2",
     domain="infinity where K is singular, or a large number from rounding; NaN where K is 0 or not finite",
     price=0.3,

@@ -114,7 +114,8 @@ class Collector:
         meant: list[tuple[ast.Name, _Place]] = []
         definition, names = _definition(_read(place[0]), place[1])
         for source in _imported(definition):
-            _check_standard(place[0], source)
+            if not _is_standard(source):
+                raise _foreign(place[0], source)
         for free in names:
             target = self._resolve(place[0], free.id)
             if target is not None:
@@ -137,7 +138,7 @@ class Collector:
             self.need(source, original)
             return None
         if original is None:
-            _check_standard(module, source)
+            raise _foreign(module, source)
         return self._resolve(source, original)
 
     def _written(self, place: _Place) -> str:
@@ -220,9 +221,8 @@ def _is_standard(module: str) -> bool:
     return _is_torch(module) or module.partition(".")[0] in sys.stdlib_module_names
 
 
-def _check_standard(module: str, source: str) -> None:
-    if not _is_standard(source):
-        raise InputError(f"{module} may import torch and the standard library to be exported; it imports {source}")
+def _foreign(module: str, source: str) -> InputError:
+    return InputError(f"{module} may import torch and the standard library to be exported; it imports {source}")
 
 
 def _is_torch(module: str) -> bool:
