@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Fidelity", "SearchSpace", "by_name", "shown", "substitutions"]
+__all__ = ["Fidelity", "SearchSpace", "by_name", "on_paths", "shown", "substitutions"]
 
 _SHOWN = 200
 T = TypeVar("T")
@@ -35,6 +35,24 @@ def substitutions(items: Sequence[T], choices: Sequence[T]) -> Iterator[tuple[T,
     """Yield the sequences that differ from ``items`` in one place, by place and choice."""
     for place, item in enumerate(items):
         yield from ((*items[:place], other, *items[place + 1 :]) for other in choices if other != item)
+
+
+def on_paths(edges: Sequence[tuple[int, int]], used: Sequence[bool]) -> list[bool]:
+    """Return which edges lie on a path of used edges from node 0 to the last node.
+
+    Args:
+        edges: Source and target of each edge, sorted by target; the last leads to the last node.
+        used: Whether each edge is used.
+    """
+    fed, wanted = {0}, {edges[-1][1]}
+    pairs = [edge for edge, kept in zip(edges, used, strict=True) if kept]
+    for source, target in pairs:
+        if source in fed:
+            fed.add(target)
+    for source, target in reversed(pairs):
+        if target in wanted:
+            wanted.add(source)
+    return [source in fed and target in wanted for source, target in edges]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,6 @@
 """The space of DARTS and NAS-Bench-301: two cells of four nodes, in networks of one size.
 
 An architecture is a genotype as json; see ``eznas.spaces.genotype``.
-
-References:
-    [DARTS] Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019.
-    [NB301] Zela, Siems, Zimmer, Lukasik, Keuper, Hutter. Surrogate NAS Benchmarks: Going Beyond the Limited Search
-        Spaces of Tabular NAS Benchmarks. ICLR 2022.
 """
 
 from __future__ import annotations
@@ -27,7 +22,7 @@ __all__ = ["Darts"]
 
 
 class Darts(SearchSpace):
-    """The space of [DARTS]; an edit is another operation or input on one edge.
+    """The space of DARTS; an edit is another operation or input on one edge.
 
     A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first cells.
     """

@@ -2,10 +2,6 @@
 
 An architecture reads ``0111/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output``: the rows of the adjacency
 matrix, then the operations. Vertices that lie on no path from input to output are left out.
-
-References:
-    [NB101] Ying, Klein, Christiansen, Real, Murphy, Hutter. NAS-Bench-101: Towards Reproducible Neural
-        Architecture Search. ICML 2019.
 """
 
 from __future__ import annotations
@@ -36,7 +32,7 @@ _Cell = tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]
 
 
 class NasBench101(SearchSpace):
-    """The space of [NB101].
+    """The space of NAS-Bench-101.
 
     An edit adds or removes an edge, changes an operation, or adds or removes a vertex with one edge in and one out.
     After it, every vertex still lies on a path from input to output.
@@ -83,7 +79,7 @@ class NasBench101(SearchSpace):
                 yield _format((moved, tuple(operations[vertex - 1] for vertex in order)))
 
     def sample(self, rng: random.Random) -> str:
-        """Draw as [NB101]: every edge of seven vertices with probability 1/2, until the result is a cell."""
+        """Draw as the benchmark did: every edge of seven vertices with probability 1/2, until the result is a cell."""
         pairs = list(itertools.combinations(range(_VERTICES), 2))
         while True:
             edges = {pair for pair in pairs if rng.random() < 0.5}  # noqa: PLR2004

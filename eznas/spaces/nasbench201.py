@@ -4,12 +4,6 @@ A cell is a graph of four nodes. Node 0 is the cell's input, every later node is
 each node before it, and node 3 is the output: six edges with five operations make 15,625 cells. An
 architecture lists the edges node by node, each with its operation and, after ``~``, its source:
 ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|``.
-
-References:
-    [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
-        2020.
-    [NATS] Dong, Liu, Musial, Gabrys. NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
-        Size. TPAMI 2021.
 """
 
 from __future__ import annotations
@@ -21,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eznas.errors import InputError, unknown
-from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -65,7 +59,7 @@ def from_operations(operations: Sequence[str]) -> str:
 
 
 class NasBench201(SearchSpace):
-    """The space of [NB201]; an edit is another operation on one edge."""
+    """The space of NAS-Bench-201; an edit is another operation on one edge."""
 
     name: ClassVar[str] = "nasbench201"
     paper: ClassVar[str] = "Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326"
@@ -152,12 +146,12 @@ def _function(operations: Sequence[str]) -> object:
     ``()``. Equal terms may be one convolution or two, hence the second half.
     """
     nodes: list[tuple[Any, ...]] = [((),)]
-    live = _live(operations)
+    reached = on_paths(EDGES, [operation != "none" for operation in operations])
     convolutions = []
     for target in _NODES:
         terms: list[Any] = []
-        for (source, node), operation in zip(EDGES, live, strict=True):
-            if node != target or operation == "none":
+        for (source, node), operation, kept in zip(EDGES, operations, reached, strict=True):
+            if node != target or operation == "none" or not kept:
                 continue
             if operation == "skip_connect":
                 terms += nodes[source]
@@ -167,22 +161,6 @@ def _function(operations: Sequence[str]) -> object:
                 convolutions.append(terms[-1])
         nodes.append(tuple(sorted(terms)))
     return nodes[_OUTPUT], tuple(sorted(convolutions))
-
-
-def _live(operations: Sequence[str]) -> list[str]:
-    """Return the operations with ``none`` on every edge that lies on no path from the input to the output."""
-    used = [edge for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
-    fed, wanted = {0}, {_OUTPUT}
-    for source, target in used:  # sorted by target
-        if source in fed:
-            fed.add(target)
-    for source, target in reversed(used):
-        if target in wanted:
-            wanted.add(source)
-    return [
-        operation if source in fed and target in wanted else "none"
-        for (source, target), operation in zip(EDGES, operations, strict=True)
-    ]
 
 
 SPACES.register(NasBench201())

@@ -2,10 +2,6 @@
 
 An architecture reads ``01201221``: 0 identity, 1 an inverted residual of expansion 3 and kernel 3, 2 one of expansion
 6 and kernel 5.
-
-References:
-    [Macro] Su, Huang, Li, You, Wang, Qian, Zhang, Xu. Prioritized Architecture Sampling with Monto-Carlo Tree Search.
-        CVPR 2021.
 """
 
 from __future__ import annotations
@@ -31,7 +27,7 @@ _STAGES = ((0, 2), (2, 5), (5, 8))
 
 
 class NasBenchMacro(SearchSpace):
-    """The space of [Macro]; an edit is another layer at one place."""
+    """The space of NAS-Bench-Macro; an edit is another layer at one place."""
 
     name: ClassVar[str] = "nasbench_macro"
     paper: ClassVar[str] = (

@@ -2,10 +2,6 @@
 
 An architecture reads ``64:32:8:48:16``: the channels of the first cell, the first halving block, the second cell, the
 second block and the third cell.
-
-References:
-    [NATS] Dong, Liu, Musial, Gabrys. NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
-        Size. TPAMI 2021.
 """
 
 from __future__ import annotations
@@ -53,7 +49,7 @@ def from_widths(widths: Sequence[int]) -> str:
 
 
 class NatsSss(SearchSpace):
-    """The size space of [NATS]; an edit is another width at one place.
+    """The size space of NATS-Bench; an edit is another width at one place.
 
     A fidelity's ``channels`` are those of the largest width, 64; the others shrink in proportion.
     """

@@ -2,9 +2,6 @@
 
 An architecture is the json of a run's ``net``: ``{"depth":20,"genotype":{...},"width":32}``, sorted and without
 spaces. The auxiliary head (``aux``) is left out. See ``eznas.spaces.genotype`` for genotypes.
-
-References:
-    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
 """
 
 from __future__ import annotations
@@ -34,57 +31,28 @@ DEPTHS = (4, 8, 12, 16, 20)
 _LEAST_DEPTH = 3
 
 DARTS_OPERATIONS = (
-    "none",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
+    "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
     "dil_conv_5x5",
-)
+)  # fmt: skip
 """The operations of DARTS, in its order."""
 
 _NASNET = (
-    "skip_connect",
-    "conv_3x1_1x3",
-    "conv_7x1_1x7",
-    "dil_conv_3x3",
-    "avg_pool_3x3",
-    "max_pool_3x3",
-    "max_pool_5x5",
-    "max_pool_7x7",
-    "conv_1x1",
-    "conv_3x3",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "sep_conv_7x7",
-)
+    "skip_connect", "conv_3x1_1x3", "conv_7x1_1x7", "dil_conv_3x3", "avg_pool_3x3", "max_pool_3x3", "max_pool_5x5",
+    "max_pool_7x7", "conv_1x1", "conv_3x3", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7",
+)  # fmt: skip
 _AMOEBA = (
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "sep_conv_7x7",
-    "avg_pool_3x3",
-    "max_pool_3x3",
-    "dil_sep_conv_3x3",
-    "conv_7x1_1x7",
-)
+    "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "avg_pool_3x3", "max_pool_3x3",
+    "dil_sep_conv_3x3", "conv_7x1_1x7",
+)  # fmt: skip
 _PNAS = (
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "sep_conv_7x7",
-    "conv_7x1_1x7",
-    "skip_connect",
-    "avg_pool_3x3",
-    "max_pool_3x3",
+    "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "conv_7x1_1x7", "skip_connect", "avg_pool_3x3", "max_pool_3x3",
     "dil_conv_3x3",
-)
+)  # fmt: skip
 _ENAS = ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
 
 
 class NdsCells(SearchSpace):
-    """A cell space of [NDS]; an edit is another operation, input, width or depth.
+    """A cell space of NDS; an edit is another operation, input, width or depth.
 
     A fidelity's ``cells`` and ``channels`` are those of the deepest and of the widest drawn network; the others shrink
     in proportion, down to 3 cells and 4 channels.

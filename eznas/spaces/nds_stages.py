@@ -10,9 +10,6 @@ of zero-cost proxies was written for that later pycls, reads ``num_gs`` as width
 trained ones. The stem for CIFAR is that of pycls's configurations for this work (``R-56_nds``, ``V-56_nds``): a 3x3
 unit of 16 channels. The stem for ImageNet is not published; networks here have that of the public code, and
 ``eznas benchmarks check`` compares their parameters with the file's.
-
-References:
-    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
 """
 
 from __future__ import annotations
@@ -76,9 +73,9 @@ class Stage:
 
 
 class NdsStages(SearchSpace):
-    """A stage space of [NDS]; an edit is another depth, width, multiple or number of groups of one stage.
+    """A stage space of NDS; an edit is another depth, width, multiple or number of groups of one stage.
 
-    Depths and widths are drawn from numbers at equal ratios between the bounds of [NDS], rounded here. A fidelity's
+    Depths and widths are drawn from numbers at equal ratios between the bounds of NDS, rounded here. A fidelity's
     ``cells`` and ``channels`` are those of the deepest and of the widest stage; the others shrink in proportion.
 
     Args:

@@ -3,10 +3,6 @@
 A cell reads ``64-41414-3_02_110``: node by node, for each earlier node 0 (nothing), 1 (identity), 2 (a 1x1 unit) or 3
 (a 3x3 unit). A macro-structure reads ``64-14233-basic``: for each layer 1 (plain), 2 (channels doubled), 3 (map
 halved) or 4 (both).
-
-References:
-    [TransNAS] Duan, Chen, Xu, Chen, Liang, Zhang, Li. TransNAS-Bench-101: Improving Transferability and
-        Generalizability of Cross-Task Neural Architecture Search. CVPR 2021.
 """
 
 from __future__ import annotations
@@ -17,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
-from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
+from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -54,7 +50,7 @@ def _build(layers: str, cell: str, fidelity: Fidelity, classes: int) -> nn.Modul
 
 
 class TransNasMicro(SearchSpace):
-    """The cells of [TransNAS]; an edit is another operation on one edge."""
+    """The cells of TransNAS-Bench-101; an edit is another operation on one edge."""
 
     name: ClassVar[str] = "transnas_micro"
     paper: ClassVar[str] = _PAPER
@@ -74,17 +70,10 @@ class TransNasMicro(SearchSpace):
 
         Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
-        digits = list(_digits(architecture))
+        digits = _digits(architecture)
         edges = [(source, node) for node in (1, 2, 3) for source in range(node)]
-        fed, wanted = {0}, {3}
-        for (source, node), digit in zip(edges, digits, strict=True):
-            if source in fed and digit != "0":
-                fed.add(node)
-        for (source, node), digit in reversed(list(zip(edges, digits, strict=True))):
-            if node in wanted and digit != "0":
-                wanted.add(source)
-        live = [source in fed and node in wanted for source, node in edges]
-        return _micro("".join(digit if kept else "0" for digit, kept in zip(digits, live, strict=True)))
+        reached = on_paths(edges, [digit != "0" for digit in digits])
+        return _micro("".join(digit if kept else "0" for digit, kept in zip(digits, reached, strict=True)))
 
     def sample(self, rng: random.Random) -> str:
         """Draw an architecture uniformly."""
@@ -119,7 +108,7 @@ def _micro(digits: str) -> str:
 
 
 class TransNasMacro(SearchSpace):
-    """The macro-structures of [TransNAS]; an edit is another digit, or a layer more or less at the end."""
+    """The macro-structures of TransNAS-Bench-101; an edit is another digit, or a layer more or less at the end."""
 
     name: ClassVar[str] = "transnas_macro"
     paper: ClassVar[str] = _PAPER
@@ -170,7 +159,7 @@ def _layers(text: str) -> str:
 
 def _possible(layers: str) -> bool:
     doubled, halved = (sum(layer in which for layer in layers) for which in ("24", "34"))
-    return 4 <= len(layers) <= 6 and 1 <= doubled <= 3 and 1 <= halved <= 4  # noqa: PLR2004 - as in [TransNAS]
+    return 4 <= len(layers) <= 6 and 1 <= doubled <= 3 and 1 <= halved <= 4  # noqa: PLR2004 - as in TransNAS-Bench-101
 
 
 @cache

@@ -1,9 +1,4 @@
-"""NAS-Bench-Macro's ``nas-bench-macro_cifar10.json``: for each architecture three test accuracies and the costs.
-
-References:
-    [Macro] Su, Huang, Li, You, Wang, Qian, Zhang, Xu. Prioritized Architecture Sampling with Monto-Carlo Tree Search.
-        CVPR 2021.
-"""
+"""NAS-Bench-Macro's ``nas-bench-macro_cifar10.json``: for each architecture three test accuracies and the costs."""
 
 from __future__ import annotations
 

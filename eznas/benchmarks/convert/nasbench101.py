@@ -4,10 +4,6 @@ A record is a json list: the cell's hash, the epochs, the digits of the adjacenc
 commas, and the metrics of one training as a protocol buffer in base 64. A pickle, as NASLib reads it, is a dictionary
 from the hash to the official reader's record of a cell: matrix, operations and trainable parameters, and for each
 schedule a list of trainings.
-
-References:
-    [NB101] Ying, Klein, Christiansen, Real, Murphy, Hutter. NAS-Bench-101: Towards Reproducible Neural
-        Architecture Search. ICML 2019.
 """
 
 from __future__ import annotations

@@ -3,10 +3,6 @@
 A log has the configuration of a training by the names of Auto-PyTorch, its ``budget`` (epochs), ``info`` with the final
 validation accuracy and the number of parameters, ``test_accuracy`` and ``runtime``; the full logs also have
 ``learning_curves``. The edges of a cell are numbered node by node, and within a node by the edge's source.
-
-References:
-    [NB301] Zela, Siems, Zimmer, Lukasik, Keuper, Hutter. Surrogate NAS Benchmarks: Going Beyond the Limited Search
-        Spaces of Tabular NAS Benchmarks. ICLR 2022.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""NATS-Bench: the ``simple`` directory (one file an architecture) or the whole archive, both ``.pickle.pbz2``.
-
-References:
-    [NATS] Dong, Liu, Musial, Gabrys. NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
-        Size. TPAMI 2021.
-"""
+"""NATS-Bench: the ``simple`` directory (one file an architecture) or the whole archive, both ``.pickle.pbz2``."""
 
 from __future__ import annotations
 

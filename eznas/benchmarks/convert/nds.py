@@ -3,9 +3,6 @@
 A file is a list of runs, or an object with the lists ``top`` and ``mid``. The converter reads ``net`` (the
 architecture), ``optim`` (learning rate and weight decay), ``test_ep_top1`` (test error in percent by epoch), ``params``
 and ``flops`` of each run.
-
-References:
-    [NDS] Radosavovic, Johnson, Xie, Lo, Dollar. On Network Design Spaces for Visual Recognition. ICCV 2019.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler for tensors and numbers only.
-
-References:
-    [NB201] Dong, Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search. ICLR
-        2020.
-"""
+"""NAS-Bench-201's ``.pth`` files, v1.0 and v1.1, read by torch's unpickler for tensors and numbers only."""
 
 from __future__ import annotations
 

@@ -2,10 +2,6 @@
 
 The file holds ``data`` by space (``micro`` and ``macro``), architecture and task; of a task ``metrics`` (lists by
 epoch), ``total_epochs`` and ``model_info``.
-
-References:
-    [TransNAS] Duan, Chen, Xu, Chen, Liang, Zhang, Li. TransNAS-Bench-101: Improving Transferability and
-        Generalizability of Cross-Task Neural Architecture Search. CVPR 2021.
 """
 
 from __future__ import annotations

@@ -2,10 +2,6 @@
 
 A file is an object by data set, then by architecture, as NASLib writes it; its entries are ``val_accuracy`` and, for
 each proxy, ``score`` and ``time``.
-
-References:
-    [ZC] Krishnakumar, White, Zela, Tu, Safari, Hutter. NAS-Bench-Suite-Zero: Accelerating Research on Zero Cost
-        Proxies. NeurIPS Datasets and Benchmarks 2022.
 """
 
 from __future__ import annotations
@@ -33,14 +29,9 @@ _LONGEST = 2000
 _CELL201 = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 _CELL101 = ("input", "output", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
 _DARTS = (
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
+    "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5",
+    "dil_conv_3x3", "dil_conv_5x5",
+)  # fmt: skip
 
 
 def _nasbench201(digits: Any) -> str:

@@ -1,8 +1,4 @@
-"""Ageing (regularised) evolution: the oldest member of the population dies, not the worst.
-
-References:
-    [REA] Real, Aggarwal, Huang, Le. Regularized Evolution for Image Classifier Architecture Search. AAAI 2019.
-"""
+"""Ageing (regularised) evolution: the oldest member of the population dies, not the worst."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""BANANAS: Bayesian optimisation with an ensemble, and independent Thompson sampling over mutations of the best.
-
-References:
-    [BANANAS] White, Neiswanger, Savani. BANANAS: Bayesian Optimization with Neural Architectures for Neural
-        Architecture Search. AAAI 2021.
-"""
+"""BANANAS: Bayesian optimisation with an ensemble, and independent Thompson sampling over mutations of the best."""
 
 from __future__ import annotations
 

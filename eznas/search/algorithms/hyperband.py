@@ -1,8 +1,4 @@
-"""Hyperband: successive halving whose brackets start at each level in turn, to hedge against unreliable levels.
-
-References:
-    [HB] Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar. Hyperband. JMLR 2018.
-"""
+"""Hyperband: successive halving whose brackets start at each level in turn, to hedge against unreliable levels."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Local search: steps to the first better neighbour, and restarts at a local optimum.
-
-References:
-    [LS] White, Nolen, Savani. Exploring the Loss Landscape in Neural Architecture Search. UAI 2021.
-"""
+"""Local search: steps to the first better neighbour, and restarts at a local optimum."""
 
 from __future__ import annotations
 

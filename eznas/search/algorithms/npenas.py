@@ -1,9 +1,4 @@
-"""NPENAS: evolution that queries only the children with the best predictions.
-
-References:
-    [NPENAS] Wei, Niu, Tang, Wang, Hu, Liang. NPENAS: Neural Predictor Guided Evolution for Neural Architecture
-        Search. TNNLS 2022.
-"""
+"""NPENAS: evolution that queries only the children with the best predictions."""
 
 from __future__ import annotations
 

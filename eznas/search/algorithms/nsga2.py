@@ -1,9 +1,4 @@
-"""NSGA-II: the Pareto front of the signal and a cost such as the number of parameters.
-
-References:
-    [NSGA-II] Deb, Pratap, Agarwal, Meyarivan. A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II. IEEE
-        Transactions on Evolutionary Computation 6, 2002.
-"""
+"""NSGA-II: the Pareto front of the signal and a cost such as the number of parameters."""
 
 from __future__ import annotations
 

@@ -1,12 +1,7 @@
 """REINFORCE: a controller of independent choices, trained by policy gradient.
 
-The controller has one softmax per position of the architecture's string, as in the baselines of [NB201]. The choices at
-a position are those in a sample of the domain.
-
-References:
-    [REINFORCE] Williams. Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement
-        Learning. Machine Learning 8, 1992.
-    [NB201] Dong, Yang. NAS-Bench-201. ICLR 2020.
+The controller has one softmax per position of the architecture's string, as in the baselines of NAS-Bench-201. The
+choices at a position are those in a sample of the domain.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Successive halving over levels of training: many architectures start, few are trained to the end.
-
-References:
-    [SH] Jamieson, Talwalkar. Non-stochastic Best Arm Identification and Hyperparameter Optimization. AISTATS 2016.
-"""
+"""Successive halving over levels of training: many architectures start, few are trained to the end."""
 
 from __future__ import annotations
 
