@@ -134,6 +134,13 @@ class _Unpickler(pickle.Unpickler):
             ) from None
 
 
+_DAMAGED = (
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, ImportError, OverflowError,
+    MemoryError, RecursionError,
+)  # fmt: skip
+"""Errors of ``pickle.Unpickler`` on bytes that no pickler wrote."""
+
+
 def unpickle(data: bytes, allowed: Mapping[tuple[str, str], type], source: str, encoding: str = "ASCII") -> object:
     """Return the object in a pickle that only uses allowed names.
 
@@ -150,18 +157,7 @@ def unpickle(data: bytes, allowed: Mapping[tuple[str, str], type], source: str, 
     try:
         _check_sizes(data)
         return _Unpickler(io.BytesIO(data), allowed, source, encoding).load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ImportError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-    ) as error:  # pickle.Unpickler raises these on bytes that no pickler wrote
+    except _DAMAGED as error:
         raise InputError(f"{source} must be a whole pickle, but reading it failed: {error}") from error
 
 

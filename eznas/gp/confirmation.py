@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.programs import complexity, parse, simplify_exact
+from eznas.programs import parse, simplify_exact
 from eznas.ranking import Correlation, correlate
 from eznas.scoring import Proxy, ScoreMatrix, score_networks
 
@@ -125,7 +125,7 @@ def _row(
     return Row(
         name=proxy.name,
         program=proxy.program,
-        complexity=complexity(parse(proxy.program)) if proxy.program else 0,
+        complexity=parse(proxy.program).size if proxy.program else 0,
         tau_train=tau_train,
         validation=held,
         test=_correlate(values, problem.accuracies(problem.test), seed),

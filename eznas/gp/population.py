@@ -10,7 +10,7 @@ from deap import tools
 from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
 from eznas.gp.individual import Individual, ParetoFitness, TauFitness
-from eznas.programs import Node, complexity, cost
+from eznas.programs import Node, cost
 from eznas.status import Status
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Breeder:
 
     def _individual(self, program: Node, fitness: Fitness) -> Individual:
         if self._pareto:
-            selected = ParetoFitness((fitness.tau_train, float(complexity(program)), cost(program)))
+            selected = ParetoFitness((fitness.tau_train, float(program.size), cost(program)))
         else:
             selected = TauFitness((fitness.tau_train - self._config.parsimony * program.size,))
         return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.key, selected)

@@ -30,16 +30,8 @@ _PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", 
 _FEWEST = 2
 """The smallest number of classes."""
 
-_BROKEN = (  # numpy raises these on bytes that are no archive, and TypeError on one bare array
-    OSError,
-    ValueError,
-    EOFError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+_BROKEN = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile)
+"""Errors of numpy on bytes that are no archive; TypeError on a bare array."""
 
 
 def read_path(path: Path) -> Pool:

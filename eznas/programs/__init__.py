@@ -4,8 +4,8 @@ Start reading at ``tree``, the definition of a program, then ``tensor_floor``, w
 of networks, and ``upper_floors``, which evaluates the rest on many networks at once.
 """
 
-from eznas.programs.complexity import complexity, cost
 from eznas.programs.constant import is_constant
+from eznas.programs.costs import cost
 from eznas.programs.draw import draw, to_networkx
 from eznas.programs.memory import memory_left, split_by_memory
 from eznas.programs.network_scores import evaluate
@@ -24,7 +24,6 @@ __all__ = [
     "Trace",
     "apply",
     "canonical",
-    "complexity",
     "cost",
     "draw",
     "evaluate",

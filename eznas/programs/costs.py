@@ -1,4 +1,4 @@
-"""How large a program is, and about how much it costs on a network."""
+"""An estimate of the time that a program takes on a network."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from eznas.programs.tree import Node, postorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["complexity", "cost", "passes"]
+__all__ = ["cost", "passes"]
 
 _BACKWARD = 2.0
 _SMALL = 0.2  # weights and matrices over samples are smaller than inputs and outputs
-
-
-def complexity(node: Node) -> int:
-    """Return the number of nodes of the tree: primitives, statistics and numbers, each as often as it is written."""
-    return node.size
 
 
 def passes(names: Iterable[str]) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class Node:
         args: The arguments; empty for a leaf.
         kind: The kind of its value.
         primitive: The record of the primitive; leaves have no such attribute.
-        size: Number of nodes in the subtree.
+        size: Number of nodes in the subtree: primitives, statistics and numbers, each as often as it is written.
         height: Number of edges on the longest way down.
     """
 

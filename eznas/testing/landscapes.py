@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from eznas.errors import InputError
 from eznas.spaces import Fidelity, SearchSpace
+from eznas.spaces.base import substitutions
 
 if TYPE_CHECKING:
     import random
@@ -46,23 +47,13 @@ class Letters(SearchSpace):
             raise InputError(f"a word must have {self.places} of the letters {self.letters}, got {text!r}")
         return text
 
-    def canonical(self, architecture: str) -> str:
-        """Return the word itself."""
-        return architecture
-
     def sample(self, rng: random.Random) -> str:
         """Draw a word uniformly."""
         return "-".join(rng.choices(self.letters, k=self.places))
 
     def neighbours(self, architecture: str) -> list[str]:
         """Return the words that differ in one letter."""
-        parts = architecture.split("-")
-        return [
-            "-".join([*parts[:place], letter, *parts[place + 1 :]])
-            for place in range(self.places)
-            for letter in self.letters
-            if letter != parts[place]
-        ]
+        return ["-".join(word) for word in substitutions(architecture.split("-"), self.letters)]
 
     def architectures(self) -> list[str]:
         """Return all words."""

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from eznas.programs import complexity, cost, parse
-from eznas.programs.complexity import passes
+from eznas.programs import cost, parse
+from eznas.programs.costs import passes
 
 
 def test_complexity_counts_every_node_that_is_written() -> None:
-    assert complexity(parse("sum(sum(weight))")) == 3
-    assert complexity(parse("add(sum(sum(weight)), sum(sum(weight)))")) == 7
-    assert complexity(parse("power(sum(sum(weight)), 3)")) == 5
+    assert parse("sum(sum(weight))").size == 3
+    assert parse("add(sum(sum(weight)), sum(sum(weight)))").size == 7
+    assert parse("power(sum(sum(weight)), 3)").size == 5
 
 
 @pytest.mark.parametrize(
