@@ -1,4 +1,4 @@
-"""Write ``docs/measures.md`` from the register of measures and the measured figures: ``python docs/generate.py``."""
+"""Write ``docs/measures.md`` from the registry of measures and the measured figures: ``python docs/generate.py``."""
 
 from __future__ import annotations
 

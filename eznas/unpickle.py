@@ -129,7 +129,7 @@ class _Unpickler(pickle.Unpickler):
             return self.allowed[module, name]
         except KeyError:
             raise InputError(
-                f"{self.source} names {module}.{name}, which such a file has no use for; it was not read, "
+                f"{self.source} names {module}.{name}, which such a file does not need; it was not read, "
                 "since loading it could run foreign code"
             ) from None
 

@@ -65,7 +65,7 @@ def record_statistics(
         if units_of_all not in ((), units_of_pass):
             raise RecordError("the network must run the same layers for all images; its layers depend on their values")
         units_of_all = units_of_pass
-        del layers  # frees what no statistic reads
+        del layers  # frees the tensors that no statistic reads
         if scenario == "perturbed":
             for name, after in tensors.items():
                 before = statistics[name.replace(".perturbed", ".data")]

@@ -25,7 +25,7 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipp
             all otherwise.
 
     Returns:
-        The units in execution order; and what was skipped with the reasons: first the layers that ran, then the
+        The units in execution order; and the skipped layers with the reasons: first the layers that ran, then the
         parameters of two or more axes that are not the weight of a layer that ran.
 
     Raises:

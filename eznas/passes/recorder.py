@@ -55,7 +55,7 @@ class Output:
 
 
 class PassRecorder(Recorder):
-    """Records what the parts of ``NetworkPasses`` need.
+    """Records the tensors that the parts of ``NetworkPasses`` need.
 
     Args:
         network: The network that is going to run.

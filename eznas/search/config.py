@@ -46,7 +46,7 @@ _Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class SearcherConfig(BaseModel):
-    """Settings of the algorithms; each algorithm reads those that it has."""
+    """Settings of the algorithms; each algorithm reads its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -137,7 +137,7 @@ class SearchConfig(SearcherConfig):
         return data if budget else {**data, "queries": _DEFAULT_QUERIES}
 
     def as_toml(self) -> dict[str, Any]:
-        """Return what ``config.toml`` holds: every key but ``out`` that has a value."""
+        """Return the content of ``config.toml``: every key but ``out`` that has a value."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
     @property

@@ -59,7 +59,7 @@ class SearchBudget:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search optimises.
+    """The objective of a search.
 
     Args:
         levels: The signal to maximise, at each level of training; the last is the full one.
@@ -160,7 +160,7 @@ def search(
 
     Args:
         searcher: A fresh algorithm.
-        objective: What it optimises.
+        objective: The signals to optimise.
         budget: When it ends.
         guide: The algorithm's guide, whose costs are charged.
         size: Number of architectures in the domain; None if they cannot be counted.

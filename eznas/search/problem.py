@@ -1,4 +1,4 @@
-"""From options to what all runs of a search share: domain, objective, guiding proxy and budget."""
+"""From options to the objects that all runs of a search share: domain, objective, guiding proxy and budget."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REFERENCE = 100
 
 @dataclass(frozen=True)
 class SearchProblem:
-    """What all runs of a search share.
+    """The objects that all runs of a search share.
 
     Args:
         config: The options.
@@ -51,7 +51,7 @@ class SearchProblem:
         budget: When a run ends.
         runs_networks: Whether some signal is computed on networks.
         facts: The facts that reports state.
-        data: What the runs depend on beside the options, such as digests of files.
+        data: Everything that the runs depend on beside the options, such as digests of files.
     """
 
     config: SearchConfig

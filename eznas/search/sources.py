@@ -96,7 +96,7 @@ class SignalSources:
         return not others and name in self.columns and self.columns[name].values == self.truth()
 
     def data(self) -> dict[str, Any]:
-        """Return what the runs depend on beside the options: digests of files and images, programs, the device."""
+        """Return the inputs of the runs beside the options: digests of files and images, programs, the device."""
         table, networks = self._problem.table, bool(self.computed)
         return {
             "table": table.source if table is not None else None,

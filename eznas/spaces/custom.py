@@ -53,7 +53,7 @@ class CustomSpace(SearchSpace):
 
     @property
     def digest(self) -> str:
-        """Digests of the named module's file and of the callable's; they do not cover what these import."""
+        """Digests of the named module's file and of the callable's; they do not cover the modules that these import."""
         return "+".join(filter(None, self._digests))
 
     def parse(self, text: str) -> str:

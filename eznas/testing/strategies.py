@@ -1,4 +1,4 @@
-"""Hypothesis strategies for whoever tests against the language: random well-typed programs from the register."""
+"""Hypothesis strategies for whoever tests against the language: random well-typed programs from the registry."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def programs(kind: Kind = Kind.NETWORK, depth: int = 5) -> SearchStrategy[Node]:
     """Return a strategy for programs of a kind, made of every registered primitive and statistic.
 
     Args:
-        kind: What the programs give.
-        depth: Primitives on the longest way down, about: once it is spent, a way ends as soon as the kinds allow.
+        kind: The kind of the programs' values.
+        depth: Primitives on the longest path, about; beyond it, a path ends as soon as the kinds allow.
     """
     from hypothesis import strategies
 

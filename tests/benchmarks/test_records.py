@@ -153,7 +153,7 @@ class Command:
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (Command(), r"names \w+\.system, which such a file has no use for"),
+        (Command(), r"names \w+\.system, which such a file does not need"),
         ({"a1": Command()}, r"names \w+\.system"),
         ([1], "must hold a dictionary from hashes to cells, got list"),
         ({}, "it is empty"),

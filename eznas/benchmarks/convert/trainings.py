@@ -1,7 +1,7 @@
 """The trainings of one architecture as NAS-Bench-201 and NATS-Bench record them, turned into columns.
 
 Validation accuracies on CIFAR-10 are of trainings on half of the training set (``cifar10-valid``), test accuracies
-of trainings on all of it. On the other data sets one training gives both; the two halves of what is held out are
+of trainings on all of it. On the other data sets one training gives both; the two halves of the held-out images are
 the validation and the test images. The long trainings there have a learning curve over both halves together, which is
 called ``heldout``.
 """
