@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.config import build_config
+from eznas.config import build_config, resumed_config
 from eznas.errors import InputError
-from eznas.progress import SILENT, Progress
 from eznas.run import RunDirectory, default_directory
 from eznas.search.config import SearchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
 
+    from eznas.progress import Progress
     from eznas.report.search import SearchResults
 
     Callback = Callable[[dict[str, Any]], object]
@@ -181,17 +179,9 @@ class SearchRun:
         Raises:
             InputError: Another option is given, the data changed, or another process writes the search.
         """
-        for name in options:
-            if name not in CHANGEABLE:
-                raise InputError(
-                    f"{name} must not be given when a search is resumed: the search in {self.path} keeps its own",
-                    parameters=(name,),
-                )
-        if "backend" in options:
-            options.setdefault("scheduler", None)  # the scheduler of the search belongs to its backend
         compared = self.compared if compare is None else _opened(compare)
         with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
-            chosen = build_config(SearchConfig, options, self.path / "config.toml")
+            chosen = resumed_config(SearchConfig, options, self.path, CHANGEABLE)
             directory.append({"event": "command", "command": command})
             return _run(chosen, directory, compared, command, callback, progress, resume_with(self.path))
 
@@ -217,12 +207,13 @@ def _run(
     progress: bool | Progress,
     resume: str,
 ) -> SearchRun:
+    from eznas.report.display import open_display
     from eznas.report.search_page import search_page
     from eznas.scoring import open_executor
     from eznas.search.repeats import run_repeats
 
-    with _display(progress) as display:
-        display.message(f"{config.label()} on {config.space}: {config.runs} runs in {directory.path}")
+    with open_display(progress) as display:
+        display.message(f"{config.label()} on {config.benchmark}: {config.runs} runs in {directory.path}")
         try:
             with open_executor(config.workers, config.backend, config.scheduler, progress=display) as executor:
                 run_repeats(
@@ -240,14 +231,6 @@ def _run(
     run = SearchRun(RunDirectory(directory.path), compared)
     directory.write_text("search.html", search_page(run.searches, command, config.against))
     return run
-
-
-def _display(progress: bool | Progress) -> AbstractContextManager[Progress]:
-    if progress is True:
-        from eznas.report.display import Display
-
-        return Display()
-    return contextlib.nullcontext(SILENT if progress is False else progress)
 
 
 def _opened(compare: Sequence[SearchRun | Path | str]) -> list[SearchRun]:

@@ -27,17 +27,7 @@ from eznas.files import write_output
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = [
-    "Command",
-    "Option",
-    "command_line",
-    "interval",
-    "print_error",
-    "print_json",
-    "print_table",
-    "to_json",
-    "write_json",
-]
+__all__ = ["Command", "Option", "command_line", "interval", "print_error", "print_table", "to_json", "write_json"]
 
 _ARGUMENTS = "eznas.arguments"
 _ALIASES = {
@@ -203,11 +193,6 @@ def write_json(file: str, value: object) -> None:
         click.echo(to_json(value))
     else:
         write_output(Path(file), f"{to_json(value)}\n")
-
-
-def print_json(value: object) -> None:
-    """Print JSON to standard output."""
-    write_json("-", value)
 
 
 def _finite(value: object) -> object:
