@@ -68,7 +68,7 @@ def search(
     )
     with directory:
         try:
-            return _run(chosen, directory, compared, command, callback, progress, resume_with(directory.path))
+            return _run(chosen, directory, compared, callback, progress, resume_with(directory.path))
         except InputError:
             directory.discard()
             raise
@@ -183,7 +183,7 @@ class SearchRun:
         with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
             chosen = resumed_config(SearchConfig, options, self.path, CHANGEABLE)
             directory.append({"event": "command", "command": command})
-            return _run(chosen, directory, compared, command, callback, progress, resume_with(self.path))
+            return _run(chosen, directory, compared, callback, progress, resume_with(self.path))
 
     def __repr__(self) -> str:
         if not self.finished:
@@ -202,13 +202,12 @@ def _run(
     config: SearchConfig,
     directory: RunDirectory,
     compared: Sequence[SearchRun],
-    command: str,
     callback: Callback | None,
     progress: bool | Progress,
     resume: str,
 ) -> SearchRun:
+    from eznas.report import render
     from eznas.report.display import open_display
-    from eznas.report.search_page import search_page
     from eznas.scoring import open_executor
     from eznas.search.repeats import run_repeats
 
@@ -228,9 +227,8 @@ def _run(
             if not isinstance(error, InputError):
                 display.message(f"resume with: {resume}")
             raise
-    run = SearchRun(RunDirectory(directory.path), compared)
-    directory.write_text("search.html", search_page(run.searches, command, config.against))
-    return run
+        render(directory, display.message, [RunDirectory(run.path) for run in compared])
+    return SearchRun(RunDirectory(directory.path), compared)
 
 
 def _opened(compare: Sequence[SearchRun | Path | str]) -> list[SearchRun]:
