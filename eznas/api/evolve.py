@@ -201,13 +201,8 @@ class EvolutionRun:
     ) -> EvolutionRun:
         """Go on with the run, and return it.
 
-        Args:
-            callback: See ``evolve``, as for the others.
-            progress: See ``evolve``.
-            command: See ``evolve``.
-            resume_with: See ``evolve``.
-            options: ``time_budget``, ``generations``, ``workers``, ``memory``, ``backend`` or ``scheduler``; the rest
-                stays as it was.
+        The arguments are those of ``evolve``. Of the options only ``time_budget``, ``generations``, ``workers``,
+        ``memory``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
             InputError: Another option is given, the data or the versions changed, or another process writes the run.

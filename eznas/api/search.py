@@ -168,13 +168,8 @@ class SearchRun:
     ) -> SearchRun:
         """Do the runs that are missing, and return the search.
 
-        Args:
-            callback: See ``search``, as for the others.
-            progress: See ``search``.
-            compare: See ``search``; by default the searches that this one is compared with.
-            command: See ``search``.
-            resume_with: See ``search``.
-            options: ``runs``, ``workers``, ``backend`` or ``scheduler``; the other options stay as they were.
+        The arguments are those of ``search``; by default the same searches are compared. Of the options only ``runs``,
+        ``workers``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
             InputError: Another option is given, the data changed, or another process writes the search.

@@ -8,9 +8,10 @@ import click
 
 from eznas.api.evolve import CHANGEABLE, EvolutionRun, evolve
 from eznas.cli import options
-from eznas.cli.console import Command, interval, print_table
+from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
 from eznas.config import EvolveConfig
+from eznas.report.html import interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
