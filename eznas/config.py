@@ -246,13 +246,17 @@ def resumed_config(model: type[Config], changes: Mapping[str, Any], run: Path, c
     """Return the configuration of a run directory with the changes of a resume.
 
     Raises:
-        InputError: A change is not one of ``changeable``, or a value is out of bounds.
+        InputError: The run is of another kind, a change is not one of ``changeable``, or a value is out of bounds.
     """
     for name in changes:
         if name not in changeable:
             raise InputError(
                 f"{name} must not be given when a run is resumed: the run in {run} keeps its own", parameters=(name,)
             )
+    if others := read_toml(run / "config.toml").keys() - model.model_fields.keys():
+        raise InputError(
+            f"{run} must be a run of this kind to be resumed; its config.toml has the option {min(others)!r}"
+        )
     if "backend" in changes:  # the scheduler of the run belongs to its backend
         changes = {"scheduler": None, **changes}
     return build_config(model, changes, run / "config.toml")

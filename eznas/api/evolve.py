@@ -44,6 +44,8 @@ def evolve(
 ) -> EvolutionRun:
     """Evolve zero-cost proxies on a benchmark's accuracies.
 
+    Plugins that are loaded already take part, and are recorded as the run's own.
+
     >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
     >>> run.best["program"]  # doctest: +SKIP
 
@@ -61,8 +63,12 @@ def evolve(
         InputError: An option cannot be used, or the time budget is too short for the networks.
         EznasError: No usable program was found.
     """
+    from eznas.scoring.plugin import plugin_digests
+
     given = {**options, **({} if out is None else {"out": out})}
     chosen = build_config(EvolveConfig, given, None if config is None else Path(config))
+    plugins = dict.fromkeys([*chosen.plugin, *map(Path, plugin_digests())])  # a resume in a new process needs them too
+    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
     directory = RunDirectory.create(
         chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
     )

@@ -44,6 +44,8 @@ def search(
 ) -> SearchRun:
     """Search architectures, in several runs that differ in their random draws only.
 
+    Plugins that are loaded already take part, and are recorded as the search's own.
+
     >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
     >>> run.best[0]["architecture"]  # doctest: +SKIP
 
@@ -60,8 +62,12 @@ def search(
     Raises:
         InputError: An option is unknown or cannot be used.
     """
+    from eznas.scoring.plugin import plugin_digests
+
     given = {**options, **({} if out is None else {"out": out})}
     chosen = build_config(SearchConfig, given, None if config is None else Path(config))
+    plugins = dict.fromkeys([*chosen.plugin, *plugin_digests()])  # a resume in a new process needs those loaded too
+    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
     compared = _opened(compare)  # before a directory is made
     directory = RunDirectory.create(
         chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device

@@ -114,13 +114,18 @@ def test_a_callback_ends_a_run_which_is_reported_and_resumed(run: EvolutionRun, 
     assert caught.value.parameters == ("population",)
 
 
-def test_a_run_is_not_resumed_beside_primitives_that_it_began_without(run: EvolutionRun) -> None:
-    load_plugin(Path(__file__).parents[2] / "docs" / "examples" / "my_primitive.py")
+def test_loaded_primitives_belong_to_a_run(run: EvolutionRun, tmp_path: Path) -> None:
+    plugin = Path(__file__).parents[2] / "docs" / "examples" / "my_primitive.py"
+    load_plugin(plugin)
     try:
         with pytest.raises(InputError, match="must not be loaded, since the run began without its primitives"):
             run.resume(progress=False)
+        short = {**SMALL, "generations": 1, "table": run.path.parent / "table.csv"}
+        beside = evolve(out=tmp_path / "run", progress=False, **short)
     finally:
         use_plugins({})
+    assert beside.resume(progress=False, generations=2).summary["generations"] == 2  # loads the plugin again
+    use_plugins({})
 
 
 def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_path: Path) -> None:

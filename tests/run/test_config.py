@@ -7,7 +7,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import EvolveConfig, build_config, parse_duration, parse_size
+from eznas.config import EvolveConfig, build_config, parse_duration, parse_size, resumed_config
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,3 +131,13 @@ def test_every_option_is_described() -> None:
         assert field.description.endswith("."), name
         assert isinstance(field.json_schema_extra, dict), name
         assert {"group", "metavar"} <= set(field.json_schema_extra), name
+
+
+def test_a_run_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("seed = 1\nqueries = 3\n")
+    with pytest.raises(InputError, match="must be a run of this kind to be resumed; its"):
+        resumed_config(EvolveConfig, {}, tmp_path, ("seed",))
+
+
+def test_a_single_plugin_needs_no_tuple() -> None:
+    assert [path.name for path in EvolveConfig(plugin="mine.py").plugin] == ["mine.py"]
