@@ -2,8 +2,8 @@
 
 Random reductions are evaluated on networks of NAS-Bench-201 as a worker does it. The processor seconds of a call, the
 bytes that go to the worker and back, and the bytes of a vector in the store are printed by size of the networks. Below
-them stands what many reductions on all networks take on a number of cores: see ``docs/scaling.md``. Programs above known
-reductions are timed by ``perf/upper.py``.
+them stands what many reductions on all networks take on a number of cores: see ``docs/scaling.md``. Programs above
+known reductions are timed by ``perf/upper.py``.
 
     python perf/constants.py [--quick] [--sample 5] [--reductions 10000] [--cores 128] [--json FILE]
 """
