@@ -11,10 +11,11 @@ import numpy as np
 import tomli_w
 
 from eznas.cli import options
-from eznas.cli.console import Command, interval, print_table
+from eznas.cli.console import Command, print_table
 from eznas.config import read_toml
 from eznas.errors import InputError, unknown
 from eznas.report.display import Display
+from eznas.report.html import interval
 
 if TYPE_CHECKING:
     from eznas.benchmarks import AccuracyTable

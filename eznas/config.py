@@ -17,11 +17,20 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pydantic.config import JsonDict
 
-__all__ = ["EvolveConfig", "build_config", "load_config", "option", "parse_duration", "parse_size", "read_toml"]
+__all__ = [
+    "EvolveConfig",
+    "build_config",
+    "option",
+    "parse_duration",
+    "parse_size",
+    "read_toml",
+    "resumed_config",
+    "several",
+]
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -70,6 +79,11 @@ def _enough(memory: int) -> int:
 def _absolute(path: Path | None) -> Path | None:
     """Make a path absolute, so that a run can be resumed from another folder."""
     return None if path is None else path.absolute()
+
+
+def several(values: object) -> object:
+    """Take a text or a path alone for a tuple of one."""
+    return (values,) if isinstance(values, str | Path) else values
 
 
 def _absolute_each(paths: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -123,7 +137,7 @@ class EvolveConfig(BaseModel):
     objective: Literal["tau", "pareto"] = option(
         "tau", "Evolution", "tau|pareto", "Fitness: tau less parsimony, or NSGA-II on tau, complexity and cost."
     )
-    seed_program: tuple[str, ...] = option(
+    seed_program: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
     seed_measures: bool = option(
@@ -168,7 +182,7 @@ class EvolveConfig(BaseModel):
     time_budget: Annotated[float, BeforeValidator(parse_duration)] = option(
         "270s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
-    plugin: Annotated[tuple[Path, ...], AfterValidator(_absolute_each)] = option(
+    plugin: Annotated[tuple[Path, ...], BeforeValidator(several), AfterValidator(_absolute_each)] = option(
         (),
         "Run",
         "FILE",
@@ -202,11 +216,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} must be TOML: {error}") from error
 
 
-def load_config(options: Mapping[str, Any], file: Path | None = None) -> EvolveConfig:
-    """Merge options over a TOML file over the defaults of an evolution; see ``build_config``."""
-    return build_config(EvolveConfig, options, file)
-
-
 def build_config(model: type[Config], options: Mapping[str, Any], file: Path | None = None) -> Config:
     """Merge options over a TOML file over the defaults of a model.
 
@@ -231,6 +240,26 @@ def build_config(model: type[Config], options: Mapping[str, Any], file: Path | N
         where = "" if key in options else f"{file}: "
         message = f"{where}{key} {_requirement(first['msg'])}, got {first['input']!r}"
         raise InputError(message, parameters=(key,) if key in options else ()) from error
+
+
+def resumed_config(model: type[Config], changes: Mapping[str, Any], run: Path, changeable: Collection[str]) -> Config:
+    """Return the configuration of a run directory with the changes of a resume.
+
+    Raises:
+        InputError: The run is of another kind, a change is not one of ``changeable``, or a value is out of bounds.
+    """
+    for name in changes:
+        if name not in changeable:
+            raise InputError(
+                f"{name} must not be given when a run is resumed: the run in {run} keeps its own", parameters=(name,)
+            )
+    if others := read_toml(run / "config.toml").keys() - model.model_fields.keys():
+        raise InputError(
+            f"{run} must be a run of this kind to be resumed; its config.toml has the option {min(others)!r}"
+        )
+    if "backend" in changes:  # the scheduler of the run belongs to its backend
+        changes = {"scheduler": None, **changes}
+    return build_config(model, changes, run / "config.toml")
 
 
 def _requirement(message: str) -> str:

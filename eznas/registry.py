@@ -55,9 +55,15 @@ class Registry(Mapping[str, T], Generic[T]):
                 self._records[name] = record
 
     def matching(self, pattern: str) -> list[T]:
-        """Return the records whose names match a shell pattern such as ``'eznas*'``, by name."""
-        self._ready()
-        return [self._records[name] for name in sorted(self._records) if fnmatch(name, pattern)]
+        """Return the records whose names match a shell pattern such as ``'eznas*'``, by name.
+
+        Raises:
+            InputError: No name matches.
+        """
+        records = [self[name] for name in self if fnmatch(name, pattern)]
+        if not records:
+            raise InputError(f"no {self.what} matches {pattern!r}; known: {', '.join(self)}")
+        return records
 
     def __getitem__(self, name: str) -> T:
         self._ready()

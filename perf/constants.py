@@ -1,9 +1,9 @@
 """What a whole benchmark would take on a cluster: the constants are measured here, the rest is arithmetic.
 
-Networks of NAS-Bench-201 are visited for random reductions as a worker does it. What a visit takes in processor
-seconds, the bytes that go to the worker and back, and those that a vector takes in the store are printed by size of the
-networks, and below them what many reductions on all networks take with so many cores: see ``docs/scaling.md``. Programs
-above known reductions are timed by ``perf/upper.py``.
+Random reductions are evaluated on networks of NAS-Bench-201 as a worker does it. The processor seconds of a call, the
+bytes that go to the worker and back, and the bytes of a vector in the store are printed by size of the networks. Below
+them stands what many reductions on all networks take on a number of cores: see ``docs/scaling.md``. Programs above
+known reductions are timed by ``perf/upper.py``.
 
     python perf/constants.py [--quick] [--sample 5] [--reductions 10000] [--cores 128] [--json FILE]
 """
@@ -41,11 +41,11 @@ _ALL = 15_625
 """Networks of NAS-Bench-201."""
 
 _AT_ONCE = 80
-"""Reductions of a visit."""
+"""Reductions of a call."""
 
 
 def constants(condition: Condition, architectures: Sequence[str], texts: tuple[str, ...]) -> dict[str, float]:
-    """Return what visits of some networks took, each on average."""
+    """Return the means over calls with one network each."""
     call = functools.partial(evaluate_networks, condition, texts, None, None)
     total = dict.fromkeys(("processor_seconds", "units", "bytes_sent", "bytes_back", "statistics_mib"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -67,9 +67,9 @@ def constants(condition: Condition, architectures: Sequence[str], texts: tuple[s
 
 def sums(found: dict[str, float], reductions: int, cores: int) -> list[object]:
     """Return core hours, hours, and GB through the scheduler and in the store, of reductions on all networks."""
-    visits = _ALL * reductions / _AT_ONCE
-    hours = visits * found["processor_seconds"] / 3600
-    sent = visits * (found["bytes_sent"] + found["bytes_back"]) / 1e9
+    calls = _ALL * reductions / _AT_ONCE
+    hours = calls * found["processor_seconds"] / 3600
+    sent = calls * (found["bytes_sent"] + found["bytes_back"]) / 1e9
     return [
         round(hours, 1),
         round(hours / cores, 2),
@@ -97,7 +97,7 @@ def main(*, quick: bool, sample: int, reductions: int, cores: int, seed: int, js
         for name in (("reduced_wide",) if quick else (*space.reduced, "full"))
     }
     print_table(
-        f"a visit for {_AT_ONCE} random reductions, on average over {len(architectures)} networks",
+        f"a call for {_AT_ONCE} random reductions, on average over {len(architectures)} networks",
         ["size", *next(iter(found.values()))],
         [[name, *[round(value, 2) for value in one.values()]] for name, one in found.items()],
     )

@@ -136,10 +136,10 @@ def plain_passes(condition: Condition, architecture: str) -> float:
     return time.process_time() - begun
 
 
-def visits(
+def evaluated(
     condition: Condition, architectures: Sequence[str], nodes: Sequence[Node], profile: Profile
 ) -> dict[str, Any]:
-    """Visit networks and add up what that took.
+    """Evaluate reductions on networks and add up the seconds and bytes.
 
     Raises:
         AssertionError: Some of what the engine counts as calls of primitives was not timed.
@@ -205,11 +205,11 @@ def show(found: dict[str, Any], rows: Sequence[tuple[str, Row]], networks: int) 
             for name, row in rows[:_SHOWN]
         ],
     )
-    visit, (first, row) = spent["capture"] + spent["evaluate"], rows[0]
+    call, (first, row) = spent["capture"] + spent["evaluate"], rows[0]
     click.echo(
         f"Evaluating reaches {found['fraction_of_the_limit'][_MEMORY]:.0%} of the memory's limit and "
-        f"{found['fraction_of_the_limit'][_CACHE]:.0%} of the cache's. Capture takes {spent['capture'] / visit:.0%} of "
-        f"a visit; most of what primitives take goes to {first}, {row.seconds / total:.0%}."
+        f"{found['fraction_of_the_limit'][_CACHE]:.0%} of the cache's. Capture takes {spent['capture'] / call:.0%} of "
+        f"a call; most of what primitives take goes to {first}, {row.seconds / total:.0%}."
     )
 
 
@@ -235,7 +235,7 @@ def main(
     for row in profile.rows.values():  # of what bred them
         row.calls, row.bytes, row.seconds = 0, 0, 0.0
     roofs = bandwidths(_LARGE // 16 if quick else _LARGE)
-    found = visits(condition, [space.sample(rng) for _ in range(networks)], nodes, profile)
+    found = evaluated(condition, [space.sample(rng) for _ in range(networks)], nodes, profile)
     moved, evaluating = found["moved_mib_a_network"] * 2**20 / 1e9, found["seconds_a_network"]["evaluate"]
     held = found["captured_mib_a_network"] * 2**20 / 1e9
     limits = {

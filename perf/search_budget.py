@@ -57,9 +57,9 @@ class Watched(Panel):
     """A panel that runs networks in several processes, shows how far it is, and remembers what it was asked.
 
     Attributes:
-        read: For each visit of all networks, the statistics that its reductions read.
+        read: For each call of ``extend``, the statistics that its reductions read.
         reductions: All that were evaluated.
-        seconds: Wall time of each visit.
+        seconds: Wall time of each call.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Watched(Panel):
 
 
 def captured_bytes(panel: Watched) -> int:
-    """Return the bytes of the statistics that visits had to capture, those captured again each time included."""
+    """Return the bytes of the statistics that were captured, those captured again each time included."""
     times = Counter(STATISTICS[name].kind for names in panel.read for name in names)
     total = 0
     for architecture in panel.architectures:

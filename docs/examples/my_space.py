@@ -6,7 +6,7 @@ accuracies, and search::
     eznas score --plugin my_space.py --space widths --architecture 8-16 --measure params --measure naswot
     eznas verify --plugin my_space.py --benchmark widths --table my_space.csv \
         --proxy params --proxy naswot --csv scores.csv
-    eznas search --plugin my_space.py --space widths --table my_space.csv \
+    eznas search --plugin my_space.py --benchmark widths --table my_space.csv \
         --algorithm local_search --queries 20 --runs 3 --out widths_search
 """
 

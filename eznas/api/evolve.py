@@ -6,14 +6,13 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eznas.config import EvolveConfig, load_config
+from eznas.config import EvolveConfig, build_config, resumed_config
 from eznas.errors import InputError
-from eznas.progress import SILENT, Progress
+from eznas.progress import Progress
 from eznas.run import RunDirectory, default_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
     from torch import nn
@@ -45,6 +44,8 @@ def evolve(
 ) -> EvolutionRun:
     """Evolve zero-cost proxies on a benchmark's accuracies.
 
+    Plugins that are loaded already take part, and are recorded as the run's own.
+
     >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
     >>> run.best["program"]  # doctest: +SKIP
 
@@ -62,7 +63,12 @@ def evolve(
         InputError: An option cannot be used, or the time budget is too short for the networks.
         EznasError: No usable program was found.
     """
-    chosen = load_config({**options, **({} if out is None else {"out": out})}, None if config is None else Path(config))
+    from eznas.scoring.plugin import plugin_digests
+
+    given = {**options, **({} if out is None else {"out": out})}
+    chosen = build_config(EvolveConfig, given, None if config is None else Path(config))
+    plugins = dict.fromkeys([*chosen.plugin, *map(Path, plugin_digests())])  # a resume in a new process needs them too
+    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
     directory = RunDirectory.create(
         chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
     )
@@ -159,6 +165,7 @@ class EvolutionRun:
         path: str | Path | None = None,
         rank: int = 0,
         format: Literal["python", "latex", "dot", "text"] = "python",  # noqa: A002 - the command's word
+        command: str = "",
     ) -> str:
         """Return a program in another form, and write it to a file if ``path`` is given.
 
@@ -166,27 +173,25 @@ class EvolutionRun:
             path: The file.
             rank: The program's row in the hall of fame.
             format: ``"python"`` for a file that imports torch alone, ``"latex"``, ``"dot"`` or ``"text"``.
+            command: Recorded in the Python file as the way it was exported.
 
         Raises:
             InputError: There is no such row or format, or the file cannot be written.
         """
         from eznas.files import write_output
         from eznas.programs import parse
-        from eznas.programs.export import to_dot, to_latex, to_python
+        from eznas.programs.export import export
 
-        record = self._record(rank)
-        node, manifest = parse(record["program"]), self._directory.manifest()
-        if format not in ("python", "latex", "dot", "text"):
-            raise InputError(
-                f"format must be 'python', 'latex', 'dot' or 'text', got {format!r}", parameters=("format",)
-            )
-        if format == "python":
-            taus = {name: record[name] for name in ("tau_train", "tau_validation", "tau_test") if record.get(name)}
-            facts = {name: manifest[name] for name in ("command", "seed", "target", "reported_on", "versions")}
-            source = {**taus, **facts, **({} if self.finished else {"provisional": True})}
-            text = to_python(node, name=record["name"], provenance=source, noise_seed=manifest["seed"])
-        else:
-            text = to_latex(node) if format == "latex" else to_dot(node) if format == "dot" else node.text
+        record, manifest = self._record(rank), self._directory.manifest()
+        taus = ("tau_train", "tau_validation", "tau_test")
+        facts = ("command", "seed", "target", *(("reported_on",) if self.finished else ()), "versions")
+        provenance = {
+            **({} if self.finished else {"provisional": True}),
+            **{name: record[name] for name in taus if record.get(name) is not None},
+            **{name: manifest[name] for name in facts if name in manifest},
+            **({"exported_with": command} if command else {}),
+        }
+        text = export(parse(record["program"]), format, record["name"], provenance, manifest["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text
@@ -202,27 +207,14 @@ class EvolutionRun:
     ) -> EvolutionRun:
         """Go on with the run, and return it.
 
-        Args:
-            callback: See ``evolve``, as for the others.
-            progress: See ``evolve``.
-            command: See ``evolve``.
-            resume_with: See ``evolve``.
-            options: ``time_budget``, ``generations``, ``workers``, ``memory``, ``backend`` or ``scheduler``; the rest
-                stays as it was.
+        The arguments are those of ``evolve``. Of the options only ``time_budget``, ``generations``, ``workers``,
+        ``memory``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
             InputError: Another option is given, the data or the versions changed, or another process writes the run.
         """
-        for name in options:
-            if name not in CHANGEABLE:
-                raise InputError(
-                    f"{name} must not be given when a run is resumed: the run in {self.path} keeps its own",
-                    parameters=(name,),
-                )
-        if "backend" in options:
-            options.setdefault("scheduler", None)  # the scheduler of the run belongs to its backend
         with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
-            chosen = load_config(options, self.path / "config.toml")
+            chosen = resumed_config(EvolveConfig, options, self.path, CHANGEABLE)
             directory.append({"event": "command", "command": command})
             return _run(chosen, directory, callback, progress, resume_with, resume=True)
 
@@ -249,6 +241,8 @@ class EvolutionRun:
 
     def _record(self, rank: int) -> dict[str, Any]:
         records = self._records()
+        if not records:
+            raise InputError(f"{self.path} must hold a program, but the run was stopped before it had one")
         if not 0 <= rank < len(records):
             raise InputError(
                 f"rank must be at least 0 and below {len(records)}, the number of programs in {self.path}, got {rank}",
@@ -287,11 +281,12 @@ def _run(
 ) -> EvolutionRun:
     from eznas.gp import run_evolution
     from eznas.report import render
+    from eznas.report.display import open_display
     from eznas.scoring import open_executor
 
     how = resume_with(directory.path)
     with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(_display(progress))
+        shown = stack.enter_context(open_display(progress))
         reporting = shown if callback is None else _WithCallback(shown, callback)
         try:
             executor = stack.enter_context(
@@ -313,14 +308,6 @@ def _run(
             )
         render(directory, shown.message)
     return EvolutionRun(RunDirectory(directory.path))
-
-
-def _display(progress: bool | Progress) -> AbstractContextManager[Progress]:
-    if progress is True:
-        from eznas.report.display import Display
-
-        return Display()
-    return contextlib.nullcontext(SILENT if progress is False else progress)
 
 
 def _table(records: list[dict[str, Any]]) -> Any:

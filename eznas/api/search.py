@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.config import build_config
+from eznas.config import build_config, resumed_config
 from eznas.errors import InputError
-from eznas.progress import SILENT, Progress
 from eznas.run import RunDirectory, default_directory
 from eznas.search.config import SearchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
 
+    from eznas.progress import Progress
     from eznas.report.search import SearchResults
 
     Callback = Callable[[dict[str, Any]], object]
@@ -46,6 +44,8 @@ def search(
 ) -> SearchRun:
     """Search architectures, in several runs that differ in their random draws only.
 
+    Plugins that are loaded already take part, and are recorded as the search's own.
+
     >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
     >>> run.best[0]["architecture"]  # doctest: +SKIP
 
@@ -62,15 +62,19 @@ def search(
     Raises:
         InputError: An option is unknown or cannot be used.
     """
+    from eznas.scoring.plugin import plugin_digests
+
     given = {**options, **({} if out is None else {"out": out})}
     chosen = build_config(SearchConfig, given, None if config is None else Path(config))
+    plugins = dict.fromkeys([*chosen.plugin, *plugin_digests()])  # a resume in a new process needs those loaded too
+    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
     compared = _opened(compare)  # before a directory is made
     directory = RunDirectory.create(
         chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
     )
     with directory:
         try:
-            return _run(chosen, directory, compared, command, callback, progress, resume_with(directory.path))
+            return _run(chosen, directory, compared, callback, progress, resume_with(directory.path))
         except InputError:
             directory.discard()
             raise
@@ -170,30 +174,17 @@ class SearchRun:
     ) -> SearchRun:
         """Do the runs that are missing, and return the search.
 
-        Args:
-            callback: See ``search``, as for the others.
-            progress: See ``search``.
-            compare: See ``search``; by default the searches that this one is compared with.
-            command: See ``search``.
-            resume_with: See ``search``.
-            options: ``runs``, ``workers``, ``backend`` or ``scheduler``; the other options stay as they were.
+        The arguments are those of ``search``; by default the same searches are compared. Of the options only ``runs``,
+        ``workers``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
             InputError: Another option is given, the data changed, or another process writes the search.
         """
-        for name in options:
-            if name not in CHANGEABLE:
-                raise InputError(
-                    f"{name} must not be given when a search is resumed: the search in {self.path} keeps its own",
-                    parameters=(name,),
-                )
-        if "backend" in options:
-            options.setdefault("scheduler", None)  # the scheduler of the search belongs to its backend
         compared = self.compared if compare is None else _opened(compare)
         with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
-            chosen = build_config(SearchConfig, options, self.path / "config.toml")
+            chosen = resumed_config(SearchConfig, options, self.path, CHANGEABLE)
             directory.append({"event": "command", "command": command})
-            return _run(chosen, directory, compared, command, callback, progress, resume_with(self.path))
+            return _run(chosen, directory, compared, callback, progress, resume_with(self.path))
 
     def __repr__(self) -> str:
         if not self.finished:
@@ -212,17 +203,17 @@ def _run(
     config: SearchConfig,
     directory: RunDirectory,
     compared: Sequence[SearchRun],
-    command: str,
     callback: Callback | None,
     progress: bool | Progress,
     resume: str,
 ) -> SearchRun:
-    from eznas.report.search_page import search_page
+    from eznas.report import render
+    from eznas.report.display import open_display
     from eznas.scoring import open_executor
     from eznas.search.repeats import run_repeats
 
-    with _display(progress) as display:
-        display.message(f"{config.label()} on {config.space}: {config.runs} runs in {directory.path}")
+    with open_display(progress) as display:
+        display.message(f"{config.label()} on {config.benchmark}: {config.runs} runs in {directory.path}")
         try:
             with open_executor(config.workers, config.backend, config.scheduler, progress=display) as executor:
                 run_repeats(
@@ -237,17 +228,8 @@ def _run(
             if not isinstance(error, InputError):
                 display.message(f"resume with: {resume}")
             raise
-    run = SearchRun(RunDirectory(directory.path), compared)
-    directory.write_text("search.html", search_page(run.searches, command, config.against))
-    return run
-
-
-def _display(progress: bool | Progress) -> AbstractContextManager[Progress]:
-    if progress is True:
-        from eznas.report.display import Display
-
-        return Display()
-    return contextlib.nullcontext(SILENT if progress is False else progress)
+        render(directory, display.message, [RunDirectory(run.path) for run in compared])
+    return SearchRun(RunDirectory(directory.path), compared)
 
 
 def _opened(compare: Sequence[SearchRun | Path | str]) -> list[SearchRun]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eznas.benchmarks.reference import dataset_name, trained_fidelity
 from eznas.report import verification as report
-from eznas.report.display import Display
+from eznas.report.display import open_display
 from eznas.scoring import Problem, open_executor
 from eznas.scoring import verification as scoring
 from eznas.scoring.plugin import load_plugin
@@ -60,7 +59,7 @@ def verify(
     workers: int = 0,
     backend: Backend = "loky",
     scheduler: str | None = None,
-    plugin: Sequence[Path | str] = (),
+    plugin: Path | str | Sequence[Path | str] = (),
     csv: Path | str | None = None,
     resume: bool = False,
     progress: bool | Progress = True,
@@ -83,7 +82,7 @@ def verify(
         workers: Worker processes; 0 for one a core.
         backend: ``"loky"`` or ``"dask"``; see ``open_executor``.
         scheduler: Address of a running Dask scheduler.
-        plugin: Python files that register measures or primitives of your own.
+        plugin: Python files that register measures or primitives of your own, one or several.
         csv: File that receives the scores of each network as soon as they are computed.
         resume: Continue with the scores that ``csv`` holds.
         progress: Whether to show progress, or the object that is told of it.
@@ -95,7 +94,7 @@ def verify(
         >>> verified = eznas.verify(["params", "naswot"], samples=50)  # doctest: +SKIP
         >>> pandas.DataFrame(verified.records())  # doctest: +SKIP
     """
-    for file in plugin:
+    for file in (plugin,) if isinstance(plugin, str | Path) else plugin:
         load_plugin(file)
     resolved = resolve_all(DEFAULT_PROXIES if proxies is None else proxies)
     problem = Problem.load(
@@ -109,8 +108,7 @@ def verify(
         device=device,
         fidelity=fidelity or trained_fidelity(benchmark),
     )
-    display = Display(quiet=not progress) if isinstance(progress, bool) else contextlib.nullcontext(progress)
-    with display as reported, open_executor(workers, backend, scheduler) as executor:
+    with open_display(progress) as display, open_executor(workers, backend, scheduler) as executor:
         verified = scoring.verify(
             resolved,
             problem,
@@ -118,6 +116,6 @@ def verify(
             csv=None if csv is None else Path(csv),
             resume=resume,
             executor=executor,
-            progress=reported,
+            progress=display,
         )
     return Verification(**vars(verified))

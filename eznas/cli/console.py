@@ -23,21 +23,12 @@ from rich.text import Text
 
 from eznas.errors import EznasError, InputError, with_names
 from eznas.files import write_output
+from eznas.report.html import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = [
-    "Command",
-    "Option",
-    "command_line",
-    "interval",
-    "print_error",
-    "print_json",
-    "print_table",
-    "to_json",
-    "write_json",
-]
+__all__ = ["Command", "Option", "command_line", "print_error", "print_table", "to_json", "write_json"]
 
 _ARGUMENTS = "eznas.arguments"
 _ALIASES = {
@@ -169,27 +160,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     least = 0
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
-        longest = max([len(column), *(len(_cell(row[index])) for row in rows)])
+        longest = max([len(column), *(len(cell(row[index])) for row in rows)])
         folds = not numeric and longest > _FOLDED_WIDTH
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not folds)
         least += (_FOLDED_WIDTH if folds else longest) + _PADDING
     for row in rows:
-        table.add_row(*[Text(_cell(value)) for value in row])
+        table.add_row(*[Text(cell(value)) for value in row])
     console = Console()
     console.width = max(console.width, least) if console.is_terminal else _PIPED_WIDTH
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Write an interval as a cell of a table."""
-    return "-" if low is None or math.isnan(low) else f"{_cell(low)} to {_cell(high)}"
 
 
 def to_json(value: object) -> str:
@@ -203,11 +183,6 @@ def write_json(file: str, value: object) -> None:
         click.echo(to_json(value))
     else:
         write_output(Path(file), f"{to_json(value)}\n")
-
-
-def print_json(value: object) -> None:
-    """Print JSON to standard output."""
-    write_json("-", value)
 
 
 def _finite(value: object) -> object:

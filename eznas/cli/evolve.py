@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import EvolutionRun, evolve
-from eznas.cli.console import Command, Option, command_line, interval, print_table
+from eznas.api.evolve import CHANGEABLE, EvolutionRun, evolve
+from eznas.cli import options
+from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
 from eznas.config import EvolveConfig
-from eznas.errors import InputError
-from eznas.report.display import Display
+from eznas.report.html import interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["main"]
 
@@ -37,41 +36,18 @@ Examples:
 """
 
 
-@click.command(
-    cls=Command,
-    params=[
-        *model_options(EvolveConfig),
-        Option(["--config"], group="Run", metavar="FILE.toml", type=Path, help="File to read options from."),
-        Option(
-            ["--resume"],
-            group="Run",
-            metavar="DIR",
-            type=Path,
-            help="Resume the run in this directory; only --time-budget, --generations, --workers, --memory, --backend "
-            "and --scheduler may be given with it.",
-        ),
-    ],
-    epilog=_EPILOG,
-)
+@click.command(cls=Command, params=model_options(EvolveConfig), epilog=_EPILOG)
+@options.config
+@options.resume(CHANGEABLE)
 @click.pass_context
-def main(context: click.Context, /, config: Path | None, resume: Path | None, **options: Any) -> None:
+def main(context: click.Context, /, config: Path | None, resume: Path | None, **values: Any) -> None:
     """Evolve zero-cost proxies on a benchmark's accuracies.
 
     The run directory holds the best programs (hall_of_fame.csv), their correlations on networks that
     evolution did not use (summary.json), plots, and proxies as Python files.
     """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, ())}
-    calls: dict[str, Any] = {
-        "command": command_line(context),
-        "resume_with": lambda path: f"{context.command_path} --resume {shlex.quote(str(path))}",
-    }
-    with Display() as progress:
-        if resume is None:
-            run = evolve(config=config, progress=progress, **calls, **given)
-        elif config is None:
-            run = EvolutionRun.open(resume).resume(progress=progress, **calls, **given)
-        else:
-            raise InputError(f"--config must not be given with --resume: the run in {resume} keeps its options")
+    arguments = options.run_arguments(context, config, resume, values)
+    run = evolve(**arguments) if resume is None else EvolutionRun.open(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

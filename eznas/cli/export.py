@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from eznas.errors import InputError
 from eznas.files import write_output
 
 __all__ = ["main"]
-
-_FINAL, _PROVISIONAL = "hall_of_fame.csv", "hall_of_fame.provisional.csv"
 
 _EPILOG = """\b
 Examples:
@@ -41,32 +38,29 @@ Examples:
 )
 @options.option("-o", "--out", "output", metavar="FILE", type=Path, help="File to write.  [default: standard output]")
 @click.pass_context
-def main(context: click.Context, /, source: str, rank: int, form: str, output: Path | None) -> None:
+def main(context: click.Context, /, source: str, rank: int, form: Any, output: Path | None) -> None:
     """Export a program, or a program of a run directory.
 
     The Python file imports torch alone. It holds the program, its origin, and a function score(network, minibatch).
     PROGRAM may also be the name of a measure that is a program, or an exported file.
     """
-    program = _of_run(Path(source), rank) if Path(source).is_dir() else _of_program(source)
-    text = _exported(program, form, command_line(context)).removesuffix("\n")
-    if output is None:
-        click.echo(text)
+    command = command_line(context)
+    if Path(source).is_dir():
+        from eznas.api.evolve import EvolutionRun
+
+        text = EvolutionRun.open(source).export(rank=rank, format=form, command=command)
     else:
-        write_output(output, f"{text}\n")
+        text = _export_program(source, form, command)
+    if output is None:
+        click.echo(text.removesuffix("\n"))
+    else:
+        write_output(output, text.removesuffix("\n") + "\n")
 
 
-@dataclass(frozen=True)
-class _Program:
-    """A program and the facts for the head of its Python file."""
-
-    text: str
-    name: str
-    noise_seed: int = 0
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-
-def _of_program(source: str) -> _Program:
+def _export_program(source: str, form: str, command: str) -> str:
     from eznas.measures import MEASURES
+    from eznas.programs import parse
+    from eznas.programs.export import export
     from eznas.scoring.proxy_sources import read_noise_seed, resolve_proxy
 
     if "/" in source and "(" not in source and not source.endswith(".py"):
@@ -77,42 +71,5 @@ def _of_program(source: str) -> _Program:
         hint = f"; as a program it is {program}" if program else ""
         raise InputError(f"{source} must be a program to be exported, but it is a measure written in Python{hint}")
     name = "proxy" if proxy.name == source and "(" in source else proxy.name
-    return _Program(proxy.program, name, read_noise_seed(Path(source)) if source.endswith(".py") else 0)
-
-
-def _of_run(path: Path, rank: int) -> _Program:
-    """Return a program of a run.
-
-    An unfinished run has a provisional hall of fame only, without test figures.
-    """
-    from eznas.run import RunDirectory
-
-    directory = RunDirectory(path)
-    provisional = (path / _PROVISIONAL).is_file() and not (path / _FINAL).is_file()
-    rows = directory.read_csv(_PROVISIONAL if provisional else _FINAL)
-    if not rows:
-        raise InputError(f"{path} must hold a program to export, but the run was stopped before it had one")
-    if rank >= len(rows):
-        raise InputError(f"--rank must be below {len(rows)}, the number of programs in {path}, got {rank}")
-    manifest = directory.manifest()
-    row = rows[rank]
-    facts = ("command", "seed", "target", *(() if provisional else ("reported_on",)), "versions")
-    provenance = {
-        **({"provisional": True} if provisional else {}),
-        **{key: float(row[key]) for key in ("tau_train", "tau_validation", "tau_test") if row.get(key)},
-        **{key: manifest[key] for key in facts if key in manifest},
-    }
-    return _Program(row["program"], f"rank{rank}", manifest["seed"], provenance)
-
-
-def _exported(program: _Program, form: str, command: str) -> str:
-    from eznas.programs import parse
-    from eznas.programs.export import to_dot, to_latex, to_python
-
-    node = parse(program.text)
-    if form == "python":
-        provenance = {**program.provenance, "exported_with": command}
-        return to_python(node, name=program.name, provenance=provenance, noise_seed=program.noise_seed)
-    if form == "latex":
-        return to_latex(node)
-    return to_dot(node) if form == "dot" else node.text
+    noise_seed = read_noise_seed(Path(source)) if source.endswith(".py") else 0
+    return export(parse(proxy.program), form, name, {"exported_with": command}, noise_seed)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from eznas.cli.console import Command, Option, print_json, print_table
+from eznas.cli import options
+from eznas.cli.console import Command, print_table, write_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from eznas.primitives import Primitive, Statistic
 
 __all__ = ["main"]
@@ -28,18 +30,9 @@ Examples:
 
 @click.command(cls=Command, epilog=_EPILOG)
 @click.argument("name", required=False)
-@click.option("--json", "as_json", cls=Option, group="Output", is_flag=True, help="Print JSON with every fact.")
-@click.option(
-    "--plugin",
-    "plugins",
-    cls=Option,
-    group="Code",
-    metavar="FILE.py",
-    multiple=True,
-    type=Path,
-    help="A Python file that registers primitives; it is imported, so its code runs. May be repeated.",
-)
-def main(name: str | None, plugins: tuple[Path, ...], *, as_json: bool) -> None:
+@options.json_file
+@options.plugin
+def main(name: str | None, plugin: tuple[Path, ...], json_file: str | None) -> None:
     """List the primitives and statistics that programs are made of, or the facts of NAME.
 
     NAME is a primitive, a statistic, or a pattern such as "*_over_samples".
@@ -47,10 +40,10 @@ def main(name: str | None, plugins: tuple[Path, ...], *, as_json: bool) -> None:
     from eznas import primitives
     from eznas.programs.catalogue import describe, look_up
 
-    if plugins:
+    if plugin:
         from eznas.scoring.plugin import load_plugin
 
-        for file in plugins:
+        for file in plugin:
             load_plugin(file)
     if name and not set("*?[") & set(name):
         records = look_up(name)
@@ -58,8 +51,8 @@ def main(name: str | None, plugins: tuple[Path, ...], *, as_json: bool) -> None:
         everything: list[Primitive | Statistic] = [*primitives.all_primitives(), *primitives.STATISTICS.values()]
         records = [record for record in everything if fnmatch(record.name, name or "*")]
     facts = [describe(record) for record in records]
-    if as_json:
-        print_json(facts)
+    if json_file is not None:
+        write_json(json_file, facts)
     elif len({entry["name"] for entry in facts}) == 1:
         for entry in facts:
             rows = [[fact, _text(value)] for fact, value in entry.items() if value not in ("", [], None)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.cli.console import Option
+from eznas.cli.console import Option, command_line
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -49,6 +51,32 @@ def seed(default: int, text: str) -> Decorator:
     return count("--seed", f"Seed of {text}.", default, group="Run")
 
 
+def resume(changeable: Sequence[str], *others: str) -> Decorator:
+    """Return the option that resumes a run directory; the names are those of options that may come with it."""
+    *flags, last = [f"--{name.replace('_', '-')}" for name in (*changeable, *others)]
+    text = f"Resume the run in this directory; only {', '.join(flags)} and {last} may be given with it."
+    return option("--resume", group="Run", metavar="DIR", type=Path, help=text)
+
+
+def run_arguments(
+    context: click.Context, config: Path | None, resume: Path | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments to start or resume a run with: the options that are given, and the texts for messages.
+
+    Raises:
+        InputError: There is both a file of options and a run to resume.
+    """
+    if config is not None and resume is not None:
+        raise InputError(f"--config must not be given with --resume: the run in {resume} keeps its options")
+    return {
+        "command": command_line(context),
+        "resume_with": lambda path: f"{context.command_path} --resume {shlex.quote(str(path))}",
+        **({} if config is None else {"config": config}),
+        **{name: value for name, value in options.items() if value not in (None, ())},
+    }
+
+
+config = option("--config", group="Run", metavar="FILE.toml", type=Path, help="File to read options from.")
 benchmark = option(
     "--benchmark",
     group="Data",
@@ -80,11 +108,12 @@ images = option(
 batch_size = count("--batch-size", "Number of images in the minibatch.", 16, 2, group="Data")
 plugin = option(
     "--plugin",
-    group="Proxies",
-    metavar="FILE.py",
+    group="Run",
+    metavar="FILE",
     type=Path,
     multiple=True,
-    help="Python file that registers measures or primitives of your own; it is executed. May be repeated.",
+    help="Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
+    "several times. It is run.",
 )
 device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
 workers = count("--workers", "Worker processes; 0 for one a core.", 0, group="Run")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from eznas.cli.console import Command, Option, command_line, print_json, print_table
+from eznas.api.search import CHANGEABLE, SearchRun, search
+from eznas.cli import options
+from eznas.cli.console import Command, print_table, write_json
 from eznas.cli.model_options import model_options
-from eznas.errors import InputError
 from eznas.search.config import SearchConfig
 
 __all__ = ["main"]
@@ -47,32 +47,19 @@ Examples:
 """
 
 
-@click.command(
-    cls=Command,
-    params=[
-        *model_options(SearchConfig),
-        Option(["--config"], group="Run", metavar="FILE.toml", type=Path, help="File to read options from."),
-        Option(
-            ["--resume"],
-            group="Run",
-            metavar="DIR",
-            type=Path,
-            help="Complete the runs in this directory; only --runs, --workers, --backend, --scheduler, --json and "
-            "--compare may be given with it.",
-        ),
-        Option(
-            ["--compare"],
-            group="Report",
-            metavar="DIR",
-            multiple=True,
-            type=Path,
-            help="Run directory of another search to show beside this one; may be repeated, the last is the baseline "
-            "of the speed-ups.",
-        ),
-        Option(["--json", "as_json"], group="Report", is_flag=True, help="Print the results as JSON."),
-    ],
-    epilog=_EPILOG,
+@click.command(cls=Command, params=model_options(SearchConfig), epilog=_EPILOG)
+@options.config
+@options.resume(CHANGEABLE, "json", "compare")
+@options.option(
+    "--compare",
+    group="Output",
+    metavar="DIR",
+    multiple=True,
+    type=Path,
+    help="Run directory of another search to show beside this one; may be repeated, the last is the baseline of the "
+    "speed-ups.",
 )
+@options.json_file
 @click.pass_context
 def main(
     context: click.Context,
@@ -80,34 +67,23 @@ def main(
     config: Path | None,
     resume: Path | None,
     compare: tuple[Path, ...],
-    as_json: bool,
-    **options: Any,
+    json_file: str | None,
+    **values: Any,
 ) -> None:
     """Search architectures, guided by zero-cost proxies or without.
 
     The run directory holds every query of every run with its costs (results.json), and a page with the best
     architectures, a table and plots (search.html).
     """
-    given = {name: value for name, value in options.items() if value not in (None, ())}
-    from eznas.api.search import SearchRun, search
     from eznas.report.search import search_table
 
-    calls: dict[str, Any] = {
-        "progress": not as_json,
-        "compare": compare,
-        "command": command_line(context),
-        "resume_with": lambda path: f"{context.command_path} --resume {shlex.quote(str(path))}",
-    }
-    if resume is None:
-        run = search(config=config, **calls, **given)
-    elif config is None:
-        run = SearchRun.open(resume).resume(**calls, **given)
-    else:
-        raise InputError(f"config must not be given with resume: the search in {resume} keeps its options",
-                         parameters=("config", "resume"))  # fmt: skip
-    if as_json:
-        print_json({"facts": run.facts, "summary": run.summary, "best": run.best,
-                    "directory": str(run.path), "command": calls["command"]})  # fmt: skip
+    arguments = options.run_arguments(context, config, resume, values)
+    arguments |= {"progress": json_file != "-", "compare": compare}
+    run = search(**arguments) if resume is None else SearchRun.open(resume).resume(**arguments)
+    if json_file is not None:
+        write_json(json_file, {"facts": run.facts, "summary": run.summary, "best": run.best,
+                               "directory": str(run.path), "command": arguments["command"]})  # fmt: skip
+    if json_file == "-":
         return
     print_table("best architectures of all runs", *run.results.best_table())
     print_table(f"{run.facts['space']}, {run.results.target}: means over runs", *search_table(run.searches))

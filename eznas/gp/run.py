@@ -16,7 +16,7 @@ from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
 from eznas.scoring import Executor, Panel
-from eznas.scoring.plugin import load_plugin
+from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run_evolution(
     )
     progress.remaining(clock.left)
     plan = TimePlan.of(problem, executor, progress)
-    if checkpoint is None and config.store is None:  # the work that a checkpoint or a store saves is not known
+    if not resume and config.store is None:  # the work that a checkpoint or a store saves is not known
         plan.check(config, clock)
     directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
@@ -204,7 +204,7 @@ class _Course:
         if needed > 0 and left <= needed:
             self._progress.message(
                 f"no promotion to full size: it would take about {needed:.0f} s, and {max(left, 0):.0f} s are left "
-                "for it and the generations; raise time_budget, or lower networks or full_networks"
+                "for it and the generations; give more time, or fewer networks"
             )
         return 0 < needed < left
 
@@ -271,6 +271,12 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
             raise InputError(
                 f"the {name} must be those that the run began with, {facts['source']} with SHA-256 "
                 f"{facts['sha256'][:12]}..., got {here['source']} with {here['sha256'][:12]}..."
+            )
+    for file in plugin_digests("primitive") if manifest["data"] else ():
+        if f"plugin {file}" not in manifest["data"]:
+            raise InputError(
+                f"the plugin {file} must not be loaded, since the run began without its primitives; resume the run in "
+                "a new process"
             )
     device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
     torch = manifest["versions"]["torch"]

@@ -106,7 +106,7 @@ class TimePlan:
             least = 5 * math.ceil((clock.spent + self.start + 2 * end) / 5)
             raise InputError(
                 f"time_budget must be at least about {least} s on this machine, got {config.time_budget:.0f} s: "
-                f"evaluating formulas on networks takes about {self.start:.0f} s, and testing programs at full size "
+                f"evaluating formulas takes about {self.start:.0f} s, and testing programs at full size "
                 f"about {end:.0f} s; give more time, or lower networks, validation_networks or test_networks",
                 parameters=("time_budget", "networks", "validation_networks", "test_networks"),
             )

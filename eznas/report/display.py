@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from typing import TYPE_CHECKING
@@ -16,15 +17,21 @@ from eznas.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from typing_extensions import Self
 
-__all__ = ["Display", "Lines"]
+__all__ = ["Display", "Lines", "open_display"]
 
 _LOG_SECONDS = 10.0
 """Seconds between two lines of a log."""
 
 _BAR_WIDTH = 30
+
+
+def open_display(progress: bool | Progress) -> AbstractContextManager[Progress]:
+    """Return a display for True, one that shows nothing for False, or the object itself, for a ``with`` block."""
+    return Display(quiet=not progress) if isinstance(progress, bool) else contextlib.nullcontext(progress)
 
 
 class Lines:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import html
-import math
 from typing import TYPE_CHECKING, Any
 
+from eznas.report.html import html_image, html_table
 from eznas.report.progress import progress_figure
 from eznas.report.scores import scores_figure
 from eznas.report.style import png
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.figure import Figure
 
     from eznas.run import RunDirectory
@@ -78,28 +75,9 @@ def evolution_html(directory: RunDirectory) -> str:
         summary = directory.read_json("summary.json")
         records = [*records, *summary["baselines"].values()]
         title = f"{summary['target']}: {summary['networks']['test']} test networks"
-    head = "".join(f"<th>{label}</th>" for label in _COLUMNS.values())
-    body = "".join(f"<tr>{''.join(map(_cell, _values(record)))}</tr>" for record in records)
-    images = "".join(
-        f'<img alt="{name}" style="max-width: 40rem" '
-        f'src="data:image/png;base64,{base64.b64encode(png(figure)).decode()}">'
-        for name, figure in evolution_figures(directory).items()
-    )
-    return (
-        f"<p><b>{html.escape(str(directory.path))}</b>: {html.escape(title)}</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{images}"
-    )
-
-
-def _values(record: dict[str, Any]) -> Sequence[object]:
-    return [record.get(column) for column in _COLUMNS]
-
-
-def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "<td>-</td>"
-    text = f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
-    return f"<td>{text}</td>"
+    table = html_table([*_COLUMNS.values()], [[record.get(column) for column in _COLUMNS] for record in records])
+    images = "".join(html_image(name, png(figure)) for name, figure in evolution_figures(directory).items())
+    return f"<p><b>{html.escape(str(directory.path))}</b>: {html.escape(title)}</p>{table}{images}"
 
 
 def _numbers(row: dict[str, str]) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.report.html import html_image, html_table
 from eznas.report.search import search_table
 from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain, png
 
@@ -105,7 +105,7 @@ def search_html(searches: Sequence[SearchResults], cost: str = "") -> str:
         searches: The search, then those to compare with.
         cost: Name of the second objective; empty if there is none.
     """
-    search = searches[0]
+    search, best = searches[0], searches[0].best_table()
     plots = {
         "queries": curves_figure(searches, seconds=False),
         "seconds": curves_figure(searches, seconds=True),
@@ -114,17 +114,13 @@ def search_html(searches: Sequence[SearchResults], cost: str = "") -> str:
     notes = [f"No plot of {name}: {_reason(search, name)}." for name, plot in plots.items() if plot is None]
     if len(searches) > 1:
         notes.insert(0, f"Fewer: how many times less the search costs to reach the final mean of {searches[-1].label}.")
-    images = "".join(
-        f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(png(plot)).decode()}">'
-        for name, plot in plots.items()
-        if plot is not None
-    )
+    images = "".join(html_image(name, png(plot), "") for name, plot in plots.items() if plot is not None)
     return (
         f'<div class="eznas"><style>{_CSS}</style><h1>{html.escape(search.label)}</h1>'
         f"<p>{html.escape(str(search.facts.get('space', '')))}, {html.escape(search.target)}</p>"
         f"<h2>Best architectures of all runs</h2><p>By the signal, with the number of runs that queried each.</p>"
-        f"{_table(*search.best_table())}"
-        f"<h2>Means over runs</h2>{_table(*search_table(searches))}"
+        f"{html_table(*best, _cell) if best[1] else '<p>No run has a result.</p>'}"
+        f"<h2>Means over runs</h2>{html_table(*search_table(searches), _cell)}"
         f"{''.join(f'<p>{html.escape(note)}</p>' for note in notes)}"
         f'<h2>Best so far</h2><div class="plots">{images}</div></div>'
     )
@@ -163,14 +159,6 @@ def _reason(search: SearchResults, plot: str) -> str:
     if plot == "seconds" and search.by_queries()[1].size:
         return "the seconds of a query are unknown"
     return "no run has a result"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    if not rows:
-        return "<p>No run has a result.</p>"
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from contextlib import suppress
@@ -17,6 +16,7 @@ from scipy.stats import rankdata
 
 from eznas.benchmarks import BENCHMARKS
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
+from eznas.report.html import html_image, html_table, interval
 from eznas.report.scores import floor_of, in_percent
 from eznas.report.style import GREY, INK, figure, plain, png
 from eznas.spaces import SPACES
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from eznas.ranking import Correlation
     from eznas.scoring.verification import Column, Verification
 
     Values = NDArray[np.float64]
@@ -57,7 +56,15 @@ def heading(verified: Verification) -> str:
 def rows(verified: Verification) -> list[list[str | float | int | None]]:
     """Return one row for each proxy, with the cells that ``COLUMNS`` names."""
     return [
-        [column.proxy.name, found.tau, _interval(found), found.rho, found.pearson, found.n, column.failed]
+        [
+            column.proxy.name,
+            found.tau,
+            interval(found.tau_low, found.tau_high),
+            found.rho,
+            found.pearson,
+            found.n,
+            column.failed,
+        ]
         for column in verified.columns
         for found in [column.correlation]
     ]
@@ -94,24 +101,12 @@ def plot(verified: Verification, proxy: str | None = None) -> Figure:
 
 def to_html(verified: Verification) -> str:
     """Return the table and the plots as HTML."""
-    cells = [COLUMNS, *([_text(cell) for cell in row] for row in rows(verified))]
-    table = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
     notes = [*failures(verified).values()]
     images = "".join(
-        f'<img alt="{html.escape(name)}" style="max-width: 45rem" '
-        f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
-        for name, picture in pictures(verified, notes.append)
+        html_image(name, picture, "max-width: 45rem") for name, picture in pictures(verified, notes.append)
     )
     title, text = (html.escape(part).replace("\n", "<br>") for part in (heading(verified), "\n".join(notes)))
-    return f"<p>{title}</p><table>{table}</table><p>{text}</p>{images}"
-
-
-def _interval(found: Correlation) -> str:
-    return f"{found.tau_low:.3f} to {found.tau_high:.3f}" if np.isfinite(found.tau_low) else "-"
-
-
-def _text(cell: str | float | None) -> str:
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+    return f"<p>{title}</p>{html_table(COLUMNS, rows(verified))}<p>{text}</p>{images}"
 
 
 def pictures(verified: Verification, say: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:

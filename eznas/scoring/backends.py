@@ -53,7 +53,7 @@ def open_executor(
     plan = None if memory is None or scheduler is not None else MemoryPlan.of(memory, workers, progress, pool=True)
     with open_client(scheduler, plan.workers if plan else workers or core_count()) as client:
         remote = None if memory is None or scheduler is None else memory_of_remote_worker(memory)
-        yield DaskExecutor(client, plan.visit if plan else remote)
+        yield DaskExecutor(client, plan.per_call if plan else remote)
 
 
 def local_executor(workers: int = 0, memory: int | None = None, progress: Progress = SILENT) -> Executor:
@@ -62,4 +62,6 @@ def local_executor(workers: int = 0, memory: int | None = None, progress: Progre
         workers = workers or core_count()
         return SerialExecutor() if workers == 1 else LokyExecutor(workers)
     plan = MemoryPlan.of(memory, workers, progress)
-    return SerialExecutor(plan.visit, plan.captures) if plan.workers == 1 else LokyExecutor(plan.workers, plan.visit)
+    return (
+        SerialExecutor(plan.per_call, plan.captures) if plan.workers == 1 else LokyExecutor(plan.workers, plan.per_call)
+    )

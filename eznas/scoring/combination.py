@@ -58,8 +58,7 @@ _TERMS: dict[str, Callable[[Values], Values]] = {"rank": _ranks, "log_rank": _lo
 METHODS = ("vote", "rank", "log_rank", "min_max")
 """``vote`` scores a network by the share of the other networks that a weighted majority of the measures ranks below it;
 ``rank`` by the weighted sum of ranks; ``log_rank`` by that of log(rank / n); ``min_max`` by that of values scaled to
-the
-range from 0 to 1."""
+the range from 0 to 1."""
 
 _TEXT = re.compile(rf"({'|'.join(METHODS)})\((.*)\)", re.DOTALL)
 _TERM = re.compile(r"(-?)\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*)?\s*(.+)", re.DOTALL)

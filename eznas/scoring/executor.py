@@ -141,7 +141,10 @@ class PoolExecutor(Executor):
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
     ) -> Iterator[tuple[Item, T]]:
-        """Call the function in the pool's processes."""
+        """Call the function in the pool's processes; a single item needs no child process and runs in this one."""
+        if self.children and len(items) == 1:
+            yield from SERIAL.map(function, items)
+            return
         left, deaths, careful = dict(enumerate(items)), 0, False
         while left:
             ahead = 1 if careful else _AHEAD * min(self.workers, len(items))
@@ -199,18 +202,6 @@ class LokyExecutor(PoolExecutor):
         """Return joblib's own pool of processes."""
         context: AbstractContextManager[Any] = parallel_config("loky", n_jobs=self._workers, inner_max_num_threads=1)
         return context
-
-    def map(
-        self,
-        function: Callable[[Item], T],
-        items: Sequence[Item],
-        *,
-        singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
-    ) -> Iterator[tuple[Item, T]]:
-        """Call the function in the pool's processes; a single item runs in this process."""
-        if len(items) == 1:
-            return SERIAL.map(function, items)
-        return super().map(function, items, singly=singly)
 
 
 def _ignore_pool_thread(

@@ -33,12 +33,12 @@ class MemoryPlan:
 
     Args:
         workers: Processes that run networks.
-        visit: Bytes that capturing and evaluating may take in each.
+        per_call: Bytes that capturing and evaluating may take in each.
         captures: Statistics that are kept between calls; None where several processes run networks.
     """
 
     workers: int
-    visit: int
+    per_call: int
     captures: Captures | None
 
     @classmethod
@@ -55,21 +55,21 @@ class MemoryPlan:
             InputError: The memory is too little for a call.
         """
         working = workers or core_count()
-        while workers == 0 and working > 1 and _visit(memory, working, pool=pool) < _ENOUGH:
+        while workers == 0 and working > 1 and _call_memory(memory, working, pool=pool) < _ENOUGH:
             working -= 1
-        visit = _visit(memory, working, pool=pool)
-        if visit < _LEAST:
-            least = memory + (_LEAST - visit) * working / _HELD
+        per_call = _call_memory(memory, working, pool=pool)
+        if per_call < _LEAST:
+            least = memory + (_LEAST - per_call) * working / _HELD
             raise InputError(
-                f"memory must be at least {least / 2**30:.1f}G for {working} workers, got {memory / 2**30:.1f}G; "
+                f"memory must be at least {least / 2**30:.1f}G for {working} processes, got {memory / 2**30:.1f}G; "
                 "give more memory, or fewer workers",
                 parameters=("memory", "workers"),
             )
         if not workers and working < core_count():
-            progress.message(f"{memory / 2**30:.1f}G of memory are enough for {working} workers, not more")
+            progress.message(f"{memory / 2**30:.1f}G of memory are enough for {working} processes, not more")
         if working > 1 or pool:
-            return cls(working, visit, None)
-        return cls(working, visit // 2, Captures(visit // 2))
+            return cls(working, per_call, None)
+        return cls(working, per_call // 2, Captures(per_call // 2))
 
 
 def memory_of_remote_worker(memory: int) -> int:
@@ -78,16 +78,16 @@ def memory_of_remote_worker(memory: int) -> int:
     Raises:
         InputError: The memory is too little for a call.
     """
-    visit = int(_HELD * (memory - _PROCESS))
-    if visit < _LEAST:
+    per_call = int(_HELD * (memory - _PROCESS))
+    if per_call < _LEAST:
         raise InputError(
             f"memory must be at least {(_PROCESS + _LEAST / _HELD) / 2**30:.1f}G, which each worker of the cluster may "
             f"take, got {memory / 2**30:.1f}G",
             parameters=("memory",),
         )
-    return visit
+    return per_call
 
 
-def _visit(memory: int, working: int, *, pool: bool) -> int:
+def _call_memory(memory: int, working: int, *, pool: bool) -> int:
     processes = working + (working > 1 or pool)
     return int(_HELD * (memory - processes * _PROCESS) / working)

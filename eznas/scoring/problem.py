@@ -62,16 +62,7 @@ class Problem:
         device: str = "auto",
         fidelity: str | None = None,
     ) -> Problem:
-        """Check names and resolve the device.
-
-        Args:
-            space: See ``Problem``, as for the others.
-            table: See ``Problem``.
-            images: See ``Problem``.
-            batch_size: See ``Problem``.
-            seed: See ``Problem``.
-            device: See ``resolve_device``.
-            fidelity: None for the size that the table's benchmark trained.
+        """Check names and resolve the device; without a ``fidelity`` it is the one that the benchmark trained.
 
         Raises:
             InputError: The space has no such fidelity, or the device does not exist here.

@@ -36,10 +36,7 @@ def matching(text: str) -> list[str]:
     """
     if text != "all" and ("(" in text or text.endswith(".py") or not set(text) & set("*?[")):
         return [text]
-    measures = MEASURES.matching("*" if text == "all" else text)
-    if not measures:
-        raise InputError(f"no measure matches {text!r}; known: {', '.join(MEASURES)}")
-    return [measure.name for measure in measures]
+    return [measure.name for measure in MEASURES.matching("*" if text == "all" else text)]
 
 
 def resolve(text: str) -> Proxy | Combination:

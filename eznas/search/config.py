@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from eznas.config import EvolveConfig, option, parse_duration
+from eznas.config import EvolveConfig, option, parse_duration, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,6 @@ def _absolute(text: str) -> str:
     return f"{name}{equals}{Path(path).absolute()}" if Path(path).is_file() else text
 
 
-def _several(names: object) -> object:
-    """Take a name alone for a tuple of one."""
-    return (names,) if isinstance(names, str) else names
-
-
 def _split(numbers: object) -> object:
     """Split texts such as ``"0.6,0.4"`` at their commas."""
     texts = [numbers] if isinstance(numbers, str) else numbers
@@ -41,8 +36,8 @@ def _shared(name: str) -> Any:
 
 
 _File = Annotated[str, AfterValidator(_absolute)]
-_Files = Annotated[tuple[_File, ...], BeforeValidator(_several)]
-_Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+_Files = Annotated[tuple[_File, ...], BeforeValidator(several)]
+_Names = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 
 class SearcherConfig(BaseModel):
@@ -62,7 +57,7 @@ class SearcherConfig(BaseModel):
 class SearchConfig(SearcherConfig):
     """Every option of ``eznas search``; the field names are the keys of a TOML file."""
 
-    space: str = option(
+    benchmark: str = option(
         "nasbench201", "Data", "NAME", "Benchmark, or a search space with a --table of its own or with --table none."
     )
     dataset: str = _shared("dataset")
@@ -81,10 +76,6 @@ class SearchConfig(SearcherConfig):
     )
     images: str = _shared("images")
     batch_size: int = option(16, "Data", "N", "Number of images in the minibatch.", ge=2)
-    plugin: _Files = option(
-        (), "Data", "FILE.py", "Python file that registers measures or algorithms; it is executed; may be repeated."
-    )
-
     algorithm: str = option("aging_evolution", "Search", "NAME", "Search algorithm; see below.")
     signal: _Names = option(
         ("accuracy",),
@@ -120,6 +111,13 @@ class SearchConfig(SearcherConfig):
         False, "Budget", "", "Charge for a query of an architecture that was queried before, too."
     )
 
+    plugin: _Files = option(
+        (),
+        "Run",
+        "FILE",
+        "Python file that registers primitives, measures, a search space, an algorithm or a benchmark of your own; may "
+        "be given several times. It is run.",
+    )
     runs: int = option(10, "Run", "N", "Independent runs, which differ in their random draws only.", ge=1)
     seed: int = _shared("seed")
     workers: int = option(

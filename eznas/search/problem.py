@@ -128,7 +128,7 @@ def make_problem(
 
 def _base(config: SearchConfig) -> Problem:
     """Assemble space, table and condition."""
-    space = SPACES[BENCHMARKS[config.space].space if config.space in BENCHMARKS else config.space]
+    space = SPACES[BENCHMARKS[config.benchmark].space if config.benchmark in BENCHMARKS else config.benchmark]
     return Problem.of(
         space,
         _table(config, space),
@@ -136,13 +136,13 @@ def _base(config: SearchConfig) -> Problem:
         batch_size=config.batch_size,
         seed=config.seed,
         device=config.device,
-        fidelity=trained_fidelity(config.space),
+        fidelity=trained_fidelity(config.benchmark),
     )
 
 
 def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
     """Load the table; None if there is to be none, or the space has none."""
-    benchmark, target = config.space in BENCHMARKS, config.target or None
+    benchmark, target = config.benchmark in BENCHMARKS, config.target or None
     if config.table == _NO_TABLE or not (config.table or benchmark):
         if target:
             message = f"target must be a column of a table, got {target!r} and no table; give table"
@@ -150,8 +150,8 @@ def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
         return None
     path = Path(config.table) if config.table else None
     if path is not None and not benchmark:
-        return read_table(path, benchmark=config.space, space=space, dataset=config.dataset, target=target)
-    return load_table(config.space, config.dataset, path, target)
+        return read_table(path, benchmark=config.benchmark, space=space, dataset=config.dataset, target=target)
+    return load_table(config.benchmark, config.dataset, path, target)
 
 
 def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequence[Signal]) -> None:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from eznas.cli.console import Command, command_line, interval, print_table, to_json
+from eznas.cli.console import Command, command_line, print_table, to_json
 from eznas.errors import EznasError, InputError
 from eznas.files import write_output
+from eznas.report.html import interval
 
 if TYPE_CHECKING:
     from pathlib import Path

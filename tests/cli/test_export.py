@@ -25,9 +25,9 @@ def invoke(*args: str) -> Result:
 def run(tmp_path: Path) -> Path:
     with RunDirectory.create(tmp_path / "run", {}, seed=3, command="python -m eznas.evolve --seed 3") as made:
         made.record(target="cifar10 validation accuracy")
-        columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
-        rows: list[list[object]] = [[3, 0.8, 0.75, 0.7421, 1.0, BEST], [3, 0.7, 0.65, None, 1.0, SECOND]]
-        made.write_csv("hall_of_fame.csv", columns, rows)
+        best = {"name": "rank0", "tau_train": 0.8, "tau_validation": 0.75, "tau_test": 0.7421, "program": BEST}
+        second = {"name": "rank1", "tau_train": 0.7, "tau_validation": 0.65, "tau_test": None, "program": SECOND}
+        made.write_json("summary.json", {"hall_of_fame": [best, second]})
     return made.path
 
 
@@ -42,9 +42,8 @@ def test_the_best_of_a_run_says_where_it_comes_from(run: Path) -> None:
 
 
 def test_the_noise_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
-    rows = [[3, 0.8, 0.75, 0.7, 1.0, "sum(mean(abs(norm_out.noise)))"]]
-    columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
-    RunDirectory(run).write_csv("hall_of_fame.csv", columns, rows)
+    record = {"name": "rank0", "program": "sum(mean(abs(norm_out.noise)))"}
+    RunDirectory(run).write_json("summary.json", {"hall_of_fame": [record]})
     first, again = tmp_path / "first.py", tmp_path / "again.py"
     assert invoke(str(run), "-o", str(first)).exit_code == 0
     assert invoke(str(first), "-o", str(again)).exit_code == 0
@@ -60,7 +59,7 @@ def provisional(run: Path, rows: list[list[object]]) -> None:
 
 
 def test_an_unfinished_run_gives_provisional_programs(run: Path) -> None:
-    (run / "hall_of_fame.csv").unlink()
+    (run / "summary.json").unlink()
     provisional(run, [[3, 0.6, 0.55, None, 1.0, SECOND]])
     text = invoke(str(run)).stdout
     assert SECOND in text
@@ -78,7 +77,7 @@ def test_a_finished_run_gives_its_final_programs(run: Path) -> None:
 
 
 def test_a_run_without_any_program_is_exit_code_2(run: Path) -> None:
-    (run / "hall_of_fame.csv").unlink()
+    (run / "summary.json").unlink()
     provisional(run, [])
     result = invoke(str(run))
     assert result.exit_code == 2
@@ -92,7 +91,7 @@ def test_another_rank(run: Path) -> None:
 def test_a_rank_that_is_not_there_is_exit_code_2(run: Path) -> None:
     result = invoke(str(run), "--rank", "2")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: --rank must be below 2")
+    assert result.stderr.startswith("error: --rank must be at least 0 and below 2")
 
 
 def test_an_exported_file_can_be_exported_again(run: Path, tmp_path: Path) -> None:

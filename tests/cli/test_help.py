@@ -25,7 +25,7 @@ OLD_SPELLINGS = [
     *[("verify", "--measure", "--proxy"), ("score", "--measure", "--proxy"), ("score", "--batch_size", "--batch-size")],
     *[("score", name, "--space") for name in ("--search_space", "--benchmark")],
     *[("evolve", f"--{name}", f"--{name.replace('_', '-')}") for name in EvolveConfig.model_fields if "_" in name],
-    *[("search", name, "--space") for name in ("--benchmark", "--search_space")],
+    *[("search", name, "--benchmark") for name in ("--space", "--search_space")],
     *[("search", name, name.replace("_", "-")) for name in ("--batch_size", "--count_repeats")],
     *[("benchmarks info", "--left_out", "--left-out"), ("benchmarks convert", "--every_epoch", "--every-epoch")],
     ("benchmarks check", "--networks", "--samples"),

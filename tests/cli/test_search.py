@@ -61,7 +61,7 @@ def test_every_algorithm_leaves_results_and_a_page(name: str, table: str, tmp_pa
 def test_a_proxy_from_a_file_is_climbed_and_leads(table: str, tmp_path: Path) -> None:
     scores = f"synflow={tmp_path / 'mine.csv'}"
     found = searched(
-        "--space", "nasbench201", "--dataset", "cifar10", "--table", table, "--algorithm", "aging_evolution",
+        "--benchmark", "nasbench201", "--dataset", "cifar10", "--table", table, "--algorithm", "aging_evolution",
         "--scores", scores, "--signal", "synflow", "--warmup", "3000", "--move", "0.75", "--queries", "30",
         "--runs", "3", "--seed", "0", "--out", str(tmp_path / "run"),
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_search_is_resumed_with_more_runs(table: str, tmp_path: Path) -> None:
     for option in ("queries", "out"):
         refused = invoke("--resume", str(tmp_path / "run"), f"--{option}", "3")
         assert refused.exit_code == 2
-        assert f"--{option} must not be given when a search is resumed" in refused.stderr
+        assert f"--{option} must not be given when a run is resumed" in refused.stderr
     refused = invoke("--resume", str(tmp_path / "run"), "--config", "a.toml")
     assert (refused.exit_code, "--config must not be given with --resume" in refused.stderr) == (2, True)
 

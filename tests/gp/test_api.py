@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +11,11 @@ from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate, parse
 from eznas.progress import Progress
+from eznas.scoring.plugin import load_plugin, use_plugins
 from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 SMALL: dict[str, Any] = {
@@ -111,6 +112,20 @@ def test_a_callback_ends_a_run_which_is_reported_and_resumed(run: EvolutionRun, 
     with pytest.raises(InputError, match="population must not be given when a run is resumed") as caught:
         resumed.resume(population=9)
     assert caught.value.parameters == ("population",)
+
+
+def test_loaded_primitives_belong_to_a_run(run: EvolutionRun, tmp_path: Path) -> None:
+    plugin = Path(__file__).parents[2] / "docs" / "examples" / "my_primitive.py"
+    load_plugin(plugin)
+    try:
+        with pytest.raises(InputError, match="must not be loaded, since the run began without its primitives"):
+            run.resume(progress=False)
+        short = {**SMALL, "generations": 1, "table": run.path.parent / "table.csv"}
+        beside = evolve(out=tmp_path / "run", progress=False, **short)
+    finally:
+        use_plugins({})
+    assert beside.resume(progress=False, generations=2).summary["generations"] == 2  # loads the plugin again
+    use_plugins({})
 
 
 def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_a_registry_loads_late_refuses_duplicates_and_matches_patterns(
     assert list(registry) == ["alpha", "beta"]
     assert "a_registering_module" in sys.modules
     assert registry.matching("al*") == ["alpha"]
+    with pytest.raises(InputError, match=r"no thing matches 'x\*'; known: alpha, beta"):
+        registry.matching("x*")
     assert len(registry) == 2
     assert "beta" in registry
     with pytest.raises(InputError, match="thing 'beta' is registered already"):

@@ -7,7 +7,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import EvolveConfig, load_config, parse_duration, parse_size
+from eznas.config import EvolveConfig, build_config, parse_duration, parse_size, resumed_config
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,18 +42,18 @@ def test_sizes_are_bytes(text: object, size: int) -> None:
 
 def test_other_texts_are_no_sizes() -> None:
     with pytest.raises(InputError, match="memory must be a size such as 800M or 4G, got 'much'"):
-        load_config({"memory": "much"})
+        build_config(EvolveConfig, {"memory": "much"})
 
 
 def test_a_size_without_its_unit_is_too_small() -> None:
     with pytest.raises(InputError, match="memory must be a size of at least 512M, such as 4G, got '4'"):
-        load_config({"memory": "4"})
+        build_config(EvolveConfig, {"memory": "4"})
 
 
 def test_command_line_wins_over_file_and_file_over_default(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('population = 50\ngenerations = 7\ntime_budget = "2m"\n', encoding="utf-8")
-    config = load_config({"population": "60"}, file)
+    config = build_config(EvolveConfig, {"population": "60"}, file)
     assert (config.population, config.generations, config.time_budget) == (60, 7, 120.0)
     assert config.networks == EvolveConfig().networks
 
@@ -62,7 +62,7 @@ def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("netwroks = 50\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"run\.toml: unknown option 'netwroks'; did you mean 'networks'\?"):
-        load_config({}, file)
+        build_config(EvolveConfig, {}, file)
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,20 @@ def test_unknown_key_names_file_and_nearest_key(tmp_path: Path) -> None:
 )
 def test_bad_values_are_one_sentence(given_: dict[str, str], sentence: str) -> None:
     with pytest.raises(InputError) as caught:
-        load_config(given_)
+        build_config(EvolveConfig, given_)
     assert str(caught.value).partition(" (")[0] == sentence
 
 
 def test_an_unknown_option_is_one_sentence() -> None:
     with pytest.raises(InputError, match=r"^unknown option 'netwroks'; did you mean 'networks'"):
-        load_config({"netwroks": 50})
+        build_config(EvolveConfig, {"netwroks": 50})
 
 
 def test_bad_value_in_a_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("population = 1\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"run\.toml: population must be greater than or equal to 4, got 1"):
-        load_config({}, file)
+        build_config(EvolveConfig, {}, file)
 
 
 @pytest.mark.parametrize("content", ["population = = 3\n", None])
@@ -100,20 +100,20 @@ def test_unusable_files_are_input_errors(tmp_path: Path, content: str | None) ->
     if content is not None:
         file.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"run\.toml must be"):
-        load_config({}, file)
+        build_config(EvolveConfig, {}, file)
 
 
 def test_what_config_toml_holds_gives_the_same_configuration(tmp_path: Path) -> None:
-    config = load_config({"table": "a.csv", "seed_program": ["f(x)", "g(y)"], "time_budget": "10m"})
+    config = build_config(EvolveConfig, {"table": "a.csv", "seed_program": ["f(x)", "g(y)"], "time_budget": "10m"})
     file = tmp_path / "config.toml"
     file.write_text(tomli_w.dumps(config.as_toml()), encoding="utf-8")
-    assert load_config({}, file) == config
+    assert build_config(EvolveConfig, {}, file) == config
 
 
 def test_paths_do_not_depend_on_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
-    config = load_config({"table": "a.csv", "images": "images"})
+    config = build_config(EvolveConfig, {"table": "a.csv", "images": "images"})
     assert (config.table, config.images) == (tmp_path / "a.csv", str(tmp_path / "images"))
 
 
@@ -122,7 +122,7 @@ def test_names_of_images_stay_names(name: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     if name != "digit":
         (tmp_path / name).mkdir()
-    assert load_config({"images": name}).images == name
+    assert build_config(EvolveConfig, {"images": name}).images == name
 
 
 def test_every_option_is_described() -> None:
@@ -131,3 +131,13 @@ def test_every_option_is_described() -> None:
         assert field.description.endswith("."), name
         assert isinstance(field.json_schema_extra, dict), name
         assert {"group", "metavar"} <= set(field.json_schema_extra), name
+
+
+def test_a_run_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("seed = 1\nqueries = 3\n")
+    with pytest.raises(InputError, match="must be a run of this kind to be resumed; its"):
+        resumed_config(EvolveConfig, {}, tmp_path, ("seed",))
+
+
+def test_a_single_plugin_needs_no_tuple() -> None:
+    assert [path.name for path in EvolveConfig(plugin="mine.py").plugin] == ["mine.py"]

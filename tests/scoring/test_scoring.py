@@ -259,7 +259,7 @@ def test_memory_is_shared_out_among_processes() -> None:
     alone, both = MemoryPlan.of(4 * 2**30, 1), MemoryPlan.of(4 * 2**30, 2)
     assert alone.captures is not None
     assert both.captures is None
-    assert 2 * both.visit < 4 * 2**30 - 3 * 2**28
-    with pytest.raises(InputError, match=r"memory must be at least .*G for 8 workers, got 1\.0G"):
+    assert 2 * both.per_call < 4 * 2**30 - 3 * 2**28
+    with pytest.raises(InputError, match=r"memory must be at least .*G for 8 processes, got 1\.0G"):
         MemoryPlan.of(2**30, 8)
     assert MemoryPlan.of(2**30, 0).workers >= 1

@@ -244,16 +244,16 @@ def test_less_is_better_by_some_measures(options: SearchConfig, tmp_path: Path) 
 
 
 def test_a_space_is_also_named_by_its_benchmark(options: SearchConfig, tmp_path: Path) -> None:
-    problem = make_problem(replace(options, space="nats_tss"))
+    problem = make_problem(replace(options, benchmark="nats_tss"))
     assert (problem.domain.space.name, problem.domain.size) == ("nasbench201", 60)
     for name, fidelity in (("nasbench301", "nasbench301"), ("darts", "full")):
-        problem = make_problem(SearchConfig(space=name, table="none", signal=("params",)))
+        problem = make_problem(SearchConfig(benchmark=name, table="none", signal=("params",)))
         assert problem.domain.space.name == "darts"
         assert str(problem.facts["condition"]).startswith(f"{fidelity}, ")
     space, rng = SPACES["darts"], random.Random(0)
     with (tmp_path / "darts.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["architecture", "accuracy"], *([space.sample(rng), index] for index in range(4))])
-    problem = make_problem(SearchConfig(space="darts", table=str(tmp_path / "darts.csv")))
+    problem = make_problem(SearchConfig(benchmark="darts", table=str(tmp_path / "darts.csv")))
     assert (problem.domain.space.name, problem.domain.size) == ("darts", 4)
 
 
@@ -332,7 +332,7 @@ def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
         ({"signal": ("params",), "epochs": 3.0}, "epochs must come with a signal that is trained"),
         ({"signal": ("fifty",), "seconds": 3.0}, "seconds must come with a signal whose seconds are known"),
         ({"queries": None}, "a budget must have queries, seconds or epochs"),
-        ({"space": "nasbench102"}, "did you mean 'nasbench[12]01'"),
+        ({"benchmark": "nasbench102"}, "did you mean 'nasbench[12]01'"),
         ({"table": "none", "target": "valid12"}, "target must be a column of a table, got 'valid12' and no table"),
         ({"scores": ("TWICE", "TWICE")}, "'fifty' in .* is taken; give NAME=FILE"),
         ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),

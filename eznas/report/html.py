@@ -1,0 +1,38 @@
+"""Cells, tables and pictures of pages and notebooks."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["cell", "html_image", "html_table", "interval"]
+
+
+def cell(value: object) -> str:
+    """Write a value: floats with three decimals, None and NaN as a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write an interval as a cell of a table."""
+    return "-" if low is None or math.isnan(low) else f"{cell(low)} to {cell(high)}"
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], write: Callable[[object], str] = cell) -> str:
+    """Return a table; ``write`` turns a value into a text."""
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(write(value))}</td>' for value in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def html_image(name: str, png: bytes, style: str = "max-width: 40rem") -> str:
+    """Return a picture that needs no other file."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return f'<img alt="{html.escape(name)}" style="{style}" src="{source}">'
