@@ -88,4 +88,4 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
 def _first_derivatives(logit: Tensor, tensors: list[Tensor]) -> Tensor:
     """Return the derivatives of a logit with respect to the first number of each tensor, 0 where it depends on none."""
     gradients = differentiate(logit, tensors)
-    return torch.stack([logit.new_zeros(()) if one is None else one.flatten()[0] for one in gradients])
+    return torch.stack([logit.new_zeros(()) if gradient is None else gradient.flatten()[0] for gradient in gradients])

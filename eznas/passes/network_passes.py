@@ -197,7 +197,7 @@ class NetworkPasses:
         results = []
         for layer, *tensors in zip(layers, outputs, zeros_for_none(gradients, outputs), strict=True):
             fan_in = int(torch.Size(layer.weight.shape[1:]).numel())
-            out, gradient = (split_by_image(channels_first(one, last=layer.linear), images) for one in tensors)
+            out, gradient = (split_by_image(channels_first(tensor, last=layer.linear), images) for tensor in tensors)
             results.append(LayerGradient(out, gradient, fan_in))
         return results
 

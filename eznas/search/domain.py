@@ -29,7 +29,7 @@ class Domain:
         self.space = space
         listed = space.architectures() if known is None else known
         self._listed = None if listed is None else tuple(dict.fromkeys(listed))
-        self._known = None if known is None or self._listed is None else {one: one for one in self._listed}
+        self._known = None if known is None or self._listed is None else {name: name for name in self._listed}
         self._neighbours: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -59,7 +59,7 @@ class Domain:
         if neighbours is None:
             neighbours = tuple(self.space.neighbours(architecture))
             if self._known is not None:  # takes the strings of the domain, not their copies: the cache stays small
-                neighbours = tuple(self._known[one] for one in neighbours if one in self._known)
+                neighbours = tuple(self._known[name] for name in neighbours if name in self._known)
             if len(self._neighbours) < _CACHED:
                 self._neighbours[architecture] = neighbours
         return neighbours

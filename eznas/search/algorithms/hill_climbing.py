@@ -53,4 +53,4 @@ class HillClimbing(Searcher):
 
     def _move_to(self, architecture: str) -> None:
         self._current = architecture
-        self._left = [one for one in self.task.domain.neighbours(architecture) if one not in self._known]
+        self._left = [other for other in self.task.domain.neighbours(architecture) if other not in self._known]
