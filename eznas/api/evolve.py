@@ -45,9 +45,6 @@ def evolve(
 ) -> EvolutionRun:
     """Evolve zero-cost proxies on a benchmark's accuracies.
 
-    >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
-    >>> run.best["program"]  # doctest: +SKIP
-
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
@@ -61,6 +58,10 @@ def evolve(
     Raises:
         InputError: An option cannot be used, or the time budget is too short for the networks.
         EznasError: No usable program was found.
+
+    Examples:
+        >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
+        >>> run.best["program"]  # doctest: +SKIP
     """
     chosen = load_config({**options, **({} if out is None else {"out": out})}, None if config is None else Path(config))
     directory = RunDirectory.create(

@@ -46,9 +46,6 @@ def search(
 ) -> SearchRun:
     """Search architectures, in several runs that differ in their random draws only.
 
-    >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
-    >>> run.best[0]["architecture"]  # doctest: +SKIP
-
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
@@ -61,6 +58,10 @@ def search(
 
     Raises:
         InputError: An option is unknown or cannot be used.
+
+    Examples:
+        >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
+        >>> run.best[0]["architecture"]  # doctest: +SKIP
     """
     given = {**options, **({} if out is None else {"out": out})}
     chosen = build_config(SearchConfig, given, None if config is None else Path(config))

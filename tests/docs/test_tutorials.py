@@ -1,0 +1,150 @@
+"""The quick start and the tutorials, each in an empty folder outside the checkout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+START = """\
+import pytest
+from eznas.cli.main import main
+
+def eznas_command(*words):
+    assert not main.main(words, "eznas", standalone_mode=False), words
+
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def blocks(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield language and code of the blocks of a page that include no file."""
+    for language, code in re.findall(
+        r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        if not code.startswith("--8<--"):
+            yield language, code
+
+
+def statements(page: Path, folder: Path) -> Iterator[str]:
+    """Write the files that a page shows, and yield its commands and its code as Python, in the order of the page."""
+    for language, code in blocks(page):
+        if file := re.match(r"# (\w+\.(?:py|toml))\n", code):
+            (folder / file[1]).write_text(code, encoding="utf-8")
+        elif language == "python":
+            yield code
+        elif language == "sh":
+            for line in code.replace("\\\n", " ").splitlines():
+                match shlex.split(line):
+                    case [".venv/bin/eznas", *words]:
+                        yield f"eznas_command(*{words})"
+                    case [".venv/bin/python", "-m", "pytest", *words]:
+                        yield f"assert not pytest.main({['-p', 'no:cacheprovider', *words]})"
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """Run this interpreter in a folder and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    process = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def follow(name: str, folder: Path) -> str:
+    """Run a page in one process, and return what it prints."""
+    page = DOCS / name
+    for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", page.read_text(encoding="utf-8")):
+        shutil.copy(DOCS / example, folder)
+    lines = "\n".join(statements(page, folder)).splitlines()
+    body = "".join(f"    {line}\n" for line in lines)
+    (folder / "session.py").write_text(f'{START}if __name__ == "__main__":\n{body}', encoding="utf-8")
+    return python(folder, "session.py")
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_the_quick_start_runs(tmp_path: Path) -> None:
+    assert "naswot" in follow("index.md", tmp_path)
+
+
+def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
+    follow("tutorials/reading_a_run.md", tmp_path)
+    generations = [row["generation"] for row in rows(tmp_path / "runs" / "tour" / "logbook.csv")]
+    assert generations == [str(number) for number in range(1, len(generations) + 1)]
+
+
+def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
+    assert "mean(peak(weight_grad.data))" in follow("tutorials/own_primitive.md", tmp_path)
+    run = tmp_path / "peak_run"
+    assert "peak(" in (run / "checkpoint.json").read_text(encoding="utf-8")
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    assert f"plugin {tmp_path / 'my_primitive.py'}" in manifest["data"]
+    assert list((run / "proxies").glob("*.py"))
+    resume = ["-m", "eznas.evolve", "--resume", "peak_run", "--generations", "12"]
+    python(tmp_path, *resume)
+    with (tmp_path / "my_primitive.py").open("a", encoding="utf-8") as file:
+        file.write("# edited\n")
+    with pytest.raises(AssertionError, match=r"the plugin .*my_primitive\.py must be .* that the run began with"):
+        python(tmp_path, *resume)
+
+
+def test_a_measure_is_scored_and_verified(tmp_path: Path) -> None:
+    assert "confidence" in follow("tutorials/own_measure.md", tmp_path)
+    assert {row["status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
+
+
+def test_a_search_space_is_scored_verified_and_searched(tmp_path: Path) -> None:
+    assert "widths" in follow("tutorials/own_space.md", tmp_path)
+    assert len(rows(tmp_path / "scores.csv")) == 36
+    assert (tmp_path / "toy_run" / "summary.json").exists()
+    assert (tmp_path / "widths_search" / "results.json").exists()
+
+
+def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> None:
+    output = follow("tutorials/own_algorithm.md", tmp_path)
+    assert "restarting_climber" in output
+    assert " passed" in output
+    assert (tmp_path / "climbing" / "search.html").exists()
+
+
+def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
+    """Execute the Python of the page as the cells of a notebook, and look at the kinds of their outputs."""
+    cells = [
+        nbformat.v4.new_code_cell(code)
+        for language, code in blocks(DOCS / "tutorials" / "notebook.md")
+        if language == "python"
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebook.ipynb")
+    code = (
+        "import nbclient, nbformat; notebook = nbformat.read('notebook.ipynb', 4); "
+        "nbclient.NotebookClient(notebook, timeout=600).execute(); nbformat.write(notebook, 'executed.ipynb')"
+    )
+    python(tmp_path, "-c", code)
+    shown = {
+        cell["source"].split("(")[0]: {kind for output in cell["outputs"] for kind in output.get("data", ())}
+        for cell in nbformat.read(tmp_path / "executed.ipynb", 4)["cells"]
+    }
+    for cell in ("run = eznas.evolve", "verification = eznas.verify", "search = eznas.search"):
+        assert "text/html" in shown[cell]
+    assert "image/png" in shown["run.plot"]
