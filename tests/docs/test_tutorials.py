@@ -33,13 +33,10 @@ def eznas_command(*words):
 pytestmark = pytest.mark.slow
 
 
-def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield language and code of the blocks of a page that include no file."""
-    for language, code in re.findall(
-        r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    ):
-        if not code.startswith("--8<--"):
-            yield language, code
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return language and code of the blocks of a page that include no file."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def statements(page: Path, folder: Path) -> Iterator[str]:
@@ -71,8 +68,10 @@ def python(folder: Path, *arguments: str) -> str:
 def follow(name: str, folder: Path) -> str:
     """Run a page in one process, and return what it prints."""
     page = DOCS / name
-    for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", text):
         shutil.copy(DOCS / example, folder)
+        assert example.endswith(".csv") or f'--8<-- "docs/{example}"\n' in text
     lines = "\n".join(statements(page, folder)).splitlines()
     body = "".join(f"    {line}\n" for line in lines)
     (folder / "session.py").write_text(f'{START}if __name__ == "__main__":\n{body}', encoding="utf-8")
