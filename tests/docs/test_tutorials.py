@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 START = """\
-import pytest
+import os, pytest
 from eznas.cli.main import main
 
 def eznas_command(*words):
     assert not main.main(words, "eznas", standalone_mode=False), words
 
 """
+
+ONE_CORE = "os.sched_getaffinity = lambda process: {0}\n"
+"""Run networks in the process of the session: each worker process takes seconds to import torch."""
 
 pytestmark = pytest.mark.slow
 
@@ -65,16 +69,16 @@ def python(folder: Path, *arguments: str) -> str:
     return process.stdout
 
 
-def follow(name: str, folder: Path) -> str:
-    """Run a page in one process, and return what it prints."""
+def follow(name: str, folder: Path, *, workers: bool = False) -> str:
+    """Run a page in one session, with or without worker processes, and return what it prints."""
     page = DOCS / name
     text = page.read_text(encoding="utf-8")
     for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", text):
         shutil.copy(DOCS / example, folder)
         assert example.endswith(".csv") or f'--8<-- "docs/{example}"\n' in text
-    lines = "\n".join(statements(page, folder)).splitlines()
-    body = "".join(f"    {line}\n" for line in lines)
-    (folder / "session.py").write_text(f'{START}if __name__ == "__main__":\n{body}', encoding="utf-8")
+    body = textwrap.indent("\n".join(statements(page, folder)), "    ")
+    start = START if workers else START + ONE_CORE
+    (folder / "session.py").write_text(f'{start}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
     return python(folder, "session.py")
 
 
@@ -84,7 +88,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 def test_the_quick_start_runs(tmp_path: Path) -> None:
-    assert "naswot" in follow("index.md", tmp_path)
+    assert "naswot" in follow("index.md", tmp_path, workers=True)
 
 
 def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
@@ -100,7 +104,7 @@ def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert f"plugin {tmp_path / 'my_primitive.py'}" in manifest["data"]
     assert list((run / "proxies").glob("*.py"))
-    resume = ["-m", "eznas.evolve", "--resume", "peak_run", "--generations", "12"]
+    resume = ["-m", "eznas.evolve", "--resume", "peak_run", "--generations", "12", "--workers", "1"]
     python(tmp_path, *resume)
     with (tmp_path / "my_primitive.py").open("a", encoding="utf-8") as file:
         file.write("# edited\n")
@@ -109,7 +113,7 @@ def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
 
 
 def test_a_measure_is_scored_and_verified(tmp_path: Path) -> None:
-    assert "confidence" in follow("tutorials/own_measure.md", tmp_path)
+    assert "confidence" in follow("tutorials/own_measure.md", tmp_path, workers=True)
     assert {row["status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
 
 
