@@ -88,7 +88,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 def test_the_quick_start_runs(tmp_path: Path) -> None:
-    assert "naswot" in follow("index.md", tmp_path, workers=True)
+    assert "naswot" in follow("index.md", tmp_path)
 
 
 def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
