@@ -133,11 +133,8 @@ def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> N
 
 def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
     """Execute the Python of the page as the cells of a notebook, and look at the kinds of their outputs."""
-    cells = [
-        nbformat.v4.new_code_cell(code)
-        for language, code in blocks(DOCS / "tutorials" / "notebook.md")
-        if language == "python"
-    ]
+    codes = [code for language, code in blocks(DOCS / "tutorials" / "notebook.md") if language == "python"]
+    cells = [nbformat.v4.new_code_cell(code) for code in (f"import os\n{ONE_CORE}", *codes)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebook.ipynb")
     code = (
         "import nbclient, nbformat; notebook = nbformat.read('notebook.ipynb', 4); "
@@ -145,7 +142,9 @@ def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> No
     )
     python(tmp_path, "-c", code)
     shown = {
-        cell["source"].split("(")[0]: {kind for output in cell["outputs"] for kind in output.get("data", ())}
+        cell["source"].split("(")[0].splitlines()[-1]: {
+            kind for output in cell["outputs"] for kind in output.get("data", ())
+        }
         for cell in nbformat.read(tmp_path / "executed.ipynb", 4)["cells"]
     }
     for cell in ("run = eznas.evolve", "verification = eznas.verify", "search = eznas.search"):
