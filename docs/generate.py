@@ -18,33 +18,43 @@ RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 _INTRODUCTION = """\
 # Measures
 
-This page lists the zero-cost proxies that `eznas.measure(network, minibatch, names)`, `verify_scores.py --proxy NAME`
-and `python -m eznas.score --measure NAME` compute. `python docs/generate.py` writes it from the registry and from
-`experiments/results/`; `experiments/README.md` describes how those figures were measured.
+`eznas.measure`, `eznas verify --proxy NAME` and `eznas score --proxy NAME` compute the zero-cost proxies on this page.
+The first table compares them, and the second one defines them. [Experiments](experiments.md) describes how the figures
+were measured.
 
 - **better**: whether more or less of the score is better. Scores are reported as they are, never negated.
 - **needs**: *forward* and *backward* passes; *labels*; *noise*, images of noise; *second order*, a backward pass
   through a backward pass; *samples*, a backward pass for each image; *batches*, the two halves of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
-  minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that it was not
-  measured, *all equal* that all networks have the same score.
-- **published**: figures of the papers, with the networks on which they were measured.
+  minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
+  measured. *All equal* means that all networks have the same score.
 - **scores a second**: each measure alone, on one thread, with 16 images and one NAS-Bench-201 network of 5 cells a
-  stage and four convolutions a cell. Measures that share passes take little more time together than one of them alone.
+  stage and four convolutions a cell.
 
-Measures of one family share their passes. Batch normalisation uses the statistics of the minibatch (in vkdnw its
-running statistics), so a minibatch runs as a whole. `measure(..., split=N)` runs at most N images at once. It accepts
-networks without batch normalisation, and measures that are sums over images or read one row for each image; it refuses
-others. torch runs the projections of `nn.MultiheadAttention` in one call and hides their outputs. Measures of layers'
-outputs (fisher, flops, meco, near) have no value on networks with that module, and their scores say so; measures of
-weights and of their gradients read them.
+Measures that share a forward or backward pass run it once. Together they take little more time than one of them.
+
+Batch normalisation uses the statistics of the minibatch (in vkdnw its running statistics), so a minibatch runs as a
+whole. `measure(..., split=N)` runs at most N images at once. It accepts networks without batch normalisation, and
+measures that are sums over images or read one row for each image. It refuses all others.
+
+torch runs the projections of `nn.MultiheadAttention` in one call and hides their outputs. Measures of layers' outputs
+(fisher, flops, meco, near) have no value on networks with that module, and their scores say so. Measures of weights and
+of their gradients read the module.
+
+## Comparison
+"""
+
+_DEFINITIONS = """\
+## Definitions
+
+The column *published* gives figures of the papers, with the networks on which they were measured.
 """
 
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
 The program has the same value as the measure on a network that runs each layer once, if it reads every layer
-(`units="any"`); tests check this. `python -m eznas.evolve --seed-measures` starts from these programs. The language
+(`units="any"`); tests check this. `eznas evolve --seed-measures` starts from these programs. The language
 cannot express measures that add matrices over layers (naswot, ntk_condition), read labels other than by the loss
 (epe_nas), run other weights (synflow, zen) or need second derivatives (grasp).
 """
@@ -53,25 +63,42 @@ cannot express measures that add matrices over layers (naswot, ntk_condition), r
 def page() -> str:
     """Return the text of the page."""
     taus, speeds = _figures("published_scores.csv"), _figures("measure_speed.csv")
-    header = ["measure", "formula", "paper", "better", "needs", "tau (n)", "published", "scores a second"]
-    records = MEASURES.values()
-    rows = [_row(record, taus.get(record.name, {}), speeds.get(record.name, {})) for record in records]
-    lines = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-    programs = [f"| {record.name} | `{record.equivalent}` |" for record in records if record.equivalent]
-    return "\n".join([_INTRODUCTION, *lines, "", _PROGRAMS, "| measure | program |", "|---|---|", *programs, ""])
+    measures = MEASURES.values()
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            *_table(
+                ["measure", "better", "needs", "tau (n)", "scores a second"],
+                [_summary(measure, taus.get(measure.name, {}), speeds.get(measure.name, {})) for measure in measures],
+            ),
+            _DEFINITIONS,
+            *_table(["measure", "formula", "paper", "published"], [_definition(measure) for measure in measures]),
+            _PROGRAMS,
+            *_table(
+                ["measure", "program"],
+                [[measure.name, f"`{measure.equivalent}`"] for measure in measures if measure.equivalent],
+            ),
+        ]
+    )
 
 
-def _row(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[str]:
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [*(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)), ""]
+
+
+def _summary(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> list[str]:
     return [
         measure.name,
-        f"`{measure.program}`" if measure.program else measure.formula.replace("|", r"\|"),
-        measure.paper or "-",
         "more" if measure.direction > 0 else "less",
         ", ".join(sorted(measure.needs)) or "only the weights",
         f"{tau['tau'] or 'all equal'} ({tau['networks']})" if tau else "-",
-        measure.reference.replace("|", r"\|") or "-",
         f"{1 / max(float(speed['seconds']), 1e-3):.3g}" if speed else "-",
     ]
+
+
+def _definition(measure: Measure) -> list[str]:
+    formula = f"`{measure.program}`" if measure.program else measure.formula.replace("|", r"\|")
+    return [measure.name, formula, measure.paper or "-", measure.reference.replace("|", r"\|") or "-"]
 
 
 def _figures(file: str) -> dict[str, dict[str, str]]:

@@ -16,13 +16,14 @@ DOCS = Path(__file__).parent
 _INTRODUCTION = """\
 # The language
 
-A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*, tensors that
-are recorded from every unit of a network; its operators are *primitives*. A program has three floors: tensors of a
-unit, one number for each unit, and one number for the network, which is the score. A name may live on several floors;
-the kinds of the arguments decide.
+A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*: tensors that
+eznas records from every unit of a network. Its operators are *primitives*. A program has three floors: tensors of a
+unit, one number for each unit, and one number for the network, which is the score. A primitive may exist on several
+floors. The kinds of its arguments then decide on which floor it works.
 
-`eznas language` prints this catalogue, and `eznas language NAME` every fact of one entry: its properties, the rules
-that simplify it, its price and how often evolution draws it. The page is written by `python docs/generate.py`.
+`eznas language` prints this catalogue. `eznas language NAME` prints every fact of one entry: its properties, the rules
+that simplify it, its price and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows how to
+define your own.
 
 ## Kinds
 
@@ -34,7 +35,7 @@ _STATISTICS = """
 ## Statistics
 
 A *unit* is one convolution or linear layer with the activation in front of it and the normalisation behind it. A
-statistic is a quantity on a scenario, written `quantity.scenario`; the weight depends on no scenario.
+statistic is a quantity in a scenario, written `quantity.scenario`. The weight depends on no scenario.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
@@ -50,7 +51,7 @@ _SCENARIOS = """
 _PRIMITIVES = """
 ## Primitives
 
-An empty domain means that the function is defined everywhere. A program whose value is not finite has no score.
+An empty domain means that the function is defined everywhere. A program whose value is not finite gets no score.
 """
 
 
@@ -120,7 +121,7 @@ def picture() -> str:
     """Return the drawing of a unit and of the scenarios as SVG."""
     shapes = [_arrow(20, _LINE, _WIDTH - 95), _text(_WIDTH - 50, _LINE + 5, "logits", "#1a202c")]
     shapes += [_box(492, 112, 644, "", height=185, style='fill="none" stroke="#a0aec0" stroke-dasharray="4"')]
-    shapes += [_text(205, 38, "one unit", "#718096")]
+    shapes += [_text(205, 38, "one unit", "#4a5568")]
     for x, name in _OPERATIONS:
         shapes += [_box(x, _LINE, 110, name)]
     for quantity in QUANTITIES.values():
@@ -137,13 +138,13 @@ def picture() -> str:
         shapes += [
             _text(20, y + 5, scenario.name, "#1a202c", anchor="start", weight="bold"),
             _text(110, y - 4, f"runs forward on {scenario.images}{minus}", "#2d3748", anchor="start"),
-            _text(110, y + 14, f"runs backward from {scenario.objective}", "#718096", anchor="start"),
+            _text(110, y + 14, f"runs backward from {scenario.objective}", "#4a5568", anchor="start"),
         ]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} 410"',
             '  font-family="sans-serif" font-size="13">',
-            f'<rect width="{_WIDTH}" height="410" fill="#ffffff"/>',
+            f'<rect width="{_WIDTH}" height="410" rx="8" fill="#ffffff"/>',
             *shapes,
             "</svg>",
             "",

@@ -1,11 +1,4 @@
-r"""A search algorithm of your own: it proposes architectures and is told how good they are.
-
-Compare it with ageing evolution, on five runs each::
-
-    eznas search --algorithm aging_evolution --queries 50 --runs 5 --out ageing
-    eznas search --plugin my_algorithm.py --algorithm restarting_climber \
-        --queries 50 --runs 5 --workers 2 --out climbing --compare ageing
-"""
+"""A search algorithm: it proposes architectures and is told how good they are."""
 
 from eznas.search import ALGORITHMS, Algorithm, Proposal, Searcher
 

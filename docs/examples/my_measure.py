@@ -1,11 +1,4 @@
-r"""A measure of your own: a function of a network and a minibatch that returns a number.
-
-Score an architecture, then correlate the measure with trained accuracies::
-
-    eznas score --plugin my_measure.py --measure confidence \
-        --architecture "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-    eznas verify --plugin my_measure.py --proxy confidence --proxy params --samples 50 --csv scores.csv
-"""
+"""A measure: a function of a network and a minibatch that returns a number."""
 
 import torch
 

@@ -1,13 +1,4 @@
-r"""A primitive of your own: an operator that programs can use and that evolution draws like any other.
-
-Score an architecture with a program, then evolve programs with it::
-
-    eznas score --plugin my_primitive.py --measure "mean(peak(weight_grad.data))" \
-        --architecture "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-    eznas evolve --plugin my_primitive.py --seed-program "mean(peak(weight_grad.data))" \
-        --networks 20 --validation-networks 10 --test-networks 10 --full-networks 0 \
-        --library 15 --draws 1 --population 50 --generations 20 --out peak_run
-"""
+"""A primitive: an operator that programs can use and that evolution draws like any other."""
 
 import torch
 

@@ -1,14 +1,4 @@
-r"""A search space of your own: the widths of two convolutions, such as ``8-16``.
-
-``my_space.csv`` holds an invented accuracy for each architecture. Score an architecture, correlate proxies with the
-accuracies, and search::
-
-    eznas score --plugin my_space.py --space widths --architecture 8-16 --measure params --measure naswot
-    eznas verify --plugin my_space.py --benchmark widths --table my_space.csv \
-        --proxy params --proxy naswot --csv scores.csv
-    eznas search --plugin my_space.py --benchmark widths --table my_space.csv \
-        --algorithm local_search --queries 20 --runs 3 --out widths_search
-"""
+"""A search space: the widths of two convolutions, such as ``8-16``."""
 
 from torch import nn
 

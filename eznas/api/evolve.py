@@ -46,9 +46,6 @@ def evolve(
 
     Plugins that are loaded already take part, and are recorded as the run's own.
 
-    >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
-    >>> run.best["program"]  # doctest: +SKIP
-
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
@@ -62,6 +59,10 @@ def evolve(
     Raises:
         InputError: An option cannot be used, or the time budget is too short for the networks.
         EznasError: No usable program was found.
+
+    Examples:
+        >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
+        >>> run.best["program"]  # doctest: +SKIP
     """
     from eznas.scoring.plugin import plugin_digests
 

@@ -46,9 +46,6 @@ def search(
 
     Plugins that are loaded already take part, and are recorded as the search's own.
 
-    >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
-    >>> run.best[0]["architecture"]  # doctest: +SKIP
-
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
@@ -61,6 +58,10 @@ def search(
 
     Raises:
         InputError: An option is unknown or cannot be used.
+
+    Examples:
+        >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
+        >>> run.best[0]["architecture"]  # doctest: +SKIP
     """
     from eznas.scoring.plugin import plugin_digests
 

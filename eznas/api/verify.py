@@ -90,7 +90,7 @@ def verify(
     Raises:
         InputError: An argument cannot be used.
 
-    Example:
+    Examples:
         >>> verified = eznas.verify(["params", "naswot"], samples=50)  # doctest: +SKIP
         >>> pandas.DataFrame(verified.records())  # doctest: +SKIP
     """

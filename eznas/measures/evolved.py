@@ -8,7 +8,7 @@ __all__: list[str] = []
 
 register_program(
     "evolved_nb201",
-    "experiments/nasbench201_cifar10.toml, seed 1 of an earlier version",
+    "experiments/nasbench201_cifar10.toml, seed 1, without the screening of reductions",
     "mul(l2_norm(square(exp(sub(effective_rank(input_grad.data), safe_div(lp_norm(maximum(l2_over_samples("
     "conv_in_grad.perturbed), relu(conv_in_grad.loss)), 3), l1(image.noise)))))), "
     "std(mul(count_positive(weight_grad.noise), sqrt(stable_rank(weight_grad.loss)))))",

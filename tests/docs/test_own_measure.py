@@ -1,8 +1,7 @@
-"""The value of the measure in the tutorial, by hand; ``test_pages.py`` runs the commands."""
+"""The value of the measure in the tutorial, by hand; ``test_tutorials.py`` runs the commands."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from eznas.testing.measures import sample_minibatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "own_measure.md"
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "my_measure.py"
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +26,8 @@ def _no_plugin_stays() -> Iterator[None]:
     use_plugins({})
 
 
-def test_its_value_by_hand(tmp_path: Path) -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    [code] = re.findall(r"^```python\n# my_measure\.py\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    file = tmp_path / "my_measure.py"
-    file.write_text(code, encoding="utf-8")
-    assert load_plugin(file) == {"measure": ("confidence",)}
+def test_its_value_by_hand() -> None:
+    assert load_plugin(EXAMPLE) == {"measure": ("confidence",)}
     minibatch = sample_minibatch(4, 2)
     logits = minibatch.images.flatten(1)
     expected = sum(float(row.max() - row.mean()) for row in logits) / 4

@@ -1,0 +1,152 @@
+"""The quick start and the tutorials, each in an empty folder outside the checkout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+START = """\
+import os, pytest
+from eznas.cli.main import main
+
+def eznas_command(*words):
+    assert not main.main(words, "eznas", standalone_mode=False), words
+
+"""
+
+ONE_CORE = "os.sched_getaffinity = lambda process: {0}\n"
+"""Run networks in the process of the session: each worker process takes seconds to import torch."""
+
+pytestmark = pytest.mark.slow
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return language and code of the blocks of a page that include no file."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def statements(page: Path, folder: Path) -> Iterator[str]:
+    """Write the files that a page shows, and yield its commands and its code as Python, in the order of the page."""
+    for language, code in blocks(page):
+        if file := re.match(r"# (\w+\.(?:py|toml))\n", code):
+            (folder / file[1]).write_text(code, encoding="utf-8")
+        elif language == "python":
+            yield code
+        elif language == "sh":
+            for line in code.replace("\\\n", " ").splitlines():
+                match shlex.split(line):
+                    case [".venv/bin/eznas", *words]:
+                        yield f"eznas_command(*{words})"
+                    case [".venv/bin/python", "-m", "pytest", *words]:
+                        yield f"assert not pytest.main({['-p', 'no:cacheprovider', *words]})"
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """Run this interpreter in a folder and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    process = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def follow(name: str, folder: Path, *, workers: bool = False) -> str:
+    """Run a page in one session, with or without worker processes, and return what it prints."""
+    page = DOCS / name
+    text = page.read_text(encoding="utf-8")
+    for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", text):
+        shutil.copy(DOCS / example, folder)
+        assert example.endswith(".csv") or f'--8<-- "docs/{example}"\n' in text
+    body = textwrap.indent("\n".join(statements(page, folder)), "    ")
+    start = START if workers else START + ONE_CORE
+    (folder / "session.py").write_text(f'{start}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
+    return python(folder, "session.py")
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_the_quick_start_runs(tmp_path: Path) -> None:
+    assert "naswot" in follow("index.md", tmp_path)
+
+
+def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
+    follow("tutorials/reading_a_run.md", tmp_path)
+    generations = [row["generation"] for row in rows(tmp_path / "runs" / "tour" / "logbook.csv")]
+    assert generations == [str(number) for number in range(1, len(generations) + 1)]
+
+
+def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
+    assert "mean(peak(weight_grad.data))" in follow("tutorials/own_primitive.md", tmp_path)
+    run = tmp_path / "peak_run"
+    assert "peak(" in (run / "checkpoint.json").read_text(encoding="utf-8")
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    assert f"plugin {tmp_path / 'my_primitive.py'}" in manifest["data"]
+    assert list((run / "proxies").glob("*.py"))
+    resume = ["-m", "eznas.evolve", "--resume", "peak_run", "--generations", "12", "--workers", "1"]
+    python(tmp_path, *resume)
+    with (tmp_path / "my_primitive.py").open("a", encoding="utf-8") as file:
+        file.write("# edited\n")
+    with pytest.raises(AssertionError, match=r"the plugin .*my_primitive\.py must be .* that the run began with"):
+        python(tmp_path, *resume)
+
+
+def test_a_measure_is_scored_and_verified(tmp_path: Path) -> None:
+    assert "confidence" in follow("tutorials/own_measure.md", tmp_path, workers=True)
+    assert {row["status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
+
+
+def test_a_search_space_is_scored_verified_and_searched(tmp_path: Path) -> None:
+    assert "widths" in follow("tutorials/own_space.md", tmp_path)
+    assert len(rows(tmp_path / "scores.csv")) == 36
+    assert (tmp_path / "toy_run" / "summary.json").exists()
+    assert (tmp_path / "widths_search" / "results.json").exists()
+
+
+def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> None:
+    output = follow("tutorials/own_algorithm.md", tmp_path)
+    assert "restarting_climber" in output
+    assert " passed" in output
+    assert (tmp_path / "climbing" / "search.html").exists()
+
+
+def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
+    """Execute the Python of the page as the cells of a notebook, and look at the kinds of their outputs."""
+    codes = [code for language, code in blocks(DOCS / "tutorials" / "notebook.md") if language == "python"]
+    cells = [nbformat.v4.new_code_cell(code) for code in (f"import os\n{ONE_CORE}", *codes)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebook.ipynb")
+    code = (
+        "import nbclient, nbformat; notebook = nbformat.read('notebook.ipynb', 4); "
+        "nbclient.NotebookClient(notebook, timeout=600).execute(); nbformat.write(notebook, 'executed.ipynb')"
+    )
+    python(tmp_path, "-c", code)
+    shown = {
+        cell["source"].split("(")[0].splitlines()[-1]: {
+            kind for output in cell["outputs"] for kind in output.get("data", ())
+        }
+        for cell in nbformat.read(tmp_path / "executed.ipynb", 4)["cells"]
+    }
+    for cell in ("run = eznas.evolve", "verification = eznas.verify", "search = eznas.search"):
+        assert "text/html" in shown[cell]
+    assert "image/png" in shown["run.plot"]
