@@ -204,7 +204,7 @@ class _Course:
         if needed > 0 and left <= needed:
             self._progress.message(
                 f"no promotion to full size: it would take about {needed:.0f} s, and {max(left, 0):.0f} s are left "
-                "for it and the generations; give more time, or fewer networks"
+                "for it and the generations; raise time_budget, or lower networks or full_networks"
             )
         return 0 < needed < left
 
