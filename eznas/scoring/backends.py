@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import TYPE_CHECKING, Literal
 
 from eznas.errors import InputError
@@ -48,6 +49,8 @@ def open_executor(
             )
         yield local_executor(workers, memory, progress)
         return
+    for package in ("dask", "distributed"):  # before joblib looks for them, and remembers what it found
+        _require(package)
     from eznas.scoring.dask import DaskExecutor, open_client
 
     plan = None if memory is None or scheduler is not None else MemoryPlan.of(memory, workers, progress, pool=True)
@@ -65,3 +68,14 @@ def local_executor(workers: int = 0, memory: int | None = None, progress: Progre
     return (
         SerialExecutor(plan.per_call, plan.captures) if plan.workers == 1 else LokyExecutor(plan.workers, plan.per_call)
     )
+
+
+def _require(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"backend 'dask' must have the package {name}, which the extra 'dask' installs: "
+            f'pip install "eznas[dask]" ({error})',
+            parameters=("backend",),
+        ) from error

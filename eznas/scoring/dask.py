@@ -36,7 +36,7 @@ class DaskExecutor(PoolExecutor):
     def __init__(self, client: Any, memory: int | None = None) -> None:
         super().__init__(memory)
         self._client = client
-        self.died = (CancelledError, _package("distributed").KilledWorker)
+        self.died = (CancelledError, importlib.import_module("distributed").KilledWorker)
 
     @property
     def workers(self) -> int:
@@ -57,13 +57,15 @@ def open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
         workers: Processes of a cluster that is started.
 
     Raises:
-        InputError: Dask is not installed, nothing answers at the address, or a worker has several threads.
+        InputError: Nothing answers at the address, or a worker has several threads.
     """
-    distributed = _package("distributed")
+    distributed = importlib.import_module("distributed")
     with contextlib.ExitStack() as stack:
         address: Any = scheduler
         if scheduler is None:  # Dask closes a worker for good that is not back within 15 s, unless told otherwise
-            stack.enter_context(_package("dask").config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
+            stack.enter_context(
+                importlib.import_module("dask").config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+            )
             local = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
             address = stack.enter_context(local)
         try:
@@ -79,17 +81,6 @@ def open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
                 "start them by: dask worker --nworkers N --nthreads 1 ADDRESS"
             )
         yield client
-
-
-def _package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"backend 'dask' must have the package {name}, which the extra 'dask' installs: "
-            f'pip install "eznas[dask]" ({error})',
-            parameters=("backend",),
-        ) from error
 
 
 class _PromptBackend(DaskDistributedBackend):  # type: ignore[misc] # joblib has no types
