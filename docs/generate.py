@@ -19,27 +19,30 @@ _INTRODUCTION = """\
 # Measures
 
 `eznas.measure`, `eznas verify --proxy NAME` and `eznas score --proxy NAME` compute the zero-cost proxies on this page.
-The first table compares them, and the second one defines them. [Experiments](experiments.md) describes how the figures
-were measured.
+The first table compares them, the second one defines them, and the third one lists equivalent programs.
+[Experiments](experiments.md) describes how the figures were measured.
 
-- **better**: whether more or less of the score is better. Scores are reported as they are, never negated.
-- **needs**: *forward* and *backward* passes; *labels*; *noise*, images of noise; *second order*, a backward pass
-  through a backward pass; *samples*, a backward pass for each image; *batches*, the two halves of the minibatch.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are reported as they
+  are, never negated.
+- **needs**: what a measure runs or reads: *forward* and *backward* passes; *labels*; *noise*, images of noise;
+  *second order*, a backward pass through a backward pass; *samples*, a backward pass for each image; *batches*, the
+  two halves of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
   measured. *All equal* means that all networks have the same score.
 - **scores a second**: each measure alone, on one thread, with 16 images and one NAS-Bench-201 network of 5 cells a
   stage and four convolutions a cell.
 
-Measures that share a forward or backward pass run it once. Together they take little more time than one of them.
+Measures that share a forward or backward pass run it once. Computing several of them takes little more time than
+computing one.
 
-Batch normalisation uses the statistics of the minibatch (in vkdnw its running statistics), so a minibatch runs as a
-whole. `measure(..., split=N)` runs at most N images at once. It accepts networks without batch normalisation, and
-measures that are sums over images or read one row for each image. It refuses all others.
+A minibatch runs as a whole, because batch normalisation uses its statistics (vkdnw uses the running statistics).
+`measure(..., split=N)` runs at most N images at once instead. It needs a network without batch normalisation and
+measures that are sums over images or read one row for each image; it refuses other networks and measures.
 
 torch runs the projections of `nn.MultiheadAttention` in one call and hides their outputs. Measures of layers' outputs
 (fisher, flops, meco, near) have no value on networks with that module, and their scores say so. Measures of weights and
-of their gradients read the module.
+of their gradients have a value there.
 
 ## Comparison
 """
@@ -47,16 +50,16 @@ of their gradients read the module.
 _DEFINITIONS = """\
 ## Definitions
 
-The column *published* gives figures of the papers, with the networks on which they were measured.
+The column *published* gives figures from the papers, with the networks on which the authors measured them.
 """
 
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-The program has the same value as the measure on a network that runs each layer once, if it reads every layer
-(`units="any"`); tests check this. `eznas evolve --seed-measures` starts from these programs. The language
-cannot express measures that add matrices over layers (naswot, ntk_condition), read labels other than by the loss
-(epe_nas), run other weights (synflow, zen) or need second derivatives (grasp).
+Evaluated on every layer (`units="any"`), each program has the value of its measure on networks that run each layer
+once. `eznas evolve --seed-measures` starts from these programs. The language
+cannot express measures that add matrices over layers (naswot, ntk_condition), use the labels other than through the
+loss (epe_nas), run the network with other weights (synflow, zen) or need second derivatives (grasp).
 """
 
 

@@ -21,9 +21,9 @@ eznas records from every unit of a network. Its operators are *primitives*. A pr
 unit, one number for each unit, and one number for the network, which is the score. A primitive may exist on several
 floors. The kinds of its arguments then decide on which floor it works.
 
-`eznas language` prints this catalogue. `eznas language NAME` prints every fact of one entry: its properties, the rules
-that simplify it, its price and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows how to
-define your own.
+`eznas language` prints this catalogue. `eznas language NAME` prints every fact about one entry: its properties, the
+rules that simplify it, its cost and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
+how to define your own.
 
 ## Kinds
 
@@ -35,7 +35,7 @@ _STATISTICS = """
 ## Statistics
 
 A *unit* is one convolution or linear layer with the activation in front of it and the normalisation behind it. A
-statistic is a quantity in a scenario, written `quantity.scenario`. The weight depends on no scenario.
+statistic is a quantity in a scenario, written `quantity.scenario`. The weight does not depend on the scenario.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
@@ -71,10 +71,10 @@ def page() -> str:
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
         _SCENARIOS,
         *[
-            _row(f"`{one.name}`", one.images, one.objective, f"minus those of `{one.minus}`" if one.minus else "")
+            _row(f"`{one.name}`", one.images, one.objective, f"minus the values on `{one.minus}`" if one.minus else "")
             for one in SCENARIOS.values()
         ],
-        "\nPrograms may also use older names: ",
+        "\nProgram text may also use these synonyms: ",
         ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
         ".\n\n| statistic | definition |\n|---|---|\n",
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],

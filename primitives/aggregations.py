@@ -1,6 +1,7 @@
 """Aggregations: from one number for each unit to one for the network, over the last axis.
 
-Units come in execution order. A NaN unit makes the aggregate NaN, save where it is not read (``first``,
+Units come in execution order. A unit that is NaN makes the aggregate NaN, unless the aggregation does not
+read it (``first``,
 ``last`` and ``count``).
 """
 
@@ -123,7 +124,7 @@ def l2_norm(x: Tensor) -> Tensor:
 @primitive(
     *_UNITS,
     formula="mean over neighbouring units of |x_i+1 - x_i|",
-    domain="0 for one unit; NaN beside an infinity of the same sign",
+    domain="0 for one unit; NaN if two neighbouring units are the same infinity",
     nonnegative="always",
     ignores_size=True,
 )

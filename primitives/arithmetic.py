@@ -1,4 +1,4 @@
-"""Arithmetic, entry by entry: on tensors, on numbers of units and on numbers of networks."""
+"""Arithmetic, entry by entry: on tensors, on one number for each unit, and on the number of a network."""
 
 from __future__ import annotations
 

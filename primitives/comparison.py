@@ -1,4 +1,4 @@
-"""Comparisons, giving 1 where they hold and 0 elsewhere; with a NaN none holds.
+"""Comparisons are 1 where they hold and 0 elsewhere; no comparison with a NaN holds.
 
 They write straight into floats (``out`` takes the right shape), which is several times faster than
 converting.

@@ -1,4 +1,4 @@
-"""Functions along the depth of a network: units in execution order, the last axis, to units."""
+"""Functions along the depth of a network: they map one number for each unit, in execution order, to one for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eznas.primitives.registry import keeping, primitive
 @primitive(
     *keeping([Kind.UNIT]),
     formula="x_i - x_(i-1), and 0 for the first unit",
-    domain="NaN beside an infinity of the same sign; NaN first where the first unit is not finite",
+    domain="NaN if a unit and the one before are the same infinity, and first if the first unit is not finite",
     latex=r"\Delta_u {0}",
 )
 def depth_difference(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Comparisons of two tensors of a kind, broadcast against each other."""
+"""Comparisons of two tensors of the same kind, broadcast against each other."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def log(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="log x where x > 0, else 0",
-    source="[EZNAS], whose released code takes this for every logarithm",
+    source="[EZNAS], whose released code uses this for every logarithm",
     entrywise=True,
 )
 def safe_log(x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Matrix functions of the trailing maps, each ``h x w`` map read as one matrix.
 
-Where maps are not square they give NaN. A number for each map stays in its kind, as a map of ``1 x 1``; such
+The result is NaN where maps are not square. A number for each map stays in its kind, as a map of ``1 x 1``; such
 reduced maps are matrices of one entry. A map with an entry that is not finite gives NaN.
 """
 
@@ -56,8 +56,8 @@ def det(x: Tensor) -> Tensor:
 @primitive(
     *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
-    domain="0 also where a pivot is h eps or less of the largest; NaN where maps are not square or not finite",
-    source="[EZNAS], whose released code turns NaN into 0; on the CUDA of its time, a singular map in a stack gave NaN",
+    domain="0 also where a pivot is at most h eps times the largest; NaN where maps are not square or not finite",
+    source="[EZNAS], whose released code turns the NaN of a singular map into 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
 )
@@ -85,7 +85,7 @@ def logdet(x: Tensor) -> Tensor:
     *_MAPS,
     formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A",
     domain="infinity where A + A^T is singular, NaN where it is 0, not square or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",
+    source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -101,7 +101,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     *_MAPS,
     formula="greatest over least |eigenvalue| of each map",
     domain="infinity where the map is singular, NaN where it is 0, not square or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix: condition_number(gram(x)) here",
+    source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -114,7 +114,7 @@ def eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(TENSOR_KINDS, arity=2),
-    formula="A B for each pair of maps A, B; a reduced map counts as a constant one",
+    formula="A B for each pair of maps A, B; a map that is reduced to one entry counts as constant",
     domain="NaN where maps are not square",
     source="[EZNAS]",
     latex=r"{0} \cdot {1}",

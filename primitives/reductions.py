@@ -1,6 +1,6 @@
 """Reductions: from a tensor to one number for each unit, over all entries that the tensor holds.
 
-Sums run in the tensor's own precision; a sum that passes the largest number gives an infinity.
+Sums run in the tensor's own precision; a sum that exceeds the largest representable number is infinite.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eznas.primitives.special_values import powered
 _UNIT = reducing(TENSOR_KINDS, Kind.UNIT)
 _MIDDLE = {"nonnegative": "if arguments are", "ignores_size": True}
 _MAGNITUDE = {"nonnegative": "always", "ignores": ("abs", "neg")}
-_SIGNS = {"domain": "everywhere; NaN is not above", "nonnegative": "always", "ignores": ("relu", "sign", "gt0")}
+_SIGNS = {"domain": "everywhere; NaN is not above 0", "nonnegative": "always", "ignores": ("relu", "sign", "gt0")}
 _SPREAD = {
     "domain": "exactly 0 where all entries are equal; NaN where one is not finite",
     "nonnegative": "always",
@@ -182,7 +182,7 @@ def entropy(x: Tensor) -> Tensor:
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
     formula="the value below which a fraction q of the entries lies, linear between order statistics",
-    domain="infinite beside an infinity; NaN between two infinities of opposite sign",
+    domain="infinite if a neighbouring order statistic is infinite; NaN between two infinities of opposite sign",
     parameter=Parameter("fraction", choices=(0.1, 0.5, 0.9), low=0.0, high=1.0),
 )
 def quantile(x: Tensor, q: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Matrices over pairs of samples, and readings of their diagonal.
+"""Matrices over pairs of samples, and reductions of them.
 
 Each sample is the vector of all its ``d = c h w`` entries. Products of floats accumulate in float64.
 """
@@ -41,7 +41,7 @@ def gram(x: Tensor) -> Tensor:
 @primitive(
     *_SAMPLES,
     formula="Pearson correlation of x_i and x_j",
-    domain="0 in the row and column of a constant sample; NaN in those of one that is not finite",
+    domain="0 in the row and column of a constant sample; NaN in the row and column of a sample that is not finite",
     price=0.3,
 )
 def correlation(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 The matrix of a unit has one row for each index of the first axis after the units and one column for all
 others: ``c_out x (c_in k k)`` for weights, ``b x (c h w)`` for inputs, outputs and images, ``b x b`` for
-samples. Its singular values are the roots of the eigenvalues of its smaller Gram matrix: exact to about 1e-8
+samples. Its singular values are the roots of the eigenvalues of its smaller Gram matrix. This is exact to about 1e-8
 of the greatest one, and for these oblong matrices several times faster than a singular value decomposition.
 """
 
@@ -52,7 +52,7 @@ def effective_rank(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="sum of squared singular values over the greatest one",
+    formula="sum of squared singular values, divided by the greatest of them",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Rudelson and Vershynin, Sampling from large matrices, J. ACM 2007",
     **_SINGULAR_VALUES,
@@ -98,7 +98,7 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
     *_SAMPLES,
     name="logdet",
     formula="log |det K|",
-    domain="minus infinity, or a rounding error, where K is singular; NaN where it is not finite",
+    domain="minus infinity, or a value determined by rounding, where K is singular; NaN where it is not finite",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021 (of a sign_kernel)",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,

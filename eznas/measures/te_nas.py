@@ -21,7 +21,8 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 @measure_from_passes(
     "sample_logit_gradients",
     paper=_PAPER,
-    formula="greatest over least eigenvalue of G G^T, G the gradients of each image's summed logits in the weights",
+    formula="greatest over least eigenvalue of G G^T, G the gradients of each image's summed logits with respect "
+    "to the weights",
     direction=-1,
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
