@@ -73,7 +73,7 @@ def test_layers_hand_on_the_shapes_they_compute(options: dict[str, Any]) -> None
 @pytest.mark.parametrize(("name", "column"), [("nasbench201", "mflops_every_layer"), ("nasbench_macro", "flops")])
 def test_column_files_have_the_costs_of_the_networks(shared_data: Path, tmp_path: Path, name: str, column: str) -> None:
     script = Path(__file__).resolve().parents[2] / "experiments" / "tables.py"
-    runpy.run_path(str(script))["main"](tmp_path, [shared_data / f"{name}.json.gz"])
+    runpy.run_path(str(script))["write_tables"](tmp_path, [shared_data / f"{name}.json.gz"])
     told = invoke("check", name, "--dataset", "cifar10", "--networks", "8", "--data", str(tmp_path))
     assert told.exit_code == 0, told.output
     assert "8 of 8 networks built have the table's number of parameters" in told.output
