@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from inspect import Signature
 
-__all__ = ["CallableModule", "load_callable", "module_digest"]
-
 
 class CallableModule(ModuleType):
     """A module that is also the function of its name in ``eznas.api``.

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
     from pydantic.config import JsonDict
 
-__all__ = [
-    "EvolveConfig",
-    "build_config",
-    "option",
-    "parse_duration",
-    "parse_size",
-    "read_toml",
-    "resumed_config",
-    "several",
-]
 
 Config = TypeVar("Config", bound=BaseModel)
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["NETWORK_FAILURES", "EznasError", "InputError", "UndefinedError", "nearest", "unknown", "with_names"]
-
 
 class EznasError(Exception):
     """Base of every error that eznas raises on purpose."""

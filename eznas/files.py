@@ -10,8 +10,6 @@ from eznas.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["replace_file", "write_output"]
-
 
 def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
     """Write ``data`` beside ``path``, wait until it is on the disk, and rename it to ``path``.

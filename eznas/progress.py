@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SILENT", "Progress"]
-
 
 class Progress:
     """Ignores every report; the command line, notebooks and tests override the methods that they show.

@@ -13,8 +13,6 @@ from eznas.seeds import numpy_rng
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Correlation", "TauTarget", "correlate", "dense_ranks"]
-
 
 _FEWEST = 5
 """The smallest number of architectures with an interval."""

@@ -10,8 +10,6 @@ from typing import Generic, TypeVar
 
 from eznas.errors import InputError, unknown
 
-__all__ = ["Registry"]
-
 T = TypeVar("T")
 
 

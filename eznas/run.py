@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FORMAT", "RunDirectory", "default_directory", "versions"]
 
 FORMAT = 2
 """The version of the format of run directories; another version is refused."""

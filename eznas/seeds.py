@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["derive_seed", "numpy_rng", "python_rng", "torch_generator"]
-
 
 def derive_seed(seed: int, *names: str | int) -> int:
     """Derive a 63-bit seed from a seed and the name of a purpose.

@@ -6,8 +6,6 @@ import enum
 import math
 from dataclasses import dataclass
 
-__all__ = ["Score", "Status"]
-
 
 class Status(str, enum.Enum):
     """The outcome of one evaluation of one proxy on one network; prints as its value."""

@@ -15,7 +15,6 @@ from eznas.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ARRAYS", "SCALARS", "Record", "Stated", "integers", "number", "numbers", "unpickle"]
 
 _SIZED = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "FRAME"))
 _HARMLESS = re.compile(rb"(?:[()}btu\x81\x94]|[Kh].|j.{4}|G.{8}){1,1000}", re.DOTALL)

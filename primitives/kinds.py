@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["BATCH_KINDS", "MAP_KINDS", "NUMBER_KINDS", "TENSOR_KINDS", "Floor", "Kind"]
-
 
 class Floor(enum.Enum):
     """The three floors of a program: tensors of a unit, numbers of a unit, numbers of a network."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Function = Callable[..., Tensor]
     Overloads = Callable[[str], Sequence[Primitive]]
 
-__all__ = ["ProbeError", "probe"]
 
 _SHAPES: dict[Kind, tuple[int, ...]] = {
     Kind.WEIGHT: (4, 3, 2, 2),

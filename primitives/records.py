@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from eznas.primitives.kinds import Kind
 
-__all__ = ["Parameter", "Primitive", "Signature"]
-
 
 @dataclass(frozen=True)
 class Signature:

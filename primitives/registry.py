@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = [
-    "KindError",
-    "all_primitives",
-    "keeping",
-    "overloads",
-    "primitive",
-    "reducing",
-    "resolve",
-    "revision",
-    "unregister",
-]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 

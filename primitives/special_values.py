@@ -13,8 +13,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["exponential", "logarithm", "over", "powered", "root", "times_log"]
-
 _HALF = (-43.6, 60.0)
 """Half of the exponents whose exponential is a normal number, and beyond, where the square is infinite."""
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 
 from eznas.primitives.kinds import Kind
 
-__all__ = ["ALIASES", "QUANTITIES", "SCENARIOS", "STATISTICS", "Quantity", "Scenario", "Statistic"]
-
 
 @dataclass(frozen=True)
 class Scenario:

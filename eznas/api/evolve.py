@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Callback = Callable[[Mapping[str, float | int | str]], bool | None]
 
-__all__ = ["CHANGEABLE", "EvolutionRun", "evolve"]
 
 CHANGEABLE = ("time_budget", "generations", "workers", "memory", "backend", "scheduler")
 """Options that may change when a run is resumed: they bound or speed up a run, and do not change its course."""

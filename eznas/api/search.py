@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Callback = Callable[[dict[str, Any]], object]
 
-__all__ = ["CHANGEABLE", "SearchRun", "search"]
 
 CHANGEABLE = ("runs", "workers", "backend", "scheduler")
 """Options that may change when a search is resumed: they do not change its finished runs."""

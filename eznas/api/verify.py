@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eznas.scoring import Backend, Proxy
     from eznas.scoring.combination import Combination
 
-__all__ = ["DEFAULT_PROXIES", "Verification", "verify"]
 
 DEFAULT_PROXIES = ("eznas_a", "naswot", "params", "flops")
 """What is verified where no proxies are given."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["BENCHMARKS", "BenchmarkInfo", "FlopsColumn", "OfficialFile", "Reader", "Rounding"]
-
 
 class Rounding(NamedTuple):
     """The largest difference between a file's number and the exact one."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.catalog import BenchmarkInfo, Rounding
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["Checked", "check_table", "sampled"]
 
 _PIXELS = {"imagenet16-120": 16}
 """The data sets whose images are smaller than those of a space's full fidelity."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.catalog import BenchmarkInfo
     from eznas.benchmarks.convert.converted import Converted
 
-__all__ = ["ROUNDING", "Conversion", "check_contents", "convert", "manifest_path"]
 
 _CHUNK = 1 << 20
 ROUNDING = 0.00501

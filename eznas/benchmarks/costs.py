@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["CLASSES", "COUNTS", "build_without_values", "operations", "parameters", "without_values"]
 
 CLASSES = {
     "cifar10": 10,

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_table", "write_table"]
 
 _ARCHITECTURE, _ACCURACY = "architecture", "accuracy"
 _FACTS = ("dataset", "split", "epochs", "training_seeds")

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["load_table"]
-
 
 def load_table(
     benchmark: str = "nasbench201", dataset: str = "cifar10", table: Path | None = None, target: str | None = None

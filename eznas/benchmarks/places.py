@@ -15,8 +15,6 @@ from typing import NamedTuple
 from eznas.config import read_toml
 from eznas.errors import InputError, unknown
 
-__all__ = ["VARIABLE", "Place", "config_path", "find_table", "looked_in", "places"]
-
 VARIABLE = "EZNAS_DATA"
 _KEY = "data"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from eznas.benchmarks.catalog import BENCHMARKS
 from eznas.spaces import SPACES
 
-__all__ = ["dataset_name", "trained_fidelity"]
-
 
 def dataset_name(benchmark: str, dataset: str | None) -> str:
     """Return a data set's name in lower case; the benchmark's first by default.

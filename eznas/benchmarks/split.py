@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.table import AccuracyTable
     from eznas.spaces import SearchSpace
 
-__all__ = ["sample_splits"]
 
 _NAMES = ("training", "validation", "test")
 

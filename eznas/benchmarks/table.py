@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["AccuracyTable", "Target", "column_target"]
 
 _CURVED = re.compile(r"[a-z_]+_(\d+)")
 

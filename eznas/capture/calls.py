@@ -13,8 +13,6 @@ from torch.overrides import TorchFunctionMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["Call", "CallHooks", "version"]
-
 
 class Call:
     """One call of a torch function; hooks may change the function and the arguments before they run it.

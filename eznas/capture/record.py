@@ -17,8 +17,6 @@ from eznas.capture.calls import Call, CallHooks, version
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["Layer", "RecordError", "Recorded", "Recorder", "checked_logits", "weight_name"]
-
 
 class RecordError(RuntimeError):
     """A network cannot be recorded."""

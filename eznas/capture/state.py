@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["device_of", "fork_state", "uncompiled"]
-
 
 @contextlib.contextmanager
 def fork_state(network: nn.Module) -> Iterator[None]:

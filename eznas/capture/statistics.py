@@ -19,8 +19,6 @@ from eznas.capture.units import form_units
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-__all__ = ["mean_loss", "record_statistics", "recorded_forward"]
-
 
 def record_statistics(
     network: nn.Module,

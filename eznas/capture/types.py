@@ -14,8 +14,6 @@ from torch import Tensor, stack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Capture", "ShapeGroup", "Skipped", "Unit", "merged"]
-
 
 @dataclass(frozen=True)
 class Unit:

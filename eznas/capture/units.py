@@ -8,8 +8,6 @@ from __future__ import annotations
 from eznas.capture.record import Layer, Recorder, RecordError, weight_name
 from eznas.capture.types import Skipped
 
-__all__ = ["UnitlessError", "form_units"]
-
 
 class UnitlessError(RecordError):
     """A network has no units."""

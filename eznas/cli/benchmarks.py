@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks import BenchmarkInfo
 
-__all__ = ["main"]
 
 _SHOWN = 3
 """Most data sets of a benchmark that ``list`` names."""

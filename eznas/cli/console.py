@@ -28,7 +28,6 @@ from eznas.report.html import cell
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Command", "Option", "command_line", "print_error", "print_table", "to_json", "write_json"]
 
 _ARGUMENTS = "eznas.arguments"
 _ALIASES = {

@@ -12,8 +12,6 @@ from eznas.cli.console import Command, command_line
 from eznas.errors import InputError
 from eznas.files import write_output
 
-__all__ = ["main"]
-
 _EPILOG = """\b
 Examples:
   The best proxy of a run as a Python file that imports torch alone:

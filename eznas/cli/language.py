@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from eznas.primitives import Primitive, Statistic
 
-__all__ = ["main"]
 
 _EPILOG = """\b
 Examples:

@@ -6,8 +6,6 @@ import importlib
 
 import click
 
-__all__ = ["COMMANDS", "main"]
-
 COMMANDS = ("evolve", "verify", "score", "search", "benchmarks", "export", "language", "report")
 """Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``."""
 

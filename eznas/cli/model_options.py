@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import click
     from pydantic import BaseModel
 
-__all__ = ["model_options"]
-
 
 def model_options(model: type[BaseModel]) -> list[click.Parameter]:
     """Return one option per field, the model's own fields before inherited ones; the model checks their values."""

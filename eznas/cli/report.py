@@ -11,8 +11,6 @@ from eznas.cli.console import Command
 from eznas.errors import EznasError
 from eznas.run import RunDirectory
 
-__all__ = ["main"]
-
 _EPILOG = """\b
 Examples:
   Draw the plots of an evolution again:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from eznas.scoring import Proxy
     from eznas.status import Score
 
-__all__ = ["main"]
 
 _LARGE = 224
 """Pixels of the images that most models for ImageNet take."""

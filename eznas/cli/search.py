@@ -13,8 +13,6 @@ from eznas.cli.console import Command, print_table, write_json
 from eznas.cli.model_options import model_options
 from eznas.search.config import SearchConfig
 
-__all__ = ["main"]
-
 _EPILOG = """\b
 Terms:
   The search maximises a signal, such as an accuracy of the table or a proxy. A query evaluates the signal on one

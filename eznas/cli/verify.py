@@ -16,7 +16,6 @@ from eznas.files import replace_file
 if TYPE_CHECKING:
     from eznas.api.verify import Verification
 
-__all__ = ["main"]
 
 _EPILOG = """\b
 Examples:

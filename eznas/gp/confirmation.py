@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.scoring import Executor, Panel
 
-__all__ = ["BASELINES", "Finished", "Row", "finish"]
 
 BASELINES = ("params", "flops", "naswot", "eznas_a")
 """Measures that every run is compared with."""

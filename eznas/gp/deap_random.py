@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["deap_random", "from_json", "to_json"]
-
 
 @contextlib.contextmanager
 def deap_random(rng: random.Random) -> Iterator[None]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from eznas.programs import Node
     from eznas.scoring import Panel
 
-__all__ = ["Fitness", "FitnessCase", "FitnessEvaluator"]
-
 
 @dataclass(frozen=True)
 class Fitness:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-__all__ = ["Option", "options", "random_program", "random_reduction", "random_tensor", "random_unit", "terminals"]
-
 
 @dataclass(frozen=True)
 class Option:

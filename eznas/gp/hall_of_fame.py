@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from eznas.programs import Node
 
-__all__ = ["HallOfFame"]
 
 _ALIKE = 0.5
 """Least share of common reductions at which two programs are variations of each other."""

@@ -10,8 +10,6 @@ from deap import base
 if TYPE_CHECKING:
     from eznas.programs import Node
 
-__all__ = ["Individual", "ParetoFitness", "TauFitness"]
-
 
 class TauFitness(base.Fitness):  # type: ignore[misc]
     """One objective: the least tau over the conditions, less the parsimony of each node."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
 
-__all__ = ["Entry", "Library", "assess"]
 
 _DEEPEST = 3
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.scoring import Panel
 
-__all__ = ["Evolution"]
 
 _IMMIGRANTS = 0.05
 """Share of every generation that is drawn at random."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import Fitness, FitnessEvaluator
 
-__all__ = ["Breeder"]
 
 _OPERATORS: dict[Callable[..., Node], float] = {
     variation.crossover: 0.30,

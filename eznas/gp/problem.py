@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from eznas.config import EvolveConfig
 
-__all__ = ["EvolutionProblem"]
-
 
 @dataclass(frozen=True)
 class EvolutionProblem:

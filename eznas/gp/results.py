@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from eznas.gp.problem import EvolutionProblem
     from eznas.run import RunDirectory
 
-__all__ = ["EXPORTED", "generation_record", "write_logbook", "write_provisional_hall", "write_results"]
 
 EXPORTED = 3
 """Best programs that are written as Python files."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from eznas.run import RunDirectory
     from eznas.scoring import Condition
 
-__all__ = ["run_evolution"]
 
 CANDIDATES = 6
 """Members of the hall of fame that are scored at full size."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.scoring import Condition
 
-__all__ = ["Clock", "TimePlan"]
 
 SAFETY = 2.0
 """Safety factor: programs and baselines together take about twice as long as the timed baselines."""

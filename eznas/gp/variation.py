@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
-__all__ = [
-    "crossover",
-    "hoist",
-    "insert",
-    "is_reduction",
-    "mutate_aggregation",
-    "mutate_point",
-    "mutate_subtree",
-    "mutate_terminal",
-    "shrink",
-    "upper_nodes",
-    "vary_reduction",
-]
 
 Places = list[tuple[int, Node]]
 

@@ -22,7 +22,6 @@ from eznas.seeds import torch_generator
 if TYPE_CHECKING:
     from eznas.passes.blocks import Feature
 
-__all__ = ["az_expressivity", "az_progressivity", "az_trainability"]
 
 _PAPER = "Lee and Ham, AZ-NAS, CVPR 2024"
 _REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"

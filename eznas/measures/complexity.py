@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from eznas.capture.calls import Call
     from eznas.minibatch import Minibatch
 
-__all__ = ["flops", "params"]
-
 
 @register_measure(formula="number of trainable parameters")
 def params(network: nn.Module, minibatch: Minibatch) -> float:

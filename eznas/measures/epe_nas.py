@@ -12,8 +12,6 @@ import torch
 from eznas.measures import NetworkPasses, measure_from_passes
 from eznas.measures.jacob_cov import correlations
 
-__all__ = ["epe_nas"]
-
 _SMALL = 1e-5
 _MANY = 100
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from eznas.measures.registry import register_program
 
-__all__: list[str] = []
-
 register_program(
     "evolved_nb201",
     "evolved with experiments/nasbench201_cifar10.toml, seed 1, without screening",

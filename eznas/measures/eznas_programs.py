@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["eznas_nasnet"]
 
 _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 

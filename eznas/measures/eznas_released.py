@@ -27,7 +27,6 @@ from eznas.programs import evaluate_reductions, parse
 if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
 
-__all__ = ["eznas_a_released"]
 
 _TRIPLE = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["fisher"]
-
 
 @measure_from_passes(
     "layer_gradients",

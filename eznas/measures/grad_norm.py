@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["grad_norm"]
-
 
 @measure_from_passes(
     "weight_gradients",

@@ -10,8 +10,6 @@ import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["gradsign"]
-
 
 @measure_from_passes(
     "sample_loss_gradients",

@@ -10,8 +10,6 @@ import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["grasp"]
-
 
 @measure_from_passes(
     "weight_gradients",

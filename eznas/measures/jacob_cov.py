@@ -11,8 +11,6 @@ import torch
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["correlations", "jacob_cov"]
-
 _SMALL = 1e-5
 
 

@@ -12,8 +12,6 @@ import torch
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["meco"]
-
 
 @measure_from_passes(
     "noise_outputs",

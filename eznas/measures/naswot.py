@@ -10,8 +10,6 @@ import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["naswot"]
-
 _RELUS = frozenset(("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "rrelu"))
 
 

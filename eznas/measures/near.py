@@ -13,8 +13,6 @@ import torch
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["effective_rank", "near"]
-
 
 @measure_from_passes(
     "outputs",

@@ -11,8 +11,6 @@ import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["plain"]
-
 
 @measure_from_passes(
     "weight_gradients",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Function = Callable[[nn.Module, Minibatch], float]
     FromPasses = Callable[[NetworkPasses], float]
 
-__all__ = ["MEASURES", "Measure", "measure_from_passes", "measure_programs", "register_measure", "register_program"]
-
 
 @dataclass(frozen=True)
 class Measure:

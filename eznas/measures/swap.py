@@ -14,8 +14,6 @@ import torch
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["CENTRE", "WIDTH", "pattern_count", "swap", "swap_regularised"]
-
 CENTRE = 1000.0
 """The paper's mu, in thousands of parameters: the size that the regularisation favours. The paper fixes no value."""
 WIDTH = 1e6

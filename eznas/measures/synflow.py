@@ -16,8 +16,6 @@ import torch
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["logsynflow", "synflow", "synflow_bn"]
-
 _PAPER = "Tanaka et al., SynFlow, NeurIPS 2020; as a proxy in Abdelfattah et al., ICLR 2021"
 
 

@@ -13,8 +13,6 @@ from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["linear_regions", "ntk_condition"]
-
 _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["fisher_information", "vkdnw"]
 
 _TENSORS = 128
 

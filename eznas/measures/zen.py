@@ -22,7 +22,6 @@ from eznas.seeds import torch_generator
 if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
 
-__all__ = ["gaussian_parameters", "zen"]
 
 _STEP = 0.01
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)

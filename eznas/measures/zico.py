@@ -12,8 +12,6 @@ import math
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 
-__all__ = ["zico"]
-
 
 @measure_from_passes(
     "half_gradients",

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_cifar", "read_imagenet16"]
 
 _FIRST_CLASSES = 120
 

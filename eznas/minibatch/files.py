@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_path"]
 
 _SVHN = "train_32x32.mat"
 _NAMES = (("images", "labels"), ("x_train", "y_train"))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["SOURCES", "load_minibatch"]
 
 SOURCES = {
     "digits": "the 1,797 handwritten digits of scikit-learn, 8 x 8 grey, ten classes",

@@ -18,7 +18,6 @@ from eznas.minibatch.pool import Pool, pool_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_svhn"]
 
 _TEN = 10
 

@@ -11,8 +11,6 @@ from torch.nn import functional
 
 from eznas.errors import InputError
 
-__all__ = ["Minibatch", "resize"]
-
 
 @dataclass(frozen=True, eq=False)
 class Minibatch:

@@ -15,7 +15,6 @@ from eznas.networks.units import normalised, stem_body_head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["AnyNet", "Residual"]
 
 _STEM = 16
 _LARGE_STEM = 12

@@ -12,8 +12,6 @@ from eznas.seeds import torch_generator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["construct", "initialise"]
-
 
 def construct(build: Callable[[], nn.Module], device: torch.device | str = "cpu") -> nn.Module:
     """Return ``build()`` on a device, leaving the global random state as it was.

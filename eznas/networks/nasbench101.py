@@ -18,7 +18,6 @@ from eznas.networks.units import stem_body_head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Cell", "CellNetwork", "vertex_channels"]
 
 _STACKS = 3
 

@@ -20,8 +20,6 @@ from eznas.networks.units import stem_body_head
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Cell", "CellNetwork", "Nothing", "ReLUConvBN", "ResidualBlock", "SummedNodes"]
-
 
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution, batch normalisation: ``b x c_in x h x w`` to ``b x c_out x h/s x w/s``."""

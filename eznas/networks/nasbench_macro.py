@@ -16,7 +16,6 @@ from eznas.networks.units import normalised, stem_body_head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["STAGES", "InvertedResidual", "MacroNetwork"]
 
 STAGES = (2, 3, 3)
 """Layers a stage; the first of each halves the map and doubles the channels."""

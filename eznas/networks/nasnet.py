@@ -21,8 +21,6 @@ from eznas.networks.pooling import AveragePool
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["OPERATIONS", "Cell", "CellNetwork", "FactorizedReduce"]
-
 
 class FactorizedReduce(nn.Module):
     """ReLU, two concatenated 1x1 convolutions of stride 2 one pixel apart, and normalisation.

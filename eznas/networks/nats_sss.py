@@ -18,7 +18,6 @@ from eznas.networks.units import stem_body_head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["OPERATIONS", "SizedNetwork"]
 
 OPERATIONS = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_3x3")
 """The operations of the one cell, node by node: the best on CIFAR-100 in the topology space."""

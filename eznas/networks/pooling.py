@@ -17,7 +17,6 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AveragePool"]
 
 _CHANNELS, _ENTRIES = 8, 2**14
 """The smallest channels and entries for which the conversion pays."""

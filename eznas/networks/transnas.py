@@ -17,7 +17,6 @@ from eznas.networks.nasnet import FactorizedReduce
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BasicBlock", "LayerNetwork", "MicroCell"]
 
 _BLOCKS = 2
 

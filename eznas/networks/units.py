@@ -10,8 +10,6 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["normalised", "stem_body_head"]
-
 
 def normalised(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """Return a padded convolution without bias and its normalisation, which divide height and width by the stride."""

@@ -15,7 +15,6 @@ from eznas.passes.weights import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Feature", "blocks_of", "features_recorded", "main_features"]
 
 _STACKS = (nn.TransformerEncoder, nn.TransformerDecoder, nn.ModuleList, nn.ModuleDict)
 """Lists of blocks, whatever their members are."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.passes.blocks import Feature
 
-__all__ = ["Forward", "run_forward"]
-
 
 @dataclass(frozen=True)
 class Forward:

@@ -14,8 +14,6 @@ from eznas.capture.record import checked_logits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FunctionalRecorder", "run_with_params"]
-
 
 class FunctionalRecorder(CallHooks):
     """Records a forward pass with replaced parameters.

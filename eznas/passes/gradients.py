@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["check_finite", "differentiate", "reachable", "zeros_for_none"]
-
 
 def differentiate(number: Tensor, edges: Sequence[Any], *, create_graph: bool = False) -> tuple[Tensor | None, ...]:
     """Return the gradient of a number with respect to each edge, None where it depends on none; keep the graph."""

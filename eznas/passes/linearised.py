@@ -13,8 +13,6 @@ from eznas.passes.weights import layer_weights, require_layers
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["linearised_gradients"]
-
 
 def linearised_gradients(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[Tensor, Tensor]]:
     """Return the layers' absolute weights and the gradients of the summed logits with respect to them, in float64.

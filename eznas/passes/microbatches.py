@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["MicrobatchPasses"]
-
 
 @dataclass(frozen=True)
 class _Microbatch:

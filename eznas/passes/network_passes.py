@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
     from eznas.passes.blocks import Feature
 
-__all__ = ["LayerGradient", "NetworkPasses", "WeightGradient", "computed_once"]
 
 T = TypeVar("T")
 

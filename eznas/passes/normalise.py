@@ -24,8 +24,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["batch_norm"]
-
 
 def batch_norm(
     input: Tensor,  # noqa: A002

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from eznas.registry import Registry
 
-__all__ = ["PARTS", "WEIGHT_PARTS", "Part"]
-
 
 @dataclass(frozen=True)
 class Part:

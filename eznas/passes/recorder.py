@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from eznas.capture.calls import Call
 
-__all__ = ["Output", "PassRecorder", "Pattern", "channels_first", "check_recorded", "split_by_image"]
 
 _CHANGE_SIGN = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # whose outputs are positive for every input
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["restore_network"]
-
 
 @contextlib.contextmanager
 def restore_network(network: nn.Module) -> Iterator[None]:

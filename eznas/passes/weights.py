@@ -8,8 +8,6 @@ from torch import nn
 
 from eznas.capture import NoUnitsError
 
-__all__ = ["LAYERS", "layer_weights", "named_weights", "require_layers"]
-
 T = TypeVar("T")
 
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)  # noqa: SLF001 - torch has no other name for it

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from eznas.programs.tree import Node
 
-__all__ = ["arguments", "describe", "example", "look_up", "result"]
 
 _EXAMPLES = {
     Kind.WEIGHT: ("weight", "weight_grad.data"),

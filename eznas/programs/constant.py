@@ -13,7 +13,6 @@ from eznas.primitives import STATISTICS, Floor, Kind
 if TYPE_CHECKING:
     from eznas.programs.tree import Node
 
-__all__ = ["is_constant"]
 
 _FIXED, _EVEN = "fixed", "even"
 """States of a node: the same value for every unit of every network; a tensor of any shape with equal entries."""

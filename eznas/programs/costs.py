@@ -11,7 +11,6 @@ from eznas.programs.tree import Node, postorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["cost", "passes"]
 
 _BACKWARD = 2.0
 _SMALL = 0.2  # weights and matrices over samples are smaller than inputs and outputs

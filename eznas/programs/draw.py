@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "boxes", "draw", "label", "to_networkx"]
 
 COLOURS = {Floor.TENSOR: "#cfe3f5", Floor.UNIT: "#d8eccb", Floor.NETWORK: "#fbdfb8"}
 """The colour of each floor's boxes."""

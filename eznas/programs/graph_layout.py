@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LayeredLayout", "layered_layout"]
 
 _SWEEPS = 24
 

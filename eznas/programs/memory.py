@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
     from eznas.programs.tree import Node
 
-__all__ = ["capture_bytes", "kind_bytes", "memory_left", "split_by_memory"]
 
 _CAPTURED = 0.9
 """Share of the memory for capturing; the rest is for evaluating."""

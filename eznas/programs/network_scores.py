@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     programs: Sequence[Node],

@@ -11,8 +11,6 @@ from eznas.errors import InputError, unknown
 from eznas.primitives import Floor, Kind, KindError
 from eznas.programs.tree import Node, apply, leaf, literal
 
-__all__ = ["MAX_CHARACTERS", "ProgramError", "parse"]
-
 MAX_CHARACTERS = 100_000
 """The longest program text that is read."""
 

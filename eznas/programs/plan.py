@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.programs.tree import Node
 
-__all__ = ["Failure", "Plan", "Trace", "Value"]
 
 _TEMPORARY = 8
 """Most copies of its argument that a primitive makes; copies in double precision count twice."""

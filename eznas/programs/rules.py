@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from eznas.primitives import Primitive
 
-__all__ = ["Pattern", "Rule", "is_nonnegative", "rule_texts", "rules_of"]
 
 _VARIABLES = ("x", "y", "z")
 _NONNEGATIVE = " where x >= 0"

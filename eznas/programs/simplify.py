@@ -6,8 +6,6 @@ from eznas.primitives import Kind
 from eznas.programs.rules import is_nonnegative, rules_of
 from eznas.programs.tree import Node, apply, postorder
 
-__all__ = ["canonical", "simplify_exact", "simplify_rank"]
-
 
 def canonical(node: Node) -> Node:
     """Return the program with the two arguments of commutative primitives sorted by text.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-__all__ = ["evaluate_captures", "evaluate_reductions", "reductions", "statistics"]
-
 CHUNK = 512 * 2**10
 """Bytes of the largest tensor of a stack of units, unless a single unit takes more.
 

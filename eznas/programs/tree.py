@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from eznas.primitives import Primitive
 
-__all__ = ["Node", "apply", "leaf", "literal", "postorder", "preorder", "replace"]
 
 _EXACT = 1e15
 """Whole numbers below this are written without a point."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.programs.tree import Node
 
-__all__ = ["Layout", "Ragged", "evaluate_upper"]
 
 _BATCH = 32  # aggregations that run in one call
 

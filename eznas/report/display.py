@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Display", "Lines", "open_display"]
 
 _LOG_SECONDS = 10.0
 """Seconds between two lines of a log."""

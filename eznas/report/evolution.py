@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-__all__ = ["evolution_figures", "evolution_html", "is_finished", "read_hall_of_fame", "read_logbook"]
 
 _COLUMNS = {
     "name": "proxy",

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["cell", "html_image", "html_table", "interval"]
-
 
 def cell(value: object) -> str:
     """Write a value: floats with three decimals, None and NaN as a dash."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-__all__ = ["render"]
-
 
 def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path]:
     """Write ``progress.png``, ``scores.png`` and ``program.png`` of a finished run.

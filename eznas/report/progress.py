@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["progress_figure"]
-
 
 def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
     """Plot the fittest program's training and validation tau, and the programs evaluated, by generation.

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["floor_of", "in_percent", "scores_figure"]
 
 _ACROSS = 3
 _SIDE = 2.35

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-__all__ = ["COLUMNS", "SearchResults", "read_results", "search_rows", "search_table"]
 
 _POINTS = 200
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from eznas.report.search import SearchResults
 
-__all__ = ["curves_figure", "front_figure", "search_html", "search_page"]
 
 _COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK, GREY)
 _MARGIN = 0.05

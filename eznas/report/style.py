@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BLUE", "GREY", "INK", "ORANGE", "figure", "plain", "png"]
 
 BLUE = "#0072B2"
 ORANGE = "#D55E00"

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["COLUMNS", "failures", "heading", "pictures", "plot", "rows", "scale_of", "to_html", "verification_figure"]
 
 COLUMNS = ("proxy", "tau", "95 %", "rho", "Pearson", "scored", "failed")
 """The columns of ``rows``."""

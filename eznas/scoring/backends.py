@@ -14,7 +14,6 @@ from eznas.scoring.memory_plan import MemoryPlan, memory_of_remote_worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Backend", "local_executor", "open_executor"]
 
 Backend = Literal["loky", "dask"]
 """Processes of this machine, or a Dask cluster."""

@@ -9,8 +9,6 @@ from eznas.capture import Capture, ShapeGroup
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["Captures"]
-
 
 class Captures:
     """A cache of statistics by network.

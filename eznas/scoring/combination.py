@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["COMBINATIONS", "METHODS", "Combination"]
-
 
 def _ranks(values: Values) -> Values:
     """Return the ranks of each row of ``m x n``, from 1 for the least; equal values have their mean rank."""

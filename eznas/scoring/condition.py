@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["Condition", "fingerprint", "installation", "resolve_device"]
-
 
 def resolve_device(name: str) -> str:
     """Return the torch device of a name; ``"auto"`` takes CUDA where there is one.

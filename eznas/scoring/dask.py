@@ -16,7 +16,6 @@ from eznas.scoring.executor import PoolExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DaskExecutor", "open_client"]
 
 _CONNECT = 30.0
 """Seconds that a scheduler has to answer."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from eznas.scoring.captures import Captures
     from eznas.scoring.condition import Condition
 
-__all__ = ["TOGETHER", "NetworkBatch", "Vectors", "evaluate_networks"]
 
 TOGETHER = 128 * 2**20
 """Bytes of statistics, of several networks, that are evaluated together."""

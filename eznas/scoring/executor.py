@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from eznas.scoring.captures import Captures
 
-__all__ = ["SERIAL", "Executor", "LokyExecutor", "PoolExecutor", "SerialExecutor", "core_count"]
 
 T = TypeVar("T")
 Item = TypeVar("Item", bound="Hashable")

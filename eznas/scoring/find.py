@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["ZERO_COST_NAS", "find_measures"]
 
 ZERO_COST_NAS = ("grad_norm", "snip", "grasp", "fisher", "jacob_cov", "plain", "synflow_bn", "synflow")
 """The measures that zero-cost-nas computes by default."""

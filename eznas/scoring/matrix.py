@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
     from eznas.scoring.condition import Condition
 
-__all__ = ["Proxy", "ScoreMatrix", "score_network", "score_networks"]
-
 
 @dataclass(frozen=True)
 class Proxy:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from eznas.progress import Progress
 
-__all__ = ["MemoryPlan", "memory_of_remote_worker"]
 
 _PROCESS = 320 * 2**20
 """Bytes of a process before it runs a network: Python, torch and, in the first process, the vectors of reductions."""

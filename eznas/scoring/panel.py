@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from eznas.scoring.condition import Condition
     from eznas.scoring.vector_store import VectorStore
 
-__all__ = ["Panel"]
 
 _SCREENED = 2
 """Networks on which a reduction must be finite before it is evaluated on the others."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.registry import Registry
 
-__all__ = ["load_plugin", "plugin_digests", "use_plugins"]
 
 _REGISTRIES = {
     "measure": ("eznas.measures", "MEASURES"),

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
     from eznas.spaces import SearchSpace
 
-__all__ = ["Problem"]
-
 
 @dataclass(frozen=True)
 class Problem:

@@ -14,8 +14,6 @@ from eznas.scoring.matrix import Proxy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["read_exported", "read_noise_seed", "resolve", "resolve_all", "resolve_proxy"]
-
 
 def resolve_all(proxies: str | Proxy | Combination | Iterable[str | Proxy | Combination]) -> list[Proxy | Combination]:
     """Read proxies and combinations; the text ``all`` or a pattern such as ``syn*`` stands for measures by name.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["ScoreCsv"]
 
 _FIRST, _LAST = ["architecture", "accuracy"], "status"
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
 
-__all__ = ["measure", "on_device", "score_measures"]
-
 
 def measure(
     network: nn.Module,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-__all__ = ["VectorStore"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS networks (network BLOB PRIMARY KEY, written INTEGER NOT NULL) WITHOUT ROWID;

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.scoring.evaluate_networks import Vectors
 
-__all__ = ["VectorTable"]
 
 _MEMO_NODES = 50_000
 

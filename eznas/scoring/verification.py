@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from eznas.scoring.condition import Condition
     from eznas.scoring.problem import Problem
 
-__all__ = ["Column", "Verification", "draw", "verify"]
 
 SAMPLES = 200
 """Number of architectures that are drawn by default."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eznas.search.signals import Signal
 
-__all__ = ["RULES", "CombinedSignal", "Rule"]
 
 Rule: TypeAlias = "Callable[[NDArray[np.float64]], float]"
 

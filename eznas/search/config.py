@@ -13,7 +13,6 @@ from eznas.config import EvolveConfig, option, parse_duration, several
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SearchConfig", "SearcherConfig"]
 
 _DEFAULT_QUERIES = 300
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["Domain"]
 
 _TRIES = 20
 _CACHED = 1 << 15

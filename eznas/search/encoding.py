@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ENCODINGS", "Encoder", "paths", "words"]
 
 _WORD = re.compile(r"\w+")
 _EDGE = re.compile(r"(\w+)~(\d+)")

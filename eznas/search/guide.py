@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from eznas.search.domain import Domain
     from eznas.search.signals import Signal
 
-__all__ = ["Guide"]
-
 
 class Guide:
     """Guides a search by a proxy; without a proxy it draws at random.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from eznas.search.protocol import Proposal, Searcher
     from eznas.search.signals import Observation, Signal
 
-__all__ = ["Objective", "Run", "SearchBudget", "Step", "search"]
 
 _PATIENCE = 1000
 """Repeated queries in a row after which an algorithm is taken to have no new proposal."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from eznas.search.signals import Signal
     from eznas.spaces import SearchSpace
 
-__all__ = ["SearchProblem", "make_problem"]
 
 _NO_TABLE = "none"
 _REFERENCE = 100

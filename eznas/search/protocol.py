@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from eznas.search.guide import Guide
     from eznas.search.signals import Observation
 
-__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]
-
 
 S = TypeVar("S", bound="Searcher")
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-__all__ = ["best_architectures", "run_once", "run_repeats", "summarise"]
 
 _TOP = 5
 """Number of best architectures in the results."""

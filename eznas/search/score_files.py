@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_scores"]
 
 _ARCHITECTURE, _INDEX = "architecture", "uid"
 _SECONDS = ("seconds", "time")

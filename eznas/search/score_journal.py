@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-__all__ = ["ScoreJournal"]
-
 
 class ScoreJournal:
     """Reads and appends the scores of networks.

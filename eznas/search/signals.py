@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from eznas.scoring import Condition, Executor, Proxy
 
-__all__ = ["ComputedSignal", "Observation", "Signal", "TabularSignal"]
 
 _CHUNK = 50
 """Networks that are scored between two writes to the journal: the most that an interruption loses."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from eznas.search.score_journal import ScoreJournal
     from eznas.search.signals import Signal, TabularSignal
 
-__all__ = ["SignalSources"]
-
 
 class SignalSources:
     """The signals of one search by name.

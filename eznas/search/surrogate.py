@@ -12,8 +12,6 @@ from eznas.registry import Registry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SURROGATES", "Forest", "Networks", "Ridge", "Surrogate"]
-
 
 class Surrogate(Protocol):
     """Predicts fitness from features; each fit starts from a new object."""

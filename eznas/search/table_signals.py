@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks import AccuracyTable
 
-__all__ = ["epochs_of", "levels_of", "table_signals"]
 
 _NUMBERED = re.compile(r"(.*?[a-z_])(\d+)")
 _SEED = re.compile(r"_seed\d+$")

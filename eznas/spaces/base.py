@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Fidelity", "SearchSpace", "by_name", "on_paths", "shown", "substitutions"]
 
 _SHOWN = 200
 T = TypeVar("T")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["PREFIX", "CustomSpace"]
 
 PREFIX = "custom:"
 _PIXELS = 32

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Darts"]
-
 
 class Darts(SearchSpace):
     """The space of DARTS; an edit is another operation or input on one edge.

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-__all__ = ["Edges", "Genotype", "GenotypeRules", "dump", "load"]
 
 Edges = tuple[tuple[str, int], ...]
 _INPUTS = 2

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["OPERATIONS", "NasBench101"]
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """The operations of an inner vertex."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["EDGES", "OPERATIONS", "NasBench201", "from_operations", "to_operations"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operations, in the benchmark's order."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["NasBenchMacro"]
 
 _FORM = re.compile(r"[012]{8}")
 _STAGES = ((0, 2), (2, 5), (5, 8))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["WIDTHS", "NatsSss", "from_widths", "to_widths"]
 
 WIDTHS = tuple(range(8, 65, 8))
 """The channels that each of the five places may have."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["DARTS_OPERATIONS", "DEPTHS", "WIDTHS", "NdsCells"]
 
 WIDTHS = (16, 24, 32)
 """The drawn widths."""

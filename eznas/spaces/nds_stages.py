@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["NdsStages", "Stage"]
 
 _BLOCKS = {
     "vanilla_block": "vanilla_block",

@@ -6,8 +6,6 @@ from eznas.registry import Registry
 from eznas.spaces.base import SearchSpace
 from eznas.spaces.custom import PREFIX, CustomSpace
 
-__all__ = ["SPACES"]
-
 
 class _Spaces(Registry[SearchSpace]):
     """The registered spaces, and any ``custom:package.module:callable``."""

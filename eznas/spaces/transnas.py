@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["TransNasMacro", "TransNasMicro"]
 
 _MICRO = re.compile(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})")
 _MACRO = re.compile(r"64-([1-4]{4,6})-basic")

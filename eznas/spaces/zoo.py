@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["CLASSES", "PACKAGE", "Zoo", "metadata_path", "models", "split_name"]
 
 PACKAGE = "pytorchcv"
 CLASSES = {"cifar10": 10, "cifar100": 100, "svhn": 10}

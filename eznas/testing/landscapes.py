@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Letters"]
-
 
 class Letters(SearchSpace):
     """Words of a fixed length such as ``a-c-b``, without networks; an edit changes one letter.

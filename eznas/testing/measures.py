@@ -18,8 +18,6 @@ from eznas.status import Score, Status
 if TYPE_CHECKING:
     from eznas.measures import Measure
 
-__all__ = ["check_measure", "network_state", "sample_minibatch", "value_of"]
-
 
 def sample_minibatch(samples: int = 6, pixels: int = 12, classes: int = 10) -> Minibatch:
     """Return random images; every class occurs once before any occurs twice."""

@@ -13,7 +13,6 @@ from eznas.networks.nasbench201 import CellNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLASSIFIERS", "PIXELS", "classifier"]
 
 PIXELS = 12
 """The height and width of the classifiers' images; convolutional classifiers take other sizes too."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from eznas.search.loop import Run
 
-__all__ = ["SearcherSuite", "run_search"]
 
 _SPACE = Letters(places=3, letters=3)
 _ALL = _SPACE.architectures()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import Fidelity, SearchSpace
 
-__all__ = ["check_edits", "check_networks", "check_space", "check_strings", "sampled"]
 
 _CLASSES = 7
 _MANY = 12

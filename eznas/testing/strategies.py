@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from eznas.primitives import Primitive, Signature
 
-__all__ = ["programs"]
-
 
 def programs(kind: Kind = Kind.NETWORK, depth: int = 5) -> SearchStrategy[Node]:
     """Return a strategy for programs of a kind, made of every registered primitive and statistic.

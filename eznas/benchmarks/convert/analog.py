@@ -25,7 +25,6 @@ from eznas.unpickle import Record, unpickle
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "read_analog"]
 
 _PACKAGE = "analog-nasbench"
 _FILE = "data.anb"

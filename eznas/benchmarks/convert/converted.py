@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.table import Target
     from eznas.spaces import SearchSpace
 
-__all__ = ["Converted", "TrainedArchitectures", "Training", "curve", "gather", "only", "parsed"]
 
 _ROUNDING = 1e-6
 """Relative difference up to which two statements of a fact agree."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_macro"]
 
 _EPOCHS = 50
 _USUAL = f"test_{_EPOCHS}"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_nasbench101"]
 
 _EVALUATION, _PARAMETERS = 1, 2  # fields of ModelMetrics
 _SECONDS, _VALIDATION, _TEST = 2, 4, 5  # fields of EvaluationData

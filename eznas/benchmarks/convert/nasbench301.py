@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
-__all__ = ["auxiliary_parameters", "genotype", "read_nasbench301"]
 
 _NAMES = "NetworkSelectorDatasetInfo:darts:"
 _NODES = 4

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_nats"]
 
 _ENDING = ".pickle.pbz2"
 _META = f"meta{_ENDING}"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
-__all__ = ["read_json", "read_nds"]
 
 _PARTS = ("top", "mid")
 _OPTIM = {"lr": ("lr", "base_lr"), "wd": ("wd", "weight_decay")}

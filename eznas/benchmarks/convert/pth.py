@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.convert.converted import Converted
     from eznas.spaces import SearchSpace
 
-__all__ = ["load_pth", "read_pth"]
 
 _DAMAGED = (
     OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["crc32c", "fields", "masked", "records"]
 
 _POLYNOMIAL = 0x82F63B78
 _MASK = 0xA282EAD8

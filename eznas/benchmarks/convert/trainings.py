@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["DATASETS", "trainings_of"]
 
 _OF_ONE_TRAINING = {"validation": "x-valid", "test": "x-test", "heldout": "ori-test"}
 DATASETS: Mapping[str, Mapping[str, Mapping[str, str]]] = {

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["METRICS", "read_transnas"]
 
 METRICS = {
     "class_scene": "top1",

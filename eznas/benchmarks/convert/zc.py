@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from eznas.spaces import SearchSpace
 
-__all__ = ["NOTATIONS", "read_zc"]
 
 _USUAL = "val_accuracy"
 _LONGEST = 2000

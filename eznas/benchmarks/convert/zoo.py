@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks.table import AccuracyTable
 
-__all__ = ["left_out", "read_zoo"]
 
 _USUAL = "test_accuracy"
 _NONE = "NA"

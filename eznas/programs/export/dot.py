@@ -9,8 +9,6 @@ from eznas.programs.draw import COLOURS, boxes, label
 if TYPE_CHECKING:
     from eznas.programs.tree import Node
 
-__all__ = ["to_dot"]
-
 
 def to_dot(node: Node) -> str:
     """Return the text of a DOT graph: a shared subexpression is one box, arrows run from argument to user."""

@@ -8,8 +8,6 @@ from functools import cache
 from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tree import Node, postorder
 
-__all__ = ["to_latex"]
-
 _PIECE = re.compile(r"(\{\{|\}\}|\{[0-9]\})")
 _OPENING = re.compile(r"(^|[([,<>=]|\{\{|\\l[vV]ert)\s*$")
 _CLOSING = re.compile(r"\s*($|[)\],<>=]|\}\}|\\right|\\r[vV]ert|\\,)")

@@ -13,8 +13,6 @@ from eznas.programs.export.source import Collector
 from eznas.programs.tensor_floor import images_only, reductions, statistics, units_at_once
 from eznas.programs.tree import Node, postorder
 
-__all__ = ["to_python"]
-
 _WIDTH = 100
 _OWN = frozenset(
     [

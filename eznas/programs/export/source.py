@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from types import ModuleType
 
-__all__ = ["Collector"]
 
 _REGISTERS = "primitive"
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from eznas.search.signals import Observation
 
-__all__ = ["Bananas"]
 
 _BATCH = 10
 """Queries between two fits."""

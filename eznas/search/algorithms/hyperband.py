@@ -5,8 +5,6 @@ from __future__ import annotations
 from eznas.search.algorithms.successive_halving import SuccessiveHalving
 from eznas.search.protocol import register_algorithm
 
-__all__ = ["Hyperband"]
-
 
 @register_algorithm(
     "hyperband",

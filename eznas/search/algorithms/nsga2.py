@@ -13,8 +13,6 @@ from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
 
-__all__ = ["Nsga2"]
-
 
 class _Fitness(base.Fitness):  # type: ignore[misc] # deap has no types
     weights = (1.0, -1.0)

@@ -9,8 +9,6 @@ from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
 
-__all__ = ["RandomSearch"]
-
 
 @register_algorithm(
     "random",

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from eznas.search.signals import Observation
 
-__all__ = ["Reinforce"]
 
 _WORD = re.compile(r"(\w+)")
 _SAMPLE = 200
