@@ -64,7 +64,7 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
-    generations: int = option(150, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
+    generations: int = option(400, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
     full_generations: int = option(100, "Evolution", "N", "Most generations with networks of full size.", ge=0)
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
         "least",
@@ -126,7 +126,9 @@ class EvolveConfig(BaseModel):
         "Without effect on fewer than 40 networks.",
         ge=1,
     )
-    expansion_every: int = option(150, "Evolution", "N", "Generations between two draws of new building blocks.", ge=1)
+    patience: int = option(
+        25, "Evolution", "N", "Generations without a better program after which new building blocks are drawn.", ge=1
+    )
 
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
     workers: int = option(0, "Run", "N", "Processes that run networks; 0 for one per core.", ge=0)

@@ -8,23 +8,50 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.gp.fitness import over_tasks
 from eznas.programs import parse, simplify_exact
 from eznas.ranking import Correlation, correlate
-from eznas.scoring import Proxy, ScoreMatrix, score_networks
+from eznas.scoring import Combination, Proxy, score_networks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from eznas.config import EvolveConfig
     from eznas.gp.individual import Individual
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.progress import Progress
-    from eznas.scoring import Executor, Panel
+    from eznas.scoring import Executor, Panel, ScoreMatrix
 
 
-BASELINES = ("params", "flops", "naswot", "eznas_a")
-"""Measures that every run is compared with."""
+BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", "meco", "eznas_a")
+"""Measures, and combinations of measures, that every run is compared with."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One proxy on one task.
+
+    Args:
+        tau_train: Tau of evolution on the training networks; NaN for a baseline and for a task that is held out.
+        validation: Correlation on the validation networks at full size; None where they are not scored.
+        test: Correlation on the test networks at full size.
+        scores: ``n`` scores on the test networks, NaN where there is none.
+        statuses: The number of test networks by status.
+    """
+
+    tau_train: float
+    validation: Correlation | None
+    test: Correlation
+    scores: NDArray[np.float64]
+    statuses: dict[str, int]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the test networks with a score."""
+        return float(np.isfinite(self.scores).mean())
 
 
 @dataclass(frozen=True)
@@ -36,20 +63,18 @@ class Row:
         program: Its text; empty for a measure that is a function.
         complexity: Number of nodes; 0 for such a measure.
         tau_train: The fitness before parsimony; NaN for a baseline.
-        validation: Correlation on the validation networks at full size; None for a baseline.
-        test: Correlation on the test networks at full size.
-        coverage: Share of the test networks on which it has a value.
-        statuses: The number of test networks by status.
+        tau_validation: Tau over the tasks on the validation networks; NaN for a baseline.
+        tau_test: Tau over the tasks on the test networks, held-out tasks left out.
+        tasks: By task, those held out included.
     """
 
     name: str
     program: str
     complexity: int
     tau_train: float
-    validation: Correlation | None
-    test: Correlation
-    coverage: float
-    statuses: dict[str, int]
+    tau_validation: float
+    tau_test: float
+    tasks: dict[str, TaskResult]
 
 
 @dataclass(frozen=True)
@@ -59,80 +84,148 @@ class Finished:
     Args:
         evolved: The evolved programs, the best on the validation networks first.
         baselines: The hand-written and published measures.
-        test_scores: For each name, ``n`` scores on the test networks, NaN where there is none.
+        tested: For each task the test networks, in the order of the scores.
     """
 
     evolved: tuple[Row, ...]
     baselines: tuple[Row, ...]
-    test_scores: dict[str, NDArray[np.float64]]
+    tested: dict[str, tuple[str, ...]]
 
 
-def finish(
-    problem: EvolutionProblem,
-    candidates: Sequence[Individual],
-    panel: Panel | None,
-    seed: int,
-    executor: Executor,
-    progress: Progress,
-) -> Finished:
-    """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
+class Confirmation:
+    """Orders candidates by the validation networks at full size; reports them and the baselines on the test networks.
 
     Args:
-        problem: The networks and conditions.
-        candidates: Members of the hall of fame.
-        panel: The panel at full size, which knows the candidates' reductions and whose last networks are the validation
-            networks; None without a promotion.
-        seed: Seed of the bootstrap.
+        problem: The tasks.
+        config: Fitness over the tasks, and the seed of the bootstrap.
         executor: Runs the networks.
         progress: Advances after each network.
     """
-    proxies = [
-        Proxy(f"candidate{index}", simplify_exact(candidate.program).text) for index, candidate in enumerate(candidates)
-    ]
-    if panel is None:
-        progress.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
-        values = score_networks(proxies, problem.full, problem.validation, executor, progress).values()
-    else:
-        values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(problem.validation) :]
-    held = [_correlate(row, problem.accuracies(problem.validation), seed) for row in values]
-    order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
-    compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
-    compared += [Proxy.of(name) for name in BASELINES]
-    progress.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
-    matrix = score_networks(compared, problem.full, problem.test, executor, progress)
-    return Finished(
-        evolved=tuple(
-            _row(problem, matrix, rank, candidates[index].tau_train, held[index], seed)
+
+    def __init__(
+        self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress
+    ) -> None:
+        self._problem, self._config = problem, config
+        self._executor, self._progress = executor, progress
+
+    def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
+        """Score candidates and baselines.
+
+        Args:
+            candidates: Members of the hall of fame.
+            panels: By task, panels at full size, which know the candidates' reductions and whose last networks are the
+                validation networks; none without a promotion.
+        """
+        held = {
+            task.name: self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks
+        }
+        taus = self._over_tasks(held, len(candidates))
+        scored = [sum(rows[index].n for rows in held.values()) for index in range(len(candidates))]
+
+        def choice(index: int) -> tuple[int, float, int]:
+            """Order by the number of networks scored, then by tau, then by simplicity."""
+            tau = taus[index]
+            return (-scored[index], -tau if np.isfinite(tau) else np.inf, candidates[index].program.size)
+
+        order = sorted(range(len(candidates)), key=choice)
+        compared = [
+            dataclasses.replace(_simplified(candidates[index], rank), name=f"rank{rank}")
             for rank, index in enumerate(order)
-        ),
-        baselines=tuple(
-            _row(problem, matrix, index, float("nan"), None, seed) for index in range(len(order), len(compared))
-        ),
-        test_scores={proxy.name: row for proxy, row in zip(compared, matrix.values(), strict=True)},
-    )
+        ]
+        results: list[dict[str, TaskResult]] = [{} for _ in [*order, *BASELINES]]
+        tested = {}
+        for task in self._problem.every_task:
+            rows, tested[task.name] = self._on_test(task, compared)
+            for rank, result in enumerate(rows):
+                if rank < len(order) and not task.held_out:
+                    place, index = self._problem.tasks.index(task), order[rank]
+                    result = dataclasses.replace(  # noqa: PLW2901
+                        result, tau_train=candidates[index].tasks[place], validation=held[task.name][index]
+                    )
+                results[rank][task.name] = result
+        whole = self._over_tasks(
+            {task.name: [result[task.name].test for result in results] for task in self._problem.tasks}, len(results)
+        )
+        names = [*[proxy.name for proxy in compared], *BASELINES]
+        programs = [*[proxy.program for proxy in compared], *[_program(name) for name in BASELINES]]
+        rows = [
+            Row(
+                name=names[row],
+                program=programs[row],
+                complexity=parse(programs[row]).size if programs[row] else 0,
+                tau_train=candidates[order[row]].tau_train if row < len(order) else float("nan"),
+                tau_validation=float(taus[order[row]]) if row < len(order) else float("nan"),
+                tau_test=float(whole[row]),
+                tasks=results[row],
+            )
+            for row in range(len(names))
+        ]
+        return Finished(tuple(rows[: len(order)]), tuple(rows[len(order) :]), tested)
+
+    def _over_tasks(self, rows: Mapping[str, Sequence[Correlation]], count: int) -> NDArray[np.float64]:
+        taus = np.array([[row.tau for row in rows[task.name]] for task in self._problem.tasks]).reshape(-1, count)
+        return over_tasks(taus, self._config.fitness, [task.weight for task in self._problem.tasks])
+
+    def _on_validation(
+        self, task: EvolutionTask, candidates: Sequence[Individual], panel: Panel | None
+    ) -> list[Correlation]:
+        if panel is None:
+            proxies = [_simplified(candidate, index) for index, candidate in enumerate(candidates)]
+            stage = f"choosing among {len(proxies)} programs at full size"
+            self._progress.stage(f"{stage}{self._of(task)}", len(task.validation))
+            matrix = score_networks(proxies, task.full, task.validation, self._executor, self._progress)
+            networks, values = matrix.architectures, matrix.values()
+        else:
+            networks = task.validation
+            values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(networks) :]
+        return [self._correlate(row, task.accuracies(networks)) for row in values]
+
+    def _on_test(
+        self, task: EvolutionTask, programs: Sequence[Proxy]
+    ) -> tuple[list[TaskResult], tuple[str, ...]]:
+        """Score programs, then the baselines, on the test networks of a task."""
+        parts = dict.fromkeys(part for name in BASELINES for part in _parts(name))
+        stage = f"testing {len(programs)} programs and {len(BASELINES)} baselines at full size"
+        self._progress.stage(f"{stage}{self._of(task)}", len(task.test))
+        proxies = [*programs, *map(Proxy.of, parts)]
+        matrix = score_networks(proxies, task.full, task.test, self._executor, self._progress)
+        values = dict(zip([*[proxy.name for proxy in programs], *parts], matrix.values(), strict=True))
+        accuracies = task.accuracies(matrix.architectures)
+        results = []
+        for name in [*[proxy.name for proxy in programs], *BASELINES]:
+            combined = Combination.parse(name)
+            scores = combined.scores(np.array([values[part] for part in _parts(name)])) if combined else values[name]
+            test = self._correlate(scores, accuracies)
+            results.append(TaskResult(float("nan"), None, test, scores, _statuses(matrix, name, scores)))
+        return results, matrix.architectures
+
+    def _of(self, task: EvolutionTask) -> str:
+        return f" on {task.name}" if len(self._problem.every_task) > 1 else ""
+
+    def _correlate(self, scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> Correlation:
+        finite = np.isfinite(scores)
+        return correlate(scores[finite], accuracies[finite], seed=self._config.seed)
 
 
-def _choice(held: Correlation, size: int) -> tuple[int, float, int]:
-    """Order by the number of validation networks scored, then by tau on them, then by simplicity."""
-    return (-held.n, -held.tau if np.isfinite(held.tau) else np.inf, size)
+def _simplified(candidate: Individual, index: int) -> Proxy:
+    return Proxy(f"candidate{index}", simplify_exact(candidate.program).text)
 
 
-def _row(
-    problem: EvolutionProblem, matrix: ScoreMatrix, index: int, tau_train: float, held: Correlation | None, seed: int
-) -> Row:
-    proxy, values = matrix.proxies[index], matrix.values()[index]
-    return Row(
-        name=proxy.name,
-        program=proxy.program,
-        complexity=parse(proxy.program).size if proxy.program else 0,
-        tau_train=tau_train,
-        validation=held,
-        test=_correlate(values, problem.accuracies(problem.test), seed),
-        coverage=float(np.isfinite(values).mean()),
-        statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
-    )
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the measures of a combination, or the measure itself."""
+    combination = Combination.parse(name)
+    return combination.measures if combination else (name,)
 
 
-def _correlate(scores: NDArray[np.float64], accuracies: NDArray[np.float64], seed: int) -> Correlation:
-    finite = np.isfinite(scores)
-    return correlate(scores[finite], accuracies[finite], seed=seed)
+def _program(name: str) -> str:
+    return "" if Combination.parse(name) else Proxy.of(name).program
+
+
+def _statuses(matrix: ScoreMatrix, name: str, scores: NDArray[np.float64]) -> dict[str, int]:
+    """Count the test networks by status; a combination has a value where all of its measures have one."""
+    names = [proxy.name for proxy in matrix.proxies]
+    if name in names:
+        counted = matrix.statuses(names.index(name))
+        return {status.value: count for status, count in sorted(counted.items(), key=str)}
+    finite = int(np.isfinite(scores).sum())
+    return {status: count for status, count in (("non_finite", len(scores) - finite), ("ok", finite)) if count}

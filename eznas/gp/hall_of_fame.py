@@ -67,7 +67,7 @@ class HallOfFame:
 
     def restore(self, state: Sequence[Any]) -> None:
         """Take in the members that ``state`` returned; they have no fitness, which nothing reads here."""
-        self.update(Individual(parse(text), train, held_out, b"", TauFitness()) for text, train, held_out in state)
+        self.update(Individual(parse(text), train, held_out, (), b"", TauFitness()) for text, train, held_out in state)
 
 
 def _likeness(first: Node, second: Node) -> float:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
+
 from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
-from eznas.gp.individual import Individual, ParetoFitness, TauFitness
+from eznas.gp.lexicase import lexicase
+from eznas.gp.individual import Individual, ParetoFitness, TauFitness, tasks_fitness
 from eznas.programs import Node, cost
 from eznas.status import Status
 
@@ -38,7 +40,7 @@ _OF_REDUCTIONS = (variation.insert, variation.mutate_subtree, variation.mutate_t
 
 
 class Breeder:
-    """Breeds, evaluates and selects individuals: by tournaments, or by NSGA-II on tau, complexity and cost.
+    """Breeds, evaluates and selects individuals: by tournaments, by lexicase, or by NSGA-II.
 
     Args:
         evaluator: Evaluates programs.
@@ -50,12 +52,14 @@ class Breeder:
         self.evaluated = 0
         self._evaluator = evaluator
         self._config = config
-        self._pareto = config.objective == "pareto"
+        self._nsga2 = config.objective != "tau"
 
     def select(self, population: Sequence[Individual], count: int) -> list[Individual]:
         """Select parents with DEAP; under NSGA-II, all survivors are parents alike."""
-        if self._pareto:
+        if self._nsga2:
             return list(tools.selRandom(population, count))
+        if self._config.fitness == "lexicase":
+            return lexicase(population, count)
         return list(tools.selTournament(population, count, self._config.tournament))
 
     def fits(self, program: Node) -> bool:
@@ -74,32 +78,40 @@ class Breeder:
         ]
 
     def _individual(self, program: Node, fitness: Fitness) -> Individual:
-        if self._pareto:
+        if self._config.objective == "pareto":
             selected = ParetoFitness((fitness.tau_train, float(program.size), cost(program)))
+        elif self._config.objective == "tasks":
+            selected = tasks_fitness(len(fitness.tasks))(fitness.tasks)
         else:
             selected = TauFitness((fitness.tau_train - self._config.parsimony * program.size,))
-        return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.key, selected)
+        return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.tasks, fitness.key, selected)
 
     def offspring(
         self, rng: random.Random, population: Sequence[Individual], count: int, reductions: Sequence[Node]
-    ) -> list[Node]:
-        """Breed programs that keep the limits and are not in the population."""
+    ) -> dict[Node, tuple[str, tuple[Node, ...]]]:
+        """Breed programs that keep the limits and are not in the population.
+
+        Returns:
+            For each program, the operator and the parents.
+        """
         taken = {individual.program for individual in population}
         operators, weights = list(_OPERATORS), list(_OPERATORS.values())
         with deap_random(rng):
             parents = self.select(population, 4 * count)
-        bred: dict[Node, None] = {}
+        bred: dict[Node, tuple[str, tuple[Node, ...]]] = {}
         for first, second in zip(parents[::2], parents[1::2], strict=True):
             operator = rng.choices(operators, weights)[0]
             if operator is variation.crossover:
-                child = operator(rng, first.program, second.program)
+                mated: tuple[Node, ...] = (first.program, second.program)
+                child = operator(rng, *mated)
             else:
+                mated = (first.program,)
                 child = operator(rng, first.program, *([reductions] if operator in _OF_REDUCTIONS else []))
             if child not in taken and self.fits(child):
-                bred[child] = None
+                bred.setdefault(child, (operator.__name__, mated))
             if len(bred) == count:
                 break
-        return list(bred)
+        return bred
 
     def survivors(self, rng: random.Random, individuals: Sequence[Individual], count: int) -> list[Individual]:
         """Select the next population; of individuals that rank the networks alike, only the simplest takes part."""
@@ -110,7 +122,7 @@ class Breeder:
                 simplest[individual.key] = individual
         distinct = list(simplest.values())
         with deap_random(rng):
-            return list((tools.selNSGA2 if self._pareto else tools.selBest)(distinct, min(count, len(distinct))))
+            return list((tools.selNSGA2 if self._nsga2 else tools.selBest)(distinct, min(count, len(distinct))))
 
     def state(self) -> dict[str, Any]:
         """Return the counts, ready for JSON."""
