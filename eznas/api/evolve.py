@@ -158,17 +158,12 @@ class EvolutionRun(Run):
         from eznas.files import write_output
         from eznas.programs import parse
         from eznas.programs.export import export
+        from eznas.programs.export.provenance import provenance
 
-        record, manifest = self._record(rank), self._directory.manifest()
-        taus = ("tau_train", "tau_validation", "tau_test")
-        facts = ("command", "seed", "target", *(("reported_on",) if self.finished else ()), "versions")
-        provenance = {
-            **({} if self.finished else {"provisional": True}),
-            **{name: record[name] for name in taus if record.get(name) is not None},
-            **{name: manifest[name] for name in facts if name in manifest},
-            **({"exported_with": command} if command else {}),
-        }
-        text = export(parse(record["program"]), format, record["name"], provenance, manifest["seed"])
+        record = self._record(rank)
+        run = self._directory.manifest() | (self.summary if self.finished else {})
+        facts = provenance(record, run, finished=self.finished) | ({"exported_with": command} if command else {})
+        text = export(parse(record["program"]), format, record["name"], facts, run["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text
