@@ -10,6 +10,7 @@ from deap import tools
 
 from eznas.programs import parse
 from eznas.programs.export import to_python
+from eznas.programs.export.provenance import provenance
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
@@ -115,18 +116,13 @@ def write_results(
         "versions": directory.manifest()["versions"],
         "command": directory.manifest()["command"],
     }
-    for row in finished.evolved[:EXPORTED]:
-        directory.write_text(f"proxies/{row.name}.py", _exported(row, summary))
+    for figures in summary["hall_of_fame"][:EXPORTED]:
+        name, origin = figures["name"], provenance(figures, summary)
+        source = to_python(parse(figures["program"]), name=name, provenance=origin, noise_seed=config.seed)
+        directory.write_text(f"proxies/{name}.py", source)
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
-
-
-def _exported(row: Row, summary: dict[str, Any]) -> str:
-    provenance = {key: summary[key] for key in ("command", "seed", "target", "reported_on", "networks", "versions")}
-    figures = _as_json(row)
-    taus = {key: figures[key] for key in ("tau_train", "tau_validation", "tau_test")}
-    return to_python(parse(row.program), name=row.name, provenance={**taus, **provenance}, noise_seed=summary["seed"])
 
 
 def _hall_row(row: Row) -> tuple[object, ...]:
