@@ -30,6 +30,14 @@ BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", 
 """Measures, and combinations of measures, that every run is compared with."""
 
 
+_COMBINED = {name: combination for name in BASELINES if (combination := Combination.parse(name)) is not None}
+
+MEASURED = tuple(
+    dict.fromkeys(part for name in BASELINES for part in (_COMBINED[name].measures if name in _COMBINED else (name,)))
+)
+"""The measures that the baselines consist of."""
+
+
 @dataclass(frozen=True)
 class TaskResult:
     """One proxy on one task.
@@ -85,11 +93,13 @@ class Finished:
         evolved: The evolved programs, the best on the validation networks first.
         baselines: The hand-written and published measures.
         tested: For each task the test networks, in the order of the scores.
+        origin: Text of the best program as it was bred, before it was simplified.
     """
 
     evolved: tuple[Row, ...]
     baselines: tuple[Row, ...]
     tested: dict[str, tuple[str, ...]]
+    origin: str
 
 
 class Confirmation:
@@ -102,9 +112,7 @@ class Confirmation:
         progress: Advances after each network.
     """
 
-    def __init__(
-        self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress
-    ) -> None:
+    def __init__(self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> None:
         self._problem, self._config = problem, config
         self._executor, self._progress = executor, progress
 
@@ -116,9 +124,7 @@ class Confirmation:
             panels: By task, panels at full size, which know the candidates' reductions and whose last networks are the
                 validation networks; none without a promotion.
         """
-        held = {
-            task.name: self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks
-        }
+        held = {task.name: self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks}
         taus = self._over_tasks(held, len(candidates))
         scored = [sum(rows[index].n for rows in held.values()) for index in range(len(candidates))]
 
@@ -160,7 +166,8 @@ class Confirmation:
             )
             for row in range(len(names))
         ]
-        return Finished(tuple(rows[: len(order)]), tuple(rows[len(order) :]), tested)
+        origin = candidates[order[0]].program.text
+        return Finished(tuple(rows[: len(order)]), tuple(rows[len(order) :]), tested, origin)
 
     def _over_tasks(self, rows: Mapping[str, Sequence[Correlation]], count: int) -> NDArray[np.float64]:
         taus = np.array([[row.tau for row in rows[task.name]] for task in self._problem.tasks]).reshape(-1, count)
@@ -180,21 +187,20 @@ class Confirmation:
             values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(networks) :]
         return [self._correlate(row, task.accuracies(networks)) for row in values]
 
-    def _on_test(
-        self, task: EvolutionTask, programs: Sequence[Proxy]
-    ) -> tuple[list[TaskResult], tuple[str, ...]]:
+    def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> tuple[list[TaskResult], tuple[str, ...]]:
         """Score programs, then the baselines, on the test networks of a task."""
-        parts = dict.fromkeys(part for name in BASELINES for part in _parts(name))
         stage = f"testing {len(programs)} programs and {len(BASELINES)} baselines at full size"
         self._progress.stage(f"{stage}{self._of(task)}", len(task.test))
-        proxies = [*programs, *map(Proxy.of, parts)]
+        proxies = [*programs, *map(Proxy.of, MEASURED)]
         matrix = score_networks(proxies, task.full, task.test, self._executor, self._progress)
-        values = dict(zip([*[proxy.name for proxy in programs], *parts], matrix.values(), strict=True))
+        values = dict(zip([*[proxy.name for proxy in programs], *MEASURED], matrix.values(), strict=True))
         accuracies = task.accuracies(matrix.architectures)
         results = []
         for name in [*[proxy.name for proxy in programs], *BASELINES]:
-            combined = Combination.parse(name)
-            scores = combined.scores(np.array([values[part] for part in _parts(name)])) if combined else values[name]
+            combined = _COMBINED.get(name)
+            scores = (
+                combined.scores(np.array([values[part] for part in combined.measures])) if combined else values[name]
+            )
             test = self._correlate(scores, accuracies)
             results.append(TaskResult(float("nan"), None, test, scores, _statuses(matrix, name, scores)))
         return results, matrix.architectures
@@ -211,14 +217,8 @@ def _simplified(candidate: Individual, index: int) -> Proxy:
     return Proxy(f"candidate{index}", simplify_exact(candidate.program).text)
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    """Return the measures of a combination, or the measure itself."""
-    combination = Combination.parse(name)
-    return combination.measures if combination else (name,)
-
-
 def _program(name: str) -> str:
-    return "" if Combination.parse(name) else Proxy.of(name).program
+    return "" if name in _COMBINED else Proxy.of(name).program
 
 
 def _statuses(matrix: ScoreMatrix, name: str, scores: NDArray[np.float64]) -> dict[str, int]:

@@ -92,7 +92,8 @@ class FitnessCase:
         train_scores = scores[:, : self._split][:, usable[: self._split]]
         taus, ranks = self._targets[0].taus_and_ranks(train_scores)
         held = self._targets[1].taus(scores[:, self._split :][:, usable[self._split :]])
-        return taus, held, ranks, np.isfinite(train_scores).all(axis=1)
+        finite: NDArray[np.bool_] = np.isfinite(train_scores).all(axis=1)
+        return taus, held, ranks, finite
 
 
 def over_tasks(taus: NDArray[np.float64], fitness: str, weights: Sequence[float]) -> NDArray[np.float64]:
@@ -134,9 +135,7 @@ class FitnessEvaluator:
     def stages(self) -> list[FitnessEvaluator]:
         """For each number of tasks from 1, an evaluator of the first tasks alone."""
         return [
-            FitnessEvaluator(
-                [case for case in self._cases if case.task < count], self._tasks[:count], self._fitness
-            )
+            FitnessEvaluator([case for case in self._cases if case.task < count], self._tasks[:count], self._fitness)
             for count in range(1, len(self._tasks) + 1)
         ]
 
@@ -156,7 +155,7 @@ class FitnessEvaluator:
         return [fitness.get(program, constant) for program in programs]
 
     def _over_tasks(self, taus: NDArray[np.float64], part: int) -> NDArray[np.float64]:
-        """Return one number over the tasks for each program, on training networks, part 0, or validation networks, 1."""
+        """Return one number over the tasks for each program; part 0 are training networks, 1 validation networks."""
         trivial = np.array([task.trivial[part] for task in self._tasks])
         return over_tasks(taus - trivial[:, None], self._fitness, [task.weight for task in self._tasks])
 

@@ -194,7 +194,7 @@ class Evolution:
 
     @property
     def full_panels(self) -> list[Panel]:
-        """After the promotion, the panel of full size of each promoted task, which knows the hall of fame's reductions."""
+        """After the promotion, the panel of full size of each promoted task; they know the hall of fame's reductions."""
         return [case.panel for case in self._promotion] if self.promoted else []
 
     @property
@@ -243,9 +243,7 @@ class Evolution:
         new = dict.fromkeys(programs)
         self._select([*self.population, *self._born(list(new), dict.fromkeys(new, (operator, ())))])
 
-    def _born(
-        self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]
-    ) -> list[Individual]:
+    def _born(self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]) -> list[Individual]:
         individuals = self.breeder.individuals(programs)
         for individual in individuals:
             operator, parents = births[individual.program]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
-
 from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
-from eznas.gp.lexicase import lexicase
 from eznas.gp.individual import Individual, ParetoFitness, TauFitness, tasks_fitness
+from eznas.gp.lexicase import lexicase
 from eznas.programs import Node, cost
 from eznas.status import Status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from eznas.programs.export.provenance import provenance
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
-    from eznas.gp.confirmation import Finished, Row
+    from eznas.gp.confirmation import Finished, Row, TaskResult
     from eznas.gp.loop import Evolution
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.run import RunDirectory
 
 
@@ -80,30 +82,23 @@ def write_results(
     stopped_by: str,
 ) -> dict[str, Any]:
     """Write the files of a finished run, and return the summary."""
-    rows = [_hall_row(row) for row in finished.evolved]
-    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
-    names = ["rank0", *(row.name for row in finished.baselines)]
-    scores = [finished.test_scores[name] for name in names]
-    accuracies = problem.accuracies(problem.test)
-    directory.write_csv(
-        "test_scores.csv",
-        ("architecture", "accuracy", "best", *names[1:]),
-        [
-            (architecture, accuracies[index], *(_number(row[index]) for row in scores))
-            for index, architecture in enumerate(problem.test)
-        ],
-    )
+    rows = [_as_json(row) for row in finished.evolved]
+    columns = [[row[column] for column in _HALL_COLUMNS] for row in rows]
+    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, columns, backup=True)
+    _write_test_scores(directory, problem, finished)
+    directory.write_json("genealogy.json", evolution.genealogy.as_json(finished.origin))
+    manifest = directory.manifest()
+    tasks = [_task_as_json(task, evolution, finished) for task in problem.every_task]
+    selecting = [task["networks"] for task in tasks if not task["held_out"]]
     summary = {
-        "best": _as_json(finished.evolved[0]),
-        "hall_of_fame": [_as_json(row) for row in finished.evolved],
+        "best": rows[0],
+        "hall_of_fame": rows,
         "baselines": {row.name: _as_json(row) for row in finished.baselines},
-        **problem.summary(),
-        "networks": {
-            "train": len(problem.train),
-            "full_size": len(problem.promoted) if evolution.promoted else 0,
-            "validation": len(problem.validation),
-            "test": len(problem.test),
-        },
+        "fitness": config.fitness,
+        "relative": config.relative,
+        **{name: manifest[name] for name in ("target", "reported_on")},
+        "tasks": tasks,
+        "networks": {part: sum(networks[part] for networks in selecting) for part in selecting[0]},
         "statuses": dict(evolution.breeder.statuses),
         "reductions_rejected": dict(evolution.library.rejected),
         "programs_evaluated": evolution.breeder.evaluated,
@@ -112,11 +107,11 @@ def write_results(
         "stopped_by": stopped_by,
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "device": problem.problem.device,
-        "versions": directory.manifest()["versions"],
-        "command": directory.manifest()["command"],
+        "device": problem.device,
+        "versions": manifest["versions"],
+        "command": manifest["command"],
     }
-    for figures in summary["hall_of_fame"][:EXPORTED]:
+    for figures in rows[:EXPORTED]:
         name, origin = figures["name"], provenance(figures, summary)
         source = to_python(parse(figures["program"]), name=name, provenance=origin, noise_seed=config.seed)
         directory.write_text(f"proxies/{name}.py", source)
@@ -125,31 +120,61 @@ def write_results(
     return summary
 
 
-def _hall_row(row: Row) -> tuple[object, ...]:
-    return (row.complexity, *map(_number, (row.tau_train, _held(row), row.test.tau)), row.coverage, row.program)
+def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finished: Finished) -> None:
+    rows = [finished.evolved[0], *finished.baselines]
+    lines: list[tuple[object, ...]] = []
+    for task in problem.every_task:
+        networks = finished.tested[task.name]
+        scores = [row.tasks[task.name].scores for row in rows]
+        for place, (network, accuracy) in enumerate(zip(networks, task.accuracies(networks).tolist(), strict=True)):
+            lines.append((task.name, network, accuracy, *(_number(score[place]) for score in scores)))
+    names = ("best", *(row.name for row in finished.baselines))
+    directory.write_csv("test_scores.csv", ("task", "architecture", "accuracy", *names), lines)
 
 
-def _held(row: Row) -> float:
-    return math.nan if row.validation is None else row.validation.tau
+def _task_as_json(task: EvolutionTask, evolution: Evolution, finished: Finished) -> dict[str, Any]:
+    return {
+        **task.facts(),
+        "networks": {
+            "train": len(task.train),
+            "full_size": len(task.promoted) if evolution.promoted else 0,
+            "validation": len(task.validation),
+            "test": len(finished.tested[task.name]),
+        },
+    }
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    figures = {
-        "tau_train": row.tau_train,
-        "tau_validation": _held(row),
-        "tau_test": row.test.tau,
-        "tau_test_low": row.test.tau_low,
-        "tau_test_high": row.test.tau_high,
-        "rho_test": row.test.rho,
-    }
+    """Return the figures of a proxy; with several tasks, intervals and rho stand at the tasks only."""
+    tests = [result.test for result in row.tasks.values()]
+    alone = tests[0] if len(tests) == 1 else None
+    statuses: Counter[str] = Counter()
+    for result in row.tasks.values():
+        statuses.update(result.statuses)
     return {
         "name": row.name,
         "program": row.program,
         "complexity": row.complexity,
-        "coverage": row.coverage,
-        "statuses": row.statuses,
-        **{key: _number(value) for key, value in figures.items()},
+        "seconds": None,
+        "tau_train": _number(row.tau_train),
+        "tau_validation": _number(row.tau_validation),
+        "tau_test": _number(row.tau_test),
+        "tau_test_low": _number(alone.tau_low) if alone else None,
+        "tau_test_high": _number(alone.tau_high) if alone else None,
+        "rho_test": _number(alone.rho) if alone else None,
+        "coverage": statuses["ok"] / max(sum(statuses.values()), 1),
+        "statuses": dict(sorted(statuses.items())),
+        "tasks": {name: _result_as_json(result) for name, result in row.tasks.items()},
     }
+
+
+def _result_as_json(result: TaskResult) -> dict[str, Any]:
+    held = math.nan if result.validation is None else result.validation.tau
+    test = result.test
+    figures = {"tau_train": result.tau_train, "tau_validation": held, "tau": test.tau}
+    figures |= {"tau_low": test.tau_low, "tau_high": test.tau_high, "rho": test.rho}
+    numbers = {name: _number(value) for name, value in figures.items()}
+    return {**numbers, "coverage": result.coverage, "statuses": result.statuses, "n": test.n}
 
 
 def _number(value: float) -> float | None:

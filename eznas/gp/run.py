@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import EznasError, InputError
-from eznas.gp.confirmation import finish
-from eznas.gp.fitness import FitnessCase, FitnessEvaluator
+from eznas.gp.confirmation import Confirmation
+from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
 from eznas.gp.loop import Evolution
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
 from eznas.gp.time_plan import Clock, TimePlan
+from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
@@ -20,7 +21,7 @@ from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.programs import Node
@@ -98,7 +99,9 @@ def run_evolution(
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     progress.remaining(plan.end(promoted=evolution.promoted))
     candidates = evolution.hall.candidates(CANDIDATES)
-    finished = finish(problem, candidates, evolution.full_panel, config.seed, executor, progress)
+    promoted = [task.name for task in problem.tasks if task.promoted]
+    panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
+    finished = Confirmation(problem, config, executor, progress).finish(candidates, panels)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
 
 
@@ -120,17 +123,36 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
 def _evolution(
     config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
 ) -> Evolution:
-    def case(
-        condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = problem.validation
-    ) -> FitnessCase:
-        panel = Panel(condition, (*train, *validation), store, executor)
-        return FitnessCase.of(panel, problem.accuracies(train), problem.accuracies(validation))
+    panels: dict[tuple[str, tuple[str, ...]], Panel] = {}
 
-    evaluator = FitnessEvaluator([case(condition, problem.train) for condition in problem.breeding])
-    promotion = case(problem.full, problem.promoted) if problem.promoted else None
+    def case(place: int, condition: Condition, train: tuple[str, ...], validation: tuple[str, ...]) -> FitnessCase:
+        """Return a task's case; tasks with the same networks under the same condition share a panel."""
+        networks, task = (*train, *validation), problem.tasks[place]
+        panel = panels.setdefault((condition.key, networks), Panel(condition, networks, store, executor))
+        return FitnessCase(panel, task.accuracies(train), task.accuracies(validation), place)
+
+    def breeding(networks: int | None = None) -> Iterator[FitnessCase]:
+        for place, task in enumerate(problem.tasks):
+            validation = task.validation if networks is None else ()
+            yield from [case(place, condition, task.train[:networks], validation) for condition in task.breeding]
+
+    tasks = [
+        TaskFitness(task.weight, trivial)
+        for task, trivial in zip(
+            problem.tasks,
+            trivial_taus(problem, executor, progress) if config.relative else [(0.0, 0.0)] * len(problem.tasks),
+            strict=True,
+        )
+    ]
+    evaluator = FitnessEvaluator(breeding(), tasks, config.fitness)
+    promotion = [
+        case(place, task.full, task.promoted, task.validation)
+        for place, task in enumerate(problem.tasks)
+        if task.promoted
+    ]
     screening = None
-    if config.draws > 1 and config.networks >= 2 * _SCREENED:
-        screening = FitnessEvaluator([case(condition, problem.train[:_SCREENED], ()) for condition in problem.breeding])
+    if config.draws > 1 and min(len(task.train) for task in problem.tasks) >= 2 * _SCREENED:
+        screening = FitnessEvaluator(breeding(_SCREENED), tasks, config.fitness)
     return Evolution(config, evaluator, promotion, screening, progress)
 
 

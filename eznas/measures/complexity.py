@@ -50,7 +50,7 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
     return float(sum(numbers // len(images) * products for numbers, products in counts))
 
 
-@register_measure(formula="greatest number of convolutions and linear layers on a path to the logits", needs=["forward"])
+@register_measure(formula="greatest number of layers with weights on a path to the logits", needs=["forward"])
 def depth(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the greatest number of convolutions and linear layers on one path from the images to the logits.
 
@@ -64,7 +64,7 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
     check_recorded(recorder)
     layers = {layer.conv_out.edge.node for layer in require_layers(recorder.layers) if layer.conv_out.edge is not None}
     depths: dict[Any, int] = {}
-    stack = [(logits.grad_fn, False)]
+    stack: list[tuple[Any, bool]] = [(logits.grad_fn, False)]
     while stack:
         node, ready = stack.pop()
         if ready:
