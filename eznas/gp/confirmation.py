@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from eznas.gp.fitness import over_tasks
 from eznas.programs import parse, simplify_exact
 from eznas.ranking import Correlation, correlate
 from eznas.scoring import Combination, Proxy, score_networks
+from eznas.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from eznas.gp.problem import EvolutionProblem
     from eznas.gp.task import EvolutionTask
     from eznas.progress import Progress
-    from eznas.scoring import Executor, Panel, ScoreMatrix
+    from eznas.scoring import Executor, Panel
 
 
 BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", "meco", "eznas_a")
@@ -125,59 +127,57 @@ class Confirmation:
                 validation networks; none without a promotion.
         """
         held = {task.name: self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks}
-        taus = self._over_tasks(held, len(candidates))
-        scored = [sum(rows[index].n for rows in held.values()) for index in range(len(candidates))]
+        by_candidate = list(zip(*held.values(), strict=True))
+        taus = self._over_tasks(by_candidate)
 
         def choice(index: int) -> tuple[int, float, int]:
             """Order by the number of networks scored, then by tau, then by simplicity."""
-            tau = taus[index]
-            return (-scored[index], -tau if np.isfinite(tau) else np.inf, candidates[index].program.size)
+            scored = sum(correlation.n for correlation in by_candidate[index])
+            tau = taus[index] if np.isfinite(taus[index]) else -np.inf
+            return (-scored, -tau, candidates[index].program.size)
 
         order = sorted(range(len(candidates)), key=choice)
-        compared = [
-            dataclasses.replace(_simplified(candidates[index], rank), name=f"rank{rank}")
-            for rank, index in enumerate(order)
-        ]
-        results: list[dict[str, TaskResult]] = [{} for _ in [*order, *BASELINES]]
-        tested = {}
+        programs = [Proxy(f"rank{rank}", _simplified(candidates[index])) for rank, index in enumerate(order)]
+        tests: dict[str, dict[str, TaskResult]] = {}
+        tested: dict[str, tuple[str, ...]] = {}
         for task in self._problem.every_task:
-            rows, tested[task.name] = self._on_test(task, compared)
-            for rank, result in enumerate(rows):
-                if rank < len(order) and not task.held_out:
-                    place, index = self._problem.tasks.index(task), order[rank]
-                    result = dataclasses.replace(  # noqa: PLW2901
-                        result, tau_train=candidates[index].tasks[place], validation=held[task.name][index]
-                    )
-                results[rank][task.name] = result
-        whole = self._over_tasks(
-            {task.name: [result[task.name].test for result in results] for task in self._problem.tasks}, len(results)
-        )
-        names = [*[proxy.name for proxy in compared], *BASELINES]
-        programs = [*[proxy.program for proxy in compared], *[_program(name) for name in BASELINES]]
-        rows = [
-            Row(
-                name=names[row],
-                program=programs[row],
-                complexity=parse(programs[row]).size if programs[row] else 0,
-                tau_train=candidates[order[row]].tau_train if row < len(order) else float("nan"),
-                tau_validation=float(taus[order[row]]) if row < len(order) else float("nan"),
-                tau_test=float(whole[row]),
-                tasks=results[row],
-            )
-            for row in range(len(names))
+            tests[task.name], tested[task.name] = self._on_test(task, programs)
+        evolved = []
+        for proxy, index in zip(programs, order, strict=True):
+            results = {name: result[proxy.name] for name, result in tests.items()}
+            for place, task in enumerate(self._problem.tasks):
+                tau = candidates[index].tasks[place]
+                results[task.name] = replace(results[task.name], tau_train=tau, validation=held[task.name][index])
+            taus_before = (candidates[index].tau_train, float(taus[index]))
+            evolved.append(self._row(proxy.name, proxy.program, results, *taus_before))
+        baselines = [
+            self._row(name, _program(name), {task: results[name] for task, results in tests.items()})
+            for name in BASELINES
         ]
-        origin = candidates[order[0]].program.text
-        return Finished(tuple(rows[: len(order)]), tuple(rows[len(order) :]), tested, origin)
+        return Finished(tuple(evolved), tuple(baselines), tested, candidates[order[0]].program.text)
 
-    def _over_tasks(self, rows: Mapping[str, Sequence[Correlation]], count: int) -> NDArray[np.float64]:
-        taus = np.array([[row.tau for row in rows[task.name]] for task in self._problem.tasks]).reshape(-1, count)
-        return over_tasks(taus, self._config.fitness, [task.weight for task in self._problem.tasks])
+    def _row(
+        self,
+        name: str,
+        program: str,
+        results: dict[str, TaskResult],
+        tau_train: float = math.nan,
+        tau_validation: float = math.nan,
+    ) -> Row:
+        tau = self._over_tasks([[results[task.name].test for task in self._problem.tasks]])[0]
+        size = parse(program).size if program else 0
+        return Row(name, program, size, tau_train, tau_validation, float(tau), results)
+
+    def _over_tasks(self, rows: Sequence[Sequence[Correlation]]) -> NDArray[np.float64]:
+        """Return one tau for each row of correlations with the tasks of selection."""
+        taus = np.array([[correlation.tau for correlation in row] for row in rows])
+        return over_tasks(taus.T, self._config.fitness, [task.weight for task in self._problem.tasks])
 
     def _on_validation(
         self, task: EvolutionTask, candidates: Sequence[Individual], panel: Panel | None
     ) -> list[Correlation]:
         if panel is None:
-            proxies = [_simplified(candidate, index) for index, candidate in enumerate(candidates)]
+            proxies = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
             stage = f"choosing among {len(proxies)} programs at full size"
             self._progress.stage(f"{stage}{self._of(task)}", len(task.validation))
             matrix = score_networks(proxies, task.full, task.validation, self._executor, self._progress)
@@ -187,22 +187,24 @@ class Confirmation:
             values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(networks) :]
         return [self._correlate(row, task.accuracies(networks)) for row in values]
 
-    def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> tuple[list[TaskResult], tuple[str, ...]]:
-        """Score programs, then the baselines, on the test networks of a task."""
+    def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> tuple[dict[str, TaskResult], tuple[str, ...]]:
+        """Score programs and the baselines on the test networks of a task; return results by name, and the networks."""
         stage = f"testing {len(programs)} programs and {len(BASELINES)} baselines at full size"
         self._progress.stage(f"{stage}{self._of(task)}", len(task.test))
-        proxies = [*programs, *map(Proxy.of, MEASURED)]
+        proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
         matrix = score_networks(proxies, task.full, task.test, self._executor, self._progress)
-        values = dict(zip([*[proxy.name for proxy in programs], *MEASURED], matrix.values(), strict=True))
+        values = {proxy.name: row for proxy, row in zip(proxies, matrix.values(), strict=True)}
+        statuses = {proxy.name: matrix.statuses(row) for row, proxy in enumerate(proxies)}
+        for name, combination in _COMBINED.items():
+            values[name] = combination.scores(np.array([values[measure] for measure in combination.measures]))
+            finite = np.isfinite(values[name])
+            statuses[name] = Counter(Status.OK if flag else Status.NON_FINITE for flag in finite.tolist())
         accuracies = task.accuracies(matrix.architectures)
-        results = []
-        for name in [*[proxy.name for proxy in programs], *BASELINES]:
-            combined = _COMBINED.get(name)
-            scores = (
-                combined.scores(np.array([values[part] for part in combined.measures])) if combined else values[name]
-            )
-            test = self._correlate(scores, accuracies)
-            results.append(TaskResult(float("nan"), None, test, scores, _statuses(matrix, name, scores)))
+        results = {}
+        for name in [*(proxy.name for proxy in programs), *BASELINES]:
+            counted = {status.value: count for status, count in sorted(statuses[name].items(), key=str)}
+            test = self._correlate(values[name], accuracies)
+            results[name] = TaskResult(math.nan, None, test, values[name], counted)
         return results, matrix.architectures
 
     def _of(self, task: EvolutionTask) -> str:
@@ -213,19 +215,9 @@ class Confirmation:
         return correlate(scores[finite], accuracies[finite], seed=self._config.seed)
 
 
-def _simplified(candidate: Individual, index: int) -> Proxy:
-    return Proxy(f"candidate{index}", simplify_exact(candidate.program).text)
+def _simplified(candidate: Individual) -> str:
+    return simplify_exact(candidate.program).text
 
 
 def _program(name: str) -> str:
     return "" if name in _COMBINED else Proxy.of(name).program
-
-
-def _statuses(matrix: ScoreMatrix, name: str, scores: NDArray[np.float64]) -> dict[str, int]:
-    """Count the test networks by status; a combination has a value where all of its measures have one."""
-    names = [proxy.name for proxy in matrix.proxies]
-    if name in names:
-        counted = matrix.statuses(names.index(name))
-        return {status.value: count for status, count in sorted(counted.items(), key=str)}
-    finite = int(np.isfinite(scores).sum())
-    return {status: count for status, count in (("non_finite", len(scores) - finite), ("ok", finite)) if count}

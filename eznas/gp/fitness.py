@@ -92,7 +92,7 @@ class FitnessCase:
         train_scores = scores[:, : self._split][:, usable[: self._split]]
         taus, ranks = self._targets[0].taus_and_ranks(train_scores)
         held = self._targets[1].taus(scores[:, self._split :][:, usable[self._split :]])
-        finite: NDArray[np.bool_] = np.isfinite(train_scores).all(axis=1)
+        finite: NDArray[np.bool_] = np.asarray(np.isfinite(train_scores).all(axis=1))
         return taus, held, ranks, finite
 
 

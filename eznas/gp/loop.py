@@ -194,7 +194,7 @@ class Evolution:
 
     @property
     def full_panels(self) -> list[Panel]:
-        """After the promotion, the panel of full size of each promoted task; they know the hall of fame's reductions."""
+        """After the promotion, the panel of each promoted task at full size, with the hall of fame's reductions."""
         return [case.panel for case in self._promotion] if self.promoted else []
 
     @property

@@ -6,28 +6,26 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import EznasError, InputError
+from eznas.gp.assemble import build_evolution
 from eznas.gp.confirmation import Confirmation
-from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
-from eznas.gp.loop import Evolution
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
 from eznas.gp.time_plan import Clock, TimePlan
-from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import Executor, Panel
 from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from eznas.config import EvolveConfig
+    from eznas.gp.loop import Evolution
     from eznas.programs import Node
     from eznas.progress import Progress
     from eznas.run import RunDirectory
-    from eznas.scoring import Condition
+    from eznas.scoring import Executor
 
 
 CANDIDATES = 6
@@ -35,9 +33,6 @@ CANDIDATES = 6
 
 STORE = "vectors.sqlite"
 """The file of a run directory that keeps vectors of reductions; a cache, which may be deleted."""
-
-_SCREENED = 20
-"""Training networks of the screening; runs with less than twice as many have none."""
 
 _LEAST_GENERATIONS = 5
 """Generations that a run breeds in any case: they take seconds, and a run without them would report chance."""
@@ -93,7 +88,7 @@ def run_evolution(
         plan.check(config, clock)
     directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
-        evolution = _evolution(config, problem, store, executor, progress)
+        evolution = build_evolution(config, problem, store, executor, progress)
         stopped_by = _Course(config, evolution, directory, clock, plan, progress).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
@@ -118,42 +113,6 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
             f"seed_program must be a program, such as those of a hall of fame: {error}", parameters=("seed_program",)
         ) from error
     return programs + [parse(text) for text in (measure_programs() if config.seed_measures else [])]
-
-
-def _evolution(
-    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
-) -> Evolution:
-    panels: dict[tuple[str, tuple[str, ...]], Panel] = {}
-
-    def case(place: int, condition: Condition, train: tuple[str, ...], validation: tuple[str, ...]) -> FitnessCase:
-        """Return a task's case; tasks with the same networks under the same condition share a panel."""
-        networks, task = (*train, *validation), problem.tasks[place]
-        panel = panels.setdefault((condition.key, networks), Panel(condition, networks, store, executor))
-        return FitnessCase(panel, task.accuracies(train), task.accuracies(validation), place)
-
-    def breeding(networks: int | None = None) -> Iterator[FitnessCase]:
-        for place, task in enumerate(problem.tasks):
-            validation = task.validation if networks is None else ()
-            yield from [case(place, condition, task.train[:networks], validation) for condition in task.breeding]
-
-    tasks = [
-        TaskFitness(task.weight, trivial)
-        for task, trivial in zip(
-            problem.tasks,
-            trivial_taus(problem, executor, progress) if config.relative else [(0.0, 0.0)] * len(problem.tasks),
-            strict=True,
-        )
-    ]
-    evaluator = FitnessEvaluator(breeding(), tasks, config.fitness)
-    promotion = [
-        case(place, task.full, task.promoted, task.validation)
-        for place, task in enumerate(problem.tasks)
-        if task.promoted
-    ]
-    screening = None
-    if config.draws > 1 and min(len(task.train) for task in problem.tasks) >= 2 * _SCREENED:
-        screening = FitnessEvaluator(breeding(_SCREENED), tasks, config.fitness)
-    return Evolution(config, evaluator, promotion, screening, progress)
 
 
 class _Course:

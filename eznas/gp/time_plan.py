@@ -70,15 +70,16 @@ class TimePlan:
     @classmethod
     def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
         """Time the baselines on a few networks of each task under each condition, and extrapolate."""
-        conditions = [(condition, task) for task in problem.every_task for condition in {task.full, *task.breeding}]
+        conditions = {
+            condition.key: (condition, task) for task in problem.every_task for condition in (task.full, *task.breeding)
+        }
         progress.stage("timing networks", _TIMED * len(conditions))
         proxies = [Proxy.of(name) for name in MEASURED]
         timed: dict[str, float] = {}
-        for condition, task in conditions:
-            if condition.key not in timed:
-                few = (task.validation or task.test)[:_TIMED]
-                matrix = score_networks(proxies, condition, few, SerialExecutor(executor.memory), progress)
-                timed[condition.key] = float(np.median(matrix.seconds[1:])) / executor.workers
+        for key, (condition, task) in conditions.items():
+            few = (task.validation or task.test)[:_TIMED]
+            matrix = score_networks(proxies, condition, few, SerialExecutor(executor.memory), progress)
+            timed[key] = float(np.median(matrix.seconds[1:])) / executor.workers
 
         def full(task: EvolutionTask) -> float:
             return timed[task.full.key]
