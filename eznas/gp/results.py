@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXPORTED = 3
 """Best programs that are written as Python files."""
 
-_HALL_COLUMNS = ("complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+_HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
 
 
 def generation_record(evolution: Evolution, seconds: float) -> dict[str, float | int]:
@@ -66,7 +66,7 @@ def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> Non
     The taus are those of evolution; the test networks are not used yet.
     """
     rows = [
-        (member.program.size, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
+        (member.program.size, None, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
         for member in evolution.hall.candidates(len(evolution.hall.members))
     ]
     directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)

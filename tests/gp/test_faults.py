@@ -35,7 +35,7 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
         "population": 12,
         "generations": 4,
         "library": 8,
-        "expansion_every": 2,
+        "patience": 2,
         "batch_size": 4,
         "workers": 1,
         "time_budget": 600.0,
