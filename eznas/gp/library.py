@@ -129,7 +129,7 @@ class Library:
         finite = reductions
         for panel in evaluator.panels:
             flags = panel.extend(finite, self._progress, screen=True)
-            finite = [node for node, networks in zip(finite, flags, strict=True) if networks.all()]
+            finite = [node for node, everywhere in zip(finite, flags, strict=True) if everywhere]
         entries = assess(evaluator, finite)
         usable = {entry.reduction for entry in entries}
         _forget(evaluator, [node for node in reductions if node not in usable])

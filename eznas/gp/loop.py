@@ -146,7 +146,7 @@ class Evolution:
         self._progress.stage(f"evaluating {len(chosen)} formulas on networks of full size", len(panel.architectures))
         finite = panel.extend(chosen, self._progress)
         self._report_failures(panel)
-        usable = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
+        usable = [node for node, everywhere in zip(chosen, finite, strict=True) if everywhere]
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
@@ -200,10 +200,10 @@ class Evolution:
 
     def _report_failures(self, *panels: Panel) -> None:
         for panel in panels:
-            for architecture, failure in panel.failures.items():
+            for architecture, failure in panel.left_out.items():
                 if (panel.condition.fidelity.name, architecture) not in self._reported:
                     self._reported.add((panel.condition.fidelity.name, architecture))
-                    self._progress.message(f"{architecture} ({panel.condition}) failed and has no values: {failure}")
+                    self._progress.message(f"{architecture} ({panel.condition}) is left out because {failure}")
 
     def _select(self, individuals: Sequence[Individual]) -> None:
         self.hall.update(individuals)
@@ -216,7 +216,7 @@ class Evolution:
 
     def _first_failure(self) -> str:
         for panel in self._evaluator.panels:
-            for architecture, failure in panel.failures.items():
+            for architecture, failure in panel.left_out.items():
                 return f"{architecture}: {failure}"
         return "no network failed; the formulas are undefined or constant"
 
