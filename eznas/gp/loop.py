@@ -28,6 +28,7 @@ from eznas.gp.library import Library, assess
 from eznas.gp.population import Breeder
 from eznas.programs import parse
 from eznas.programs import reductions as reductions_of
+from eznas.scoring.left_out import left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Evolution:
         self.genealogy = Genealogy()
         self._best, self._before_expansion = -math.inf, -math.inf
         self._stagnant, self._in_vain = 0, 0
+        self._reported: dict[int, set[str]] = {}
         self._rng = python_rng(config.seed, "evolution")
         self._progress = progress
 
@@ -116,6 +118,7 @@ class Evolution:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
         drawn = self._draw(self.config.library, seed_reductions)
         self._add_to_library(list(dict.fromkeys([*seed_reductions, *drawn])))
+        self._report_left_out(*self._evaluator.panels)
         if not self.library.entries:
             raise EznasError(
                 "none of the reductions drawn is finite and different between the networks; "
@@ -154,6 +157,8 @@ class Evolution:
         parents = reductions_of([individual.program for individual in self.population])
         entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
         self.library.prune(parents)
+        if self._report_left_out(*self._evaluator.panels):
+            self._evaluate_again()
         self._join([entry.best for entry in entries if entry.reduction in self.library.entries], "building block")
 
     def promote(self) -> None:
@@ -169,6 +174,7 @@ class Evolution:
             self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
             finite = case.panel.extend(usable, self._progress)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
+            self._report_left_out(case.panel)
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
@@ -234,6 +240,27 @@ class Evolution:
         self._begin_evaluation(len(reductions))
         return self.library.add(reductions)
 
+    def _report_left_out(self, *panels: Panel) -> bool:
+        """Report the networks that were left out since the last call, and return whether there are any."""
+        any_new = False
+        for panel in panels:
+            reported = self._reported.setdefault(id(panel), set())
+            if new := {name: reason for name, reason in panel.left_out.items() if name not in reported}:
+                reported |= new.keys()
+                any_new = True
+                for message in left_out_messages(new, len(panel.architectures), panel.condition):
+                    self._progress.message(message)
+        return any_new
+
+    def _evaluate_again(self) -> None:
+        """Evaluate all programs anew, after networks were left out."""
+        self.library.keep(assess(self._evaluator, self.library.reductions))
+        members = [member.program for member in self.hall.members.values()]
+        programs = [program for program in members if _known(program, self.library.entries)]
+        self.hall = HallOfFame()
+        self.hall.update(self.breeder.individuals(programs))
+        self.population = self.breeder.individuals([individual.program for individual in self.population])
+
     def _begin_evaluation(self, count: int) -> None:
         steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
         self._progress.stage(f"evaluating {count} formulas on the networks", steps)
@@ -261,6 +288,11 @@ class Evolution:
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
 
+    @property
+    def _all_panels(self) -> list[Panel]:
+        """The panels of evolution and of the screening."""
+        return [*self._evaluator.panels, *(self._screening.panels if self._screening else ())]
+
     def _first_failure(self) -> str:
         for panel in self._evaluator.panels:
             for architecture, reason in panel.left_out.items():
@@ -278,6 +310,7 @@ class Evolution:
             "population": [individual.program.text for individual in self.population],
             "hall": self.hall.state(),
             "genealogy": self.genealogy.state(),
+            "left_out": [dict(panel.left_out) for panel in self._all_panels],
             "growth": [self._best, self._before_expansion, self._stagnant, self._in_vain],
             **self.library.state(),
             **self.breeder.state(),
@@ -289,6 +322,8 @@ class Evolution:
         Raises:
             EznasError: The networks give other values than when the checkpoint was written.
         """
+        for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
+            panel.leave_out(reasons)
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
