@@ -197,9 +197,17 @@ def _notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"The best program orders the networks by their {order} on {where} (Spearman's rho {weakest}): "
                 f"it says little more than {size}."
             )
-    for record in records:
-        if record["baseline"] is None and len(records) > 1:
-            notes.append(f"{record['name']} is undecided: {record['reason']}.")
-        for name, reason in record["not_compared"].items() if record["baseline"] is not None else ():
-            notes.append(f"{name} is not compared on {record['name']}: {reason}.")
-    return notes
+    notes += [
+        f"{record['name']} is undecided: {record['reason']}."
+        for record in records
+        if record["baseline"] is None and len(records) > 1
+    ]
+    compared = [record for record in records if record["baseline"] is not None]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for record in compared:
+        for name, reason in record["not_compared"].items():
+            reasons.setdefault((name, reason), []).append(record["name"])
+    return notes + [
+        f"{name} is not compared on {'any task' if 1 < len(tasks) == len(records) else ', '.join(tasks)}: {reason}."
+        for (name, reason), tasks in reasons.items()
+    ]
