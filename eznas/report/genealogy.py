@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _MOST = 24
 """Programs in the drawing."""
-_WIDTH, _HEIGHT, _ROW, _GAP = 190, 46, 82, 16
-_CHARACTERS = 27
+_WIDTH, _HEIGHT, _ROW, _GAP = 236, 46, 82, 16
+_CHARACTERS = 34
 
 
 def genealogy_html(births: Mapping[str, Mapping[str, Any]], best: str) -> str:

@@ -23,6 +23,16 @@ def interval(low: float | None, high: float | None) -> str:
     return "-" if low is None or math.isnan(low) else f"{cell(low)} to {cell(high)}"
 
 
+def signed(value: float | None) -> str:
+    """Write a difference with its sign."""
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def signed_interval(low: float | None, high: float | None) -> str:
+    """Write the interval of a difference with signs."""
+    return "-" if low is None else f"{signed(low)} to {signed(high)}"
+
+
 class Html(str):
     """A text that is HTML already, and is not escaped in a table."""
 

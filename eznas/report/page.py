@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _SHORT = 70
 """Most characters of a text that is shown without being opened."""
 
+_SCALE = 0.55
+"""Pixels of the page for one of a picture, whose letters are then as large as those of tables."""
+
 _LINE, _GREEN, _RED = "#dde1e6", "#1a7f4b", "#b3261e"
 
 CSS = f"""
@@ -36,7 +39,7 @@ CSS = f"""
 .eznas th {{ color: #5c6470; font-weight: 500; font-size: .82rem; border-bottom: 1px solid #9aa3ad;
   vertical-align: bottom }}
 .eznas td {{ border-bottom: 1px solid #eceff2; font-variant-numeric: tabular-nums; vertical-align: top }}
-.eznas th, .eznas td {{ padding: .3rem .7rem; text-align: right; white-space: nowrap }}
+.eznas th, .eznas td {{ padding: .3rem .55rem; text-align: right; white-space: nowrap }}
 .eznas th:first-child, .eznas td:first-child {{ text-align: left; padding-left: 0 }}
 .eznas td.text, .eznas td:has(details, code) {{ text-align: left; white-space: normal; min-width: 16rem }}
 .eznas code {{ font: .85em/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere }}
@@ -57,7 +60,7 @@ def page(title: str, body: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>{html.escape(title)}</title>
-<style>body {{ max-width: 72rem; margin: 2rem auto 4rem; padding: 0 1.5rem }}{CSS}</style></head><body>
+<style>body {{ max-width: 80rem; margin: 2rem auto 4rem; padding: 0 1.5rem }}{CSS}</style></head><body>
 <div class="eznas">
 {body}
 </div>
@@ -82,7 +85,8 @@ def picture(name: str, png: bytes | None, caption: str = "") -> str:
     if png is None:
         return ""
     text = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{html_image(name, png, '')}{text}</figure>"
+    width = _SCALE * int.from_bytes(png[16:20], "big")  # the third field of a PNG
+    return f"<figure>{html_image(name, png, f'width: {width:.0f}px')}{text}</figure>"
 
 
 def code(text: str, shown: int = _SHORT) -> Html:

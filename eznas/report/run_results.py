@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eznas.report.html import signed, signed_interval
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -117,9 +119,19 @@ def figure_of(record: Mapping[str, Any], task: str, name: str) -> Any:
     return record.get("tasks", {}).get(task, {}).get(name)
 
 
-def sentence(run: RunResults) -> str:
-    """Return the verdict as a sentence."""
-    return f"The best program is {run.verdict['sentence']}."
+def verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
+    """Return a verdict and its notes as sentences, the verdict first."""
+    lines = [f"The best program is {verdict['sentence']}."]
+    if verdict["held_out"]:
+        lines.append(f"On the tasks held out: {verdict['held_out']['sentence']}.")
+    for record in verdict["tasks"] if len(verdict["tasks"]) == 1 else ():
+        if record["baseline"] is not None:
+            interval = signed_interval(record["low"], record["high"])
+            lines.append(
+                f"Difference in tau to {record['baseline']}: {signed(record['difference'])}, 95 % interval {interval}, "
+                f"on {record['n']} networks."
+            )
+    return [*lines, *verdict["notes"]]
 
 
 def numbers(row: Mapping[str, str]) -> Record:

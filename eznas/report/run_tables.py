@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eznas.report.html import Html, cell, html_table, interval
-from eznas.report.page import badge, bar, code, items, wide
-from eznas.report.run_results import figure_of, sentence
+from eznas.report.html import Html, html_table, interval, signed, signed_interval
+from eznas.report.page import badge, bar, code, definitions, items, wide
+from eznas.report.run_results import figure_of, verdict_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from eznas.report.run_results import RunResults
+
+
+_FIGURES = ("tau", "tau_low", "tau_high", "rho", "tau_equal_size", "precision_top10", "ndcg")
+
+_LONG = 110
+"""Characters of a program that is shown whole."""
 
 
 def headline(run: RunResults) -> str:
     """Return the verdict as a sentence with its notes."""
-    held_out = run.verdict.get("held_out")
-    apart = f"<p>On the tasks held out: {html.escape(held_out['sentence'])}.</p>" if held_out else ""
-    return f'<div class="verdict"><p><b>{html.escape(sentence(run))}</b></p>{apart}{items(run.verdict["notes"])}</div>'
+    first, *others = verdict_lines(run.verdict)
+    return f'<div class="verdict"><p><b>{html.escape(first)}</b></p>{items(others)}</div>'
 
 
 def tasks_table(run: RunResults) -> str:
     """Return a table of the best program on each task beside the baseline that decides the verdict."""
-    columns = ["task", "test networks", "tau", "95 %", "rho", "equal size", "top 10 %", "nDCG", "baseline",
-               "its tau", "difference", "95 %", "verdict"]  # fmt: skip
+    columns = ["task", "verdict", "tau", "95 %", "baseline", "its tau", "difference", "95 %", "networks", "rho",
+               "equal size", "top 10 %", "nDCG"]  # fmt: skip
     rows = []
     for record in run.verdict["tasks"]:
         name = record["name"]
@@ -33,28 +36,25 @@ def tasks_table(run: RunResults) -> str:
         rows.append(
             [
                 f"{name} (held out)" if record["held_out"] else name,
-                record["networks"] if record["n"] in (None, record["networks"]) else _of(record),
+                badge(record["verdict"]),
                 figures["tau"],
                 interval(figures["tau_low"], figures["tau_high"]),
-                *(figures[key] for key in _FIGURES[3:]),
                 record["baseline"],
                 record["tau_baseline"],
                 signed(record["difference"]),
                 signed_interval(record["low"], record["high"]),
-                badge(record["verdict"]),
+                f"{record['n']} of {record['networks']}" if record["n"] else record["networks"],
+                *(figures[key] for key in _FIGURES[3:]),
             ]
         )
     return wide(html_table(columns, rows))
 
 
-_FIGURES = ("tau", "tau_low", "tau_high", "rho", "tau_equal_size", "precision_top10", "ndcg")
-
-
 def programs_table(run: RunResults) -> str:
-    """Return a table of the programs and the baselines with their tau on the run and on each task."""
+    """Return a table of the programs and the baselines with their tau on the run and each task, then the programs."""
     tasks = [] if len(run.tasks) == 1 else [task.name for task in run.tasks]
     columns = ["proxy", "nodes", "seconds", run.fitness, *(tasks or ["95 %", "rho"]),
-               "validation", "training", "scored", "program"]  # fmt: skip
+               "validation", "training", "scored"]  # fmt: skip
     rows = []
     for row in run.rows:
         by_task: list[object] = [figure_of(row, task, "tau") for task in tasks]
@@ -69,10 +69,10 @@ def programs_table(run: RunResults) -> str:
                 row["tau_validation"],
                 row["tau_train"],
                 f"{row['coverage']:.0%}",
-                code(row["program"]) if row["program"] else None,
             ]
         )
-    return wide(html_table(columns, rows))
+    texts = definitions({row["name"]: code(row["program"], _LONG) for row in run.summary["hall_of_fame"]})
+    return wide(html_table(columns, rows)) + texts
 
 
 def metrics_table(run: RunResults, task: str) -> str:
@@ -137,17 +137,3 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits
-
-
-def signed(value: float | None) -> str:
-    """Write a difference with its sign."""
-    return "-" if value is None else f"{value:+.3f}"
-
-
-def signed_interval(low: float | None, high: float | None) -> str:
-    """Write the interval of a difference with signs."""
-    return "-" if low is None else f"{signed(low)} to {signed(high)}"
-
-
-def _of(record: Mapping[str, Any]) -> str:
-    return f"{cell(record['n'])} of {record['networks']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -25,37 +26,75 @@ _LEAST_SPAN = 0.05
 """Decades of seconds from which their axis is logarithmic."""
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A tau with its interval.
+
+    Args:
+        name: The name beside the bar.
+        tau: None where there is none.
+        low: Lower end of the interval; None where there is none.
+        high: Upper end of the interval.
+        colour: The colour of the bar.
+    """
+
+    name: str
+    tau: float | None
+    low: float | None
+    high: float | None
+    colour: str
+
+
 def taus_figure(run: RunResults) -> Figure:
     """Plot the tau of the best program and of each baseline with its 95 % interval, one panel for each task.
 
     Args:
         run: A finished run.
     """
-    names = [*reversed(run.summary["baselines"]), "best"]
-    across = min(_ACROSS, len(run.tasks))
-    down = math.ceil(len(run.tasks) / across)
+    panels = {}
+    for task in run.tasks:
+        colours = {"best": PURPLE if task.held_out else ORANGE}
+        panels[f"{task.name}{' (held out)' if task.held_out else ''}"] = [
+            bar_of(name, record, task.name, colours.get(name, BLUE)) for name, record in run.compared.items()
+        ]
+    return bars_figure(panels)
+
+
+def bar_of(name: str, record: Mapping[str, Any], task: str, colour: str) -> Bar:
+    """Return the bar of a proxy on a task."""
+    tau, low, high = (figure_of(record, task, part) for part in ("tau", "tau_low", "tau_high"))
+    return Bar(name, tau, low, high, colour)
+
+
+def bars_figure(panels: Mapping[str, Sequence[Bar]]) -> Figure:
+    """Plot bars with intervals, the first one on top.
+
+    Args:
+        panels: The bars of each panel by its title; each panel has bars of the same names.
+    """
+    names = [bar.name for bar in next(iter(panels.values()))]
+    across = min(_ACROSS, len(panels))
+    down = math.ceil(len(panels) / across)
     plot = figure(max(_WIDTH * across, 4.4) + _LABEL, (_ROW * len(names) + 0.75) * down)
-    panels = plot.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
-    for panel, task in zip(panels, run.tasks, strict=False):
+    axes = plot.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for panel, (title, bars) in zip(axes, panels.items(), strict=False):
         plain(panel)
         panel.grid(visible=False, axis="y")
         panel.axvline(0, color=GREY, linewidth=0.8)
-        for place, name in enumerate(names):
-            record = run.compared[name]
-            tau, low, high = (figure_of(record, task.name, part) for part in ("tau", "tau_low", "tau_high"))
-            colour = (PURPLE if task.held_out else ORANGE) if name == "best" else BLUE
-            if tau is None:
+        for place, bar in enumerate(bars):
+            if bar.tau is None:
                 panel.text(0.01, place, "no tau", fontsize=7, color=GREY, va="center")
                 continue
-            panel.barh(place, tau, height=0.66, color=colour, alpha=0.85, linewidth=0)
-            if low is not None:
-                panel.plot([low, high], [place, place], color=INK, linewidth=1.0, solid_capstyle="butt")
-        panel.set_title(f"{task.name}{' (held out)' if task.held_out else ''}", fontsize=9, color=INK)
+            panel.barh(place, bar.tau, height=0.66, color=bar.colour, alpha=0.85, linewidth=0)
+            if bar.low is not None:
+                panel.plot([bar.low, bar.high], [place, place], color=INK, linewidth=1.0, solid_capstyle="butt")
+        panel.set_title(title, fontsize=9, color=INK)
         panel.set_yticks(range(len(names)), names, fontsize=8)
         panel.tick_params(axis="y", length=0)
-    for panel in panels[len(run.tasks) :]:
+    axes[0].invert_yaxis()
+    for panel in axes[len(panels) :]:
         panel.set_visible(False)
-    for panel in panels[len(run.tasks) - across : len(run.tasks)]:
+    for panel in axes[len(panels) - across : len(panels)]:
         panel.tick_params(labelbottom=True)
     plot.supxlabel("Kendall's tau on the test networks, with its 95 % interval", fontsize=9, color=INK)
     return plot
