@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AgingEvolution(Searcher):
     """Mutates the winner of a random tournament and removes the oldest member of the population."""
 
-    pool: ClassVar[int] = 64
+    pool = 64
 
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,9 +31,9 @@ _CANDIDATES = 100
 class Bananas(Searcher):
     """Fits an ensemble to all observations and queries the candidates with the highest Thompson samples."""
 
-    pool: ClassVar[int] = 10
-    surrogate: ClassVar[str] = "networks"
-    parents: ClassVar[int] = 10
+    pool = 10
+    surrogate = "networks"
+    parents = 10
     """Number of best architectures whose mutations are candidates."""
 
     def __init__(self, context: SearchContext) -> None:

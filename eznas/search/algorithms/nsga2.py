@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from deap import base, tools
 
@@ -35,7 +35,7 @@ class _Individual:
 class Nsga2(Searcher):
     """Keeps the population that is best by non-dominated rank, then by crowding distance, without failures."""
 
-    pool: ClassVar[int] = 32
+    pool = 32
 
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Reinforce(Searcher):
     frequencies among the best architectures.
     """
 
-    pool: ClassVar[int] = 64
+    pool = 64
 
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SuccessiveHalving(Searcher):
     """Trains a bracket at the lowest level, promotes one in ``eta`` to each next level, then starts another."""
 
-    pool: ClassVar[int] = 27
+    pool = 27
 
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)
