@@ -11,6 +11,7 @@ import numpy as np
 
 from eznas.benchmarks.csv import write_table
 from eznas.errors import InputError
+from eznas.files import replace_file
 from eznas.run import versions
 
 if TYPE_CHECKING:
@@ -108,10 +109,7 @@ def convert(
     }
     write_table(table, out)
     manifest["table_sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
-    place = manifest_path(out)
-    temporary = place.with_name(f"{place.name}.part")
-    temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(place)
+    replace_file(manifest_path(out), (json.dumps(manifest, indent=2) + "\n").encode())
     return Conversion(out, manifest)
 
 
