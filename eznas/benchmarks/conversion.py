@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,22 +26,6 @@ ROUNDING = 0.00501
 """Best values are published with two decimals."""
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """The files that a conversion wrote.
-
-    Args:
-        table: The table's path.
-        manifest: The contents of the manifest beside it.
-    """
-
-    table: Path
-    manifest: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"<Conversion {self.table}: {self.manifest['architectures']:,} architectures>"
-
-
 def manifest_path(table: Path) -> Path:
     """Return the path of a table's manifest."""
     return table.with_name(f"{table.name}.manifest.json")
@@ -57,8 +40,8 @@ def convert(
     partial: bool = False,
     every_epoch: bool = False,
     force: bool = False,
-) -> Conversion:
-    """Convert official files to a table.
+) -> dict[str, Any]:
+    """Convert official files to a table, and return the content of its manifest.
 
     Args:
         info: The benchmark.
@@ -110,7 +93,7 @@ def convert(
     write_table(table, out)
     manifest["table_sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
     replace_file(manifest_path(out), (json.dumps(manifest, indent=2) + "\n").encode())
-    return Conversion(out, manifest)
+    return manifest
 
 
 def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, partial: bool = False) -> list[str]:

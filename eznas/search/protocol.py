@@ -94,12 +94,13 @@ class Searcher(abc.ABC):
             self._warm = self.context.guide.warm()[::-1]
         return self._warm.pop() if self._warm else None
 
-    def start(self, seen: Collection[str]) -> str | None:
-        """Return a starting point outside ``seen``: the next of the warm-up, or a random architecture."""
-        warm = self.warmed()
-        while warm in seen:
-            warm = self.warmed()
-        return warm or self.context.domain.fresh(self.context.rng, seen)
+    def start(self, seen: Collection[str]) -> Proposal | None:
+        """Propose an architecture outside ``seen``: the next of the warm-up, or a random one; None if none is left."""
+        architecture = self.warmed()
+        while architecture in seen:
+            architecture = self.warmed()
+        architecture = architecture or self.context.domain.fresh(self.context.rng, seen)
+        return None if architecture is None else Proposal(architecture)
 
     def first(self) -> str:
         """Return the next architecture of the warm-up, or a random one."""

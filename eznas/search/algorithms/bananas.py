@@ -46,8 +46,7 @@ class Bananas(Searcher):
     def ask(self) -> Proposal | None:
         """Propose initial architectures for the first fit, then promising candidates."""
         if len(self._known) < self.size:
-            architecture = self.warmed() or self.context.domain.fresh(self.context.rng, self._known)
-            return None if architecture is None else Proposal(architecture)
+            return self.start(self._known)
         if not self._batch:
             self._batch = self._promising()
         return Proposal(self._batch.pop()) if self._batch else None

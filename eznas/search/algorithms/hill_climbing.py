@@ -31,8 +31,7 @@ class HillClimbing(Searcher):
             if self._left:
                 return Proposal(self.context.guide.pick(self._left))
             self._step(self._current)
-        start = self.start(self._known)
-        return None if start is None else Proposal(start)
+        return self.start(self._known)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Keep the observation; a starting point becomes the current architecture."""

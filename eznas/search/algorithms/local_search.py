@@ -32,8 +32,7 @@ class LocalSearch(Searcher):
         if self._left:
             return Proposal(self.context.guide.pick(self._left))
         self._best = -math.inf
-        start = self.start(self._seen)
-        return None if start is None else Proposal(start)
+        return self.start(self._seen)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Step to the architecture if it is better."""

@@ -24,8 +24,7 @@ class RandomSearch(Searcher):
 
     def ask(self) -> Proposal | None:
         """Propose the next architecture of the warm-up, or a new random one."""
-        architecture = self.warmed() or self.context.domain.fresh(self.context.rng, self._seen)
-        return None if architecture is None else Proposal(architecture)
+        return self.start(self._seen)
 
     def tell(self, proposal: Proposal, _observation: Observation) -> None:
         """Keep the architecture, so that it is not drawn again."""

@@ -56,13 +56,9 @@ class SuccessiveHalving(Searcher):
         self._brackets += 1
         count = math.ceil(self.size / self.context.config.eta**self._level)
         self._waiting = []
-        while len(self._waiting) < count:
-            architecture = self.warmed() or self.context.domain.fresh(self.context.rng, self._seen)
-            if architecture is None:
-                break
-            if architecture not in self._seen:
-                self._seen.add(architecture)
-                self._waiting.insert(0, architecture)
+        while len(self._waiting) < count and (entrant := self.start(self._seen)) is not None:
+            self._seen.add(entrant.architecture)
+            self._waiting.insert(0, entrant.architecture)
 
     def _first_level(self, _bracket: int) -> int:
         """Return the level at which a bracket starts."""
