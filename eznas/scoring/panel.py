@@ -7,21 +7,20 @@ the networks run once for each batch of new reductions, and programs made of kno
 from __future__ import annotations
 
 import dataclasses
-import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eznas.errors import EznasError, OutOfTimeError
 from eznas.progress import SILENT, Progress
-from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
+from eznas.scoring.evaluate_networks import Vectors
 from eznas.scoring.executor import SERIAL, Executor
-from eznas.scoring.left_out import CHANGED, LOST, NOT_REACHED, UNDEFINED, left_out_messages
+from eznas.scoring.left_out import CHANGED, NOT_REACHED, SLOW, UNDEFINED, left_out_messages
+from eznas.scoring.network_runner import Limits, NetworkRunner
 from eznas.scoring.vector_table import VectorTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,29 +32,17 @@ if TYPE_CHECKING:
 _SCREENED = 2
 """Networks on which a reduction must be finite before it is evaluated on the others."""
 
-_TURNS = 2
-"""Batches for each process at least, so that all processes end at about the same time."""
-
 _JUDGED = 8
 """Reductions from which on the number of finite ones says whether a network is credible."""
 
+_SLOW, _SLOW_SECONDS = 20.0, 1.0
+"""Where there is a deadline, a slow network takes longer than so many times the median, and longer than the seconds."""
+
+_TIMED = 8
+"""Networks from which on there is a median."""
+
 _CREDIBLE = 0.5
 """The least number of finite reductions of a credible network, as a share of that of the network with the most."""
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """How far an evaluation goes.
-
-    Args:
-        progress: Advances after each network.
-        deadline: The value of ``time.time()`` from which on no network begins; None for no deadline.
-        in_any_case: The networks that run after the deadline too.
-    """
-
-    progress: Progress
-    deadline: float | None
-    in_any_case: frozenset[str]
 
 
 def _judges(vectors: Vectors) -> bool:
@@ -74,6 +61,7 @@ class Panel:
         architectures: ``n`` architectures, in the order of every score vector.
         store: Holds vectors of earlier runs and takes new ones; None for no store.
         executor: Runs the networks.
+        order: ``n`` positions in the order in which the networks run; None for the order of the architectures.
         least_usable: The number of networks that must not be left out.
 
     Attributes:
@@ -88,16 +76,17 @@ class Panel:
         store: VectorStore | None = None,
         executor: Executor = SERIAL,
         *,
+        order: Sequence[int] | None = None,
         least_usable: int = 1,
     ) -> None:
         self.condition = condition
         self.architectures = tuple(architectures)
+        self._in_order = [self.architectures[place] for place in order or range(len(architectures))]
         self.executor = executor
         self.table = VectorTable()
         self.left_out: dict[str, str] = {}
-        self._store = store
         self._least_usable = least_usable
-        self._captured = 0  # bytes of a network's statistics at most
+        self._runner = NetworkRunner(condition, store, executor)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -155,15 +144,15 @@ class Panel:
         """
         new = self.table.missing(reductions)
         if new:
-            self._learn(new, _Limits(progress, deadline, frozenset(self._left()[:least])), screen=screen)
+            self._learn(new, Limits(progress, deadline, frozenset(self._left()[:least])), screen=screen)
         usable = self.usable
         return [bool(flags[usable].all()) for flags in self.table.finite(reductions)]
 
     def _left(self) -> list[str]:
-        """Return the networks that are not left out."""
-        return [architecture for architecture in self.architectures if architecture not in self.left_out]
+        """Return the networks that are not left out, in the order in which they run."""
+        return [architecture for architecture in self._in_order if architecture not in self.left_out]
 
-    def _learn(self, new: Sequence[Node], limits: _Limits, *, screen: bool) -> None:
+    def _learn(self, new: Sequence[Node], limits: Limits, *, screen: bool) -> None:
         evaluated: dict[str, Vectors] = {}
         fit = list(new)
         if screen and len(self._left()) > _SCREENED:
@@ -178,6 +167,8 @@ class Panel:
             evaluated |= self._evaluate(fit, rest, limits)
             self._leave_out_behind(evaluated)
             self._leave_out_incredible(evaluated)
+            if limits.deadline is not None and self.table.units is None:
+                self._leave_out_slow(fit, evaluated, limits.deadline)
             nothing = Vectors(0, np.empty((len(fit), 0)))
             usable = set(self._left())
             self.table.learn(fit, [evaluated[name] if name in usable else nothing for name in self.architectures])
@@ -186,7 +177,7 @@ class Panel:
             units = self.table.units or []
             self.table.learn(unfit, [Vectors(count, np.full((len(unfit), count), np.nan)) for count in units])
 
-    def _screen(self, new: Sequence[Node], limits: _Limits) -> tuple[dict[str, Vectors], list[int]]:
+    def _screen(self, new: Sequence[Node], limits: Limits) -> tuple[dict[str, Vectors], list[int]]:
         """Evaluate reductions on the first two credible networks; return the values and the finite reductions."""
         evaluated: dict[str, Vectors] = {}
         while True:
@@ -236,71 +227,33 @@ class Panel:
         }
         self.leave_out(reasons)
 
-    def _evaluate(
-        self, reductions: Sequence[Node], architectures: Sequence[str], limits: _Limits
-    ) -> dict[str, Vectors]:
-        """Return the values of reductions on the networks that began in time, from the store or by running them.
+    def _leave_out_slow(self, reductions: Sequence[Node], evaluated: Mapping[str, Vectors], deadline: float) -> None:
+        """Leave out the networks that take far longer than most, also a second time: the first one may load code."""
+        seconds = {name: evaluated[name].seconds for name in self._left() if evaluated[name].seconds}
+        if len(seconds) < _TIMED:
+            return
+        median = float(np.median([*seconds.values()]))
+        most = max(_SLOW_SECONDS, _SLOW * median)
+        slow = [name for name, spent in seconds.items() if spent > most]
+        again = self._runner.evaluate_again(reductions, slow, deadline)
+        self.leave_out(
+            {
+                name: vectors.failure or f"{SLOW}: it takes {vectors.seconds:.1f} s, and most take {median:.2f} s"
+                for name, vectors in again.items()
+                if vectors.failure or vectors.seconds > most
+            }
+        )
+
+    def _evaluate(self, reductions: Sequence[Node], architectures: Sequence[str], limits: Limits) -> dict[str, Vectors]:
+        """Return the values of reductions on the networks that began in time.
 
         Raises:
             OutOfTimeError: Some did not begin, and the numbers of units are known from an earlier evaluation.
         """
-        texts = tuple(node.text for node in reductions)
-        evaluated: dict[str, Vectors] = {}
-        for architecture in architectures:
-            if (values := self._stored(architecture, texts)) is not None:
-                evaluated[architecture] = Vectors(values.shape[1], values)
-                limits.progress.advance()
-        left = [architecture for architecture in architectures if architecture not in evaluated]
-        in_any_case = [architecture for architecture in left if architecture in limits.in_any_case]
-        others = [architecture for architecture in left if architecture not in limits.in_any_case]
-        for part, deadline in ((in_any_case, None), (others, limits.deadline)):
-            for architecture, vectors in self._run(texts, part, deadline):
-                evaluated[architecture] = vectors
-                self._captured = max(self._captured, vectors.captured)
-                if self._store is not None and not vectors.failure:
-                    self._store.save(self._key(architecture), texts, vectors.values)
-                limits.progress.advance()
+        evaluated = self._runner.evaluate(reductions, architectures, limits)
         if len(evaluated) < len(architectures) and self.table.units is not None:
             raise OutOfTimeError(
                 f"the time was over when {len(evaluated)} of {len(architectures)} networks ({self.condition}) had been "
-                f"evaluated"
+                "evaluated"
             )
         return evaluated
-
-    def _run(
-        self, texts: tuple[str, ...], architectures: Sequence[str], deadline: float | None
-    ) -> Iterator[tuple[str, Vectors]]:
-        """Run networks, and yield the values of reductions on those that began before the deadline."""
-        executor = self.executor
-        memory, captures = executor.memory, executor.captures
-        call = functools.partial(evaluate_networks, self.condition, texts, memory, captures, deadline=deadline)
-
-        def lost(_: NetworkBatch, sentence: str) -> list[Vectors]:
-            return [Vectors(0, np.empty((len(texts), 0)), f"{LOST}: {sentence}")]
-
-        for batches in self._batches(architectures, executor.workers):
-            results = executor.map(call, batches, singly=NetworkBatch.singly, lost=lost, deadline=deadline)
-            for batch, begun in results:
-                yield from zip(batch, begun, strict=False)
-
-    def _batches(self, architectures: Sequence[str], processes: int) -> Iterator[list[NetworkBatch]]:
-        """Cut networks into batches: single ones until the memory that a network takes is known."""
-        left = list(architectures)
-        while left and not self._captured:
-            yield NetworkBatch(left[:processes]).singly()
-            del left[:processes]
-        turns = 1 if processes == 1 else _TURNS * processes
-        size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(left) // turns)))
-        # Networks are dealt to the batches that run at the same time: those done at any time are nearly the first ones.
-        turn = size * processes
-        yield [
-            NetworkBatch(left[start + first : start + turn : processes])
-            for start in range(0, len(left), turn)
-            for first in range(min(processes, len(left) - start))
-        ]
-
-    def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
-        return None if self._store is None else self._store.load(self._key(architecture), texts)
-
-    def _key(self, architecture: str) -> str:
-        return f"{self.condition.key}|{architecture}"

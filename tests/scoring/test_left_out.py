@@ -32,9 +32,12 @@ import os, time
 import torch
 from torch import nn
 
+SEEN = set()
+
 def build(architecture, classes):
     width, _, fault = architecture.partition(" ")
-    time.sleep(0.8 if fault == "slow" else 0.0)
+    time.sleep(0.8 if fault == "slow" or fault == "slow once" and architecture not in SEEN else 0.0)
+    SEEN.add(architecture)
     if fault == "kill":
         os.kill(os.getpid(), 9)
     layers = [nn.Conv2d(3, int(width), 3), nn.BatchNorm2d(int(width)), nn.ReLU()]
@@ -237,6 +240,33 @@ def test_what_two_processes_reached_is_a_first_part(condition: Condition, tmp_pa
         assert 2 <= reached < 12
         assert_as_healthy(panel, list(range(reached)))
         assert set(panel.left_out.values()) == {"it was not reached in time"}
+
+
+@pytest.mark.parametrize("deadline", [None, 600.0])
+def test_a_network_that_is_far_slower_than_the_others_is_left_out_where_there_is_a_deadline(
+    condition: Condition, monkeypatch: pytest.MonkeyPatch, deadline: float | None
+) -> None:
+    monkeypatch.setattr("eznas.scoring.panel._SLOW_SECONDS", 0.7)
+    monkeypatch.setattr("eznas.scoring.panel._SLOW", 3.0)
+    clock = Clock(monkeypatch)
+    panel = Panel(condition, with_faults({4: "slow", 6: "slow once" if deadline else "slow"}))
+    panel.extend(REDUCTIONS[:4], deadline=deadline)
+    assert list(panel.left_out) == (["7 slow"] if deadline else [])
+    if deadline:
+        assert panel.left_out["7 slow"].startswith("it is too slow: it takes 0.8 s, and most take 0.0")
+        assert clock.built[12:] == ["7 slow", "9 slow once"]
+        monkeypatch.undo()
+        assert all(panel.extend(REDUCTIONS))
+        assert_as_healthy(panel, [place for place in range(12) if place != 4])
+
+
+def test_networks_run_in_the_order_that_is_asked_for(condition: Condition, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, order = Clock(monkeypatch), [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]
+    panel = Panel(condition, HEALTHY, order=order)
+    panel.extend(REDUCTIONS, deadline=5.0)
+    assert clock.built == [HEALTHY[place] for place in order[:5]]
+    monkeypatch.undo()
+    assert_as_healthy(panel, sorted(order[:5]))
 
 
 def test_stored_networks_need_no_time(condition: Condition, tmp_path: Path) -> None:
