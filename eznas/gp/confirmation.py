@@ -268,11 +268,7 @@ class Confirmation:
 def _failures(matrix: ScoreMatrix, count: int) -> dict[str, str]:
     """Return the networks on which the first ``count`` proxies have no score, with the reason of the first."""
     columns = zip(matrix.architectures, zip(*matrix.scores[:count], strict=True), strict=True)
-    return {
-        network: scores[0].detail
-        for network, scores in columns
-        if all(score.status is not Status.OK for score in scores)
-    }
+    return {network: scores[0].detail for network, scores in columns if not any(score.ok for score in scores)}
 
 
 def _metrics(
