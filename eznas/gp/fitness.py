@@ -131,6 +131,10 @@ class FitnessEvaluator:
         """The panels of the cases, each once."""
         return list({id(case.panel): case.panel for case in self._cases}.values())
 
+    def left_out(self, task: int) -> dict[str, str]:
+        """Return the networks that are left out in some case of a task, with the reasons."""
+        return {name: why for case in self._cases if case.task == task for name, why in case.panel.left_out.items()}
+
     @property
     def stages(self) -> list[FitnessEvaluator]:
         """For each number of tasks from 1, an evaluator of the first tasks alone."""

@@ -208,6 +208,10 @@ class Evolution:
         """Whether neither generations nor expansions help any more."""
         return self._stagnant >= self.config.patience and not self._grows
 
+    def left_out(self, task: int) -> dict[str, str]:
+        """Return the networks of a task that are left out, with the reasons."""
+        return self._evaluator.left_out(task)
+
     def expansion_is_due(self) -> bool:
         """Whether the next step begins with an expansion."""
         return self._stagnant >= self.config.patience and self._grows and not self.promoted

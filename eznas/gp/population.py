@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,15 @@ class Breeder:
     Args:
         evaluator: Evaluates programs.
         config: The objective, the tournaments' size, the parsimony and the limits.
+
+    Attributes:
+        cost_limit: Greatest ``cost`` of a program.
+        statuses: Programs evaluated so far by status.
+        evaluated: The number of programs evaluated so far.
     """
 
     def __init__(self, evaluator: FitnessEvaluator, config: EvolveConfig) -> None:
+        self.cost_limit = math.inf
         self.statuses: Counter[str] = Counter()
         self.evaluated = 0
         self._evaluator = evaluator
@@ -62,8 +69,9 @@ class Breeder:
         return list(tools.selTournament(population, count, self._config.tournament))
 
     def fits(self, program: Node) -> bool:
-        """Whether a program keeps the limits on size and height."""
-        return program.size <= self._config.max_size and program.height <= self._config.max_height
+        """Whether a program keeps the limits on size, height and cost."""
+        small = program.size <= self._config.max_size and program.height <= self._config.max_height
+        return small and (self.cost_limit == math.inf or cost(program) <= self.cost_limit)
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
         """Evaluate programs and return an individual for each that has a tau; all are counted by status."""
@@ -125,8 +133,9 @@ class Breeder:
 
     def state(self) -> dict[str, Any]:
         """Return the counts, ready for JSON."""
-        return {"statuses": dict(self.statuses), "judged": self.evaluated}
+        return {"statuses": dict(self.statuses), "judged": self.evaluated, "cost_limit": self.cost_limit}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the counts that ``state`` returned."""
         self.statuses, self.evaluated = Counter(state["statuses"]), state["judged"]
+        self.cost_limit = state["cost_limit"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from deap import tools
 
+from eznas.gp.verdict import TaskScores, verdict
 from eznas.programs import parse
 from eznas.programs.export import to_python
 from eznas.programs.export.provenance import provenance
@@ -88,7 +89,7 @@ def write_results(
     _write_test_scores(directory, problem, finished)
     directory.write_json("genealogy.json", evolution.genealogy.as_json(finished.origin))
     manifest = directory.manifest()
-    tasks = [_task_as_json(task, evolution, finished) for task in problem.every_task]
+    tasks = [_task_as_json(problem, task, evolution, finished) for task in problem.every_task]
     selecting = [task["networks"] for task in tasks if not task["held_out"]]
     summary = {
         "best": rows[0],
@@ -98,6 +99,15 @@ def write_results(
         "relative": config.relative,
         **{name: manifest[name] for name in ("target", "reported_on")},
         "tasks": tasks,
+        "ablation": [
+            {
+                "without": part.without,
+                "program": part.program,
+                "tasks": {task: _number(tau) for task, tau in part.taus.items()},
+            }
+            for part in finished.ablation
+        ],
+        "verdict": _verdict(problem, finished, config.seed),
         "networks": {part: sum(networks[part] for networks in selecting) for part in selecting[0]},
         "statuses": dict(evolution.breeder.statuses),
         "reductions_rejected": dict(evolution.library.rejected),
@@ -132,7 +142,10 @@ def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finis
     directory.write_csv("test_scores.csv", ("task", "architecture", "accuracy", *names), lines)
 
 
-def _task_as_json(task: EvolutionTask, evolution: Evolution, finished: Finished) -> dict[str, Any]:
+def _task_as_json(
+    problem: EvolutionProblem, task: EvolutionTask, evolution: Evolution, finished: Finished
+) -> dict[str, Any]:
+    left_out = {} if task.held_out else evolution.left_out(problem.tasks.index(task))
     return {
         **task.facts(),
         "networks": {
@@ -140,6 +153,11 @@ def _task_as_json(task: EvolutionTask, evolution: Evolution, finished: Finished)
             "full_size": len(task.promoted) if evolution.promoted else 0,
             "validation": len(task.validation),
             "test": len(finished.tested[task.name]),
+        },
+        "left_out": {
+            "train": {name: reason for name, reason in left_out.items() if name in task.train},
+            "validation": {name: reason for name, reason in left_out.items() if name in task.validation},
+            "test": finished.failures[task.name],
         },
     }
 
@@ -155,7 +173,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         "name": row.name,
         "program": row.program,
         "complexity": row.complexity,
-        "seconds": None,
+        "seconds": _number(row.seconds),
         "tau_train": _number(row.tau_train),
         "tau_validation": _number(row.tau_validation),
         "tau_test": _number(row.tau_test),
@@ -168,11 +186,27 @@ def _as_json(row: Row) -> dict[str, Any]:
     }
 
 
+def _verdict(problem: EvolutionProblem, finished: Finished, seed: int) -> dict[str, Any]:
+    rows = {"best": finished.evolved[0], **{row.name: row for row in finished.baselines}}
+    return verdict(
+        [
+            TaskScores(
+                task.name,
+                task.accuracies(finished.tested[task.name]),
+                {name: row.tasks[task.name].scores for name, row in rows.items()},
+                task.held_out,
+            )
+            for task in problem.every_task
+        ],
+        seed=seed,
+    )
+
+
 def _result_as_json(result: TaskResult) -> dict[str, Any]:
     held = math.nan if result.validation is None else result.validation.tau
     test = result.test
     figures = {"tau_train": result.tau_train, "tau_validation": held, "tau": test.tau}
-    figures |= {"tau_low": test.tau_low, "tau_high": test.tau_high, "rho": test.rho}
+    figures |= {"tau_low": test.tau_low, "tau_high": test.tau_high, "rho": test.rho, **result.metrics}
     numbers = {name: _number(value) for name, value in figures.items()}
     return {**numbers, "coverage": result.coverage, "statuses": result.statuses, "n": test.n}
 

@@ -10,6 +10,7 @@ from eznas.gp.assemble import build_evolution
 from eznas.gp.confirmation import Confirmation
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
+from eznas.gp.seconds import cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
@@ -89,6 +90,8 @@ def run_evolution(
     directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
         evolution = build_evolution(config, problem, store, executor, progress)
+        if config.max_cost is not None and checkpoint is None:
+            evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)
         stopped_by = _Course(config, evolution, directory, clock, plan, progress).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")

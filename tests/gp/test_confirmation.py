@@ -84,13 +84,14 @@ def finished(
     scorer: Scorer,
     problem: FakeProblem | None = None,
     panels: Mapping[str, FakePanel] | None = None,
-    fitness: str = "least",
+    **options: object,
 ) -> module.Finished:
     monkeypatch.setattr(module, "score_networks", scorer)
+    monkeypatch.setattr(module, "seconds_of", lambda proxy, *_: 2.0 if proxy.program == FIRST else 1.0)
     problem = problem or FakeProblem()
     taus = tuple(0.5 + place / 10 for place in range(len(problem.tasks)))
     candidates = [Individual(parse(text), 0.5, 0.5, taus, b"", TauFitness((0.5,))) for text in (FIRST, SECOND)]
-    config = EvolveConfig.model_validate({"fitness": fitness})
+    config = EvolveConfig.model_validate(options)
     confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, SERIAL, Progress())
     return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}))
 
@@ -154,3 +155,24 @@ def test_several_tasks_choose_as_the_fitness_says(monkeypatch: pytest.MonkeyPatc
     assert row.tasks["other"].test.tau == -1.0
     assert row.tasks["other"].validation is None
     assert math.isnan(row.tasks["other"].tau_train)
+
+
+def test_programs_above_the_bound_on_seconds_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = one_task([*RISING, *RISING], [*FALLING, *FALLING])
+    free, bounded = (finished(monkeypatch, scorer, max_cost=bound).evolved for bound in (None, 1.5))
+    assert [row.program for row in free] == [FIRST, SECOND]
+    assert [row.program for row in bounded] == [SECOND, FIRST]
+    assert [row.seconds for row in bounded] == [1.0, 2.0]
+
+
+def test_the_best_program_is_tested_without_each_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = finished(monkeypatch, one_task([*FALLING, *RISING], [*RISING, *FALLING]))
+    [part] = done.ablation
+    assert (part.without, part.program) == ("exp of sum(l1(weight))", "sum(l1(weight))")
+    assert part.taus == {"task": -1.0}  # the scorer gives it those of the second program
+
+
+def test_test_networks_without_a_score_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = [math.nan, 2.0, 3.0, 4.0]
+    done = finished(monkeypatch, one_task([*RISING, *missing], [*RISING, *missing]))
+    assert done.failures == {"task": {"e": "the value is nan"}}
