@@ -156,9 +156,9 @@ class EvolutionRun:
             minibatch: Images and labels, on the network's device; see ``load_minibatch``.
             rank: The program's row in the hall of fame.
         """
-        from eznas.programs import evaluate, parse
+        from eznas.scoring import Proxy, score_network
 
-        return evaluate([parse(self._record(rank)["program"])], network, minibatch)[0]
+        return score_network([Proxy.of(self._record(rank)["program"])], network, minibatch)[0]
 
     def export(
         self,

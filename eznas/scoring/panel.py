@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.programs import leaf
 from eznas.progress import SILENT, Progress
+from eznas.scoring.evaluate_leaves import evaluate_leaves
 from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
 from eznas.scoring.executor import SERIAL, Executor
 from eznas.scoring.vector_table import VectorTable
@@ -45,6 +47,7 @@ class Panel:
     Attributes:
         table: The vectors of the reductions known so far.
         failures: For each network that could not be run, the reason.
+        leaf_failures: For each leaf, and each network on which it has no value, the reason.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Panel:
         self.executor = executor
         self.table = VectorTable()
         self.failures: dict[str, str] = {}
+        self.leaf_failures: dict[str, dict[str, str]] = {}
         self._store = store
         self._captured = 0  # bytes of a network's statistics at most
 
@@ -82,6 +86,32 @@ class Panel:
         elif new:
             self.table.learn(new, self._evaluate(new, self.architectures, progress))
         return self.table.finite(reductions)
+
+    def extend_leaves(self, names: Sequence[str], progress: Progress = SILENT) -> list[NDArray[np.bool_]]:
+        """Compute new leaves of the network floor on every network; a network without a value has NaN.
+
+        Each network is built once for all measures, which share their passes. Features are computed from the
+        architectures alone.
+
+        Args:
+            names: Names such as ``"measure.synflow"`` and ``"graf.conv_1x1"``; known ones are not computed again.
+            progress: Advances after each network.
+
+        Returns:
+            For each name, ``n`` flags: whether the network has a finite value.
+
+        Raises:
+            InputError: There is no such measure or feature, or a name is a column of a score file.
+        """
+        leaves = [leaf(name) for name in names]
+        new = [node for node in dict.fromkeys(leaves) if node not in self.table.leaves]
+        rows = evaluate_leaves(new, self.condition, self.architectures, self._store, self.executor, progress)
+        self.table.learn_leaves({node: np.array([score.value for score in scores]) for node, scores in rows.items()})
+        for node, scores in rows.items():
+            failed = [place for place, score in enumerate(scores) if not score.ok]
+            if failed:
+                self.leaf_failures[node.name] = {self.architectures[place]: scores[place].detail for place in failed}
+        return self.table.finite(leaves)
 
     def _learn_screened(self, new: Sequence[Node], progress: Progress) -> None:
         first = self._evaluate(new, self.architectures[:_SCREENED], progress)
