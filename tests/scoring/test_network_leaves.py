@@ -225,3 +225,25 @@ def test_a_panel_keeps_a_network_that_cannot_be_built(monkeypatch: pytest.Monkey
     assert flags.tolist() == [True, False, True]
     (reason,) = panel.leaf_failures["measure.params"].values()
     assert reason == f"building {architectures[1]} failed: no memory"
+
+
+def test_features_are_scored_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = SPACES["nasbench201"]
+    fidelity = Fidelity("tiny", cells=1, channels=4, pixels=8, batch=4)
+    condition = Condition.of("nasbench201", fidelity, 0, load_minibatch("digits", 4, pixels=8))
+    architectures = list(space.architectures() or [])[:1500:500]
+    counts = [space.features(architecture)["count_conv_3x3"] for architecture in architectures]
+    matrix = score_networks([Proxy.of("add(graf.count_conv_3x3, measure.seven)")], condition, architectures)
+    assert matrix.values()[0].tolist() == [count + 7.0 for count in counts]
+    with pytest.raises(InputError, match="unknown feature of the search space 'count_conv_3x'; did you mean"):
+        score_networks([Proxy.of("graf.count_conv_3x")], condition, architectures)
+
+    def built(self: Condition, architecture: str) -> nn.Module:
+        raise AssertionError("no network must be built")
+
+    monkeypatch.setattr(Condition, "network", built)
+    panel = Panel(condition, architectures)
+    assert panel.extend_leaves(["graf.count_conv_3x3"])[0].all()
+    assert panel.table.scores([parse("neg(graf.count_conv_3x3)")])[0].tolist() == [-count for count in counts]
+    with pytest.raises(InputError, match=r"score\.a is a column of a score file"):
+        panel.extend_leaves(["score.a"])
