@@ -172,7 +172,8 @@ class EvolutionRun:
         Args:
             path: The file.
             rank: The program's row in the hall of fame.
-            format: ``"python"`` for a file that imports torch alone, ``"latex"``, ``"dot"`` or ``"text"``.
+            format: ``"python"`` for a file that imports torch, and eznas only for measures; ``"latex"``, ``"dot"`` or
+                ``"text"``.
             command: Recorded in the Python file as the way it was exported.
 
         Raises:
@@ -181,6 +182,7 @@ class EvolutionRun:
         from eznas.files import write_output
         from eznas.programs import parse
         from eznas.programs.export import export
+        from eznas.scoring.network_leaves import written_out
 
         record, manifest = self._record(rank), self._directory.manifest()
         taus = ("tau_train", "tau_validation", "tau_test")
@@ -191,7 +193,10 @@ class EvolutionRun:
             **{name: manifest[name] for name in facts if name in manifest},
             **({"exported_with": command} if command else {}),
         }
-        text = export(parse(record["program"]), format, record["name"], provenance, manifest["seed"])
+        program = parse(record["program"])
+        if format == "python":  # whose file computes the measures that are programs itself
+            program = written_out(program)
+        text = export(program, format, record["name"], provenance, manifest["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text

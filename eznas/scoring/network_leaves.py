@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError, unknown
 from eznas.measures.registry import MEASURES, Measure
-from eznas.programs import evaluate, network_leaves, parse
+from eznas.programs import apply, evaluate, is_network_leaf, network_leaves, parse, postorder
 from eznas.spaces import SPACES
 from eznas.status import Score, Status
 
@@ -39,6 +39,31 @@ def with_measures_read(records: Sequence[Measure]) -> list[Measure]:
                 closed[name] = MEASURES[name]
                 waiting.append(closed[name])
     return waiting
+
+
+def written_out(program: Node) -> Node:
+    """Return a program with the programs of measures in place of the leaves that read them.
+
+    Raises:
+        InputError: A measure does not exist, or programs read each other in a circle.
+    """
+    return _written_out(program, ())
+
+
+def _written_out(program: Node, inside: tuple[str, ...]) -> Node:
+    new: dict[Node, Node] = {}
+    for node in postorder([program]):
+        source, _, name = node.name.partition(".")
+        text = MEASURES[name].program if is_network_leaf(node) and source == "measure" else ""
+        if name in inside and text:
+            raise _circle(inside)
+        args = [new[arg] for arg in node.args]
+        new[node] = _written_out(parse(text), (*inside, name)) if text else apply(node.name, *args) if args else node
+    return new[program]
+
+
+def _circle(names: Iterable[str]) -> InputError:
+    return InputError(f"measures must not read each other in a circle, as {', '.join(sorted(names))} do")
 
 
 def check_leaves(leaves: Iterable[Node], features: Collection[str] | None = None) -> None:
@@ -119,7 +144,7 @@ def score_composed(
     while left:
         ready = {name: program for name, program in left.items() if left.keys().isdisjoint(measures_read([program]))}
         if not ready:
-            raise InputError(f"measures must not read each other in a circle, as {', '.join(sorted(left))} do")
+            raise _circle(left)
         leaves = network_leaves(ready.values())
         check_leaves(leaves, features)
         given = leaf_scores(leaves, {**measured, **scores}, features)

@@ -15,7 +15,7 @@ from eznas.minibatch import Minibatch, load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import evaluate, leaf, parse
 from eznas.scoring import Condition, Panel, Proxy, score_network, score_networks
-from eznas.scoring.network_leaves import check_leaves, with_measures_read
+from eznas.scoring.network_leaves import check_leaves, with_measures_read, written_out
 from eznas.scoring.vector_store import VectorStore
 from eznas.spaces import SPACES, Fidelity
 from eznas.status import Score, Status
@@ -104,6 +104,18 @@ def test_measures_that_read_each_other_are_refused(network: nn.Module, minibatch
     register_program("egg", "", "neg(measure.hen)")
     with pytest.raises(InputError, match="must not read each other in a circle, as egg, hen do"):
         measure(network, minibatch, "egg")
+    with pytest.raises(InputError, match="must not read each other in a circle, as egg, hen do"):
+        written_out(parse("abs(measure.egg)"))
+
+
+def test_programs_of_measures_are_written_out() -> None:
+    text = "mul(measure.eight, sum(l1(weight)))"
+    assert written_out(parse(text)).text == text.replace("measure.eight", MEASURES["eight"].program)
+    eight = MEASURES["eight"].program
+    two = MEASURES["two"].program.replace("measure.eight", eight)
+    sixteen = f"mul({eight}, power(abs(neg({two})), 1))"
+    assert written_out(parse("log(measure.sixteen)")) is parse(f"log({sixteen})")
+    assert written_out(parse("add(graf.n, measure.params)")) is parse("add(graf.n, measure.params)")
 
 
 def test_the_status_of_a_leaf_is_that_of_the_program(network: nn.Module, minibatch: Minibatch) -> None:
