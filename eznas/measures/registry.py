@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
 from eznas.primitives import STATISTICS
-from eznas.programs import parse, statistics
+from eznas.programs import cost, network_leaves, parse, statistics
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from eznas.minibatch import Minibatch
+    from eznas.programs import Node
 
     Function = Callable[[nn.Module, Minibatch], float]
     FromPasses = Callable[[NetworkPasses], float]
@@ -56,6 +57,23 @@ class Measure:
     equivalent: str = ""
     reference: str = ""
 
+    @property
+    def price(self) -> float:
+        """An estimate of its time on a network, in forward passes: from its needs, or the cost of its program."""
+        if not self.program:
+            return sum(_PRICES.get(need, 0.0) for need in self.needs)
+        program = parse(self.program)
+        return cost(program, measure_prices(network_leaves([program])))
+
+
+def measure_prices(leaves: Iterable[Node]) -> dict[Node, float]:
+    """Return the prices of the measures among leaves of the network floor, for ``eznas.programs.cost``."""
+    parts = {leaf: leaf.name.partition(".") for leaf in leaves}
+    return {leaf: MEASURES[name].price for leaf, (source, _, name) in parts.items() if source == "measure"}
+
+
+_PRICES = {"forward": 1.0, "backward": 2.0, "batches": 2.0, "second order": 6.0, "samples": 20.0}
+"""The time that each need adds, in forward passes, as measured with 16 images on networks of NAS-Bench-201."""
 
 MEASURES: Registry[Measure] = Registry("measure", lambda measure: measure.name, ["eznas.measures.*"])
 """Every named measure."""
