@@ -7,26 +7,32 @@ the networks run once for each batch of new reductions, and programs made of kno
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eznas.errors import EznasError, OutOfTimeError
+from eznas.programs import leaf
 from eznas.progress import SILENT, Progress
+from eznas.scoring.evaluate_leaves import evaluate_leaves
 from eznas.scoring.evaluate_networks import Vectors
 from eznas.scoring.executor import SERIAL, Executor
-from eznas.scoring.left_out import CHANGED, NOT_REACHED, SLOW, UNDEFINED, left_out_messages
+from eznas.scoring.left_out import CHANGED, FAILED, NOT_REACHED, SLOW, UNDEFINED, left_out_messages
+from eznas.scoring.network_leaves import measures_read
 from eznas.scoring.network_runner import Limits, NetworkRunner
 from eznas.scoring.vector_table import VectorTable
+from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from eznas.programs import Node
     from eznas.scoring.condition import Condition
     from eznas.scoring.vector_store import VectorStore
+    from eznas.status import Score
 
 
 _SCREENED = 2
@@ -67,6 +73,7 @@ class Panel:
     Attributes:
         table: The vectors of the reductions known so far.
         left_out: For each network that is left out, the reason, in words that continue "because".
+        leaf_failures: For each leaf, and each usable network on which it has no value, the reason.
     """
 
     def __init__(
@@ -85,6 +92,8 @@ class Panel:
         self.executor = executor
         self.table = VectorTable()
         self.left_out: dict[str, str] = {}
+        self.leaf_failures: dict[str, dict[str, str]] = {}
+        self._store = store
         self._least_usable = least_usable
         self._runner = NetworkRunner(condition, store, executor)
 
@@ -148,6 +157,63 @@ class Panel:
         usable = self.usable
         return [bool(flags[usable].all()) for flags in self.table.finite(reductions)]
 
+    def extend_leaves(
+        self, names: Sequence[str], progress: Progress = SILENT, *, deadline: float | None = None, least: int = 0
+    ) -> list[bool]:
+        """Compute new leaves of the network floor on every usable network; a network without a value has NaN.
+
+        Each network is built once for all measures, which share their passes. Features are computed from the
+        architectures alone. The first leaves leave out the networks behind the first one that was not reached before
+        the deadline, and all leaves the networks on which every measure fails that has a value on another one.
+
+        Args:
+            names: Names such as ``"measure.synflow"`` and ``"graf.conv_1x1"``; known ones are not computed again.
+            progress: Advances after each network.
+            deadline: See ``extend``.
+            least: See ``extend``.
+
+        Returns:
+            For each name, whether every usable network has a finite value.
+
+        Raises:
+            InputError: There is no such measure or feature, or a name is a column of a score file.
+            EznasError: Too few networks are usable.
+            OutOfTimeError: The deadline passed, and these were not the first leaves, of which nothing is known.
+        """
+        leaves = [leaf(name) for name in names]
+        new = [node for node in dict.fromkeys(leaves) if node not in self.table.leaves]
+        if new:
+            left = self._left()
+            rows = evaluate_leaves(
+                new, self.condition, left, self._store, self.executor, progress, deadline=deadline, least=least
+            )
+            reached = [dict(zip(new, scores, strict=True)) for scores in zip(*rows.values(), strict=True)]
+            self._learn_leaves(new, dict(zip(left, reached, strict=False)))
+        usable = self.usable
+        return [bool(flags[usable].all()) for flags in self.table.finite(leaves)]
+
+    def _learn_leaves(self, new: Sequence[Node], scores: Mapping[str, Mapping[Node, Score]]) -> None:
+        if len(scores) < len(self._left()) and self.table.leaves:
+            raise self._out_of_time(len(scores), len(self._left()))
+        self._leave_out_behind(scores)
+        of_measures = {
+            name: [score for node, score in row.items() if measures_read([node])] for name, row in scores.items()
+        }
+        if any(score.ok for row in of_measures.values() for score in row):
+            self.leave_out(
+                {
+                    name: f"{FAILED}: {row[0].detail}"
+                    for name, row in of_measures.items()
+                    if all(score.status is Status.EXCEPTION for score in row)
+                }
+            )
+        usable = {name: row for name, row in scores.items() if name not in self.left_out}
+        for node in new:
+            values = [usable[name][node].value if name in usable else math.nan for name in self.architectures]
+            self.table.learn_leaves({node: np.array(values)})
+            if failed := {name: row[node].detail for name, row in usable.items() if not row[node].ok}:
+                self.leaf_failures[node.name] = failed
+
     def _left(self) -> list[str]:
         """Return the networks that are not left out, in the order in which they run."""
         return [architecture for architecture in self._in_order if architecture not in self.left_out]
@@ -199,7 +265,7 @@ class Panel:
             rows = [0]  # for the numbers of units
         return evaluated, rows
 
-    def _leave_out_behind(self, evaluated: Mapping[str, Vectors]) -> None:
+    def _leave_out_behind(self, evaluated: Container[str]) -> None:
         """Leave out the networks from the first one on that was not evaluated."""
         left = self._left()
         missing = next((place for place, name in enumerate(left) if name not in evaluated), len(left))
@@ -252,8 +318,9 @@ class Panel:
         """
         evaluated = self._runner.evaluate(reductions, architectures, limits)
         if len(evaluated) < len(architectures) and self.table.units is not None:
-            raise OutOfTimeError(
-                f"the time was over when {len(evaluated)} of {len(architectures)} networks ({self.condition}) had been "
-                "evaluated"
-            )
+            raise self._out_of_time(len(evaluated), len(architectures))
         return evaluated
+
+    def _out_of_time(self, evaluated: int, networks: int) -> OutOfTimeError:
+        message = f"the time was over when {evaluated} of {networks} networks ({self.condition}) had been evaluated"
+        return OutOfTimeError(message)

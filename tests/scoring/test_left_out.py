@@ -16,7 +16,7 @@ import eznas.scoring.executor
 from eznas.errors import EznasError, OutOfTimeError
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
-from eznas.programs import parse, reductions
+from eznas.programs import leaf, parse, reductions
 from eznas.scoring import Condition, Panel, Proxy, local_executor, score_networks
 from eznas.scoring.left_out import left_out_messages
 from eznas.scoring.vector_store import VectorStore
@@ -267,6 +267,36 @@ def test_networks_run_in_the_order_that_is_asked_for(condition: Condition, monke
     assert clock.built == [HEALTHY[place] for place in order[:5]]
     monkeypatch.undo()
     assert_as_healthy(panel, sorted(order[:5]))
+
+
+def test_leaves_are_computed_on_the_networks_that_are_left_and_reached(
+    condition: Condition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, panel = Clock(monkeypatch), Panel(condition, with_faults({1: "raise", 3: "nan"}))
+    panel.extend(REDUCTIONS)
+    names = ["measure.params", "measure.synflow"]
+    clock.built.clear()
+    assert panel.extend_leaves(names, deadline=7.0) == [True, True]
+    assert clock.built == [panel.architectures[place] for place in (0, 2, 4, 5, 6, 7, 8)]
+    assert np.flatnonzero(panel.usable).tolist() == [0, 2, 4, 5, 6, 7, 8]
+    with pytest.raises(OutOfTimeError, match="the time was over when 0 of 7 networks"):
+        panel.extend_leaves(["measure.naswot"], deadline=0.0)
+    monkeypatch.undo()
+    program = [parse(f"add(measure.synflow, {PROGRAMS[0]})")]
+    expected = score_networks([Proxy.of(program[0].text)], condition, panel.architectures).values()
+    scores = panel.table.scores(program)
+    assert scores[:, panel.usable] == pytest.approx(expected[:, panel.usable])
+    assert np.isnan(scores[:, ~panel.usable]).all()
+    later = panel.architectures[2]
+    panel.leave_out({later: "it is too slow"})
+    assert np.isnan(panel.table.scores([leaf("measure.synflow")])[0, 2])
+
+
+@kills
+def test_a_network_that_kills_its_process_has_no_leaves(condition: Condition) -> None:
+    panel = Panel(condition, with_faults({1: "kill"})[:4], executor=local_executor(2))
+    assert panel.extend_leaves(["measure.params"]) == [True]
+    assert panel.left_out["4 kill"].startswith("it failed: the process that ran 4 kill ended 2 times")
 
 
 def test_stored_networks_need_no_time(condition: Condition, tmp_path: Path) -> None:
