@@ -133,9 +133,9 @@ class EvolutionRun(Run):
             minibatch: Images and labels, on the network's device; see ``load_minibatch``.
             rank: The program's row in the hall of fame.
         """
-        from eznas.programs import evaluate, parse
+        from eznas.scoring import Proxy, score_network
 
-        return evaluate([parse(self._record(rank)["program"])], network, minibatch)[0]
+        return score_network([Proxy.of(self._record(rank)["program"])], network, minibatch)[0]
 
     def export(
         self,
@@ -149,7 +149,8 @@ class EvolutionRun(Run):
         Args:
             path: The file.
             rank: The program's row in the hall of fame.
-            format: ``"python"`` for a file that imports torch alone, ``"latex"``, ``"dot"`` or ``"text"``.
+            format: ``"python"`` for a file that imports torch, and eznas only for measures; ``"latex"``, ``"dot"`` or
+                ``"text"``.
             command: Recorded in the Python file as the way it was exported.
 
         Raises:
@@ -159,11 +160,15 @@ class EvolutionRun(Run):
         from eznas.programs import parse
         from eznas.programs.export import export
         from eznas.programs.export.provenance import provenance
+        from eznas.scoring.network_leaves import written_out
 
         record = self._record(rank)
         run = self._directory.manifest() | (self.summary if self.finished else {})
         facts = provenance(record, run, finished=self.finished) | ({"exported_with": command} if command else {})
-        text = export(parse(record["program"]), format, record["name"], facts, run["seed"])
+        program = parse(record["program"])
+        if format == "python":  # whose file computes the measures that are programs itself
+            program = written_out(program)
+        text = export(program, format, record["name"], facts, run["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text

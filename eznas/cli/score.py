@@ -173,7 +173,9 @@ def _score(
         architecture = problem.space.parse(architecture)
         condition = problem.condition()
         network, minibatch, device = condition.network(architecture), condition.minibatch, condition.device
+        features = problem.space.features(architecture)
     else:
+        features = None
         device = resolve_device(device)
         network = load_model(model or "", seed).to(device)
         minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
@@ -185,7 +187,7 @@ def _score(
         "seed": seed,
         "device": device,
     }
-    return score_network(proxies, network, minibatch), facts
+    return score_network(proxies, network, minibatch, features=features), facts
 
 
 def load_model(place: str, seed: int) -> nn.Module:

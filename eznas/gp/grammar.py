@@ -7,12 +7,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from eznas import primitives
+from eznas.measures import MEASURES
 from eznas.primitives import Kind, Primitive
 from eznas.programs import Node, apply, leaf, literal
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
+
+
+TERMINAL_MEASURES = (
+    "params", "flops", "l2_norm", "synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zico", "az_expressivity"
+)  # fmt: skip
+"""Measures that evolution reads by default where measures are terminals: cheap ones of different kinds."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,15 @@ def terminals(kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, statistic in primitives.STATISTICS.items() if statistic.kind is kind)
 
 
+def network_terminals(measures: Sequence[str] = TERMINAL_MEASURES, features: Sequence[str] = ()) -> list[Node]:
+    """Return the leaves of the network floor for measures and for features of architectures, by their names.
+
+    Raises:
+        InputError: There is no such measure; the nearest one is named.
+    """
+    return [leaf(f"measure.{MEASURES[name].name}") for name in measures] + [leaf(f"graf.{name}") for name in features]
+
+
 def _draw(rng: random.Random, kind: Kind, *, same_floor: bool) -> Option:
     drawn_from, weights = _options_by_floor(kind, primitives.revision(), same_floor=same_floor)
     return rng.choices(drawn_from, weights)[0]
@@ -89,9 +105,19 @@ def random_unit(rng: random.Random, depth: int, reductions: Sequence[Node]) -> N
     return _draw(rng, Kind.UNIT, same_floor=True).build(rng, lambda _: random_unit(rng, depth - 1, reductions))
 
 
-def random_program(rng: random.Random, depth: int, reductions: Sequence[Node]) -> Node:
-    """Draw a program: network arithmetic of at most ``depth`` over aggregated unit trees over given reductions."""
+def random_program(rng: random.Random, depth: int, reductions: Sequence[Node], leaves: Sequence[Node] = ()) -> Node:
+    """Draw a program: network arithmetic of at most ``depth`` over aggregated unit trees and leaves.
+
+    Args:
+        rng: Random generator.
+        depth: Most primitives of the network floor above each aggregation or leaf.
+        reductions: Known reductions, the leaves of unit trees; may be empty where there are ``leaves``.
+        leaves: Leaves of the network floor. With both, half of the branches end in an aggregation, half in a leaf.
+    """
     if depth <= 0 or rng.random() < 0.3:  # noqa: PLR2004 - a third of the branches end early
+        if leaves and (not reductions or rng.random() < 0.5):  # noqa: PLR2004 - half
+            return rng.choice(leaves)
         aggregation = _draw(rng, Kind.NETWORK, same_floor=False)
         return aggregation.build(rng, lambda _: random_unit(rng, 1, reductions))
-    return _draw(rng, Kind.NETWORK, same_floor=True).build(rng, lambda _: random_program(rng, depth - 1, reductions))
+    operator = _draw(rng, Kind.NETWORK, same_floor=True)
+    return operator.build(rng, lambda _: random_program(rng, depth - 1, reductions, leaves))

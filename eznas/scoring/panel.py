@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.errors import EznasError, OutOfTimeError
+from eznas.programs import leaf
 from eznas.progress import SILENT, Progress
+from eznas.scoring.evaluate_leaves import evaluate_leaves
 from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
 from eznas.scoring.executor import SERIAL, Executor
 from eznas.scoring.left_out import CHANGED, LOST, NOT_REACHED, UNDEFINED, left_out_messages
@@ -79,6 +81,7 @@ class Panel:
     Attributes:
         table: The vectors of the reductions known so far.
         left_out: For each network that is left out, the reason, in words that continue "because".
+        leaf_failures: For each leaf, and each network on which it has no value, the reason.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Panel:
         self.executor = executor
         self.table = VectorTable()
         self.left_out: dict[str, str] = {}
+        self.leaf_failures: dict[str, dict[str, str]] = {}
         self._store = store
         self._least_usable = least_usable
         self._captured = 0  # bytes of a network's statistics at most
@@ -158,6 +162,35 @@ class Panel:
             self._learn(new, _Limits(progress, deadline, frozenset(self._left()[:least])), screen=screen)
         usable = self.usable
         return [bool(flags[usable].all()) for flags in self.table.finite(reductions)]
+
+    def extend_leaves(self, names: Sequence[str], progress: Progress = SILENT) -> list[bool]:
+        """Compute new leaves of the network floor on every usable network.
+
+        Each network is built once for all measures, which share their passes. Features are computed from the
+        architectures alone.
+
+        Args:
+            names: Names such as ``"measure.synflow"`` and ``"graf.conv_1x1"``; known ones are not computed again.
+            progress: Advances after each network.
+
+        Returns:
+            For each name, whether every usable network has a finite value.
+
+        Raises:
+            InputError: There is no such measure or feature, or a name is a column of a score file.
+        """
+        leaves = [leaf(name) for name in names]
+        new = [node for node in dict.fromkeys(leaves) if node not in self.table.leaves]
+        usable = self.usable
+        rows = evaluate_leaves(new, self.condition, self._left(), self._store, self.executor, progress)
+        for node, scores in rows.items():
+            values = np.full(len(usable), np.nan)
+            values[usable] = [score.value for score in scores]
+            self.table.learn_leaves({node: values})
+            failed = [place for place, score in enumerate(scores) if not score.ok]
+            if failed:
+                self.leaf_failures[node.name] = {self._left()[place]: scores[place].detail for place in failed}
+        return [bool(flags[usable].all()) for flags in self.table.finite(leaves)]
 
     def _left(self) -> list[str]:
         """Return the networks that are not left out."""

@@ -196,3 +196,52 @@ def test_what_may_read_other_units_runs_network_by_network(monkeypatch: pytest.M
     monkeypatch.setitem(vars(record), "entrywise", False)
     evaluate_upper([root], known([root], layout), layout)
     assert shapes[1:] == list(layout.shapes)
+
+
+def leaves_of(**columns: list[float]) -> dict[Node, Tensor]:
+    return {leaf(f"score.{name}"): torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
+
+
+def test_leaves_are_numbers_of_the_networks_beside_those_of_units() -> None:
+    node = parse("sum(weight)", Kind.UNIT)
+    layout = Layout([2, 1, 0, 2])
+    sizes = [[1.0, 2.0], [5.0], [], [3.0, 5.0]]
+    vectors = {node: layout.ragged([torch.tensor(row) for row in sizes])}
+    leaves = leaves_of(a=[10.0, 20.0, 30.0, 40.0])
+    roots = [parse(text) for text in ("score.a", "add(sum(sum(weight)), score.a)", "neg(score.a)", "sum(sum(weight))")]
+    scores = evaluate_upper(roots, vectors, layout, {}, leaves)
+    assert scores.nan_to_num(-1).tolist() == [
+        [10.0, 20.0, 30.0, 40.0],
+        [13.0, 25.0, -1.0, 48.0],
+        [-10.0, -20.0, -30.0, -40.0],
+        [3.0, 5.0, -1.0, 8.0],
+    ]
+
+
+def test_programs_of_leaves_alone_need_no_reduction() -> None:
+    layout, leaves = Layout([0, 0, 0]), leaves_of(a=[1.0, 4.0, 9.0], b=[1.0, 1.0, 2.0])
+    memo: dict[Node, Tensor] = {}
+    for _ in range(2):  # the second time from the memo
+        roots = [parse("sub(sqrt(score.a), score.b)"), parse("score.b")]
+        assert evaluate_upper(roots, {}, layout, memo, leaves).tolist() == [[0.0, 1.0, 1.0], [1.0, 1.0, 2.0]]
+    assert evaluate_upper([parse("score.a")], {}, Layout([]), {}, leaves_of(a=[])).shape == (1, 0)
+    with pytest.raises(KeyError, match=r"leaves must hold the values of score\.c"):
+        evaluate_upper([parse("add(score.a, score.c)")], {}, layout, {}, leaves)
+    with pytest.raises(KeyError, match="one that reads weight is missing"):
+        evaluate_upper([parse("add(score.a, sum(mean(weight)))")], {}, layout, {}, leaves)
+
+
+def test_a_network_without_a_value_of_a_leaf_has_no_score() -> None:
+    node = parse("sum(weight)", Kind.UNIT)
+    layout = Layout([1, 0, 1])
+    vectors = {node: layout.ragged([torch.tensor([1.0]), torch.zeros(0), torch.tensor([math.nan])])}
+    leaves = leaves_of(a=[math.nan, 2.0, math.inf], b=[1.0, 2.0, 3.0])
+    texts = ("power(score.a, 0)", "reciprocal(score.a)", "power(sum(sum(weight)), 0)", "power(score.b, 0)", "score.a")
+    scores = evaluate_upper([parse(text) for text in texts], vectors, layout, {}, leaves)
+    assert scores.nan_to_num(-1).tolist() == [
+        [-1.0, 1.0, -1.0],
+        [-1.0, 0.5, -1.0],
+        [1.0, -1.0, 1.0],  # as a reduction that is NaN on a unit
+        [1.0, 1.0, 1.0],
+        [-1.0, 2.0, -1.0],
+    ]
