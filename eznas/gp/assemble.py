@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
+from eznas.gp.grammar import TERMINAL_MEASURES
 from eznas.gp.loop import Evolution
 from eznas.gp.trivial import trivial_taus
 from eznas.scoring import Panel
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 _SCREENED = 20
 """Training networks of each task that reductions are screened on; runs with less than twice as many screen none."""
+
+
+def leaf_names(config: EvolveConfig, problem: EvolutionProblem) -> list[str]:
+    """Return the leaves of the network floor that programs may read.
+
+    ``graf`` among the terminal measures stands for all features that the architectures of every task have.
+    """
+    if config.terminals == "statistics":
+        return []
+    names: list[str] = []
+    for name in config.terminal_measures or TERMINAL_MEASURES:
+        if name == "graf":
+            features = [task.problem.space.features(task.test[0]) for task in problem.every_task]
+            names += [f"graf.{feature}" for feature in features[0] if all(feature in other for other in features)]
+        else:
+            names.append(name if "." in name else f"measure.{name}")
+    return list(dict.fromkeys(names))
 
 
 def build_evolution(
@@ -50,4 +68,5 @@ def build_evolution(
     screening = None
     if config.draws > 1 and min(len(task.train) for task in problem.tasks) >= 2 * _SCREENED:
         screening = FitnessEvaluator(breeding(_SCREENED), tasks, config.fitness)
-    return Evolution(config, evaluator, promotion, screening, progress)
+    leaves = leaf_names(config, problem)
+    return Evolution(config, evaluator, leaves, promotion, screening, progress)

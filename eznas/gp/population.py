@@ -36,7 +36,7 @@ _OPERATORS: dict[Callable[..., Node], float] = {
 """Operators of variation, which programs of three floors have of their own, with their probabilities."""
 
 _OF_REDUCTIONS = (variation.insert, variation.mutate_subtree, variation.mutate_terminal)
-"""Operators that draw from the library's reductions."""
+"""Operators that draw from the library's reductions and from the leaves of the network floor."""
 
 
 class Breeder:
@@ -94,7 +94,12 @@ class Breeder:
         return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.tasks, fitness.key, selected)
 
     def offspring(
-        self, rng: random.Random, population: Sequence[Individual], count: int, reductions: Sequence[Node]
+        self,
+        rng: random.Random,
+        population: Sequence[Individual],
+        count: int,
+        reductions: Sequence[Node],
+        leaves: Sequence[Node] = (),
     ) -> dict[Node, tuple[str, tuple[Node, ...]]]:
         """Breed programs that keep the limits and are not in the population.
 
@@ -113,7 +118,7 @@ class Breeder:
                 child = operator(rng, *mated)
             else:
                 mated = (first.program,)
-                child = operator(rng, first.program, *([reductions] if operator in _OF_REDUCTIONS else []))
+                child = operator(rng, first.program, *([reductions, leaves] if operator in _OF_REDUCTIONS else []))
             if child not in taken and self.fits(child):
                 bred.setdefault(child, (operator.__name__, mated))
             if len(bred) == count:

@@ -164,7 +164,7 @@ class Panel:
 
         Each network is built once for all measures, which share their passes. Features are computed from the
         architectures alone. The first leaves leave out the networks behind the first one that was not reached before
-        the deadline, and all leaves the networks on which every measure fails that has a value on another one.
+        the deadline, and all leaves the networks on which no measure can be computed.
 
         Args:
             names: Names such as ``"measure.synflow"`` and ``"graf.conv_1x1"``; known ones are not computed again.
@@ -196,23 +196,28 @@ class Panel:
         if len(scores) < len(self._left()) and self.table.leaves:
             raise self._out_of_time(len(scores), len(self._left()))
         self._leave_out_behind(scores)
-        of_measures = {
-            name: [score for node, score in row.items() if measures_read([node])] for name, row in scores.items()
-        }
-        if any(score.ok for row in of_measures.values() for score in row):
-            self.leave_out(
-                {
-                    name: f"{FAILED}: {row[0].detail}"
-                    for name, row in of_measures.items()
-                    if all(score.status is Status.EXCEPTION for score in row)
-                }
-            )
+        self._leave_out_without_measures(scores)
         usable = {name: row for name, row in scores.items() if name not in self.left_out}
         for node in new:
             values = [usable[name][node].value if name in usable else math.nan for name in self.architectures]
             self.table.learn_leaves({node: np.array(values)})
             if failed := {name: row[node].detail for name, row in usable.items() if not row[node].ok}:
                 self.leaf_failures[node.name] = failed
+
+    def _leave_out_without_measures(self, scores: Mapping[str, Mapping[Node, Score]]) -> None:
+        """Leave out the networks on which all measures raise, or that have too few of many measures."""
+        rows = {name: [score for node, score in row.items() if measures_read([node])] for name, row in scores.items()}
+        finite = {name: sum(score.ok for score in row) for name, row in rows.items()}
+        most = max(finite.values(), default=0)
+        reasons: dict[str, str] = {}
+        for name, row in rows.items():
+            if most and all(score.status is Status.EXCEPTION for score in row):
+                reasons[name] = f"{FAILED}: {row[0].detail}"
+            elif len(row) >= _JUDGED and finite[name] < _CREDIBLE * most:
+                reasons[name] = (
+                    f"{UNDEFINED}: {finite[name]} measures have a value on it, and {most} on another network"
+                )
+        self.leave_out(reasons)
 
     def _left(self) -> list[str]:
         """Return the networks that are not left out, in the order in which they run."""
