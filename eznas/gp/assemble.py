@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
 from eznas.gp.grammar import TERMINAL_MEASURES
 from eznas.gp.loop import Evolution
@@ -11,7 +13,7 @@ from eznas.gp.trivial import trivial_taus
 from eznas.scoring import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.gp.problem import EvolutionProblem
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _SCREENED = 20
 """Training networks of each task that reductions are screened on; runs with less than twice as many screen none."""
+
+_LEAST_USABLE = 5
+"""Networks of a panel that must not be left out."""
 
 
 def leaf_names(config: EvolveConfig, problem: EvolutionProblem) -> list[str]:
@@ -40,6 +45,13 @@ def leaf_names(config: EvolveConfig, problem: EvolutionProblem) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def mixed(train: Sequence[str], validation: Sequence[str]) -> tuple[str, ...]:
+    """Return training and validation networks in turn, so that every beginning has both in their proportion."""
+    places = [(place + 0.5) / len(part) for part in (train, validation) for place in range(len(part))]
+    networks = [*train, *validation]
+    return tuple(networks[index] for index in sorted(range(len(networks)), key=lambda index: places[index]))
+
+
 def build_evolution(
     config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
 ) -> Evolution:
@@ -48,9 +60,13 @@ def build_evolution(
 
     def case(place: int, condition: Condition, train: tuple[str, ...], validation: tuple[str, ...]) -> FitnessCase:
         """Return a task's case; tasks with the same networks under the same condition share a panel."""
-        networks, task = (*train, *validation), problem.tasks[place]
-        panel = panels.setdefault((condition.key, networks), Panel(condition, networks, store, executor))
-        return FitnessCase(panel, task.accuracies(train), task.accuracies(validation), place)
+        networks, task = mixed(train, validation), problem.tasks[place]
+        panel = panels.setdefault(
+            (condition.key, networks), Panel(condition, networks, store, executor, least_usable=_LEAST_USABLE)
+        )
+        training = set(train)
+        flags = np.array([network in training for network in networks])
+        return FitnessCase(panel, task.accuracies(networks), flags, place)
 
     def breeding(networks: int | None = None) -> Iterator[FitnessCase]:
         for place, task in enumerate(problem.tasks):
