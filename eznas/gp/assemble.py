@@ -8,6 +8,7 @@ import numpy as np
 
 from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
 from eznas.gp.grammar import TERMINAL_MEASURES
+from eznas.gp.library import SCREENED
 from eznas.gp.loop import Evolution
 from eznas.gp.trivial import trivial_taus
 from eznas.scoring import Panel
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.scoring import Condition, Executor
     from eznas.scoring.vector_store import VectorStore
-
-_SCREENED = 20
-"""Training networks of each task that reductions are screened on; runs with less than twice as many screen none."""
 
 _LEAST_USABLE = 5
 """Networks of a panel that must not be left out."""
@@ -53,9 +51,24 @@ def mixed(train: Sequence[str], validation: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_evolution(
-    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
+    config: EvolveConfig,
+    problem: EvolutionProblem,
+    store: VectorStore,
+    executor: Executor,
+    progress: Progress,
+    *,
+    screens: bool,
 ) -> Evolution:
-    """Return an evolution at its beginning, whose fitness cases hold the problem's networks."""
+    """Return an evolution at its beginning, whose fitness cases hold the problem's networks.
+
+    Args:
+        config: The options.
+        problem: The tasks.
+        store: Keeps the values of reductions on networks.
+        executor: Runs the networks.
+        progress: Shows stages and messages.
+        screens: Whether reductions are screened on few networks before the best visit all.
+    """
     panels: dict[tuple[str, tuple[str, ...]], Panel] = {}
 
     def case(place: int, condition: Condition, train: tuple[str, ...], validation: tuple[str, ...]) -> FitnessCase:
@@ -81,8 +94,6 @@ def build_evolution(
         for place, task in enumerate(problem.tasks)
         if task.promoted
     ]
-    screening = None
-    if config.draws > 1 and min(len(task.train) for task in problem.tasks) >= 2 * _SCREENED:
-        screening = FitnessEvaluator(breeding(_SCREENED), tasks, config.fitness)
+    screening = FitnessEvaluator(breeding(SCREENED), tasks, config.fitness) if screens else None
     leaves = leaf_names(config, problem)
     return Evolution(config, evaluator, leaves, promotion, screening, progress)

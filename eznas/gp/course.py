@@ -89,7 +89,7 @@ class Course:
         return ended
 
     def _begin(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> None:
-        begun, end = self._clock.spent, self._plan.end(self._problem, promoted=True)
+        begun, end = self._clock.spent, self._plan.end(self._problem, promoted=False)
         self._progress.remaining(self._clock.left)
         if checkpoint:
             self._evolution.restore(checkpoint)
@@ -109,15 +109,17 @@ class Course:
         if checkpoint and (checkpoint["promotes"] or checkpoint["time_budget"] == self._config.time_budget):
             self._promotes, self._promotion_seconds = checkpoint["promotes"], checkpoint["promotion_seconds"]
         else:
-            self._plan_promotion(end)
+            self._plan_promotion()
         self._save()
 
-    def _plan_promotion(self, end: float) -> None:
+    def _plan_promotion(self) -> None:
         """Decide whether a promotion fits into the time that is left; a promotion on fewer networks may."""
         expected = self._plan.promotion(self._problem)
         if not expected:
             return
-        expected *= self._start_seconds / self._plan.start(self._problem)
+        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._evolution.cases)
+        expected *= self._start_seconds / planned
+        end = self._plan.end(self._problem, promoted=True)
         left = self._clock.left - end - _BREEDING * self._config.time_budget
         if left < self._plan.least_share(self._problem) * expected:
             self._progress.message(
@@ -129,11 +131,12 @@ class Course:
 
     def _bound(self, seconds: float, cases: Iterable[FitnessCase]) -> None:
         """Bound the seconds of the panels of some cases together."""
-        weights = {}
-        for case in cases:
-            key = self._problem.tasks[case.task].name, case.panel.condition.key
-            weights[case.panel] = self._plan.visit[key] * len(case.panel.architectures)
-        self._evolution.schedule.begin(seconds, weights)
+        self._evolution.schedule.begin(seconds, {case.panel: self._expected(case) for case in cases})
+
+    def _expected(self, case: FitnessCase) -> float:
+        """Return the seconds that the plan expects for a case."""
+        key = self._problem.tasks[case.task].name, case.panel.condition.key
+        return self._plan.visit[key] * len(case.panel.architectures)
 
     def _evolve(self, generations: int, reserve: float) -> str:
         """Breed generations up to a number of them.
@@ -186,6 +189,7 @@ class Course:
                     "promotes": self._promotes,
                     "promotion_seconds": self._promotion_seconds,
                     "time_budget": self._config.time_budget,
+                    "screens": self._evolution.screens,
                     "tests": {task.name: len(task.test) for task in self._problem.every_task},
                     "log": [dict(row) for row in self._evolution.logbook],
                 }

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LEAST_VISITED = 24
 """Networks of a panel that a reduction is evaluated on at least, however short the time is."""
 
+SCREENED = 20
+"""Training networks of each task that reductions are screened on; runs with less than twice as many screen none."""
+
 _DEEPEST = 3
 
 

@@ -312,6 +312,11 @@ class Evolution:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
 
     @property
+    def screens(self) -> bool:
+        """Whether reductions are screened on few networks first."""
+        return self._screening is not None
+
+    @property
     def cases(self) -> list[FitnessCase]:
         """The cases of evolution and of the screening."""
         return [*self._evaluator.cases, *(self._screening.cases if self._screening else ())]

@@ -82,12 +82,13 @@ def run_evolution(
     progress.remaining(clock.left)
     plan = TimePlan.of(problem, executor, progress)
     if checkpoint and checkpoint["time_budget"] == config.time_budget:
-        problem = problem.with_tests(checkpoint["tests"])
+        problem, screens = problem.with_tests(checkpoint["tests"]), checkpoint["screens"]
     else:
-        problem = plan.fitted(problem, config, clock, progress, refuse=not resume and config.store is None)
+        plan, problem = plan.fitted(problem, config, clock, progress, refuse=not resume and config.store is None)
+        screens = checkpoint["screens"] if checkpoint else plan.screens(problem, config)
     directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
-        evolution = build_evolution(config, problem, store, executor, progress)
+        evolution = build_evolution(config, problem, store, executor, progress, screens=screens)
         if config.max_cost is not None and checkpoint is None:
             evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)
         course = Course(config, problem, evolution, directory, clock, plan, progress)

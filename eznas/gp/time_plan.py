@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.gp.confirmation import MEASURED
-from eznas.gp.library import LEAST_VISITED
+from eznas.gp.library import LEAST_VISITED, SCREENED
 from eznas.gp.seconds import DEAR, seconds_of
 from eznas.scoring import Proxy, score_networks
 from eznas.scoring.executor import SerialExecutor
@@ -71,24 +71,26 @@ class TimePlan:
         test: For each task, seconds to test programs and baselines on a network.
         timing: Seconds to time each program and baseline by itself.
         writing: Seconds to write the results.
+        choice: Share of the validation networks that programs are chosen on where there is no promotion.
     """
 
     visit: dict[tuple[str, str], float]
     test: dict[str, float]
     timing: float
     writing: float
+    choice: float = 1.0
 
     @classmethod
     def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
-        """Time the baselines at full size, and a program under each condition, on a network of each task."""
+        """Time the baselines at full size, and a program under each condition, on two networks of each task."""
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
         alone, visit, test, timing = SerialExecutor(executor.memory), {}, {}, 0.0
         for task in problem.every_task:
-            first = (task.validation or task.test)[:1]
-            matrix = score_networks([Proxy.of(name) for name in MEASURED], task.full, first, alone)
+            few = (task.validation or task.test)[:2]  # the first one warms up
+            whole = min(score_networks([Proxy.of(name) for name in MEASURED], task.full, few, alone).seconds)
             progress.advance()
-            test[task.name] = _TESTED * matrix.seconds[0] / executor.workers
-            timing += 2 * _TESTED * matrix.seconds[0] * (not task.held_out)
+            test[task.name] = _TESTED * whole / executor.workers
+            timing += 2 * _TESTED * whole * (not task.held_out)
             for condition in {condition.key: condition for condition in (task.full, *task.breeding)}.values():
                 seconds = seconds_of(Proxy("timed", DEAR), task, executor, condition)
                 visit[task.name, condition.key] = _VISIT * seconds / executor.workers
@@ -102,6 +104,13 @@ class TimePlan:
             for task in problem.tasks
             for condition in task.breeding
         )
+
+    def screens(self, problem: EvolutionProblem, config: EvolveConfig) -> bool:
+        """Whether there is time to screen formulas on few networks before the best visit all."""
+        if config.draws == 1 or min(len(task.train) for task in problem.tasks) < 2 * SCREENED:
+            return False
+        networks = sum(SCREENED * self.visit[task.name, case.key] for task in problem.tasks for case in task.breeding)
+        return self.start(problem) + config.draws * networks <= _START * config.time_budget
 
     def promotion(self, problem: EvolutionProblem) -> float:
         """Return the expected seconds to evaluate reductions at full size; 0 without a promotion."""
@@ -123,7 +132,10 @@ class TimePlan:
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
         tests = {("test", task.name): self.test[task.name] * len(task.test) for task in problem.every_task}
-        choice = {("validation", task.name): self.test[task.name] * len(task.validation) for task in problem.tasks}
+        choice = {
+            ("validation", task.name): self.choice * self.test[task.name] * len(task.validation)
+            for task in problem.tasks
+        }
         return {"timing": self.timing, **tests, **({} if promoted else choice)}
 
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:
@@ -132,8 +144,8 @@ class TimePlan:
 
     def fitted(
         self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress, *, refuse: bool
-    ) -> EvolutionProblem:
-        """Return the problem with as many test networks as the time budget allows.
+    ) -> tuple[TimePlan, EvolutionProblem]:
+        """Return the plan and the problem with as many test and validation networks at full size as the time allows.
 
         Args:
             problem: The tasks.
@@ -146,14 +158,14 @@ class TimePlan:
             InputError: The budget is refused.
         """
         fixed = self.timing + self.writing
-        tests = self.end(problem, promoted=True) - fixed
+        tests = self.end(problem, promoted=False) - fixed
         fraction = min(1.0, max(_END * config.time_budget - fixed, 0.0) / tests)
         counts = {
             task.name: max(min(_LEAST_TESTED, len(task.test)), math.floor(fraction * len(task.test)))
             for task in problem.every_task
         }
-        fitted = problem.with_tests(counts)
-        least = self.end(fitted, promoted=True) + self.least_share(problem) * self.start(problem)
+        plan, fitted = replace(self, choice=fraction), problem.with_tests(counts)
+        least = plan.end(fitted, promoted=False) + self.least_share(problem) * self.start(problem)
         if refuse and clock.left < least:
             needed = 5 * math.ceil((clock.spent + 1.1 * least) / 5)
             raise InputError(
@@ -168,4 +180,4 @@ class TimePlan:
                 f"{sum(counts.values())} of {asked} test networks are used: all would take more than {_END:.0%} of "
                 f"time_budget, {config.time_budget:.0f} s"
             )
-        return fitted
+        return plan, fitted
