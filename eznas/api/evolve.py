@@ -195,14 +195,18 @@ class EvolutionRun(Run):
     def _outcome(self) -> str:
         return f"{self.summary['generations']} generations, best tau {self.summary['best']['tau_test']:.3f}"
 
-    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, new: bool) -> None:
+    def _compute(
+        self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, begun: float, new: bool
+    ) -> None:
         from eznas.gp import run_evolution
 
         if not new:  # the next resume takes these options, now that they are known to work
             self._directory.write_config(config.as_toml())
         reporting = _WithCallback(progress, callback)
-        summary = run_evolution(config, self._directory, executor, reporting, resume=not new, resume_with=how)
-        if summary["stopped_by"] != "generations":
+        summary = run_evolution(
+            config, self._directory, executor, reporting, resume=not new, resume_with=how, begun=begun
+        )
+        if summary["stopped_by"] not in ("generations", "converged"):
             stopped_by = "time budget" if summary["stopped_by"] == "time" else summary["stopped_by"]
             after = f"{summary['generations']} generations"
             progress.message(f"stopped by the {stopped_by} after {after}; resume with: {how}")

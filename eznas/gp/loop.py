@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
-from eznas.errors import EznasError
+from eznas.errors import EznasError, OutOfTimeError
 from eznas.gp.deap_random import from_json, to_json
 from eznas.gp.genealogy import Birth, Genealogy
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
-from eznas.gp.library import Library, assess
+from eznas.gp.library import LEAST_VISITED, Library, assess
 from eznas.gp.population import Breeder
+from eznas.gp.schedule import Schedule
 from eznas.programs import apply, leaf, network_leaves, parse
 from eznas.programs import reductions as reductions_of
 from eznas.scoring.left_out import left_out_messages
@@ -76,6 +77,7 @@ class Evolution:
     Attributes:
         generation: Generations done.
         promoted: Whether programs are evaluated at full size too.
+        schedule: Bounds the time of the next expansion or promotion.
         population: The individuals of the present generation.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
@@ -98,7 +100,8 @@ class Evolution:
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
-        self.library = Library(evaluator, config.library, progress)
+        self.schedule = Schedule()
+        self.library = Library(evaluator, config.library, self.schedule, progress)
         self.breeder = Breeder(evaluator, config)
         self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
         self.genealogy = Genealogy()
@@ -165,7 +168,11 @@ class Evolution:
         self._in_vain = 0 if gained else self._in_vain + 1
         self._before_expansion, self._stagnant = self._best, 0
         parents = reductions_of([individual.program for individual in self.population])
-        entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
+        try:
+            entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
+        except OutOfTimeError:
+            self._progress.message("an expansion took more than the time that was left for it and is given up")
+            entries, self._in_vain = [], _IN_VAIN
         self.library.prune(parents)
         if self._report_left_out(*self._evaluator.panels):
             self._evaluate_again()
@@ -182,7 +189,8 @@ class Evolution:
         for case in self._promotion:
             steps = len(case.panel.architectures)
             self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
-            finite = case.panel.extend(usable, self._progress)
+            deadline = self.schedule.deadline(case.panel)
+            finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
             self._report_left_out(case.panel)
             self._compute_leaves(case.panel)
@@ -302,6 +310,21 @@ class Evolution:
 
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
+
+    @property
+    def screens(self) -> bool:
+        """Whether reductions are screened on few networks first."""
+        return self._screening is not None
+
+    @property
+    def cases(self) -> list[FitnessCase]:
+        """The cases of evolution and of the screening."""
+        return [*self._evaluator.cases, *(self._screening.cases if self._screening else ())]
+
+    @property
+    def promotion_cases(self) -> Sequence[FitnessCase]:
+        """The cases at full size."""
+        return self._promotion
 
     @property
     def _all_panels(self) -> list[Panel]:
