@@ -67,7 +67,6 @@ class Panel:
         architectures: ``n`` architectures, in the order of every score vector.
         store: Holds vectors of earlier runs and takes new ones; None for no store.
         executor: Runs the networks.
-        order: ``n`` positions in the order in which the networks run; None for the order of the architectures.
         least_usable: The number of networks that must not be left out.
 
     Attributes:
@@ -83,12 +82,10 @@ class Panel:
         store: VectorStore | None = None,
         executor: Executor = SERIAL,
         *,
-        order: Sequence[int] | None = None,
         least_usable: int = 1,
     ) -> None:
         self.condition = condition
         self.architectures = tuple(architectures)
-        self._in_order = [self.architectures[place] for place in order or range(len(architectures))]
         self.executor = executor
         self.table = VectorTable()
         self.left_out: dict[str, str] = {}
@@ -141,7 +138,7 @@ class Panel:
             screen: Whether to evaluate on two networks first, and on the others only the reductions that are finite
                 there; the rest is NaN everywhere.
             deadline: The value of ``time.time()`` from which on no network begins; None for no deadline.
-            least: The number of first usable networks that run in any case.
+            least: The number of first usable networks that run in any case; without effect on later evaluations.
 
         Returns:
             For each reduction, whether its values are finite on every unit of every usable network.
@@ -153,7 +150,8 @@ class Panel:
         """
         new = self.table.missing(reductions)
         if new:
-            self._learn(new, Limits(progress, deadline, frozenset(self._left()[:least])), screen=screen)
+            in_any_case = frozenset(self._left()[:least] if self.table.units is None else ())
+            self._learn(new, Limits(progress, deadline, in_any_case), screen=screen)
         usable = self.usable
         return [bool(flags[usable].all()) for flags in self.table.finite(reductions)]
 
@@ -183,7 +181,7 @@ class Panel:
         leaves = [leaf(name) for name in names]
         new = [node for node in dict.fromkeys(leaves) if node not in self.table.leaves]
         if new:
-            left = self._left()
+            left, least = self._left(), 0 if self.table.leaves else least
             rows = evaluate_leaves(
                 new, self.condition, left, self._store, self.executor, progress, deadline=deadline, least=least
             )
@@ -220,8 +218,8 @@ class Panel:
         self.leave_out(reasons)
 
     def _left(self) -> list[str]:
-        """Return the networks that are not left out, in the order in which they run."""
-        return [architecture for architecture in self._in_order if architecture not in self.left_out]
+        """Return the networks that are not left out."""
+        return [architecture for architecture in self.architectures if architecture not in self.left_out]
 
     def _learn(self, new: Sequence[Node], limits: Limits, *, screen: bool) -> None:
         evaluated: dict[str, Vectors] = {}

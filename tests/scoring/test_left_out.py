@@ -223,7 +223,7 @@ def test_a_later_evaluation_is_of_no_use_in_part(
     panel.extend(REDUCTIONS[:2])
     clock = Clock(monkeypatch)
     with pytest.raises(OutOfTimeError, match=r"the time was over when .* of .* networks"):
-        panel.extend(REDUCTIONS, screen=screen, deadline=7.0)
+        panel.extend(REDUCTIONS, screen=screen, deadline=7.0, least=9)
     assert len(clock.built) == 7
     assert panel.table.missing(REDUCTIONS) == REDUCTIONS[2:]
     assert panel.usable.all()
@@ -260,15 +260,6 @@ def test_a_network_that_is_far_slower_than_the_others_is_left_out_where_there_is
         assert_as_healthy(panel, [place for place in range(12) if place != 4])
 
 
-def test_networks_run_in_the_order_that_is_asked_for(condition: Condition, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, order = Clock(monkeypatch), [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]
-    panel = Panel(condition, HEALTHY, order=order)
-    panel.extend(REDUCTIONS, deadline=5.0)
-    assert clock.built == [HEALTHY[place] for place in order[:5]]
-    monkeypatch.undo()
-    assert_as_healthy(panel, sorted(order[:5]))
-
-
 def test_leaves_are_computed_on_the_networks_that_are_left_and_reached(
     condition: Condition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,7 +271,7 @@ def test_leaves_are_computed_on_the_networks_that_are_left_and_reached(
     assert clock.built == [panel.architectures[place] for place in (0, 2, 4, 5, 6, 7, 8)]
     assert np.flatnonzero(panel.usable).tolist() == [0, 2, 4, 5, 6, 7, 8]
     with pytest.raises(OutOfTimeError, match="the time was over when 0 of 7 networks"):
-        panel.extend_leaves(["measure.naswot"], deadline=0.0)
+        panel.extend_leaves(["measure.naswot"], deadline=0.0, least=3)
     monkeypatch.undo()
     program = [parse(f"add(measure.synflow, {PROGRAMS[0]})")]
     expected = score_networks([Proxy.of(program[0].text)], condition, panel.architectures).values()
