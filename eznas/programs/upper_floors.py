@@ -148,14 +148,16 @@ def _mark_undefined(scores: Tensor, roots: Sequence[Node], leaves: Mapping[Node,
 
 
 def _read_by(root: Node) -> Iterator[Node]:
-    """Iterate over the leaves and the unit trees that the network floor of a program reads."""
-    stack = [root]
+    """Iterate over the distinct leaves and unit trees that the network floor of a program reads."""
+    stack, seen = [root], {root}
     while stack:
         node = stack.pop()
         if node.kind is Kind.UNIT or is_network_leaf(node):
             yield node
-        else:
-            stack += node.args
+            continue
+        new = [arg for arg in node.args if arg not in seen]
+        seen.update(new)
+        stack += new
 
 
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
