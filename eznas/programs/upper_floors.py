@@ -44,13 +44,12 @@ class Layout:
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = tuple(counts)
-        places: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        groups: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        without: list[int] = []
         for place, count in enumerate(counts):
-            if count:
-                places[count].append(place)
-        self.networks = tuple(tuple(networks) for networks in places.values())
-        self.shapes = tuple((len(networks), count) for count, networks in places.items())
-        without = [place for place, count in enumerate(counts) if not count]
+            (groups[count] if count else without).append(place)
+        self.networks = tuple(tuple(networks) for networks in groups.values())
+        self.shapes = tuple((len(networks), count) for count, networks in groups.items())
         self.unitless = len(without)
         self.places = torch.tensor([*(place for networks in self.networks for place in networks), *without]).long()
         self.order = self.places.argsort()
