@@ -126,19 +126,26 @@ def evaluate_upper(
         run.evaluate(roots)
         values = torch.stack([run.network[root] for root in roots])
     scores = values[:, layout.order]
-    _mark_undefined(scores, roots, leaves, layout)
+    lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
+    unitless = torch.tensor([not count for count in layout.counts]) if vectors and layout.unitless else None
+    if lacking or unitless is not None:
+        _mark_undefined(scores, roots, lacking, unitless)
     return scores
 
 
-def _mark_undefined(scores: Tensor, roots: Sequence[Node], leaves: Mapping[Node, Tensor], layout: Layout) -> None:
+def _mark_undefined(
+    scores: Tensor, roots: Sequence[Node], lacking: Mapping[Node, Tensor], unitless: Tensor | None
+) -> None:
     """Set the scores of networks to NaN where a program reads something that they do not have.
 
     The value alone does not show it: ``power(x, 0)`` of NaN is 1, and ``reciprocal`` of an infinity is 0.
+
+    Args:
+        scores: ``p x n``, changed in place.
+        roots: The ``p`` programs.
+        lacking: ``n`` flags for leaves: whether a network has no value.
+        unitless: ``n`` flags: whether a network has no units; None where no program reads units or all networks have.
     """
-    lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
-    unitless = torch.tensor([not count for count in layout.counts]) if layout.unitless else None
-    if not lacking and unitless is None:
-        return
     for row, root in enumerate(roots):
         for node in _read_by(root):
             undefined = lacking.get(node) if node.kind is Kind.NETWORK else unitless
