@@ -52,7 +52,8 @@ _NETWORK_LEAVES = """
 ## Leaves of the network floor
 
 A program may also read numbers of the network: `add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such
-a number stands wherever a number of the network does, also alone. A program without a statistic records no units.
+a leaf stands wherever a primitive takes a number of the network, and it is a program by itself. A program that reads no
+statistic records no units.
 
 | leaf | value |
 |---|---|
@@ -63,10 +64,10 @@ a number stands wherever a number of the network does, also alone. A program wit
 A measure that several programs read is computed once for each network. Where it has no value, the program has none
 either, and its score names the measure.
 
-Features are counts, paths and degrees by subset of the operations (Kadlecova et al., ICML 2024). The module
-`eznas.spaces.graf` defines them. `SPACES[name].features(architecture)` returns those of an architecture. Cells of
-NAS-Bench-101, NAS-Bench-201, TransNAS-Bench-101, DARTS and NDS have them, and channels are those of the size space of
-NATS-Bench. An architecture must be known: `eznas score --model` has no features.
+The features of a cell are counts, paths and degrees by subset of its operations (Kadlecova et al., ICML 2024), which
+`eznas.spaces.graf` defines. The cells of NAS-Bench-101, NAS-Bench-201, TransNAS-Bench-101, DARTS and NDS have them. The
+features of NATS-Bench's size space are its channels. `SPACES[name].features(architecture)` returns the features of an
+architecture by name. A network without an architecture, as `eznas score --model` takes it, has no features.
 """
 
 _PRIMITIVES = """

@@ -39,8 +39,9 @@ Examples:
 def main(context: click.Context, /, source: str, rank: int, form: Any, output: Path | None) -> None:
     """Export a program, or a program of a run directory.
 
-    The Python file imports torch alone. It holds the program, its origin, and a function score(network, minibatch).
-    PROGRAM may also be the name of a measure that is a program, or an exported file.
+    The Python file imports torch alone, and eznas only for measures that the program reads. It holds the program, its
+    origin, and a function score(network, minibatch). PROGRAM may also be the name of a measure that is a program, or an
+    exported file.
     """
     command = command_line(context)
     if Path(source).is_dir():

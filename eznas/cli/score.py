@@ -127,7 +127,8 @@ def main(
     for name, score in failures.items():
         click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
     pixels = settings["pixels"]
-    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in scores):
+    ran = [score for proxy, score in zip(resolved, scores, strict=True) if "graf." not in proxy.program]
+    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
         click.echo(f"the images have {pixels} x {pixels} pixels; a model for larger ones needs --pixels", err=True)
     if len(failures) == len(scores) or options.asked(proxies) & failures.keys():
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")

@@ -44,13 +44,12 @@ class Layout:
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = tuple(counts)
-        places: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        groups: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        without: list[int] = []
         for place, count in enumerate(counts):
-            if count:
-                places[count].append(place)
-        self.networks = tuple(tuple(networks) for networks in places.values())
-        self.shapes = tuple((len(networks), count) for count, networks in places.items())
-        without = [place for place, count in enumerate(counts) if not count]
+            (groups[count] if count else without).append(place)
+        self.networks = tuple(tuple(networks) for networks in groups.values())
+        self.shapes = tuple((len(networks), count) for count, networks in groups.items())
         self.unitless = len(without)
         self.places = torch.tensor([*(place for networks in self.networks for place in networks), *without]).long()
         self.order = self.places.argsort()
@@ -135,19 +134,26 @@ def evaluate_upper(
         run.evaluate(roots)
         values = torch.stack([run.network[root] for root in roots])
     scores = values[:, layout.order]
-    _mark_undefined(scores, roots, leaves, layout)
+    lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
+    unitless = torch.tensor([not count for count in layout.counts]) if vectors and layout.unitless else None
+    if lacking or unitless is not None:
+        _mark_undefined(scores, roots, lacking, unitless)
     return scores
 
 
-def _mark_undefined(scores: Tensor, roots: Sequence[Node], leaves: Mapping[Node, Tensor], layout: Layout) -> None:
+def _mark_undefined(
+    scores: Tensor, roots: Sequence[Node], lacking: Mapping[Node, Tensor], unitless: Tensor | None
+) -> None:
     """Set the scores of networks to NaN where a program reads something that they do not have.
 
     The value alone does not show it: ``power(x, 0)`` of NaN is 1, and ``reciprocal`` of an infinity is 0.
+
+    Args:
+        scores: ``p x n``, changed in place.
+        roots: The ``p`` programs.
+        lacking: ``n`` flags for leaves: whether a network has no value.
+        unitless: ``n`` flags: whether a network has no units; None where no program reads units or all networks have.
     """
-    lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
-    unitless = torch.tensor([not count for count in layout.counts]) if layout.unitless else None
-    if not lacking and unitless is None:
-        return
     for row, root in enumerate(roots):
         for node in _read_by(root):
             undefined = lacking.get(node) if node.kind is Kind.NETWORK else unitless
@@ -156,14 +162,16 @@ def _mark_undefined(scores: Tensor, roots: Sequence[Node], leaves: Mapping[Node,
 
 
 def _read_by(root: Node) -> Iterator[Node]:
-    """Iterate over the leaves and the unit trees that the network floor of a program reads."""
-    stack = [root]
+    """Iterate over the distinct leaves and unit trees that the network floor of a program reads."""
+    stack, seen = [root], {root}
     while stack:
         node = stack.pop()
         if node.kind is Kind.UNIT or is_network_leaf(node):
             yield node
-        else:
-            stack += node.args
+            continue
+        new = [arg for arg in node.args if arg not in seen]
+        seen.update(new)
+        stack += new
 
 
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:

@@ -21,7 +21,7 @@ from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -179,8 +179,9 @@ def score_network(
     return [next(scored) if proxy.program else measured[proxy.measure] for proxy in proxies]
 
 
-def _leaves_read(proxies: Iterable[Proxy]) -> list[Node]:
-    """Return the leaves of the network floor that proxies read, those of measures that are programs among them."""
+def _leaves_read(proxies: Sequence[Proxy]) -> list[Node]:
+    """Return the leaves of the network floor that proxies read, also through measures that are programs."""
     programs = [parse(proxy.program) for proxy in proxies if proxy.program]
-    records = with_measures_read([MEASURES[name] for name in measures_read(programs)])
+    names = [*[proxy.measure for proxy in proxies if proxy.measure], *measures_read(programs)]
+    records = with_measures_read([MEASURES[name] for name in names])
     return network_leaves([*programs, *[parse(record.program) for record in records if record.program]])

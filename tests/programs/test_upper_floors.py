@@ -10,7 +10,19 @@ from torch import Tensor
 
 from eznas import primitives
 from eznas.primitives import Kind, Primitive, Signature
-from eznas.programs import Layout, Node, Ragged, apply, evaluate_upper, leaf, literal, parse, postorder, reductions
+from eznas.programs import (
+    Layout,
+    Node,
+    Ragged,
+    apply,
+    evaluate_upper,
+    is_network_leaf,
+    leaf,
+    literal,
+    parse,
+    postorder,
+    reductions,
+)
 from eznas.testing.strategies import programs
 
 COUNTS = (3, 1, 7, 3, 7, 7, 2)
@@ -40,6 +52,14 @@ def known(roots: list[Node], layout: Layout) -> dict[Node, Ragged]:
     }
 
 
+NETWORK_LEAVES = ("measure.synflow", "graf.n", "score.a")
+
+
+def numbers(node: Node) -> Tensor:
+    """The values of a leaf of the network floor on the networks."""
+    return vector(node, 0, len(COUNTS))
+
+
 def naive(root: Node, network: int, units: int) -> Tensor:
     """Evaluate node by node, as written, on one network."""
     found = set(reductions([root]))
@@ -49,6 +69,8 @@ def naive(root: Node, network: int, units: int) -> Tensor:
             return vector(node, network, units)
         if node.kind is Kind.LITERAL:
             return float(node.text)
+        if is_network_leaf(node):
+            return numbers(node)[network]
         return node.primitive.function(*[value(arg) for arg in node.args])
 
     result = value(root)
@@ -61,10 +83,11 @@ def same(left: Tensor, right: Tensor) -> bool:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(programs(), min_size=1, max_size=40))
+@given(st.lists(st.one_of(programs(), programs(network_leaves=NETWORK_LEAVES)), min_size=1, max_size=40))
 def test_many_networks_at_once_equal_each_by_itself(roots: list[Node]) -> None:
     layout = Layout(COUNTS)
-    scores = evaluate_upper(roots, known(roots, layout), layout)
+    leaves = {leaf(name): numbers(leaf(name)) for name in NETWORK_LEAVES}
+    scores = evaluate_upper(roots, known(roots, layout), layout, leaves=leaves)
     assert scores.shape == (len(roots), len(COUNTS))
     assert scores.dtype == torch.float64
     for row, root in zip(scores, roots, strict=True):
@@ -245,3 +268,11 @@ def test_a_network_without_a_value_of_a_leaf_has_no_score() -> None:
         [1.0, 1.0, 1.0],
         [-1.0, 2.0, -1.0],
     ]
+
+
+def test_shared_subtrees_cost_nothing() -> None:
+    root = leaf("score.a")
+    for _ in range(100):
+        root = apply("maximum", root, root)
+    leaves = leaves_of(a=[1.0, math.nan])
+    assert evaluate_upper([root], {}, Layout([0, 0]), {}, leaves).nan_to_num(-1).tolist() == [[1.0, -1.0]]

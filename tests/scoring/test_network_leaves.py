@@ -251,6 +251,12 @@ def test_features_are_scored_without_a_network(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InputError, match="unknown feature of the search space 'count_conv_3x'; did you mean"):
         score_networks([Proxy.of("graf.count_conv_3x")], condition, architectures)
 
+    register_program("convolutions", "", "abs(graf.count_conv_3x3)")
+    assert score_networks([Proxy.of("convolutions")], condition, architectures).values()[0].tolist() == counts
+    composed = Panel(condition, architectures)
+    composed.extend_leaves(["measure.convolutions"])
+    assert composed.table.scores([leaf("measure.convolutions")])[0].tolist() == counts
+
     def built(self: Condition, architecture: str) -> nn.Module:
         raise AssertionError("no network must be built")
 
