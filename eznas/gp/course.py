@@ -55,6 +55,7 @@ class Course:
         self._clock, self._plan, self._progress = clock, plan, progress
         self._expansion_seconds, self._pace = 0.0, 0.1
         self._promotes, self._promotion_seconds = False, 0.0
+        self._state: dict[str, Any] = {}
         self._saved = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> str:
@@ -70,9 +71,7 @@ class Course:
             ended = self._evolve(config.generations, end + self._promotion_seconds)
             self._save()  # a resume with more generations continues from here
             if self._promotes:
-                self._bound(self._clock.left - end, evolution.promotion_cases)
-                evolution.promote()
-                evolution.schedule.clear()
+                self._promote(checkpoint, end)
             if evolution.promoted:
                 promoted_ended = self._evolve(evolution.generation + config.full_generations, end)
                 ended = "time" if "time" in (ended, promoted_ended) else ended
@@ -87,6 +86,19 @@ class Course:
             self._progress.message("interrupted: testing the programs found so far; press Ctrl-C again to stop at once")
             return "interrupt"
         return ended
+
+    def _promote(self, checkpoint: dict[str, Any] | None, end: float) -> None:
+        """Promote, on the networks of the promotion that a checkpoint holds if there was one."""
+        panels = [case.panel for case in self._evolution.promotion_cases]
+        if checkpoint and checkpoint.get("promotion_left_out") is not None:
+            for panel, reasons in zip(panels, checkpoint["promotion_left_out"], strict=True):
+                panel.leave_out(reasons)
+        else:
+            self._bound(self._clock.left - end, self._evolution.promotion_cases)
+        self._evolution.promote()
+        self._evolution.schedule.clear()
+        left_out = [dict(panel.left_out) for panel in panels]
+        self._directory.write_checkpoint({**self._state, "promotion_left_out": left_out})
 
     def _begin(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> None:
         begun, end = self._clock.spent, self._plan.end(self._problem, promoted=False)
@@ -181,19 +193,18 @@ class Course:
         """Write the checkpoint and the tables; after a promotion, which a resumed run does again, only the tables."""
         if not self._evolution.promoted:
             state = self._evolution.state()
-            self._directory.write_checkpoint(
-                {
-                    **state,
-                    "seconds": self._clock.spent,
-                    "start_seconds": self._start_seconds,
-                    "promotes": self._promotes,
-                    "promotion_seconds": self._promotion_seconds,
-                    "time_budget": self._config.time_budget,
-                    "screens": self._evolution.screens,
-                    "tests": {task.name: len(task.test) for task in self._problem.every_task},
-                    "log": [dict(row) for row in self._evolution.logbook],
-                }
-            )
+            self._state = {
+                **state,
+                "seconds": self._clock.spent,
+                "start_seconds": self._start_seconds,
+                "promotes": self._promotes,
+                "promotion_seconds": self._promotion_seconds,
+                "time_budget": self._config.time_budget,
+                "screens": self._evolution.screens,
+                "tests": {task.name: len(task.test) for task in self._problem.every_task},
+                "log": [dict(row) for row in self._evolution.logbook],
+            }
+            self._directory.write_checkpoint(self._state)
             self._directory.append({"event": "saved", "generation": state["generation"], "judged": state["judged"]})
         write_logbook(self._directory, self._evolution)
         write_provisional_hall(self._directory, self._evolution)

@@ -29,7 +29,7 @@ from eznas.gp.population import Breeder
 from eznas.gp.schedule import Schedule
 from eznas.programs import apply, leaf, network_leaves, parse
 from eznas.programs import reductions as reductions_of
-from eznas.scoring.left_out import left_out_messages
+from eznas.scoring.left_out import NOT_REACHED, left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
@@ -257,7 +257,13 @@ class Evolution:
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
         steps = sum(len(panel.architectures) for panel in self._screening.panels)
         self._progress.stage(f"screening {len(drawn)} formulas on few networks", steps)
-        return self.library.screen(self._screening, drawn, count)
+        screened = self.library.screen(self._screening, drawn, count)
+        for panel in self._screening.panels:  # a network that fails there would fail again
+            failed = {name: reason for name, reason in panel.left_out.items() if reason != NOT_REACHED}
+            for other in self._evaluator.panels:
+                if other.condition.key == panel.condition.key:
+                    other.leave_out({name: why for name, why in failed.items() if name in other.architectures})
+        return screened
 
     def _add_to_library(self, reductions: Sequence[Node]) -> list[Entry]:
         self._begin_evaluation(len(reductions))

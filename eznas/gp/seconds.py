@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Condition, Executor
 
 _NETWORKS = 2
-"""Networks that a program is timed on; the first one warms up, the fastest of the others counts."""
+"""Networks that a program is timed on; the fastest counts, of those with a value."""
 
 CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 """Programs of one forward pass, and of one forward and one backward pass, which calibrate the estimate of costs."""
@@ -23,7 +23,7 @@ CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 def seconds_of(proxy: Proxy, task: EvolutionTask, executor: Executor, condition: Condition | None = None) -> float:
     """Return the seconds of a proxy by itself on a network of the task, on one thread.
 
-    Building the network counts. A proxy without a value is timed all the same.
+    Building the network counts. A proxy that has no value on the networks is timed all the same.
 
     Args:
         proxy: A program or a measure.
@@ -33,7 +33,9 @@ def seconds_of(proxy: Proxy, task: EvolutionTask, executor: Executor, condition:
     """
     networks = (task.validation or task.test)[:_NETWORKS]
     alone = SerialExecutor(executor.memory)
-    return min(score_networks([proxy], condition or task.full, networks, alone).seconds[1:])
+    matrix = score_networks([proxy], condition or task.full, networks, alone)
+    scored = [seconds for seconds, score in zip(matrix.seconds, matrix.scores[0], strict=True) if score.ok]
+    return min(scored or matrix.seconds)
 
 
 def cost_limit(problem: EvolutionProblem, seconds: float, executor: Executor) -> float:
