@@ -125,6 +125,8 @@ class Evolution:
         self._compute_leaves(*self._evaluator.panels)
         if self.config.terminals != "measures":
             self._fill_library(seeds)
+        elif not self._leaves:
+            raise EznasError("none of the terminal measures has a value on every network; choose others, or statistics")
         usable = [seed for seed in seeds if self._known(seed)]
         if len(usable) < len(seeds):
             self._progress.message(
