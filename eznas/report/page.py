@@ -41,7 +41,7 @@ CSS = f"""
 .eznas td {{ border-bottom: 1px solid #eceff2; font-variant-numeric: tabular-nums; vertical-align: top }}
 .eznas th, .eznas td {{ padding: .3rem .55rem; text-align: right; white-space: nowrap }}
 .eznas th:first-child, .eznas td:first-child {{ text-align: left; padding-left: 0 }}
-.eznas td.text, .eznas td:has(details, code) {{ text-align: left; white-space: normal; min-width: 16rem }}
+.eznas td.text, .eznas td:has(details, code) {{ text-align: left; white-space: normal; min-width: 24rem }}
 .eznas code {{ font: .85em/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere }}
 .eznas summary {{ cursor: pointer; overflow-wrap: anywhere }} .eznas summary::marker {{ color: {GREY} }}
 .eznas img, .eznas svg {{ max-width: 100%; height: auto }}
@@ -80,12 +80,12 @@ def wide(table: str) -> str:
     return f'<div class="wide">{table}</div>'
 
 
-def picture(name: str, png: bytes | None, caption: str = "") -> str:
+def picture(name: str, png: bytes | None, caption: str = "", scale: float = _SCALE) -> str:
     """Return a picture with its caption; nothing if it was not drawn."""
     if png is None:
         return ""
     text = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    width = _SCALE * int.from_bytes(png[16:20], "big")  # the third field of a PNG
+    width = scale * int.from_bytes(png[16:20], "big")  # the third field of a PNG
     return f"<figure>{html_image(name, png, f'width: {width:.0f}px')}{text}</figure>"
 
 

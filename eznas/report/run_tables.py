@@ -53,7 +53,7 @@ def tasks_table(run: RunResults) -> str:
 def programs_table(run: RunResults) -> str:
     """Return a table of the programs and the baselines with their tau on the run and each task, then the programs."""
     tasks = [] if len(run.tasks) == 1 else [task.name for task in run.tasks]
-    columns = ["proxy", "nodes", "seconds", run.fitness, *(tasks or ["95 %", "rho"]),
+    columns = ["proxy", "nodes", "seconds", run.fitness, *(map(heading, tasks) if tasks else ["95 %", "rho"]),
                "validation", "training", "scored"]  # fmt: skip
     rows = []
     for row in run.rows:
@@ -117,7 +117,7 @@ def ablation_table(run: RunResults) -> str:
             ]
         )
     rows.sort(key=lambda row: -row[1] if isinstance(row[1], float) else float("inf"))
-    names = ["tau"] if len(tasks) == 1 else tasks
+    names = ["tau"] if len(tasks) == 1 else map(heading, tasks)
     return wide(html_table(["without", "tau lost", "", *names, "rest of the program"], rows)) if rows else ""
 
 
@@ -130,6 +130,11 @@ def left_out_table(run: RunResults) -> str:
         for architecture, reason in reasons.items()
     ]
     return wide(html_table(["architecture", "task", "networks", "reason"], rows)) if rows else ""
+
+
+def heading(task: str) -> Html:
+    """Return the name of a task over several lines."""
+    return Html(html.escape(task).replace("/", "/<br>").replace(":", ":<br>"))
 
 
 def seconds(value: float | None) -> str:

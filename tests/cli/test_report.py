@@ -31,7 +31,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace every plot by one point, which is faster."""
     point = png(Figure(figsize=(0.1, 0.1)))
     for name in ("plots", "run_page", "comparison_page"):
-        monkeypatch.setattr(importlib.import_module(f"eznas.report.{name}"), "png", lambda _: point)
+        monkeypatch.setattr(importlib.import_module(f"eznas.report.{name}"), "png", lambda *_: point)
 
 
 def search(path: Path, *args: str) -> Path:

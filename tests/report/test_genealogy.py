@@ -32,7 +32,7 @@ def test_parents_stand_below_their_children() -> None:
             assert placed[parent][1] > placed[text][1]
     assert abs(placed["mother"][0] - placed["father"][0]) >= 236  # they do not overlap
     assert svg.count("<path") == 4
-    assert "generation 2, mutation" in svg
+    assert "gen. 2, mutation" in svg
 
 
 def test_everything_lies_in_the_picture() -> None:
@@ -61,7 +61,7 @@ def test_a_long_program_is_shortened_and_escaped() -> None:
 
 
 def test_the_first_birth_stands_for_a_best_program_with_another_text() -> None:
-    assert "generation 3" in genealogy_html(FAMILY, "simplified")
+    assert "gen. 3" in genealogy_html(FAMILY, "simplified")
     assert genealogy_html({}, "best") == ""
 
 

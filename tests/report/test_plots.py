@@ -75,7 +75,7 @@ def names(paths: list[Path]) -> list[str]:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace every plot by one point, which is faster."""
     point = png(Figure(figsize=(0.1, 0.1)))
-    monkeypatch.setattr(importlib.import_module("eznas.report.plots"), "png", lambda _: point)
+    monkeypatch.setattr(importlib.import_module("eznas.report.plots"), "png", lambda *_: point)
 
 
 def test_a_finished_run_has_pictures_and_a_page(finished: RunDirectory) -> None:
