@@ -13,7 +13,7 @@ import eznas.report.run_page
 from eznas.report.evolution import evolution_html
 from eznas.report.run_page import run_page
 from eznas.report.run_results import RunResults, verdict_lines
-from eznas.report.run_tables import ablation_table, programs_table, seconds, tasks_table
+from eznas.report.run_tables import ablation_table, left_out_table, programs_table, seconds, tasks_table
 from eznas.report.style import png
 
 if TYPE_CHECKING:
@@ -188,3 +188,14 @@ def test_a_notebook_shows_the_short_form(tmp_path: Path, finished_run: Callable[
     assert "The best program is" in page
     assert page.count('src="data:image/png;base64,') == page.count("src=") == 2
     assert len(page) < 500_000
+
+
+def test_many_networks_that_were_left_out_are_closed(one: RunResults) -> None:
+    def shown(count: int) -> str:
+        facts = {**one.tasks[0].facts, "left_out": {"test": {f"a{place}": "why" for place in range(count)}}}
+        return left_out_table(replace(one, tasks=(replace(one.tasks[0], facts=facts),)))
+
+    assert shown(0) == ""
+    assert "<details>" not in shown(20)
+    assert shown(20).count("<tr>") == 21
+    assert "<details><summary>21 networks</summary>" in shown(21)
