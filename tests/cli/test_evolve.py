@@ -72,6 +72,7 @@ class Evolved:
         *,
         resume: bool,
         resume_with: str,
+        **_: object,
     ) -> dict[str, Any]:
         assert executor.workers >= 1
         self.calls.append((config, resume))
