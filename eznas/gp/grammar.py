@@ -89,9 +89,19 @@ def random_unit(rng: random.Random, depth: int, reductions: Sequence[Node]) -> N
     return _draw(rng, Kind.UNIT, same_floor=True).build(rng, lambda _: random_unit(rng, depth - 1, reductions))
 
 
-def random_program(rng: random.Random, depth: int, reductions: Sequence[Node]) -> Node:
-    """Draw a program: network arithmetic of at most ``depth`` over aggregated unit trees over given reductions."""
+def random_program(rng: random.Random, depth: int, reductions: Sequence[Node], leaves: Sequence[Node] = ()) -> Node:
+    """Draw a program: network arithmetic of at most ``depth`` over aggregated unit trees and leaves.
+
+    Args:
+        rng: Random generator.
+        depth: Most primitives of the network floor above each aggregation or leaf.
+        reductions: Known reductions, the leaves of unit trees; may be empty where there are ``leaves``.
+        leaves: Leaves of the network floor. With both, half of the branches end in an aggregation, half in a leaf.
+    """
     if depth <= 0 or rng.random() < 0.3:  # noqa: PLR2004 - a third of the branches end early
+        if leaves and (not reductions or rng.random() < 0.5):  # noqa: PLR2004 - half
+            return rng.choice(leaves)
         aggregation = _draw(rng, Kind.NETWORK, same_floor=False)
         return aggregation.build(rng, lambda _: random_unit(rng, 1, reductions))
-    return _draw(rng, Kind.NETWORK, same_floor=True).build(rng, lambda _: random_program(rng, depth - 1, reductions))
+    operator = _draw(rng, Kind.NETWORK, same_floor=True)
+    return operator.build(rng, lambda _: random_program(rng, depth - 1, reductions, leaves))

@@ -1,7 +1,8 @@
 """Variation of programs on the unit and network floors, and of reductions on the tensor floor.
 
 Programs are varied above their reductions only, which are leaves here: offspring consist of known vectors, so scoring
-them costs next to nothing. New reductions come from ``vary_reduction``, in batches.
+them costs next to nothing. New reductions come from ``vary_reduction``, in batches. A program may also read leaves of
+the network floor, or be one. An operator that finds no place in a program returns the program itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from eznas.gp.grammar import options, random_program, random_reduction, random_tensor, random_unit, terminals
 from eznas.primitives import Floor, Kind
-from eznas.programs import Node, apply, leaf, literal, preorder, replace
+from eznas.programs import Node, apply, is_network_leaf, leaf, literal, preorder, replace
 
 if TYPE_CHECKING:
     import random
@@ -44,27 +45,37 @@ def upper_nodes(root: Node) -> Places:
 
 def crossover(rng: random.Random, first: Node, second: Node) -> Node:
     """Put a random subtree of the second parent into the first, where one of the same kind was."""
-    index, old = rng.choice(upper_nodes(first))
-    donors = [node for _, node in upper_nodes(second) if node.kind is old.kind]
+    given = [node for _, node in upper_nodes(second)]
+    kinds = {node.kind for node in given}
+    index, old = rng.choice([place for place in upper_nodes(first) if place[1].kind in kinds])
+    donors = [node for node in given if node.kind is old.kind]
     return replace(first, index, rng.choice(donors))
 
 
-def mutate_subtree(rng: random.Random, root: Node, reductions: Sequence[Node]) -> Node:
-    """Replace a random subtree by a fresh one."""
-    index, old = rng.choice(upper_nodes(root))
-    fresh = random_unit if old.kind is Kind.UNIT else random_program
-    return replace(root, index, fresh(rng, rng.randint(0, 2), reductions))
+def mutate_subtree(rng: random.Random, root: Node, reductions: Sequence[Node], leaves: Sequence[Node] = ()) -> Node:
+    """Replace a random subtree by a fresh one over known reductions and leaves of the network floor."""
+    index, old = rng.choice(_drawable(root, reductions))
+    return replace(root, index, _fresh(rng, old.kind, rng.randint(0, 2), reductions, leaves))
 
 
-def mutate_terminal(rng: random.Random, root: Node, reductions: Sequence[Node]) -> Node:
-    """Replace a random reduction by another known reduction."""
-    index, _ = rng.choice([place for place in upper_nodes(root) if is_reduction(place[1])])
-    return replace(root, index, rng.choice(reductions))
+def mutate_terminal(rng: random.Random, root: Node, reductions: Sequence[Node], leaves: Sequence[Node] = ()) -> Node:
+    """Replace a random reduction or leaf of the network floor by another one that is known."""
+    places = [
+        (index, known)
+        for index, node in upper_nodes(root)
+        if (known := reductions if is_reduction(node) else leaves if is_network_leaf(node) else ())
+    ]
+    if not places:
+        return root
+    index, known = rng.choice(places)
+    return replace(root, index, rng.choice(known))
 
 
 def mutate_point(rng: random.Random, root: Node) -> Node:
     """Replace the primitive of a random node by another of the same signature, or draw its literal anew."""
-    inner = [place for place in upper_nodes(root) if not is_reduction(place[1])]
+    inner = [place for place in upper_nodes(root) if place[1].args and not is_reduction(place[1])]
+    if not inner:
+        return root
     index, old = rng.choice(inner)
     return replace(root, index, _other_primitive(rng, old))
 
@@ -72,6 +83,8 @@ def mutate_point(rng: random.Random, root: Node) -> Node:
 def mutate_aggregation(rng: random.Random, root: Node) -> Node:
     """Replace a random aggregation by another."""
     aggregations = [(index, node) for index, node in upper_nodes(root) if _is_aggregation(node)]
+    if not aggregations:
+        return root
     index, old = rng.choice(aggregations)
     return replace(root, index, _other_primitive(rng, old))
 
@@ -82,7 +95,7 @@ def hoist(rng: random.Random, root: Node) -> Node:
 
 
 def shrink(rng: random.Random, root: Node) -> Node:
-    """Replace a random node by one of its arguments of the same kind; the program itself where there is none."""
+    """Replace a random node by one of its arguments of the same kind."""
     places = [
         (index, arg)
         for index, node in upper_nodes(root)
@@ -96,14 +109,13 @@ def shrink(rng: random.Random, root: Node) -> Node:
     return replace(root, index, arg)
 
 
-def insert(rng: random.Random, root: Node, reductions: Sequence[Node]) -> Node:
+def insert(rng: random.Random, root: Node, reductions: Sequence[Node], leaves: Sequence[Node] = ()) -> Node:
     """Put a random primitive above a random node, with fresh trees as its further arguments."""
-    index, old = rng.choice(upper_nodes(root))
+    index, old = rng.choice(_drawable(root, reductions))
     above = [option for option in options(old.kind) if old.kind in option.args]
     option = rng.choices(above, [option.weight for option in above])[0]
-    fresh = random_unit if old.kind is Kind.UNIT else random_program
     kept = rng.choice([place for place, kind in enumerate(option.args) if kind is old.kind])
-    built = option.build(rng, lambda _: fresh(rng, 0, reductions))
+    built = option.build(rng, lambda kind: _fresh(rng, kind, 0, reductions, leaves))
     return replace(root, index, apply(built.name, *built.args[:kept], old, *built.args[kept + 1 :]))
 
 
@@ -138,8 +150,19 @@ def vary_reduction(rng: random.Random, reduction: Node, others: Sequence[Node]) 
     return replace(reduction, index, random_tensor(rng, old.kind, rng.randint(0, 2)))
 
 
+def _drawable(root: Node, reductions: Sequence[Node]) -> Places:
+    """Return the places of nodes whose kind can be drawn: without reductions, no unit trees can."""
+    return [place for place in upper_nodes(root) if reductions or place[1].kind is Kind.NETWORK]
+
+
+def _fresh(rng: random.Random, kind: Kind, depth: int, reductions: Sequence[Node], leaves: Sequence[Node]) -> Node:
+    if kind is Kind.UNIT:
+        return random_unit(rng, depth, reductions)
+    return random_program(rng, depth, reductions, leaves)
+
+
 def _is_aggregation(node: Node) -> bool:
-    return node.kind is Kind.NETWORK and node.args[0].kind is Kind.UNIT
+    return node.kind is Kind.NETWORK and any(arg.kind is Kind.UNIT for arg in node.args)
 
 
 def _other_primitive(rng: random.Random, node: Node) -> Node:

@@ -13,7 +13,17 @@ from eznas.programs.parse import ProgramError, parse
 from eznas.programs.plan import Trace
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
 from eznas.programs.tensor_floor import evaluate_captures, evaluate_reductions, reductions, statistics
-from eznas.programs.tree import Node, apply, leaf, literal, postorder, preorder, replace
+from eznas.programs.tree import (
+    Node,
+    apply,
+    is_network_leaf,
+    leaf,
+    literal,
+    network_leaves,
+    postorder,
+    preorder,
+    replace,
+)
 from eznas.programs.upper_floors import Layout, Ragged, evaluate_upper
 
 __all__ = [
@@ -31,9 +41,11 @@ __all__ = [
     "evaluate_reductions",
     "evaluate_upper",
     "is_constant",
+    "is_network_leaf",
     "leaf",
     "literal",
     "memory_left",
+    "network_leaves",
     "parse",
     "postorder",
     "preorder",

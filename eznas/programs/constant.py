@@ -50,7 +50,8 @@ def _is_fixed(root: Node) -> bool:
 
 def _state(node: Node) -> str:
     if not node.args:
-        return _FIXED if node.kind is Kind.LITERAL or STATISTICS[node.name].of_images_alone else ""
+        of_images = node.kind.floor is Floor.TENSOR and STATISTICS[node.name].of_images_alone
+        return _FIXED if node.kind is Kind.LITERAL or of_images else ""
     states = {_KNOWN[arg] for arg in node.args}
     record, below = node.primitive, node.args[0].kind.floor
     if states == {_FIXED} and (below is not Floor.UNIT or record.entrywise or record.ignores_size):

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from eznas.primitives import STATISTICS, Floor, Kind
 from eznas.programs.tensor_floor import statistics
-from eznas.programs.tree import Node, postorder
+from eznas.programs.tree import Node, network_leaves, postorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 _BACKWARD = 2.0
+_MEASURE = 3.0  # most measures take a forward and a backward pass
 _SMALL = 0.2  # weights and matrices over samples are smaller than inputs and outputs
 
 
@@ -27,10 +28,12 @@ def cost(node: Node) -> float:
     """Estimate the time that a program takes on a network, in forward passes.
 
     A backward pass counts as two. Each distinct primitive on tensors adds its price, scaled by the size of its
-    argument, as measured on networks of NAS-Bench-201 on a CPU; the upper floors are free.
+    argument, as measured on networks of NAS-Bench-201 on a CPU. Each distinct measure counts as a forward and a
+    backward pass; scores of a file, features of the architecture and the upper floors are free.
     """
     forward, backward = passes(statistics([node]))
     total = forward + _BACKWARD * backward
+    total += _MEASURE * sum(leaf.name.startswith("measure.") for leaf in network_leaves([node]))
     for part in postorder([node]):
         if part.args and part.args[0].kind.floor is Floor.TENSOR:
             size = _SMALL if part.args[0].kind in (Kind.WEIGHT, Kind.SAMPLES) else 1.0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from eznas import primitives
 from eznas.errors import InputError, unknown
 from eznas.primitives import Floor, Kind, KindError
-from eznas.programs.tree import Node, apply, leaf, literal
+from eznas.programs.tree import NETWORK_LEAVES, Node, apply, leaf, literal
 
 MAX_CHARACTERS = 100_000
 """The longest program text that is read."""
 
 _TOKEN = re.compile(
-    r"(?P<name>[a-z_][a-z0-9_]*(?:\.[a-z]+)?)"
+    r"(?P<name>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)?)"
     r"|(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<mark>[(),])"
     r"|(?P<wrong>\S)"
@@ -119,6 +119,8 @@ def _known_primitive(token: _Token, text: str) -> _Token:
     if not primitives.overloads(token.text):
         if token.text in primitives.STATISTICS:
             raise ProgramError(f"{token.text} is a statistic and takes no arguments", text, token.column)
+        if token.text.partition(".")[0] in NETWORK_LEAVES and "." in token.text:
+            raise ProgramError(f"{token.text} is a number of the network and takes no arguments", text, token.column)
         names = {record.name for record in primitives.all_primitives()}
         raise ProgramError(str(unknown("primitive", token.text, names)), text, token.column)
     return token

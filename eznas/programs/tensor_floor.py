@@ -46,7 +46,7 @@ def reductions(roots: Iterable[Node]) -> list[Node]:
 
 def statistics(roots: Iterable[Node]) -> frozenset[str]:
     """Return the names of the statistics that programs read."""
-    return frozenset(node.name for node in postorder(roots) if not node.args and node.kind is not Kind.LITERAL)
+    return frozenset(node.name for node in postorder(roots) if not node.args and node.kind.floor is Floor.TENSOR)
 
 
 def evaluate_reductions(

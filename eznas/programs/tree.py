@@ -7,6 +7,7 @@ by node shares every common subexpression, and equality is identity. A node that
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 _EXACT = 1e15
 """Whole numbers below this are written without a point."""
 
+NETWORK_LEAVES = {
+    "measure": "a measure of the registry",
+    "score": "a column of a score file",
+    "graf": "a feature of the architecture's graph",
+}
+"""The sources of leaves of the network floor, by the word in front of the point: ``measure.synflow``."""
+
+_NETWORK_LEAF = re.compile(rf"(?:{'|'.join(NETWORK_LEAVES)})\.[a-z0-9_]+")
+
 _INTERNED: WeakValueDictionary[tuple[object, ...], Node] = WeakValueDictionary()
 
 
@@ -30,11 +40,11 @@ class Node:
     """One node of a program; made by ``leaf``, ``literal`` and ``apply`` only.
 
     Attributes:
-        name: The primitive's or statistic's name, or a literal's text.
+        name: The name of the primitive, statistic or leaf of the network floor, or a literal's text.
         args: The arguments; empty for a leaf.
         kind: The kind of its value.
         primitive: The record of the primitive; leaves have no such attribute.
-        size: Number of nodes in the subtree: primitives, statistics and numbers, each as often as it is written.
+        size: Number of nodes in the subtree: primitives, leaves and numbers, each as often as it is written.
         height: Number of edges on the longest way down.
     """
 
@@ -97,16 +107,38 @@ def _pieces(root: Node) -> Iterator[str]:
 
 
 def leaf(name: str) -> Node:
-    """Return the node of a statistic such as ``"input_grad.data"``, or of an older name of one.
+    """Return the node of a leaf.
+
+    Args:
+        name: A statistic such as ``"input_grad.data"``, an older name of one, or a leaf of the network floor such as
+            ``"measure.synflow"``; whether there is such a measure is checked where its value is looked up.
 
     Raises:
-        InputError: There is no such statistic; the nearest one is named.
+        InputError: There is no such leaf; the nearest one is named.
     """
+    if _NETWORK_LEAF.fullmatch(name):
+        return Node(name, (), Kind.NETWORK)
     name = primitives.ALIASES.get(name, name)
     statistic = primitives.STATISTICS.get(name)
     if statistic is None:
-        raise unknown("statistic", name, primitives.STATISTICS)
+        _, point, rest = name.partition(".")
+        raise unknown("statistic", name, [*primitives.STATISTICS, *_alike(rest if point else "")])
     return Node(name, (), statistic.kind)
+
+
+def is_network_leaf(node: Node) -> bool:
+    """Whether a node is a leaf of the network floor, such as ``measure.synflow``."""
+    return not node.args and node.kind is Kind.NETWORK
+
+
+def network_leaves(roots: Iterable[Node]) -> list[Node]:
+    """Return the distinct leaves of the network floor that programs read, in a fixed order."""
+    return [node for node in postorder(roots) if is_network_leaf(node)]
+
+
+def _alike(rest: str) -> list[str]:
+    """Return the leaves of the network floor with this text behind the point."""
+    return [name for name in (f"{source}.{rest}" for source in NETWORK_LEAVES) if _NETWORK_LEAF.fullmatch(name)]
 
 
 def literal(value: float) -> Node:

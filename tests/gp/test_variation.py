@@ -9,13 +9,23 @@ from eznas.gp.grammar import options, random_program, random_reduction, random_t
 from eznas.gp.variation import is_reduction, upper_nodes
 from eznas.minibatch import load_minibatch
 from eznas.primitives import TENSOR_KINDS, Kind
-from eznas.programs import Node, apply, evaluate, parse, preorder
+from eznas.programs import Node, apply, evaluate, is_network_leaf, leaf, network_leaves, parse, preorder
 from eznas.programs import reductions as reductions_of
 from eznas.scoring import Condition
 from eznas.spaces import Fidelity
 from eznas.status import Status
 
 SEEDS = range(200)
+OPERATORS = (
+    "mutate_subtree",
+    "mutate_terminal",
+    "insert",
+    "mutate_point",
+    "mutate_aggregation",
+    "hoist",
+    "shrink",
+    "crossover",
+)
 
 
 def known() -> list[Node]:
@@ -58,19 +68,7 @@ def test_upper_nodes_tell_the_right_index_and_stop_at_reductions() -> None:
     assert not any(node.kind in TENSOR_KINDS or node.kind is Kind.LITERAL for _, node in places)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mutate_subtree",
-        "mutate_terminal",
-        "insert",
-        "mutate_point",
-        "mutate_aggregation",
-        "hoist",
-        "shrink",
-        "crossover",
-    ],
-)
+@pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator_gives_a_program_of_known_reductions(name: str) -> None:
     reductions = known()
     changed = 0
@@ -92,6 +90,56 @@ def test_every_operator_gives_a_program_of_known_reductions(name: str) -> None:
             assert child.size > first.size
         changed += child is not first
     assert changed > len(SEEDS) // 4
+
+
+LEAVES = [leaf("measure.synflow"), leaf("graf.n"), leaf("score.a")]
+
+
+@pytest.mark.parametrize("reductions", [[], known()], ids=["measures", "both"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_takes_programs_that_read_leaves_of_the_network_floor(name: str, reductions: list[Node]) -> None:
+    changed = 0
+    for seed in SEEDS:
+        rng = random.Random(seed)
+        first, second = (random_program(rng, rng.randint(0, 3), reductions, LEAVES) for _ in range(2))
+        operator = getattr(variation, name)
+        if name == "crossover":
+            child = operator(rng, first, second)
+        elif name in ("mutate_subtree", "mutate_terminal", "insert"):
+            child = operator(rng, first, reductions, LEAVES)
+        else:
+            child = operator(rng, first)
+        assert child.kind is Kind.NETWORK
+        assert parse(child.text) is child
+        assert set(reductions_of([child])) <= set(reductions)
+        assert set(network_leaves([child])) <= set(LEAVES)
+        changed += child is not first
+    assert (changed == 0) == (name == "mutate_aggregation" and not reductions)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_takes_a_single_leaf_and_parents_of_different_floors(name: str) -> None:
+    single, deep = leaf("measure.synflow"), parse("sum(mean(weight))")
+    operator, rng = getattr(variation, name), random.Random(0)
+    if name == "crossover":
+        children = {operator(rng, *parents) for parents in [(single, deep), (deep, single)] for _ in range(20)}
+        assert children == {single, deep}
+    elif name in ("mutate_subtree", "insert"):
+        assert operator(rng, single, [], LEAVES).kind is Kind.NETWORK
+    elif name == "mutate_terminal":
+        assert {operator(rng, single, [], LEAVES) for _ in range(50)} == set(LEAVES)
+        assert operator(rng, single, reductions_of([deep])) is single  # no leaf is known
+    else:
+        assert operator(rng, single) is single
+
+
+def test_both_terminals_end_about_as_many_branches() -> None:
+    reductions = known()
+    programs = [random_program(random.Random(seed), 3, reductions, LEAVES) for seed in range(400)]
+    places = [node for program in programs for _, node in upper_nodes(program)]
+    leaves = sum(is_network_leaf(node) for node in places)
+    aggregations = sum(node.kind is Kind.NETWORK and Kind.UNIT in {arg.kind for arg in node.args} for node in places)
+    assert 0.8 < leaves / aggregations < 1.25
 
 
 def test_shrink_keeps_what_cannot_shrink() -> None:

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from eznas.primitives import STATISTICS, Kind
-from eznas.programs.tree import Node, postorder
+from eznas.programs.tree import Node, is_network_leaf, postorder
 
 _PIECE = re.compile(r"(\{\{|\}\}|\{[0-9]\})")
 _OPENING = re.compile(r"(^|[([,<>=]|\{\{|\\l[vV]ert)\s*$")
@@ -26,15 +26,24 @@ def to_latex(node: Node) -> str:
 
     Weights are ``W``, inputs of the activation ``X`` and of the convolution ``Z``, outputs of the convolution ``Y`` and
     of the normalisation ``A``, images ``I``. A gradient with respect to ``X`` is written ``\nabla_{X}``, the scenario
-    as a superscript where it is not ``data``, and the difference under perturbation ``\Delta``.
+    as a superscript where it is not ``data``, and the difference under perturbation ``\Delta``. Leaves of the network
+    floor are written ``\operatorname{synflow}``.
     """
     formulas: dict[Node, str] = {}
     for part in postorder([node]):
         if part.args:
             formulas[part] = _filled(part, [formulas[arg] for arg in part.args])
         else:
-            formulas[part] = _number(part.name) if part.kind is Kind.LITERAL else STATISTICS[part.name].latex
+            formulas[part] = _leaf(part)
     return formulas[node]
+
+
+def _leaf(node: Node) -> str:
+    if node.kind is Kind.LITERAL:
+        return _number(node.name)
+    if is_network_leaf(node):
+        return rf"\operatorname{{{node.name.partition('.')[2]}}}".replace("_", r"\_")
+    return STATISTICS[node.name].latex
 
 
 def _filled(node: Node, args: list[str]) -> str:

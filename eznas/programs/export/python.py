@@ -11,7 +11,7 @@ from eznas.errors import InputError
 from eznas.primitives import STATISTICS, Floor, Kind
 from eznas.programs.export.source import Collector
 from eznas.programs.tensor_floor import images_only, reductions, statistics, units_at_once
-from eznas.programs.tree import Node, postorder
+from eznas.programs.tree import Node, network_leaves, postorder
 
 _WIDTH = 100
 _OWN = frozenset(
@@ -51,6 +51,8 @@ def to_python(node: Node, *, name: str, provenance: Mapping[str, object], noise_
     """
     if node.kind is not Kind.NETWORK:
         raise InputError(f"a program must give one number for the network to be exported, this gives {node.kind.value}")
+    if leaves := network_leaves([node]):
+        raise InputError(f"an exported program must read statistics alone, this reads {leaves[0]}")
     if not name or not all(letter.isalnum() or letter in "_-.+" for letter in name):
         raise InputError(f"a proxy's name must be made of letters, digits and _ - . +, got {name!r}")
     writer = _Writer(node)
