@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.primitives import Kind
+from eznas.programs import postorder
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -86,7 +89,17 @@ class Graph:
         Raises:
             KeyError: A tree has an operator or a leaf that is not of the language.
         """
-        return np.array([self._number(tree) for tree in trees], np.int64)
+        number = dict(self.language.leaf_ids)
+        levels: dict[int, list[Node]] = {}
+        for node in postorder(trees):
+            if node not in number and node.kind is not Kind.LITERAL:
+                levels.setdefault(node.height, []).append(node)
+        for _, nodes in sorted(levels.items()):  # arguments before the nodes that read them
+            codes = np.array([self.language.code_of(node) for node in nodes])
+            first = np.array([number[node.args[0]] for node in nodes])
+            second = np.array([number.get(node.args[-1], -1) for node in nodes])
+            number.update(zip(nodes, self.add(codes, first, second).tolist(), strict=True))
+        return np.array([number[tree] for tree in trees], np.int64)
 
     def tree(self, node: int) -> Node:
         """Return the tree of a node."""
@@ -97,25 +110,29 @@ class Graph:
         args = (self.left[node], self.right[node])[: operator.arity]
         return operator.node(*[self.tree(int(arg)) for arg in args])
 
-    def part(self, roots: Ids, leaves: NDArray[np.float64] | None = None) -> tuple[Graph, Ids]:
-        """Return a graph of the leaves and the nodes below some roots alone, and the numbers of the roots in it.
+    def keep(self, roots: Ids) -> Ids:
+        """Forget all nodes but the leaves and those below some roots, and return the new numbers of the roots."""
+        old, number = self._below(roots)
+        self._values[: len(old)] = self._values[old]
+        self._take(self, old, number)
+        return number[roots]
 
-        Args:
-            roots: Nodes to keep.
-            leaves: ``k x m`` values of the leaves on other architectures; None to keep the values.
-        """
-        kept = self._below(roots)
-        number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)  # the last place stands for "no argument"
-        old = np.flatnonzero(kept)
-        part = Graph(self.language, self._values[old] if leaves is None else leaves)
-        part.code, part.size, part.places = self.code[old], self.size[old], self.places[old]
-        part.left, part.right = number[self.left[old]], number[self.right[old]]
-        part._index()
-        if leaves is not None:
-            part._evaluate()
-        return part, number[roots]
+    def evaluated(self, roots: Ids, leaves: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``len(roots) x m`` values of nodes for ``k x m`` values of the leaves on other architectures."""
+        old, number = self._below(roots)
+        part = Graph(self.language, leaves)
+        part._take(self, old, number)  # noqa: SLF001 - of this class
+        part._evaluate()  # noqa: SLF001 - of this class
+        return part.values(number[roots])
 
-    def _below(self, roots: Ids) -> NDArray[np.bool_]:
+    def _take(self, graph: Graph, nodes: Ids, number: Ids) -> None:
+        """Consist of some nodes of a graph."""
+        self.code, self.size, self.places = graph.code[nodes], graph.size[nodes], graph.places[nodes]
+        self.left, self.right = number[graph.left[nodes]], number[graph.right[nodes]]
+        self._index()
+
+    def _below(self, roots: Ids) -> tuple[Ids, Ids]:
+        """Return the leaves and the nodes below some roots, and for each node its place among them, or -1."""
         kept = np.zeros(len(self) + 1, bool)  # the last place stands for "no argument"
         kept[: len(self.language.leaves)] = kept[-1] = True
         frontier = np.unique(roots)
@@ -123,14 +140,9 @@ class Graph:
             kept[frontier] = True
             below = np.unique(np.concatenate([self.left[frontier], self.right[frontier]]))
             frontier = below[~kept[below]]
-        return kept[:-1]
-
-    def _number(self, tree: Node) -> int:
-        if tree in self.language.leaf_ids:
-            return self.language.leaf_ids[tree]
-        code = self.language.code_of(tree)
-        args = [self._number(arg) for arg in tree.args[: int(self.language.arity[code])]]
-        return int(self.add(np.array([code]), np.array(args[:1]), np.array(args[-1:]))[0])
+        number = np.where(kept, np.cumsum(kept) - 1, -1)
+        number[-1] = -1
+        return np.flatnonzero(kept[:-1]), number
 
     def _append(self, code: Ids, left: Ids, right: Ids) -> None:
         begin = len(self)

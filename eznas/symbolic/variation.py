@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from eznas.symbolic.graph import Graph, Ids
 
 
-_SHARES = {"crossover": 0.25, "insert": 0.25, "compose": 0.15, "point": 0.15, "leaf": 0.05, "shrink": 0.1, "hoist": 0.05}
-"""Shares of the ways in which children are made."""
+WAYS = {"crossover": 0.25, "insert": 0.25, "compose": 0.15, "point": 0.15, "leaf": 0.05, "shrink": 0.1, "hoist": 0.05}
+"""Shares of the ways in which children are made.
+
+``crossover`` puts a random subtree of the donor at the place; ``insert`` a random operator above the place, with a leaf
+or a random subtree of the donor as its other argument; ``compose`` a random operator above the whole parent and the
+whole donor; ``point`` another operator of the same arity, or another leaf; ``leaf`` a leaf; ``shrink`` an argument of
+the place's node. ``hoist`` returns the subtree at the place.
+"""
 
 _UNARY = 0.4
 """Share of the inserted operators that take one argument."""
@@ -70,9 +76,7 @@ def replaced(graph: Graph, places: Places, new: Ids) -> Ids:
     return result
 
 
-def children(
-    graph: Graph, parents: Ids, donors: Ids, rng: np.random.Generator, max_size: int
-) -> Ids:
+def children(graph: Graph, parents: Ids, donors: Ids, rng: np.random.Generator, max_size: int) -> Ids:
     """Return the children of pairs of programs that have at most ``max_size`` nodes, without repetitions.
 
     Args:
@@ -82,94 +86,44 @@ def children(
         rng: Random generator.
         max_size: Most nodes of a child.
     """
-    ways = rng.choice(len(_SHARES), len(parents), p=list(_SHARES.values()))
-    made = []
-    for way, name in enumerate(_SHARES):
-        chosen = ways == way
-        made.append(_WAYS[name](graph, parents[chosen], donors[chosen], rng, max_size))
-    return np.unique(np.concatenate(made))
-
-
-def _crossover(graph: Graph, parents: Ids, donors: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put a random subtree of the donor at a random place."""
-    return _put(graph, parents, random_places(graph, parents, rng), random_places(graph, donors, rng).target, max_size)
-
-
-def _insert(graph: Graph, parents: Ids, donors: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put a random operator above a random place; its other argument is a leaf or a subtree of the donor."""
+    drawn = rng.choice(len(WAYS), len(parents), p=list(WAYS.values()))
+    way = {name: drawn == index for index, name in enumerate(WAYS)}
     places = random_places(graph, parents, rng)
-    subtrees = random_places(graph, donors, rng).target
+    whole = way["compose"] | way["hoist"]  # what is made is the child itself
+    target = np.where(way["compose"], parents, places.target)
+    removed = np.where(whole, graph.size[parents], graph.size[target])
     leaves = rng.integers(0, len(graph.language.leaves), len(parents))
-    other = np.where(rng.random(len(parents)) < 0.5, leaves, subtrees)  # noqa: PLR2004 - half
-    code, left, right = _above(graph, places.target, other, rng)
-    fits = graph.size[parents] + graph.language.size[code] + np.where(right < 0, 0, graph.size[other]) <= max_size
-    places, code, left, right = _only(places, fits), code[fits], left[fits], right[fits]
-    return replaced(graph, places, graph.add(code, left, right))
+    subtrees = np.where(way["compose"], donors, random_places(graph, donors, rng).target)
+    subtrees = np.where(way["insert"] & (rng.random(len(parents)) < 0.5), leaves, subtrees)  # noqa: PLR2004 - half
+
+    new = np.select([way["crossover"], way["leaf"] | way["point"], way["hoist"]], [subtrees, leaves, target], target)
+    new = np.where(way["shrink"], _arguments(graph, target, rng), new)
+    code, left, right = _operators(graph, target, subtrees, way["point"], rng)
+    adds = way["insert"] | way["compose"] | (way["point"] & (graph.left[target] >= 0))
+    two = graph.language.arity[code] == 2  # noqa: PLR2004 - a binary operator
+    size = np.where(adds, graph.language.size[code] + graph.size[left] + two * graph.size[right], graph.size[new])
+
+    fits = graph.size[parents] - removed + size <= max_size
+    adds &= fits
+    new[adds] = graph.add(code[adds], left[adds], right[adds])
+    path = [np.where(whole, -1, step)[fits] for step in places.path]
+    return np.unique(replaced(graph, Places(target[fits], path, [side[fits] for side in places.right]), new[fits]))
 
 
-def _compose(graph: Graph, parents: Ids, donors: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put a random operator above the whole parent; its other argument is the whole donor."""
-    code, left, right = _above(graph, parents, donors, rng)
-    fits = graph.size[parents] + graph.language.size[code] + np.where(right < 0, 0, graph.size[donors]) <= max_size
-    return graph.add(code[fits], left[fits], right[fits])
+def _arguments(graph: Graph, node: Ids, rng: np.random.Generator) -> Ids:
+    """Draw an argument of each node; a leaf itself."""
+    left, right = graph.left[node], graph.right[node]
+    second = (right >= 0) & (rng.random(len(node)) < 0.5)  # noqa: PLR2004 - half
+    return np.where(left < 0, node, np.where(second, right, left))
 
 
-def _point(graph: Graph, parents: Ids, _: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put another operator of the same arity, or another leaf, at a random place."""
-    places = random_places(graph, parents, rng)
-    arity = graph.language.arity[graph.code[places.target]]
-    new = rng.integers(0, len(graph.language.leaves), len(parents))
-    for count in (1, 2):
-        inner = np.flatnonzero(arity == count)
-        node = places.target[inner]
-        new[inner] = graph.add(graph.language.draw(rng, count, len(inner)), graph.left[node], graph.right[node])
-    return _put(graph, parents, places, new, max_size)
-
-
-def _leaf(graph: Graph, parents: Ids, _: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put a leaf at a random place."""
-    leaves = rng.integers(0, len(graph.language.leaves), len(parents))
-    return _put(graph, parents, random_places(graph, parents, rng), leaves, max_size)
-
-
-def _shrink(graph: Graph, parents: Ids, _: Ids, rng: np.random.Generator, max_size: int) -> Ids:
-    """Put an argument of a random operator in its place."""
-    places = random_places(graph, parents, rng)
-    left, right = graph.left[places.target], graph.right[places.target]
-    second = (right >= 0) & (rng.random(len(parents)) < 0.5)  # noqa: PLR2004 - half
-    argument = np.where(second, right, left)
-    return _put(graph, parents, places, np.where(argument < 0, places.target, argument), max_size)
-
-
-def _hoist(graph: Graph, parents: Ids, _: Ids, rng: np.random.Generator, max_size: int) -> Ids:  # noqa: ARG001
-    """Return a random part of the parent."""
-    return random_places(graph, parents, rng).target
-
-
-_WAYS = {
-    "crossover": _crossover,
-    "insert": _insert,
-    "compose": _compose,
-    "point": _point,
-    "leaf": _leaf,
-    "shrink": _shrink,
-    "hoist": _hoist,
-}
-
-
-def _above(graph: Graph, node: Ids, other: Ids, rng: np.random.Generator) -> tuple[Ids, Ids, Ids]:
-    """Draw operators above nodes, with other nodes as their second or first argument where they take two."""
-    unary = rng.random(len(node)) < _UNARY
-    language = graph.language
-    code = np.where(unary, language.draw(rng, 1, len(node)), language.draw(rng, 2, len(node)))
-    swap = ~unary & (rng.random(len(node)) < 0.5)  # noqa: PLR2004 - half
-    return code, np.where(swap, other, node), np.where(unary, -1, np.where(swap, node, other))
-
-
-def _put(graph: Graph, parents: Ids, places: Places, new: Ids, max_size: int) -> Ids:
-    fits = graph.size[parents] - graph.size[places.target] + graph.size[new] <= max_size
-    return replaced(graph, _only(places, fits), new[fits])
-
-
-def _only(places: Places, chosen: NDArray[np.bool_]) -> Places:
-    return Places(places.target[chosen], [path[chosen] for path in places.path], [side[chosen] for side in places.right])
+def _operators(
+    graph: Graph, node: Ids, other: Ids, keeps: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[Ids, Ids, Ids]:
+    """Draw operators and their arguments: a node and another one in either order, or those that the node keeps."""
+    language, count = graph.language, len(node)
+    takes_one = np.where(keeps, graph.right[node] < 0, rng.random(count) < _UNARY)
+    code = np.where(takes_one, language.draw(rng, 1, count), language.draw(rng, 2, count))
+    swap = ~takes_one & (rng.random(count) < 0.5)  # noqa: PLR2004 - half
+    left = np.where(keeps, graph.left[node], np.where(swap, other, node))
+    return code, left, np.where(keeps, graph.right[node], np.where(swap, node, other))
