@@ -30,7 +30,7 @@ def parse_split(text: str) -> tuple[float, float, float]:
     except ValueError:
         train = validation = test = -1.0
     sizes = (train, validation, test)
-    shares = 0 < min(sizes) and sum(sizes) <= 1 + 1e-9
+    shares = min(sizes) > 0 and sum(sizes) <= 1 + 1e-9
     numbers = min(sizes) >= 1 and all(size.is_integer() for size in sizes)
     if not shares and not numbers:
         raise ValueError("must be three shares or three numbers, such as 0.5/0.2/0.3 or 300/100/200")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHUNK = 64
 """Programs that are evaluated on all architectures at once, whose nodes take some megabytes."""
 
-_PAIRS = 5000
+_PAIRS = 2500
 """Pairs of architectures that a program is raced on, over all tasks."""
 
 _FEWEST = 8

@@ -6,17 +6,19 @@ processes with the same result. The number of epochs is what a time budget bound
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from joblib import Parallel, delayed
 
 from eznas.errors import EznasError
+from eznas.programs import parse
 from eznas.symbolic.hall import Hall
-from eznas.symbolic.island import Counts, Population, first_population, run_epoch
+from eznas.symbolic.island import Counts, Population, evaluate_programs, run_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from eznas.programs import Node
     from eznas.symbolic.island import Rules
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 ISLANDS = 4
 """Populations of a run, whatever the number of processes."""
 
-EPOCH = 10
+EPOCH = 5
 """Generations between two migrations."""
 
 _MIGRANTS = 0.05
@@ -59,16 +61,31 @@ class Evolution:
         Raises:
             EznasError: None of them has a tau on every task.
         """
-        population, hall = first_population(rules, programs)
+        population, hall = evaluate_programs(rules, programs)
         if not population.programs:
             raise EznasError("no column and no seed program ranks the training architectures of every task")
         return cls(rules, [population] * ISLANDS, hall)
 
-    def best(self) -> tuple[str, float]:
-        """Return the program of the highest fitness in any island, and that fitness."""
-        fitness = self.rules.fitness.over_tasks
-        tau, program = max((float(fitness(island.train[:1])[0]), island.programs[0]) for island in self.islands)
-        return program, tau
+    @classmethod
+    def restored(cls, rules: Rules, state: Mapping[str, Any]) -> Evolution:
+        """Return the evolution of what ``state`` returned; populations are evaluated anew."""
+        islands = [evaluate_programs(rules, [parse(text) for text in programs])[0] for programs in state["islands"]]
+        counts = Counts(**{**state["counts"], "statuses": Counter(state["counts"]["statuses"])})
+        return cls(rules, islands, Hall.restored(state["hall"]), counts, state["epochs"], state["generation"])
+
+    def state(self) -> dict[str, Any]:
+        """Return all that ``restored`` needs, ready for JSON."""
+        return {
+            "epochs": self.epochs,
+            "generation": self.generation,
+            "islands": [list(island.programs) for island in self.islands],
+            "hall": self.hall.state(),
+            "counts": {**vars(self.counts), "statuses": dict(self.counts.statuses)},
+        }
+
+    def best(self) -> float:
+        """Return the highest fitness of a living program."""
+        return max(float(self.rules.fitness.over_tasks(island.train).max()) for island in self.islands)
 
     def step(self, parallel: Parallel, generations: int = EPOCH) -> None:
         """Run an epoch of every island, and let programs migrate."""

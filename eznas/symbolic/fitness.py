@@ -34,13 +34,17 @@ class Fitness:
         if self.kind == "least":
             least: NDArray[np.float64] = np.min(taus, axis=1)
             return least
-        weights = self.weights if self.kind == "weighted" else None
-        mean: NDArray[np.float64] = np.average(taus, axis=1, weights=weights)
+        weights = np.array(self.weights if self.kind == "weighted" else np.ones(taus.shape[1]))
+        mean: NDArray[np.float64] = (taus * weights).sum(axis=1) / weights.sum()
         return mean
 
     def parents(
-        self, taus: NDArray[np.float64], fitness: NDArray[np.float64], count: int, tournament: int,
-        rng: np.random.Generator
+        self,
+        taus: NDArray[np.float64],
+        fitness: NDArray[np.float64],
+        count: int,
+        tournament: int,
+        rng: np.random.Generator,
     ) -> Ids:
         """Draw the places of parents: by tournaments on the fitness, or by lexicase on the taus."""
         if self.kind != "lexicase":

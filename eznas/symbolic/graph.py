@@ -121,8 +121,8 @@ class Graph:
         """Return ``len(roots) x m`` values of nodes for ``k x m`` values of the leaves on other architectures."""
         old, number = self._below(roots)
         part = Graph(self.language, leaves)
-        part._take(self, old, number)  # noqa: SLF001 - of this class
-        part._evaluate()  # noqa: SLF001 - of this class
+        part._take(self, old, number)
+        part._evaluate()
         return part.values(number[roots])
 
     def _take(self, graph: Graph, nodes: Ids, number: Ids) -> None:

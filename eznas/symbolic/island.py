@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from eznas.programs import parse
 from eznas.seeds import numpy_rng
@@ -18,7 +20,7 @@ from eznas.symbolic.operators import Language
 from eznas.symbolic.variation import children
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -111,10 +113,17 @@ class Counts:
         self.squared_errors += other.squared_errors
 
 
-def first_population(rules: Rules, programs: Sequence[Node]) -> tuple[Population, Hall]:
-    """Evaluate programs to begin with; those without a tau on every task are left out."""
-    island = _Island(rules, numpy_rng(rules.seed, "scores", "first"), None, programs)
-    return island.population(), island.hall
+def evaluate_programs(rules: Rules, programs: Sequence[Node]) -> tuple[Population, Hall]:
+    """Evaluate programs on all training and validation architectures; those without a fitness are left out."""
+    graph = Graph(Language(rules.columns), np.empty((len(rules.columns), 0)))
+    nodes = graph.add_trees(programs)
+    taus, keys = rules.evaluation.training(graph, nodes)
+    over_tasks = rules.fitness.over_tasks
+    figures = zip(programs, over_tasks(taus), over_tasks(rules.evaluation.validation(graph, nodes)), strict=True)
+    hall = Hall([Member(node.text, node.size, float(train), float(validation)) for node, train, validation in figures])
+    ranked = np.flatnonzero(np.isfinite(over_tasks(taus))).tolist()
+    texts = tuple(programs[index].text for index in ranked)
+    return Population(texts, taus[ranked], tuple(keys[index] for index in ranked)), hall
 
 
 def run_epoch(
@@ -135,10 +144,22 @@ def run_epoch(
     Returns:
         The population, the best program of each size among those evaluated on all architectures, and the counts.
     """
-    bred = _Island(rules, numpy_rng(rules.seed, "scores", island, epoch), population, ())
-    for _ in range(generations):
-        bred.step()
+    with _one_thread():
+        bred = _Island(rules, numpy_rng(rules.seed, "scores", island, epoch), population)
+        for _ in range(generations):
+            bred.step()
     return bred.population(), bred.hall, bred.counts
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run torch on one thread: islands are what runs at the same time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass
@@ -151,18 +172,13 @@ class _Evaluated:
 
 
 class _Island:
-    def __init__(
-        self, rules: Rules, rng: np.random.Generator, population: Population | None, programs: Sequence[Node]
-    ) -> None:
+    def __init__(self, rules: Rules, rng: np.random.Generator, population: Population) -> None:
         self.hall, self.counts = Hall(), Counts()
         self._rules, self._rng = rules, rng
         leaves, self._racing = rules.evaluation.racing(rng)
         self._graph = Graph(Language(rules.columns), leaves)
-        if population is None:
-            self._living = self._evaluate(self._graph.add_trees(programs))
-        else:
-            nodes = self._graph.add_trees([parse(program) for program in population.programs])
-            self._living = _Evaluated(nodes, population.train, population.keys)
+        nodes = self._graph.add_trees([parse(program) for program in population.programs])
+        self._living = _Evaluated(nodes, population.train, population.keys)
         self._select()
         nodes = self._living.nodes
         ranks = task_ranks(self._graph.values(nodes), self._racing.counts)

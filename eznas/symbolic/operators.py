@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from eznas.errors import InputError, unknown
 from eznas.primitives import Kind, all_primitives
-from eznas.programs import apply, leaf, literal
+from eznas.programs import apply, leaf, literal, postorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,24 @@ class Language:
         literals = [float(arg.name) for arg in tree.args if arg.kind is Kind.LITERAL]
         return self._codes[tree.name, literals[0] if literals else None]
 
+    def check(self, tree: Node) -> None:
+        """Check that a tree consists of these operators and leaves.
+
+        Raises:
+            InputError: It has another node.
+        """
+        for node in postorder([tree]):
+            if node in self.leaf_ids or node.kind is Kind.LITERAL:
+                continue
+            if not node.args:
+                raise unknown("column", node.name, [known.name for known in self.leaves])
+            try:
+                self.code_of(node)
+            except KeyError:
+                literals = [arg.name for arg in node.args if arg.kind is Kind.LITERAL]
+                given = f"{node.name} with {literals[0]}" if literals else node.name
+                raise InputError(f"{given} is not an operator on numbers of networks that evolution draws") from None
+
     def draw(self, rng: np.random.Generator, arity: int, count: int) -> NDArray[np.int64]:
         """Draw operators of an arity, or leaves for arity 0, by their weights."""
         return rng.choice(self._drawn[arity], count, p=self._shares[arity])
@@ -103,12 +122,7 @@ def _operators() -> list[Operator]:
             choices = record.parameter.choices if record.parameter else (None,)
             operators += [
                 Operator(
-                    record.name,
-                    numbers,
-                    choice,
-                    record.function,
-                    record.commutative,
-                    record.draw_weight / len(choices),
+                    record.name, numbers, choice, record.function, record.commutative, record.draw_weight / len(choices)
                 )
                 for choice in choices
             ]

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _BYTES = 400_000
 """Size of the scores that are compared at once, which fit into a processor's cache."""
 
-_LAST = np.iinfo(np.int16).max
-"""Rank of the empty places behind a task's architectures: never less than another."""
-
 _FLUSH = 127
 """Comparisons after which counts of 8 bits are added up."""
 
@@ -53,7 +50,9 @@ class PairTaus:
                 break
             self._tied.append(tied[:, :, None])
         self._pairs = np.array([count * (count - 1) // 2 for count in self.counts])
-        self._untied = self._pairs - sum((tied.sum(axis=(0, 2)) for tied in self._tied), np.zeros(len(self.counts), np.int64))
+        self._untied = self._pairs - sum(
+            (tied.sum(axis=(0, 2)) for tied in self._tied), np.zeros(len(self.counts), np.int64)
+        )
 
     def taus(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return tau-b of programs on tasks.
@@ -66,13 +65,14 @@ class PairTaus:
         """
         return self._in_chunks(scores, np.nan, self._taus_of_scores)
 
-    def taus_of_ranks(self, ranks: NDArray[np.int16]) -> NDArray[np.float64]:
+    def taus_of_ranks(self, ranks: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """Return ``taus`` from the ranks within each task, which are faster to compare where there are many.
 
         Args:
-            ranks: ``p x n`` dense ranks, below 32,767.
+            ranks: ``p x n`` dense ranks.
         """
-        return self._in_chunks(ranks, _LAST, self._taus_of_ranks)
+        last = np.iinfo(ranks.dtype).max  # in the empty places behind a task's architectures: not less than any rank
+        return self._in_chunks(ranks, last, self._taus_of_ranks)
 
     def _in_chunks(
         self, scores: NDArray[Any], empty: float, function: Callable[[NDArray[Any]], NDArray[np.float64]]
@@ -102,7 +102,7 @@ class PairTaus:
         concordant, discordant = greater.total(), less.total()
         return self._tau_b(concordant - discordant, concordant + discordant + others)
 
-    def _taus_of_ranks(self, ordered: NDArray[np.int16]) -> NDArray[np.float64]:
+    def _taus_of_ranks(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         tied_in_both = np.zeros(ordered.shape[1:], np.int64)
         less = _Counter(ordered.shape)
         for distance in range(1, self._size):
@@ -113,19 +113,19 @@ class PairTaus:
                 tied_in_both += ((later == earlier) & tied).sum(axis=0)
                 fewer &= ~tied
             less.add(fewer, distance)
-        tied = self._tied_scores(ordered)
-        untied = self._untied[:, None] - tied + tied_in_both  # pairs of different accuracies and scores
-        return self._tau_b(untied - 2 * less.total(), self._pairs[:, None] - tied)
+        equal = self._equal_ranks(ordered)
+        untied = self._untied[:, None] - equal + tied_in_both  # pairs of different accuracies and scores
+        return self._tau_b(untied - 2 * less.total(), self._pairs[:, None] - equal)
 
-    def _tied_scores(self, ordered: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Count the pairs of equal ranks of each task and program; most have none, and as many ranks as places."""
-        tied = np.zeros(ordered.shape[1:], np.int64)
+    def _equal_ranks(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Count the pairs of equal ranks by task and program; most programs have as many ranks as architectures."""
+        equal = np.zeros(ordered.shape[1:], np.int64)
         for task, count in enumerate(self.counts):
             ranks = ordered[:count, task]
             for program in np.flatnonzero(ranks.max(axis=0) < count - 1):
                 repeated = np.bincount(ranks[:, program])
-                tied[task, program] = (repeated * (repeated - 1)).sum() // 2
-        return tied
+                equal[task, program] = (repeated * (repeated - 1)).sum() // 2
+        return equal
 
     def _tau_b(self, difference: NDArray[np.int64], untied: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return tau-b from concordant less discordant pairs, and the pairs of different scores."""

@@ -1,0 +1,161 @@
+"""The figures of programs and of single columns on the test architectures."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eznas.programs import parse
+from eznas.ranking import correlate
+from eznas.status import Status
+from eznas.symbolic.graph import Graph
+from eznas.symbolic.operators import Language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.symbolic.hall import Member
+    from eznas.symbolic.problem import ScoresProblem
+    from eznas.symbolic.table import ScoreTable, TaskScores
+    from eznas.symbolic.task import SplitTask
+
+
+def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
+    """Return the scores of a task's architectures by a program; not finite where it is undefined."""
+    graph = Graph(Language(table.columns), task.matrix(table.columns))
+    values: NDArray[np.float64] = graph.values(graph.add_trees([parse(program)]))[0]
+    return values
+
+
+class ScoresReport:
+    """Makes the rows of programs and columns.
+
+    Args:
+        problem: The columns, the tasks and the fitness.
+        seed: Seed of the bootstrap.
+    """
+
+    def __init__(self, problem: ScoresProblem, seed: int) -> None:
+        self.problem = problem
+        self._seed = seed
+
+    def seconds(self, programs: int) -> float:
+        """Estimate the time of the rows of programs and columns, from one correlation of each task."""
+        begun = time.monotonic()
+        for test in self.problem.tasks:
+            correlate(test.task.accuracies[test.split.test], test.task.accuracies[test.split.test])
+        columns = {name for test in self.problem.tasks for name in test.task.scores}
+        return (time.monotonic() - begun) * (programs + len(columns))
+
+    def programs(self, members: Sequence[Member]) -> list[dict[str, Any]]:
+        """Return the rows of the hall of fame, in its order."""
+        return [
+            self._row(
+                f"rank{rank}",
+                member.program,
+                member.size,
+                {
+                    test.task.name: program_scores(self.problem.table, test.task, member.program)
+                    for test in self.problem.tasks
+                },
+            )
+            for rank, member in enumerate(members)
+        ]
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of all columns; one that a task lacks has no figures there, nor over tasks."""
+        names = dict.fromkeys(name for test in self.problem.tasks for name in test.task.scores)
+        scores = {
+            name: {test.task.name: test.task.scores[name] for test in self.problem.tasks if name in test.task.scores}
+            for name in names
+        }
+        return {name: self._row(name, f"score.{name}", 1, scores[name]) for name in names}
+
+    def test_scores(self, best: Member) -> tuple[tuple[str, ...], list[list[object]]]:
+        """Return the header and the rows of ``test_scores.csv``: the best program and every column, task by task."""
+        names = list(dict.fromkeys(name for test in self.problem.tasks for name in test.task.scores))
+        rows: list[list[object]] = []
+        for test in self.problem.tasks:
+            scores = program_scores(self.problem.table, test.task, best.program)
+            for place in test.split.test:
+                others = [test.task.scores[name][place] if name in test.task.scores else math.nan for name in names]
+                figures = [number(value) for value in (test.task.accuracies[place], scores[place], *others)]
+                rows.append([test.task.name, test.task.architectures[place], *figures])
+        return ("task", "architecture", "accuracy", "best", *names), rows
+
+    def _row(self, name: str, program: str, size: int, scores: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+        tasks = {test.task.name: self._figures(test, scores.get(test.task.name)) for test in self.problem.tasks}
+        selected = [tasks[test.task.name] for test in self.problem.tasks if not test.held_out]
+        over_tasks = {
+            column: number(
+                float(self.problem.fitness.over_tasks(np.array([[_nan(task[key]) for task in selected]]))[0])
+            )
+            for column, key in (("tau_train", "tau_train"), ("tau_validation", "tau_validation"), ("tau_test", "tau"))
+        }
+        single = selected[0] if len(selected) == 1 else {}
+        return {
+            "name": name,
+            "program": program,
+            "complexity": size,
+            "seconds": None,
+            **over_tasks,
+            "tau_test_low": single.get("tau_low"),
+            "tau_test_high": single.get("tau_high"),
+            "rho_test": single.get("rho"),
+            "coverage": float(np.mean([task["coverage"] for task in tasks.values()])),
+            "statuses": _total([task["statuses"] for task in tasks.values()]),
+            "tasks": tasks,
+        }
+
+    def _figures(self, test: SplitTask, scores: NDArray[np.float64] | None) -> dict[str, Any]:
+        """Return one task's figures of a program or a column; None for a column that the task lacks."""
+        if scores is None:
+            scores = np.full(len(test.task.architectures), np.nan)
+        parts = {"tau_train": test.split.train, "tau_validation": test.split.validation}
+        taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
+        own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
+        finite = np.isfinite(own)
+        found = correlate(own[finite], accuracies[finite], seed=self._seed)
+        counts = {Status.OK.value: int(finite.sum()), Status.NON_FINITE.value: int((~finite).sum())}
+        return {
+            **taus,
+            "tau": number(found.tau),
+            "tau_low": number(found.tau_low),
+            "tau_high": number(found.tau_high),
+            "rho": number(found.rho),
+            "coverage": float(finite.mean()),
+            "statuses": {status: count for status, count in counts.items() if count},
+            "n": int(finite.sum()),
+            "tau_equal_size": None,
+            "precision_top10": None,
+            "ndcg": None,
+        }
+
+    @staticmethod
+    def _tau(test: SplitTask, scores: NDArray[np.float64], places: NDArray[np.int64]) -> float:
+        own = scores[places]
+        if not len(places) or not np.isfinite(own).all():
+            return math.nan
+        return correlate(own, test.task.accuracies[places], resamples=0).tau
+
+
+def number(value: float) -> float | None:
+    """Return a plain number, or None where it is undefined: JSON and CSV have no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _total(statuses: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in statuses:
+        for status, count in counts.items():
+            total[status] = total.get(status, 0) + count
+    return total
