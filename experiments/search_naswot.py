@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from tables import write_tables
 
-from eznas.report.search import COLUMNS, SearchResults, read_results, search_rows
-from eznas.run import RunDirectory
-from eznas.scoring import local_executor
+from eznas.api.search import search
+from eznas.report.search import COLUMNS, SearchResults, search_rows
 from eznas.search.config import SearchConfig
-from eznas.search.repeats import run_repeats
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -111,10 +109,10 @@ def zero_cost_searches(folder: Path) -> list[list[SearchConfig]]:
 def run(config: SearchConfig, path: Path) -> SearchResults:
     """Do all runs of one search."""
     start = time.perf_counter()
-    with RunDirectory.create(path, config.as_toml(), seed=config.seed, command=" ".join(sys.argv)) as directory:
-        run_repeats(config, directory, executor=local_executor())
-        click.echo(f"{path.name}: {time.perf_counter() - start:.1f} s")
-        return read_results(directory)
+    options = config.model_dump(exclude={"out"})
+    results = search(out=path, progress=False, command=" ".join(sys.argv), **options).results
+    click.echo(f"{path.name}: {time.perf_counter() - start:.1f} s")
+    return results
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

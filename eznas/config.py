@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from eznas.errors import InputError, unknown
+from eznas.fields import Duration, FilePath, FilePaths, Images, MemorySize, Texts, option, several
+from eznas.tasks import TaskConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,76 +21,10 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pydantic.config import JsonDict
-
 
 Config = TypeVar("Config", bound=BaseModel)
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-
-
-def parse_duration(text: object) -> object:
-    """Convert ``"90s"``, ``"10m"`` or ``"1h30m"`` to seconds; numbers are seconds already.
-
-    Raises:
-        ValueError: The text is not a duration.
-    """
-    if not isinstance(text, str):
-        return text
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None or not any(match.groups()):
-        raise ValueError("must be a duration such as 90s, 10m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return 3600 * hours + 60 * minutes + seconds
-
-
-_LEAST_MEMORY = 2**29
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
-
-
-def parse_size(text: object) -> object:
-    """Convert ``"800M"``, ``"4G"`` or ``"1.5GiB"`` to bytes, by powers of 1024; numbers are bytes already.
-
-    Raises:
-        ValueError: The text is not a size.
-    """
-    if not isinstance(text, str):
-        return text
-    match = _SIZE.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError("must be a size such as 800M or 4G")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
-
-
-def _enough(memory: int) -> int:
-    if memory < _LEAST_MEMORY:
-        raise ValueError("must be a size of at least 512M, such as 4G")
-    return memory
-
-
-def _absolute(path: Path | None) -> Path | None:
-    """Make a path absolute, so that a run can be resumed from another folder."""
-    return None if path is None else path.absolute()
-
-
-def several(values: object) -> object:
-    """Take a text or a path alone for a tuple of one."""
-    return (values,) if isinstance(values, str | Path) else values
-
-
-def _absolute_each(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(path.absolute() for path in paths)
-
-
-def _absolute_images(source: str) -> str:
-    """Make a path of images absolute; a name, or a path to nothing, stays as it is."""
-    return source if source in ("digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
-
-
-def option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:
-    """Declare a field, with its group and placeholder in ``--help``."""
-    extra: JsonDict = {"group": group, "metavar": metavar}
-    return Field(default, description=description, json_schema_extra=extra, **bounds)
+_Tasks = Annotated[tuple[TaskConfig, ...], BeforeValidator(several)]
 
 
 class EvolveConfig(BaseModel):
@@ -96,15 +32,21 @@ class EvolveConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    task: _Tasks = option(
+        (),
+        "Data",
+        "BENCHMARK/DATASET[:TARGET][=CSV]",
+        "Task to evolve on, in place of --benchmark: a benchmark's data set, a column of its table, a table; may be "
+        "given several times. In a TOML file, a [[task]] may also have its own numbers of networks and images.",
+    )
+    hold_out_task: _Tasks = option(
+        (), "Data", "BENCHMARK/DATASET[:TARGET][=CSV]", "Task that programs are tested on only; see --task."
+    )
     benchmark: str = option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
     dataset: str = option("cifar10", "Data", "NAME", "Data set of the accuracies.")
-    table: Annotated[Path | None, AfterValidator(_absolute)] = option(
-        None, "Data", "CSV", "Table of accuracies to use instead of the benchmark's own."
-    )
+    table: FilePath = option(None, "Data", "CSV", "Table of accuracies to use instead of the benchmark's own.")
     target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
-    images: Annotated[str, AfterValidator(_absolute_images)] = option(
-        "digits", "Data", "digits|noise|PATH", "Images that networks are run on."
-    )
+    images: Images = option("digits", "Data", "digits|noise|PATH", "Images that networks are run on.")
     batch_size: int = option(8, "Data", "N", "Number of images in the minibatch.", ge=2)
     networks: int = option(60, "Data", "N", "Training networks: fitness is computed on them.", ge=10)
     validation_networks: int = option(60, "Data", "N", "Validation networks: they choose among programs.", ge=10)
@@ -122,12 +64,45 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
-    generations: int = option(150, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
+    generations: int = option(400, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
     full_generations: int = option(100, "Evolution", "N", "Most generations with networks of full size.", ge=0)
-    objective: Literal["tau", "pareto"] = option(
-        "tau", "Evolution", "tau|pareto", "Fitness: tau less parsimony, or NSGA-II on tau, complexity and cost."
+    fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
+        "least",
+        "Evolution",
+        "least|mean|weighted|lexicase",
+        "Fitness over several tasks: the least tau, the mean, the mean by the tasks' weights, or the mean with parents "
+        "selected by lexicase on the tasks. Within a task, the least tau over its conditions counts.",
     )
-    seed_program: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
+    relative: bool = option(
+        False,
+        "Evolution",
+        "",
+        "Subtract from a task's tau the best tau of params and flops there, so that easy tasks do not hide hard ones.",
+    )
+    objective: Literal["tau", "pareto", "tasks"] = option(
+        "tau",
+        "Evolution",
+        "tau|pareto|tasks",
+        "Selection: by fitness less parsimony, by NSGA-II on fitness, complexity and cost, or by NSGA-II on the tasks.",
+    )
+    max_cost: float | None = option(
+        None,
+        "Evolution",
+        "SECONDS",
+        "Most seconds that a program may take on a network of full size, for each task.",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    terminals: Literal["statistics", "measures", "both"] = option(
+        "statistics",
+        "Evolution",
+        "statistics|measures|both",
+        "Leaves of programs: statistics of units, measures of the network such as measure.synflow, or both.",
+    )
+    terminal_measures: Texts = option(
+        (), "Evolution", "NAME", "Measure or graf.FEATURE among the leaves; may be given several times."
+    )
+    seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
     seed_measures: bool = option(
@@ -151,11 +126,13 @@ class EvolveConfig(BaseModel):
         "Without effect on fewer than 40 networks.",
         ge=1,
     )
-    expansion_every: int = option(150, "Evolution", "N", "Generations between two draws of new building blocks.", ge=1)
+    patience: int = option(
+        25, "Evolution", "N", "Generations without a better program after which new building blocks are drawn.", ge=1
+    )
 
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
     workers: int = option(0, "Run", "N", "Processes that run networks; 0 for one per core.", ge=0)
-    memory: Annotated[int, BeforeValidator(parse_size), AfterValidator(_enough)] = option(
+    memory: MemorySize = option(
         "4G",
         "Run",
         "SIZE",
@@ -169,23 +146,32 @@ class EvolveConfig(BaseModel):
         None, "Run", "ADDRESS", "Address of a running Dask scheduler; by default a cluster starts on this machine."
     )
     device: str = option("auto", "Run", "auto|cpu|cuda", "Device to run networks on.")
-    time_budget: Annotated[float, BeforeValidator(parse_duration)] = option(
+    time_budget: Duration = option(
         "270s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
-    plugin: Annotated[tuple[Path, ...], BeforeValidator(several), AfterValidator(_absolute_each)] = option(
+    plugin: FilePaths = option(
         (),
         "Run",
         "FILE",
         "Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
         "several times. It is run.",
     )
-    store: Annotated[Path | None, AfterValidator(_absolute)] = option(
+    store: FilePath = option(
         None,
         "Run",
         "FILE",
         "Cache of the values of building blocks on networks; runs may share one. By default in the run directory.",
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
+
+    def tasks(self) -> tuple[TaskConfig, ...]:
+        """Return the tasks of selection, with all of their options."""
+        single = TaskConfig(benchmark=self.benchmark, dataset=self.dataset, target=self.target, table=self.table)
+        return tuple(task.completed(self) for task in self.task or (single,))
+
+    def held_out_tasks(self) -> tuple[TaskConfig, ...]:
+        """Return the tasks that programs are tested on only, with all of their options."""
+        return tuple(task.completed(self) for task in self.hold_out_task)
 
     def as_toml(self) -> dict[str, Any]:
         """Return the content of ``config.toml``: every field but ``out`` that has a value."""

@@ -28,6 +28,10 @@ class InputError(EznasError):
         self.parameters = tuple(parameters)
 
 
+class OutOfTimeError(EznasError):
+    """A deadline passed before a computation that is of no use in part was complete."""
+
+
 class UndefinedError(EznasError):
     """A measure's formula has no value on a network; the message says why."""
 

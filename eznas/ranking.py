@@ -45,6 +45,27 @@ class Correlation:
     n: int
 
 
+@dataclass(frozen=True)
+class PairedDifference:
+    """The difference of two taus over the same ``n`` architectures.
+
+    Args:
+        difference: Kendall's tau-b of the first scores minus that of the second.
+        low: Lower end of the 95 % percentile bootstrap interval of the difference.
+        high: Upper end of that interval.
+        first: Tau of the first scores.
+        second: Tau of the second scores.
+        n: Number of architectures.
+    """
+
+    difference: float
+    low: float
+    high: float
+    first: float
+    second: float
+    n: int
+
+
 def correlate(
     scores: NDArray[np.float64], accuracies: NDArray[np.float64], *, seed: int = 0, resamples: int = 1000
 ) -> Correlation:
@@ -71,19 +92,65 @@ def correlate(
     n = len(scores)
     if n < 2 or np.ptp(scores) == 0 or np.ptp(accuracies) == 0:  # noqa: PLR2004 - a pair
         return Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, n)
-    drawn = numpy_rng(seed, "bootstrap").integers(0, n, (resamples, n))
-    taus = (_taus_by_pairs if n <= _PAIRS else _taus_by_sorting)(scores, accuracies, drawn)
-    taus = taus[np.isfinite(taus)]
-    low, high = np.percentile(taus, [2.5, 97.5]) if len(taus) and n >= _FEWEST else (np.nan, np.nan)
+    low, high = _interval(_bootstrap_taus(scores, accuracies, seed, resamples), n)
     ranks = stats.rankdata(scores), stats.rankdata(accuracies)
     return Correlation(
         tau=float(stats.kendalltau(scores, accuracies).statistic),
-        tau_low=float(low),
-        tau_high=float(high),
+        tau_low=low,
+        tau_high=high,
         rho=float(np.corrcoef(*ranks)[0, 1]),
         pearson=_pearson(scores, accuracies),
         n=n,
     )
+
+
+def paired_difference(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    accuracies: NDArray[np.float64],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> PairedDifference:
+    """Compare the taus of two proxies by a paired bootstrap: each resample of the architectures serves both.
+
+    The difference is NaN where one of the taus is undefined. The interval is NaN for fewer than five architectures.
+
+    Args:
+        first: ``n`` finite scores.
+        second: ``n`` finite scores of the same architectures.
+        accuracies: ``n`` finite accuracies.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap resamples of the architectures.
+
+    Raises:
+        ValueError: The three differ in length or hold non-finite values.
+    """
+    tau, other = (correlate(scores, accuracies, resamples=0).tau for scores in (first, second))
+    n = len(accuracies)
+    if np.isnan(tau - other):
+        return PairedDifference(np.nan, np.nan, np.nan, tau, other, n)
+    drawn, others = (_bootstrap_taus(scores, accuracies, seed, resamples) for scores in (first, second))
+    low, high = _interval(drawn - others, n)
+    return PairedDifference(tau - other, low, high, tau, other, n)
+
+
+def _bootstrap_taus(
+    scores: NDArray[np.float64], accuracies: NDArray[np.float64], seed: int, resamples: int
+) -> NDArray[np.float64]:
+    """Return tau-b of each resample; the same seed and number of architectures give the same resamples."""
+    n = len(scores)
+    drawn = numpy_rng(seed, "bootstrap").integers(0, n, (resamples, n))
+    return (_taus_by_pairs if n <= _PAIRS else _taus_by_sorting)(scores, accuracies, drawn)
+
+
+def _interval(values: NDArray[np.float64], n: int) -> tuple[float, float]:
+    """Return the 2.5th and the 97.5th percentile of the finite values; NaN for fewer than ``_FEWEST`` architectures."""
+    values = values[np.isfinite(values)]
+    if not len(values) or n < _FEWEST:
+        return np.nan, np.nan
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _taus_by_pairs(

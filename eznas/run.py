@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-FORMAT = 2
+FORMAT = 3
 """The version of the format of run directories; another version is refused."""
 
 _LOCK = "run.lock"

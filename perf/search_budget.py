@@ -43,8 +43,6 @@ from eznas.spaces import SPACES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from eznas.programs import Node
     from eznas.progress import Progress
 
@@ -72,13 +70,19 @@ class Watched(Panel):
         self._progress = progress
 
     def extend(
-        self, reductions: Sequence[Node], progress: Progress | None = None, *, screen: bool = False
-    ) -> list[NDArray[np.bool_]]:
+        self,
+        reductions: Sequence[Node],
+        progress: Progress | None = None,
+        *,
+        screen: bool = False,
+        deadline: float | None = None,
+        least: int = 0,
+    ) -> list[bool]:
         """Evaluate new reductions on every network; see ``Panel``."""
         new = dict.fromkeys(node for node in reductions if node not in self.reductions)
         self._progress.stage(f"generation {len(self.read) + 1}: {len(new)} new reductions", len(self.architectures))
         begun = time.monotonic()
-        found = super().extend(reductions, progress or self._progress, screen=screen)
+        found = super().extend(reductions, progress or self._progress, screen=screen, deadline=deadline, least=least)
         self.seconds.append(time.monotonic() - begun)
         self.read.append(statistics(new))
         self.reductions |= new
@@ -148,7 +152,7 @@ def main(
         "distinct_reductions": len(panel.reductions),
         "statistics_by_generation": [len(names) for names in panel.read],
         "captured_gib": round(captured_bytes(panel) / 2**30, 2),
-        "failed_networks": len(panel.failures),
+        "failed_networks": len(panel.left_out),
         "memory_gib": round(meter.peak / 2**30, 2),
         "memory_bound_gib": round(sum(meter.alone.values()) / 2**30, 2),
         **meter.figures(),

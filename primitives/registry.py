@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eznas.primitives.kinds import Kind
@@ -59,11 +61,12 @@ def primitive(
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         global _revision  # noqa: PLW0603 - a counter of the module
         name = facts.get("name", function.__name__.rstrip("_"))
+        file = getattr(sys.modules.get(function.__module__), "__file__", None)  # a notebook has none
         slots = ", ".join([f"{{{index}}}" for index in range(len(signatures[0][0]))])
         record = Primitive(
             function=function,
             signatures=tuple(Signature(tuple(args), result) for args, result in signatures),
-            family=function.__module__.rpartition(".")[2],
+            family=Path(file).stem if file else function.__module__,
             doc=function.__doc__ or "",
             **{"name": name, "latex": rf"\operatorname{{{{{name.replace('_', '-')}}}}}({slots})", **facts},
         )

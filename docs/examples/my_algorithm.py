@@ -6,8 +6,8 @@ from eznas.search import ALGORITHMS, Algorithm, Proposal, Searcher
 class RestartingClimber(Searcher):
     """Mutates the best architecture; restarts after ten proposals without an improvement."""
 
-    def __init__(self, task):
-        super().__init__(task)
+    def __init__(self, context):
+        super().__init__(context)
         self.restart()
 
     def restart(self):
@@ -16,7 +16,7 @@ class RestartingClimber(Searcher):
     def ask(self):
         if self.best is None:
             return Proposal(self.first())
-        return Proposal(self.task.domain.mutate(self.best, self.task.rng))
+        return Proposal(self.context.domain.mutate(self.best, self.context.rng))
 
     def tell(self, proposal, observation):
         if observation.fitness > self.best_fitness:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eznas.config import EvolveConfig, build_config, resumed_config
+from eznas.api.run import Run
+from eznas.config import EvolveConfig
 from eznas.errors import InputError
 from eznas.progress import Progress
-from eznas.run import RunDirectory, default_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from eznas.minibatch import Minibatch
+    from eznas.scoring import Executor
     from eznas.status import Score
 
     Callback = Callable[[Mapping[str, float | int | str]], bool | None]
@@ -27,10 +27,6 @@ CHANGEABLE = ("time_budget", "generations", "workers", "memory", "backend", "sch
 """Options that may change when a run is resumed: they bound or speed up a run, and do not change its course."""
 
 
-def _resume_call(path: Path) -> str:
-    return f"EvolutionRun.open({str(path)!r}).resume()"
-
-
 def evolve(
     *,
     out: str | Path | None = None,
@@ -38,7 +34,7 @@ def evolve(
     callback: Callback | None = None,
     progress: bool | Progress = True,
     command: str = "eznas.evolve",
-    resume_with: Callable[[Path], str] = _resume_call,
+    resume_with: Callable[[Path], str] | None = None,
     **options: Any,
 ) -> EvolutionRun:
     """Evolve zero-cost proxies on a benchmark's accuracies.
@@ -63,38 +59,19 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    from eznas.scoring.plugin import plugin_digests
-
-    given = {**options, **({} if out is None else {"out": out})}
-    chosen = build_config(EvolveConfig, given, None if config is None else Path(config))
-    plugins = dict.fromkeys([*chosen.plugin, *map(Path, plugin_digests())])  # a resume in a new process needs them too
-    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
-    directory = RunDirectory.create(
-        chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
-    )
-    with directory:
-        return _run(chosen, directory, callback, progress, resume_with, resume=False)
+    return EvolutionRun.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
 
 
-class EvolutionRun:
+class EvolutionRun(Run):
     """A finished or stopped evolution, read from its run directory.
 
     Args:
         directory: The run directory.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self.path = directory.path
-        self._directory = directory
-
-    @classmethod
-    def open(cls, directory: str | Path) -> EvolutionRun:
-        """Read a run directory.
-
-        Raises:
-            InputError: It is not a run directory.
-        """
-        return cls(RunDirectory(Path(directory)))
+    _options = EvolveConfig
+    _changeable = CHANGEABLE
+    _results = "summary.json"
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -181,17 +158,12 @@ class EvolutionRun:
         from eznas.files import write_output
         from eznas.programs import parse
         from eznas.programs.export import export
+        from eznas.programs.export.provenance import provenance
 
-        record, manifest = self._record(rank), self._directory.manifest()
-        taus = ("tau_train", "tau_validation", "tau_test")
-        facts = ("command", "seed", "target", *(("reported_on",) if self.finished else ()), "versions")
-        provenance = {
-            **({} if self.finished else {"provisional": True}),
-            **{name: record[name] for name in taus if record.get(name) is not None},
-            **{name: manifest[name] for name in facts if name in manifest},
-            **({"exported_with": command} if command else {}),
-        }
-        text = export(parse(record["program"]), format, record["name"], provenance, manifest["seed"])
+        record = self._record(rank)
+        run = self._directory.manifest() | (self.summary if self.finished else {})
+        facts = provenance(record, run, finished=self.finished) | ({"exported_with": command} if command else {})
+        text = export(parse(record["program"]), format, record["name"], facts, run["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text
@@ -202,7 +174,7 @@ class EvolutionRun:
         callback: Callback | None = None,
         progress: bool | Progress = True,
         command: str = "EvolutionRun.resume",
-        resume_with: Callable[[Path], str] = _resume_call,
+        resume_with: Callable[[Path], str] | None = None,
         **options: Any,
     ) -> EvolutionRun:
         """Go on with the run, and return it.
@@ -213,21 +185,22 @@ class EvolutionRun:
         Raises:
             InputError: Another option is given, the data or the versions changed, or another process writes the run.
         """
-        with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
-            chosen = resumed_config(EvolveConfig, options, self.path, CHANGEABLE)
-            directory.append({"event": "command", "command": command})
-            return _run(chosen, directory, callback, progress, resume_with, resume=True)
+        return self._continue(options, command, callback=callback, progress=progress, how=resume_with)
 
-    @property
-    def finished(self) -> bool:
-        """Whether the programs are tested; such a run can be resumed too, with more time or generations."""
-        return (self.path / "summary.json").is_file()
+    def _outcome(self) -> str:
+        return f"{self.summary['generations']} generations, best tau {self.summary['best']['tau_test']:.3f}"
 
-    def __repr__(self) -> str:
-        if not self.finished:
-            return f"EvolutionRun({str(self.path)!r}, not finished)"
-        tau = self.summary["best"]["tau_test"]
-        return f"EvolutionRun({str(self.path)!r}, {self.summary['generations']} generations, best tau {tau:.3f})"
+    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, new: bool) -> None:
+        from eznas.gp import run_evolution
+
+        if not new:  # the next resume takes these options, now that they are known to work
+            self._directory.write_config(config.as_toml())
+        reporting = _WithCallback(progress, callback)
+        summary = run_evolution(config, self._directory, executor, reporting, resume=not new, resume_with=how)
+        if summary["stopped_by"] != "generations":
+            stopped_by = "time budget" if summary["stopped_by"] == "time" else summary["stopped_by"]
+            after = f"{summary['generations']} generations"
+            progress.message(f"stopped by the {stopped_by} after {after}; resume with: {how}")
 
     def _repr_html_(self) -> str:
         from eznas.report.evolution import evolution_html
@@ -250,10 +223,6 @@ class EvolutionRun:
             )
         return records[rank]
 
-    def _require_finished(self) -> None:
-        if not self.finished:
-            raise InputError(f"{self.path} must be a finished run, and it was stopped before its end; resume it")
-
 
 class _WithCallback(Progress):
     """Passes everything on, and ends the evolution when the callback says so."""
@@ -268,46 +237,6 @@ class _WithCallback(Progress):
         self._progress.generation(record)
         if self._callback(record):
             raise StopIteration
-
-
-def _run(
-    config: EvolveConfig,
-    directory: RunDirectory,
-    callback: Callback | None,
-    progress: bool | Progress,
-    resume_with: Callable[[Path], str],
-    *,
-    resume: bool,
-) -> EvolutionRun:
-    from eznas.gp import run_evolution
-    from eznas.report import render
-    from eznas.report.display import open_display
-    from eznas.scoring import open_executor
-
-    how = resume_with(directory.path)
-    with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(open_display(progress))
-        reporting = shown if callback is None else _WithCallback(shown, callback)
-        try:
-            executor = stack.enter_context(
-                open_executor(config.workers, config.backend, config.scheduler, memory=config.memory, progress=shown)
-            )
-            if resume:  # the next resume takes these options, now that they are known to work
-                directory.write_config(config.as_toml())
-            summary = run_evolution(config, directory, executor, reporting, resume=resume, resume_with=how)
-        except BaseException as error:
-            if isinstance(error, InputError) and not resume:
-                directory.discard()
-            if directory.path.is_dir():
-                shown.message(f"resume with: {how}")
-            raise
-        if summary["stopped_by"] != "generations":
-            shown.message(
-                f"stopped by the {'time budget' if summary['stopped_by'] == 'time' else summary['stopped_by']} after "
-                f"{summary['generations']} generations; resume with: {how}"
-            )
-        render(directory, shown.message)
-    return EvolutionRun(RunDirectory(directory.path))
 
 
 def _table(records: list[dict[str, Any]]) -> Any:

@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.config import build_config, resumed_config
+from eznas.api.run import Run
 from eznas.errors import InputError
-from eznas.run import RunDirectory, default_directory
+from eznas.run import RunDirectory
 from eznas.search.config import SearchConfig
 
 if TYPE_CHECKING:
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 
     from eznas.progress import Progress
     from eznas.report.search import SearchResults
+    from eznas.scoring import Executor
 
     Callback = Callable[[dict[str, Any]], object]
 
 
 CHANGEABLE = ("runs", "workers", "backend", "scheduler")
 """Options that may change when a search is resumed: they do not change its finished runs."""
-
-
-def _resume_call(path: Path) -> str:
-    return f"SearchRun.open({str(path)!r}).resume()"
 
 
 def search(
@@ -38,7 +35,7 @@ def search(
     progress: bool | Progress = True,
     compare: Sequence[SearchRun | Path | str] = (),
     command: str = "eznas.search",
-    resume_with: Callable[[Path], str] = _resume_call,
+    resume_with: Callable[[Path], str] | None = None,
     **options: Any,
 ) -> SearchRun:
     """Search architectures, in several runs that differ in their random draws only.
@@ -62,25 +59,13 @@ def search(
         >>> run = eznas.search(algorithm="random", signal="naswot", queries=50, runs=3)  # doctest: +SKIP
         >>> run.best[0]["architecture"]  # doctest: +SKIP
     """
-    from eznas.scoring.plugin import plugin_digests
-
-    given = {**options, **({} if out is None else {"out": out})}
-    chosen = build_config(SearchConfig, given, None if config is None else Path(config))
-    plugins = dict.fromkeys([*chosen.plugin, *plugin_digests()])  # a resume in a new process needs those loaded too
-    chosen = chosen.model_copy(update={"plugin": tuple(plugins)})
     compared = _opened(compare)  # before a directory is made
-    directory = RunDirectory.create(
-        chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
+    return SearchRun.begin(
+        options, out, config, command, compared, callback=callback, progress=progress, how=resume_with
     )
-    with directory:
-        try:
-            return _run(chosen, directory, compared, callback, progress, resume_with(directory.path))
-        except InputError:
-            directory.discard()
-            raise
 
 
-class SearchRun:
+class SearchRun(Run):
     """A search, read from its run directory.
 
     Args:
@@ -88,10 +73,10 @@ class SearchRun:
         compared: Searches that tables and plots show beside it; the last is the baseline of the speed-ups.
     """
 
-    def __init__(self, directory: RunDirectory, compared: Sequence[SearchRun] = ()) -> None:
-        self.path = directory.path
-        self.compared = tuple(compared)
-        self._directory = directory
+    _options = SearchConfig
+    _changeable = CHANGEABLE
+    _results = "results.json"
+    _kind = "search"
 
     @classmethod
     def open(cls, directory: str | Path, compare: Sequence[SearchRun | Path | str] = ()) -> SearchRun:
@@ -102,11 +87,6 @@ class SearchRun:
         """
         return cls(RunDirectory(Path(directory)), _opened(compare))
 
-    @property
-    def finished(self) -> bool:
-        """Whether all runs are done; such a search can be resumed too, with more runs."""
-        return (self.path / "results.json").is_file()
-
     @cached_property
     def results(self) -> SearchResults:
         """The results.
@@ -116,8 +96,7 @@ class SearchRun:
         """
         from eznas.report.search import read_results
 
-        if not self.finished:
-            raise InputError(f"{self.path} must be a finished search, and it was stopped before its end; resume it")
+        self._require_finished()
         return read_results(self._directory)
 
     @property
@@ -169,7 +148,7 @@ class SearchRun:
         progress: bool | Progress = True,
         compare: Sequence[SearchRun | Path | str] | None = None,
         command: str = "SearchRun.resume",
-        resume_with: Callable[[Path], str] = _resume_call,
+        resume_with: Callable[[Path], str] | None = None,
         **options: Any,
     ) -> SearchRun:
         """Do the runs that are missing, and return the search.
@@ -181,55 +160,24 @@ class SearchRun:
             InputError: Another option is given, the data changed, or another process writes the search.
         """
         compared = self.compared if compare is None else _opened(compare)
-        with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
-            chosen = resumed_config(SearchConfig, options, self.path, CHANGEABLE)
-            directory.append({"event": "command", "command": command})
-            return _run(chosen, directory, compared, callback, progress, resume_with(self.path))
+        return self._continue(options, command, compared, callback=callback, progress=progress, how=resume_with)
 
-    def __repr__(self) -> str:
-        if not self.finished:
-            return f"SearchRun({str(self.path)!r}, not finished)"
-        accuracy = self.results.summary["accuracy_mean"]
+    def _outcome(self) -> str:
+        accuracy = self.summary["accuracy_mean"]
         mean = "" if accuracy is None else f", mean accuracy {accuracy:.2f}"
-        return f"SearchRun({str(self.path)!r}, {self.results.label}, {len(self.results.runs)} runs{mean})"
+        return f"{self.results.label}, {len(self.results.runs)} runs{mean}"
+
+    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, *_: Any) -> None:
+        from eznas.search.repeats import run_repeats
+
+        progress.message(f"{config.label()} on {config.benchmark}: {config.runs} runs in {self.path}")
+        facts = {str(run.path): run.facts for run in self.compared}
+        run_repeats(config, self._directory, executor=executor, progress=progress, callback=callback, compare=facts)
 
     def _repr_html_(self) -> str:
         from eznas.report.search_page import search_html
 
         return search_html(self.searches) if self.finished else f"<p>{self!r}</p>"
-
-
-def _run(
-    config: SearchConfig,
-    directory: RunDirectory,
-    compared: Sequence[SearchRun],
-    callback: Callback | None,
-    progress: bool | Progress,
-    resume: str,
-) -> SearchRun:
-    from eznas.report import render
-    from eznas.report.display import open_display
-    from eznas.scoring import open_executor
-    from eznas.search.repeats import run_repeats
-
-    with open_display(progress) as display:
-        display.message(f"{config.label()} on {config.benchmark}: {config.runs} runs in {directory.path}")
-        try:
-            with open_executor(config.workers, config.backend, config.scheduler, progress=display) as executor:
-                run_repeats(
-                    config,
-                    directory,
-                    executor=executor,
-                    progress=display,
-                    callback=callback or (lambda _record: None),
-                    compare={str(run.path): run.facts for run in compared},
-                )
-        except BaseException as error:
-            if not isinstance(error, InputError):
-                display.message(f"resume with: {resume}")
-            raise
-        render(directory, display.message, [RunDirectory(run.path) for run in compared])
-    return SearchRun(RunDirectory(directory.path), compared)
 
 
 def _opened(compare: Sequence[SearchRun | Path | str]) -> list[SearchRun]:

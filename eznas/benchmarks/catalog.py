@@ -1,4 +1,4 @@
-"""The records of benchmarks; ``eznas.benchmarks.known`` registers them."""
+"""The records of benchmarks; ``eznas.benchmarks.builtin`` registers them."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ class BenchmarkInfo:
         return name.lower()
 
 
-BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name, ["eznas.benchmarks.known"])
+BENCHMARKS: Registry[BenchmarkInfo] = Registry("benchmark", lambda info: info.name, ["eznas.benchmarks.builtin"])
 """Every benchmark by name."""

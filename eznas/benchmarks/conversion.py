@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eznas.benchmarks.csv import write_table
 from eznas.errors import InputError
+from eznas.files import replace_file
 from eznas.run import versions
 
 if TYPE_CHECKING:
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 ROUNDING = 0.00501
 """Best values are published with two decimals."""
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """The files that a conversion wrote.
-
-    Args:
-        table: The table's path.
-        manifest: The contents of the manifest beside it.
-    """
-
-    table: Path
-    manifest: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"<Conversion {self.table}: {self.manifest['architectures']:,} architectures>"
 
 
 def manifest_path(table: Path) -> Path:
@@ -56,8 +40,8 @@ def convert(
     partial: bool = False,
     every_epoch: bool = False,
     force: bool = False,
-) -> Conversion:
-    """Convert official files to a table.
+) -> dict[str, Any]:
+    """Convert official files to a table, and return the content of its manifest.
 
     Args:
         info: The benchmark.
@@ -108,11 +92,8 @@ def convert(
     }
     write_table(table, out)
     manifest["table_sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
-    place = manifest_path(out)
-    temporary = place.with_name(f"{place.name}.part")
-    temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(place)
-    return Conversion(out, manifest)
+    replace_file(manifest_path(out), (json.dumps(manifest, indent=2) + "\n").encode())
+    return manifest
 
 
 def check_contents(info: BenchmarkInfo, dataset: str, converted: Converted, *, partial: bool = False) -> list[str]:

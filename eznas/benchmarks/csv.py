@@ -28,6 +28,7 @@ import numpy as np
 
 from eznas.benchmarks.table import AccuracyTable, Target, column_target
 from eznas.errors import InputError
+from eznas.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,9 +95,7 @@ def write_table(table: AccuracyTable, path: Path) -> None:
     for architecture, *numbers in zip(table.architectures, *columns, strict=True):
         writer.writerow([architecture, *["" if math.isnan(number) else number for number in numbers]])
     data = text.getvalue().encode()
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-    temporary.replace(path)
+    replace_file(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _contents(path: Path) -> tuple[bytes, str]:

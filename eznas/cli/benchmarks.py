@@ -126,9 +126,9 @@ def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None,
     from eznas.benchmarks.conversion import convert, manifest_path
 
     info = BENCHMARKS[name]
-    done = convert(info, files, dataset or info.datasets[0], out, **flags)
-    click.echo(f"{out}: {done.manifest['architectures']} architectures, {done.manifest['accuracy']}")
-    for sentence in (*done.manifest["checks"], *done.manifest["notes"]):
+    manifest = convert(info, files, dataset or info.datasets[0], out, **flags)
+    click.echo(f"{out}: {manifest['architectures']} architectures, {manifest['accuracy']}")
+    for sentence in (*manifest["checks"], *manifest["notes"]):
         click.echo(f"  {sentence}")
     click.echo(f"  manifest: {manifest_path(out)}")
 

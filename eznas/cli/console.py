@@ -159,7 +159,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     least = 0
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
-        longest = max([len(column), *(len(cell(row[index])) for row in rows)])
+        longest = max(map(len, [*column.split("\n"), *(cell(row[index]) for row in rows)]))
         folds = not numeric and longest > _FOLDED_WIDTH
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not folds)
         least += (_FOLDED_WIDTH if folds else longest) + _PADDING
@@ -167,7 +167,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_row(*[Text(cell(value)) for value in row])
     console = Console()
     console.width = max(console.width, least) if console.is_terminal else _PIPED_WIDTH
-    console.print(Text(title, style="bold"), soft_wrap=True)
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 
 

@@ -11,7 +11,6 @@ from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
 from eznas.config import EvolveConfig
-from eznas.report.html import interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,25 +50,17 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
 
 
 def _print(summary: Mapping[str, Any], directory: Path) -> None:
-    """Print the programs' figures beside the baselines', then the programs."""
-    rows = [*summary["hall_of_fame"], *summary["baselines"].values()]
-    print_table(
-        f"{summary['target']}\n{summary['networks']['test']} test networks, {summary['reported_on']}",
-        ["proxy", "nodes", "tau", "95 %", "rho", "validation", "training", "scored"],
-        [
-            [
-                row["name"],
-                row["complexity"] or None,
-                row["tau_test"],
-                interval(row["tau_test_low"], row["tau_test_high"]),
-                row["rho_test"],
-                row["tau_validation"],
-                row["tau_train"],
-                f"{row['coverage']:.0%}",
-            ]
-            for row in rows
-        ],
-    )
+    """Print the figures of the programs and, below them, of the baselines; then the programs and the verdict."""
+    from eznas.report.run_results import verdict_lines
+    from eznas.report.run_text import final_tables, title
+
+    heading = title(summary)
+    for columns, rows in final_tables(summary):
+        print_table(heading, columns, rows)
+        heading = ""
     for row in summary["hall_of_fame"]:
         click.echo(f"{row['name']}  {row['program']}")
+    click.echo()
+    for line in verdict_lines(summary["verdict"]):
+        click.echo(line)
     click.echo(f"\nwritten to {directory}")

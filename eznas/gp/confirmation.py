@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.gp.fitness import over_tasks
+from eznas.gp.seconds import seconds_of
 from eznas.programs import parse, simplify_exact
+from eznas.programs.ablate import ablations
+from eznas.rank_metrics import ndcg, precision_at_top, tau_equal_size
 from eznas.ranking import Correlation, correlate
-from eznas.scoring import Proxy, ScoreMatrix, score_networks
+from eznas.scoring import Combination, Proxy, score_networks
+from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from eznas.config import EvolveConfig
     from eznas.gp.individual import Individual
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.progress import Progress
-    from eznas.scoring import Executor, Panel
+    from eznas.scoring import Executor, Panel, ScoreMatrix
 
 
-BASELINES = ("params", "flops", "naswot", "eznas_a")
-"""Measures that every run is compared with."""
+BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", "meco", "eznas_a")
+"""Measures, and combinations of measures, that every run is compared with."""
+
+
+_COMBINED = {name: combination for name in BASELINES if (combination := Combination.parse(name)) is not None}
+
+MEASURED = tuple(
+    dict.fromkeys(part for name in BASELINES for part in (_COMBINED[name].measures if name in _COMBINED else (name,)))
+)
+"""The measures that the baselines consist of."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One proxy on one task.
+
+    Args:
+        tau_train: Tau of evolution on the training networks; NaN for a baseline and for a task that is held out.
+        validation: Correlation on the validation networks at full size; None where they are not scored.
+        test: Correlation on the test networks at full size.
+        metrics: ``tau_equal_size``, ``precision_top10`` and ``ndcg`` on the test networks.
+        scores: ``n`` scores on the test networks, NaN where there is none.
+        statuses: The number of test networks by status.
+    """
+
+    tau_train: float
+    validation: Correlation | None
+    test: Correlation
+    metrics: dict[str, float]
+    scores: NDArray[np.float64]
+    statuses: dict[str, int]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the test networks with a score."""
+        return float(np.isfinite(self.scores).mean())
 
 
 @dataclass(frozen=True)
@@ -35,21 +77,36 @@ class Row:
         name: ``"rank0"``, ``"rank1"`` ... for evolved programs, or a baseline's name.
         program: Its text; empty for a measure that is a function.
         complexity: Number of nodes; 0 for such a measure.
+        seconds: Seconds on a network of full size, building included, on the task where it takes longest.
         tau_train: The fitness before parsimony; NaN for a baseline.
-        validation: Correlation on the validation networks at full size; None for a baseline.
-        test: Correlation on the test networks at full size.
-        coverage: Share of the test networks on which it has a value.
-        statuses: The number of test networks by status.
+        tau_validation: Tau over the tasks on the validation networks; NaN for a baseline.
+        tau_test: Tau over the tasks on the test networks, held-out tasks left out.
+        tasks: By task, those held out included.
     """
 
     name: str
     program: str
     complexity: int
+    seconds: float
     tau_train: float
-    validation: Correlation | None
-    test: Correlation
-    coverage: float
-    statuses: dict[str, int]
+    tau_validation: float
+    tau_test: float
+    tasks: dict[str, TaskResult]
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The best program without one of its parts.
+
+    Args:
+        without: The part.
+        program: The text of the rest.
+        taus: Tau on the test networks by task, NaN where undefined.
+    """
+
+    without: str
+    program: str
+    taus: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,80 +116,176 @@ class Finished:
     Args:
         evolved: The evolved programs, the best on the validation networks first.
         baselines: The hand-written and published measures.
-        test_scores: For each name, ``n`` scores on the test networks, NaN where there is none.
+        ablation: The best program without each of its parts.
+        tested: For each task the test networks, in the order of the scores.
+        failures: For each task the test networks on which no evolved program has a score, with the reason of the best.
+        origin: Text of the best program as it was bred, before it was simplified.
     """
 
     evolved: tuple[Row, ...]
     baselines: tuple[Row, ...]
-    test_scores: dict[str, NDArray[np.float64]]
+    ablation: tuple[Ablated, ...]
+    tested: dict[str, tuple[str, ...]]
+    failures: dict[str, dict[str, str]]
+    origin: str
 
 
-def finish(
-    problem: EvolutionProblem,
-    candidates: Sequence[Individual],
-    panel: Panel | None,
-    seed: int,
-    executor: Executor,
-    progress: Progress,
-) -> Finished:
-    """Order candidates by the validation networks at full size; report them and the baselines on the test networks.
+class Confirmation:
+    """Orders candidates by the validation networks at full size; reports them and the baselines on the test networks.
 
     Args:
-        problem: The networks and conditions.
-        candidates: Members of the hall of fame.
-        panel: The panel at full size, which knows the candidates' reductions and whose last networks are the validation
-            networks; None without a promotion.
-        seed: Seed of the bootstrap.
+        problem: The tasks.
+        config: Fitness over the tasks, and the seed of the bootstrap.
         executor: Runs the networks.
         progress: Advances after each network.
     """
-    proxies = [
-        Proxy(f"candidate{index}", simplify_exact(candidate.program).text) for index, candidate in enumerate(candidates)
-    ]
-    if panel is None:
-        progress.stage(f"choosing among {len(proxies)} programs at full size", len(problem.validation))
-        values = score_networks(proxies, problem.full, problem.validation, executor, progress).values()
-    else:
-        values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(problem.validation) :]
-    held = [_correlate(row, problem.accuracies(problem.validation), seed) for row in values]
-    order = sorted(range(len(proxies)), key=lambda index: _choice(held[index], candidates[index].program.size))
-    compared = [dataclasses.replace(proxies[index], name=f"rank{rank}") for rank, index in enumerate(order)]
-    compared += [Proxy.of(name) for name in BASELINES]
-    progress.stage(f"testing {len(order)} programs and {len(BASELINES)} baselines at full size", len(problem.test))
-    matrix = score_networks(compared, problem.full, problem.test, executor, progress)
-    return Finished(
-        evolved=tuple(
-            _row(problem, matrix, rank, candidates[index].tau_train, held[index], seed)
-            for rank, index in enumerate(order)
-        ),
-        baselines=tuple(
-            _row(problem, matrix, index, float("nan"), None, seed) for index in range(len(order), len(compared))
-        ),
-        test_scores={proxy.name: row for proxy, row in zip(compared, matrix.values(), strict=True)},
-    )
+
+    def __init__(self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> None:
+        self._problem, self._config = problem, config
+        self._executor, self._progress = executor, progress
+
+    def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
+        """Score candidates and baselines.
+
+        Args:
+            candidates: Members of the hall of fame.
+            panels: By task, panels at full size, which know the candidates' reductions and whose last networks are the
+                validation networks; none without a promotion.
+        """
+        held = [self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks]
+        by_candidate = list(zip(*held, strict=True))
+        programs = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
+        seconds = self._timed(programs)
+        taus = self._over_tasks(by_candidate)
+
+        def choice(index: int) -> tuple[bool, int, float, int]:
+            """Order by the bound on seconds, then by the number of networks scored, by tau, and by simplicity."""
+            too_slow = seconds[programs[index].name] > (self._config.max_cost or math.inf)
+            scored = sum(correlation.n for correlation in by_candidate[index])
+            tau = taus[index] if np.isfinite(taus[index]) else -np.inf
+            return (too_slow, -scored, -tau, candidates[index].program.size)
+
+        order = sorted(range(len(candidates)), key=choice)
+        ranked = [replace(programs[index], name=f"rank{rank}") for rank, index in enumerate(order)]
+        parts = [(f"without{place}", part) for place, part in enumerate(ablations(parse(ranked[0].program)))]
+        ablated = [Proxy(name, part.program.text) for name, part in parts]
+        matrices = {task.name: self._on_test(task, [*ranked, *ablated]) for task in self._problem.every_task}
+        tests = {task.name: self._results(task, matrices[task.name]) for task in self._problem.every_task}
+        evolved = []
+        for proxy, index in zip(ranked, order, strict=True):
+            results = {name: result[proxy.name] for name, result in tests.items()}
+            for place, task in enumerate(self._problem.tasks):
+                tau = candidates[index].tasks[place]
+                results[task.name] = replace(results[task.name], tau_train=tau, validation=held[place][index])
+            row = self._row(proxy.name, proxy.program, seconds[programs[index].name], results)
+            evolved.append(replace(row, tau_train=candidates[index].tau_train, tau_validation=float(taus[index])))
+        baselines = [
+            self._row(name, _program(name), seconds[name], {task: results[name] for task, results in tests.items()})
+            for name in BASELINES
+        ]
+        ablation = [
+            Ablated(part.without, part.program.text, {task: results[name].test.tau for task, results in tests.items()})
+            for name, part in parts
+        ]
+        return Finished(
+            evolved=tuple(evolved),
+            baselines=tuple(baselines),
+            ablation=tuple(ablation),
+            tested={task: matrix.architectures for task, matrix in matrices.items()},
+            failures={task: _failures(matrix, len(ranked)) for task, matrix in matrices.items()},
+            origin=candidates[order[0]].program.text,
+        )
+
+    def _timed(self, programs: Sequence[Proxy]) -> dict[str, float]:
+        """Return the seconds of programs and baselines on a network of full size: of the task where they are most."""
+        proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
+        seconds = dict.fromkeys([proxy.name for proxy in proxies], 0.0)
+        self._progress.stage("timing programs", len(proxies) * len(self._problem.tasks))
+        for task in self._problem.tasks:
+            for proxy in proxies:
+                alone = seconds_of(proxy, task, self._executor)
+                seconds[proxy.name] = max(seconds[proxy.name], alone)
+                self._progress.advance()
+        for name, combination in _COMBINED.items():
+            seconds[name] = sum(seconds[measure] for measure in combination.measures)
+        return seconds
+
+    def _row(self, name: str, program: str, seconds: float, results: dict[str, TaskResult]) -> Row:
+        tau = self._over_tasks([[results[task.name].test for task in self._problem.tasks]])[0]
+        size = parse(program).size if program else 0
+        return Row(name, program, size, seconds, math.nan, math.nan, float(tau), results)
+
+    def _over_tasks(self, rows: Sequence[Sequence[Correlation]]) -> NDArray[np.float64]:
+        """Return one tau for each row of correlations with the tasks of selection."""
+        taus = np.array([[correlation.tau for correlation in row] for row in rows])
+        return over_tasks(taus.T, self._config.fitness, [task.weight for task in self._problem.tasks])
+
+    def _on_validation(
+        self, task: EvolutionTask, candidates: Sequence[Individual], panel: Panel | None
+    ) -> list[Correlation]:
+        if panel is None:
+            proxies = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
+            stage = f"choosing among {len(proxies)} programs at full size"
+            self._progress.stage(f"{stage}{self._of(task)}", len(task.validation))
+            matrix = score_networks(proxies, task.full, task.validation, self._executor, self._progress)
+            networks, values = matrix.architectures, matrix.values()
+        else:
+            networks = task.validation
+            values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(networks) :]
+        return [self._correlate(row, task.accuracies(networks)) for row in values]
+
+    def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> ScoreMatrix:
+        """Score programs and the measures of the baselines on the test networks of a task."""
+        stage = f"testing programs and {len(BASELINES)} baselines at full size"
+        self._progress.stage(f"{stage}{self._of(task)}", len(task.test))
+        proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
+        return score_networks(proxies, task.full, task.test, self._executor, self._progress)
+
+    def _results(self, task: EvolutionTask, matrix: ScoreMatrix) -> dict[str, TaskResult]:
+        """Return the result of each program and baseline, by name."""
+        values = {proxy.name: row for proxy, row in zip(matrix.proxies, matrix.values(), strict=True)}
+        statuses = {proxy.name: matrix.statuses(row) for row, proxy in enumerate(matrix.proxies)}
+        for name, combination in _COMBINED.items():
+            values[name] = combination.scores(np.array([values[measure] for measure in combination.measures]))
+            finite = np.isfinite(values[name])
+            statuses[name] = Counter(Status.OK if flag else Status.NON_FINITE for flag in finite.tolist())
+        accuracies = task.accuracies(matrix.architectures)
+        results = {}
+        for name, scores in values.items():
+            counted = {status.value: count for status, count in sorted(statuses[name].items(), key=str)}
+            metrics = _metrics(scores, accuracies, values["params"])
+            results[name] = TaskResult(math.nan, None, self._correlate(scores, accuracies), metrics, scores, counted)
+        return results
+
+    def _of(self, task: EvolutionTask) -> str:
+        return f" on {task.name}" if len(self._problem.every_task) > 1 else ""
+
+    def _correlate(self, scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> Correlation:
+        finite = np.isfinite(scores)
+        return correlate(scores[finite], accuracies[finite], seed=self._config.seed)
 
 
-def _choice(held: Correlation, size: int) -> tuple[int, float, int]:
-    """Order by the number of validation networks scored, then by tau on them, then by simplicity."""
-    return (-held.n, -held.tau if np.isfinite(held.tau) else np.inf, size)
+def _failures(matrix: ScoreMatrix, count: int) -> dict[str, str]:
+    """Return the networks on which the first ``count`` proxies have no score, with the reason of the first."""
+    columns = zip(matrix.architectures, zip(*matrix.scores[:count], strict=True), strict=True)
+    return {network: scores[0].detail for network, scores in columns if not any(score.ok for score in scores)}
 
 
-def _row(
-    problem: EvolutionProblem, matrix: ScoreMatrix, index: int, tau_train: float, held: Correlation | None, seed: int
-) -> Row:
-    proxy, values = matrix.proxies[index], matrix.values()[index]
-    return Row(
-        name=proxy.name,
-        program=proxy.program,
-        complexity=parse(proxy.program).size if proxy.program else 0,
-        tau_train=tau_train,
-        validation=held,
-        test=_correlate(values, problem.accuracies(problem.test), seed),
-        coverage=float(np.isfinite(values).mean()),
-        statuses={status.value: count for status, count in sorted(matrix.statuses(index).items(), key=str)},
-    )
-
-
-def _correlate(scores: NDArray[np.float64], accuracies: NDArray[np.float64], seed: int) -> Correlation:
+def _metrics(
+    scores: NDArray[np.float64], accuracies: NDArray[np.float64], params: NDArray[np.float64]
+) -> dict[str, float]:
     finite = np.isfinite(scores)
-    return correlate(scores[finite], accuracies[finite], seed=seed)
+    scores, accuracies = scores[finite], accuracies[finite]
+    return {
+        "tau_equal_size": tau_equal_size(scores, accuracies, params[finite]),
+        "precision_top10": precision_at_top(scores, accuracies),
+        "ndcg": ndcg(scores, accuracies),
+    }
+
+
+def _simplified(candidate: Individual) -> str:
+    return simplify_exact(candidate.program).text
+
+
+def _program(name: str) -> str:
+    return "" if name in _COMBINED else Proxy.of(name).program

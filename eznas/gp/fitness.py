@@ -1,4 +1,4 @@
-"""From scores and accuracies to the quality of programs: tau-b, the least over the conditions."""
+"""From scores and accuracies to the quality of programs: tau-b on every task, and one number over the tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eznas.ranking import TauTarget
 from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,63 +28,128 @@ class Fitness:
 
     Args:
         status: OK, or why the program has no tau on the training networks.
-        tau_train: Least tau-b over the conditions, training networks; NaN unless OK.
+        tau_train: Tau-b over the tasks, training networks; NaN unless OK.
         tau_validation: The same on the validation networks; NaN where a score is missing.
-        key: Digest of the order of the training networks under every condition; empty unless OK.
+        key: Digest of the order of the training networks in every case; empty unless OK.
+        tasks: Tau-b on each task, training networks: the least over the task's conditions.
     """
 
     status: Status
     tau_train: float
     tau_validation: float
     key: bytes
+    tasks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
+class TaskFitness:
+    """How a task counts.
+
+    Args:
+        weight: Weight in a weighted mean.
+        trivial: Tau of the best trivial proxy, which is subtracted, on the training and on the validation networks.
+    """
+
+    weight: float = 1.0
+    trivial: tuple[float, float] = (0.0, 0.0)
+
+
 class FitnessCase:
-    """Networks under one condition, and the accuracies that programs are to rank them by.
+    """A task under one condition: networks, and the accuracies that programs are to rank them by.
 
     Args:
         panel: The networks: first the training ones, then the validation ones.
         train: Accuracies of the training networks.
         validation: Accuracies of the validation networks.
-        split: Number of training networks.
+        task: Number of the task.
     """
 
-    panel: Panel
-    train: TauTarget
-    validation: TauTarget
-    split: int
+    def __init__(
+        self, panel: Panel, train: NDArray[np.float64], validation: NDArray[np.float64], task: int = 0
+    ) -> None:
+        self.panel, self.task = panel, task
+        self._accuracies, self._split = (train, validation), len(train)
+        self._usable = np.zeros(0, bool)
+        self._targets = TauTarget(train), TauTarget(validation)
 
-    @classmethod
-    def of(cls, panel: Panel, train: NDArray[np.float64], validation: NDArray[np.float64]) -> FitnessCase:
-        """Prepare the accuracies."""
-        return cls(panel, TauTarget(train), TauTarget(validation), len(train))
+    def taus_and_ranks(
+        self, programs: Sequence[Node]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.integer[Any]], NDArray[np.bool_]]:
+        """Score programs made of known reductions on the networks that are usable.
+
+        Returns:
+            For each of ``p`` programs: tau on the training networks, tau on the validation networks, the ranks of the
+            training networks, and whether all of these have a finite score.
+        """
+        usable = self.panel.usable
+        if not np.array_equal(usable, self._usable):
+            parts = usable[: self._split], usable[self._split :]
+            train, validation = (
+                TauTarget(accuracies[part]) for accuracies, part in zip(self._accuracies, parts, strict=True)
+            )
+            self._usable, self._targets = usable.copy(), (train, validation)
+        scores = self.panel.table.scores(programs)
+        train_scores = scores[:, : self._split][:, usable[: self._split]]
+        taus, ranks = self._targets[0].taus_and_ranks(train_scores)
+        held = self._targets[1].taus(scores[:, self._split :][:, usable[self._split :]])
+        finite: NDArray[np.bool_] = np.asarray(np.isfinite(train_scores).all(axis=1))
+        return taus, held, ranks, finite
+
+
+def over_tasks(taus: NDArray[np.float64], fitness: str, weights: Sequence[float]) -> NDArray[np.float64]:
+    """Return one number over ``t`` tasks for each of ``p`` programs; NaN where a tau is missing.
+
+    Args:
+        taus: ``t x p`` taus.
+        fitness: ``"least"``, ``"mean"``, ``"weighted"`` or ``"lexicase"``, whose number is the mean.
+        weights: ``t`` weights for ``"weighted"``.
+    """
+    if fitness == "least":
+        return np.asarray(taus.min(axis=0))
+    return np.asarray(np.average(taus, axis=0, weights=weights if fitness == "weighted" else None))
 
 
 class FitnessEvaluator:
-    """Scores programs on training and validation networks under every condition.
+    """Scores programs on training and validation networks of every task, under every condition.
 
-    The sign of a program counts: tau is never made absolute, and the worst condition decides.
+    The sign of a program counts: tau is never made absolute. Within a task, the worst condition decides.
 
     Args:
-        cases: One for each condition.
+        cases: At least one for each task.
+        tasks: How each task counts; by default one task.
+        fitness: See ``over_tasks``.
     """
 
-    def __init__(self, cases: Sequence[FitnessCase]) -> None:
+    def __init__(
+        self, cases: Iterable[FitnessCase], tasks: Sequence[TaskFitness] = (TaskFitness(),), fitness: str = "least"
+    ) -> None:
         self._cases = list(cases)
+        self._tasks, self._fitness = tuple(tasks), fitness
 
     @property
     def panels(self) -> list[Panel]:
-        """The panel of each case."""
-        return [case.panel for case in self._cases]
+        """The panels of the cases, each once."""
+        return list({id(case.panel): case.panel for case in self._cases}.values())
 
-    def add(self, case: FitnessCase) -> None:
-        """Evaluate under one more condition from here on."""
-        self._cases.append(case)
+    def left_out(self, task: int) -> dict[str, str]:
+        """Return the networks that are left out in some case of a task, with the reasons."""
+        return {name: why for case in self._cases if case.task == task for name, why in case.panel.left_out.items()}
 
-    def drop(self, case: FitnessCase) -> None:
-        """Evaluate without a condition from here on."""
-        self._cases.remove(case)
+    @property
+    def stages(self) -> list[FitnessEvaluator]:
+        """For each number of tasks from 1, an evaluator of the first tasks alone."""
+        return [
+            FitnessEvaluator([case for case in self._cases if case.task < count], self._tasks[:count], self._fitness)
+            for count in range(1, len(self._tasks) + 1)
+        ]
+
+    def add(self, cases: Sequence[FitnessCase]) -> None:
+        """Evaluate in further cases from here on."""
+        self._cases += cases
+
+    def drop(self, cases: Sequence[FitnessCase]) -> None:
+        """Evaluate without cases from here on."""
+        self._cases = [case for case in self._cases if case not in cases]
 
     def evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
         """Return the fitness of each program; the panels must know all of its reductions."""
@@ -93,22 +158,30 @@ class FitnessEvaluator:
         constant = Fitness(Status.CONSTANT, math.nan, math.nan, b"")
         return [fitness.get(program, constant) for program in programs]
 
+    def _over_tasks(self, taus: NDArray[np.float64], part: int) -> NDArray[np.float64]:
+        """Return one number over the tasks for each program; part 0 are training networks, 1 validation networks."""
+        trivial = np.array([task.trivial[part] for task in self._tasks])
+        return over_tasks(taus - trivial[:, None], self._fitness, [task.weight for task in self._tasks])
+
     def _evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
-        train, validation, ranked = [], [], []
-        finite = np.ones(len(programs), bool)
+        if not programs:
+            return []
+        train = np.full((len(self._tasks), len(programs)), np.inf)
+        validation = train.copy()
+        ranked, finite = [], np.ones(len(programs), bool)
         for case in self._cases:
-            scores = case.panel.table.scores(programs)
-            taus, ranks = case.train.taus_and_ranks(scores[:, : case.split])
-            train.append(taus)
+            taus, held, ranks, scored = case.taus_and_ranks(programs)
+            # np.minimum gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
+            train[case.task] = np.minimum(train[case.task], taus)
+            validation[case.task] = np.minimum(validation[case.task], held)
             ranked.append(ranks)
-            finite &= np.isfinite(scores[:, : case.split]).all(axis=1)
-            validation.append(case.validation.taus(scores[:, case.split :]))
-        # np.min gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
-        least_train, least_validation = np.min(train, axis=0), np.min(validation, axis=0)
+            finite &= scored
+        whole, held_out = self._over_tasks(train, 0).tolist(), self._over_tasks(validation, 1).tolist()
         evaluated = []
-        for row, (tau, held) in enumerate(zip(least_train.tolist(), least_validation.tolist(), strict=True)):
+        for row, (tau, held) in enumerate(zip(whole, held_out, strict=True)):
             if math.isfinite(tau):
-                evaluated.append(Fitness(Status.OK, tau, held, _order_key([ranks[row] for ranks in ranked])))
+                key = _order_key([ranks[row] for ranks in ranked])
+                evaluated.append(Fitness(Status.OK, tau, held, key, tuple(train[:, row].tolist())))
             else:
                 status = Status.CONSTANT if finite[row] else Status.NON_FINITE
                 evaluated.append(Fitness(status, tau, held, b""))

@@ -63,11 +63,17 @@ class HallOfFame:
 
     def state(self) -> list[Any]:
         """Return the members, ready for JSON."""
-        return [[member.program.text, member.tau_train, member.tau_validation] for member in self.members.values()]
+        return [
+            [member.program.text, member.tau_train, member.tau_validation, list(member.tasks)]
+            for member in self.members.values()
+        ]
 
     def restore(self, state: Sequence[Any]) -> None:
         """Take in the members that ``state`` returned; they have no fitness, which nothing reads here."""
-        self.update(Individual(parse(text), train, held_out, b"", TauFitness()) for text, train, held_out in state)
+        self.update(
+            Individual(parse(text), train, held_out, tuple(tasks), b"", TauFitness())
+            for text, train, held_out, tasks in state
+        )
 
 
 def _likeness(first: Node, second: Node) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,8 @@ class Entry:
 
     Args:
         reduction: The tree of kind UNIT.
-        best: The single aggregation of it, negated where that ranks better, with the greatest tau.
-        merit: That tau: the least over the conditions, on the training networks.
+        best: The single aggregation of it, negated where that ranks better, of the greatest merit.
+        merit: The mean of its taus on the tasks, training networks.
         key: Digest of the order in which it puts them, see ``Fitness``.
     """
 
@@ -97,21 +99,30 @@ class Library:
     def screen(self, screening: FitnessEvaluator, reductions: Sequence[Node], count: int) -> list[Node]:
         """Return the best of the reductions on few networks; the others count as tried.
 
-        Of reductions that rank the networks alike, one is returned. Where none ranks them, the first are returned.
+        Successive halving: on each further task, the same share of the reductions goes on, by merit on the tasks so
+        far. Of reductions that rank the networks alike, one is returned. Where none ranks them, the first are returned.
 
         Args:
             screening: Holds panels of few networks.
             reductions: Reductions that were never tried.
             count: Most to return.
         """
-        entries, rejected = self._evaluate(screening, reductions)
-        distinct: dict[bytes, Node] = {}
-        for entry in sorted(entries, key=lambda entry: (-entry.merit, entry.reduction.text)):
-            distinct.setdefault(entry.key, entry.reduction)
-        _forget(screening, [entry.reduction for entry in entries])
-        if distinct:
+        left = list(reductions)
+        stages = screening.stages
+        for number, stage in enumerate(stages, start=1):
+            entries, rejected = self._evaluate(stage, left)
+            distinct: dict[bytes, Node] = {}
+            for entry in sorted(entries, key=lambda entry: (-entry.merit, entry.reduction.text)):
+                distinct.setdefault(entry.key, entry.reduction)
+            if not distinct:
+                break
             self.rejected.update(rejected)
-        chosen = list(distinct.values() or reductions)[:count]
+            share = (count / len(reductions)) ** (number / len(stages))
+            left = list(distinct.values())[: max(count, math.ceil(share * len(reductions)))]
+            kept = set(left)
+            _forget(stage, [entry.reduction for entry in entries if entry.reduction not in kept])
+        _forget(screening, left)
+        chosen = left[:count]
         self._tried.update({node.text for node in reductions}.difference(node.text for node in chosen))
         return chosen
 
@@ -129,7 +140,7 @@ class Library:
         finite = reductions
         for panel in evaluator.panels:
             flags = panel.extend(finite, self._progress, screen=True)
-            finite = [node for node, networks in zip(finite, flags, strict=True) if networks.all()]
+            finite = [node for node, usable in zip(finite, flags, strict=True) if usable]
         entries = assess(evaluator, finite)
         usable = {entry.reduction for entry in entries}
         _forget(evaluator, [node for node in reductions if node not in usable])
@@ -191,7 +202,7 @@ def _best_aggregation(evaluator: FitnessEvaluator, reduction: Node) -> Entry | N
     ]
     programs = singles + [apply("neg", single) for single in singles]
     valid = [
-        (fitness.tau_train, program, fitness.key)
+        (statistics.fmean(fitness.tasks), program, fitness.key)
         for fitness, program in zip(evaluator.evaluate(programs), programs, strict=True)
         if fitness.status is Status.OK
     ]

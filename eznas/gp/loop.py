@@ -1,13 +1,14 @@
 """The evolution of proxies: start reading here.
 
 A run alternates two kinds of steps. An *expansion* draws new reductions (formulas that make one number of each layer's
-tensors), screens them on a few networks, evaluates the best on every network, and adds the finite ones to the library.
-A *generation* breeds programs from the library's reductions, evaluates them on all networks from memory, and selects
-the best. Thousands of programs are evaluated for each pass over the networks.
+tensors), screens them on a few networks of every task, evaluates the best on every network, and adds the finite ones to
+the library. A *generation* breeds programs from the library's reductions, evaluates them on all networks from memory,
+and selects the best. Thousands of programs are evaluated for each pass over the networks. An expansion is due when
+generations no longer help, and the library grows until expansions no longer help.
 
 A program that ranks reduced networks need not rank networks of full size. So the last generations follow a *promotion*:
-the best reductions are evaluated on some networks of full size too, and from then on the fitness of a program is its
-worst tau over all conditions, full size included.
+the best reductions are evaluated on some networks of full size too, and from then on the tau of a program on a task is
+its worst over all conditions, full size included.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from deap import tools
 
 from eznas.errors import EznasError
 from eznas.gp.deap_random import from_json, to_json
+from eznas.gp.genealogy import Birth, Genealogy
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.library import Library, assess
 from eznas.gp.population import Breeder
 from eznas.programs import parse
 from eznas.programs import reductions as reductions_of
+from eznas.scoring.left_out import left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import FitnessCase, FitnessEvaluator
@@ -46,6 +49,15 @@ _IMMIGRANTS = 0.05
 _EXPANSION = 4
 """Size of the library, divided by the number of reductions that an expansion adds."""
 
+_GAIN, _LAST_GAIN = 0.001, 0.003
+"""Least gain in worth that counts as better, in a generation and in the generations that follow an expansion."""
+
+_IN_VAIN = 2
+"""Expansions in a row without such a gain after which the library does not grow any more."""
+
+_PRUNE_EVERY = 25
+"""Generations between two prunings of the genealogy."""
+
 _PROMOTED = 40
 """Reductions that are evaluated at full size at most: networks of full size cost several times as much."""
 
@@ -56,7 +68,7 @@ class Evolution:
     Args:
         config: Sizes, limits and seed.
         evaluator: Evaluates programs on the training and validation networks.
-        promotion: The case at full size that ``promote`` adds; None for no promotion.
+        promotion: The cases at full size that ``promote`` adds; none for no promotion.
         screening: Evaluates reductions on few networks before the best are evaluated on all; None for no screening.
         progress: Shows stages and steps.
 
@@ -66,13 +78,15 @@ class Evolution:
         population: The individuals of the present generation.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
+        genealogy: How the programs of the population and the hall of fame came about.
+        converged: Whether neither generations nor expansions help any more.
     """
 
     def __init__(
         self,
         config: EvolveConfig,
         evaluator: FitnessEvaluator,
-        promotion: FitnessCase | None,
+        promotion: Sequence[FitnessCase],
         screening: FitnessEvaluator | None,
         progress: Progress,
     ) -> None:
@@ -85,7 +99,10 @@ class Evolution:
         self.library = Library(evaluator, config.library, progress)
         self.breeder = Breeder(evaluator, config)
         self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
-        self._reported: set[tuple[str, str]] = set()
+        self.genealogy = Genealogy()
+        self._best, self._before_expansion = -math.inf, -math.inf
+        self._stagnant, self._in_vain = 0, 0
+        self._reported: dict[int, set[str]] = {}
         self._rng = python_rng(config.seed, "evolution")
         self._progress = progress
 
@@ -101,6 +118,7 @@ class Evolution:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
         drawn = self._draw(self.config.library, seed_reductions)
         self._add_to_library(list(dict.fromkeys([*seed_reductions, *drawn])))
+        self._report_left_out(*self._evaluator.panels)
         if not self.library.entries:
             raise EznasError(
                 "none of the reductions drawn is finite and different between the networks; "
@@ -114,7 +132,7 @@ class Evolution:
         singles = [entry.best for entry in self.library.entries.values()]
         fresh = [self._immigrant() for _ in range(self.config.population)]
         first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
-        self._select(self.breeder.individuals(list(dict.fromkeys(first))))
+        self._join(first, "building block")
 
     def step(self) -> None:
         """Do one generation, after an expansion where one is due."""
@@ -123,34 +141,45 @@ class Evolution:
         reductions = self.library.reductions
         offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions)
         immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
-        new = dict.fromkeys([*offspring, *filter(self.breeder.fits, immigrants)])
-        self._select([*self.population, *self.breeder.individuals(list(new))])
+        births = dict.fromkeys(filter(self.breeder.fits, immigrants), ("random", ())) | offspring
+        new = dict.fromkeys([*offspring, *births])
+        self._select([*self.population, *self._born(list(new), births)])
         self.generation += 1
+        self._measure_progress()
+        if self.generation % _PRUNE_EVERY == 0:
+            self.genealogy.prune(self._texts())
 
     def expand(self) -> None:
         """Evaluate new reductions on the networks, and let programs with them join the population."""
+        gained = self._best - self._before_expansion >= _LAST_GAIN
+        self._in_vain = 0 if gained else self._in_vain + 1
+        self._before_expansion, self._stagnant = self._best, 0
         parents = reductions_of([individual.program for individual in self.population])
         entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
         self.library.prune(parents)
-        grafts = [entry.best for entry in entries if entry.reduction in self.library.entries]
-        self._select([*self.population, *self.breeder.individuals(list(dict.fromkeys(grafts)))])
+        if self._report_left_out(*self._evaluator.panels):
+            self._evaluate_again()
+        self._join([entry.best for entry in entries if entry.reduction in self.library.entries], "building block")
 
     def promote(self) -> None:
         """Evaluate the best reductions at full size; go on with these alone, and evaluate programs there too.
 
         Nothing changes where there is no promotion, or where no program of the population has a tau at full size.
         """
-        if self._promotion is None or self.promoted:
+        if not self._promotion or self.promoted:
             return
-        panel, chosen = self._promotion.panel, self._most_used(_PROMOTED)
-        self._progress.stage(f"evaluating {len(chosen)} formulas on networks of full size", len(panel.architectures))
-        finite = panel.extend(chosen, self._progress)
-        self._report_failures(panel)
-        usable = [node for node, flags in zip(chosen, finite, strict=True) if flags.all()]
+        chosen = usable = self._most_used(_PROMOTED)
+        for case in self._promotion:
+            steps = len(case.panel.architectures)
+            self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
+            finite = case.panel.extend(usable, self._progress)
+            usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
+            self._report_left_out(case.panel)
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
-        panel.table.forget([node for node in chosen if node not in kept])
+        for case in self._promotion:
+            case.panel.table.forget([node for node in chosen if node not in kept])
         programs = [individual.program for individual in self.population if _known(individual.program, kept)]
         programs += [entry.best for entry in entries]
         promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
@@ -170,14 +199,37 @@ class Evolution:
         return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
 
     @property
-    def full_panel(self) -> Panel | None:
-        """After the promotion, the panel of full size, which knows all reductions of the hall of fame."""
-        return self._promotion.panel if self.promoted and self._promotion else None
+    def full_panels(self) -> list[Panel]:
+        """After the promotion, the panel of each promoted task at full size, with the hall of fame's reductions."""
+        return [case.panel for case in self._promotion] if self.promoted else []
+
+    @property
+    def converged(self) -> bool:
+        """Whether neither generations nor expansions help any more."""
+        return self._stagnant >= self.config.patience and not self._grows
+
+    def left_out(self, task: int) -> dict[str, str]:
+        """Return the networks of a task that are left out, with the reasons."""
+        return self._evaluator.left_out(task)
 
     def expansion_is_due(self) -> bool:
         """Whether the next step begins with an expansion."""
-        due = bool(self.generation) and self.generation % self.config.expansion_every == 0
-        return due and not self.promoted
+        return self._stagnant >= self.config.patience and self._grows and not self.promoted
+
+    @property
+    def _grows(self) -> bool:
+        return self._in_vain < _IN_VAIN
+
+    def _measure_progress(self) -> None:
+        """Count the generations since the hall of fame became better."""
+        best = max((HallOfFame.worth(member) for member in self.hall.members.values()), default=-math.inf)
+        if best - self._best >= _GAIN or not math.isfinite(self._best):
+            self._best, self._stagnant = best, 0
+        else:
+            self._stagnant += 1
+
+    def _texts(self) -> list[str]:
+        return [individual.program.text for individual in [*self.hall.members.values(), *self.population]]
 
     def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
         """Return new reductions: with a screening, the best among several times as many."""
@@ -190,20 +242,46 @@ class Evolution:
 
     def _add_to_library(self, reductions: Sequence[Node]) -> list[Entry]:
         self._begin_evaluation(len(reductions))
-        entries = self.library.add(reductions)
-        self._report_failures(*self._evaluator.panels)
-        return entries
+        return self.library.add(reductions)
+
+    def _report_left_out(self, *panels: Panel) -> bool:
+        """Report the networks that were left out since the last call, and return whether there are any."""
+        any_new = False
+        for panel in panels:
+            reported = self._reported.setdefault(id(panel), set())
+            if new := {name: reason for name, reason in panel.left_out.items() if name not in reported}:
+                reported |= new.keys()
+                any_new = True
+                for message in left_out_messages(new, len(panel.architectures), panel.condition):
+                    self._progress.message(message)
+        return any_new
+
+    def _evaluate_again(self) -> None:
+        """Evaluate all programs anew, after networks were left out."""
+        self.library.keep(assess(self._evaluator, self.library.reductions))
+        members = [member.program for member in self.hall.members.values()]
+        programs = [program for program in members if _known(program, self.library.entries)]
+        self.hall = HallOfFame()
+        self.hall.update(self.breeder.individuals(programs))
+        self.population = self.breeder.individuals([individual.program for individual in self.population])
 
     def _begin_evaluation(self, count: int) -> None:
         steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
         self._progress.stage(f"evaluating {count} formulas on the networks", steps)
 
-    def _report_failures(self, *panels: Panel) -> None:
-        for panel in panels:
-            for architecture, failure in panel.failures.items():
-                if (panel.condition.fidelity.name, architecture) not in self._reported:
-                    self._reported.add((panel.condition.fidelity.name, architecture))
-                    self._progress.message(f"{architecture} ({panel.condition}) failed and has no values: {failure}")
+    def _join(self, programs: Sequence[Node], operator: str) -> None:
+        """Let programs without parents join the population."""
+        new = dict.fromkeys(programs)
+        self._select([*self.population, *self._born(list(new), dict.fromkeys(new, (operator, ())))])
+
+    def _born(self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]) -> list[Individual]:
+        individuals = self.breeder.individuals(programs)
+        for individual in individuals:
+            operator, parents = births[individual.program]
+            texts = tuple(parent.text for parent in parents)
+            birth = Birth(operator, texts, self.generation, individual.tau_train)
+            self.genealogy.record(individual.program.text, birth)
+        return individuals
 
     def _select(self, individuals: Sequence[Individual]) -> None:
         self.hall.update(individuals)
@@ -214,10 +292,15 @@ class Evolution:
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
 
+    @property
+    def _all_panels(self) -> list[Panel]:
+        """The panels of evolution and of the screening."""
+        return [*self._evaluator.panels, *(self._screening.panels if self._screening else ())]
+
     def _first_failure(self) -> str:
         for panel in self._evaluator.panels:
-            for architecture, failure in panel.failures.items():
-                return f"{architecture}: {failure}"
+            for architecture, reason in panel.left_out.items():
+                return f"{architecture}: {reason}"
         return "no network failed; the formulas are undefined or constant"
 
     def state(self) -> dict[str, Any]:
@@ -230,6 +313,9 @@ class Evolution:
             "random": to_json(self._rng),
             "population": [individual.program.text for individual in self.population],
             "hall": self.hall.state(),
+            "genealogy": self.genealogy.state(),
+            "left_out": [dict(panel.left_out) for panel in self._all_panels],
+            "growth": [self._best, self._before_expansion, self._stagnant, self._in_vain],
             **self.library.state(),
             **self.breeder.state(),
         }
@@ -240,11 +326,14 @@ class Evolution:
         Raises:
             EznasError: The networks give other values than when the checkpoint was written.
         """
+        for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
+            panel.leave_out(reasons)
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
-        self._report_failures(*self._evaluator.panels)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
         self.hall.restore(state["hall"])
+        self.genealogy.restore(state["genealogy"])
+        self._best, self._before_expansion, self._stagnant, self._in_vain = state["growth"]
         self.breeder.restore(state)
         self.generation = state["generation"]
         self._rng = from_json(state["random"])

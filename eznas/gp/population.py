@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from deap import tools
 
 from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
-from eznas.gp.individual import Individual, ParetoFitness, TauFitness
+from eznas.gp.individual import Individual, ParetoFitness, TauFitness, tasks_fitness
+from eznas.gp.lexicase import lexicase
 from eznas.programs import Node, cost
 from eznas.status import Status
 
@@ -38,29 +40,38 @@ _OF_REDUCTIONS = (variation.insert, variation.mutate_subtree, variation.mutate_t
 
 
 class Breeder:
-    """Breeds, evaluates and selects individuals: by tournaments, or by NSGA-II on tau, complexity and cost.
+    """Breeds, evaluates and selects individuals: by tournaments, by lexicase, or by NSGA-II.
 
     Args:
         evaluator: Evaluates programs.
         config: The objective, the tournaments' size, the parsimony and the limits.
+
+    Attributes:
+        cost_limit: Greatest ``cost`` of a program.
+        statuses: Programs evaluated so far by status.
+        evaluated: The number of programs evaluated so far.
     """
 
     def __init__(self, evaluator: FitnessEvaluator, config: EvolveConfig) -> None:
+        self.cost_limit = math.inf
         self.statuses: Counter[str] = Counter()
         self.evaluated = 0
         self._evaluator = evaluator
         self._config = config
-        self._pareto = config.objective == "pareto"
+        self._nsga2 = config.objective != "tau"
 
     def select(self, population: Sequence[Individual], count: int) -> list[Individual]:
         """Select parents with DEAP; under NSGA-II, all survivors are parents alike."""
-        if self._pareto:
+        if self._nsga2:
             return list(tools.selRandom(population, count))
+        if self._config.fitness == "lexicase":
+            return lexicase(population, count)
         return list(tools.selTournament(population, count, self._config.tournament))
 
     def fits(self, program: Node) -> bool:
-        """Whether a program keeps the limits on size and height."""
-        return program.size <= self._config.max_size and program.height <= self._config.max_height
+        """Whether a program keeps the limits on size, height and cost."""
+        small = program.size <= self._config.max_size and program.height <= self._config.max_height
+        return small and (self.cost_limit == math.inf or cost(program) <= self.cost_limit)
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
         """Evaluate programs and return an individual for each that has a tau; all are counted by status."""
@@ -74,32 +85,40 @@ class Breeder:
         ]
 
     def _individual(self, program: Node, fitness: Fitness) -> Individual:
-        if self._pareto:
+        if self._config.objective == "pareto":
             selected = ParetoFitness((fitness.tau_train, float(program.size), cost(program)))
+        elif self._config.objective == "tasks":
+            selected = tasks_fitness(len(fitness.tasks))(fitness.tasks)
         else:
             selected = TauFitness((fitness.tau_train - self._config.parsimony * program.size,))
-        return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.key, selected)
+        return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.tasks, fitness.key, selected)
 
     def offspring(
         self, rng: random.Random, population: Sequence[Individual], count: int, reductions: Sequence[Node]
-    ) -> list[Node]:
-        """Breed programs that keep the limits and are not in the population."""
+    ) -> dict[Node, tuple[str, tuple[Node, ...]]]:
+        """Breed programs that keep the limits and are not in the population.
+
+        Returns:
+            For each program, the operator and the parents.
+        """
         taken = {individual.program for individual in population}
         operators, weights = list(_OPERATORS), list(_OPERATORS.values())
         with deap_random(rng):
             parents = self.select(population, 4 * count)
-        bred: dict[Node, None] = {}
+        bred: dict[Node, tuple[str, tuple[Node, ...]]] = {}
         for first, second in zip(parents[::2], parents[1::2], strict=True):
             operator = rng.choices(operators, weights)[0]
             if operator is variation.crossover:
-                child = operator(rng, first.program, second.program)
+                mated: tuple[Node, ...] = (first.program, second.program)
+                child = operator(rng, *mated)
             else:
+                mated = (first.program,)
                 child = operator(rng, first.program, *([reductions] if operator in _OF_REDUCTIONS else []))
             if child not in taken and self.fits(child):
-                bred[child] = None
+                bred.setdefault(child, (operator.__name__, mated))
             if len(bred) == count:
                 break
-        return list(bred)
+        return bred
 
     def survivors(self, rng: random.Random, individuals: Sequence[Individual], count: int) -> list[Individual]:
         """Select the next population; of individuals that rank the networks alike, only the simplest takes part."""
@@ -110,12 +129,13 @@ class Breeder:
                 simplest[individual.key] = individual
         distinct = list(simplest.values())
         with deap_random(rng):
-            return list((tools.selNSGA2 if self._pareto else tools.selBest)(distinct, min(count, len(distinct))))
+            return list((tools.selNSGA2 if self._nsga2 else tools.selBest)(distinct, min(count, len(distinct))))
 
     def state(self) -> dict[str, Any]:
         """Return the counts, ready for JSON."""
-        return {"statuses": dict(self.statuses), "judged": self.evaluated}
+        return {"statuses": dict(self.statuses), "judged": self.evaluated, "cost_limit": self.cost_limit}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the counts that ``state`` returned."""
         self.statuses, self.evaluated = Counter(state["statuses"]), state["judged"]
+        self.cost_limit = state["cost_limit"]

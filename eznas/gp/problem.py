@@ -1,4 +1,4 @@
-"""The problem of an evolution: its networks, their accuracies, and the conditions that they run under."""
+"""The problem of an evolution: its tasks, with their networks drawn."""
 
 from __future__ import annotations
 
@@ -7,103 +7,118 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.benchmarks import sample_splits
 from eznas.errors import InputError
-from eznas.scoring import Condition, Problem
+from eznas.gp.task import EvolutionTask
+from eznas.scoring import Problem
 from eznas.scoring.plugin import plugin_digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from eznas.config import EvolveConfig
+    from eznas.tasks import TaskConfig
+
+Parts = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class EvolutionProblem:
-    """The networks and conditions of a run.
+    """The tasks of a run.
 
     Args:
-        problem: Space, accuracies and images.
-        train: Architectures that fitness is computed on.
-        validation: Architectures that choose among the hall of fame.
-        test: Architectures for the reported figures only.
-        promoted: Training architectures that the last generations are evaluated on at full size too.
-        breeding: Conditions of evolution; the worst tau over them is a program's fitness.
-        full: The condition of all reported figures: the size that the benchmark trained.
+        tasks: Tasks of selection.
+        held_out: Tasks that programs are tested on only.
     """
 
-    problem: Problem
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    promoted: tuple[str, ...]
-    breeding: tuple[Condition, ...]
-    full: Condition
+    tasks: tuple[EvolutionTask, ...]
+    held_out: tuple[EvolutionTask, ...]
 
     @classmethod
-    def of(cls, config: EvolveConfig) -> EvolutionProblem:
+    def of(cls, config: EvolveConfig) -> Self:
         """Load the data that a configuration names, and draw the networks.
 
         Raises:
-            InputError: A name is unknown, or the data cannot be used.
+            InputError: A name is unknown, a task is given twice, or the data cannot be used.
         """
-        problem = Problem.load(
-            config.benchmark,
-            config.dataset,
-            config.table,
-            config.target,
-            images=config.images,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            device=config.device,
-        )
-        sizes = (config.networks, config.validation_networks, config.test_networks)
-        train, validation, test = sample_splits(problem.accuracy_table, sizes, config.seed, problem.space)
-        names = problem.space.reduced if config.fidelity == "reduced" else (problem.fidelity,)
-        conditions = {name: problem.condition(name) for name in (*names, problem.fidelity)}
-        breeding, full = tuple(conditions[name] for name in names), conditions[problem.fidelity]
-        promoted = () if full.key in {condition.key for condition in breeding} else train[: config.full_networks]
-        parts = {"training": train, "promoted training": promoted, "validation": validation, "test": test}
-        for name, part in parts.items():
-            if part and len({*problem.accuracies(part)}) == 1:
-                raise InputError(
-                    f"the {name} networks must differ in accuracy, got {len(part)} of one accuracy; use more"
-                )
-        return cls(problem, train, validation, test, promoted, breeding, full)
+        options = [*config.tasks(), *config.held_out_tasks()]
+        names = [task.name for task in options]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(
+                f"task and hold_out_task must name each task once, got {min(twice)} twice",
+                parameters=("task", "hold_out_task"),
+            )
+        problems = [_load(task, config) for task in options]
+        count = len(config.tasks())
+        sizes = [_sizes(task, held_out=place >= count) for place, task in enumerate(options)]
+        parts = _draw(problems, sizes, config.seed)
+        tasks = [EvolutionTask.of(*each) for each in zip(options, problems, parts, strict=True)]
+        return cls(tuple(tasks[:count]), tuple(tasks[count:]))
 
-    def accuracies(self, architectures: Sequence[str]) -> NDArray[np.float64]:
-        """Return the accuracies of some of the architectures, in percent."""
-        return self.problem.accuracies(architectures)
+    @property
+    def every_task(self) -> tuple[EvolutionTask, ...]:
+        """The tasks of selection, then those held out."""
+        return self.tasks + self.held_out
+
+    @property
+    def device(self) -> str:
+        """The device that networks run on."""
+        return self.tasks[0].problem.device
 
     def facts(self) -> dict[str, Any]:
         """Return the description of the data and the device for the manifest."""
-        table, minibatch = self.problem.accuracy_table, self.problem.minibatch
+        plugins = {f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()}
+        data: dict[str, Any] = {}
+        for task in self.every_task:
+            data |= task.data()
         return {
-            "device": self.problem.device,
-            "target": str(table.target),
-            "conditions": [str(condition) for condition in self.breeding],
-            "reported_on": str(self.full),
-            "data": {
-                "table": {"source": table.source, "sha256": table.digest},
-                "images": {"source": minibatch.source, "sha256": minibatch.digest},
-                **{f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()},
-            },
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """Return the description of the data for ``summary.json``."""
-        table, facts = self.problem.accuracy_table, self.facts()
-        return {
-            "target": facts["target"],
-            "benchmark": table.benchmark,
-            "space": table.space,
-            "images": self.problem.minibatch.source,
-            "conditions": facts["conditions"],
-            "reported_on": facts["reported_on"],
+            "device": self.device,
+            "target": "; ".join(str(task.problem.accuracy_table.target) for task in self.tasks),
+            "reported_on": "; ".join(dict.fromkeys(str(task.full) for task in self.tasks)),
+            "tasks": [task.facts() for task in self.every_task],
+            "data": {**data, **plugins},
         }
 
     def __str__(self) -> str:
-        table, minibatch = self.problem.accuracy_table, self.problem.minibatch
-        sizes = f"{len(self.train)} training, {len(self.validation)} validation and {len(self.test)} test networks"
-        return f"{table.benchmark} ({table.target}), {sizes}, {len(minibatch.labels)} images of {minibatch.source}"
+        if len(self.every_task) == 1:
+            return str(self.tasks[0])
+        held_out = f", tested on {', '.join(task.name for task in self.held_out)} too" if self.held_out else ""
+        return f"{len(self.tasks)} tasks ({', '.join(task.name for task in self.tasks)}){held_out}"
+
+
+def _load(task: TaskConfig, config: EvolveConfig) -> Problem:
+    return Problem.load(
+        task.benchmark,
+        task.dataset,
+        task.table,
+        task.target,
+        images=task.images,
+        batch_size=task.batch_size,
+        seed=config.seed,
+        device=config.device,
+    )
+
+
+def _sizes(task: TaskConfig, *, held_out: bool) -> tuple[int, int, int]:
+    train, validation, test = task.networks or 0, task.validation_networks or 0, task.test_networks or 0
+    return (0, 0, test) if held_out else (train, validation, test)
+
+
+def _draw(problems: Sequence[Problem], sizes: Sequence[tuple[int, int, int]], seed: int) -> list[Parts]:
+    """Draw the networks of every task.
+
+    Tasks on one space have the same networks, as many as each needs: they share the values of formulas, and no network
+    that one task trains on tests another task.
+    """
+    drawn: dict[str, Parts] = {}
+    for name in {problem.space.name: None for problem in problems}:
+        places = [place for place, problem in enumerate(problems) if problem.space.name == name]
+        tables = [problems[place].accuracy_table.architectures for place in places]
+        common = set(tables[0]).intersection(*tables[1:])
+        most = [max(sizes[place][part] for place in places) for part in range(3)]
+        listed = [architecture for architecture in tables[0] if architecture in common]
+        drawn[name] = sample_splits(listed, (most[0], most[1], most[2]), seed, problems[places[0]].space)
+    return [
+        tuple(part[:size] for part, size in zip(drawn[problem.space.name], counts, strict=True))  # type: ignore[misc]
+        for problem, counts in zip(problems, sizes, strict=True)
+    ]

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from deap import tools
 
+from eznas.gp.verdict import TaskScores, verdict
 from eznas.programs import parse
 from eznas.programs.export import to_python
+from eznas.programs.export.provenance import provenance
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
-    from eznas.gp.confirmation import Finished, Row
+    from eznas.gp.confirmation import Finished, Row, TaskResult
     from eznas.gp.loop import Evolution
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.run import RunDirectory
 
 
 EXPORTED = 3
 """Best programs that are written as Python files."""
 
-_HALL_COLUMNS = ("complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+_HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
 
 
 def generation_record(evolution: Evolution, seconds: float) -> dict[str, float | int]:
@@ -63,7 +67,7 @@ def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> Non
     The taus are those of evolution; the test networks are not used yet.
     """
     rows = [
-        (member.program.size, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
+        (member.program.size, None, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
         for member in evolution.hall.candidates(len(evolution.hall.members))
     ]
     directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)
@@ -79,30 +83,32 @@ def write_results(
     stopped_by: str,
 ) -> dict[str, Any]:
     """Write the files of a finished run, and return the summary."""
-    rows = [_hall_row(row) for row in finished.evolved]
-    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, rows, backup=True)
-    names = ["rank0", *(row.name for row in finished.baselines)]
-    scores = [finished.test_scores[name] for name in names]
-    accuracies = problem.accuracies(problem.test)
-    directory.write_csv(
-        "test_scores.csv",
-        ("architecture", "accuracy", "best", *names[1:]),
-        [
-            (architecture, accuracies[index], *(_number(row[index]) for row in scores))
-            for index, architecture in enumerate(problem.test)
-        ],
-    )
+    rows = [_as_json(row) for row in finished.evolved]
+    columns = [[row[column] for column in _HALL_COLUMNS] for row in rows]
+    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, columns, backup=True)
+    _write_test_scores(directory, problem, finished)
+    directory.write_json("genealogy.json", evolution.genealogy.as_json(finished.origin))
+    manifest = directory.manifest()
+    tasks = [_task_as_json(problem, task, evolution, finished) for task in problem.every_task]
+    selecting = [task["networks"] for task in tasks if not task["held_out"]]
     summary = {
-        "best": _as_json(finished.evolved[0]),
-        "hall_of_fame": [_as_json(row) for row in finished.evolved],
+        "best": rows[0],
+        "hall_of_fame": rows,
         "baselines": {row.name: _as_json(row) for row in finished.baselines},
-        **problem.summary(),
-        "networks": {
-            "train": len(problem.train),
-            "full_size": len(problem.promoted) if evolution.promoted else 0,
-            "validation": len(problem.validation),
-            "test": len(problem.test),
-        },
+        "fitness": config.fitness,
+        "relative": config.relative,
+        **{name: manifest[name] for name in ("target", "reported_on")},
+        "tasks": tasks,
+        "ablation": [
+            {
+                "without": part.without,
+                "program": part.program,
+                "tasks": {task: _number(tau) for task, tau in part.taus.items()},
+            }
+            for part in finished.ablation
+        ],
+        "verdict": _verdict(problem, finished, config.seed),
+        "networks": {part: sum(networks[part] for networks in selecting) for part in selecting[0]},
         "statuses": dict(evolution.breeder.statuses),
         "reductions_rejected": dict(evolution.library.rejected),
         "programs_evaluated": evolution.breeder.evaluated,
@@ -111,49 +117,98 @@ def write_results(
         "stopped_by": stopped_by,
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "device": problem.problem.device,
-        "versions": directory.manifest()["versions"],
-        "command": directory.manifest()["command"],
+        "device": problem.device,
+        "versions": manifest["versions"],
+        "command": manifest["command"],
     }
-    for row in finished.evolved[:EXPORTED]:
-        directory.write_text(f"proxies/{row.name}.py", _exported(row, summary))
+    for figures in rows[:EXPORTED]:
+        name, origin = figures["name"], provenance(figures, summary)
+        source = to_python(parse(figures["program"]), name=name, provenance=origin, noise_seed=config.seed)
+        directory.write_text(f"proxies/{name}.py", source)
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
 
 
-def _exported(row: Row, summary: dict[str, Any]) -> str:
-    provenance = {key: summary[key] for key in ("command", "seed", "target", "reported_on", "networks", "versions")}
-    figures = _as_json(row)
-    taus = {key: figures[key] for key in ("tau_train", "tau_validation", "tau_test")}
-    return to_python(parse(row.program), name=row.name, provenance={**taus, **provenance}, noise_seed=summary["seed"])
+def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finished: Finished) -> None:
+    rows = [finished.evolved[0], *finished.baselines]
+    lines: list[tuple[object, ...]] = []
+    for task in problem.every_task:
+        networks = finished.tested[task.name]
+        scores = [row.tasks[task.name].scores for row in rows]
+        for place, (network, accuracy) in enumerate(zip(networks, task.accuracies(networks).tolist(), strict=True)):
+            lines.append((task.name, network, accuracy, *(_number(score[place]) for score in scores)))
+    names = ("best", *(row.name for row in finished.baselines))
+    directory.write_csv("test_scores.csv", ("task", "architecture", "accuracy", *names), lines)
 
 
-def _hall_row(row: Row) -> tuple[object, ...]:
-    return (row.complexity, *map(_number, (row.tau_train, _held(row), row.test.tau)), row.coverage, row.program)
-
-
-def _held(row: Row) -> float:
-    return math.nan if row.validation is None else row.validation.tau
+def _task_as_json(
+    problem: EvolutionProblem, task: EvolutionTask, evolution: Evolution, finished: Finished
+) -> dict[str, Any]:
+    left_out = {} if task.held_out else evolution.left_out(problem.tasks.index(task))
+    return {
+        **task.facts(),
+        "networks": {
+            "train": len(task.train),
+            "full_size": len(task.promoted) if evolution.promoted else 0,
+            "validation": len(task.validation),
+            "test": len(finished.tested[task.name]),
+        },
+        "left_out": {
+            "train": {name: reason for name, reason in left_out.items() if name in task.train},
+            "validation": {name: reason for name, reason in left_out.items() if name in task.validation},
+            "test": finished.failures[task.name],
+        },
+    }
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    figures = {
-        "tau_train": row.tau_train,
-        "tau_validation": _held(row),
-        "tau_test": row.test.tau,
-        "tau_test_low": row.test.tau_low,
-        "tau_test_high": row.test.tau_high,
-        "rho_test": row.test.rho,
-    }
+    """Return the figures of a proxy; with several tasks, intervals and rho stand at the tasks only."""
+    tests = [result.test for result in row.tasks.values()]
+    alone = tests[0] if len(tests) == 1 else None
+    statuses: Counter[str] = Counter()
+    for result in row.tasks.values():
+        statuses.update(result.statuses)
     return {
         "name": row.name,
         "program": row.program,
         "complexity": row.complexity,
-        "coverage": row.coverage,
-        "statuses": row.statuses,
-        **{key: _number(value) for key, value in figures.items()},
+        "seconds": _number(row.seconds),
+        "tau_train": _number(row.tau_train),
+        "tau_validation": _number(row.tau_validation),
+        "tau_test": _number(row.tau_test),
+        "tau_test_low": _number(alone.tau_low) if alone else None,
+        "tau_test_high": _number(alone.tau_high) if alone else None,
+        "rho_test": _number(alone.rho) if alone else None,
+        "coverage": statuses["ok"] / max(sum(statuses.values()), 1),
+        "statuses": dict(sorted(statuses.items())),
+        "tasks": {name: _result_as_json(result) for name, result in row.tasks.items()},
     }
+
+
+def _verdict(problem: EvolutionProblem, finished: Finished, seed: int) -> dict[str, Any]:
+    rows = {"best": finished.evolved[0], **{row.name: row for row in finished.baselines}}
+    return verdict(
+        [
+            TaskScores(
+                task.name,
+                task.accuracies(finished.tested[task.name]),
+                {name: row.tasks[task.name].scores for name, row in rows.items()},
+                task.held_out,
+            )
+            for task in problem.every_task
+        ],
+        seed=seed,
+    )
+
+
+def _result_as_json(result: TaskResult) -> dict[str, Any]:
+    held = math.nan if result.validation is None else result.validation.tau
+    test = result.test
+    figures = {"tau_train": result.tau_train, "tau_validation": held, "tau": test.tau}
+    figures |= {"tau_low": test.tau_low, "tau_high": test.tau_high, "rho": test.rho, **result.metrics}
+    numbers = {name: _number(value) for name, value in figures.items()}
+    return {**numbers, "coverage": result.coverage, "statuses": result.statuses, "n": test.n}
 
 
 def _number(value: float) -> float | None:

@@ -6,16 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import EznasError, InputError
-from eznas.gp.confirmation import finish
-from eznas.gp.fitness import FitnessCase, FitnessEvaluator
-from eznas.gp.loop import Evolution
+from eznas.gp.assemble import build_evolution
+from eznas.gp.confirmation import Confirmation
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall, write_results
+from eznas.gp.seconds import cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring import Executor, Panel
 from eznas.scoring.plugin import load_plugin, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eznas.config import EvolveConfig
+    from eznas.gp.loop import Evolution
     from eznas.programs import Node
     from eznas.progress import Progress
     from eznas.run import RunDirectory
-    from eznas.scoring import Condition
+    from eznas.scoring import Executor
 
 
 CANDIDATES = 6
@@ -34,9 +34,6 @@ CANDIDATES = 6
 
 STORE = "vectors.sqlite"
 """The file of a run directory that keeps vectors of reductions; a cache, which may be deleted."""
-
-_SCREENED = 20
-"""Training networks of the screening; runs with less than twice as many have none."""
 
 _LEAST_GENERATIONS = 5
 """Generations that a run breeds in any case: they take seconds, and a run without them would report chance."""
@@ -92,13 +89,17 @@ def run_evolution(
         plan.check(config, clock)
     directory.record(**problem.facts())
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
-        evolution = _evolution(config, problem, store, executor, progress)
+        evolution = build_evolution(config, problem, store, executor, progress)
+        if config.max_cost is not None and checkpoint is None:
+            evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)
         stopped_by = _Course(config, evolution, directory, clock, plan, progress).run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     progress.remaining(plan.end(promoted=evolution.promoted))
     candidates = evolution.hall.candidates(CANDIDATES)
-    finished = finish(problem, candidates, evolution.full_panel, config.seed, executor, progress)
+    promoted = [task.name for task in problem.tasks if task.promoted]
+    panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
+    finished = Confirmation(problem, config, executor, progress).finish(candidates, panels)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
 
 
@@ -115,23 +116,6 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
             f"seed_program must be a program, such as those of a hall of fame: {error}", parameters=("seed_program",)
         ) from error
     return programs + [parse(text) for text in (measure_programs() if config.seed_measures else [])]
-
-
-def _evolution(
-    config: EvolveConfig, problem: EvolutionProblem, store: VectorStore, executor: Executor, progress: Progress
-) -> Evolution:
-    def case(
-        condition: Condition, train: tuple[str, ...], validation: tuple[str, ...] = problem.validation
-    ) -> FitnessCase:
-        panel = Panel(condition, (*train, *validation), store, executor)
-        return FitnessCase.of(panel, problem.accuracies(train), problem.accuracies(validation))
-
-    evaluator = FitnessEvaluator([case(condition, problem.train) for condition in problem.breeding])
-    promotion = case(problem.full, problem.promoted) if problem.promoted else None
-    screening = None
-    if config.draws > 1 and config.networks >= 2 * _SCREENED:
-        screening = FitnessEvaluator([case(condition, problem.train[:_SCREENED], ()) for condition in problem.breeding])
-    return Evolution(config, evaluator, promotion, screening, progress)
 
 
 class _Course:

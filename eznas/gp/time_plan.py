@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.gp.confirmation import BASELINES
+from eznas.gp.confirmation import MEASURED
 from eznas.scoring import Executor, Proxy, score_networks
 from eznas.scoring.executor import SerialExecutor
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from eznas.config import EvolveConfig
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.progress import Progress
-    from eznas.scoring import Condition
 
 
 SAFETY = 2.0
@@ -69,25 +69,32 @@ class TimePlan:
 
     @classmethod
     def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
-        """Time the baselines on a few networks under each condition, and extrapolate."""
-        conditions = {condition.key: condition for condition in (problem.full, *problem.breeding)}
+        """Time the baselines on a few networks of each task under each condition, and extrapolate."""
+        conditions = {
+            condition.key: (condition, task) for task in problem.every_task for condition in (task.full, *task.breeding)
+        }
         progress.stage("timing networks", _TIMED * len(conditions))
-        proxies = [Proxy.of(name) for name in BASELINES]
-
-        def seconds(condition: Condition) -> float:
-            few = problem.validation[:_TIMED]
+        proxies = [Proxy.of(name) for name in MEASURED]
+        timed: dict[str, float] = {}
+        for key, (condition, task) in conditions.items():
+            few = (task.validation or task.test)[:_TIMED]
             matrix = score_networks(proxies, condition, few, SerialExecutor(executor.memory), progress)
-            return float(np.median(matrix.seconds[1:])) / executor.workers
+            timed[key] = float(np.median(matrix.seconds[1:])) / executor.workers
 
-        timed = {key: seconds(condition) for key, condition in conditions.items()}
-        full = timed[problem.full.key]
+        def full(task: EvolutionTask) -> float:
+            return timed[task.full.key]
+
         return cls(
             start=_START
-            * sum(timed[condition.key] for condition in problem.breeding)
-            * (len(problem.train) + len(problem.validation)),
-            promotion=_PROMOTION * full * (len(problem.promoted) + len(problem.validation)) * bool(problem.promoted),
-            choice=SAFETY * full * len(problem.validation),
-            confirmation=SAFETY * full * len(problem.test),
+            * sum(
+                timed[condition.key] * (len(task.train) + len(task.validation))
+                for task in problem.tasks
+                for condition in task.breeding
+            ),
+            promotion=_PROMOTION
+            * sum(full(task) * (len(task.promoted) + len(task.validation)) for task in problem.tasks if task.promoted),
+            choice=SAFETY * sum(full(task) * len(task.validation) for task in problem.tasks),
+            confirmation=SAFETY * sum(full(task) * len(task.test) for task in problem.every_task),
         )
 
     def end(self, *, promoted: bool) -> float:

@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates, the baselines of every proxy."""
+"""Parameters, multiply-accumulates and depth, the baselines of every proxy."""
 
 from __future__ import annotations
 
@@ -48,6 +48,32 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
     layers = [(math.prod(layer.conv_out.shape), math.prod(layer.weight.shape[1:])) for layer in recorder.layers]
     counts = require_layers(layers + recorder.others)
     return float(sum(numbers // len(images) * products for numbers, products in counts))
+
+
+@register_measure(formula="greatest number of layers with weights on a path to the logits", needs=["forward"])
+def depth(network: nn.Module, minibatch: Minibatch) -> float:
+    """Return the greatest number of convolutions and linear layers on one path from the images to the logits.
+
+    Raises:
+        NoUnitsError: No layer ran.
+        UndefinedError: torch hides the run of a layer.
+    """
+    recorder = Recorder(network, gradients=["conv_out"])
+    with translated_errors(), fork_state(network), torch.enable_grad():
+        logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
+    check_recorded(recorder)
+    layers = {layer.conv_out.edge.node for layer in require_layers(recorder.layers) if layer.conv_out.edge is not None}
+    depths: dict[Any, int] = {}
+    stack: list[tuple[Any, bool]] = [(logits.grad_fn, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            below = [depths[argument] for argument, _ in node.next_functions if argument is not None]
+            depths[node] = max(below, default=0) + (node in layers)
+        elif node is not None and node not in depths:
+            stack.append((node, True))
+            stack += [(argument, False) for argument, _ in node.next_functions if argument is not None]
+    return float(depths.get(logits.grad_fn, 0))
 
 
 class _Counter(Recorder):

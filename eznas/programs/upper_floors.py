@@ -91,6 +91,14 @@ class Ragged:
         """``n_g x u_g`` for each distinct number of units, ascending."""
         return tuple(self.layout.blocks(self.flat))
 
+    def vectors(self) -> list[Tensor]:
+        """Return the ``n`` vectors in the order of the networks, as ``Layout.ragged`` takes them."""
+        vectors = [self.flat[:0]] * len(self.layout.counts)
+        for places, block in zip(self.layout.networks, self.blocks, strict=True):
+            for place, vector in zip(places, block, strict=True):
+                vectors[place] = vector
+        return vectors
+
 
 def evaluate_upper(
     roots: Sequence[Node],

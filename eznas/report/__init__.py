@@ -10,15 +10,20 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-__all__ = ["render"]
+__all__ = ["is_search", "render"]
+
+
+def is_search(directory: RunDirectory) -> bool:
+    """Whether a run directory is that of a search, which has reported its results."""
+    return (directory.path / "results.json").is_file()
 
 
 def render(directory: RunDirectory, message: Callable[[str], None], compare: Sequence[RunDirectory] = ()) -> list[Path]:
-    """Write the plots of an evolution, or the page of a search.
+    """Write the plots and the page of an evolution, or the page of a search.
 
     Args:
         directory: A finished run.
-        message: Called with a sentence for each plot that could not be drawn.
+        message: Called with a sentence for each file that could not be written.
         compare: Other searches to show on the page; the last one is the baseline.
 
     Returns:
@@ -27,7 +32,7 @@ def render(directory: RunDirectory, message: Callable[[str], None], compare: Seq
     Raises:
         InputError: A file of the run is missing, or an evolution is to be compared.
     """
-    if not compare and not (directory.path / "results.json").is_file():
+    if not compare and not is_search(directory):
         from eznas.report import plots
 
         return plots.render(directory, message)

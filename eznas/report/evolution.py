@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 from typing import TYPE_CHECKING, Any
 
 from eznas.report.html import html_image, html_table
+from eznas.report.page import CSS
 from eznas.report.progress import progress_figure
-from eznas.report.scores import scores_figure
+from eznas.report.run_results import RunResults, numbers
+from eznas.report.run_tables import headline, programs_table, tasks_table
+from eznas.report.scores import best_scores_figure, scores_figure
 from eznas.report.style import png
+from eznas.report.tau_plots import pareto_figure, taus_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "name": "proxy",
-    "tau_test": "test tau",
-    "rho_test": "test rho",
     "tau_validation": "validation tau",
     "tau_train": "training tau",
     "complexity": "nodes",
@@ -43,7 +44,7 @@ def read_hall_of_fame(directory: RunDirectory) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = directory.read_json("summary.json")["hall_of_fame"]
         return records
     rows = directory.read_csv("hall_of_fame.provisional.csv")
-    return [{"name": f"rank{rank}", **_numbers(row)} for rank, row in enumerate(rows)]
+    return [{"name": f"rank{rank}", **numbers(row)} for rank, row in enumerate(rows)]
 
 
 def read_logbook(directory: RunDirectory) -> list[dict[str, Any]]:
@@ -52,41 +53,38 @@ def read_logbook(directory: RunDirectory) -> list[dict[str, Any]]:
     Raises:
         InputError: The run was stopped before its first generation.
     """
-    return [_numbers(row) for row in directory.read_csv("logbook.csv")]
+    return [numbers(row) for row in directory.read_csv("logbook.csv")]
 
 
 def evolution_figures(directory: RunDirectory) -> dict[str, Figure]:
-    """Return ``"scores"`` of a finished run, and ``"progress"`` of a run with a generation."""
+    """Return the plots of a run by name.
+
+    A finished run has ``"scores"``, ``"taus"`` and ``"pareto"``; a run with a generation has ``"progress"``.
+    """
     figures: dict[str, Figure] = {}
     if is_finished(directory):
-        target = directory.read_json("summary.json")["target"]
-        figures["scores"] = scores_figure(directory.read_csv("test_scores.csv"), target)
+        run = RunResults.read(directory)
+        figures["scores"] = scores_figure(run.tasks[0]) if len(run.tasks) == 1 else best_scores_figure(run.tasks)
+        figures["taus"] = taus_figure(run)
+        if (pareto := pareto_figure(run)) is not None:
+            figures["pareto"] = pareto
     if logbook := directory.read_csv("logbook.csv"):
         figures["progress"] = progress_figure(logbook)
     return figures
 
 
 def evolution_html(directory: RunDirectory) -> str:
-    """Return the hall of fame, the baselines and the plots as HTML that needs no other file."""
-    records = read_hall_of_fame(directory)
-    title = "hall of fame, not tested yet"
+    """Return the verdict, the tables and two plots as HTML that needs no other file."""
+    path = html.escape(str(directory.path))
+    figures = evolution_figures(directory)
     if is_finished(directory):
-        summary = directory.read_json("summary.json")
-        records = [*records, *summary["baselines"].values()]
-        title = f"{summary['target']}: {summary['networks']['test']} test networks"
-    table = html_table([*_COLUMNS.values()], [[record.get(column) for column in _COLUMNS] for record in records])
-    images = "".join(html_image(name, png(figure)) for name, figure in evolution_figures(directory).items())
-    return f"<p><b>{html.escape(str(directory.path))}</b>: {html.escape(title)}</p>{table}{images}"
-
-
-def _numbers(row: dict[str, str]) -> dict[str, Any]:
-    """Return a row of a CSV file with its numbers as numbers, and None for nothing."""
-    return {name: _number(cell) for name, cell in row.items()}
-
-
-def _number(cell: str) -> float | int | str | None:
-    with contextlib.suppress(ValueError):
-        return int(cell)
-    with contextlib.suppress(ValueError):
-        return float(cell)
-    return cell or None
+        run = RunResults.read(directory)
+        name = "scores" if len(run.tasks) == 1 else "taus"
+        body = f"{headline(run)}{tasks_table(run)}{programs_table(run)}{html_image(name, png(figures[name]))}"
+    else:
+        records = read_hall_of_fame(directory)
+        rows = [[record.get(column) for column in _COLUMNS] for record in records]
+        body = f"<p>hall of fame, not tested yet</p>{html_table([*_COLUMNS.values()], rows)}"
+    if "progress" in figures:
+        body += html_image("progress", png(figures["progress"]))
+    return f'<div class="eznas"><style>{CSS}</style><p><b>{path}</b></p>{body}</div>'

@@ -23,10 +23,30 @@ def interval(low: float | None, high: float | None) -> str:
     return "-" if low is None or math.isnan(low) else f"{cell(low)} to {cell(high)}"
 
 
+def signed(value: float | None) -> str:
+    """Write a difference with its sign."""
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def signed_interval(low: float | None, high: float | None) -> str:
+    """Write the interval of a difference with signs."""
+    return "-" if low is None else f"{signed(low)} to {signed(high)}"
+
+
+class Html(str):
+    """A text that is HTML already, and is not escaped in a table."""
+
+    __slots__ = ()
+
+
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], write: Callable[[object], str] = cell) -> str:
-    """Return a table; ``write`` turns a value into a text."""
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(write(value))}</td>' for value in row)}</tr>" for row in rows)
+    """Return a table; ``write`` turns a value other than ``Html`` into a text."""
+
+    def content(value: object) -> str:
+        return value if isinstance(value, Html) else html.escape(write(value))
+
+    head = "".join(f"<th>{content(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{content(value)}</td>' for value in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

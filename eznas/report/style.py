@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
+PURPLE = "#AA4499"
 GREY = "#7A7A7A"
 INK = "#222222"
-"""Blue and vermilion of the Okabe-Ito palette, which the colour-blind tell apart; grey and black."""
+"""Blue and vermilion of the Okabe-Ito palette and purple of Tol's, which the colour-blind tell apart; grey, black."""
 
 _DPI = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -37,7 +37,12 @@ COLUMNS = ("proxy", "tau", "95 %", "rho", "Pearson", "scored", "failed")
 """The columns of ``rows``."""
 
 _WIDTH, _HEIGHT = 7.2, 3.3
-_COLOURS = mpl.colormaps["viridis_r"].with_extremes(bad=GREY)
+_POINTS: dict[str, Any] = {
+    "cmap": mpl.colormaps["viridis_r"].with_extremes(bad=GREY),
+    "plotnonfinite": True,
+    "alpha": 0.85,
+    "linewidths": 0,
+}
 _TAIL = 15.0
 """A logarithmic axis shows scores whose range is longer than this many interquartile ranges."""
 _DECADES = 3.0
@@ -156,17 +161,7 @@ def verification_figure(verified: Verification, column: Column, params: Values) 
     norm = (LogNorm if spread else Normalize)(low, max(high, low + 1))
     percent = in_percent(f"{verified.table.target}")
     _values(left, scores, accuracies, params, norm, " %" if percent else "")
-    points = right.scatter(
-        rankdata(scores),
-        rankdata(accuracies),
-        s=9,
-        c=params,
-        cmap=_COLOURS,
-        norm=norm,
-        plotnonfinite=True,
-        alpha=0.85,
-        linewidths=0,
-    )
+    points = right.scatter(rankdata(scores), rankdata(accuracies), s=9, c=params, norm=norm, **_POINTS)
     right.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     right.set_xlabel("rank of the score", fontsize=9, color=INK)
     right.set_ylabel("rank of the accuracy", fontsize=9, color=INK)
@@ -211,18 +206,7 @@ def _values(panel: Axes, scores: Values, accuracies: Values, params: Values, nor
     inside = accuracies >= floor
     for which, marker, size in ((inside, "o", 9), (~inside, "v", 14)):
         shown = np.maximum(accuracies[which], floor)
-        panel.scatter(
-            scores[which],
-            shown,
-            s=size,
-            marker=marker,
-            c=params[which],
-            cmap=_COLOURS,
-            norm=norm,
-            plotnonfinite=True,
-            alpha=0.85,
-            linewidths=0,
-        )
+        panel.scatter(scores[which], shown, s=size, marker=marker, c=params[which], norm=norm, **_POINTS)
     scale, linear = scale_of(scores)
     if scale == "log":
         panel.set_xscale("log", nonpositive="mask")

@@ -2,6 +2,7 @@
 
 from eznas.scoring.backends import Backend, local_executor, open_executor
 from eznas.scoring.captures import Captures
+from eznas.scoring.combination import Combination
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.scoring.executor import SERIAL, Executor, core_count
 from eznas.scoring.matrix import Proxy, ScoreMatrix, score_network, score_networks
@@ -16,6 +17,7 @@ __all__ = [
     "SERIAL",
     "Backend",
     "Captures",
+    "Combination",
     "Condition",
     "Executor",
     "MemoryPlan",

@@ -42,13 +42,9 @@ def resolve_device(name: str) -> str:
 @cache
 def _code() -> str:
     """Return a digest of the code that statistics and reductions come from."""
-    digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    folders = [package / name for name in ("capture", "minibatch", "networks", "programs", "spaces")]
-    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
-    for file in [*sorted(Path(primitives.__file__).parent.glob("*.py")), *files, package / "seeds.py"]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    rooms = [package / name for name in ("capture", "minibatch", "networks", "programs", "spaces", "seeds.py")]
+    return _digest(Path(primitives.__file__).parent, *rooms)
 
 
 def fingerprint() -> str:
@@ -57,10 +53,11 @@ def fingerprint() -> str:
 
 
 def _digest(*packages: Path) -> str:
-    """Return a digest of every Python file of some packages, by its place in them."""
+    """Return a digest of some Python files, and of every Python file of some packages, by its place in them."""
     digest = hashlib.sha256()
     for package in packages:
-        for name, file in sorted((file.relative_to(package).as_posix(), file) for file in package.rglob("*.py")):
+        files = package.rglob("*.py") if package.is_dir() else [package]
+        for name, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
             digest.update(name.encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
 from eznas.programs import evaluate_captures, evaluate_reductions, memory_left, parse, split_by_memory, statistics
+from eznas.scoring.executor import is_over
+from eznas.scoring.left_out import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +33,10 @@ TOGETHER = 128 * 2**20
 
 _SHARE = 8
 """Share of a bounded memory for the captures that wait to be evaluated together, as a divisor."""
+
+
+_HELD_SECONDS = 0.5
+"""Seconds for which captures wait to be evaluated together where there is a deadline, which they overrun otherwise."""
 
 
 class NetworkBatch(tuple[str, ...]):
@@ -52,7 +59,7 @@ class Vectors:
     Args:
         units: Number of units; 0 where the network failed.
         values: ``r x u`` float64, NaN where undefined.
-        failure: Why the network has no values; empty where it has.
+        failure: Why the network has no values, in words that continue "because"; empty where it has.
         captured: Bytes of the statistics that were read; 0 where the network did not run.
     """
 
@@ -63,7 +70,13 @@ class Vectors:
 
 
 def evaluate_networks(
-    condition: Condition, texts: Sequence[str], memory: int | None, kept: Captures | None, architectures: Sequence[str]
+    condition: Condition,
+    texts: Sequence[str],
+    memory: int | None,
+    kept: Captures | None,
+    architectures: Sequence[str],
+    *,
+    deadline: float | None = None,
 ) -> list[Vectors]:
     """Build networks and evaluate reductions on them; small networks are evaluated together, with the same values.
 
@@ -73,9 +86,10 @@ def evaluate_networks(
         memory: Bytes that capturing and evaluating may take; None for no bound.
         kept: Statistics of networks that ran before; None for no cache.
         architectures: The networks.
+        deadline: The value of ``time.time()`` from which on no network but the first begins; None for no deadline.
 
     Returns:
-        The values on each network.
+        The values on each network that began.
     """
     nodes = [_reduction(text) for text in texts]
     names = statistics(nodes)
@@ -83,7 +97,12 @@ def evaluate_networks(
     single = None if memory is None else memory - together
     results: dict[str, Vectors] = {}
     waiting: dict[str, Capture] = {}
+    begun: list[str] = []
+    evaluated_at = time.monotonic()
     for architecture in architectures:
+        if begun and is_over(deadline):
+            break
+        begun.append(architecture)
         try:
             rows: dict[Node, torch.Tensor] = {}
             read = 0
@@ -99,16 +118,19 @@ def evaluate_networks(
                 results[architecture] = Vectors(values.shape[1], values, captured=read)
         except NETWORK_FAILURES as error:
             results[architecture] = _failed(nodes, error)
-        if sum(captured.nbytes for captured in waiting.values()) >= together:
+        late = deadline is not None and time.monotonic() - evaluated_at > _HELD_SECONDS
+        if late or sum(captured.nbytes for captured in waiting.values()) >= together:
             results |= _evaluated(nodes, waiting, memory)
             waiting.clear()
-    if waiting:
-        results |= _evaluated(nodes, waiting, memory)
-    return [results[architecture] for architecture in architectures]
+            evaluated_at = time.monotonic()
+    results |= _evaluated(nodes, waiting, memory)
+    return [results[architecture] for architecture in begun]
 
 
 def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: int | None) -> dict[str, Vectors]:
     """Evaluate reductions on captures together, or one by one where that fails, so that one network fails alone."""
+    if not waiting:
+        return {}
     captures = list(waiting.values())
     left = None if memory is None else max(memory - sum(captured.nbytes for captured in captures), 0)
     try:
@@ -127,7 +149,7 @@ def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: in
 
 
 def _failed(nodes: Sequence[Node], error: BaseException) -> Vectors:
-    return Vectors(0, np.empty((len(nodes), 0)), f"{type(error).__name__}: {error}")
+    return Vectors(0, np.empty((len(nodes), 0)), f"{FAILED}: {type(error).__name__}: {error}")
 
 
 @functools.lru_cache(maxsize=2**14)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import dataclasses
 import functools
 import os
 import threading
 import time
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import cloudpickle
 import torch
@@ -27,6 +29,8 @@ from eznas.scoring.plugin import plugin_digests, use_plugins
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from typing_extensions import Self
 
     from eznas.scoring.captures import Captures
 
@@ -54,6 +58,11 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def is_over(deadline: float | None) -> bool:
+    """Return whether a deadline, a value of ``time.time()``, has passed; None for no deadline."""
+    return deadline is not None and time.time() >= deadline
+
+
 class Executor(abc.ABC):
     """Runs a function over items, such as networks.
 
@@ -78,6 +87,9 @@ class Executor(abc.ABC):
         items: Sequence[Item],
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+        lost: Callable[[Item, str], T] | None = None,
+        deadline: float | None = None,
+        least: int = 0,
     ) -> Iterator[tuple[Item, T]]:
         """Yield ``(item, function(item))`` for each item as soon as it is computed, in any order.
 
@@ -85,9 +97,14 @@ class Executor(abc.ABC):
             function: A picklable function.
             items: The arguments.
             singly: Splits an item into the items that run in its place after a worker died.
+            lost: Gives the result of an item that cost several workers in a row, from the item and a sentence that says
+                so; None to raise an exception.
+            deadline: The value of ``time.time()`` from which on no item begins; the iteration ends without the items
+                that have not begun. None for no deadline.
+            least: The number of first items that run in any case.
 
         Raises:
-            EznasError: An item cost several workers in a row, or a worker has other code.
+            EznasError: An item cost several workers in a row and ``lost`` is None, or a worker has other code.
         """
 
 
@@ -105,15 +122,50 @@ class SerialExecutor(Executor):
         items: Sequence[Item],
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+        lost: Callable[[Item, str], T] | None = None,
+        deadline: float | None = None,
+        least: int = 0,
     ) -> Iterator[tuple[Item, T]]:
         """Call the function on one item after another."""
-        del singly
-        for item in items:
+        del singly, lost
+        for index, item in enumerate(items):
+            if index >= least and is_over(deadline):
+                return
             yield item, _on_one_thread(function, item)
 
 
 SERIAL = SerialExecutor()
 """Runs every call in this process, without a bound on memory."""
+
+
+@dataclass(frozen=True)
+class _Call(Generic[Item]):
+    """One call of a function.
+
+    Args:
+        item: The argument.
+        deadline: See ``Executor.map``; None where the call runs in any case.
+    """
+
+    item: Item
+    deadline: float | None
+
+    def split(self, singly: Callable[[Item], Sequence[Item]]) -> list[Self]:
+        """Return the calls that run in its place after a worker died."""
+        return [dataclasses.replace(self, item=item) for item in singly(self.item)]
+
+
+def _give_up(item: Item, error: Exception, lost: Callable[[Item, str], T] | None) -> T:
+    """Return the result of an item that cost several workers in a row, or raise."""
+    sentence = (
+        f"the process that ran {item} ended {_PATIENCE} times without a result, as a process does that runs out of "
+        f"memory ({type(error).__name__})"
+    )
+    if lost is None:
+        raise EznasError(
+            f"{sentence}; give it more memory, or use smaller networks or batches; all results so far are kept"
+        ) from error
+    return lost(item, sentence)
 
 
 class PoolExecutor(Executor):
@@ -139,42 +191,53 @@ class PoolExecutor(Executor):
         items: Sequence[Item],
         *,
         singly: Callable[[Item], Sequence[Item]] = lambda item: [item],
+        lost: Callable[[Item, str], T] | None = None,
+        deadline: float | None = None,
+        least: int = 0,
     ) -> Iterator[tuple[Item, T]]:
-        """Call the function in the pool's processes; a single item needs no child process and runs in this one."""
-        if self.children and len(items) == 1:
-            yield from SERIAL.map(function, items)
+        """Call the function in the pool's processes.
+
+        A single item runs in this process, unless ``lost`` is there to replace its result should the process die.
+        """
+        if self.children and len(items) == 1 and lost is None:
+            yield from SERIAL.map(function, items, deadline=deadline, least=least)
             return
-        left, deaths, careful = dict(enumerate(items)), 0, False
+        left = dict(enumerate([_Call(item, None if index < least else deadline) for index, item in enumerate(items)]))
+        deaths, careful = 0, False
         while left:
             ahead = 1 if careful else _AHEAD * min(self.workers, len(items))
             batch = dict(islice(left.items(), _CAREFUL if careful else len(left)))
+            dead: Exception | None = None
             try:
-                for index, result in self._send(function, batch, ahead):
-                    yield left.pop(index), result
-                    deaths = 0
-                careful = False
+                for index, results in self._send(function, batch, ahead):
+                    item, deaths = left.pop(index).item, 0
+                    for result in results:
+                        yield item, result
             except self.died as error:
+                dead = error
+            if dead is not None:
                 deaths += careful
                 if deaths == _PATIENCE:
-                    item = next(iter(left.values()))
-                    raise EznasError(
-                        f"the process that ran {item} ended {deaths} times without a result, as a process does that "
-                        f"runs out of memory ({type(error).__name__}); give it more memory, or use smaller networks or "
-                        "batches; all results so far are kept"
-                    ) from error
-                careful = True
-                left = dict(enumerate([single for item in left.values() for single in singly(item)]))
+                    item, deaths = left.pop(next(iter(left))).item, 0
+                    yield item, _give_up(item, dead, lost)
+                left = dict(enumerate([call for several in left.values() for call in several.split(singly)]))
+            careful = dead is not None
 
-    def _send(self, function: Callable[[Item], T], batch: dict[int, Item], ahead: int) -> Iterator[tuple[int, T]]:
-        """Yield index and result of each item, in any order, with at most ``ahead`` items in hand."""
+    def _send(
+        self, function: Callable[[Item], T], calls: Mapping[int, _Call[Item]], ahead: int
+    ) -> Iterator[tuple[int, list[T]]]:
+        """Yield index and result of each call, in any order, with at most ``ahead`` calls in hand.
+
+        A call that did not begin before its deadline has no result.
+        """
         pickled = cloudpickle.dumps(function)  # workers unpickle it after they have loaded the plugins that it may use
         parent = os.getpid() if self.children else None
-        call = delayed(functools.partial(_call, pickled, plugin_digests(), installation(), parent))
+        run = delayed(functools.partial(_run_call, pickled, plugin_digests(), installation(), parent))
         with self.pool():
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
             before = threading.excepthook
             threading.excepthook = functools.partial(_ignore_pool_thread, before)
-            yield from pool(call(index, item) for index, item in batch.items())
+            yield from pool(run(index, call) for index, call in calls.items())
             threading.excepthook = before  # kept after a failure: the pool's thread may end later
 
 
@@ -211,18 +274,20 @@ def _ignore_pool_thread(
         before(failure)
 
 
-def _call(
-    pickled: bytes, plugins: Mapping[str, str], expected: str, parent: int | None, index: int, item: Item
-) -> tuple[int, Any]:
+def _run_call(
+    pickled: bytes, plugins: Mapping[str, str], expected: str, parent: int | None, index: int, call: _Call[Any]
+) -> tuple[int, list[Any]]:
     if parent is not None:
         _end_with(parent)
+    if is_over(call.deadline):
+        return index, []
     if (installed := installation()) != expected:
         raise EznasError(
             f"every worker must have the code and the torch version of the process that asks, {expected}, got "
             f"{installed}; install the same on all machines"
         )
     use_plugins(plugins)
-    return index, _on_one_thread(cloudpickle.loads(pickled), item)
+    return index, [_on_one_thread(cloudpickle.loads(pickled), call.item)]
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ class ScoreMatrix:
         proxies: The proxies.
         architectures: The networks.
         scores: ``p`` rows of ``n`` scores.
-        seconds: For each network that was scored now, the seconds that building and scoring it took.
+        seconds: For each network that was scored now, the seconds that building and scoring it took; 0 where its
+            process ended.
     """
 
     proxies: tuple[Proxy, ...]
@@ -89,8 +91,13 @@ def score_networks(
     executor: Executor = SERIAL,
     progress: Progress = SILENT,
     keep: Callable[[str, Sequence[Score]], None] = lambda *_: None,
+    *,
+    deadline: float | None = None,
+    least: int = 0,
 ) -> ScoreMatrix:
     """Score every proxy on every network; each network is built once and its statistics are captured once.
+
+    A network that ends the process that runs it has scores of status EXCEPTION.
 
     Args:
         proxies: The proxies to compute.
@@ -99,16 +106,26 @@ def score_networks(
         executor: Runs the networks.
         progress: Advances after each network.
         keep: Called with each architecture and its ``p`` scores, in any order.
+        deadline: The value of ``time.time()`` from which on no network begins; the matrix then has the networks before
+            the first one that did not begin. None for no deadline.
+        least: The number of first networks that run in any case.
     """
     call = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
+
+    def lost(_: str, sentence: str) -> tuple[list[Score], float]:
+        return [Score.failed(Status.EXCEPTION, sentence)] * len(proxies), 0.0
+
     results: dict[str, tuple[list[Score], float]] = {}
-    for architecture, (scores, spent) in executor.map(call, architectures):
+    several = len(architectures) > 1  # a single network runs in this process
+    scored = executor.map(call, architectures, lost=lost if several else None, deadline=deadline, least=least)
+    for architecture, (scores, spent) in scored:
         results[architecture] = scores, spent
         keep(architecture, scores)
         progress.advance()
-    ordered = [results[architecture] for architecture in architectures]
+    reached = tuple(itertools.takewhile(results.__contains__, architectures))
+    ordered = [results[architecture] for architecture in reached]
     rows = tuple(tuple(scores[row] for scores, _ in ordered) for row in range(len(proxies)))
-    return ScoreMatrix(tuple(proxies), tuple(architectures), rows, tuple(spent for _, spent in ordered))
+    return ScoreMatrix(tuple(proxies), reached, rows, tuple(spent for _, spent in ordered))
 
 
 def _score_one(

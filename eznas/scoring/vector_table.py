@@ -10,7 +10,7 @@ import torch
 from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,17 +47,23 @@ class VectorTable:
         """Add the vectors of new reductions on each of the ``n`` networks."""
         if self._layout is None:
             self._layout = Layout([vectors.units for vectors in networks])
-        # A network that fails in one batch and not in another keeps its first number of units and has no value.
-        values = [
-            vectors.values if vectors.units == units else np.full((len(reductions), units), np.nan)
-            for vectors, units in zip(networks, self._layout.counts, strict=True)
-        ]
         for row, node in enumerate(reductions):
-            self._vectors[node] = self._layout.ragged([torch.from_numpy(network[row]) for network in values])
+            self._vectors[node] = self._layout.ragged([torch.from_numpy(vectors.values[row]) for vectors in networks])
             self._finite[node] = np.array(
-                [network.shape[1] > 0 and np.isfinite(network[row]).all() for network in values]
+                [vectors.units > 0 and np.isfinite(vectors.values[row]).all() for vectors in networks]
             )
             self._forms[simplify_exact(node)] = node
+
+    def leave_out(self, networks: Collection[int]) -> None:
+        """Drop the vectors of networks, given by position; they have no units and no score from here on."""
+        if self._layout is None:
+            return
+        layout = Layout([0 if place in networks else count for place, count in enumerate(self._layout.counts)])
+        for node, ragged in self._vectors.items():
+            kept = [vector[:count] for vector, count in zip(ragged.vectors(), layout.counts, strict=True)]
+            self._vectors[node] = layout.ragged(kept)
+        self._layout = layout
+        self._memo.clear()
 
     def finite(self, reductions: Sequence[Node]) -> list[NDArray[np.bool_]]:
         """Return ``n`` flags for each reduction: whether its values are finite on every unit of the network.

@@ -6,8 +6,8 @@
 import sys
 
 from eznas.callables import CallableModule
-from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import ALGORITHMS, Algorithm, Proposal, SearchContext, Searcher, register_algorithm
 
-__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "Searcher", "Task", "register_algorithm"]
+__all__ = ["ALGORITHMS", "Algorithm", "Proposal", "SearchContext", "Searcher", "register_algorithm"]
 
 sys.modules[__name__].__class__ = CallableModule

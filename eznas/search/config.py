@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from eznas.config import EvolveConfig, option, parse_duration, several
+from eznas.config import EvolveConfig
+from eznas.fields import option, parse_duration, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

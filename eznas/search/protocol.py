@@ -6,7 +6,7 @@ algorithm runs on tables and on untrained networks alike. ``eznas.testing.search
 - ``ask`` returns an architecture of the domain, or None if the algorithm has no further proposals;
 - each ``ask`` is followed by one ``tell`` of the same proposal, even if it was told before;
 - a failure has the fitness minus infinity, and the algorithm continues after any observation;
-- all random draws come from ``task.rng`` and ``task.guide``: the same seed gives the same search.
+- all random draws come from ``context.rng`` and ``context.guide``: the same seed gives the same search.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _DEFAULTS = SearcherConfig()
 
 
 @dataclass(frozen=True)
-class Task:
-    """Everything that an algorithm may use.
+class SearchContext:
+    """Everything that a search may use.
 
     Args:
         domain: The architectures that it may propose.
@@ -69,15 +69,15 @@ class Searcher(abc.ABC):
     """One search by one algorithm.
 
     Args:
-        task: The task.
+        context: Its domain, random draws and settings.
     """
 
     pool: ClassVar[int] = 0
     """The default of ``SearcherConfig.pool``."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.size = task.config.pool or self.pool
+    def __init__(self, context: SearchContext) -> None:
+        self.context = context
+        self.size = context.config.pool or self.pool
         self._warm: list[str] | None = None
 
     @abc.abstractmethod
@@ -91,19 +91,20 @@ class Searcher(abc.ABC):
     def warmed(self) -> str | None:
         """Return the next architecture of the warm-up, the best first; None if none is left."""
         if self._warm is None:
-            self._warm = self.task.guide.warm()[::-1]
+            self._warm = self.context.guide.warm()[::-1]
         return self._warm.pop() if self._warm else None
 
-    def start(self, seen: Collection[str]) -> str | None:
-        """Return a starting point outside ``seen``: the next of the warm-up, or a random architecture."""
-        warm = self.warmed()
-        while warm in seen:
-            warm = self.warmed()
-        return warm or self.task.domain.fresh(self.task.rng, seen)
+    def start(self, seen: Collection[str]) -> Proposal | None:
+        """Propose an architecture outside ``seen``: the next of the warm-up, or a random one; None if none is left."""
+        architecture = self.warmed()
+        while architecture in seen:
+            architecture = self.warmed()
+        architecture = architecture or self.context.domain.fresh(self.context.rng, seen)
+        return None if architecture is None else Proposal(architecture)
 
     def first(self) -> str:
         """Return the next architecture of the warm-up, or a random one."""
-        return self.warmed() or self.task.domain.sample(self.task.rng)
+        return self.warmed() or self.context.domain.sample(self.context.rng)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from eznas.scoring import SERIAL, Executor
 from eznas.search.guide import Guide
 from eznas.search.loop import search
 from eznas.search.problem import make_problem
-from eznas.search.protocol import Task
+from eznas.search.protocol import SearchContext
 from eznas.search.score_journal import ScoreJournal
 from eznas.seeds import python_rng
 
@@ -99,7 +99,7 @@ def run_once(problem: SearchProblem, run: int, advance: Callable[[], None] = lam
     config, domain, objective = problem.config, problem.domain, problem.objective
     guide = Guide(domain, python_rng(config.seed, "search", run, "guide"), problem.proxy, config.warmup, config.move)
     rng = python_rng(config.seed, "search", run, "algorithm")
-    searcher = problem.algorithm.searcher(Task(domain, rng, guide, len(objective.levels), config))
+    searcher = problem.algorithm.searcher(SearchContext(domain, rng, guide, len(objective.levels), config))
     return search(searcher, objective, problem.budget, guide, domain.size, advance).record()
 
 

@@ -80,12 +80,9 @@ class Ridge:
         return mean, deviation
 
 
-_NAMES: dict[type[Surrogate], str] = {Networks: "networks", Forest: "forest", Ridge: "ridge"}
+SURROGATES: Registry[type[Surrogate]] = Registry("surrogate", lambda surrogate: surrogate.__name__.lower())
+"""Surrogates by the names of their classes in lower case."""
 
-SURROGATES: Registry[type[Surrogate]] = Registry(
-    "surrogate", lambda surrogate: _NAMES.get(surrogate, surrogate.__name__.lower())
-)
-"""Surrogates by name; further classes are registered under their names in lower case."""
-
-for _surrogate in _NAMES:
-    SURROGATES.register(_surrogate)
+SURROGATES.register(Networks)
+SURROGATES.register(Forest)
+SURROGATES.register(Ridge)

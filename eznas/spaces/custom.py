@@ -8,7 +8,7 @@ of the images, 32 by default.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.callables import load_callable, module_digest
 from eznas.errors import InputError
@@ -35,8 +35,8 @@ class CustomSpace(SearchSpace):
         InputError: There is no such callable, or its ``pixels`` are no number of pixels.
     """
 
-    paper: ClassVar[str] = ""
-    reduced: ClassVar[tuple[str, ...]] = ("full",)
+    paper = ""
+    reduced = ("full",)
     name: str  # type: ignore[misc]  # an instance for each callable
     fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
 

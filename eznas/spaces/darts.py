@@ -5,7 +5,7 @@ An architecture is a genotype as json; see ``eznas.spaces.genotype``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.spaces.base import Fidelity, SearchSpace, by_name
 from eznas.spaces.genotype import Genotype, GenotypeRules, dump, load
@@ -14,7 +14,6 @@ from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
 
     from torch import nn
 
@@ -25,16 +24,16 @@ class Darts(SearchSpace):
     A fidelity's ``cells`` are all cells of the network, its ``channels`` those of a node in the first cells.
     """
 
-    name: ClassVar[str] = "darts"
-    paper: ClassVar[str] = "Liu, Simonyan, Yang. DARTS. ICLR 2019. arXiv:1806.09055"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+    name = "darts"
+    paper = "Liu, Simonyan, Yang. DARTS. ICLR 2019. arXiv:1806.09055"
+    fidelities = by_name(
         Fidelity("full", cells=20, channels=36, pixels=32),
         Fidelity("nasbench301", cells=8, channels=32, pixels=32),
         Fidelity("reduced_wide", cells=3, channels=32, pixels=16, batch=8),
         Fidelity("reduced_deep", cells=8, channels=12, pixels=16, batch=8),
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
-    rules: ClassVar[GenotypeRules] = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
+    reduced = ("reduced_wide", "reduced_deep")
+    rules = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
 
     def parse(self, text: str) -> str:
         """Return the official json; order and white space are ignored.

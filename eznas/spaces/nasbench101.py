@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
@@ -16,7 +16,7 @@ from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from torch import nn
 
@@ -37,14 +37,14 @@ class NasBench101(SearchSpace):
     After it, every vertex still lies on a path from input to output.
     """
 
-    name: ClassVar[str] = "nasbench101"
-    paper: ClassVar[str] = "Ying et al. NAS-Bench-101. ICML 2019. arXiv:1902.09635"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+    name = "nasbench101"
+    paper = "Ying et al. NAS-Bench-101. ICML 2019. arXiv:1902.09635"
+    fidelities = by_name(
         Fidelity("full", cells=3, channels=128, pixels=32),
         Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
         Fidelity("reduced_deep", cells=3, channels=32, pixels=16, batch=8),
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
+    reduced = ("reduced_wide", "reduced_deep")
 
     def parse(self, text: str) -> str:
         """Return the official string, without vertices that lie on no path from input to output.

@@ -12,14 +12,14 @@ import itertools
 import random
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -60,14 +60,14 @@ def from_operations(operations: Sequence[str]) -> str:
 class NasBench201(SearchSpace):
     """The space of NAS-Bench-201; an edit is another operation on one edge."""
 
-    name: ClassVar[str] = "nasbench201"
-    paper: ClassVar[str] = "Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+    name = "nasbench201"
+    paper = "Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326"
+    fidelities = by_name(
         Fidelity("full", cells=5, channels=16, pixels=32),
         Fidelity("reduced_wide", cells=1, channels=16, pixels=16, batch=16),
         Fidelity("reduced_deep", cells=5, channels=8, pixels=16, batch=8),
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_deep")
+    reduced = ("reduced_wide", "reduced_deep")
     # One of full width and one of full depth: a program must be good on both.
 
     def parse(self, text: str) -> str:

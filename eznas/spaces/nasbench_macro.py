@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
@@ -16,7 +16,7 @@ from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -28,16 +28,14 @@ _STAGES = ((0, 2), (2, 5), (5, 8))
 class NasBenchMacro(SearchSpace):
     """The space of NAS-Bench-Macro; an edit is another layer at one place."""
 
-    name: ClassVar[str] = "nasbench_macro"
-    paper: ClassVar[str] = (
-        "Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021. arXiv:2103.11922"
-    )
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+    name = "nasbench_macro"
+    paper = "Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021. arXiv:2103.11922"
+    fidelities = by_name(
         Fidelity("full", cells=8, channels=32, pixels=32),
         Fidelity("reduced_wide", cells=8, channels=32, pixels=16, batch=8),
         Fidelity("reduced_narrow", cells=8, channels=16, pixels=16, batch=16),
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
         """Return the official string; white space around the text is ignored.

@@ -7,7 +7,7 @@ second block and the third cell.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown, substitutions
@@ -15,7 +15,7 @@ from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -53,14 +53,14 @@ class NatsSss(SearchSpace):
     A fidelity's ``channels`` are those of the largest width, 64; the others shrink in proportion.
     """
 
-    name: ClassVar[str] = "nats_sss"
-    paper: ClassVar[str] = "Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(
+    name = "nats_sss"
+    paper = "Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437"
+    fidelities = by_name(
         Fidelity("full", cells=1, channels=64, pixels=32),
         Fidelity("reduced_wide", cells=1, channels=64, pixels=16, batch=8),
         Fidelity("reduced_narrow", cells=1, channels=32, pixels=16, batch=16),
     )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
         """Return the official string; white space around the text is ignored.

@@ -7,7 +7,7 @@ spaces. The auxiliary head (``aux``) is left out. See ``eznas.spaces.genotype`` 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name
@@ -61,10 +61,8 @@ class NdsCells(SearchSpace):
         large: Whether the networks are those for ImageNet.
     """
 
-    paper: ClassVar[str] = (
-        "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
-    )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    paper = "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
+    reduced = ("reduced_wide", "reduced_narrow")
     name: str  # type: ignore[misc]  # an instance for each space
     fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
 

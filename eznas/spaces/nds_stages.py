@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name
@@ -86,10 +86,8 @@ class NdsStages(SearchSpace):
         large: Whether the networks are those for ImageNet.
     """
 
-    paper: ClassVar[str] = (
-        "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
-    )
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    paper = "Radosavovic et al. On Network Design Spaces for Visual Recognition. ICCV 2019. arXiv:1905.13214"
+    reduced = ("reduced_wide", "reduced_narrow")
     name: str  # type: ignore[misc]  # an instance for each space
     fidelities: Mapping[str, Fidelity]  # type: ignore[misc]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
@@ -18,7 +18,7 @@ from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -51,10 +51,10 @@ def _build(layers: str, cell: str, fidelity: Fidelity, classes: int) -> nn.Modul
 class TransNasMicro(SearchSpace):
     """The cells of TransNAS-Bench-101; an edit is another operation on one edge."""
 
-    name: ClassVar[str] = "transnas_micro"
-    paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    name = "transnas_micro"
+    paper = _PAPER
+    fidelities = _FIDELITIES
+    reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
         """Return the official string; white space around the text is ignored.
@@ -109,10 +109,10 @@ def _micro(digits: str) -> str:
 class TransNasMacro(SearchSpace):
     """The macro-structures of TransNAS-Bench-101; an edit is another digit, or a layer more or less at the end."""
 
-    name: ClassVar[str] = "transnas_macro"
-    paper: ClassVar[str] = _PAPER
-    fidelities: ClassVar[Mapping[str, Fidelity]] = _FIDELITIES
-    reduced: ClassVar[tuple[str, ...]] = ("reduced_wide", "reduced_narrow")
+    name = "transnas_macro"
+    paper = _PAPER
+    fidelities = _FIDELITIES
+    reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
         """Return the official string; white space around the text is ignored.

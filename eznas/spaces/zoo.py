@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
@@ -80,10 +80,10 @@ def split_name(name: str) -> tuple[str, str]:
 class Zoo(SearchSpace):
     """The models of [imgclsmob] for CIFAR-10, CIFAR-100 and SVHN, without edits."""
 
-    name: ClassVar[str] = "pytorchcv"
-    paper: ClassVar[str] = "Semery. PyTorchCV. github.com/osmr/imgclsmob"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = by_name(Fidelity("full", cells=1, channels=1, pixels=32))
-    reduced: ClassVar[tuple[str, ...]] = ("full",)
+    name = "pytorchcv"
+    paper = "Semery. PyTorchCV. github.com/osmr/imgclsmob"
+    fidelities = by_name(Fidelity("full", cells=1, channels=1, pixels=32))
+    reduced = ("full",)
 
     def parse(self, text: str) -> str:
         """Return the model's name without its data set.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces import Fidelity, SearchSpace
@@ -12,7 +12,6 @@ from eznas.spaces.base import substitutions
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
 
     from torch import nn
 
@@ -25,10 +24,10 @@ class Letters(SearchSpace):
         letters: Size of the alphabet.
     """
 
-    name: ClassVar[str] = "letters"
-    paper: ClassVar[str] = "none"
-    fidelities: ClassVar[Mapping[str, Fidelity]] = MappingProxyType({})
-    reduced: ClassVar[tuple[str, ...]] = ()
+    name = "letters"
+    paper = "none"
+    fidelities = MappingProxyType({})
+    reduced = ()
 
     def __init__(self, places: int, letters: int) -> None:
         self.places = places

@@ -16,7 +16,7 @@ from eznas.search.config import SearcherConfig
 from eznas.search.domain import Domain
 from eznas.search.guide import Guide
 from eznas.search.loop import Objective, SearchBudget, search
-from eznas.search.protocol import Algorithm, Task
+from eznas.search.protocol import Algorithm, SearchContext
 from eznas.search.signals import TabularSignal
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
@@ -65,10 +65,10 @@ def run_search(
     domain = Domain(_SPACE, known)
     guiding = TabularSignal("proxy", proxy, dict.fromkeys(proxy, 0.5)) if proxy is not None else None
     guide = Guide(domain, python_rng(seed, "guide"), guiding, warmup, move)
-    task = Task(
+    context = SearchContext(
         domain, python_rng(seed, "algorithm"), guide, len(levels), config or SearcherConfig(pool=6, tournament=3)
     )
-    return search(algorithm.searcher(task), Objective(levels, against, values), budget, guide, domain.size)
+    return search(algorithm.searcher(context), Objective(levels, against, values), budget, guide, domain.size)
 
 
 class SearcherSuite:
@@ -96,7 +96,7 @@ class SearcherSuite:
         _require(max(queries.values()) <= levels, f"some word was charged {max(queries.values())} times")
 
     def test_the_same_seed_gives_the_same_search(self) -> None:
-        """All random draws come from the task."""
+        """All random draws come from the context."""
         runs = [run_search(self.algorithm, SearchBudget(queries=20), seed=seed) for seed in (1, 1, 2)]
         _require(runs[0] == runs[1], "two searches with the same seed must be equal")
         _require(runs[0] != runs[2], "two searches with different seeds must differ")

@@ -73,8 +73,8 @@ def test_a_training_of_another_network_is_left_out_and_counted(tmp_path: Path) -
         "the architecture's network has"
     )
     assert found.notes == (expected,)
-    done = convert(BENCHMARKS["nats_tss"], [files], "cifar10", tmp_path / "table.csv", partial=True)
-    assert done.manifest["notes"] == [expected]
+    manifest = convert(BENCHMARKS["nats_tss"], [files], "cifar10", tmp_path / "table.csv", partial=True)
+    assert manifest["notes"] == [expected]
 
 
 def test_two_trainings_are_decided_by_the_network_and_not_by_their_number(tmp_path: Path) -> None:

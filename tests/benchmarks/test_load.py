@@ -76,51 +76,50 @@ sizes = st.tuples(*[st.integers(0, 40)] * 3)
 @settings(max_examples=40, deadline=None)
 @given(sizes, st.integers(0, 5))
 def test_parts_share_no_function(sizes: tuple[int, int, int], seed: int) -> None:
-    parts = sample_splits(table_of(ALL), sizes, seed, SPACE)
+    parts = sample_splits(ALL, sizes, seed, SPACE)
     assert tuple(map(len, parts)) == sizes
     functions = [set(map(SPACE.canonical, part)) for part in parts]
     assert all(not left & right for left, right in combinations(functions, 2))
     assert all(len(set(part)) == len(part) for part in parts)
-    assert parts == sample_splits(table_of(ALL), sizes, seed, SPACE)
+    assert parts == sample_splits(ALL, sizes, seed, SPACE)
 
 
 def test_the_test_part_does_not_depend_on_the_others() -> None:
-    large = sample_splits(table_of(ALL), (200, 100, 300), 4, SPACE)
-    small = sample_splits(table_of(ALL), (10, 100, 300), 4, SPACE)
-    other = sample_splits(table_of(ALL), (0, 0, 50), 4, SPACE)
+    large = sample_splits(ALL, (200, 100, 300), 4, SPACE)
+    small = sample_splits(ALL, (10, 100, 300), 4, SPACE)
+    other = sample_splits(ALL, (0, 0, 50), 4, SPACE)
     assert large[2] == small[2]
     assert large[1] == small[1]
     assert large[0][:10] == small[0]
     assert other[2] == large[2][:50]
-    assert sample_splits(table_of(ALL), (0, 0, 50), 5, SPACE)[2] != other[2]
+    assert sample_splits(ALL, (0, 0, 50), 5, SPACE)[2] != other[2]
 
 
 def test_the_test_part_is_uniform() -> None:
-    few = table_of(ALL[:10])
+    few = ALL[:10]
     drawn = [text for seed in range(500) for text in sample_splits(few, (0, 0, 3), seed, SPACE)[2]]
-    assert all(drawn.count(text) == pytest.approx(150, abs=45) for text in few.architectures)
+    assert all(drawn.count(text) == pytest.approx(150, abs=45) for text in few)
 
 
 def test_copies_of_test_cells_are_left_out() -> None:
     plain = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
     copy = "|skip_connect~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|"
-    table = table_of((plain, copy))
-    assert set(sample_splits(table, (0, 0, 2), 0, SPACE)[2]) == {plain, copy}
+    both = (plain, copy)
+    assert set(sample_splits(both, (0, 0, 2), 0, SPACE)[2]) == {plain, copy}
     with pytest.raises(
         InputError, match=r"has 2 architectures, too few for 1 training, .* only 0 are left for training"
     ):
-        sample_splits(table, (1, 0, 1), 0, SPACE)
+        sample_splits(both, (1, 0, 1), 0, SPACE)
 
 
 def test_too_few_and_negative_are_refused() -> None:
-    table = replace(table_of(ALL[:20]))
     with pytest.raises(InputError, match="only 20 are left for test; ask for fewer"):
-        sample_splits(table, (5, 5, 21), 0, SPACE)
+        sample_splits(ALL[:20], (5, 5, 21), 0, SPACE)
     with pytest.raises(InputError, match=r"must not be negative, got \(1, -1, 1\)"):
-        sample_splits(table, (1, -1, 1), 0, SPACE)
+        sample_splits(ALL[:20], (1, -1, 1), 0, SPACE)
 
 
 def test_global_random_state_stays() -> None:
     before = random.getstate()
-    sample_splits(table_of(ALL[:200]), (5, 5, 5), 0, SPACE)
+    sample_splits(ALL[:200], (5, 5, 5), 0, SPACE)
     assert random.getstate() == before

@@ -123,12 +123,12 @@ def test_logs_become_columns(tmp_path: Path) -> None:
 
 def test_a_table_is_written_and_read(tmp_path: Path) -> None:
     other = PUBLISHED | {"edge_normal_0": "max_pool_3x3"}
-    done = convert(
+    manifest = convert(
         BENCHMARKS["nasbench301"], [write(tmp_path, log(PUBLISHED), log(other, 80.0))], "cifar10", tmp_path / "x.csv"
     )
     table = read_table(tmp_path / "x.csv", benchmark="nasbench301", space=SPACE, dataset="cifar10")
     assert sorted(table.accuracies.tolist()) == [80, 90]
-    assert done.manifest["files"][0]["bytes"] > 1000  # logs in sub-folders are digested too
+    assert manifest["files"][0]["bytes"] > 1000  # logs in sub-folders are digested too
 
 
 @pytest.mark.parametrize(

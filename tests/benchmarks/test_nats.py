@@ -144,12 +144,12 @@ def test_a_pth_file_reads_as_the_archive_does(samples: Path, tmp_path: Path) -> 
 
 def test_a_table_and_its_manifest_are_written(samples: Path, tmp_path: Path) -> None:
     out = tmp_path / "nats_sss_cifar10.csv"
-    done = convert(BENCHMARKS["nats_sss"], [samples / SSS], "cifar10", out, partial=True)
+    manifest = convert(BENCHMARKS["nats_sss"], [samples / SSS], "cifar10", out, partial=True)
     table = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10")
     assert table.accuracies.tolist() == table.columns["test_90"].tolist()
     assert str(table.target) == "cifar10 test accuracy, 90 epochs, mean over the file's seeds"
     assert manifest_path(out).is_file()
-    assert (done.manifest["architectures"], done.manifest["complete"]) == (3, False)
+    assert (manifest["architectures"], manifest["complete"]) == (3, False)
     other = read_table(out, benchmark="nats_sss", space=SPACES["nats_sss"], dataset="cifar10", target="validation_12")
     assert (other.target.split, other.target.epochs) == ("validation", 12)
     assert sorted(file.name for file in tmp_path.iterdir()) == [out.name, manifest_path(out).name]

@@ -212,8 +212,8 @@ def test_scores_are_found_under_the_data_set_s_name_in_their_files(tmp_path: Pat
     assert info.convert is not None
     found = info.convert([path], "imagenet16-120")
     assert (found.architectures, found.target.dataset) == ((ours,), "imagenet16-120")
-    done = convert(info, [path], "ImageNet16-120", tmp_path / "t.csv", partial=True)
-    assert done.manifest["dataset"] == "imagenet16-120"
+    manifest = convert(info, [path], "ImageNet16-120", tmp_path / "t.csv", partial=True)
+    assert manifest["dataset"] == "imagenet16-120"
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_a_plot_that_fails_does_not_cost_the_results(
 
 
 def test_a_picture_that_is_not_drawn_is_a_message(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eznas.report, "render", lambda _, message: message("program.png was not drawn: too large"))
+    monkeypatch.setattr(eznas.report, "render", lambda _, message, __: message("program.png was not drawn: too large"))
     result = invoke("--out", "here")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, "program.png was not drawn: too large")
 

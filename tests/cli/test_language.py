@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 
 from eznas import primitives
 from eznas.cli.language import main
+from eznas.scoring.plugin import use_plugins
 
 
 def invoke(*args: str) -> str:
@@ -46,6 +48,15 @@ def test_a_statistic_is_found_by_its_older_name_too() -> None:
     assert facts["name"] == "norm_out_grad.perturbed"
     assert facts["backward passes"] == ["data", "perturbed"]
     assert facts["needs"] == ["backward", "forward", "noise"]
+
+
+def test_the_family_of_a_plugins_primitive_is_its_file() -> None:
+    plugin = Path(__file__).parents[2] / "docs" / "examples" / "my_primitive.py"
+    try:
+        [facts] = entries("peak", "--plugin", str(plugin))
+    finally:
+        use_plugins({})
+    assert facts["family"] == "my_primitive"
 
 
 def test_a_pattern_lists_what_matches() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pytest
 
+from eznas.config import EvolveConfig
 from eznas.gp import confirmation as module
 from eznas.gp.individual import Individual, TauFitness
 from eznas.programs import parse
@@ -13,30 +16,38 @@ from eznas.scoring import SERIAL, ScoreMatrix
 from eznas.status import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pytest
+    from collections.abc import Mapping, Sequence
 
     from eznas.gp.problem import EvolutionProblem
     from eznas.programs import Node
     from eznas.scoring import Panel
 
 RISING = [1.0, 2.0, 3.0, 4.0]
+FALLING = RISING[::-1]
+FIRST, SECOND = "sum(mean(weight))", "exp(sum(l1(weight)))"
 
 
 @dataclasses.dataclass(frozen=True)
-class FakeSetting:
+class FakeTask:
+    name: str = "task"
     validation: tuple[str, ...] = ("a", "b", "c", "d")
     test: tuple[str, ...] = ("e", "f", "g", "h")
-    full: None = None
+    full: str = "full"
+    weight: float = 1.0
+    held_out: bool = False
 
-    def accuracies(self, _: tuple[str, ...]) -> Any:
-        return np.array(RISING)
+    def accuracies(self, architectures: Sequence[str]) -> Any:
+        return np.array(RISING[: len(architectures)])
 
 
-def candidates() -> list[Individual]:
-    texts = ("sum(mean(weight))", "exp(sum(l1(weight)))")
-    return [Individual(parse(text), 0.5, 0.5, b"", TauFitness((0.5,))) for text in texts]
+@dataclasses.dataclass(frozen=True)
+class FakeProblem:
+    tasks: tuple[FakeTask, ...] = (FakeTask(),)
+    held_out: tuple[FakeTask, ...] = ()
+
+    @property
+    def every_task(self) -> tuple[FakeTask, ...]:
+        return self.tasks + self.held_out
 
 
 class FakePanel:
@@ -49,54 +60,119 @@ class FakePanel:
         return np.array(self.rows)
 
 
-def finished(
-    monkeypatch: pytest.MonkeyPatch, first: list[float], second: list[float], panel: FakePanel | None = None
-) -> tuple[module.Finished, list[tuple[str, ...]]]:
-    """Let the two candidates have these scores on the validation networks, then on the test networks."""
-    visited = []
+class Scorer:
+    """Gives the two candidates the scores of a table, by the condition of a task, and baselines those of the second.
 
-    def scored(proxies: Any, _: object, architectures: Any, *__: object, **___: object) -> ScoreMatrix:
-        visited.append(architectures)
-        part = slice(4) if architectures == FakeSetting.validation else slice(4, None)
-        rows = [(first if "mean" in proxy.program else second)[part] for proxy in proxies]
+    Args:
+        scores: By condition and program, the scores on the validation networks, then on the test networks.
+    """
+
+    def __init__(self, scores: Mapping[str, Mapping[str, list[float]]]) -> None:
+        self.scores = scores
+        self.calls: list[tuple[str, ...]] = []
+
+    def __call__(self, proxies: Any, condition: str, architectures: Any, *_: object, **__: object) -> ScoreMatrix:
+        self.calls.append(architectures)
+        part = slice(4) if architectures == FakeTask.validation else slice(4, None)
+        rows = [self.scores[condition].get(proxy.program, self.scores[condition][SECOND])[part] for proxy in proxies]
         scores = tuple(tuple(Score.of(value) for value in row) for row in rows)
         return ScoreMatrix(tuple(proxies), tuple(architectures), scores, (0.0,) * len(architectures))
 
-    monkeypatch.setattr(module, "score_networks", scored)
-    problem, known = cast("EvolutionProblem", FakeSetting()), cast("Panel | None", panel)
-    return module.finish(problem, candidates(), known, 0, SERIAL, Progress()), visited
+
+def finished(
+    monkeypatch: pytest.MonkeyPatch,
+    scorer: Scorer,
+    problem: FakeProblem | None = None,
+    panels: Mapping[str, FakePanel] | None = None,
+    **options: object,
+) -> module.Finished:
+    monkeypatch.setattr(module, "score_networks", scorer)
+    monkeypatch.setattr(module, "seconds_of", lambda proxy, *_: 2.0 if proxy.program == FIRST else 1.0)
+    problem = problem or FakeProblem()
+    taus = tuple(0.5 + place / 10 for place in range(len(problem.tasks)))
+    candidates = [Individual(parse(text), 0.5, 0.5, taus, b"", TauFitness((0.5,))) for text in (FIRST, SECOND)]
+    config = EvolveConfig.model_validate(options)
+    confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, SERIAL, Progress())
+    return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}))
+
+
+def one_task(first: list[float], second: list[float]) -> Scorer:
+    return Scorer({"full": {FIRST: first, SECOND: second}})
 
 
 def test_the_best_on_validation_comes_first_whatever_the_test_networks_say(monkeypatch: pytest.MonkeyPatch) -> None:
     fair = [1.0, 2.0, 4.0, 3.0]
-    for tested in ([4.0, 3.0, 2.0, 1.0], [float("nan"), 1.0, 2.0, 3.0], RISING):
-        found = finished(monkeypatch, [*RISING, *tested], [*fair, *RISING])[0].evolved
-        assert [row.program for row in found] == ["sum(mean(weight))", "exp(sum(l1(weight)))"]
-        assert [row.name for row in found] == ["rank0", "rank1"]
+    for tested in (FALLING, [math.nan, 1.0, 2.0, 3.0], RISING):
+        rows = finished(monkeypatch, one_task([*RISING, *tested], [*fair, *RISING])).evolved
+        assert [row.program for row in rows] == [FIRST, SECOND]
+        assert [row.name for row in rows] == ["rank0", "rank1"]
 
 
 def test_a_missing_validation_score_costs_the_first_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = [float("nan"), 2.0, 3.0, 4.0]
-    found = finished(monkeypatch, [*missing, *missing], [*RISING[::-1], *RISING])[0].evolved
-    assert [row.program for row in found] == ["exp(sum(l1(weight)))", "sum(mean(weight))"]
-    assert found[1].coverage == 3 / 4
-    assert found[1].statuses == {"non_finite": 1, "ok": 3}
-    assert found[0].validation is not None
-    assert found[0].validation.tau == -1.0
+    missing = [math.nan, 2.0, 3.0, 4.0]
+    rows = finished(monkeypatch, one_task([*missing, *missing], [*FALLING, *RISING])).evolved
+    assert [row.program for row in rows] == [SECOND, FIRST]
+    assert rows[1].tasks["task"].coverage == 3 / 4
+    assert rows[1].tasks["task"].statuses == {"non_finite": 1, "ok": 3}
+    assert rows[0].tau_validation == -1.0
+    assert rows[0].tasks["task"].tau_train == 0.5
 
 
-def test_what_a_promotion_knows_of_the_validation_networks_is_not_found_out_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    known = FakePanel([[9.0, 9.0, *RISING[::-1]], [0.0, 0.0, *RISING]])  # training networks first
-    done, visited = finished(monkeypatch, [*RISING, *RISING], [*RISING, *RISING], known)
-    assert [row.program for row in done.evolved] == ["exp(sum(l1(weight)))", "sum(mean(weight))"]
-    assert [row.validation.tau for row in done.evolved if row.validation] == [1.0, -1.0]
-    assert visited == [FakeSetting.test]
+def test_values_of_the_validation_networks_that_a_promotion_left_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = FakePanel([[9.0, 9.0, *FALLING], [0.0, 0.0, *RISING]])  # training networks first
+    scorer = one_task([*RISING, *RISING], [*RISING, *RISING])
+    rows = finished(monkeypatch, scorer, panels={"task": panel}).evolved
+    assert [row.program for row in rows] == [SECOND, FIRST]
+    assert [row.tau_validation for row in rows] == [1.0, -1.0]
+    assert scorer.calls == [FakeTask.test]
 
 
 def test_baselines_are_tested_and_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    done, _ = finished(monkeypatch, [*RISING, *RISING], [*RISING, *RISING])
+    done = finished(monkeypatch, one_task([*RISING, *RISING], [*RISING, *RISING]))
     assert [row.name for row in done.baselines] == list(module.BASELINES)
-    assert all(row.validation is None for row in done.baselines)
-    assert list(done.test_scores) == ["rank0", "rank1", *module.BASELINES]
+    assert all(math.isnan(row.tau_validation) for row in done.baselines)
+    assert all(row.tau_test == 1.0 for row in done.baselines)
+    assert done.tested == {"task": FakeTask.test}
+
+
+@pytest.mark.parametrize(("fitness", "best"), [("least", SECOND), ("mean", FIRST), ("weighted", SECOND)])
+def test_several_tasks_choose_as_the_fitness_says(monkeypatch: pytest.MonkeyPatch, fitness: str, best: str) -> None:
+    """One program has tau 1 and 0, the other one 1/3 and 1/3; a task that is held out does not matter."""
+    even, level = [1.0, 4.0, 3.0, 2.0], [2.0, 3.0, 1.0, 4.0]  # tau 0 and 1/3
+    scorer = Scorer({
+        "easy": {FIRST: [*RISING, *FALLING], SECOND: [*level, *RISING]},
+        "hard": {FIRST: [*even, *RISING], SECOND: [*level, *RISING]},
+        "other": {FIRST: [*RISING, *FALLING], SECOND: [*RISING, *FALLING]},
+    })  # fmt: skip
+    tasks = FakeTask("easy", full="easy"), FakeTask("hard", full="hard", weight=3.0)
+    problem = FakeProblem(tasks, (FakeTask("other", full="other", held_out=True),))
+    done = finished(monkeypatch, scorer, problem, fitness=fitness)
+    assert done.evolved[0].program == best
+    row = next(row for row in done.evolved if row.program == FIRST)
+    assert row.tau_test == {"least": -1.0, "mean": 0.0, "weighted": 0.5}[fitness]
+    assert row.tasks["easy"].tau_train == 0.5
+    assert row.tasks["hard"].tau_train == 0.6
+    assert row.tasks["other"].test.tau == -1.0
+    assert row.tasks["other"].validation is None
+    assert math.isnan(row.tasks["other"].tau_train)
+
+
+def test_programs_above_the_bound_on_seconds_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = one_task([*RISING, *RISING], [*FALLING, *FALLING])
+    free, bounded = (finished(monkeypatch, scorer, max_cost=bound).evolved for bound in (None, 1.5))
+    assert [row.program for row in free] == [FIRST, SECOND]
+    assert [row.program for row in bounded] == [SECOND, FIRST]
+    assert [row.seconds for row in bounded] == [1.0, 2.0]
+
+
+def test_the_best_program_is_tested_without_each_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = finished(monkeypatch, one_task([*FALLING, *RISING], [*RISING, *FALLING]))
+    [part] = done.ablation
+    assert (part.without, part.program) == ("exp of sum(l1(weight))", "sum(l1(weight))")
+    assert part.taus == {"task": -1.0}  # the scorer gives it those of the second program
+
+
+def test_test_networks_without_a_score_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = [math.nan, 2.0, 3.0, 4.0]
+    done = finished(monkeypatch, one_task([*RISING, *missing], [*RISING, *missing]))
+    assert done.failures == {"task": {"e": "the value is nan"}}

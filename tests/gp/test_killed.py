@@ -65,7 +65,7 @@ def runners(tmp_path: Path, table: Path) -> Iterator[list[Runner]]:
         "generations": 4,
         "full_generations": 1,
         "library": 8,
-        "expansion_every": 2,
+        "patience": 2,
         "batch_size": 4,
         "workers": 1,
         "device": "cpu",

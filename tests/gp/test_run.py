@@ -7,7 +7,8 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import run, run_evolution, time_plan
+from eznas.gp import assemble, run, run_evolution, time_plan
+from eznas.gp.confirmation import BASELINES
 from eznas.gp.results import EXPORTED
 from eznas.measures.registry import measure_programs
 from eznas.progress import Progress
@@ -30,7 +31,7 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
         "population": 20,
         "generations": 6,
         "library": 24,
-        "expansion_every": 2,
+        "patience": 2,
         "full_networks": 8,
         "full_generations": 2,
         "batch_size": 4,
@@ -77,10 +78,10 @@ def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path
     assert whole["stopped_by"] == "generations"
     assert whole["networks"] == {"train": 12, "full_size": 8, "validation": 10, "test": 10}
     assert whole["generations"] == 6 + 2  # and those after the promotion
-    assert set(whole["baselines"]) == {"params", "flops", "naswot", "eznas_a"}
+    assert tuple(whole["baselines"]) == BASELINES
     assert len(list((tmp_path / "whole" / "proxies").glob("*.py"))) == EXPORTED
     rows = RunDirectory(tmp_path / "whole").read_csv("hall_of_fame.csv")
-    assert list(rows[0]) == ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    assert list(rows[0]) == ["complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
     assert rows[0]["program"] == whole["best"]["program"]
     taus = [float(row["tau_validation"]) for row in rows if row["coverage"] == "1.0"]
     assert taus == sorted(taus, reverse=True)
@@ -133,7 +134,7 @@ def test_a_resumed_run_is_promoted_as_it_was_decided(
 def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_SCREENED", 6)
+    monkeypatch.setattr(assemble, "_SCREENED", 6)
     whole = start(tmp_path / "whole", config(table))
     start(tmp_path / "parts", config(table, generations=3))
     resumed = resume(tmp_path / "parts", config(table))
@@ -157,7 +158,7 @@ def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
 
 @pytest.mark.usefixtures("small_networks")
 def test_seed_programs_are_not_screened(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_SCREENED", 6)
+    monkeypatch.setattr(assemble, "_SCREENED", 6)
     listener, poor = Listening(), "sum(mean(weight))"
     start(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
     assert not any("left out" in message for message in listener.messages)
@@ -191,7 +192,7 @@ def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_plan.TimePlan, "check", lambda *_: None)
-    summary = start(tmp_path / "run", config(table, generations=1000, expansion_every=100, time_budget=0.1))
+    summary = start(tmp_path / "run", config(table, generations=1000, patience=100, time_budget=0.1))
     assert summary["stopped_by"] == "time"
     assert summary["generations"] == run._LEAST_GENERATIONS
     assert summary["best"]["program"]
@@ -272,7 +273,7 @@ def test_resuming_on_another_table_is_refused(tmp_path: Path, table: Path) -> No
     start(tmp_path / "run", config(table, generations=1))
     text = table.read_text().splitlines()
     table.write_text("\n".join(text[:-1]) + "\n")
-    with pytest.raises(InputError, match="table must be those that the run began with"):
+    with pytest.raises(InputError, match="table of nasbench201/cifar10 must be those that the run began with"):
         resume(tmp_path / "run", config(table, generations=2))
 
 

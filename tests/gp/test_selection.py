@@ -9,9 +9,10 @@ from deap import tools
 
 from eznas.config import EvolveConfig
 from eznas.gp.deap_random import deap_random, from_json, to_json
-from eznas.gp.fitness import FitnessCase, FitnessEvaluator
+from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.individual import Individual, TauFitness
+from eznas.gp.lexicase import lexicase
 from eznas.gp.population import Breeder
 from eznas.programs import Node, parse
 from eznas.status import Status
@@ -34,6 +35,7 @@ class FakePanel:
     def __init__(self, sign: float = 1.0) -> None:
         self.sign = sign
         self.table = self
+        self.usable = np.ones(6, bool)
 
     def scores(self, programs: list[Node]) -> NDArray[np.float64]:
         return self.sign * np.array([PROGRAMS[program.text] for program in programs])
@@ -42,7 +44,7 @@ class FakePanel:
 def evaluator(*signs: float) -> FitnessEvaluator:
     train, validation = np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0])
     return FitnessEvaluator(
-        [FitnessCase.of(cast("Panel", FakePanel(sign)), train, validation) for sign in signs or (1.0,)]
+        [FitnessCase(cast("Panel", FakePanel(sign)), train, validation) for sign in signs or (1.0,)]
     )
 
 
@@ -102,7 +104,7 @@ def test_offspring_keep_the_limits_and_are_new() -> None:
 
 
 def individual(text: str, train: float, validation: float) -> Individual:
-    return Individual(parse(text), train, validation, text.encode(), TauFitness((train,)))
+    return Individual(parse(text), train, validation, (train,), text.encode(), TauFitness((train,)))
 
 
 def test_the_hall_of_fame_keeps_what_holds_on_validation_per_complexity() -> None:
@@ -148,3 +150,49 @@ def test_a_candidate_of_another_kind_must_be_nearly_as_good() -> None:
     poor = individual("exp(sqrt(sum(l1(weight))))", 0.3, 0.3)
     hall.update([varied, poor, best])
     assert hall.candidates(2) == [best, varied]
+
+
+@pytest.mark.parametrize(
+    ("fitness", "weights", "expected"),
+    [
+        ("least", (1.0, 1.0), -1.0),
+        ("mean", (3.0, 1.0), 0.0),
+        ("weighted", (3.0, 1.0), 0.5),
+        ("lexicase", (3.0, 1.0), 0.0),
+    ],
+)
+def test_tasks_count_as_the_fitness_says(fitness: str, weights: tuple[float, ...], expected: float) -> None:
+    train, validation = np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0])
+    cases = [
+        FitnessCase(cast("Panel", FakePanel(sign)), train, validation, place) for place, sign in enumerate((1.0, -1.0))
+    ]
+    tasks = [TaskFitness(weight) for weight in weights]
+    (good,) = FitnessEvaluator(cases, tasks, fitness).evaluate([parse("sum(mean(weight))")])
+    assert good.tasks == (1.0, -1.0)
+    assert good.tau_train == pytest.approx(expected)
+    relative = [TaskFitness(weight, (0.25, 0.5)) for weight in weights]
+    (above,) = FitnessEvaluator(cases, relative, fitness).evaluate([parse("sum(mean(weight))")])
+    assert above.tau_train == pytest.approx(expected - 0.25)
+    assert above.tau_validation == pytest.approx(expected - 0.5)
+    assert above.tasks == good.tasks
+
+
+def test_networks_that_are_left_out_do_not_count() -> None:
+    panel = FakePanel()
+    case = FitnessCase(cast("Panel", panel), np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0]))
+    undefined = parse("last(mean(weight))")
+    assert FitnessEvaluator([case]).evaluate([undefined])[0].status is Status.NON_FINITE
+    panel.usable = np.array([False, True, True, True, True, True])
+    assert FitnessEvaluator([case]).evaluate([undefined])[0].tau_train == 1.0
+
+
+def test_lexicase_selects_specialists_too() -> None:
+    """A program that is best on one task becomes a parent although its mean is the least."""
+    tasks = {"sum(mean(weight))": (0.9, 0.9), "max(mean(weight))": (0.95, 0.0), "min(mean(weight))": (0.2, 0.3)}
+    population = [
+        Individual(parse(text), 0.0, 0.0, taus, text.encode(), TauFitness((0.0,)))
+        for text, taus in [*tasks.items(), *[("min(mean(weight))", (0.2, 0.3))] * 5]
+    ]
+    with deap_random(random.Random(0)):
+        selected = [parent.program.text for parent in lexicase(population, 200)]
+    assert set(selected) == {"sum(mean(weight))", "max(mean(weight))"}

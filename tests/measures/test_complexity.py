@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eznas.measures.complexity import flops, params
+from eznas.measures.complexity import depth, flops, params
 from eznas.minibatch import Minibatch
 from eznas.networks import construct
 from eznas.networks.nasbench201 import CellNetwork
@@ -119,3 +119,24 @@ def test_convolutions_of_all_kinds_count() -> None:
     assert flops(flat, batch(2, 3, 2, 2)) == (4 * 2) * (3 * 3) + 80
     deep = nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv3d(1, 2, (3, 1, 1)), nn.Flatten(), nn.Linear(8, 10))
     assert flops(deep, batch(2, 3, 2, 2)) == 8 * 3 + 80
+
+
+class Branches(nn.Module):
+    """Two branches of two and one convolutions, added up, and a layer that leads nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 1))
+        self.short, self.unused, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.long(x) + self.short(x)
+        self.unused(self.unused(self.unused(mixed)))
+        out: Tensor = self.head(mixed.mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_depth_is_the_longest_path(frozen: bool) -> None:
+    network = Branches().requires_grad_(not frozen)
+    assert depth(network, batch(2, 3, 4, 4)) == 3

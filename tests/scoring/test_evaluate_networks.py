@@ -77,7 +77,7 @@ def test_a_network_that_fails_fails_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert "no such cell" in found[0].failure
     for alone, vectors in zip(ALONE, found[1:], strict=True):
         if alone.units == second:
-            assert vectors.failure == "MemoryError: too large"
+            assert vectors.failure == "it failed: MemoryError: too large"
             assert vectors.values.shape == (len(TEXTS), 0)
         else:
             assert np.array_equal(vectors.values, alone.values, equal_nan=True)
@@ -108,9 +108,9 @@ def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
     """Where the first fails, and where networks are visited in parts."""
     original, batches = panels.evaluate_networks, list[int]()
 
-    def watched(*args: Any) -> list[visits.Vectors]:
+    def watched(*args: Any, **limits: Any) -> list[visits.Vectors]:
         batches.append(len(args[-1]))
-        return original(*args)
+        return original(*args, **limits)
 
     monkeypatch.setattr(panels, "evaluate_networks", watched)
     architectures = [first, *ARCHITECTURES] if first else ARCHITECTURES

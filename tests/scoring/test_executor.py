@@ -22,7 +22,7 @@ from eznas.scoring.executor import LokyExecutor, PoolExecutor
 from eznas.scoring.memory_plan import memory_of_remote_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 WORDS = [str(number) for number in range(12)]
 kills = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs processes that can be killed")
@@ -135,11 +135,13 @@ class Pool(PoolExecutor):
     def pool(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def _send(self, function: Callable[[Any], Any], batch: dict[int, Any], ahead: int) -> Iterator[tuple[int, Any]]:
-        self.sent.append((len(batch), ahead))
+    def _send(
+        self, function: Callable[[Any], Any], calls: Mapping[int, Any], ahead: int
+    ) -> Iterator[tuple[int, list[Any]]]:
+        self.sent.append((len(calls), ahead))
         if self.dies and len(self.sent) == 1:
             raise CancelledError
-        yield from ((index, function(item)) for index, item in batch.items())
+        yield from ((index, [function(call.item)]) for index, call in calls.items())
 
 
 def test_as_much_is_in_hand_as_there_are_workers_now() -> None:

@@ -12,7 +12,7 @@ from eznas.search.domain import Domain
 from eznas.search.encoding import Encoder, paths
 from eznas.search.guide import Guide
 from eznas.search.loop import Objective, SearchBudget, search
-from eznas.search.protocol import ALGORITHMS, Proposal, Task
+from eznas.search.protocol import ALGORITHMS, Proposal, SearchContext
 from eznas.search.signals import Observation, TabularSignal
 from eznas.search.surrogate import SURROGATES
 from eznas.seeds import numpy_rng, python_rng
@@ -28,9 +28,9 @@ def found(name: str, queries: int, seed: int = 0, config: SearcherConfig | None 
     """The best of 4,096 words that a search finds, as a share of the optimum."""
     domain = Domain(WIDE, HEIGHTS)
     guide = Guide(domain, python_rng(seed, "guide"))
-    task = Task(domain, python_rng(seed, "algorithm"), guide, 1, config or SearcherConfig())
+    context = SearchContext(domain, python_rng(seed, "algorithm"), guide, 1, config or SearcherConfig())
     objective = Objective([TabularSignal("height", HEIGHTS)], None, {})
-    run = search(ALGORITHMS[name].searcher(task), objective, SearchBudget(queries=queries), guide, domain.size)
+    run = search(ALGORITHMS[name].searcher(context), objective, SearchBudget(queries=queries), guide, domain.size)
     assert run.steps[-1].best_value is not None
     return run.steps[-1].best_value / TOP
 
@@ -63,8 +63,9 @@ def test_evolution_begins_with_the_best_of_the_warm_up() -> None:
 
 def test_the_oldest_dies() -> None:
     domain = Domain(Letters(3, 3))
-    task = Task(domain, python_rng(0), Guide(domain, python_rng(1)), 1, SearcherConfig(pool=2, tournament=2))
-    searcher = ALGORITHMS["aging_evolution"].searcher(task)
+    config = SearcherConfig(pool=2, tournament=2)
+    context = SearchContext(domain, python_rng(0), Guide(domain, python_rng(1)), 1, config)
+    searcher = ALGORITHMS["aging_evolution"].searcher(context)
     for architecture, value in (("a-a-a", 9.0), ("c-c-c", 1.0), ("b-b-b", 0.0)):
         searcher.ask()
         searcher.tell(Proposal(architecture), Observation(score=None, fitness=value))  # type: ignore[arg-type]
@@ -96,7 +97,7 @@ def test_nsga2_finds_the_front() -> None:
 
 def test_the_controller_moves_towards_what_gave_more() -> None:
     domain = Domain(Letters(2, 2))
-    searcher = Reinforce(Task(domain, python_rng(0), Guide(domain, python_rng(1))))
+    searcher = Reinforce(SearchContext(domain, python_rng(0), Guide(domain, python_rng(1))))
     searcher.ask()
     for architecture, value in (("a-a", 0.0), ("b-b", 1.0), ("a-a", 0.0), ("b-b", 1.0)):
         searcher.tell(Proposal(architecture), Observation(score=None, fitness=value))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from eznas.errors import InputError
 from eznas.search.domain import Domain
 from eznas.search.guide import Guide
 from eznas.search.loop import Objective, SearchBudget, search
-from eznas.search.protocol import ALGORITHMS, Proposal, Searcher, Task
+from eznas.search.protocol import ALGORITHMS, Proposal, SearchContext, Searcher
 from eznas.search.signals import TabularSignal
 from eznas.seeds import python_rng
 from eznas.testing.landscapes import Letters
@@ -25,8 +25,8 @@ VALUES = {"a-a": 1.0, "a-b": math.nan, "b-a": 3.0, "b-b": 2.0}
 class Scripted(Searcher):
     """Asks for what it was given, and keeps what it was told."""
 
-    def __init__(self, task: Task, script: list[str | tuple[str, int]]) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext, script: list[str | tuple[str, int]]) -> None:
+        super().__init__(context)
         self.script = [Proposal(one) if isinstance(one, str) else Proposal(*one) for one in script]
         self.asked: Proposal | None = None
         self.told: list[Observation] = []
@@ -45,7 +45,7 @@ def run(
 ) -> tuple[Run, list[Observation]]:
     domain = Domain(SPACE)
     guide = Guide(domain, python_rng(0, "guide"))
-    searcher = Scripted(Task(domain, python_rng(0), guide), script)
+    searcher = Scripted(SearchContext(domain, python_rng(0), guide), script)
     seconds = {"a-a": 10.0, "a-b": 20.0, "b-a": 30.0, "b-b": 40.0}
     truth = {"a-a": 90.0, "a-b": 91.0, "b-a": 92.0, "b-b": 93.0}
     usual = Objective([TabularSignal("value", VALUES, seconds, epochs=12)], None, truth)
@@ -169,7 +169,7 @@ def test_what_leads_is_charged_to_the_budget() -> None:
     domain = Domain(SPACE)
     heights = {one: SPACE.height(one) for one in SPACE.architectures()}
     guide = Guide(domain, python_rng(0), TabularSignal("valid12", heights, dict.fromkeys(heights, 5.0), epochs=12), 100)
-    searcher = ALGORITHMS["random"].searcher(Task(domain, python_rng(1), guide))
+    searcher = ALGORITHMS["random"].searcher(SearchContext(domain, python_rng(1), guide))
     objective = Objective([TabularSignal("value", heights, dict.fromkeys(heights, 100.0), epochs=200)], None, {})
     done = search(searcher, objective, SearchBudget(epochs=4 * 12 + 1), guide, 4)
     assert [(step.architecture, step.epochs, step.seconds) for step in done.steps] == [("b-b", 248.0, 120.0)]

@@ -11,7 +11,7 @@ from eznas.search.protocol import Algorithm, Proposal, Searcher
 from eznas.testing.searchers import SearcherSuite
 
 if TYPE_CHECKING:
-    from eznas.search.protocol import Task
+    from eznas.search.protocol import SearchContext
     from eznas.search.signals import Observation
 
 
@@ -22,16 +22,16 @@ class _Forgetful(Searcher):
 
 class Outside(_Forgetful):
     def ask(self) -> Proposal:
-        return Proposal(self.task.domain.space.sample(self.task.rng))
+        return Proposal(self.context.domain.space.sample(self.context.rng))
 
 
 class Unseeded(_Forgetful):
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self.chance = random.SystemRandom()
 
     def ask(self) -> Proposal:
-        return Proposal(self.task.domain.sample(self.chance))
+        return Proposal(self.context.domain.sample(self.chance))
 
 
 class Stubborn(_Forgetful):
@@ -41,13 +41,13 @@ class Stubborn(_Forgetful):
 
 class Unwarmed(_Forgetful):
     def ask(self) -> Proposal:
-        return Proposal(self.task.domain.sample(self.task.rng))
+        return Proposal(self.context.domain.sample(self.context.rng))
 
 
 class Hasty(Stubborn):
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        task.guide.warm()
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        context.guide.warm()
 
 
 def suite(searcher: type[Searcher]) -> SearcherSuite:

@@ -65,6 +65,13 @@ class Converted:
     target: Target
     notes: tuple[str, ...] = field(default=())
 
+    @classmethod
+    def of(
+        cls, rows: Mapping[str, dict[str, float]], usual: str, target: Target, notes: Iterable[str] = ()
+    ) -> Converted:
+        """Gather the numbers of each architecture into columns."""
+        return cls(tuple(rows), gather([*rows.values()]), usual, target, tuple(notes))
+
     def __repr__(self) -> str:
         return f"<Converted {len(self.architectures):,} architectures, {self.target}, {len(self.columns)} columns>"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather, only, parsed
+from eznas.benchmarks.convert.converted import Converted, only, parsed
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
@@ -41,4 +41,4 @@ def read_macro(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
         row |= {name: value for name in ("params", "flops") if (value := number(entry.get(name))) is not None}
         rows[parsed(space, text, str(path))] = row
     target = Target(dataset, "test", _EPOCHS, "mean of three trainings, each the best of its epochs")
-    return Converted(tuple(rows), gather(list(rows.values())), _USUAL, target)
+    return Converted.of(rows, _USUAL, target)

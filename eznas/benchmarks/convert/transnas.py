@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, curve, gather, only, parsed
+from eznas.benchmarks.convert.converted import Converted, curve, only, parsed
 from eznas.benchmarks.convert.pth import load_pth
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError, unknown
@@ -68,7 +68,7 @@ def read_transnas(files: Sequence[Path], dataset: str, space: SearchSpace, *, ev
     (usual, _), *others = lengths.most_common()
     target = Target(dataset, "validation", usual, f"one training, {METRICS[dataset]} after its last epoch")
     notes = [f"{count} architectures were trained for {epochs} epochs and not {usual}" for epochs, count in others]
-    return Converted(tuple(rows), gather(list(rows.values())), f"validation_{usual}", target, tuple(notes))
+    return Converted.of(rows, f"validation_{usual}", target, notes)
 
 
 def _row(trained: Mapping[object, object], task: str, place: str, *, every_epoch: bool) -> tuple[int, dict[str, float]]:

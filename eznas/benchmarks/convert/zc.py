@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from eznas.benchmarks.convert.converted import Converted, gather, only
+from eznas.benchmarks.convert.converted import Converted, only
 from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
@@ -86,7 +86,7 @@ def read_zc(files: Sequence[Path], dataset: str, space: SearchSpace) -> Converte
         rows.setdefault(architecture, _row(entry, f"{path}, {text}"))
     target = Target(dataset, "validation", None, "as NASLib queries it")
     notes = [f"{repeated} entries repeat an architecture; the first of them is kept"] if repeated else []
-    return Converted(tuple(rows), gather(list(rows.values())), _USUAL, target, tuple(notes))
+    return Converted.of(rows, _USUAL, target, notes)
 
 
 def _architecture(text: str, space: SearchSpace, path: Path) -> str:

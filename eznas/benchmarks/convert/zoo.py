@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 from typing import TYPE_CHECKING
 
-from eznas.benchmarks.convert.converted import Converted, gather
+from eznas.benchmarks.convert.converted import Converted
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError, unknown
 from eznas.spaces.zoo import PACKAGE, metadata_path, models, split_name
@@ -52,14 +52,9 @@ def read_zoo(dataset: str, target: str | None = None) -> AccuracyTable:
             rows[name] = {_USUAL: 100 - error / 100, "params": params}
     if not rows:
         raise InputError(f"{path} must state errors of models on {dataset}, it states none")
-    converted = Converted(
-        tuple(rows),
-        gather(list(rows.values())),
-        _USUAL,
-        Target(dataset, "test", None, "one training of each model, by recipes that differ"),
-    )
+    tested = Target(dataset, "test", None, "one training of each model, by recipes that differ")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return converted.table(PACKAGE, PACKAGE, f"{PACKAGE} {_version()}", digest)
+    return Converted.of(rows, _USUAL, tested).table(PACKAGE, PACKAGE, f"{PACKAGE} {_version()}", digest)
 
 
 def left_out(dataset: str) -> Mapping[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 class AgingEvolution(Searcher):
     """Mutates the winner of a random tournament and removes the oldest member of the population."""
 
-    pool: ClassVar[int] = 64
+    pool = 64
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._population: deque[tuple[float, str]] = deque(maxlen=self.size)
 
     def ask(self) -> Proposal:
         """Propose founders until the population is full, then children."""
         if len(self._population) < self.size:
             return Proposal(self.first())
-        rivals = self.task.rng.sample(self._population, min(self.task.config.tournament, self.size))
+        rivals = self.context.rng.sample(self._population, min(self.context.config.tournament, self.size))
         _, parent = max(rivals, key=lambda rival: rival[0])
-        return Proposal(self.task.guide.mutate(parent))
+        return Proposal(self.context.guide.mutate(parent))
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Add the architecture; a full population drops its oldest member."""

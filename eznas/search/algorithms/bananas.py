@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eznas.search.encoding import Encoder
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 from eznas.search.surrogate import SURROGATES
 
 if TYPE_CHECKING:
@@ -31,23 +31,22 @@ _CANDIDATES = 100
 class Bananas(Searcher):
     """Fits an ensemble to all observations and queries the candidates with the highest Thompson samples."""
 
-    pool: ClassVar[int] = 10
-    surrogate: ClassVar[str] = "networks"
-    parents: ClassVar[int] = 10
+    pool = 10
+    surrogate = "networks"
+    parents = 10
     """Number of best architectures whose mutations are candidates."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self._surrogate = SURROGATES[task.config.surrogate or self.surrogate]
-        self._encoder = Encoder(task.config.encoding)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        self._surrogate = SURROGATES[context.config.surrogate or self.surrogate]
+        self._encoder = Encoder(context.config.encoding)
         self._known: dict[str, float] = {}
         self._batch: list[str] = []
 
     def ask(self) -> Proposal | None:
         """Propose initial architectures for the first fit, then promising candidates."""
         if len(self._known) < self.size:
-            architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._known)
-            return None if architecture is None else Proposal(architecture)
+            return self.start(self._known)
         if not self._batch:
             self._batch = self._promising()
         return Proposal(self._batch.pop()) if self._batch else None
@@ -64,7 +63,7 @@ class Bananas(Searcher):
             return candidates[:_BATCH]
         rows = self._encoder.rows([*valued, *candidates])
         model = self._surrogate()
-        model.fit(rows[: len(valued)], np.array(list(valued.values())), self.task.rng.getrandbits(32))
+        model.fit(rows[: len(valued)], np.array(list(valued.values())), self.context.rng.getrandbits(32))
         mean, deviation = model.predict(rows[len(valued) :])
         order = np.argsort(self._acquire(mean, deviation), kind="stable")
         return [candidates[index] for index in order[-_BATCH:]]
@@ -75,11 +74,11 @@ class Bananas(Searcher):
         for turn in range(2 * _CANDIDATES):
             if not best or len(candidates) == _CANDIDATES:
                 break
-            child = self.task.guide.mutate(best[turn % min(self.parents, len(best))])
+            child = self.context.guide.mutate(best[turn % min(self.parents, len(best))])
             if child not in self._known:
                 candidates[child] = None
         while len(candidates) < _BATCH:
-            fresh = self.task.domain.fresh(self.task.rng, self._known.keys() | candidates)
+            fresh = self.context.domain.fresh(self.context.rng, self._known.keys() | candidates)
             if fresh is None:
                 break
             candidates[fresh] = None
@@ -87,5 +86,5 @@ class Bananas(Searcher):
 
     def _acquire(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a Thompson sample per candidate: ``mean + deviation * z`` with ``z`` standard normal."""
-        normal = np.array([self.task.rng.gauss(0.0, 1.0) for _ in mean])
+        normal = np.array([self.context.rng.gauss(0.0, 1.0) for _ in mean])
         return np.asarray(mean + deviation * normal)

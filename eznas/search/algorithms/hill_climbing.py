@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class HillClimbing(Searcher):
     """Queries all neighbours before each step; a guided move queries the best by the proxy first."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._known: dict[str, float] = {}
         self._current: str | None = None
         self._left: list[str] = []
@@ -29,10 +29,9 @@ class HillClimbing(Searcher):
         """Propose a new neighbour; once all are known, step or restart."""
         while self._current is not None:
             if self._left:
-                return Proposal(self.task.guide.pick(self._left))
+                return Proposal(self.context.guide.pick(self._left))
             self._step(self._current)
-        start = self.start(self._known)
-        return None if start is None else Proposal(start)
+        return self.start(self._known)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Keep the observation; a starting point becomes the current architecture."""
@@ -43,7 +42,7 @@ class HillClimbing(Searcher):
             self._left.remove(proposal.architecture)
 
     def _step(self, current: str) -> None:
-        best = max(self.task.domain.neighbours(current), key=self._known.__getitem__, default=current)
+        best = max(self.context.domain.neighbours(current), key=self._known.__getitem__, default=current)
         if self._known[best] > self._known[current]:
             self._move_to(best)
         else:
@@ -51,4 +50,4 @@ class HillClimbing(Searcher):
 
     def _move_to(self, architecture: str) -> None:
         self._current = architecture
-        self._left = [other for other in self.task.domain.neighbours(architecture) if other not in self._known]
+        self._left = [other for other in self.context.domain.neighbours(architecture) if other not in self._known]

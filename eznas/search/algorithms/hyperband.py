@@ -17,4 +17,4 @@ class Hyperband(SuccessiveHalving):
 
     def _first_level(self, bracket: int) -> int:
         """Return the level at which a bracket starts."""
-        return bracket % self.task.levels
+        return bracket % self.context.levels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class LocalSearch(Searcher):
     """Steps to the first better neighbour; a guided move queries the best by the proxy first."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._seen: set[str] = set()
         self._best = -math.inf
         self._left: list[str] = []
@@ -30,14 +30,13 @@ class LocalSearch(Searcher):
         """Propose a new neighbour, or a starting point if there is none."""
         self._left = [architecture for architecture in self._left if architecture not in self._seen]
         if self._left:
-            return Proposal(self.task.guide.pick(self._left))
+            return Proposal(self.context.guide.pick(self._left))
         self._best = -math.inf
-        start = self.start(self._seen)
-        return None if start is None else Proposal(start)
+        return self.start(self._seen)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Step to the architecture if it is better."""
         self._seen.add(proposal.architecture)
         if observation.fitness > self._best:
             self._best = observation.fitness
-            self._left = list(self.task.domain.neighbours(proposal.architecture))
+            self._left = list(self.context.domain.neighbours(proposal.architecture))

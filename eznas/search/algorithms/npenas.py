@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from eznas.search.algorithms.bananas import Bananas
 from eznas.search.protocol import register_algorithm
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Npenas(Bananas):
     """BANANAS with the predicted mean as acquisition and with more parents."""
 
-    surrogate: ClassVar[str] = "ridge"
-    parents: ClassVar[int] = 20
+    surrogate = "ridge"
+    parents = 20
 
     def _acquire(self, mean: NDArray[np.float64], _deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the predicted mean."""

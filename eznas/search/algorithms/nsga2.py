@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from deap import base, tools
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -35,10 +35,10 @@ class _Individual:
 class Nsga2(Searcher):
     """Keeps the population that is best by non-dominated rank, then by crowding distance, without failures."""
 
-    pool: ClassVar[int] = 32
+    pool = 32
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._parents: list[_Individual] = []
         self._children: list[_Individual] = []
         self._told = 0
@@ -47,8 +47,8 @@ class Nsga2(Searcher):
         """Propose founders, then children of the winners of binary tournaments."""
         if self._told < self.size or not self._parents:
             return Proposal(self.first())
-        parent = min(self.task.rng.choices(self._parents, k=2), key=_order)
-        return Proposal(self.task.guide.mutate(parent.architecture))
+        parent = min(self.context.rng.choices(self._parents, k=2), key=_order)
+        return Proposal(self.context.guide.mutate(parent.architecture))
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
         """Add the architecture to the generation; a full generation competes with its parents."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 class RandomSearch(Searcher):
     """Draws uniformly without replacement."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._seen: set[str] = set()
 
     def ask(self) -> Proposal | None:
         """Propose the next architecture of the warm-up, or a new random one."""
-        architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._seen)
-        return None if architecture is None else Proposal(architecture)
+        return self.start(self._seen)
 
     def tell(self, proposal: Proposal, _observation: Observation) -> None:
         """Keep the architecture, so that it is not drawn again."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,10 +42,10 @@ class Reinforce(Searcher):
     frequencies among the best architectures.
     """
 
-    pool: ClassVar[int] = 64
+    pool = 64
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._choices: list[list[str]] = []
         self._logits: dict[int, NDArray[np.float64]] = {}
         self._mean, self._square, self._told = 0.0, 0.0, 0
@@ -59,11 +59,11 @@ class Reinforce(Searcher):
         weights = {position: _softmax(logits).tolist() for position, logits in self._logits.items()}
         for _ in range(_TRIES):
             for position, chances in weights.items():
-                parts[position] = self.task.rng.choices(self._choices[position], weights=chances)[0]
+                parts[position] = self.context.rng.choices(self._choices[position], weights=chances)[0]
             architecture = self._parsed("".join(parts))
             if architecture is not None and architecture not in self._seen:
                 return Proposal(architecture)
-        fresh = self.task.domain.fresh(self.task.rng, self._seen)
+        fresh = self.context.domain.fresh(self.context.rng, self._seen)
         return None if fresh is None else Proposal(fresh)
 
     def tell(self, proposal: Proposal, observation: Observation) -> None:
@@ -82,7 +82,7 @@ class Reinforce(Searcher):
     def _start(self) -> None:
         """Collect the choices of each position, and start from the frequencies of the warm-up's best."""
         warm = [architecture for architecture in (self.warmed() for _ in range(self.size)) if architecture]
-        sample = [self.task.domain.sample(self.task.rng) for _ in range(_SAMPLE)]
+        sample = [self.context.domain.sample(self.context.rng) for _ in range(_SAMPLE)]
         split = [_WORD.split(architecture) for architecture in [*warm, *sample]]
         length = len(split[-1])
         same_length = [parts for parts in split if len(parts) == length]
@@ -99,10 +99,10 @@ class Reinforce(Searcher):
     def _parsed(self, text: str) -> str | None:
         """Return the architecture of a text; None if it is outside the domain."""
         try:
-            architecture = text if text in self._seen else self.task.domain.space.parse(text)
+            architecture = text if text in self._seen else self.context.domain.space.parse(text)
         except InputError:
             return None
-        return architecture if architecture in self.task.domain else None
+        return architecture if architecture in self.context.domain else None
 
     def _advantage(self, fitness: float) -> float:
         if fitness == -math.inf:

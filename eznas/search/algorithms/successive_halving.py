@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from eznas.search.protocol import Proposal, Searcher, Task, register_algorithm
+from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 
 if TYPE_CHECKING:
     from eznas.search.signals import Observation
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class SuccessiveHalving(Searcher):
     """Trains a bracket at the lowest level, promotes one in ``eta`` to each next level, then starts another."""
 
-    pool: ClassVar[int] = 27
+    pool = 27
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._level = -1
         self._brackets = 0
         self._waiting: list[str] = []
@@ -46,23 +46,19 @@ class SuccessiveHalving(Searcher):
         promoted = [(fitness, architecture) for fitness, architecture in self._told if fitness > -math.inf]
         promoted.sort(key=lambda member: member[0], reverse=True)
         self._told = []
-        if 0 <= self._level < self.task.levels - 1 and promoted:
+        if 0 <= self._level < self.context.levels - 1 and promoted:
             self._level += 1
             self._waiting = [
-                architecture for _, architecture in promoted[: math.ceil(len(promoted) / self.task.config.eta)]
+                architecture for _, architecture in promoted[: math.ceil(len(promoted) / self.context.config.eta)]
             ][::-1]
             return
         self._level = self._first_level(self._brackets)
         self._brackets += 1
-        count = math.ceil(self.size / self.task.config.eta**self._level)
+        count = math.ceil(self.size / self.context.config.eta**self._level)
         self._waiting = []
-        while len(self._waiting) < count:
-            architecture = self.warmed() or self.task.domain.fresh(self.task.rng, self._seen)
-            if architecture is None:
-                break
-            if architecture not in self._seen:
-                self._seen.add(architecture)
-                self._waiting.insert(0, architecture)
+        while len(self._waiting) < count and (entrant := self.start(self._seen)) is not None:
+            self._seen.add(entrant.architecture)
+            self._waiting.insert(0, entrant.architecture)
 
     def _first_level(self, _bracket: int) -> int:
         """Return the level at which a bracket starts."""

@@ -1,4 +1,4 @@
-"""The catalogue of benchmarks. Sizes, digests and best values are as their authors publish them."""
+"""The built-in benchmarks. Sizes, digests and best values are as their authors publish them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from eznas.benchmarks.catalog import Reader
     from eznas.benchmarks.convert.converted import Converted
 
-_NATS = "https://github.com/D-X-Y/NATS-Bench"
 _IMAGES = ("cifar10", "cifar100", "imagenet16-120")
 _TOPOLOGY = {"cifar10": {"test_200": 94.37}, "cifar100": {"test_200": 73.51}, "imagenet16-120": {"test_200": 47.31}}
 
@@ -34,6 +33,10 @@ _EVERY_LAYER = (
     "each input of a ReLU, and the window of each output of a pooling"
 )
 _SEVEN_DIGITS = Rounding(relative=5.01e-7)
+
+
+def _targets(*lengths: int) -> tuple[str, ...]:
+    return tuple(f"{split}_{epochs}" for epochs in lengths for split in ("test", "validation"))
 
 
 def _converter(name: str, *first: object) -> Callable[..., Any]:
@@ -74,7 +77,7 @@ BENCHMARKS.register(
         home="https://github.com/D-X-Y/NAS-Bench-201",
         licence="MIT",
         architectures=15_625,
-        targets=("test_200", "validation_200", "test_12", "validation_12"),
+        targets=_targets(200, 12),
         files=(
             OfficialFile("NAS-Bench-201-v1_0-e61699.pth", digest="md5:e61699"),
             OfficialFile("NAS-Bench-201-v1_1-096897.pth", digest="md5:096897"),
@@ -91,45 +94,27 @@ BENCHMARKS.register(
     )
 )
 
-BENCHMARKS.register(
-    BenchmarkInfo(
-        name="nats_tss",
-        space="nasbench201",
-        datasets=_IMAGES,
-        citation="Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437",
-        home=_NATS,
-        licence="MIT",
-        architectures=15_625,
-        targets=("test_200", "validation_200", "test_12", "validation_12"),
-        files=(
-            OfficialFile("NATS-tss-v1_0-3ffb9-simple"),
-            OfficialFile("NATS-tss-v1_0-3ffb9.pickle.pbz2", digest="md5:3ffb9"),
-        ),
-        best=_TOPOLOGY,
-        flops=(_MILLIONS,),
-        convert=_reader("nats", "nasbench201", curves=True, epochs=200),
+_SIZE = {"cifar10": {"test_90": 93.65}, "cifar100": {"test_90": 71.34}}
+for _name, _space, _count, _epochs, _file, _best in (
+    ("nats_tss", "nasbench201", 15_625, (200, 12), "NATS-tss-v1_0-3ffb9", _TOPOLOGY),
+    ("nats_sss", "nats_sss", 32_768, (90, 12, 1), "NATS-sss-v1_0-50262", _SIZE),
+):
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=_name,
+            space=_space,
+            datasets=_IMAGES,
+            citation="Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437",
+            home="https://github.com/D-X-Y/NATS-Bench",
+            licence="MIT",
+            architectures=_count,
+            targets=_targets(*_epochs),
+            files=(OfficialFile(f"{_file}-simple"), OfficialFile(f"{_file}.pickle.pbz2", digest=f"md5:{_file[-5:]}")),
+            best=_best,
+            flops=(_MILLIONS,),
+            convert=_reader("nats", _space, curves=True, epochs=_epochs[0]),
+        )
     )
-)
-
-BENCHMARKS.register(
-    BenchmarkInfo(
-        name="nats_sss",
-        space="nats_sss",
-        datasets=_IMAGES,
-        citation="Dong, Liu, Musial, Gabrys. NATS-Bench. TPAMI 2021. arXiv:2009.00437",
-        home=_NATS,
-        licence="MIT",
-        architectures=32_768,
-        targets=("test_90", "validation_90", "test_12", "validation_12", "test_1", "validation_1"),
-        files=(
-            OfficialFile("NATS-sss-v1_0-50262-simple"),
-            OfficialFile("NATS-sss-v1_0-50262.pickle.pbz2", digest="md5:50262"),
-        ),
-        best={"cifar10": {"test_90": 93.65}, "cifar100": {"test_90": 71.34}},
-        flops=(_MILLIONS,),
-        convert=_reader("nats", "nats_sss", curves=True, epochs=90),
-    )
-)
 
 _SWEEPS = (
     *("DARTS", "DARTS_in", "DARTS_fix-w-d", "DARTS_lr-wd", "DARTS_lr-wd_in"),
@@ -163,7 +148,7 @@ BENCHMARKS.register(
         home="https://github.com/google-research/nasbench",
         licence="Apache-2.0",
         architectures=423_624,
-        targets=tuple(f"{split}_{epochs}" for epochs in (108, 36, 12, 4) for split in ("test", "validation")),
+        targets=_targets(108, 36, 12, 4),
         files=(
             OfficialFile(
                 "nasbench_full.tfrecord",

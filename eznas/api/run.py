@@ -1,0 +1,122 @@
+"""A run as a Python object: begun or resumed in a run directory, and read from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from eznas.config import build_config, resumed_config
+from eznas.errors import InputError
+from eznas.run import RunDirectory, default_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from eznas.progress import Progress
+    from eznas.scoring import Executor
+
+
+class Run(ABC):
+    """A finished or stopped run, read from its run directory.
+
+    A subclass declares the options and the computation.
+
+    Args:
+        directory: The run directory.
+        compared: Runs that tables and plots show beside it.
+    """
+
+    _options: ClassVar[Any]  # the configuration
+    _changeable: ClassVar[Sequence[str]]  # options that may change when the run is resumed
+    _results: ClassVar[str]  # the file that a finished run has
+    _kind = "run"
+
+    def __init__(self, directory: RunDirectory, compared: Sequence[Self] = ()) -> None:
+        self.path = directory.path
+        self.compared = tuple(compared)
+        self._directory = directory
+
+    @classmethod
+    def open(cls, directory: str | Path) -> Self:
+        """Read a run directory.
+
+        Raises:
+            InputError: It is not a run directory.
+        """
+        return cls(RunDirectory(Path(directory)))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the results are written; such a run can be resumed too, with options that prolong it."""
+        return (self.path / self._results).is_file()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r}, {self._outcome() if self.finished else 'not finished'})"
+
+    @abstractmethod
+    def _outcome(self) -> str:
+        """Describe the results in a few words."""
+
+    @abstractmethod
+    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, new: bool) -> None:
+        """Compute and write the results; ``how`` is the way to resume the run."""
+
+    def _require_finished(self) -> None:
+        if not self.finished:
+            raise InputError(
+                f"{self.path} must be a finished {self._kind}, and it was stopped before its end; resume it"
+            )
+
+    @classmethod
+    def begin(
+        cls, options: Mapping[str, Any], out: Any, config: Any, command: str, compared: Sequence[Self] = (), **how: Any
+    ) -> Self:
+        """Do a run in a new directory, and return it; the arguments are those of ``evolve`` and ``search``.
+
+        Raises:
+            InputError: An option cannot be used.
+        """
+        from eznas.scoring.plugin import plugin_digests
+
+        given = options if out is None else {**options, "out": out}
+        chosen = build_config(cls._options, given, None if config is None else Path(config))
+        plugins = dict.fromkeys(map(str, [*chosen.plugin, *plugin_digests()]))  # a resume in a new process needs them
+        chosen = build_config(cls._options, {**chosen.model_dump(), "plugin": [*plugins]})
+        with RunDirectory.create(
+            chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
+        ) as directory:
+            return cls._run(directory, compared, chosen, new=True, **how)
+
+    def _continue(self, options: Mapping[str, Any], command: str, compared: Sequence[Self] = (), **how: Any) -> Self:
+        with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
+            chosen = resumed_config(self._options, options, self.path, self._changeable)
+            directory.append({"event": "command", "command": command})
+            return self._run(directory, compared, chosen, new=False, **how)
+
+    @classmethod
+    def _run(
+        cls, directory: RunDirectory, compared: Any, config: Any, *, new: bool, callback: Any, progress: Any, how: Any
+    ) -> Self:
+        from eznas.report import render
+        from eznas.report.display import open_display
+        from eznas.scoring import open_executor
+
+        run, path = cls(directory, compared), directory.path
+        how = how(path) if how else f"{cls.__name__}.open({str(path)!r}).resume()"
+        resources = (config.workers, config.backend, config.scheduler)
+        memory = getattr(config, "memory", None)  # searches have no such option
+        with open_display(progress) as display:
+            try:
+                with open_executor(*resources, memory=memory, progress=display) as executor:
+                    run._compute(config, executor, display, callback or (lambda _record: None), how, new)
+            except BaseException as error:
+                if new and isinstance(error, InputError):
+                    directory.discard()
+                if path.is_dir():
+                    display.message(f"resume with: {how}")
+                raise
+            render(directory, display.message, [RunDirectory(other.path) for other in run.compared])
+        return run

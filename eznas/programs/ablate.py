@@ -1,0 +1,74 @@
+"""Ablation of a program: its smaller variants without one term or one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from eznas.primitives import Floor, Kind, KindError
+from eznas.programs.simplify import simplify_exact
+from eznas.programs.tree import Node, apply, preorder, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_UNIT_OF_SECOND = {"sub": "neg", "div": "reciprocal", "safe_div": "reciprocal"}
+"""For functions with a neutral second argument: how the second argument acts when the first one is left out."""
+
+
+class Ablation(NamedTuple):
+    """A program without one of its parts.
+
+    Args:
+        without: The text of the subtree, or ``"NAME of ARGUMENT"`` for a function that is left out.
+        program: The simplified rest.
+    """
+
+    without: str
+    program: Node
+
+
+def ablations(program: Node) -> list[Ablation]:
+    """Return the program without each part of the unit and the network floor that can be left out.
+
+    An argument of a binary function is left out by replacing the function by its other argument: ``add(f, g)`` becomes
+    ``g`` without ``f``. The rest of a difference or a quotient without its first argument keeps its direction:
+    ``div(f, g)`` becomes ``reciprocal(g)``. A function of one argument is left out by replacing it by the argument,
+    also if a number stands beside it: ``power(f, 3)`` becomes ``f``.
+
+    Args:
+        program: A root of kind NETWORK.
+
+    Returns:
+        Well-typed simplified programs that differ from the program and from each other, in the order in which the
+        parts stand in the program.
+    """
+    whole = simplify_exact(program)
+    smaller: dict[Node, str] = {}
+    for index, node in enumerate(preorder(whole)):
+        if node.kind.floor is Floor.TENSOR:
+            continue
+        for without, rest in _rests(node):
+            try:
+                candidate = replace(whole, index, rest)
+            except KindError:  # its parent takes no such kind
+                continue
+            if candidate.kind is Kind.NETWORK:
+                simple = simplify_exact(candidate)
+                if simple is not whole:
+                    smaller.setdefault(simple, without)
+    return [Ablation(without, rest) for rest, without in smaller.items()]
+
+
+def _rests(node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield each part that can be left out at a node, with what stands in the node's place then."""
+    args = [arg for arg in node.args if arg.kind is not Kind.LITERAL]
+    if any(arg.kind.floor is Floor.TENSOR for arg in args):
+        return
+    if len(args) == 1:
+        yield f"{node.name} of {args[0].text}", args[0]
+    elif len(args) > 1:
+        first, second = args
+        inverse = _UNIT_OF_SECOND.get(node.name)
+        yield first.text, second if inverse is None else apply(inverse, second)
+        yield second.text, first

@@ -1,0 +1,139 @@
+"""The verdict and the tables of a finished evolution as HTML."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from eznas.report.html import Html, html_table, interval, signed, signed_interval
+from eznas.report.page import badge, bar, code, definitions, items, wide
+from eznas.report.run_results import figure_of, verdict_lines
+
+if TYPE_CHECKING:
+    from eznas.report.run_results import RunResults
+
+
+_FIGURES = ("tau", "tau_low", "tau_high", "rho", "tau_equal_size", "precision_top10", "ndcg")
+
+_LONG = 110
+"""Characters of a program that is shown whole."""
+
+
+def headline(run: RunResults) -> str:
+    """Return the verdict as a sentence with its notes."""
+    first, *others = verdict_lines(run.verdict)
+    return f'<div class="verdict"><p><b>{html.escape(first)}</b></p>{items(others)}</div>'
+
+
+def tasks_table(run: RunResults) -> str:
+    """Return a table of the best program on each task beside the baseline that decides the verdict."""
+    columns = ["task", "verdict", "tau", "95 %", "baseline", "its tau", "difference", "95 %", "networks", "rho",
+               "equal size", "top 10 %", "nDCG"]  # fmt: skip
+    rows = []
+    for record in run.verdict["tasks"]:
+        name = record["name"]
+        figures = {key: figure_of(run.best, name, key) for key in _FIGURES}
+        rows.append(
+            [
+                f"{name} (held out)" if record["held_out"] else name,
+                badge(record["verdict"]),
+                figures["tau"],
+                interval(figures["tau_low"], figures["tau_high"]),
+                record["baseline"],
+                record["tau_baseline"],
+                signed(record["difference"]),
+                signed_interval(record["low"], record["high"]),
+                f"{record['n']} of {record['networks']}" if record["n"] else record["networks"],
+                *(figures[key] for key in _FIGURES[3:]),
+            ]
+        )
+    return wide(html_table(columns, rows))
+
+
+def programs_table(run: RunResults) -> str:
+    """Return a table of the programs and the baselines with their tau on the run and each task, then the programs."""
+    tasks = [] if len(run.tasks) == 1 else [task.name for task in run.tasks]
+    columns = ["proxy", "nodes", "seconds", run.fitness, *(tasks or ["95 %", "rho"]),
+               "validation", "training", "scored"]  # fmt: skip
+    rows = []
+    for row in run.rows:
+        by_task: list[object] = [figure_of(row, task, "tau") for task in tasks]
+        single = [interval(row["tau_test_low"], row["tau_test_high"]), row["rho_test"]]
+        rows.append(
+            [
+                row["name"],
+                row["complexity"] or None,
+                seconds(row.get("seconds")),
+                row["tau_test"],
+                *(by_task or single),
+                row["tau_validation"],
+                row["tau_train"],
+                f"{row['coverage']:.0%}",
+            ]
+        )
+    texts = definitions({row["name"]: code(row["program"], _LONG) for row in run.summary["hall_of_fame"]})
+    return wide(html_table(columns, rows)) + texts
+
+
+def metrics_table(run: RunResults, task: str) -> str:
+    """Return a table of every metric of the best program and the baselines on a task."""
+    columns = ["proxy", "tau", "95 %", "rho", "equal size", "top 10 %", "nDCG", "networks", "failures"]
+    rows = []
+    for name, record in run.compared.items():
+        figures = {key: figure_of(record, task, key) for key in (*_FIGURES, "n", "statuses")}
+        failed = {status: count for status, count in (figures["statuses"] or {}).items() if status != "ok"}
+        rows.append(
+            [
+                name,
+                figures["tau"],
+                interval(figures["tau_low"], figures["tau_high"]),
+                *(figures[key] for key in _FIGURES[3:]),
+                figures["n"],
+                ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in failed.items()) or None,
+            ]
+        )
+    return wide(html_table(columns, rows))
+
+
+def ablation_table(run: RunResults) -> str:
+    """Return a table of the tau that the best program has without each of its parts; nothing without a part."""
+    tasks = [task.name for task in run.tasks]
+    rows = []
+    for entry in run.summary.get("ablation", ()):
+        losses = [
+            whole - rest
+            for task in tasks
+            if (whole := figure_of(run.best, task, "tau")) is not None
+            and (rest := entry["tasks"].get(task)) is not None
+        ]
+        loss = sum(losses) / len(losses) if losses else None
+        rows.append(
+            [
+                code(entry["without"]),
+                loss,
+                Html("") if loss is None else bar(loss),
+                *(entry["tasks"].get(task) for task in tasks),
+                code(entry["program"]),
+            ]
+        )
+    rows.sort(key=lambda row: -row[1] if isinstance(row[1], float) else float("inf"))
+    names = ["tau"] if len(tasks) == 1 else tasks
+    return wide(html_table(["without", "tau lost", "", *names, "rest of the program"], rows)) if rows else ""
+
+
+def left_out_table(run: RunResults) -> str:
+    """Return a table of the networks that were left out, with their reasons; nothing without one."""
+    rows = [
+        [architecture, task.name, part, Html(f'<span class="reason">{html.escape(reason)}</span>')]
+        for task in run.tasks
+        for part, reasons in task.facts.get("left_out", {}).items()
+        for architecture, reason in reasons.items()
+    ]
+    return wide(html_table(["architecture", "task", "networks", "reason"], rows)) if rows else ""
+
+
+def seconds(value: float | None) -> str:
+    """Write seconds with two significant digits."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits
