@@ -1,30 +1,36 @@
-"""The kind of an evolution: on networks, or over score files."""
+"""Evolutions over score files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.config import EvolveConfig, read_toml
+from eznas.api.evolve import EvolutionRun
+from eznas.config import read_toml
+from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eznas.symbolic.config import ScoresConfig
+
+class ScoresRun(EvolutionRun):
+    """A finished or stopped evolution over score files; no network was run."""
+
+    _options = ScoresConfig
+    _changeable = ("time_budget", "generations", "workers")
+
+    def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
+        from eznas.symbolic import run_scores
+
+        return run_scores(*args, **options)
 
 
-SCORES_CHANGEABLE = ("time_budget", "generations", "workers")
-"""Options that may change when a run over score files is resumed."""
-
-
-def evolution_model(options: Mapping[str, Any], config: str | Path | None) -> type[EvolveConfig | ScoresConfig]:
-    """Return the configuration that options belong to: that of score files where ``scores`` is among them.
+def run_class(options: Mapping[str, Any], config: str | Path | None = None) -> type[EvolutionRun]:
+    """Return the class of the run that options make: over score files where ``scores`` is among them.
 
     Args:
         options: Options by name.
         config: TOML file with further options.
     """
-    from eznas.symbolic.config import ScoresConfig
-
     names = {*options, *(read_toml(Path(config)) if config is not None else ())}
-    return ScoresConfig if "scores" in names else EvolveConfig
+    return ScoresRun if "scores" in names else EvolutionRun

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from eznas.config import option, parse_duration, several
-
-
-def _absolute_each(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(path.absolute() for path in paths)
+from eznas.fields import Duration, FilePaths, Texts, option
 
 
 def _sizes(text: str) -> str:
@@ -42,7 +38,7 @@ class ScoresConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    scores: Annotated[tuple[Path, ...], BeforeValidator(several), AfterValidator(_absolute_each)] = option(
+    scores: FilePaths = option(
         (),
         "Scores",
         "FILE",
@@ -50,7 +46,7 @@ class ScoresConfig(BaseModel):
         "for each proxy, maybe task, or a zc_*.json of NAS-Bench-Suite-Zero; may be given several times.",
         min_length=1,
     )
-    columns: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
+    columns: Texts = option(
         (), "Scores", "NAME", "Column that programs may read; may be given several times. By default all."
     )
     max_missing: float = option(
@@ -63,11 +59,11 @@ class ScoresConfig(BaseModel):
         "Training, validation and test architectures of each task: shares, of which at most 1,000 are used, or numbers "
         "such as 300/100/200.",
     )
-    weights: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
+    weights: Texts = option(
         (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."
     )
     target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
-    hold_out_task: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
+    hold_out_task: Texts = option(
         (), "Scores", "TASK", "Task that programs are tested on only; may be given several times."
     )
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
@@ -84,15 +80,22 @@ class ScoresConfig(BaseModel):
         0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
     max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3, le=200)
-    seed_program: Annotated[tuple[str, ...], BeforeValidator(several)] = option(
+    seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
     workers: int = option(0, "Run", "N", "Processes; 0 for one per core. The result does not depend on them.", ge=0)
-    time_budget: Annotated[float, BeforeValidator(parse_duration)] = option(
+    time_budget: Duration = option(
         "60s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
+    plugin: FilePaths = option(
+        (), "Run", "FILE", "Python file that registers primitives of your own; may be given several times. It is run."
+    )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
+
+    device: ClassVar[str] = "cpu"
+    backend: ClassVar[str] = "loky"
+    scheduler: ClassVar[None] = None
 
     def as_toml(self) -> dict[str, Any]:
         """Return the content of ``config.toml``: every field but ``out`` that has a value."""

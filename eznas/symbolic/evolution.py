@@ -6,11 +6,10 @@ processes with the same result. The number of epochs is what a time budget bound
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from joblib import Parallel, delayed
 
 from eznas.errors import EznasError
 from eznas.programs import parse
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eznas.programs import Node
+    from eznas.scoring import Executor
     from eznas.symbolic.island import Rules
 
 
@@ -87,19 +87,24 @@ class Evolution:
         """Return the highest fitness of a living program."""
         return max(float(self.rules.fitness.over_tasks(island.train).max()) for island in self.islands)
 
-    def step(self, parallel: Parallel, generations: int = EPOCH) -> None:
+    def step(self, executor: Executor, generations: int = EPOCH) -> None:
         """Run an epoch of every island, and let programs migrate."""
-        done = parallel(
-            delayed(run_epoch)(self.rules, number, self.epochs, island, generations)
-            for number, island in enumerate(self.islands)
-        )
+        epoch = functools.partial(_epoch, self.rules, self.islands, self.epochs, generations)
+        done = dict(executor.map(epoch, range(len(self.islands))))  # in any order
+        bred = [done[number][0] for number in range(len(done))]
         count = max(1, round(_MIGRANTS * self.rules.population))
-        bred = [population for population, _, _ in done]
         self.islands = [
             Population.joined([island, bred[number - 1].first(count)]) for number, island in enumerate(bred)
         ]
-        for _, hall, counts in done:
+        for number in range(len(done)):
+            _, hall, counts = done[number]
             self.hall.update(hall.members.values())
             self.counts.add(counts)
         self.epochs += 1
         self.generation += generations
+
+
+def _epoch(
+    rules: Rules, islands: Sequence[Population], epoch: int, generations: int, number: int
+) -> tuple[Population, Hall, Counts]:
+    return run_epoch(rules, number, epoch, islands[number], generations)

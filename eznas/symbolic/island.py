@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from eznas.programs import parse
 from eznas.seeds import numpy_rng
@@ -20,7 +18,7 @@ from eznas.symbolic.operators import Language
 from eznas.symbolic.variation import children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -144,22 +142,10 @@ def run_epoch(
     Returns:
         The population, the best program of each size among those evaluated on all architectures, and the counts.
     """
-    with _one_thread():
-        bred = _Island(rules, numpy_rng(rules.seed, "scores", island, epoch), population)
-        for _ in range(generations):
-            bred.step()
+    bred = _Island(rules, numpy_rng(rules.seed, "scores", island, epoch), population)
+    for _ in range(generations):
+        bred.step()
     return bred.population(), bred.hall, bred.counts
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run torch on one thread: islands are what runs at the same time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eznas.gp.verdict import TaskScores as TaskComparison
+from eznas.gp.verdict import verdict
 from eznas.programs import parse
+from eznas.programs.ablate import ablations
+from eznas.rank_metrics import ndcg, precision_at_top, tau_equal_size
 from eznas.ranking import correlate
 from eznas.status import Status
 from eznas.symbolic.graph import Graph
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
     from eznas.symbolic.problem import ScoresProblem
     from eznas.symbolic.table import ScoreTable, TaskScores
     from eznas.symbolic.task import SplitTask
+
+
+_RESAMPLES = 300
+"""Bootstrap resamples of the interval of a tau."""
+
+_RIVALS = 3
+"""Columns that the best program is compared with on each task: those of the highest taus there."""
 
 
 def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
@@ -43,14 +53,6 @@ class ScoresReport:
     def __init__(self, problem: ScoresProblem, seed: int) -> None:
         self.problem = problem
         self._seed = seed
-
-    def seconds(self, programs: int) -> float:
-        """Estimate the time of the rows of programs and columns, from one correlation of each task."""
-        begun = time.monotonic()
-        for test in self.problem.tasks:
-            correlate(test.task.accuracies[test.split.test], test.task.accuracies[test.split.test])
-        columns = {name for test in self.problem.tasks for name in test.task.scores}
-        return (time.monotonic() - begun) * (programs + len(columns))
 
     def programs(self, members: Sequence[Member]) -> list[dict[str, Any]]:
         """Return the rows of the hall of fame, in its order."""
@@ -75,6 +77,42 @@ class ScoresReport:
             for name in names
         }
         return {name: self._row(name, f"score.{name}", 1, scores[name]) for name in names}
+
+    def ablation(self, best: Member) -> list[dict[str, Any]]:
+        """Return the taus on the test architectures of the best program without each of its parts."""
+        return [
+            {
+                "without": part.without,
+                "program": part.program.text,
+                "tasks": {
+                    test.task.name: number(
+                        self._tau(
+                            test, program_scores(self.problem.table, test.task, part.program.text), test.split.test
+                        )
+                    )
+                    for test in self.problem.tasks
+                },
+            }
+            for part in ablations(parse(best.program))
+        ]
+
+    def verdict(self, best: Member, baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Compare the best program with the columns of the highest taus on each task.
+
+        Args:
+            best: The program.
+            baselines: The rows of the columns.
+        """
+        compared = []
+        for test in self.problem.tasks:
+            name, places = test.task.name, test.split.test
+            taus = {column: _nan(row["tasks"][name]["tau"]) for column, row in baselines.items()}
+            ranked = sorted((column for column, tau in taus.items() if math.isfinite(tau)), key=lambda one: -taus[one])
+            scores = {column: test.task.scores[column][places] for column in ranked[:_RIVALS]}
+            own = program_scores(self.problem.table, test.task, best.program)[places]
+            accuracies = test.task.accuracies[places]
+            compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out))
+        return verdict(compared, seed=self._seed)
 
     def test_scores(self, best: Member) -> tuple[tuple[str, ...], list[list[object]]]:
         """Return the header and the rows of ``test_scores.csv``: the best program and every column, task by task."""
@@ -120,7 +158,13 @@ class ScoresReport:
         taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
         own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
         finite = np.isfinite(own)
-        found = correlate(own[finite], accuracies[finite], seed=self._seed)
+        found = correlate(own[finite], accuracies[finite], seed=self._seed, resamples=_RESAMPLES)
+        sizes = test.task.scores.get("params", np.full(len(scores), np.nan))[test.split.test][finite]
+        metrics = {
+            "tau_equal_size": tau_equal_size(own[finite], accuracies[finite], sizes),
+            "precision_top10": precision_at_top(own[finite], accuracies[finite]),
+            "ndcg": ndcg(own[finite], accuracies[finite]),
+        }
         counts = {Status.OK.value: int(finite.sum()), Status.NON_FINITE.value: int((~finite).sum())}
         return {
             **taus,
@@ -131,9 +175,7 @@ class ScoresReport:
             "coverage": float(finite.mean()),
             "statuses": {status: count for status, count in counts.items() if count},
             "n": int(finite.sum()),
-            "tau_equal_size": None,
-            "precision_top10": None,
-            "ndcg": None,
+            **{name: number(value) for name, value in metrics.items()},
         }
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.run import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from eznas.run import RunDirectory
     from eznas.symbolic.config import ScoresConfig
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 CANDIDATES = 6
 """Members of the hall of fame that are reported."""
 
-_HALL_COLUMNS = ("complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+_HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
 
 
 def write_results(
-    config: ScoresConfig, directory: RunDirectory, report: ScoresReport, evolution: Evolution, end: Mapping[str, Any]
+    config: ScoresConfig,
+    directory: RunDirectory,
+    report: ScoresReport,
+    baselines: Mapping[str, Mapping[str, Any]],
+    evolution: Evolution,
+    stopped_by: str,
+    clock: Callable[[], float],
 ) -> dict[str, Any]:
     """Write the files of a finished run, and return the summary.
 
@@ -30,8 +36,10 @@ def write_results(
         config: The options.
         directory: Where to write.
         report: Makes the rows.
+        baselines: The rows of the columns.
         evolution: After its last epoch.
-        end: ``stopped_by`` and ``seconds``.
+        stopped_by: What ended it.
+        clock: Returns the seconds of the run so far.
     """
     members, problem, counts = evolution.hall.candidates(CANDIDATES), report.problem, evolution.counts
     rows = report.programs(members)
@@ -41,13 +49,15 @@ def write_results(
     summary = {
         "best": rows[0],
         "hall_of_fame": rows,
-        "baselines": report.baselines(),
+        "baselines": dict(baselines),
         "fitness": config.fitness,
         "relative": False,
         "target": problem.target,
         "reported_on": "scores of the file",
+        "ablation": report.ablation(members[0]),
+        "verdict": report.verdict(members[0], baselines),
         "tasks": [test.facts(problem.target) for test in problem.tasks],
-        "networks": {part: sum(len(getattr(test.split, part)) for test in problem.tasks) for part in parts},
+        "networks": {part: sum(len(getattr(test.split, part)) for test in problem.selected) for part in parts},
         "columns": list(problem.table.columns),
         "dropped": dict(problem.table.dropped),
         "statuses": dict(counts.statuses),
@@ -55,7 +65,8 @@ def write_results(
         "programs_evaluated_fully": counts.evaluated,
         "racing_error": (counts.squared_errors / max(counts.evaluated, 1)) ** 0.5,
         "generations": evolution.generation,
-        **end,
+        "stopped_by": stopped_by,
+        "seconds": round(clock(), 1),
         "seed": config.seed,
         "device": "cpu",
         "versions": versions(),

@@ -5,28 +5,37 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, cpu_count, delayed
-
 from eznas.errors import InputError
+from eznas.scoring.plugin import load_plugin
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
 from eznas.symbolic.problem import ScoresProblem
 from eznas.symbolic.report import ScoresReport
-from eznas.symbolic.results import CANDIDATES, write_hall, write_results
+from eznas.symbolic.results import write_hall, write_results
 
 if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.run import RunDirectory
+    from eznas.scoring import Executor
     from eznas.symbolic.config import ScoresConfig
 
 
-_PLOTS = 3.0
-"""Seconds that plots and files take at the end."""
+_END = 2.0
+"""Time of the rows of programs, the ablation and the verdict, relative to that of the rows of the columns."""
+
+_PLOTS, _PAGE = 3.0, 0.5
+"""Seconds that the pictures of a run and those of each task take at the end."""
 
 _CHECKPOINT_SECONDS = 10.0
 
 
 def run_scores(
-    config: ScoresConfig, directory: RunDirectory, progress: Progress, *, resume: bool, resume_with: str = ""
+    config: ScoresConfig,
+    directory: RunDirectory,
+    executor: Executor,
+    progress: Progress,
+    *,
+    resume: bool,
+    resume_with: str = "",
 ) -> dict[str, Any]:
     """Evolve formulas over score files and write a complete run directory.
 
@@ -37,6 +46,7 @@ def run_scores(
     Args:
         config: The options.
         directory: Where to write.
+        executor: Runs the islands.
         progress: Shows messages and generations.
         resume: Whether to go on from the directory's checkpoint.
         resume_with: How to resume the run, as its first message says.
@@ -50,6 +60,8 @@ def run_scores(
     """
     checkpoint = directory.read_checkpoint() if resume else None
     begun = time.monotonic() - (checkpoint["seconds"] if checkpoint else 0.0)
+    for file in config.plugin:
+        load_plugin(file)
     problem = ScoresProblem.of(config)
     _check_same(directory, problem)
     for note in problem.notes():
@@ -61,11 +73,15 @@ def run_scores(
     directory.record(**problem.facts())
     rules = problem.rules(config, ISLANDS)
     evolution = Evolution.restored(rules, checkpoint) if checkpoint else Evolution.begin(rules, problem.first)
-    course = _Course(config, evolution, directory, progress, begun, checkpoint["log"] if checkpoint else [])
-    report = ScoresReport(problem, config.seed)
-    stopped_by = course.run(reserve=_PLOTS + report.seconds(CANDIDATES))
-    seconds = round(time.monotonic() - begun, 1)
-    summary = write_results(config, directory, report, evolution, {"stopped_by": stopped_by, "seconds": seconds})
+    report, started = ScoresReport(problem, config.seed), time.monotonic()
+    baselines = report.baselines()
+    reserve = (time.monotonic() - started) * _END + _PAGE * len(problem.tasks) + _PLOTS
+    course = _Course(config, evolution, directory, executor, progress, begun, checkpoint["log"] if checkpoint else [])
+    stopped_by = course.run(reserve)
+    progress.stage("testing the best programs", 0)
+    summary = write_results(
+        config, directory, report, baselines, evolution, stopped_by, lambda: time.monotonic() - begun
+    )
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
 
@@ -78,30 +94,30 @@ class _Course:
         config: ScoresConfig,
         evolution: Evolution,
         directory: RunDirectory,
+        executor: Executor,
         progress: Progress,
         begun: float,
         log: list[dict[str, Any]],
     ) -> None:
         self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
-        self._begun, self._log = begun, log
+        self._executor, self._begun, self._log = executor, begun, log
         self._saved = -_CHECKPOINT_SECONDS
 
     def run(self, reserve: float) -> str:
         """Evolve, and return what ended it: ``"generations"``, ``"time"``, ``"interrupt"`` or ``"callback"``."""
-        evolution, longest = self._evolution, 0.0
-        workers = min(self._config.workers or cpu_count(), ISLANDS)
+        evolution, last = self._evolution, 0.0
         try:
-            with Parallel(n_jobs=workers) as parallel:
-                parallel(delayed(_import_here)() for _ in range(workers))  # so that the first epoch is no longer
-                while evolution.generation < self._config.generations:
-                    left = self._config.time_budget - self._spent - reserve
-                    if evolution.epochs and left < longest:
-                        return "time"
-                    self._progress.remaining(max(left, 0.0) + reserve)
-                    started = time.monotonic()
-                    evolution.step(parallel, min(EPOCH, self._config.generations - evolution.generation))
-                    longest = time.monotonic() - started
-                    self._record()
+            workers = range(self._executor.workers)
+            list(self._executor.map(_import_here, workers))  # so that the first epoch takes no longer than the others
+            while evolution.generation < self._config.generations:
+                left = self._config.time_budget - self._spent - reserve
+                if evolution.epochs and left < last:
+                    return "time"
+                self._progress.remaining(max(left, 0.0) + reserve)
+                started = time.monotonic()
+                evolution.step(self._executor, min(EPOCH, self._config.generations - evolution.generation))
+                last = time.monotonic() - started
+                self._record()
         except StopIteration:
             return "callback"
         except KeyboardInterrupt:
@@ -153,7 +169,7 @@ class _Course:
         write_hall(self._directory, rows, provisional=True)
 
 
-def _import_here() -> None:
+def _import_here(_: int) -> None:
     """Do nothing, in a process that has to import this module for it."""
 
 

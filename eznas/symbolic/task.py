@@ -35,9 +35,9 @@ class SplitTask:
         return {
             "name": self.task.name,
             "target": target,
-            "benchmark": None,
-            "space": None,
-            "images": None,
+            "benchmark": self.task.name.partition("/")[0],
+            "space": self.task.name.partition("/")[0],
+            "images": "none",
             "conditions": [],
             "reported_on": "scores of the file",
             "weight": self.weight,
