@@ -22,10 +22,14 @@ import numpy as np
 from scipy.stats import kendalltau
 
 import eznas
-from eznas.api.evolve import EvolutionRun
+from eznas.api.scores import ScoresRun
 from eznas.cli.console import Command, print_table
+from eznas.config import read_toml
 from eznas.report.html import interval
 from eznas.symbolic import read_score_tables
+from eznas.symbolic.config import parse_split
+from eznas.symbolic.report import program_scores
+from eznas.symbolic.split import split_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,45 +81,37 @@ def folds(table: ScoreTable, by: str) -> dict[str, list[str]]:
     return held
 
 
-def evolved(files: Sequence[Path], held_out: Sequence[str], out: Path, **options: Any) -> EvolutionRun:
+def evolved(files: Sequence[Path], held_out: Sequence[str], out: Path, **options: Any) -> ScoresRun:
     """Return the run of a fold: a finished one, a resumed one, or a new one."""
     if (out / "summary.json").exists():
-        return EvolutionRun.open(out)
+        return ScoresRun.open(out)
     if (out / "manifest.json").exists():
-        return EvolutionRun.open(out).resume()
+        return ScoresRun.open(out).resume()
     return eznas.evolve(scores=tuple(files), hold_out_task=tuple(held_out), out=out, **options)
 
 
-def compared(run: EvolutionRun, task: str) -> dict[str, Any]:
+def compared(run: ScoresRun, table: ScoreTable, name: str) -> dict[str, Any]:
     """Return the scores of the formula and of the single measures on a held-out task, with the accuracies."""
     summary = run.summary
-    baselines = {name: row for name, row in summary["baselines"].items() if name in summary["columns"]}
-    chosen = max(baselines, key=lambda name: float(baselines[name]["tau_train"]))
-    rows = [row for row in read_rows(run.path / "test_scores.csv") if row["task"] == task]
-    scores = {
-        name: np.array([float(row[name] or "nan") for row in rows])
-        for name in ("accuracy", "best", *summary["baselines"])
-    }
-    taus = {
-        name: summary["baselines"][name]["tasks"][task]["tau"]
-        for name in summary["baselines"]
-        if summary["baselines"][name]["tasks"][task]["tau"] is not None
-    }
+    rows = {column: row for column, row in summary["baselines"].items() if column in summary["columns"]}
+    task = next(task for task in table.tasks if task.name == name)
+    sizes = parse_split(read_toml(run.path / "config.toml")["split"])
+    test = split_task(task, sizes, summary["seed"], held_out=True).test
+    taus = {column: row["tasks"][name]["tau"] for column, row in summary["baselines"].items()}
+    taus = {column: tau for column, tau in taus.items() if tau is not None}
     return {
-        "task": task,
-        "architectures": len(rows),
+        "task": name,
+        "architectures": len(test),
         "program": summary["best"]["program"],
-        "chosen": chosen,
-        "hindsight": max(taus, key=lambda name: float(taus[name])),
-        "taus": {"formula": summary["best"]["tasks"][task]["tau"], **taus},
-        "scores": scores,
+        "chosen": max(rows, key=lambda column: float(rows[column]["tau_train"])),
+        "hindsight": max(taus, key=lambda column: float(taus[column])),
+        "taus": {"formula": summary["best"]["tasks"][name]["tau"], **taus},
+        "scores": {
+            "accuracy": task.accuracies[test],
+            "formula": program_scores(table, task, summary["best"]["program"])[test],
+            **{column: values[test] for column, values in task.scores.items()},
+        },
     }
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file."""
-    with file.open(newline="", encoding="utf-8") as text:
-        return list(csv.DictReader(text))
 
 
 def resampled(fold: dict[str, Any], names: Sequence[str], seed: int) -> NDArray[np.float64]:
@@ -140,7 +136,7 @@ def summarised(found: Sequence[dict[str, Any]], seed: int) -> tuple[list[dict[st
     """Return a row for each held-out task, and the means over tasks, with intervals of the paired differences."""
     rows, formula, chosen, flops = [], [], [], []
     for fold in found:
-        taus = resampled(fold, ["best", fold["chosen"], "flops"], seed)
+        taus = resampled(fold, ["formula", fold["chosen"], "flops"], seed)
         formula.append(taus[:, 0])
         chosen.append(taus[:, 1])
         flops.append(taus[:, 2])
@@ -194,9 +190,10 @@ def run(
     if generations is not None:
         options["generations"] = generations
     found = []
-    for name, held_out in folds(read_score_tables(files), by).items():
+    table = read_score_tables(files)
+    for name, held_out in folds(table, by).items():
         fold = evolved(files, held_out, runs / f"{by}_{name.replace('/', '_')}_{seed}", **options)
-        found += [compared(fold, task) for task in held_out]
+        found += [compared(fold, table, task) for task in held_out]
     rows, totals = summarised(found, seed)
     print_table(
         f"tau on the test architectures of tasks that evolution never saw, one {by} at a time",

@@ -16,6 +16,7 @@ from eznas.ranking import correlate
 from eznas.status import Status
 from eznas.symbolic.graph import Graph
 from eznas.symbolic.operators import Language
+from eznas.symbolic.pairs import PairTaus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
 
 _RESAMPLES = 300
-"""Bootstrap resamples of the interval of a tau."""
+"""Bootstrap resamples of the interval of a tau, which the best program alone has."""
 
-_RIVALS = 3
+_RIVALS = 2
 """Columns that the best program is compared with on each task: those of the highest taus there."""
+
+_SHOWN = 6
+"""Columns that are drawn beside the best program."""
 
 
 def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
@@ -65,6 +69,7 @@ class ScoresReport:
                     test.task.name: program_scores(self.problem.table, test.task, member.program)
                     for test in self.problem.tasks
                 },
+                _RESAMPLES if rank == 0 else 0,
             )
             for rank, member in enumerate(members)
         ]
@@ -114,20 +119,32 @@ class ScoresReport:
             compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out))
         return verdict(compared, seed=self._seed)
 
-    def test_scores(self, best: Member) -> tuple[tuple[str, ...], list[list[object]]]:
-        """Return the header and the rows of ``test_scores.csv``: the best program and every column, task by task."""
-        names = list(dict.fromkeys(name for test in self.problem.tasks for name in test.task.scores))
+    def test_scores(
+        self, best: Member, baselines: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[tuple[str, ...], list[list[object]]]:
+        """Return the header and the rows of ``test_scores.csv``: the best program and the columns of highest fitness.
+
+        Args:
+            best: The program.
+            baselines: The rows of the columns.
+        """
+        ranked = sorted(self.problem.table.columns, key=lambda name: -_nan(baselines[name]["tau_train"]))
+        names = ranked[:_SHOWN]
         rows: list[list[object]] = []
         for test in self.problem.tasks:
             scores = program_scores(self.problem.table, test.task, best.program)
             for place in test.split.test:
-                others = [test.task.scores[name][place] if name in test.task.scores else math.nan for name in names]
+                others = [test.task.scores[name][place] for name in names]
                 figures = [number(value) for value in (test.task.accuracies[place], scores[place], *others)]
                 rows.append([test.task.name, test.task.architectures[place], *figures])
         return ("task", "architecture", "accuracy", "best", *names), rows
 
-    def _row(self, name: str, program: str, size: int, scores: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-        tasks = {test.task.name: self._figures(test, scores.get(test.task.name)) for test in self.problem.tasks}
+    def _row(
+        self, name: str, program: str, size: int, scores: Mapping[str, NDArray[np.float64]], resamples: int = 0
+    ) -> dict[str, Any]:
+        tasks = {
+            test.task.name: self._figures(test, scores.get(test.task.name), resamples) for test in self.problem.tasks
+        }
         selected = [tasks[test.task.name] for test in self.problem.tasks if not test.held_out]
         over_tasks = {
             column: number(
@@ -150,7 +167,7 @@ class ScoresReport:
             "tasks": tasks,
         }
 
-    def _figures(self, test: SplitTask, scores: NDArray[np.float64] | None) -> dict[str, Any]:
+    def _figures(self, test: SplitTask, scores: NDArray[np.float64] | None, resamples: int) -> dict[str, Any]:
         """Return one task's figures of a program or a column; None for a column that the task lacks."""
         if scores is None:
             scores = np.full(len(test.task.architectures), np.nan)
@@ -158,7 +175,7 @@ class ScoresReport:
         taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
         own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
         finite = np.isfinite(own)
-        found = correlate(own[finite], accuracies[finite], seed=self._seed, resamples=_RESAMPLES)
+        found = correlate(own[finite], accuracies[finite], seed=self._seed, resamples=resamples)
         sizes = test.task.scores.get("params", np.full(len(scores), np.nan))[test.split.test][finite]
         metrics = {
             "tau_equal_size": tau_equal_size(own[finite], accuracies[finite], sizes),
@@ -183,7 +200,7 @@ class ScoresReport:
         own = scores[places]
         if not len(places) or not np.isfinite(own).all():
             return math.nan
-        return correlate(own, test.task.accuracies[places], resamples=0).tau
+        return float(PairTaus([test.task.accuracies[places]]).taus(own[None])[0, 0])
 
 
 def number(value: float) -> float | None:

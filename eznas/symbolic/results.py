@@ -44,7 +44,7 @@ def write_results(
     members, problem, counts = evolution.hall.candidates(CANDIDATES), report.problem, evolution.counts
     rows = report.programs(members)
     write_hall(directory, rows)
-    directory.write_csv("test_scores.csv", *report.test_scores(members[0]))
+    directory.write_csv("test_scores.csv", *report.test_scores(members[0], baselines))
     parts = ("train", "validation", "test")
     summary = {
         "best": rows[0],

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from eznas.symbolic.config import ScoresConfig
 
 
-_END = 2.0
-"""Time of the rows of programs, the ablation and the verdict, relative to that of the rows of the columns."""
+_END = 3.0
+"""Processor time of the rows of programs, the ablation and the verdict, relative to that of the rows of the columns."""
 
-_PLOTS, _PAGE = 3.0, 0.5
-"""Seconds that the pictures of a run and those of each task take at the end."""
+_PLOTS, _PAGE = 4.0, 1.1
+"""Processor seconds that the pictures of a run and those of each task take at the end."""
 
 _CHECKPOINT_SECONDS = 10.0
 
@@ -73,9 +73,10 @@ def run_scores(
     directory.record(**problem.facts())
     rules = problem.rules(config, ISLANDS)
     evolution = Evolution.restored(rules, checkpoint) if checkpoint else Evolution.begin(rules, problem.first)
-    report, started = ScoresReport(problem, config.seed), time.monotonic()
+    report, started, worked = ScoresReport(problem, config.seed), time.monotonic(), time.process_time()
     baselines = report.baselines()
-    reserve = (time.monotonic() - started) * _END + _PAGE * len(problem.tasks) + _PLOTS
+    worked = time.process_time() - worked
+    reserve = (worked * _END + _PLOTS + _PAGE * len(problem.tasks)) * (time.monotonic() - started) / max(worked, 1e-3)
     course = _Course(config, evolution, directory, executor, progress, begun, checkpoint["log"] if checkpoint else [])
     stopped_by = course.run(reserve)
     progress.stage("testing the best programs", 0)
