@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from eznas.fields import Duration, FilePaths, Texts, option
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        weight = float(value)
+    except ValueError:
+        weight = math.nan
+    if not name or not 0 < weight < math.inf:
+        raise ValueError("must be TASK=X with a positive number, such as nasbench201/cifar10=2")
+    return name, weight
+
+
+def _checked_weights(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        _weight(text)
+    return texts
 
 
 def _sizes(text: str) -> str:
@@ -59,7 +77,7 @@ class ScoresConfig(BaseModel):
         "Training, validation and test architectures of each task: shares, of which at most 1,000 are used, or numbers "
         "such as 300/100/200.",
     )
-    weights: Texts = option(
+    weights: Annotated[Texts, AfterValidator(_checked_weights)] = option(
         (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."
     )
     target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
@@ -102,13 +120,5 @@ class ScoresConfig(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
     def task_weights(self) -> dict[str, float]:
-        """Return the weights by task.
-
-        Raises:
-            ValueError: A text is not ``TASK=X`` with a positive number.
-        """
-        weights = {}
-        for text in self.weights:
-            name, _, value = text.rpartition("=")
-            weights[name] = float(value)
-        return weights
+        """Return the weights by task."""
+        return dict(map(_weight, self.weights))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _PROMOTED = 1 / 128
 """Largest share of the children that are evaluated on all architectures."""
 
+_LEAST_PROMOTED = 8
+"""Children that are evaluated on all architectures where that share has fewer."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -209,7 +212,7 @@ class _Island:
         self.counts.raced += int(finite.sum())
         places, fitness = np.flatnonzero(finite)[ranked], fitness[ranked]
         size = self._graph.size[made[places]]
-        count = max(1, round(self._rules.offspring * _PROMOTED))
+        count = max(_LEAST_PROMOTED, round(self._rules.offspring * _PROMOTED))
         order = np.argsort(self._rules.parsimony * size - fitness, kind="stable")[: 2 * count]
         chosen: list[int] = []
         ranks = task_ranks(scores[places[order]], self._racing.counts)

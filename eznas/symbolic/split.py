@@ -66,8 +66,8 @@ def split_task(task: TaskScores, sizes: Sequence[float], seed: int, *, held_out:
         ends = np.cumsum(sizes).astype(int)
         if ends[-1] > len(order):
             raise InputError(
-                f"{task.name} must have {ends[-1]} architectures to be split into {'/'.join(f'{n:g}' for n in sizes)}, "
-                f"it has {len(order)}",
+                f"{task.name} must have {ends[-1]} architectures for split {'/'.join(f'{size:g}' for size in sizes)}, "
+                f"it has {len(order)} that all columns have scores of",
                 parameters=("split",),
             )
     parts = [part[:MOST] if max(sizes) < 1 else part for part in np.split(order, ends)[:3]]
