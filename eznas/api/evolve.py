@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from eznas.api.run import Run
 from eznas.config import EvolveConfig
@@ -11,7 +11,7 @@ from eznas.errors import InputError
 from eznas.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.figure import Figure
     from torch import nn
@@ -49,7 +49,8 @@ def evolve(
         progress: True for a bar, False for silence, or where to report progress.
         command: Recorded in the run's manifest as the way it was started.
         resume_with: Returns how to resume the run in a directory, for messages; by default the Python call.
-        options: Fields of ``EvolveConfig``, such as ``table``, ``generations`` or ``time_budget``.
+        options: Fields of ``EvolveConfig``, such as ``table``, ``generations`` or ``time_budget``; with ``scores``, of
+            ``ScoresConfig``: formulas are evolved over score files, and no network is run.
 
     Raises:
         InputError: An option cannot be used, or the time budget is too short for the networks.
@@ -59,7 +60,10 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    return EvolutionRun.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
+    from eznas.api.scores import run_class
+
+    run = run_class(options, config)
+    return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
 
 
 class EvolutionRun(Run):
@@ -69,8 +73,8 @@ class EvolutionRun(Run):
         directory: The run directory.
     """
 
-    _options = EvolveConfig
-    _changeable = CHANGEABLE
+    _options: ClassVar[Any] = EvolveConfig
+    _changeable: ClassVar[Sequence[str]] = CHANGEABLE
     _results = "summary.json"
 
     @property
@@ -198,18 +202,21 @@ class EvolutionRun(Run):
     def _compute(
         self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, begun: float, new: bool
     ) -> None:
-        from eznas.gp import run_evolution
-
         if not new:  # the next resume takes these options, now that they are known to work
             self._directory.write_config(config.as_toml())
         reporting = _WithCallback(progress, callback)
-        summary = run_evolution(
+        summary = self._evolve(
             config, self._directory, executor, reporting, resume=not new, resume_with=how, begun=begun
         )
         if summary["stopped_by"] not in ("generations", "converged"):
             stopped_by = "time budget" if summary["stopped_by"] == "time" else summary["stopped_by"]
             after = f"{summary['generations']} generations"
             progress.message(f"stopped by the {stopped_by} after {after}; resume with: {how}")
+
+    def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
+        from eznas.gp import run_evolution
+
+        return run_evolution(*args, **options)
 
     def _repr_html_(self) -> str:
         from eznas.report.evolution import evolution_html

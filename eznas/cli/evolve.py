@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, EvolutionRun, evolve
+from eznas.api.evolve import CHANGEABLE, evolve
+from eznas.api.scores import run_class
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
 from eznas.config import EvolveConfig
+from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +31,17 @@ Examples:
     eznas evolve --seed-program "sum(effective_rank(weight_grad.data))"
   Read options from a file, whose keys are the names above with underscores:
     eznas evolve --config evolve.toml
+  Formulas over a table of scores, without networks: columns task, architecture, accuracy, and the scores:
+    eznas evolve --scores scores.csv --time-budget 60s
   On the workers of a Dask cluster:
     eznas evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
 """
 
 
-@click.command(cls=Command, params=model_options(EvolveConfig), epilog=_EPILOG)
+_OF_SCORES = [option for option in model_options(ScoresConfig) if option.name not in EvolveConfig.model_fields]
+
+
+@click.command(cls=Command, params=[*model_options(EvolveConfig), *_OF_SCORES], epilog=_EPILOG)
 @options.config
 @options.resume(CHANGEABLE)
 @click.pass_context
@@ -45,7 +52,10 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
     evolution did not use (summary.json), plots, and proxies as Python files.
     """
     arguments = options.run_arguments(context, config, resume, values)
-    run = evolve(**arguments) if resume is None else EvolutionRun.open(resume).resume(**arguments)
+    if resume is None:
+        run = evolve(**arguments)
+    else:
+        run = run_class({}, resume / "config.toml").open(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

@@ -66,6 +66,15 @@ def test_a_roofline_times_all_primitives(tmp_path: Path) -> None:
         assert found["fraction_of_the_limit"][name] == pytest.approx(seconds / spent, abs=0.01)
 
 
+def test_programs_over_scores_are_counted(tmp_path: Path) -> None:
+    found = quick("scores", tmp_path)
+    assert found["racing_architectures"] >= 2 * 8
+    assert 100 < found["programs"] <= 5 * 4 * 256  # generations of an epoch, islands, offspring
+    assert 0 < found["evaluated"] <= 5 * 4 * 8
+    assert found["programs"] < found["statuses"]["ok"] + found["statuses"]["constant"]  # those of the first epoch too
+    assert found["programs_a_second"] == pytest.approx(found["programs"] / found["seconds"], rel=0.05)
+
+
 def test_bytes_moved_are_those_of_arguments_and_result() -> None:
     profile = importlib.import_module("roofline").Profile()
     found, kind = profile._timed("mean", [Kind.OUTPUT])

@@ -1,0 +1,239 @@
+"""Formulas over published scores, tested on tasks that their evolution never saw: one task, or one space, at a time.
+
+``run`` evolves a formula for each task (or space) of a score file with ``eznas evolve --scores --hold-out-task``, and
+compares it on the held-out test architectures with single measures: the best on the other tasks, the best in hindsight,
+and flops, params and synflow. A fold that is finished is not run again. ``convert`` makes the score file from the
+columns of NAS-Bench-Suite-Zero's published scores; the official ``zc_*.json`` need no conversion.
+
+    python experiments/leave_one_out.py convert published_scores_nbsuite_zero.json.gz suite_zero.csv
+    python experiments/leave_one_out.py run suite_zero.csv --time-budget 2m --runs runs/leave_one_out
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from scipy.stats import kendalltau
+
+import eznas
+from eznas.api.scores import ScoresRun
+from eznas.cli.console import Command, print_table
+from eznas.config import read_toml
+from eznas.report.html import interval
+from eznas.symbolic import read_score_tables
+from eznas.symbolic.config import parse_split
+from eznas.symbolic.report import program_scores
+from eznas.symbolic.split import split_task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.symbolic import ScoreTable
+
+NAMED = ("flops", "params", "synflow")
+RESAMPLES = 500
+_FAILED = -1e8  # NASLib's mark of a measure without a value
+
+
+@click.group()
+def main() -> None:
+    """Test formulas over published scores on tasks that their evolution never saw."""
+
+
+@main.command(cls=Command)
+@click.argument("source", metavar="COLUMNS.json.gz", type=Path)
+@click.argument("target", metavar="FILE.csv", type=Path)
+def convert(source: Path, target: Path) -> None:
+    """Write the columns of NAS-Bench-Suite-Zero's published scores as one score file.
+
+    Of architectures that come twice, the first is kept.
+    """
+    tasks = {
+        f"{benchmark}/{dataset}": columns
+        for benchmark, datasets in json.loads(gzip.decompress(source.read_bytes())).items()
+        for dataset, columns in datasets.items()
+    }
+    skipped = ("arch", "val_accuracy", "seconds")
+    names = sorted({name for columns in tasks.values() for name in columns} - set(skipped))
+    with target.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["task", "architecture", "accuracy", *names])
+        for task, columns in tasks.items():
+            for place in {name: place for place, name in reversed(list(enumerate(columns["arch"])))}.values():
+                scores = [columns[name][place] if name in columns else None for name in names]
+                written = ["" if score is None or score <= _FAILED else score for score in scores]
+                writer.writerow([task, columns["arch"][place], columns["val_accuracy"][place], *written])
+
+
+def folds(table: ScoreTable, by: str) -> dict[str, list[str]]:
+    """Return the tasks that each fold holds out, by the fold's name."""
+    held: dict[str, list[str]] = {}
+    for task in table.tasks:
+        held.setdefault(task.name if by == "task" else task.name.partition("/")[0], []).append(task.name)
+    return held
+
+
+def evolved(files: Sequence[Path], held_out: Sequence[str], out: Path, **options: Any) -> ScoresRun:
+    """Return the run of a fold: a finished one, a resumed one, or a new one."""
+    if (out / "summary.json").exists():
+        return ScoresRun.open(out)
+    if (out / "manifest.json").exists():
+        return ScoresRun.open(out).resume()
+    return eznas.evolve(scores=tuple(files), hold_out_task=tuple(held_out), out=out, **options)
+
+
+def compared(run: ScoresRun, table: ScoreTable, name: str) -> dict[str, Any]:
+    """Return the scores of the formula and of the single measures on a held-out task, with the accuracies."""
+    summary = run.summary
+    rows = {column: row for column, row in summary["baselines"].items() if column in summary["columns"]}
+    task = next(task for task in table.tasks if task.name == name)
+    sizes = parse_split(read_toml(run.path / "config.toml")["split"])
+    test = split_task(task, sizes, summary["seed"], held_out=True).test
+    taus = {column: row["tasks"][name]["tau"] for column, row in summary["baselines"].items()}
+    taus = {column: tau for column, tau in taus.items() if tau is not None}
+    return {
+        "task": name,
+        "architectures": len(test),
+        "program": summary["best"]["program"],
+        "chosen": max(rows, key=lambda column: float(rows[column]["tau_train"])),
+        "hindsight": max(taus, key=lambda column: float(taus[column])),
+        "taus": {"formula": summary["best"]["tasks"][name]["tau"], **taus},
+        "scores": {
+            "accuracy": task.accuracies[test],
+            "formula": program_scores(table, task, summary["best"]["program"])[test],
+            **{column: values[test] for column, values in task.scores.items()},
+        },
+    }
+
+
+def resampled(fold: dict[str, Any], names: Sequence[str], seed: int) -> NDArray[np.float64]:
+    """Return taus of scores on bootstrap resamples of the architectures: resamples x names; NaN for missing ones."""
+    rng, scores = np.random.default_rng(seed), fold["scores"]
+    taus = np.full((RESAMPLES, len(names)), np.nan)
+    for row in taus:
+        drawn = rng.integers(0, fold["architectures"], fold["architectures"])
+        for place, name in enumerate(names):
+            if name in scores and np.isfinite(scores[name]).all():
+                row[place] = kendalltau(scores[name][drawn], scores["accuracy"][drawn]).statistic
+    return taus
+
+
+def bounds(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % percentile interval."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def summarised(found: Sequence[dict[str, Any]], seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return a row for each held-out task, and the means over tasks, with intervals of the paired differences."""
+    rows, formula, chosen, flops = [], [], [], []
+    for fold in found:
+        taus = resampled(fold, ["formula", fold["chosen"], "flops"], seed)
+        formula.append(taus[:, 0])
+        chosen.append(taus[:, 1])
+        flops.append(taus[:, 2])
+        rows.append(
+            {
+                **{key: value for key, value in fold.items() if key != "scores"},
+                "tau_interval": bounds(taus[:, 0]),
+                "difference_interval": bounds(taus[:, 0] - taus[:, 1]),
+            }
+        )
+
+    def mean(pick: Any) -> float:
+        return float(np.mean([pick(row) for row in rows]))
+
+    totals = {
+        "formula": mean(lambda row: row["taus"]["formula"]),
+        "formula_interval": bounds(np.mean(formula, axis=0)),
+        "chosen": mean(lambda row: row["taus"][row["chosen"]]),
+        "difference_interval": bounds(np.mean(formula, axis=0) - np.mean(chosen, axis=0)),
+        "hindsight": mean(lambda row: row["taus"][row["hindsight"]]),
+        "flops": mean(lambda row: row["taus"]["flops"]),
+        "difference_to_flops_interval": bounds(np.mean(formula, axis=0) - np.mean(flops, axis=0)),
+        "params": mean(lambda row: row["taus"]["params"]),
+    }
+    return rows, totals
+
+
+@main.command(cls=Command, context_settings={"show_default": True})
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=Path)
+@click.option("--by", type=click.Choice(["task", "space"]), default="task", help="What a fold holds out.")
+@click.option("--time-budget", metavar="TIME", default="2m", help="Time of a fold.")
+@click.option("--generations", metavar="N", type=int, help="Most generations of a fold.")
+@click.option("--split", metavar="A/B/C", default="0.4/0.2/0.4", help="Training, validation and test architectures.")
+@click.option("--seed", metavar="N", default=0, help="Seed of everything.")
+@click.option("--workers", metavar="N", default=0, help="Processes; 0 for one per core.")
+@click.option("--runs", metavar="DIR", type=Path, default=Path("runs/leave_one_out"), help="Folder of the folds' runs.")
+@click.option("--json", "json_file", metavar="FILE", type=Path, help="File to write the figures to.")
+def run(
+    files: tuple[Path, ...],
+    by: str,
+    time_budget: str,
+    generations: int | None,
+    split: str,
+    seed: int,
+    workers: int,
+    runs: Path,
+    json_file: Path | None,
+) -> None:
+    """Evolve a formula for each task or space that is held out, and compare it there with single measures."""
+    options = {"time_budget": time_budget, "split": split, "seed": seed, "workers": workers}
+    if generations is not None:
+        options["generations"] = generations
+    found = []
+    table = read_score_tables(files)
+    for name, held_out in folds(table, by).items():
+        fold = evolved(files, held_out, runs / f"{by}_{name.replace('/', '_')}_{seed}", **options)
+        found += [compared(fold, table, task) for task in held_out]
+    rows, totals = summarised(found, seed)
+    print_table(
+        f"tau on the test architectures of tasks that evolution never saw, one {by} at a time",
+        ["task", "n", "formula", "95 %", "chosen single", "its tau", "difference", "best single", "its tau", *NAMED],
+        [
+            [
+                row["task"],
+                row["architectures"],
+                row["taus"]["formula"],
+                interval(*row["tau_interval"]),
+                row["chosen"],
+                row["taus"][row["chosen"]],
+                interval(*row["difference_interval"]),
+                row["hindsight"],
+                row["taus"][row["hindsight"]],
+                *(row["taus"].get(name) for name in NAMED),
+            ]
+            for row in rows
+        ]
+        + [
+            [
+                "mean",
+                None,
+                totals["formula"],
+                interval(*totals["formula_interval"]),
+                "",
+                totals["chosen"],
+                interval(*totals["difference_interval"]),
+                "",
+                totals["hindsight"],
+                totals["flops"],
+                totals["params"],
+                None,
+            ]
+        ],
+    )
+    if json_file is not None:
+        figures = {"by": by, "seed": seed, "split": split, "time_budget": time_budget, "tasks": rows, "mean": totals}
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(prog_name="python experiments/leave_one_out.py")

@@ -1,0 +1,124 @@
+"""The configuration of an evolution over a table of scores."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from eznas.fields import Duration, FilePaths, Texts, option
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        weight = float(value)
+    except ValueError:
+        weight = math.nan
+    if not name or not 0 < weight < math.inf:
+        raise ValueError("must be TASK=X with a positive number, such as nasbench201/cifar10=2")
+    return name, weight
+
+
+def _checked_weights(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        _weight(text)
+    return texts
+
+
+def _sizes(text: str) -> str:
+    parse_split(text)
+    return text
+
+
+def parse_split(text: str) -> tuple[float, float, float]:
+    """Return the three numbers of ``"0.5/0.2/0.3"`` or ``"300/100/200"``.
+
+    Raises:
+        ValueError: The text is not three shares or three numbers.
+    """
+    try:
+        train, validation, test = (float(part) for part in text.split("/"))
+    except ValueError:
+        train = validation = test = -1.0
+    sizes = (train, validation, test)
+    shares = min(sizes) > 0 and sum(sizes) <= 1 + 1e-9
+    numbers = min(sizes) >= 1 and all(size.is_integer() for size in sizes)
+    if not shares and not numbers:
+        raise ValueError("must be three shares or three numbers, such as 0.5/0.2/0.3 or 300/100/200")
+    return sizes
+
+
+class ScoresConfig(BaseModel):
+    """The options of an evolution over score files; the names of the fields are the keys of a TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    scores: FilePaths = option(
+        (),
+        "Scores",
+        "FILE",
+        "File of scores to evolve over, without networks: a CSV file with the columns architecture, accuracy and one "
+        "for each proxy, maybe task, or a zc_*.json of NAS-Bench-Suite-Zero; may be given several times.",
+        min_length=1,
+    )
+    columns: Texts = option(
+        (), "Scores", "NAME", "Column that programs may read; may be given several times. By default all."
+    )
+    max_missing: float = option(
+        0.1, "Scores", "X", "Largest share of missing scores in a task at which a column is read.", ge=0, lt=1
+    )
+    split: Annotated[str, AfterValidator(_sizes)] = option(
+        "0.5/0.2/0.3",
+        "Scores",
+        "A/B/C",
+        "Training, validation and test architectures of each task: shares, of which at most 1,000 are used, or numbers "
+        "such as 300/100/200.",
+    )
+    weights: Annotated[Texts, AfterValidator(_checked_weights)] = option(
+        (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."
+    )
+    target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
+    hold_out_task: Texts = option(
+        (), "Scores", "TASK", "Task that programs are tested on only; may be given several times."
+    )
+    fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
+        "mean",
+        "Evolution",
+        "least|mean|weighted|lexicase",
+        "Fitness over tasks: the least tau, the mean, the weighted mean, or the mean with parents by lexicase.",
+    )
+    population: int = option(1000, "Evolution", "N", "Programs that are kept after each generation.", ge=40)
+    offspring: int = option(4096, "Evolution", "N", "Children of an island in each generation.", ge=16)
+    generations: int = option(1_000_000, "Evolution", "N", "Most generations.", ge=1)
+    tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
+    parsimony: float = option(
+        0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
+    )
+    max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3, le=200)
+    seed_program: Texts = option(
+        (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
+    )
+    seed: int = option(0, "Run", "N", "Random seed.", ge=0)
+    workers: int = option(0, "Run", "N", "Processes; 0 for one per core. The result does not depend on them.", ge=0)
+    time_budget: Duration = option(
+        "60s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+    )
+    plugin: FilePaths = option(
+        (), "Run", "FILE", "Python file that registers primitives of your own; may be given several times. It is run."
+    )
+    out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
+
+    device: ClassVar[str] = "cpu"
+    backend: ClassVar[str] = "loky"
+    scheduler: ClassVar[None] = None
+
+    def as_toml(self) -> dict[str, Any]:
+        """Return the content of ``config.toml``: every field but ``out`` that has a value."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
+
+    def task_weights(self) -> dict[str, float]:
+        """Return the weights by task."""
+        return dict(map(_weight, self.weights))

@@ -1,0 +1,220 @@
+"""The figures of programs and of single columns on the test architectures."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eznas.gp.verdict import TaskScores as TaskComparison
+from eznas.gp.verdict import verdict
+from eznas.programs import parse
+from eznas.programs.ablate import ablations
+from eznas.rank_metrics import ndcg, precision_at_top, tau_equal_size
+from eznas.ranking import correlate
+from eznas.status import Status
+from eznas.symbolic.graph import Graph
+from eznas.symbolic.operators import Language
+from eznas.symbolic.pairs import PairTaus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.symbolic.hall import Member
+    from eznas.symbolic.problem import ScoresProblem
+    from eznas.symbolic.table import ScoreTable, TaskScores
+    from eznas.symbolic.task import SplitTask
+
+
+_RESAMPLES = 300
+"""Bootstrap resamples of the interval of a tau, which the best program alone has."""
+
+_RIVALS = 2
+"""Columns that the best program is compared with on each task: those of the highest taus there."""
+
+_SHOWN = 6
+"""Columns that are drawn beside the best program."""
+
+
+def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
+    """Return the scores of a task's architectures by a program; not finite where it is undefined."""
+    graph = Graph(Language(table.columns), task.matrix(table.columns))
+    values: NDArray[np.float64] = graph.values(graph.add_trees([parse(program)]))[0]
+    return values
+
+
+class ScoresReport:
+    """Makes the rows of programs and columns.
+
+    Args:
+        problem: The columns, the tasks and the fitness.
+        seed: Seed of the bootstrap.
+    """
+
+    def __init__(self, problem: ScoresProblem, seed: int) -> None:
+        self.problem = problem
+        self._seed = seed
+
+    def programs(self, members: Sequence[Member]) -> list[dict[str, Any]]:
+        """Return the rows of the hall of fame, in its order."""
+        return [
+            self._row(
+                f"rank{rank}",
+                member.program,
+                member.size,
+                {
+                    test.task.name: program_scores(self.problem.table, test.task, member.program)
+                    for test in self.problem.tasks
+                },
+                _RESAMPLES if rank == 0 else 0,
+            )
+            for rank, member in enumerate(members)
+        ]
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of all columns; one that a task lacks has no figures there, nor over tasks."""
+        names = dict.fromkeys(name for test in self.problem.tasks for name in test.task.scores)
+        scores = {
+            name: {test.task.name: test.task.scores[name] for test in self.problem.tasks if name in test.task.scores}
+            for name in names
+        }
+        return {name: self._row(name, f"score.{name}", 1, scores[name]) for name in names}
+
+    def ablation(self, best: Member) -> list[dict[str, Any]]:
+        """Return the taus on the test architectures of the best program without each of its parts."""
+        return [
+            {
+                "without": part.without,
+                "program": part.program.text,
+                "tasks": {
+                    test.task.name: number(
+                        self._tau(
+                            test, program_scores(self.problem.table, test.task, part.program.text), test.split.test
+                        )
+                    )
+                    for test in self.problem.tasks
+                },
+            }
+            for part in ablations(parse(best.program))
+        ]
+
+    def verdict(self, best: Member, baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Compare the best program with the columns of the highest taus on each task.
+
+        Args:
+            best: The program.
+            baselines: The rows of the columns.
+        """
+        compared = []
+        for test in self.problem.tasks:
+            name, places = test.task.name, test.split.test
+            taus = {column: _nan(row["tasks"][name]["tau"]) for column, row in baselines.items()}
+            ranked = sorted((column for column, tau in taus.items() if math.isfinite(tau)), key=lambda one: -taus[one])
+            scores = {column: test.task.scores[column][places] for column in ranked[:_RIVALS]}
+            own = program_scores(self.problem.table, test.task, best.program)[places]
+            accuracies = test.task.accuracies[places]
+            compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out))
+        return verdict(compared, seed=self._seed)
+
+    def test_scores(
+        self, best: Member, baselines: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[tuple[str, ...], list[list[object]]]:
+        """Return the header and the rows of ``test_scores.csv``: the best program and the columns of highest fitness.
+
+        Args:
+            best: The program.
+            baselines: The rows of the columns.
+        """
+        ranked = sorted(self.problem.table.columns, key=lambda name: -_nan(baselines[name]["tau_train"]))
+        names = ranked[:_SHOWN]
+        rows: list[list[object]] = []
+        for test in self.problem.tasks:
+            scores = program_scores(self.problem.table, test.task, best.program)
+            for place in test.split.test:
+                others = [test.task.scores[name][place] for name in names]
+                figures = [number(value) for value in (test.task.accuracies[place], scores[place], *others)]
+                rows.append([test.task.name, test.task.architectures[place], *figures])
+        return ("task", "architecture", "accuracy", "best", *names), rows
+
+    def _row(
+        self, name: str, program: str, size: int, scores: Mapping[str, NDArray[np.float64]], resamples: int = 0
+    ) -> dict[str, Any]:
+        tasks = {
+            test.task.name: self._figures(test, scores.get(test.task.name), resamples) for test in self.problem.tasks
+        }
+        selected = [tasks[test.task.name] for test in self.problem.tasks if not test.held_out]
+        over_tasks = {
+            column: number(
+                float(self.problem.fitness.over_tasks(np.array([[_nan(task[key]) for task in selected]]))[0])
+            )
+            for column, key in (("tau_train", "tau_train"), ("tau_validation", "tau_validation"), ("tau_test", "tau"))
+        }
+        single = selected[0] if len(selected) == 1 else {}
+        return {
+            "name": name,
+            "program": program,
+            "complexity": size,
+            "seconds": None,
+            **over_tasks,
+            "tau_test_low": single.get("tau_low"),
+            "tau_test_high": single.get("tau_high"),
+            "rho_test": single.get("rho"),
+            "coverage": float(np.mean([task["coverage"] for task in tasks.values()])),
+            "statuses": _total([task["statuses"] for task in tasks.values()]),
+            "tasks": tasks,
+        }
+
+    def _figures(self, test: SplitTask, scores: NDArray[np.float64] | None, resamples: int) -> dict[str, Any]:
+        """Return one task's figures of a program or a column; None for a column that the task lacks."""
+        if scores is None:
+            scores = np.full(len(test.task.architectures), np.nan)
+        parts = {"tau_train": test.split.train, "tau_validation": test.split.validation}
+        taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
+        own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
+        finite = np.isfinite(own)
+        found = correlate(own[finite], accuracies[finite], seed=self._seed, resamples=resamples)
+        sizes = test.task.scores.get("params", np.full(len(scores), np.nan))[test.split.test][finite]
+        metrics = {
+            "tau_equal_size": tau_equal_size(own[finite], accuracies[finite], sizes),
+            "precision_top10": precision_at_top(own[finite], accuracies[finite]),
+            "ndcg": ndcg(own[finite], accuracies[finite]),
+        }
+        counts = {Status.OK.value: int(finite.sum()), Status.NON_FINITE.value: int((~finite).sum())}
+        return {
+            **taus,
+            "tau": number(found.tau),
+            "tau_low": number(found.tau_low),
+            "tau_high": number(found.tau_high),
+            "rho": number(found.rho),
+            "coverage": float(finite.mean()),
+            "statuses": {status: count for status, count in counts.items() if count},
+            "n": int(finite.sum()),
+            **{name: number(value) for name, value in metrics.items()},
+        }
+
+    @staticmethod
+    def _tau(test: SplitTask, scores: NDArray[np.float64], places: NDArray[np.int64]) -> float:
+        own = scores[places]
+        if not len(places) or not np.isfinite(own).all():
+            return math.nan
+        return float(PairTaus([test.task.accuracies[places]]).taus(own[None])[0, 0])
+
+
+def number(value: float) -> float | None:
+    """Return a plain number, or None where it is undefined: JSON and CSV have no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _total(statuses: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in statuses:
+        for status, count in counts.items():
+            total[status] = total.get(status, 0) + count
+    return total

@@ -1,0 +1,185 @@
+"""A whole run over score files: read, split, evolve within the budget, report on the test architectures."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from eznas.errors import InputError
+from eznas.scoring.plugin import load_plugin
+from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
+from eznas.symbolic.problem import ScoresProblem
+from eznas.symbolic.report import ScoresReport
+from eznas.symbolic.results import write_hall, write_results
+
+if TYPE_CHECKING:
+    from eznas.progress import Progress
+    from eznas.run import RunDirectory
+    from eznas.scoring import Executor
+    from eznas.symbolic.config import ScoresConfig
+
+
+_END = 3.0
+"""Processor time of the rows of programs, the ablation and the verdict, relative to that of the rows of the columns."""
+
+_PLOTS, _PAGE = 4.0, 1.1
+"""Processor seconds that the pictures of a run and those of each task take at the end."""
+
+_CHECKPOINT_SECONDS = 10.0
+
+
+def run_scores(
+    config: ScoresConfig,
+    directory: RunDirectory,
+    executor: Executor,
+    progress: Progress,
+    *,
+    resume: bool,
+    resume_with: str = "",
+) -> dict[str, Any]:
+    """Evolve formulas over score files and write a complete run directory.
+
+    An interrupt (Ctrl-C) during evolution, or a ``StopIteration`` that ``progress.generation`` raises, ends evolution
+    there; the hall of fame is reported, and the run can be resumed. A resumed run equals an uninterrupted one if the
+    number of generations ends both.
+
+    Args:
+        config: The options.
+        directory: Where to write.
+        executor: Runs the islands.
+        progress: Shows messages and generations.
+        resume: Whether to go on from the directory's checkpoint.
+        resume_with: How to resume the run, as its first message says.
+
+    Returns:
+        The content of ``summary.json``.
+
+    Raises:
+        InputError: An option or a file cannot be used.
+        EznasError: No column ranks the training architectures of every task.
+    """
+    checkpoint = directory.read_checkpoint() if resume else None
+    begun = time.monotonic() - (checkpoint["seconds"] if checkpoint else 0.0)
+    for file in config.plugin:
+        load_plugin(file)
+    problem = ScoresProblem.of(config)
+    _check_same(directory, problem)
+    for note in problem.notes():
+        progress.message(note)
+    progress.message(
+        f"{'resuming' if resume else 'evolving'} over {problem}, at most {config.time_budget:.0f} s; writing to "
+        f"{directory.path}" + (f"; resume with: {resume_with}" if resume_with else "")
+    )
+    directory.record(**problem.facts())
+    rules = problem.rules(config, ISLANDS)
+    evolution = Evolution.restored(rules, checkpoint) if checkpoint else Evolution.begin(rules, problem.first)
+    report, started, worked = ScoresReport(problem, config.seed), time.monotonic(), time.process_time()
+    baselines = report.baselines()
+    worked = time.process_time() - worked
+    reserve = (worked * _END + _PLOTS + _PAGE * len(problem.tasks)) * (time.monotonic() - started) / max(worked, 1e-3)
+    course = _Course(config, evolution, directory, executor, progress, begun, checkpoint["log"] if checkpoint else [])
+    stopped_by = course.run(reserve)
+    progress.stage("testing the best programs", 0)
+    summary = write_results(
+        config, directory, report, baselines, evolution, stopped_by, lambda: time.monotonic() - begun
+    )
+    directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
+    return summary
+
+
+class _Course:
+    """Runs epochs up to a limit, and keeps the run directory up to date."""
+
+    def __init__(
+        self,
+        config: ScoresConfig,
+        evolution: Evolution,
+        directory: RunDirectory,
+        executor: Executor,
+        progress: Progress,
+        begun: float,
+        log: list[dict[str, Any]],
+    ) -> None:
+        self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
+        self._executor, self._begun, self._log = executor, begun, log
+        self._saved = -_CHECKPOINT_SECONDS
+
+    def run(self, reserve: float) -> str:
+        """Evolve, and return what ended it: ``"generations"``, ``"time"``, ``"interrupt"`` or ``"callback"``."""
+        evolution, last = self._evolution, 0.0
+        try:
+            workers = range(self._executor.workers)
+            list(self._executor.map(_import_here, workers))  # so that the first epoch takes no longer than the others
+            while evolution.generation < self._config.generations:
+                left = self._config.time_budget - self._spent - reserve
+                if evolution.epochs and left < last:
+                    return "time"
+                self._progress.remaining(max(left, 0.0) + reserve)
+                started = time.monotonic()
+                evolution.step(self._executor, min(EPOCH, self._config.generations - evolution.generation))
+                last = time.monotonic() - started
+                self._record()
+        except StopIteration:
+            return "callback"
+        except KeyboardInterrupt:
+            self._progress.message("interrupted: testing the programs found so far; press Ctrl-C again to stop at once")
+            return "interrupt"
+        finally:
+            self._save()
+        return "generations"
+
+    @property
+    def _spent(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _record(self) -> None:
+        """Add a row to the logbook, and save where it is time."""
+        evolution, best = self._evolution, self._evolution.hall.candidates(1)[0]
+        record = {
+            "generation": evolution.generation,
+            "seconds": round(self._spent, 3),
+            "full_size": 0,
+            "programs_evaluated": evolution.counts.raced,
+            "programs_evaluated_fully": evolution.counts.evaluated,
+            "best_fitness": evolution.best(),
+            "best_tau_train": best.train,
+            "best_tau_validation": best.validation,
+            "best_complexity": best.size,
+            **{f"status_{status}": count for status, count in sorted(evolution.counts.statuses.items())},
+        }
+        self._log.append(record)
+        self._progress.generation(record)
+        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        state = self._evolution.state()
+        self._directory.write_checkpoint({**state, "seconds": self._spent, "log": self._log})
+        columns = list(dict.fromkeys(column for row in self._log for column in row))
+        self._directory.write_csv("logbook.csv", columns, [[row.get(name, 0) for name in columns] for row in self._log])
+        rows = [
+            {
+                "complexity": member.size,
+                "tau_train": member.train,
+                "tau_validation": member.validation,
+                "program": member.program,
+            }
+            for member in self._evolution.hall.candidates(len(self._evolution.hall.members))
+        ]
+        write_hall(self._directory, rows, provisional=True)
+
+
+def _import_here(_: int) -> None:
+    """Do nothing, in a process that has to import this module for it."""
+
+
+def _check_same(directory: RunDirectory, problem: ScoresProblem) -> None:
+    """Refuse to resume on other files than the run began with.
+
+    Raises:
+        InputError: The content of a file differs.
+    """
+    for name, facts in directory.manifest()["data"].items():
+        if problem.table.sources.get(name) != facts["sha256"]:
+            raise InputError(f"{name} must be the file that the run began with, its content has changed")
