@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from eznas.api.presets import Preset, preset_options
 from eznas.api.run import Run
-from eznas.config import EvolveConfig
+from eznas.config import EvolveConfig, read_toml
 from eznas.errors import InputError
 from eznas.progress import Progress
 
@@ -31,6 +32,7 @@ def evolve(
     *,
     out: str | Path | None = None,
     config: str | Path | None = None,
+    preset: Preset = "quick",
     callback: Callback | None = None,
     progress: bool | Progress = True,
     command: str = "eznas.evolve",
@@ -44,6 +46,8 @@ def evolve(
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
+        preset: ``"quick"`` for the defaults, ``"spaces"`` for a task on each accuracy table that is found and sizes for
+            hours; options and the file win over it.
         callback: Called with the logbook's record after each generation. If it returns True or raises
             ``StopIteration``, evolution stops there; the programs found so far are tested and reported.
         progress: True for a bar, False for silence, or where to report progress.
@@ -62,6 +66,8 @@ def evolve(
     """
     from eznas.api.scores import run_class
 
+    given = {*options, *(read_toml(Path(config)) if config is not None else ())}
+    options = {**preset_options(preset, given), **options}
     run = run_class(options, config)
     return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
 

@@ -23,6 +23,10 @@ _EPILOG = """\b
 Examples:
   A proxy in four minutes, with the data that pip installs:
     eznas evolve
+  Proxies that hold on several spaces, and a space that selection never sees:
+    eznas evolve --task nasbench201/cifar10 --task nats_sss/cifar10 --hold-out-task nasbench101/cifar10
+  One on all accuracy tables that are found:
+    eznas evolve --preset spaces --time-budget 3h
   Longer, with a table of accuracies, in a directory of your choice:
     eznas evolve --table accuracies.csv --time-budget 1h --out runs/mine
   Resume a stopped run, or give a run more time:
@@ -42,6 +46,13 @@ _OF_SCORES = [option for option in model_options(ScoresConfig) if option.name no
 
 
 @click.command(cls=Command, params=[*model_options(EvolveConfig), *_OF_SCORES], epilog=_EPILOG)
+@options.option(
+    "--preset",
+    group="Data",
+    metavar="quick|spaces",
+    help="quick: one space, in minutes. spaces: a task on each accuracy table that is found, for hours. Other options "
+    "win over those of the preset.  [default: quick]",
+)
 @options.config
 @options.resume(CHANGEABLE)
 @click.pass_context
