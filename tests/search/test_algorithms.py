@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
+from eznas.predictors.encodings.words import GrowingEncoder, paths
 from eznas.search.algorithms.reinforce import Reinforce
 from eznas.search.config import SearcherConfig
 from eznas.search.domain import Domain
-from eznas.search.encoding import Encoder, paths
 from eznas.search.guide import Guide
 from eznas.search.loop import Objective, SearchBudget, search
 from eznas.search.protocol import ALGORITHMS, Proposal, SearchContext
@@ -115,13 +115,13 @@ def test_paths_of_a_cell() -> None:
 
 def test_a_path_encoding_needs_a_cell() -> None:
     with pytest.raises(InputError, match="needs cells in the format of nasbench201"):
-        Encoder("path").rows(["a-b-c"])
+        GrowingEncoder("path").rows(["a-b-c"])
     with pytest.raises(InputError, match="did you mean 'path'"):
-        Encoder("paths")
+        GrowingEncoder("paths")
 
 
 def test_one_hot_rows_tell_places_apart() -> None:
-    rows = Encoder("onehot").rows(["a-b", "b-b", "b-a"])
+    rows = GrowingEncoder("onehot").rows(["a-b", "b-b", "b-a"])
     assert rows.tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
 
 

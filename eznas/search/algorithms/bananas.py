@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eznas.search.encoding import Encoder
+from eznas.predictors.encodings.words import GrowingEncoder
 from eznas.search.protocol import Proposal, SearchContext, Searcher, register_algorithm
 from eznas.search.surrogate import SURROGATES
 
@@ -39,7 +39,7 @@ class Bananas(Searcher):
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)
         self._surrogate = SURROGATES[context.config.surrogate or self.surrogate]
-        self._encoder = Encoder(context.config.encoding)
+        self._encoder = GrowingEncoder(context.config.encoding)
         self._known: dict[str, float] = {}
         self._batch: list[str] = []
 

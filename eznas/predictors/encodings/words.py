@@ -1,4 +1,6 @@
-"""Features of architectures: the words of the string by position, or the paths of a cell.
+"""Features with names that are read off the string: its words by position, or the paths of a cell.
+
+``words`` needs no knowledge of the space. ``GrowingEncoder`` serves searches, which meet new words as they run.
 
 References:
     [BANANAS] White, Neiswanger, Savani. BANANAS: Bayesian Optimization with Neural Architectures for Neural
@@ -14,11 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.errors import InputError, unknown
+from eznas.predictors.encodings.base import Encoding, EncodingInputs, register_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
 
 
 _WORD = re.compile(r"\w+")
@@ -57,24 +62,55 @@ def paths(architecture: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reaching[-1]))
 
 
-ENCODINGS = {"onehot": words, "path": paths}
+GROWING = {"onehot": words, "path": paths}
 """Each maps an architecture to the names of its features."""
 
 
-class Encoder:
+@register_encoding
+class Words(Encoding):
+    """An indicator of each word at each position, among those in the architectures of the fit."""
+
+    name = "words"
+    description = "an indicator of each word of the string at each position, as far as the fit has it; for any space"
+    learns = True
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        del inputs
+        self._place: dict[str, int] = {}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The positions and words of the last fit."""
+        return tuple(self._place)
+
+    def learn(self, architectures: Sequence[str]) -> None:
+        """Make a column for each word of these architectures."""
+        found = dict.fromkeys(word for architecture in architectures for word in words(architecture))
+        self._place = {word: index for index, word in enumerate(found)}
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the indicators; words without a column are left out."""
+        del curves
+        rows = np.zeros((len(architectures), len(self._place)))
+        for row, architecture in zip(rows, architectures, strict=True):
+            row[[self._place[word] for word in words(architecture) if word in self._place]] = 1
+        return rows
+
+
+class GrowingEncoder:
     """Turns architectures into rows of zeros and ones; new features add columns.
 
     Args:
-        name: A name in ``ENCODINGS``.
+        name: A name in ``GROWING``.
 
     Raises:
         InputError: The name is unknown.
     """
 
     def __init__(self, name: str) -> None:
-        if name not in ENCODINGS:
-            raise unknown("encoding", name, ENCODINGS)
-        self._features = ENCODINGS[name]
+        if name not in GROWING:
+            raise unknown("encoding", name, GROWING)
+        self._features = GROWING[name]
         self._columns: dict[str, int] = {}
 
     def rows(self, architectures: Sequence[str]) -> NDArray[np.float64]:

@@ -1,0 +1,112 @@
+"""Predictors that regress accuracies on an encoding, with any regressor of scikit-learn's interface."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from eznas.errors import InputError
+from eznas.predictors.encodings.tables import CURVE_POINTS
+from eznas.predictors.protocol import Needs, Prediction, Predictor
+from eznas.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
+    from eznas.predictors.encodings.encoder import Encoder
+
+
+class Regressor(Protocol):
+    """The part of scikit-learn's interface that predictors use.
+
+    A regressor states its uncertainty in one of three ways: its ``predict`` takes ``return_std``; it has a method
+    ``pred_dist`` as NGBoost's have; or it is a forest or bagging of scikit-learn, whose members are compared.
+    """
+
+    def fit(self, X: NDArray[np.float64], y: NDArray[np.float64]) -> Any:  # noqa: N803 - scikit-learn's names
+        """Fit to ``n x f`` features and ``n`` labels."""
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803
+        """Return ``n`` predictions."""
+
+
+class EncodedPredictor(Predictor):
+    """Encodes architectures, standardises accuracies by those of the fit, and fits a regressor.
+
+    Args:
+        name: The name in messages.
+        encoder: The encoding.
+        regressor: Makes an unfitted regressor from a seed and the number of architectures of the fit.
+        labels: Fewest trained architectures for a fit.
+    """
+
+    def __init__(
+        self, name: str, encoder: Encoder, regressor: Callable[[int, int], Regressor], labels: int = 2
+    ) -> None:
+        self.name = name
+        self.encoder = encoder
+        self._make = regressor
+        self.needs = Needs(
+            labels,
+            curve=encoder.metric,
+            epochs=CURVE_POINTS if encoder.metric else 0,
+            scores=encoder.reads("scores"),
+            features=encoder.reads("features"),
+        )
+
+    def __repr__(self) -> str:
+        return f"<predictor {self.name} on {self.encoder.text}>"
+
+    def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
+        self.encoder.learn(architectures)
+        rows = self.encoder.rows(architectures, curves)
+        incomplete = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(incomplete):
+            place = int(incomplete[0])
+            column = self.encoder.columns[int(np.flatnonzero(~np.isfinite(rows[place]))[0])]
+            raise InputError(
+                f"every architecture of a fit must have a finite value of {column}, {architectures[place]} has none; "
+                f"leave out the {len(incomplete)} architectures without one, or this column"
+            )
+        self._shift, scale = float(accuracies.mean()), float(accuracies.std())
+        self._scale = scale or 1.0
+        self.regressor = self._make(derive_seed(seed, "fit") % 2**32, len(architectures))
+        self.regressor.fit(rows, (accuracies - self._shift) / self._scale)
+
+    def _predict(self, architectures: list[str], curves: Curves | None) -> Prediction:
+        rows = self.encoder.rows(architectures, curves)
+        complete = np.isfinite(rows).all(axis=1)
+        mean = np.full(len(rows), np.nan)
+        deviation: NDArray[np.float64] | None = None
+        if complete.any():
+            means, deviations = mean_and_deviation(self.regressor, rows[complete])
+            mean[complete] = means * self._scale + self._shift
+            if deviations is not None:
+                deviation = np.full(len(rows), np.nan)
+                deviation[complete] = deviations * self._scale
+        return Prediction.of(mean, deviation)
+
+
+def mean_and_deviation(
+    regressor: Regressor, rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return a fitted regressor's predictions, and its standard deviations where it states them; see ``Regressor``."""
+    if "return_std" in inspect.signature(regressor.predict).parameters:
+        mean, deviation = regressor.predict(rows, return_std=True)  # type: ignore[call-arg]
+        return np.asarray(mean, dtype=np.float64), np.asarray(deviation, dtype=np.float64)
+    mean = np.asarray(regressor.predict(rows), dtype=np.float64).reshape(len(rows))
+    if hasattr(regressor, "pred_dist"):
+        return mean, np.asarray(regressor.pred_dist(rows).params["scale"], dtype=np.float64)
+    from sklearn.ensemble import BaggingRegressor, ExtraTreesRegressor, RandomForestRegressor
+
+    if isinstance(regressor, BaggingRegressor):
+        pairs = zip(regressor.estimators_, regressor.estimators_features_, strict=True)
+        return mean, np.std([member.predict(rows[:, columns]) for member, columns in pairs], axis=0)
+    if isinstance(regressor, (RandomForestRegressor, ExtraTreesRegressor)):
+        return mean, np.std([tree.predict(rows) for tree in regressor.estimators_], axis=0)
+    return mean, None

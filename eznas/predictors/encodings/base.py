@@ -1,0 +1,112 @@
+"""Encodings: architectures in, rows of numbers out; ``Encoder`` joins several with ``+``."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from eznas.errors import InputError
+from eznas.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
+    from eznas.spaces import SearchSpace
+
+    Scores = Mapping[str, Mapping[str, float]]
+    """By the name of a measure or program, the score of each architecture."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingInputs:
+    """The data that encodings read besides the architecture.
+
+    Args:
+        space: The search space; None for data that name architectures of no registered space, which only ``measures``,
+            ``curve`` and ``words`` encode.
+        scores: Scores by the name of a measure or program, and then by architecture.
+        metric: The metric of the learning curves of ``curve``.
+    """
+
+    space: SearchSpace | None = None
+    scores: Scores = field(default_factory=dict)
+    metric: str = "validation_accuracy"
+
+    def known_space(self, encoding: str) -> SearchSpace:
+        """Return the space.
+
+        Raises:
+            InputError: There is none.
+        """
+        if self.space is None:
+            raise InputError(f"the encoding {encoding} needs a search space; give space", parameters=("space",))
+        return self.space
+
+
+class Encoding(abc.ABC):
+    """Turns each architecture of a space into a row of numbers.
+
+    Attributes:
+        name: The name in ``ENCODINGS``.
+        description: Its columns in one sentence.
+        paper: The publication; empty without one.
+        reads: ``"scores"``, ``"features"``, ``"curves"`` or nothing besides the string.
+        learns: Whether the columns depend on the architectures of the fit.
+
+    Args:
+        inputs: The space and the data.
+
+    Raises:
+        InputError: The encoding has no columns for the space, or data that it reads is missing.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    paper: ClassVar[str] = ""
+    reads: ClassVar[str] = ""
+    learns: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def __init__(self, inputs: EncodingInputs) -> None:
+        """Prepare the columns."""
+
+    @property
+    @abc.abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+
+    @abc.abstractmethod
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return ``n x f`` numbers; NaN only where a score or a point of a curve is missing.
+
+        Raises:
+            InputError: The space has no such architecture, or data about it is missing.
+        """
+
+    def learn(self, architectures: Sequence[str]) -> None:  # noqa: B027 - most encodings have fixed columns
+        """Choose the columns, for an encoding whose columns depend on the architectures of the fit."""
+
+
+def no_encoding(name: str, space: SearchSpace) -> InputError:
+    """Build the error for a space that an encoding does not know."""
+    return InputError(f"the encoding {name} has no columns for {space.name}; choose graf, measures or words")
+
+
+def register_encoding(encoding: type[Encoding]) -> type[Encoding]:
+    """Register the decorated class under its ``name``.
+
+    Raises:
+        InputError: The name is taken.
+    """
+    return ENCODINGS.register(encoding)
+
+
+ENCODINGS: Registry[type[Encoding]] = Registry(
+    "encoding", lambda encoding: encoding.name, ["eznas.predictors.encodings.*"]
+)
+"""Every encoding by name."""

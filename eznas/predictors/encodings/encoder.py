@@ -1,0 +1,81 @@
+"""Several encodings side by side, as in ``graf+measures``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.errors import InputError
+from eznas.predictors.encodings.base import ENCODINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
+    from eznas.predictors.encodings.base import EncodingInputs
+
+
+class Encoder:
+    """Joins the columns of encodings. Rows without curves are computed once for each architecture.
+
+    Args:
+        text: Names in ``ENCODINGS`` between ``+``, such as ``"graf+measures"``.
+        inputs: The space and the data.
+
+    Raises:
+        InputError: A name is unknown or occurs twice, or an encoding does not know the space or lacks data.
+    """
+
+    def __init__(self, text: str, inputs: EncodingInputs) -> None:
+        names = [name.strip() for name in text.split("+")]
+        if len(set(names)) < len(names):
+            raise InputError(f"an encoding must name each part once, got {text!r}", parameters=("encoding",))
+        self.text = text
+        self.parts = [ENCODINGS[name](inputs) for name in names]
+        self.metric = inputs.metric if self.needs_curves else ""
+        self._known: dict[str, NDArray[np.float64]] = {}
+
+    @property
+    def needs_curves(self) -> bool:
+        """Whether rows need learning curves."""
+        return any(part.reads == "curves" for part in self.parts)
+
+    def reads(self, data: str) -> bool:
+        """Return whether a part reads ``"scores"``, ``"features"`` or ``"curves"``."""
+        return any(part.reads == data for part in self.parts)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns, each with the name of its encoding."""
+        return tuple(f"{part.name}.{column}" for part in self.parts for column in part.columns)
+
+    def learn(self, architectures: Sequence[str]) -> None:
+        """Choose the columns of the encodings that depend on the architectures of the fit."""
+        if any(part.learns for part in self.parts):
+            self._known.clear()
+            for part in self.parts:
+                part.learn(architectures)
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None = None) -> NDArray[np.float64]:
+        """Return ``n x f`` numbers; NaN only where a score or a point of a curve is missing.
+
+        Raises:
+            InputError: The space has no such architecture, or data about it is missing.
+        """
+        new = [one for one in dict.fromkeys(architectures) if one not in self._known]
+        static = [part for part in self.parts if part.reads != "curves"]
+        if new:
+            blocks = [part.rows(new, None) for part in static]
+            self._known.update(zip(new, np.hstack([np.empty((len(new), 0)), *blocks]), strict=True))
+        fixed = np.array([self._known[one] for one in architectures]).reshape(len(architectures), -1)
+        starts = np.cumsum([0, *(len(part.columns) for part in static)])
+        slices = {
+            part.name: fixed[:, start:end]
+            for part, start, end in zip(static, starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+        }
+        return np.hstack(
+            [slices[part.name] if part.name in slices else part.rows(architectures, curves) for part in self.parts]
+        )

@@ -1,0 +1,122 @@
+"""Encodings that read numbers about an architecture: the space's features, scores, and statistics of curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eznas.errors import InputError
+from eznas.predictors.encodings.base import Encoding, EncodingInputs, register_encoding
+from eznas.seeds import python_rng
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
+
+_CURVE = tuple(f"{statistic}_{part}" for part in ("values", "first", "second") for statistic in ("mean", "deviation"))
+CURVE_POINTS = 3
+"""Fewest points with a second difference."""
+
+
+@register_encoding
+class Graf(Encoding):
+    """The features of ``SearchSpace.features``: GRAF for spaces of cells, a space's own for others."""
+
+    name = "graf"
+    description = "the space's own features: for cells counts, paths and degrees by subset of the operations"
+    paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
+    reads = "features"
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        self._space = inputs.known_space(self.name)
+        self._columns = tuple(self._space.features(self._space.sample(python_rng(0, "features"))))
+        if not self._columns:
+            raise InputError(
+                f"the encoding graf needs features, which {self._space.name} does not have; write its method features, "
+                "or choose onehot, measures or words"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return self._columns
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the features."""
+        del curves
+        rows = [[features[column] for column in self._columns] for features in map(self._space.features, architectures)]
+        return np.array(rows, dtype=np.float64).reshape(len(architectures), len(self._columns))
+
+
+@register_encoding
+class Measures(Encoding):
+    """A column for each measure or program: ``sign(s) * log(1 + |s|)``, which keeps the order of its scores ``s``.
+
+    A score that is missing for one architecture is NaN.
+    """
+
+    name = "measures"
+    description = "the signed logarithm of each score of measures and programs, `sign(s) * log(1 + |s|)`"
+    paper = "Krishnakumar et al. NAS-Bench-Suite-Zero. NeurIPS 2022"
+    reads = "scores"
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        if not inputs.scores:
+            raise InputError(
+                "the encoding measures needs scores of measures or programs; give scores", parameters=("scores",)
+            )
+        self._scores = inputs.scores
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the measures and programs."""
+        return tuple(self._scores)
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the scores."""
+        del curves
+        columns = [[scores.get(one, np.nan) for one in architectures] for scores in self._scores.values()]
+        raw = np.array(columns, dtype=np.float64).T
+        raw[np.isinf(raw)] = np.nan
+        return np.sign(raw) * np.log1p(np.abs(raw))
+
+
+@register_encoding
+class CurveStatistics(Encoding):
+    """Mean and deviation of the points of a learning curve, and of its first and second differences."""
+
+    name = "curve"
+    description = (
+        "mean and standard deviation of the points of a learning curve, and of its first and second differences"
+    )
+    paper = "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017"
+    reads = "curves"
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        self._metric = inputs.metric
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the statistics."""
+        return _CURVE
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the statistics; NaN where the curve has no value at a point.
+
+        Raises:
+            InputError: There are no curves, or they are too short.
+        """
+        if curves is None or self._metric not in curves.values or len(curves.epochs) < CURVE_POINTS:
+            raise InputError(
+                f"the encoding curve needs learning curves of {self._metric} with {CURVE_POINTS} points or more; give "
+                "curves",
+                parameters=("curves",),
+            )
+        values = curves.values[self._metric]
+        parts = (values, np.diff(values), np.diff(values, n=2))
+        rows = np.stack([moment for part in parts for moment in (part.mean(axis=1), part.std(axis=1))], axis=1)
+        return rows.reshape(len(architectures), len(_CURVE))

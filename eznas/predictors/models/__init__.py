@@ -1,0 +1,1 @@
+"""The predictors, one file a family; importing a file registers them."""

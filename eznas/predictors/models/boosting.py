@@ -1,0 +1,132 @@
+"""Gradient-boosted trees: scikit-learn's, and those of optional packages."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from eznas.errors import InputError
+from eznas.predictors.registry import register_model
+
+if TYPE_CHECKING:
+    from eznas.predictors.encoded import Regressor
+
+_WHITE = "settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021"
+
+
+@register_model(
+    "gradient_boosting",
+    "Friedman. Stochastic Gradient Boosting. 2002",
+    "400 trees of depth 4, learning rate 0.05, each tree on 80 % of the architectures, each split of 30 % of the "
+    "columns; needs no optional package",
+    encoding="graf",
+)
+def gradient_boosting(seed: int, count: int, **settings: Any) -> Any:
+    """Make scikit-learn's gradient boosting."""
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    del count
+    defaults = {"n_estimators": 400, "max_depth": 4, "learning_rate": 0.05, "subsample": 0.8, "max_features": 0.3}
+    return GradientBoostingRegressor(random_state=seed, **{**defaults, **settings})
+
+
+@register_model(
+    "xgboost",
+    f"Chen, Guestrin. XGBoost. KDD 2016; {_WHITE}",
+    "500 trees of depth 6, learning rate 0.3, squared error",
+    extra="xgboost",
+)
+def xgboost(seed: int, count: int, **settings: Any) -> Regressor:
+    """Make XGBoost with the settings of White et al."""
+    del count
+    published = {
+        "n_estimators": 500,
+        "max_depth": 6,
+        "min_child_weight": 1,
+        "colsample_bytree": 1,
+        "learning_rate": 0.3,
+        "n_jobs": 1,
+    }
+    regressor: Regressor = _package("xgboost", "xgboost").XGBRegressor(random_state=seed, **{**published, **settings})
+    return regressor
+
+
+@register_model(
+    "xgboost_slow",
+    "Chen, Guestrin. XGBoost. KDD 2016",
+    "400 trees of depth 4, learning rate 0.05, each on 80 % of the architectures and half of the columns",
+    encoding="graf",
+    extra="xgboost",
+)
+def xgboost_slow(seed: int, count: int, **settings: Any) -> Regressor:
+    """Make XGBoost with small steps, which is better from about 200 architectures."""
+    defaults = {
+        "n_estimators": 400,
+        "max_depth": 4,
+        "learning_rate": 0.05,
+        "subsample": 0.8,
+        "colsample_bytree": 0.5,
+        "min_child_weight": 2,
+    }
+    return xgboost(seed, count, **{**defaults, **settings})
+
+
+@register_model(
+    "lightgbm",
+    f"Ke et al. LightGBM. NeurIPS 2017; {_WHITE}",
+    "500 trees of up to 31 leaves of 5 or more, learning rate 0.05, 90 % of the columns a tree, 80 % of the "
+    "architectures redrawn every 5 trees. Fewer than 13 architectures cannot fill two leaves",
+    labels=13,
+    extra="lightgbm",
+)
+def lightgbm(seed: int, count: int, **settings: Any) -> Regressor:
+    """Make LightGBM with the settings of White et al.; bins of one architecture, so that small fits can split."""
+    del count
+    published = {
+        "n_estimators": 500,
+        "num_leaves": 31,
+        "min_child_samples": 5,
+        "learning_rate": 0.05,
+        "colsample_bytree": 0.9,
+        "subsample": 0.8,
+        "subsample_freq": 5,
+        "min_data_in_bin": 1,
+        "n_jobs": 1,
+        "verbose": -1,
+    }
+    regressor: Regressor = _package("lightgbm", "lightgbm").LGBMRegressor(
+        random_state=seed, deterministic=True, force_col_wise=True, **{**published, **settings}
+    )
+    return regressor
+
+
+@register_model(
+    "ngboost",
+    f"Duan et al. NGBoost. ICML 2020; {_WHITE}",
+    "a normal distribution boosted by 505 trees of depth 6 for the log score, learning rate 0.0813, half of the "
+    "architectures a tree, each split of 79.2 % of the columns",
+    labels=4,
+    extra="ngboost",
+)
+def ngboost(seed: int, count: int, **settings: Any) -> Regressor:
+    """Make NGBoost with the settings of White et al."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    del count
+    package = _package("ngboost", "ngboost")
+    tree = DecisionTreeRegressor(criterion="friedman_mse", max_depth=6, max_features=0.792, random_state=seed)
+    published = {"Base": tree, "n_estimators": 505, "learning_rate": 0.0813, "minibatch_frac": 0.5, "verbose": False}
+    regressor: Regressor = package.NGBRegressor(random_state=seed, **{**published, **settings})
+    return regressor
+
+
+def _package(name: str, extra: str) -> Any:
+    """Import an optional package.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"the predictor needs the package {name}; run pip install 'eznas[{extra}]'") from error

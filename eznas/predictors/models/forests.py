@@ -1,0 +1,56 @@
+"""Forests of regression trees, by scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eznas.predictors.registry import register_model
+
+
+@register_model(
+    "random_forest",
+    "Breiman. Random Forests. 2001; settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021",
+    "116 trees without bootstrap, each split of 17.06 % of the columns, leaves of two or more",
+)
+def random_forest(seed: int, count: int, **settings: Any) -> Any:
+    """Make a forest with the settings of White et al.; ``settings`` are those of scikit-learn."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    del count
+    published = {
+        "n_estimators": 116,
+        "max_features": 0.1706,
+        "min_samples_leaf": 2,
+        "min_samples_split": 2,
+        "bootstrap": False,
+    }
+    return RandomForestRegressor(random_state=seed, **{**published, **settings})
+
+
+@register_model(
+    "random_forest_graf",
+    "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024",
+    "100 trees with the defaults of scikit-learn",
+    encoding="graf",
+)
+def random_forest_graf(seed: int, count: int, **settings: Any) -> Any:
+    """Make a forest with scikit-learn's defaults."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    del count
+    return RandomForestRegressor(random_state=seed, **settings)
+
+
+@register_model(
+    "extra_trees",
+    "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
+    "300 trees, each split of 40 % of the columns, leaves of two or more",
+    encoding="graf",
+)
+def extra_trees(seed: int, count: int, **settings: Any) -> Any:
+    """Make extremely randomised trees."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    del count
+    defaults = {"n_estimators": 300, "max_features": 0.4, "min_samples_leaf": 2}
+    return ExtraTreesRegressor(random_state=seed, **{**defaults, **settings})

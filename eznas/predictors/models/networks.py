@@ -1,0 +1,123 @@
+"""Multilayer perceptrons in torch: one, and the ensemble of BANANAS."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eznas.predictors.registry import register_model
+from eznas.seeds import derive_seed, torch_generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from eznas.predictors.encoded import Regressor
+
+
+@register_model(
+    "mlp",
+    "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
+    "20 layers of 20 units; mean absolute error plus 0.2 times the mean absolute output weight; Adam, 500 epochs of "
+    "batches of 32",
+)
+def mlp(seed: int, count: int, **settings: Any) -> Regressor:
+    """Make a perceptron; for the settings, see ``Perceptron``."""
+    del count
+    return Perceptron(seed, **settings)
+
+
+@register_model(
+    "bananas",
+    "White, Neiswanger, Savani. BANANAS. AAAI 2021",
+    "the mean of three perceptrons as of mlp with different initial weights; their spread is the uncertainty",
+    encoding="path",
+)
+def bananas(seed: int, count: int, members: int = 3, **settings: Any) -> Regressor:
+    """Make an ensemble of perceptrons; an ensemble needs two members or more to have a spread."""
+    from eznas.errors import InputError
+
+    del count
+    if members < 2:  # noqa: PLR2004 - a spread
+        raise InputError(f"members of bananas must be 2 or more, got {members}: one has no uncertainty")
+    return _Ensemble([Perceptron(derive_seed(seed, member), **settings) for member in range(members)])
+
+
+class Perceptron:
+    """A perceptron with ReLU, trained on the mean absolute error.
+
+    Args:
+        seed: Seed of the initial weights and of the batches.
+        layers: Number of hidden layers.
+        width: Units of each.
+        epochs: Epochs of training.
+        batch: Architectures of a batch; the last batch of an epoch may have fewer.
+        learning_rate: Of Adam, with betas .9 and .99.
+        penalty: Weight of the mean absolute weight of the output layer in the loss.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        layers: int = 20,
+        width: int = 20,
+        epochs: int = 500,
+        batch: int = 32,
+        learning_rate: float = 1e-3,
+        penalty: float = 0.2,
+    ) -> None:
+        self._seed, self._layers, self._width = seed, layers, width
+        self._epochs, self._batch, self._learning_rate, self._penalty = epochs, batch, learning_rate, penalty
+
+    def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
+        """Train on ``n x f`` features and ``n`` labels."""
+        import torch
+
+        x, y = (torch.tensor(values, dtype=torch.float32) for values in (rows, labels))
+        self._network = self._build(x.shape[1])
+        output: Any = self._network[-1].weight
+        optimiser = torch.optim.Adam(self._network.parameters(), self._learning_rate, betas=(0.9, 0.99))
+        generator = torch_generator(self._seed, "batches")
+        for _ in range(self._epochs):
+            for chosen in torch.split(torch.randperm(len(x), generator=generator), self._batch):
+                optimiser.zero_grad()
+                error = (self._network(x[chosen])[:, 0] - y[chosen]).abs().mean()
+                (error + self._penalty * output.abs().mean()).backward()
+                optimiser.step()
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``n`` predictions."""
+        import torch
+
+        with torch.no_grad():
+            predicted = self._network(torch.tensor(rows, dtype=torch.float32))[:, 0]
+        return np.asarray(predicted.numpy(), dtype=np.float64)
+
+    def _build(self, features: int) -> nn.Sequential:
+        """Return the network with torch's initialisation, drawn from the seed; torch's own state does not change."""
+        import torch
+        from torch import nn
+
+        widths = [features, *[self._width] * self._layers]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self._seed, "weights"))
+            hidden = [
+                layer for before, after in itertools.pairwise(widths) for layer in (nn.Linear(before, after), nn.ReLU())
+            ]
+            return nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
+
+
+class _Ensemble:
+    def __init__(self, members: list[Perceptron]) -> None:
+        self._members = members
+
+    def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
+        for member in self._members:
+            member.fit(rows, labels)
+
+    def predict(self, rows: NDArray[np.float64], return_std: bool = False) -> Any:
+        predicted = np.array([member.predict(rows) for member in self._members])
+        return (predicted.mean(axis=0), predicted.std(axis=0)) if return_std else predicted.mean(axis=0)

@@ -1,0 +1,104 @@
+"""Every registered predictor keeps the contract."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from eznas.predictors import PREDICTORS, Needs, make_predictor
+from eznas.predictors.encodings.base import EncodingInputs
+from eznas.predictors.encodings.encoder import Encoder
+from eznas.predictors.models.networks import Perceptron
+from eznas.spaces import SPACES
+from eznas.testing.predictors import PredictorSuite
+
+if TYPE_CHECKING:
+    from eznas.predictors import Predictor
+
+QUICK: dict[str, dict[str, Any]] = {
+    "mlp": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
+    "bananas": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
+    "lcsvr": {"draws": 15},
+    "lce": {"samples": 20},
+    "lce_m": {"samples": 30, "burn_in": 10},
+    "extra_trees": {"n_estimators": 30},
+    "random_forest_graf": {"n_estimators": 30},
+    "gradient_boosting": {"n_estimators": 100},
+    "ngboost": {"n_estimators": 60},
+    "xgboost": {"n_estimators": 100},
+    "xgboost_slow": {"n_estimators": 100},
+    "lightgbm": {"n_estimators": 100},
+}
+
+
+def _skip_without_its_package(name: str) -> None:
+    extra = PREDICTORS[name].extra
+    if extra and importlib.util.find_spec(extra) is None:
+        pytest.skip(f"the optional package {extra} is not installed")
+
+
+@pytest.mark.parametrize("name", [*PREDICTORS])
+class TestEveryPredictor(PredictorSuite):
+    @pytest.fixture(autouse=True)
+    def _named(self, name: str) -> None:
+        _skip_without_its_package(name)
+        self.name = name
+
+    def make(self) -> Predictor:
+        return make_predictor(self.name, "nasbench201", **QUICK.get(self.name, {}))
+
+
+@pytest.mark.parametrize("name", [*PREDICTORS])
+def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> None:
+    _skip_without_its_package(name)
+    info = PREDICTORS[name]
+    needs = make_predictor(name, "nasbench201").needs
+    assert (info.needs.labels, info.needs.curve, info.needs.epochs) == (needs.labels, needs.curve, needs.epochs)
+    assert needs.features == ("graf" in info.encoding)
+    assert info.paper
+    assert info.description
+    assert info.before
+    assert info.query
+
+
+def test_needs_read_as_words() -> None:
+    assert str(Needs()) == "2 trained architectures"
+    assert str(Needs(0)) == "nothing"
+    assert str(Needs(6, "train_loss", 3, scores=True, features=True)) == (
+        "6 trained architectures, curves of train_loss with 3 points, scores, features of the space"
+    )
+
+
+def test_a_perceptron_trains_on_fewer_architectures_than_a_batch() -> None:
+    """The last batch of an epoch is not dropped: with 3 of 7 architectures there are steps."""
+    space = SPACES["nasbench201"]
+    rows = Encoder("onehot", EncodingInputs(space)).rows(space.architectures()[:3])  # type: ignore[index]
+    labels = np.array([-1.0, 0.0, 2.0])
+    errors = []
+    for epochs in (1, 200):
+        perceptron = Perceptron(0, layers=1, epochs=epochs, batch=7, learning_rate=0.01, penalty=0.0)
+        perceptron.fit(rows, labels)
+        errors.append(abs(perceptron.predict(rows) - labels).mean())
+    assert errors[1] < 0.2 < errors[0]
+
+
+def test_gradients_do_not_accumulate() -> None:
+    """One epoch of one batch is one step of Adam: no weight moves by more than the learning rate."""
+    rows, labels = np.eye(8), np.arange(8.0)
+    perceptron = Perceptron(0, layers=1, epochs=3, batch=8, learning_rate=0.01)
+    perceptron.fit(rows, labels)
+    network = perceptron._build(8)
+    optimiser = torch.optim.Adam(network.parameters(), 0.01, betas=(0.9, 0.99))
+    x, y = torch.eye(8), torch.arange(8.0)
+    for _ in range(3):
+        loss = (network(x)[:, 0] - y).abs().mean() + 0.2 * network[-1].weight.abs().mean()
+        gradients = torch.autograd.grad(loss, [*network.parameters()])
+        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+    expected = network(x)[:, 0].detach().double().numpy()
+    assert np.allclose(perceptron.predict(rows), expected, atol=1e-5)
