@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = ("evolve", "verify", "score", "search", "benchmarks", "export", "language", "report")
+COMMANDS = ("evolve", "verify", "score", "search", "predict", "benchmarks", "export", "language", "report")
 """Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``."""
 
 _EPILOG = """\b

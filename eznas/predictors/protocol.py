@@ -189,16 +189,16 @@ class Predictor(abc.ABC):
         metric, points = self.needs.curve, self.needs.epochs
         if not metric:
             return
-        must = f"{self!r} needs learning curves of {metric} with {points} points or more"
+        must = f"{self!r} needs those of {metric} with {points} points or more"
         if curves is None:
-            raise InputError(f"{must}; give curves to {method}", parameters=("curves",))
+            raise InputError(f"curves must be given to {method}: {must}", parameters=("curves",))
         if metric not in curves.values:
-            raise InputError(f"{must}; the curves hold only {', '.join(curves.values)}", parameters=("curves",))
+            raise InputError(f"curves have only {', '.join(curves.values)}; {must}", parameters=("curves",))
         if len(curves.epochs) < points:
-            raise InputError(f"{must}; the curves have {len(curves.epochs)}; give more epochs", parameters=("curves",))
+            raise InputError(f"curves have {len(curves.epochs)} points; {must}; give more", parameters=("curves",))
         if len(curves) != count:
             raise InputError(
-                f"the curves must be those of the {count} architectures, got {len(curves)}", parameters=("curves",)
+                f"curves must be those of the {count} architectures, got {len(curves)}", parameters=("curves",)
             )
 
 

@@ -172,7 +172,7 @@ def test_the_statistics_of_a_curve() -> None:
     # differences 10 20 10; second differences 10 -10
     expected = [30, np.std([10, 20, 40, 50]), 40 / 3, np.std([10, 20, 10]), 0, 10]
     assert made.rows(["any"], curves)[0] == pytest.approx(expected)
-    with pytest.raises(InputError, match="curves of validation_accuracy with 3 points"):
+    with pytest.raises(InputError, match="those of validation_accuracy with 3 points"):
         made.rows(["any"], curves.until(2))
 
 
@@ -200,7 +200,7 @@ def test_words_learn_their_columns() -> None:
         ("onehott", "nasbench201", "did you mean 'onehot'"),
         ("path", "nats_sss", "has no columns for nats_sss"),
         ("path_without_none", "nasbench101", "has no columns for nasbench101"),
-        ("measures", "nasbench201", "give scores"),
+        ("measures", "nasbench201", "scores must be given"),
     ],
 )
 def test_an_encoding_that_cannot_be_is_refused(text: str, space: str, message: str) -> None:

@@ -66,9 +66,7 @@ class Measures(Encoding):
 
     def __init__(self, inputs: EncodingInputs) -> None:
         if not inputs.scores:
-            raise InputError(
-                "the encoding measures needs scores of measures or programs; give scores", parameters=("scores",)
-            )
+            raise InputError("scores must be given: the encoding measures reads them", parameters=("scores",))
         self._scores = inputs.scores
 
     @property
@@ -112,8 +110,8 @@ class CurveStatistics(Encoding):
         """
         if curves is None or self._metric not in curves.values or len(curves.epochs) < CURVE_POINTS:
             raise InputError(
-                f"the encoding curve needs learning curves of {self._metric} with {CURVE_POINTS} points or more; give "
-                "curves",
+                f"curves must be given: the encoding curve reads those of {self._metric} with {CURVE_POINTS} points or "
+                "more",
                 parameters=("curves",),
             )
         values = curves.values[self._metric]

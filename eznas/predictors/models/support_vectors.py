@@ -54,40 +54,41 @@ class _TunedNuSvr:
         self._draws = draws
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
-        folds = np.array_split(self._rng.permutation(len(labels)), _FOLDS)
         settings: list[dict[str, float]] = [{}]
         for _ in range(self._draws - 1):
             c, gamma = 10 ** self._rng.uniform(-5, 1, 2)
             settings.append({"C": c, "gamma": gamma, "nu": self._rng.uniform(0.01, 1)})
-        splits = [(np.setdiff1d(np.arange(len(labels)), fold), fold) for fold in folds]
-        errors = [
-            sum(self._error(setting, rows, labels, train, test) for train, test in splits) for setting in settings
-        ]
+        folds = np.array_split(self._rng.permutation(len(labels)), _FOLDS)
+        errors = np.zeros(self._draws)
+        for fold in folds:
+            train = np.setdiff1d(np.arange(len(labels)), fold)
+            fitted, tested = _standardised(rows[train], rows[fold])
+            spread = float(np.sum((labels[fold] - labels[fold].mean()) ** 2)) or 1.0
+            for place, setting in enumerate(settings):
+                predicted = _fit(setting, fitted, labels[train]).predict(tested)
+                errors[place] += float(np.sum((predicted - labels[fold]) ** 2)) / spread  # 1 - R2
         self.setting = settings[int(np.argmin(errors))]
-        self._fitted = self._fit_one(self.setting, rows, labels)
+        self._rows = rows
+        self._machine = _fit(self.setting, _standardised(rows, rows)[0], labels)
 
     def predict(self, rows: NDArray[np.float64]) -> Any:
-        return self._fitted.predict(rows)
+        return self._machine.predict(_standardised(self._rows, rows)[1])
 
-    def _error(
-        self,
-        setting: dict[str, float],
-        rows: NDArray[np.float64],
-        labels: NDArray[np.float64],
-        train: NDArray[np.intp],
-        test: NDArray[np.intp],
-    ) -> float:
-        """Return 1 - R2 on a fold."""
-        predicted = self._fit_one(setting, rows[train], labels[train]).predict(rows[test])
-        spread = float(np.sum((labels[test] - labels[test].mean()) ** 2)) or 1.0
-        return float(np.sum((predicted - labels[test]) ** 2)) / spread
 
-    def _fit_one(self, setting: dict[str, float], rows: NDArray[np.float64], labels: NDArray[np.float64]) -> Any:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-        from sklearn.svm import NuSVR
+def _standardised(
+    rows: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both with the columns of the first standardised."""
+    from sklearn.preprocessing import StandardScaler
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return make_pipeline(StandardScaler(), NuSVR(**setting)).fit(rows, labels)
+    scaler = StandardScaler().fit(rows)
+    return scaler.transform(rows), scaler.transform(others)
+
+
+def _fit(setting: dict[str, float], rows: NDArray[np.float64], labels: NDArray[np.float64]) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import NuSVR
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return NuSVR(**setting).fit(rows, labels)

@@ -1,0 +1,185 @@
+"""``eznas predict``: performance predictors and their comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eznas.cli import options
+from eznas.cli.console import Command, command_line, print_table, write_json
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_EPILOG = """\b
+Examples:
+  List the predictors and the encodings:
+    eznas predict list
+  Compare a forest on two encodings, on the embedded accuracies:
+    eznas predict evaluate --predictor random_forest --predictor random_forest@graf --trials 20
+  With the scores of measures, written by eznas verify --csv:
+    eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
+  Learning curves of a table, up to each of three epochs:
+    eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --benchmark nasbench101
+      --curve validation_accuracy=validation_108 --epochs 4,12,36
+"""
+
+
+class _Numbers(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers between commas."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in value.split(",") if part.strip())
+        except ValueError:
+            self.fail(f"must be whole numbers between commas, got {value!r}", param, ctx)
+
+
+@click.group(short_help="Compare performance predictors.", epilog=_EPILOG)
+def main() -> None:
+    """Predict the accuracies of architectures from those of others, and from the beginning of a training."""
+
+
+@main.command("list", cls=Command)
+@options.plugin
+def _list(plugin: tuple[Path, ...]) -> None:
+    """List the predictors and the encodings."""
+    from eznas.predictors import ENCODINGS, PREDICTORS
+    from eznas.scoring.plugin import load_plugin
+
+    for file in plugin:
+        load_plugin(file)
+    print_table(
+        "predictors",
+        ["name", "encoding", "needs", "package", "description"],
+        [
+            [info.name, info.encoding or "-", str(info.needs), info.extra or "-", info.description]
+            for info in PREDICTORS.values()
+        ],
+    )
+    print_table(
+        "encodings", ["name", "columns"], [[name, encoding.description] for name, encoding in ENCODINGS.items()]
+    )
+
+
+@main.command("evaluate", cls=Command, context_settings={"show_default": True})
+@options.option(
+    "--predictor",
+    "predictors",
+    group="Predictors",
+    metavar="NAME[@ENCODING]",
+    multiple=True,
+    required=True,
+    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures; see eznas "
+    "predict list. May be repeated.",
+)
+@options.benchmark
+@options.dataset
+@options.table
+@options.target
+@options.option(
+    "--scores",
+    group="Data",
+    metavar="FILE.csv",
+    multiple=True,
+    help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
+)
+@options.option(
+    "--curve",
+    "curves",
+    group="Data",
+    metavar="METRIC=COLUMN",
+    multiple=True,
+    help="Learning curve: the column of the table that is the whole training, such as "
+    "validation_accuracy=validation_108. May be repeated.",
+)
+@options.option(
+    "--train-sizes",
+    group="Protocol",
+    metavar="N,N,...",
+    type=_Numbers(),
+    default="5,8,14,24,42,71,121,205",
+    help="Numbers of trained architectures.",
+)
+@options.option(
+    "--epochs",
+    group="Protocol",
+    metavar="N,N,...",
+    type=_Numbers(),
+    default="",
+    help="Epochs at which learning curves end; none for whole curves.",
+)
+@options.count("--trials", "Draws of training and test architectures.", 20, 1, group="Protocol")
+@options.count("--test", "Test architectures of a trial.", 200, 2, group="Protocol")
+@options.option(
+    "--sampling",
+    group="Protocol",
+    metavar="uniform|mutation",
+    type=click.Choice(["uniform", "mutation"]),
+    default="uniform",
+    help="Architectures at random, or edits of good ones as in an evolution.",
+)
+@options.seed(0, "all draws")
+@options.workers
+@options.plugin
+@options.json_file
+@click.pass_context
+def _evaluate(
+    context: click.Context,
+    /,
+    *,
+    curves: tuple[str, ...],
+    json_file: str | None,
+    predictors: tuple[str, ...],
+    **values: Any,
+) -> None:
+    """Compare predictors on the accuracies of a benchmark.
+
+    In each trial all predictors are fitted to the same architectures and predict the same others; no two architectures
+    of the two parts compute the same function. Figures are means over trials.
+    """
+    from eznas.api.predict import evaluate
+
+    pairs = [text.partition("=") for text in curves]
+    for metric, equals, column in pairs:
+        if not (metric and equals and column):
+            raise InputError(
+                f"curves must read METRIC=COLUMN, got {metric + equals + column!r}", parameters=("curves",)
+            )
+    columns = {metric: column for metric, _, column in pairs}
+    evaluation = evaluate(predictors, curves=columns, progress=json_file != "-", **values)
+    if json_file is not None:
+        write_json(
+            json_file,
+            {
+                "facts": evaluation.facts | {"command": command_line(context)},
+                "summary": evaluation.summary,
+                "trials": evaluation.rows,
+            },
+        )
+    if json_file == "-":
+        return
+    facts = evaluation.facts
+    print_table(
+        f"{facts['space']}, {facts['target']}: means of {facts['trials']} trials, {facts['test']} test architectures, "
+        f"{facts['sampling']} sampling",
+        ["predictor", "N", "epochs", "tau", "sd", "top half", "prec@10", "rho", "MAE", "no tau", "fit s", "query s"],
+        [
+            [
+                row["predictor"], row["train_size"], row["epochs"] or None, row["tau"], row["tau_sd"],
+                row["tau_top_half"], row["precision_10"], row["spearman"], row["mae"], row["undefined"],
+                row["fit_seconds"], row["query_seconds"],
+            ]
+            for row in evaluation.summary
+        ],
+    )  # fmt: skip
+    if facts["left_out"]:
+        click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")

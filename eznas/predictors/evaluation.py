@@ -1,0 +1,240 @@
+"""Trials of predictors: fit to architectures of a table, predict others, compare."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eznas.errors import InputError
+from eznas.predictors.metrics import evaluate_prediction
+from eznas.predictors.registry import make_predictor
+from eznas.predictors.sampling import Sampling, draw_trial
+from eznas.progress import SILENT
+from eznas.scoring.executor import SERIAL
+from eznas.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from eznas.predictors.curves import Curves
+    from eznas.predictors.encodings.base import Scores
+    from eznas.predictors.protocol import Needs, Prediction, Predictor
+    from eznas.progress import Progress
+    from eznas.scoring import Executor
+    from eznas.spaces import SearchSpace
+
+Row = dict[str, Any]
+"""A trial of one predictor at one size and one epoch: its metrics by name, None where undefined, and its seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationData:
+    """The architectures of a table, and what predictors may read about them.
+
+    Args:
+        space: The search space.
+        accuracies: By architecture, all finite.
+        scores: By the name of a measure or program, and then by architecture.
+        curves: Learning curves in the order of ``accuracies``; None without any.
+    """
+
+    space: SearchSpace
+    accuracies: Mapping[str, float]
+    scores: Scores = field(default_factory=dict)
+    curves: Curves | None = None
+
+    def of(self, architectures: Sequence[str]) -> tuple[NDArray[np.float64], Curves | None]:
+        """Return accuracies and curves of some architectures."""
+        values = np.array([self.accuracies[one] for one in architectures])
+        if self.curves is None:
+            return values, None
+        places = {one: place for place, one in enumerate(self.accuracies)}
+        return values, self.curves.rows([places[one] for one in architectures])
+
+
+@dataclass(frozen=True)
+class PredictorChoice:
+    """A predictor and its encoding.
+
+    Args:
+        name: A name in ``PREDICTORS``.
+        encoding: Names of encodings between ``+``; None for the predictor's default.
+    """
+
+    name: str
+    encoding: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> PredictorChoice:
+        """Read ``NAME`` or ``NAME@ENCODING``, such as ``random_forest@graf+measures``."""
+        name, _, encoding = text.partition("@")
+        return cls(name, encoding or None)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.encoding}" if self.encoding else self.name
+
+    def make(self, data: EvaluationData) -> Predictor:
+        """Make the predictor.
+
+        Raises:
+            InputError: It does not exist, or lacks data.
+        """
+        return make_predictor(self.name, data.space, encoding=self.encoding, scores=data.scores)
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """The trials.
+
+    Args:
+        predictors: What is compared.
+        train_sizes: Numbers of training architectures.
+        epochs: Epochs at which learning curves end; empty for whole curves.
+        trials: Number of draws of training and test architectures.
+        test: Number of test architectures.
+        sampling: How they are drawn; see ``draw_trial``.
+        seed: Seed of all draws.
+
+    Raises:
+        InputError: A number is too small, or there is no predictor.
+    """
+
+    predictors: tuple[PredictorChoice, ...]
+    train_sizes: tuple[int, ...]
+    epochs: tuple[int, ...] = ()
+    trials: int = 20
+    test: int = 200
+    sampling: Sampling = "uniform"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.predictors:
+            raise InputError("at least one predictor must be given", parameters=("predictors",))
+        if len({*map(str, self.predictors)}) < len(self.predictors):
+            raise InputError("every predictor must be given once", parameters=("predictors",))
+        if not self.train_sizes or min(self.train_sizes) < 1:
+            raise InputError(f"train_sizes must be 1 or more, got {self.train_sizes}", parameters=("train_sizes",))
+        if self.epochs and min(self.epochs) < 1:
+            raise InputError(f"epochs must be 1 or more, got {self.epochs}", parameters=("epochs",))
+        if self.trials < 1 or self.test < 2:  # noqa: PLR2004 - a pair
+            raise InputError(
+                f"trials must be 1 or more and test 2 or more, got {self.trials} and {self.test}",
+                parameters=("trials", "test"),
+            )
+
+    def cells(self, needs: Needs) -> Iterator[tuple[int, int]]:
+        """Yield size and epoch of each fit of a predictor; 0 where it does not depend on one.
+
+        Sizes below the predictor's fewest are left out.
+        """
+        sizes = [size for size in self.train_sizes if size >= needs.labels] if needs.labels else [0]
+        for size in sizes:
+            for epoch in (self.epochs or (0,)) if needs.curve else (0,):
+                yield size, epoch
+
+
+def evaluate_predictors(
+    data: EvaluationData, plan: EvaluationPlan, *, executor: Executor = SERIAL, progress: Progress = SILENT
+) -> list[Row]:
+    """Run the trials; rows are in the order of trials, predictors, sizes and epochs, whatever the number of processes.
+
+    Raises:
+        InputError: A predictor does not exist or lacks data, or the table has too few architectures.
+    """
+    for choice in plan.predictors:
+        predictor = choice.make(data)
+        if predictor.needs.curve and data.curves is None:
+            raise InputError(
+                f"curves must be given: {choice} needs those of {predictor.needs.curve}", parameters=("curves",)
+            )
+        if not [*plan.cells(predictor.needs)]:
+            raise InputError(
+                f"train_sizes must reach {predictor.needs.labels}, the fewest for {choice}, got {plan.train_sizes}",
+                parameters=("train_sizes",),
+            )
+    progress.stage("trials", plan.trials)
+    done: dict[int, list[Row]] = {}
+    for trial, rows in executor.map(partial(_trial, data, plan), range(plan.trials)):
+        done[trial] = rows
+        progress.advance()
+    return [row for trial in sorted(done) for row in done[trial]]
+
+
+def _trial(data: EvaluationData, plan: EvaluationPlan, trial: int) -> list[Row]:
+    most = max(plan.train_sizes)
+    train, test = draw_trial(data.space, data.accuracies, most, plan.test, plan.sampling, plan.seed + trial)
+    rows = []
+    for choice in plan.predictors:
+        predictor = choice.make(data)
+        for size, epoch in plan.cells(predictor.needs):
+            rows.append(
+                {"predictor": str(choice), "train_size": size, "epochs": epoch, "trial": trial}
+                | _fit_and_compare(predictor, data, (train[:size], test), epoch, plan.seed + trial)
+            )
+    return rows
+
+
+def _fit_and_compare(
+    predictor: Predictor, data: EvaluationData, parts: tuple[Sequence[str], Sequence[str]], epoch: int, seed: int
+) -> Row:
+    (accuracies, curves), (truth, queried) = (data.of(part) for part in parts)
+    if epoch and curves is not None and queried is not None:
+        curves, queried = curves.until(epoch), queried.until(epoch)
+    begin = time.perf_counter()
+    status = predictor.fit(parts[0], accuracies, curves, seed=seed)
+    fitted = time.perf_counter()
+    prediction: Prediction = predictor.predict(parts[1], queried)
+    queried_seconds = (time.perf_counter() - fitted) / len(parts[1])
+    metrics = evaluate_prediction(prediction, truth, in_unit=predictor.in_unit)
+    if status is Status.OK and metrics.n and math.isnan(metrics.tau):
+        status = Status.CONSTANT
+    return {
+        "status": str(status),
+        "detail": predictor.detail,
+        **metrics.as_json(),
+        "fit_seconds": fitted - begin,
+        "query_seconds": queried_seconds,
+    }
+
+
+_GROUP = ("predictor", "train_size", "epochs")
+_NO_METRIC = (*_GROUP, "trial", "status", "detail", "n", "failed")
+
+
+def summarise(rows: Sequence[Row]) -> list[Row]:
+    """Return, for each predictor, size and epoch, the mean and standard deviation of each metric over trials.
+
+    A metric is averaged over the trials in which it is defined; ``undefined`` counts the trials without tau, and
+    ``failed`` the predictions without a value.
+    """
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in _GROUP), []).append(row)
+    return [
+        dict(zip(_GROUP, key, strict=True))
+        | {
+            "trials": len(members),
+            "undefined": sum(row["tau"] is None for row in members),
+            "failed": sum(row["failed"] for row in members),
+        }
+        | {
+            name: value
+            for metric in members[0]
+            if metric not in _NO_METRIC
+            for name, value in _moments(members, metric)
+        }
+        for key, members in groups.items()
+    ]
+
+
+def _moments(rows: Sequence[Row], metric: str) -> list[tuple[str, float | None]]:
+    values = [row[metric] for row in rows if row[metric] is not None]
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return [(metric, float(np.mean(values)) if values else None), (f"{metric}_sd", spread)]
