@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from eznas.errors import InputError
 from eznas.predictors import PREDICTORS, Needs, make_predictor
 from eznas.predictors.encodings.base import EncodingInputs
 from eznas.predictors.encodings.encoder import Encoder
@@ -102,3 +103,15 @@ def test_gradients_do_not_accumulate() -> None:
         optimiser.step()
     expected = network(x)[:, 0].detach().double().numpy()
     assert np.allclose(perceptron.predict(rows), expected, atol=1e-5)
+
+
+def test_lightgbm_splits_at_its_fewest() -> None:
+    """Published settings give one constant below about 14 architectures; here a fit is refused or has splits."""
+    _skip_without_its_package("lightgbm")
+    cells = (SPACES["nasbench201"].architectures() or [])[:40]
+    accuracies = [90.0 + cell.count("3x3~") - cell.count("none") for cell in cells]
+    predictor = make_predictor("lightgbm", "nasbench201")
+    with pytest.raises(InputError, match="13 trained architectures or more, got 12"):
+        predictor.fit(cells[:12], accuracies[:12])
+    predictor.fit(cells[:13], accuracies[:13])
+    assert np.ptp(predictor.predict(cells[13:]).mean) > 0.1
