@@ -110,8 +110,11 @@ def _figures(file: str) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description="Write docs/measures.md, docs/language.md and its picture.").parse_args()
+    argparse.ArgumentParser(
+        description="Write docs/measures.md, docs/predictors.md, docs/language.md and its picture."
+    ).parse_args()
     import language_page  # in this folder, which is the first on the path
+    import predictors_page
 
-    for path, text in {PAGE: page(), **language_page.files()}.items():
+    for path, text in {PAGE: page(), predictors_page.PAGE: predictors_page.page(), **language_page.files()}.items():
         path.write_text(text, encoding="utf-8")

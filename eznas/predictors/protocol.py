@@ -48,7 +48,9 @@ class Needs:
     def __str__(self) -> str:
         parts = [
             f"{self.labels} trained architectures" if self.labels else "",
-            f"curves of {self.curve} with {self.epochs} points" if self.curve else "",
+            f"curves of {self.curve} with {self.epochs} {'point' if self.epochs == 1 else 'points'}"
+            if self.curve
+            else "",
             "scores" if self.scores else "",
             "features of the space" if self.features else "",
         ]
@@ -189,7 +191,7 @@ class Predictor(abc.ABC):
         metric, points = self.needs.curve, self.needs.epochs
         if not metric:
             return
-        must = f"{self!r} needs those of {metric} with {points} points or more"
+        must = f"{self!r} needs those of {metric} with {_points(points)} or more"
         if curves is None:
             raise InputError(f"curves must be given to {method}: {must}", parameters=("curves",))
         if metric not in curves.values:
@@ -200,6 +202,10 @@ class Predictor(abc.ABC):
             raise InputError(
                 f"curves must be those of the {count} architectures, got {len(curves)}", parameters=("curves",)
             )
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count} points"
 
 
 @contextlib.contextmanager

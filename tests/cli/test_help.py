@@ -12,10 +12,16 @@ from click.testing import CliRunner
 from eznas.cli.benchmarks import main as benchmarks
 from eznas.cli.console import Option
 from eznas.cli.main import COMMANDS, main
+from eznas.cli.predict import main as predict
 from eznas.config import EvolveConfig
 
+GROUPS = {"benchmarks": benchmarks.commands, "predict": predict.commands}
 GOLDEN = Path(__file__).parent / "golden"
-PATHS = [(), *((name,) for name in COMMANDS), *(("benchmarks", name) for name in benchmarks.commands)]
+PATHS = [
+    (),
+    *((name,) for name in COMMANDS),
+    *((group, name) for group, commands in GROUPS.items() for name in commands),
+]
 """The words of every command after ``eznas``."""
 OLD_SPELLINGS = [
     *[("verify", f"--{name}", f"--{name.replace('_', '-')}") for name in ("batch_size", "nds_space")],
@@ -71,7 +77,7 @@ def test_examples_in_help_are_command_lines_that_exist(path: tuple[str, ...]) ->
     assert len(lines) >= 2
     for line in (line.replace("eznas.", "eznas ", 1) for line in lines):
         words = line.partition(" | ")[0].split()[1:]
-        child = tuple(words[:2]) if words[0] == "benchmarks" else (words[0],)
+        child = tuple(words[:2]) if words[0] in GROUPS else (words[0],)
         used = set(re.findall(r"(?<=\s)--?[a-z][\w-]*", line.partition(" | ")[0]))
         assert used <= set(options_of(child)), line
 
