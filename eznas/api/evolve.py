@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from eznas.api.run import Run
-from eznas.config import EvolveConfig
+from eznas.config import EvolveConfig, read_toml
 from eznas.errors import InputError
 from eznas.progress import Progress
+from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,10 +61,9 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    from eznas.api.scores import run_class
-
-    run = run_class(options, config)
-    return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
+    return run_class(options, config).begin(
+        options, out, config, command, callback=callback, progress=progress, how=resume_with
+    )
 
 
 class EvolutionRun(Run):
@@ -229,6 +229,29 @@ class EvolutionRun(Run):
                 parameters=("rank",),
             )
         return records[rank]
+
+
+class ScoresRun(EvolutionRun):
+    """A finished or stopped evolution over score files; no network was run."""
+
+    _options = ScoresConfig
+    _changeable = ("time_budget", "generations", "workers")
+
+    def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
+        from eznas.symbolic.run import run_scores
+
+        return run_scores(*args, **options)
+
+
+def run_class(options: Mapping[str, Any], config: str | Path | None = None) -> type[EvolutionRun]:
+    """Return the class of the run that options make: over score files where ``scores`` is among them.
+
+    Args:
+        options: Options by name.
+        config: TOML file with further options.
+    """
+    names = {*options, *(read_toml(Path(config)) if config is not None else ())}
+    return ScoresRun if "scores" in names else EvolutionRun
 
 
 class _WithCallback(Progress):

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, evolve
-from eznas.api.scores import run_class
+from eznas.api.evolve import CHANGEABLE, evolve, run_class
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options

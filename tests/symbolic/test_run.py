@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import kendalltau
 
 import eznas
-from eznas.api.scores import ScoresRun
+from eznas.api.evolve import ScoresRun
 from eznas.errors import EznasError, InputError
 from eznas.scoring.executor import SERIAL, LokyExecutor
-from eznas.symbolic import ScoresConfig
+from eznas.symbolic.config import ScoresConfig
 from eznas.symbolic.evolution import Evolution
 from eznas.symbolic.problem import ScoresProblem
 from eznas.symbolic.report import program_scores
