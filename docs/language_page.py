@@ -48,6 +48,28 @@ _SCENARIOS = """
 |---|---|---|---|
 """
 
+_NETWORK_LEAVES = """
+## Leaves of the network floor
+
+A program may also read numbers of the network: `add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such
+a leaf stands wherever a primitive takes a number of the network, and it is a program by itself. A program that reads no
+statistic records no units.
+
+| leaf | value |
+|---|---|
+| `measure.NAME` | the measure NAME of the [registry](measures.md), a program or a function |
+| `graf.NAME` | a feature of the architecture that needs no network, such as `graf.count_conv_3x3` |
+| `score.NAME` | a column of a score file; only evolution over a score file reads it |
+
+A measure that several programs read is computed once for each network. Where it has no value, the program has none
+either, and its score names the measure.
+
+The features of a cell are counts, paths and degrees by subset of its operations (Kadlecova et al., ICML 2024), which
+`eznas.spaces.graf` defines. The cells of NAS-Bench-101, NAS-Bench-201, TransNAS-Bench-101, DARTS and NDS have them. The
+features of NATS-Bench's size space are its channels. `SPACES[name].features(architecture)` returns the features of an
+architecture by name. A network without an architecture, as `eznas score --model` takes it, has no features.
+"""
+
 _PRIMITIVES = """
 ## Primitives
 
@@ -78,6 +100,7 @@ def page() -> str:
         ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
         ".\n\n| statistic | definition |\n|---|---|\n",
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
+        _NETWORK_LEAVES,
         _PRIMITIVES,
         *[_family(name, list(records)) for name, records in itertools.groupby(by_family, lambda record: record.family)],
     ]

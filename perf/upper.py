@@ -57,7 +57,7 @@ def judged(networks: int, generations: int, population: int, seed: int) -> tuple
     torch.set_num_threads(1)
     panel, reductions = made_up(networks + _HELD_OUT, seed)
     accuracies = np.random.default_rng(seed + 1).random(networks + _HELD_OUT)
-    evaluator = FitnessEvaluator([FitnessCase(panel, accuracies[:networks], accuracies[networks:])])
+    evaluator = FitnessEvaluator([FitnessCase(panel, accuracies, np.arange(len(accuracies)) < networks)])
     breeder, rng = Breeder(evaluator, EvolveConfig()), random.Random(seed)
     drawn = dict.fromkeys(random_program(rng, rng.randint(0, 2), reductions) for _ in range(population))
     living, count, seconds = breeder.individuals(list(drawn)), 0, 0.0

@@ -137,9 +137,9 @@ class EvolutionRun(Run):
             minibatch: Images and labels, on the network's device; see ``load_minibatch``.
             rank: The program's row in the hall of fame.
         """
-        from eznas.programs import evaluate, parse
+        from eznas.scoring import Proxy, score_network
 
-        return evaluate([parse(self._record(rank)["program"])], network, minibatch)[0]
+        return score_network([Proxy.of(self._record(rank)["program"])], network, minibatch)[0]
 
     def export(
         self,
@@ -153,7 +153,8 @@ class EvolutionRun(Run):
         Args:
             path: The file.
             rank: The program's row in the hall of fame.
-            format: ``"python"`` for a file that imports torch alone, ``"latex"``, ``"dot"`` or ``"text"``.
+            format: ``"python"`` for a file that imports torch, and eznas only for measures; ``"latex"``, ``"dot"`` or
+                ``"text"``.
             command: Recorded in the Python file as the way it was exported.
 
         Raises:
@@ -163,11 +164,15 @@ class EvolutionRun(Run):
         from eznas.programs import parse
         from eznas.programs.export import export
         from eznas.programs.export.provenance import provenance
+        from eznas.scoring.network_leaves import written_out
 
         record = self._record(rank)
         run = self._directory.manifest() | (self.summary if self.finished else {})
         facts = provenance(record, run, finished=self.finished) | ({"exported_with": command} if command else {})
-        text = export(parse(record["program"]), format, record["name"], facts, run["seed"])
+        program = parse(record["program"])
+        if format == "python":  # whose file computes the measures that are programs itself
+            program = written_out(program)
+        text = export(program, format, record["name"], facts, run["seed"])
         if path is not None:
             write_output(Path(path), text if text.endswith("\n") else f"{text}\n")
         return text
@@ -194,12 +199,16 @@ class EvolutionRun(Run):
     def _outcome(self) -> str:
         return f"{self.summary['generations']} generations, best tau {self.summary['best']['tau_test']:.3f}"
 
-    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, new: bool) -> None:
+    def _compute(
+        self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, begun: float, new: bool
+    ) -> None:
         if not new:  # the next resume takes these options, now that they are known to work
             self._directory.write_config(config.as_toml())
         reporting = _WithCallback(progress, callback)
-        summary = self._evolve(config, self._directory, executor, reporting, resume=not new, resume_with=how)
-        if summary["stopped_by"] != "generations":
+        summary = self._evolve(
+            config, self._directory, executor, reporting, resume=not new, resume_with=how, begun=begun
+        )
+        if summary["stopped_by"] not in ("generations", "converged"):
             stopped_by = "time budget" if summary["stopped_by"] == "time" else summary["stopped_by"]
             after = f"{summary['generations']} generations"
             progress.message(f"stopped by the {stopped_by} after {after}; resume with: {how}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,8 +62,20 @@ class Run(ABC):
         """Describe the results in a few words."""
 
     @abstractmethod
-    def _compute(self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, new: bool) -> None:
-        """Compute and write the results; ``how`` is the way to resume the run."""
+    def _compute(
+        self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, begun: float, new: bool
+    ) -> None:
+        """Compute and write the results.
+
+        Args:
+            config: The options.
+            executor: Runs the networks.
+            progress: Shows the computation.
+            callback: Called with the records of the computation.
+            how: The way to resume the run.
+            begun: The value of ``time.monotonic()`` when the run began.
+            new: Whether the run is new.
+        """
 
     def _require_finished(self) -> None:
         if not self.finished:
@@ -79,6 +92,7 @@ class Run(ABC):
         Raises:
             InputError: An option cannot be used.
         """
+        begun = time.monotonic()  # before torch is imported
         from eznas.scoring.plugin import plugin_digests
 
         given = options if out is None else {**options, "out": out}
@@ -88,17 +102,27 @@ class Run(ABC):
         with RunDirectory.create(
             chosen.out or default_directory(), chosen.as_toml(), seed=chosen.seed, command=command, device=chosen.device
         ) as directory:
-            return cls._run(directory, compared, chosen, new=True, **how)
+            return cls._run(directory, compared, chosen, begun, new=True, **how)
 
     def _continue(self, options: Mapping[str, Any], command: str, compared: Sequence[Self] = (), **how: Any) -> Self:
+        begun = time.monotonic()
         with RunDirectory.resume(self.path) as directory:  # refuses another format before config.toml is read
             chosen = resumed_config(self._options, options, self.path, self._changeable)
             directory.append({"event": "command", "command": command})
-            return self._run(directory, compared, chosen, new=False, **how)
+            return self._run(directory, compared, chosen, begun, new=False, **how)
 
     @classmethod
     def _run(
-        cls, directory: RunDirectory, compared: Any, config: Any, *, new: bool, callback: Any, progress: Any, how: Any
+        cls,
+        directory: RunDirectory,
+        compared: Any,
+        config: Any,
+        begun: float,
+        *,
+        new: bool,
+        callback: Any,
+        progress: Any,
+        how: Any,
     ) -> Self:
         from eznas.report import render
         from eznas.report.display import open_display
@@ -111,7 +135,7 @@ class Run(ABC):
         with open_display(progress) as display:
             try:
                 with open_executor(*resources, memory=memory, progress=display) as executor:
-                    run._compute(config, executor, display, callback or (lambda _record: None), how, new)
+                    run._compute(config, executor, display, callback or (lambda _record: None), how, begun, new)
             except BaseException as error:
                 if new and isinstance(error, InputError):
                     directory.discard()

@@ -39,8 +39,9 @@ Examples:
 def main(context: click.Context, /, source: str, rank: int, form: Any, output: Path | None) -> None:
     """Export a program, or a program of a run directory.
 
-    The Python file imports torch alone. It holds the program, its origin, and a function score(network, minibatch).
-    PROGRAM may also be the name of a measure that is a program, or an exported file.
+    The Python file imports torch alone, and eznas only for measures that the program reads. It holds the program, its
+    origin, and a function score(network, minibatch). PROGRAM may also be the name of a measure that is a program, or an
+    exported file.
     """
     command = command_line(context)
     if Path(source).is_dir():
@@ -59,15 +60,19 @@ def _export_program(source: str, form: str, command: str) -> str:
     from eznas.measures import MEASURES
     from eznas.programs import parse
     from eznas.programs.export import export
+    from eznas.scoring.network_leaves import written_out
     from eznas.scoring.proxy_sources import read_noise_seed, resolve_proxy
 
     if "/" in source and "(" not in source and not source.endswith(".py"):
         raise InputError(f"{source} must be a run directory, a program, a measure or an exported file; it is none")
     proxy = resolve_proxy(source)
     if not proxy.program:
-        program = MEASURES[proxy.measure].equivalent
-        hint = f"; as a program it is {program}" if program else ""
+        equivalent = MEASURES[proxy.measure].equivalent
+        hint = f"; as a program it is {equivalent}" if equivalent else ""
         raise InputError(f"{source} must be a program to be exported, but it is a measure written in Python{hint}")
     name = "proxy" if proxy.name == source and "(" in source else proxy.name
     noise_seed = read_noise_seed(Path(source)) if source.endswith(".py") else 0
-    return export(parse(proxy.program), form, name, {"exported_with": command}, noise_seed)
+    program = parse(proxy.program)
+    if form == "python":  # whose file computes the measures that are programs itself
+        program = written_out(program)
+    return export(program, form, name, {"exported_with": command}, noise_seed)

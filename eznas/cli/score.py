@@ -127,7 +127,8 @@ def main(
     for name, score in failures.items():
         click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
     pixels = settings["pixels"]
-    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in scores):
+    ran = [score for proxy, score in zip(resolved, scores, strict=True) if "graf." not in proxy.program]
+    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
         click.echo(f"the images have {pixels} x {pixels} pixels; a model for larger ones needs --pixels", err=True)
     if len(failures) == len(scores) or options.asked(proxies) & failures.keys():
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
@@ -173,7 +174,9 @@ def _score(
         architecture = problem.space.parse(architecture)
         condition = problem.condition()
         network, minibatch, device = condition.network(architecture), condition.minibatch, condition.device
+        features = problem.space.features(architecture)
     else:
+        features = None
         device = resolve_device(device)
         network = load_model(model or "", seed).to(device)
         minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
@@ -185,7 +188,7 @@ def _score(
         "seed": seed,
         "device": device,
     }
-    return score_network(proxies, network, minibatch), facts
+    return score_network(proxies, network, minibatch, features=features), facts
 
 
 def load_model(place: str, seed: int) -> nn.Module:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from eznas.gp.fitness import over_tasks
+from eznas.gp.schedule import Schedule
 from eznas.gp.seconds import seconds_of
 from eznas.programs import parse, simplify_exact
 from eznas.programs.ablate import ablations
@@ -36,6 +38,9 @@ BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", 
 
 
 _COMBINED = {name: combination for name in BASELINES if (combination := Combination.parse(name)) is not None}
+
+_LEAST_SCORED = 10
+"""Networks of a task that are scored at least, however short the time is."""
 
 MEASURED = tuple(
     dict.fromkeys(part for name in BASELINES for part in (_COMBINED[name].measures if name in _COMBINED else (name,)))
@@ -77,7 +82,8 @@ class Row:
         name: ``"rank0"``, ``"rank1"`` ... for evolved programs, or a baseline's name.
         program: Its text; empty for a measure that is a function.
         complexity: Number of nodes; 0 for such a measure.
-        seconds: Seconds on a network of full size, building included, on the task where it takes longest.
+        seconds: Seconds on a network of full size, building included, on the task where it takes longest; NaN where
+            there was no time to measure it.
         tau_train: The fitness before parsimony; NaN for a baseline.
         tau_validation: Tau over the tasks on the validation networks; NaN for a baseline.
         tau_test: Tau over the tasks on the test networks, held-out tasks left out.
@@ -143,6 +149,7 @@ class Confirmation:
     def __init__(self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> None:
         self._problem, self._config = problem, config
         self._executor, self._progress = executor, progress
+        self.schedule = Schedule()
 
     def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
         """Score candidates and baselines.
@@ -197,14 +204,18 @@ class Confirmation:
         )
 
     def _timed(self, programs: Sequence[Proxy]) -> dict[str, float]:
-        """Return the seconds of programs and baselines on a network of full size: of the task where they are most."""
+        """Return the seconds of programs and baselines on a network of full size, on the task where they are most.
+
+        A proxy that is not timed before the end of the schedule has NaN.
+        """
         proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
         seconds = dict.fromkeys([proxy.name for proxy in proxies], 0.0)
         self._progress.stage("timing programs", len(proxies) * len(self._problem.tasks))
+        deadline = self.schedule.deadline("timing") or math.inf
         for task in self._problem.tasks:
             for proxy in proxies:
-                alone = seconds_of(proxy, task, self._executor)
-                seconds[proxy.name] = max(seconds[proxy.name], alone)
+                alone = seconds_of(proxy, task, self._executor) if time.time() < deadline else math.nan
+                seconds[proxy.name] = float(np.maximum(seconds[proxy.name], alone))  # NaN stays
                 self._progress.advance()
         for name, combination in _COMBINED.items():
             seconds[name] = sum(seconds[measure] for measure in combination.measures)
@@ -227,11 +238,12 @@ class Confirmation:
             proxies = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
             stage = f"choosing among {len(proxies)} programs at full size"
             self._progress.stage(f"{stage}{self._of(task)}", len(task.validation))
-            matrix = score_networks(proxies, task.full, task.validation, self._executor, self._progress)
+            matrix = self._scored(proxies, task, "validation")
             networks, values = matrix.architectures, matrix.values()
         else:
-            networks = task.validation
-            values = panel.table.scores([candidate.program for candidate in candidates])[:, -len(networks) :]
+            networks = tuple(name for name in task.validation if name not in panel.left_out)
+            columns = [panel.architectures.index(name) for name in networks]
+            values = panel.table.scores([candidate.program for candidate in candidates])[:, columns]
         return [self._correlate(row, task.accuracies(networks)) for row in values]
 
     def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> ScoreMatrix:
@@ -239,7 +251,15 @@ class Confirmation:
         stage = f"testing programs and {len(BASELINES)} baselines at full size"
         self._progress.stage(f"{stage}{self._of(task)}", len(task.test))
         proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
-        return score_networks(proxies, task.full, task.test, self._executor, self._progress)
+        return self._scored(proxies, task, "test")
+
+    def _scored(
+        self, proxies: Sequence[Proxy], task: EvolutionTask, part: Literal["validation", "test"]
+    ) -> ScoreMatrix:
+        networks = task.validation if part == "validation" else task.test
+        deadline = self.schedule.deadline((part, task.name))
+        arguments = (proxies, task.full, networks, self._executor, self._progress)
+        return score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
 
     def _results(self, task: EvolutionTask, matrix: ScoreMatrix) -> dict[str, TaskResult]:
         """Return the result of each program and baseline, by name."""

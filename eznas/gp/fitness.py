@@ -58,19 +58,19 @@ class FitnessCase:
     """A task under one condition: networks, and the accuracies that programs are to rank them by.
 
     Args:
-        panel: The networks: first the training ones, then the validation ones.
-        train: Accuracies of the training networks.
-        validation: Accuracies of the validation networks.
+        panel: ``n`` networks, for training and for validation.
+        accuracies: ``n`` accuracies.
+        training: ``n`` flags: whether the network is one for training.
         task: Number of the task.
     """
 
     def __init__(
-        self, panel: Panel, train: NDArray[np.float64], validation: NDArray[np.float64], task: int = 0
+        self, panel: Panel, accuracies: NDArray[np.float64], training: NDArray[np.bool_], task: int = 0
     ) -> None:
         self.panel, self.task = panel, task
-        self._accuracies, self._split = (train, validation), len(train)
-        self._usable = np.zeros(0, bool)
-        self._targets = TauTarget(train), TauTarget(validation)
+        self._accuracies, self._training = accuracies, training
+        self._usable = np.ones(len(accuracies), bool)
+        self._targets = TauTarget(accuracies[training]), TauTarget(accuracies[~training])
 
     def taus_and_ranks(
         self, programs: Sequence[Node]
@@ -82,18 +82,14 @@ class FitnessCase:
             training networks, and whether all of these have a finite score.
         """
         usable = self.panel.usable
+        train, validation = usable & self._training, usable & ~self._training
         if not np.array_equal(usable, self._usable):
-            parts = usable[: self._split], usable[self._split :]
-            train, validation = (
-                TauTarget(accuracies[part]) for accuracies, part in zip(self._accuracies, parts, strict=True)
-            )
-            self._usable, self._targets = usable.copy(), (train, validation)
+            self._targets = TauTarget(self._accuracies[train]), TauTarget(self._accuracies[validation])
+            self._usable = usable
         scores = self.panel.table.scores(programs)
-        train_scores = scores[:, : self._split][:, usable[: self._split]]
-        taus, ranks = self._targets[0].taus_and_ranks(train_scores)
-        held = self._targets[1].taus(scores[:, self._split :][:, usable[self._split :]])
-        finite: NDArray[np.bool_] = np.asarray(np.isfinite(train_scores).all(axis=1))
-        return taus, held, ranks, finite
+        taus, ranks = self._targets[0].taus_and_ranks(scores[:, train])
+        finite: NDArray[np.bool_] = np.asarray(np.isfinite(scores[:, train]).all(axis=1))
+        return taus, self._targets[1].taus(scores[:, validation]), ranks, finite
 
 
 def over_tasks(taus: NDArray[np.float64], fitness: str, weights: Sequence[float]) -> NDArray[np.float64]:
@@ -118,38 +114,41 @@ class FitnessEvaluator:
         cases: At least one for each task.
         tasks: How each task counts; by default one task.
         fitness: See ``over_tasks``.
+
+    Attributes:
+        cases: The cases.
     """
 
     def __init__(
         self, cases: Iterable[FitnessCase], tasks: Sequence[TaskFitness] = (TaskFitness(),), fitness: str = "least"
     ) -> None:
-        self._cases = list(cases)
+        self.cases = list(cases)
         self._tasks, self._fitness = tuple(tasks), fitness
 
     @property
     def panels(self) -> list[Panel]:
         """The panels of the cases, each once."""
-        return list({id(case.panel): case.panel for case in self._cases}.values())
+        return list({id(case.panel): case.panel for case in self.cases}.values())
 
     def left_out(self, task: int) -> dict[str, str]:
         """Return the networks that are left out in some case of a task, with the reasons."""
-        return {name: why for case in self._cases if case.task == task for name, why in case.panel.left_out.items()}
+        return {name: why for case in self.cases if case.task == task for name, why in case.panel.left_out.items()}
 
     @property
     def stages(self) -> list[FitnessEvaluator]:
         """For each number of tasks from 1, an evaluator of the first tasks alone."""
         return [
-            FitnessEvaluator([case for case in self._cases if case.task < count], self._tasks[:count], self._fitness)
+            FitnessEvaluator([case for case in self.cases if case.task < count], self._tasks[:count], self._fitness)
             for count in range(1, len(self._tasks) + 1)
         ]
 
     def add(self, cases: Sequence[FitnessCase]) -> None:
         """Evaluate in further cases from here on."""
-        self._cases += cases
+        self.cases += cases
 
     def drop(self, cases: Sequence[FitnessCase]) -> None:
         """Evaluate without cases from here on."""
-        self._cases = [case for case in self._cases if case not in cases]
+        self.cases = [case for case in self.cases if case not in cases]
 
     def evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
         """Return the fitness of each program; the panels must know all of its reductions."""
@@ -169,7 +168,7 @@ class FitnessEvaluator:
         train = np.full((len(self._tasks), len(programs)), np.inf)
         validation = train.copy()
         ranked, finite = [], np.ones(len(programs), bool)
-        for case in self._cases:
+        for case in self.cases:
             taus, held, ranks, scored = case.taus_and_ranks(programs)
             # np.minimum gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
             train[case.task] = np.minimum(train[case.task], taus)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from eznas.gp.individual import Individual, TauFitness
-from eznas.programs import parse, reductions
+from eznas.programs import network_leaves, parse, reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,6 +77,6 @@ class HallOfFame:
 
 
 def _likeness(first: Node, second: Node) -> float:
-    """Return the share of reductions that two programs have in common: intersection over union."""
-    reads = [set(reductions([program])) for program in (first, second)]
+    """Return the share of reductions and network leaves that two programs have in common: intersection over union."""
+    reads = [{*reductions([program]), *network_leaves([program])} for program in (first, second)]
     return len(set.intersection(*reads)) / len(set.union(*reads))

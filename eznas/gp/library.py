@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eznas.errors import EznasError
+from eznas.errors import EznasError, OutOfTimeError
 from eznas.gp.grammar import options, random_reduction
+from eznas.gp.schedule import Schedule
 from eznas.gp.variation import vary_reduction
 from eznas.primitives import Kind
 from eznas.programs import apply, parse
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
 
+
+LEAST_VISITED = 24
+"""Networks of a panel that a reduction is evaluated on at least, however short the time is."""
+
+SCREENED = 20
+"""Training networks of each task that reductions are screened on; runs with less than twice as many screen none."""
 
 _DEEPEST = 3
 
@@ -53,15 +60,19 @@ class Library:
     Args:
         evaluator: Holds the panels and ranks reductions.
         size: Most reductions kept.
+        schedule: Bounds the time of panels.
         progress: Advances after each network.
     """
 
-    def __init__(self, evaluator: FitnessEvaluator, size: int, progress: Progress = SILENT) -> None:
+    def __init__(
+        self, evaluator: FitnessEvaluator, size: int, schedule: Schedule | None = None, progress: Progress = SILENT
+    ) -> None:
         self.entries: dict[Node, Entry] = {}
         self.rejected: Counter[str] = Counter()
         self._tried: set[str] = set()
         self._evaluator = evaluator
         self._size = size
+        self._schedule = schedule or Schedule()
         self._progress = progress
 
     @property
@@ -127,10 +138,18 @@ class Library:
         return chosen
 
     def add(self, reductions: Sequence[Node]) -> list[Entry]:
-        """Evaluate reductions on every network and keep the usable ones, which are returned."""
+        """Evaluate reductions on every network and keep the usable ones, which are returned.
+
+        Raises:
+            OutOfTimeError: The schedule ended before; nothing is known of the reductions.
+        """
         new = [node for node in reductions if node.text not in self._tried]
         self._tried.update(node.text for node in new)
-        entries, rejected = self._evaluate(self._evaluator, new)
+        try:
+            entries, rejected = self._evaluate(self._evaluator, new)
+        except OutOfTimeError:
+            _forget(self._evaluator, new)
+            raise
         self.rejected.update(rejected)
         self.entries |= {entry.reduction: entry for entry in entries}
         return entries
@@ -139,7 +158,9 @@ class Library:
         """Return the usable reductions, and the number of the others by status; only the usable ones stay known."""
         finite = reductions
         for panel in evaluator.panels:
-            flags = panel.extend(finite, self._progress, screen=True)
+            flags = panel.extend(
+                finite, self._progress, screen=True, deadline=self._schedule.deadline(panel), least=LEAST_VISITED
+            )
             finite = [node for node, usable in zip(finite, flags, strict=True) if usable]
         entries = assess(evaluator, finite)
         usable = {entry.reduction for entry in entries}

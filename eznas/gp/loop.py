@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
-from eznas.errors import EznasError
+from eznas.errors import EznasError, OutOfTimeError
 from eznas.gp.deap_random import from_json, to_json
 from eznas.gp.genealogy import Birth, Genealogy
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
-from eznas.gp.library import Library, assess
+from eznas.gp.library import LEAST_VISITED, Library, assess
 from eznas.gp.population import Breeder
-from eznas.programs import parse
+from eznas.gp.schedule import Schedule
+from eznas.programs import apply, leaf, network_leaves, parse
 from eznas.programs import reductions as reductions_of
-from eznas.scoring.left_out import left_out_messages
+from eznas.scoring.left_out import NOT_REACHED, left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Evolution:
     Args:
         config: Sizes, limits and seed.
         evaluator: Evaluates programs on the training and validation networks.
+        leaves: Names of leaves of the network floor, such as ``"measure.synflow"``.
         promotion: The cases at full size that ``promote`` adds; none for no promotion.
         screening: Evaluates reductions on few networks before the best are evaluated on all; None for no screening.
         progress: Shows stages and steps.
@@ -75,6 +77,7 @@ class Evolution:
     Attributes:
         generation: Generations done.
         promoted: Whether programs are evaluated at full size too.
+        schedule: Bounds the time of the next expansion or promotion.
         population: The individuals of the present generation.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
@@ -86,6 +89,7 @@ class Evolution:
         self,
         config: EvolveConfig,
         evaluator: FitnessEvaluator,
+        leaves: Sequence[str],
         promotion: Sequence[FitnessCase],
         screening: FitnessEvaluator | None,
         progress: Progress,
@@ -96,12 +100,15 @@ class Evolution:
         self.population: list[Individual] = []
         self.hall = HallOfFame()
         self.logbook = tools.Logbook()
-        self.library = Library(evaluator, config.library, progress)
+        self.schedule = Schedule()
+        self.library = Library(evaluator, config.library, self.schedule, progress)
         self.breeder = Breeder(evaluator, config)
         self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
         self.genealogy = Genealogy()
         self._best, self._before_expansion = -math.inf, -math.inf
         self._stagnant, self._in_vain = 0, 0
+        self._leaves: list[Node] = []
+        self._leaf_names = tuple(leaves)
         self._reported: dict[int, set[str]] = {}
         self._rng = python_rng(config.seed, "evolution")
         self._progress = progress
@@ -115,6 +122,23 @@ class Evolution:
         Raises:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
+        self._compute_leaves(*self._evaluator.panels)
+        if self.config.terminals != "measures":
+            self._fill_library(seeds)
+        elif not self._leaves:
+            raise EznasError("none of the terminal measures has a value on every network; choose others, or statistics")
+        usable = [seed for seed in seeds if self._known(seed)]
+        if len(usable) < len(seeds):
+            self._progress.message(
+                f"{len(seeds) - len(usable)} seed program(s) are not finite on every network; left out"
+            )
+        singles = [entry.best for entry in self.library.entries.values()]
+        singles += [program for node in self._leaves for program in (node, apply("neg", node))]
+        fresh = [self._immigrant() for _ in range(self.config.population)]
+        first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
+        self._join(first, "building block")
+
+    def _fill_library(self, seeds: Sequence[Node]) -> None:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
         drawn = self._draw(self.config.library, seed_reductions)
         self._add_to_library(list(dict.fromkeys([*seed_reductions, *drawn])))
@@ -124,22 +148,13 @@ class Evolution:
                 "none of the reductions drawn is finite and different between the networks; "
                 f"look at the first failure: {self._first_failure()}"
             )
-        usable = [seed for seed in seeds if _known(seed, self.library.entries)]
-        if len(usable) < len(seeds):
-            self._progress.message(
-                f"{len(seeds) - len(usable)} seed program(s) are not finite on every network; left out"
-            )
-        singles = [entry.best for entry in self.library.entries.values()]
-        fresh = [self._immigrant() for _ in range(self.config.population)]
-        first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
-        self._join(first, "building block")
 
     def step(self) -> None:
         """Do one generation, after an expansion where one is due."""
         if self.expansion_is_due():
             self.expand()
         reductions = self.library.reductions
-        offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions)
+        offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions, self._leaves)
         immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
         births = dict.fromkeys(filter(self.breeder.fits, immigrants), ("random", ())) | offspring
         new = dict.fromkeys([*offspring, *births])
@@ -155,7 +170,11 @@ class Evolution:
         self._in_vain = 0 if gained else self._in_vain + 1
         self._before_expansion, self._stagnant = self._best, 0
         parents = reductions_of([individual.program for individual in self.population])
-        entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
+        try:
+            entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
+        except OutOfTimeError:
+            self._progress.message("an expansion took more than the time that was left for it and is given up")
+            entries, self._in_vain = [], _IN_VAIN
         self.library.prune(parents)
         if self._report_left_out(*self._evaluator.panels):
             self._evaluate_again()
@@ -172,15 +191,17 @@ class Evolution:
         for case in self._promotion:
             steps = len(case.panel.architectures)
             self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
-            finite = case.panel.extend(usable, self._progress)
+            deadline = self.schedule.deadline(case.panel)
+            finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
             self._report_left_out(case.panel)
+            self._compute_leaves(case.panel)
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
         for case in self._promotion:
             case.panel.table.forget([node for node in chosen if node not in kept])
-        programs = [individual.program for individual in self.population if _known(individual.program, kept)]
+        programs = [individual.program for individual in self.population if self._known(individual.program, kept)]
         programs += [entry.best for entry in entries]
         promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
         if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
@@ -218,7 +239,7 @@ class Evolution:
 
     @property
     def _grows(self) -> bool:
-        return self._in_vain < _IN_VAIN
+        return self._in_vain < _IN_VAIN and self.config.terminals != "measures"
 
     def _measure_progress(self) -> None:
         """Count the generations since the hall of fame became better."""
@@ -238,7 +259,13 @@ class Evolution:
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
         steps = sum(len(panel.architectures) for panel in self._screening.panels)
         self._progress.stage(f"screening {len(drawn)} formulas on few networks", steps)
-        return self.library.screen(self._screening, drawn, count)
+        screened = self.library.screen(self._screening, drawn, count)
+        for panel in self._screening.panels:  # a network that fails there would fail again
+            failed = {name: reason for name, reason in panel.left_out.items() if reason != NOT_REACHED}
+            for other in self._evaluator.panels:
+                if other.condition.key == panel.condition.key:
+                    other.leave_out({name: why for name, why in failed.items() if name in other.architectures})
+        return screened
 
     def _add_to_library(self, reductions: Sequence[Node]) -> list[Entry]:
         self._begin_evaluation(len(reductions))
@@ -260,7 +287,7 @@ class Evolution:
         """Evaluate all programs anew, after networks were left out."""
         self.library.keep(assess(self._evaluator, self.library.reductions))
         members = [member.program for member in self.hall.members.values()]
-        programs = [program for program in members if _known(program, self.library.entries)]
+        programs = [program for program in members if self._known(program)]
         self.hall = HallOfFame()
         self.hall.update(self.breeder.individuals(programs))
         self.population = self.breeder.individuals([individual.program for individual in self.population])
@@ -290,12 +317,47 @@ class Evolution:
             raise EznasError("no program has a rank correlation on the training networks")
 
     def _immigrant(self) -> Node:
-        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions)
+        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
+
+    @property
+    def screens(self) -> bool:
+        """Whether reductions are screened on few networks first."""
+        return self._screening is not None
+
+    @property
+    def cases(self) -> list[FitnessCase]:
+        """The cases of evolution and of the screening."""
+        return [*self._evaluator.cases, *(self._screening.cases if self._screening else ())]
+
+    @property
+    def promotion_cases(self) -> Sequence[FitnessCase]:
+        """The cases at full size."""
+        return self._promotion
 
     @property
     def _all_panels(self) -> list[Panel]:
         """The panels of evolution and of the screening."""
         return [*self._evaluator.panels, *(self._screening.panels if self._screening else ())]
+
+    def _known(self, program: Node, reductions: Container[Node] | None = None) -> bool:
+        """Whether a program reads known reductions, by default those of the library, and known leaves only."""
+        known = self.library.entries if reductions is None else reductions
+        return all(node in known for node in reductions_of([program])) and all(
+            node in self._leaves for node in network_leaves([program])
+        )
+
+    def _compute_leaves(self, *panels: Panel) -> None:
+        """Compute the leaves of the network floor; those that are not finite on every usable network are left out."""
+        names = list(self._leaf_names)
+        for panel in panels if names else ():
+            self._progress.stage(f"computing {len(names)} measures", len(panel.architectures))
+            finite = panel.extend_leaves(names, self._progress)
+            for name, flag in zip(names, finite, strict=True):
+                if not flag:
+                    network, reason = next(iter(panel.leaf_failures.get(name, {"": "it is not finite"}).items()))
+                    self._progress.message(f"{name} has no value on {network or 'a network'} and is left out: {reason}")
+            names = [name for name, flag in zip(names, finite, strict=True) if flag]
+        self._leaf_names, self._leaves = tuple(names), [leaf(name) for name in names]
 
     def _first_failure(self) -> str:
         for panel in self._evaluator.panels:
@@ -328,6 +390,7 @@ class Evolution:
         """
         for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
             panel.leave_out(reasons)
+        self._compute_leaves(*self._evaluator.panels)
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
@@ -337,7 +400,3 @@ class Evolution:
         self.breeder.restore(state)
         self.generation = state["generation"]
         self._rng = from_json(state["random"])
-
-
-def _known(program: Node, reductions: Container[Node]) -> bool:
-    return all(node in reductions for node in reductions_of([program]))

@@ -12,7 +12,8 @@ from eznas.gp import variation
 from eznas.gp.deap_random import deap_random
 from eznas.gp.individual import Individual, ParetoFitness, TauFitness, tasks_fitness
 from eznas.gp.lexicase import lexicase
-from eznas.programs import Node, cost
+from eznas.measures.registry import measure_prices
+from eznas.programs import Node, cost, network_leaves
 from eznas.status import Status
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _OPERATORS: dict[Callable[..., Node], float] = {
 """Operators of variation, which programs of three floors have of their own, with their probabilities."""
 
 _OF_REDUCTIONS = (variation.insert, variation.mutate_subtree, variation.mutate_terminal)
-"""Operators that draw from the library's reductions."""
+"""Operators that draw from the library's reductions and from the leaves of the network floor."""
 
 
 class Breeder:
@@ -71,7 +72,7 @@ class Breeder:
     def fits(self, program: Node) -> bool:
         """Whether a program keeps the limits on size, height and cost."""
         small = program.size <= self._config.max_size and program.height <= self._config.max_height
-        return small and (self.cost_limit == math.inf or cost(program) <= self.cost_limit)
+        return small and (self.cost_limit == math.inf or self._cost(program) <= self.cost_limit)
 
     def individuals(self, programs: Sequence[Node]) -> list[Individual]:
         """Evaluate programs and return an individual for each that has a tau; all are counted by status."""
@@ -84,9 +85,13 @@ class Breeder:
             if fitness.status is Status.OK
         ]
 
+    @staticmethod
+    def _cost(program: Node) -> float:
+        return cost(program, measure_prices(network_leaves([program])))
+
     def _individual(self, program: Node, fitness: Fitness) -> Individual:
         if self._config.objective == "pareto":
-            selected = ParetoFitness((fitness.tau_train, float(program.size), cost(program)))
+            selected = ParetoFitness((fitness.tau_train, float(program.size), self._cost(program)))
         elif self._config.objective == "tasks":
             selected = tasks_fitness(len(fitness.tasks))(fitness.tasks)
         else:
@@ -94,7 +99,12 @@ class Breeder:
         return Individual(program, fitness.tau_train, fitness.tau_validation, fitness.tasks, fitness.key, selected)
 
     def offspring(
-        self, rng: random.Random, population: Sequence[Individual], count: int, reductions: Sequence[Node]
+        self,
+        rng: random.Random,
+        population: Sequence[Individual],
+        count: int,
+        reductions: Sequence[Node],
+        leaves: Sequence[Node] = (),
     ) -> dict[Node, tuple[str, tuple[Node, ...]]]:
         """Breed programs that keep the limits and are not in the population.
 
@@ -113,7 +123,7 @@ class Breeder:
                 child = operator(rng, *mated)
             else:
                 mated = (first.program,)
-                child = operator(rng, first.program, *([reductions] if operator in _OF_REDUCTIONS else []))
+                child = operator(rng, first.program, *([reductions, leaves] if operator in _OF_REDUCTIONS else []))
             if child not in taken and self.fits(child):
                 bred.setdefault(child, (operator.__name__, mated))
             if len(bred) == count:

@@ -12,7 +12,7 @@ from eznas.scoring import Problem
 from eznas.scoring.plugin import plugin_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -64,6 +64,12 @@ class EvolutionProblem:
     def device(self) -> str:
         """The device that networks run on."""
         return self.tasks[0].problem.device
+
+    def with_tests(self, counts: Mapping[str, int]) -> EvolutionProblem:
+        """Return the problem with fewer test networks: the first ones of each task, as many as ``counts`` says."""
+        cut = {task.name: task.cut(test=task.test[: counts[task.name]]) for task in self.every_task}
+        tasks, held_out = (tuple(cut[task.name] for task in part) for part in (self.tasks, self.held_out))
+        return EvolutionProblem(tasks, held_out)
 
     def facts(self) -> dict[str, Any]:
         """Return the description of the data and the device for the manifest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from deap import tools
 
+from eznas.errors import InputError
 from eznas.gp.verdict import TaskScores, verdict
 from eznas.programs import parse
 from eznas.programs.export import to_python
 from eznas.programs.export.provenance import provenance
+from eznas.scoring.network_leaves import written_out
 
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
@@ -123,8 +126,10 @@ def write_results(
     }
     for figures in rows[:EXPORTED]:
         name, origin = figures["name"], provenance(figures, summary)
-        source = to_python(parse(figures["program"]), name=name, provenance=origin, noise_seed=config.seed)
-        directory.write_text(f"proxies/{name}.py", source)
+        program = written_out(parse(figures["program"]))
+        with contextlib.suppress(InputError):  # a program that reads architectures has no file of its own
+            source = to_python(program, name=name, provenance=origin, noise_seed=config.seed)
+            directory.write_text(f"proxies/{name}.py", source)
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
 from eznas.primitives import STATISTICS
-from eznas.programs import parse, statistics
+from eznas.programs import cost, network_leaves, parse, statistics
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from eznas.minibatch import Minibatch
+    from eznas.programs import Node
 
     Function = Callable[[nn.Module, Minibatch], float]
     FromPasses = Callable[[NetworkPasses], float]
@@ -56,6 +57,23 @@ class Measure:
     equivalent: str = ""
     reference: str = ""
 
+    @property
+    def price(self) -> float:
+        """An estimate of its time on a network, in forward passes: from its needs, or the cost of its program."""
+        if not self.program:
+            return sum(_PRICES.get(need, 0.0) for need in self.needs)
+        program = parse(self.program)
+        return cost(program, measure_prices(network_leaves([program])))
+
+
+def measure_prices(leaves: Iterable[Node]) -> dict[Node, float]:
+    """Return the prices of the measures among leaves of the network floor, for ``eznas.programs.cost``."""
+    parts = {leaf: leaf.name.partition(".") for leaf in leaves}
+    return {leaf: MEASURES[name].price for leaf, (source, _, name) in parts.items() if source == "measure"}
+
+
+_PRICES = {"forward": 1.0, "backward": 2.0, "batches": 2.0, "second order": 6.0, "samples": 20.0}
+"""The time that each need adds, in forward passes, as measured with 16 images on networks of NAS-Bench-201."""
 
 MEASURES: Registry[Measure] = Registry("measure", lambda measure: measure.name, ["eznas.measures.*"])
 """Every named measure."""
@@ -123,14 +141,22 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
     return register
 
 
-def register_program(name: str, paper: str, text: str, reference: str = "") -> None:
-    """Register a program; its needs follow from the statistics that it reads.
+def register_program(name: str, paper: str, text: str, reference: str = "", needs: Iterable[str] = ()) -> None:
+    """Register a program.
+
+    Args:
+        name: Its name.
+        paper: The publication, or its origin.
+        text: The program.
+        reference: See ``Measure``.
+        needs: The needs of the measures that it reads; those of its statistics are known.
 
     Raises:
         InputError: The name is taken, or the text is no program.
     """
-    needs = frozenset().union(*[STATISTICS[statistic].needs for statistic in statistics([parse(text)])])
-    MEASURES.register(Measure(name, paper, text, needs, program=text, reference=reference))
+    of_statistics = [STATISTICS[statistic].needs for statistic in statistics([parse(text)])]
+    record = Measure(name, paper, text, frozenset(needs).union(*of_statistics), program=text, reference=reference)
+    MEASURES.register(record)
 
 
 def measure_programs() -> list[str]:

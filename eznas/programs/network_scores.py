@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from eznas.capture import NoUnitsError, Unit, capture
-from eznas.errors import NETWORK_FAILURES
+from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.primitives import STATISTICS
 from eznas.programs.memory import memory_left, split_by_memory
 from eznas.programs.plan import Trace
 from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
-from eznas.programs.tree import Node
+from eznas.programs.tree import Node, network_leaves
 from eznas.programs.upper_floors import Layout, evaluate_upper
 from eznas.status import Score, Status
 
@@ -32,8 +33,11 @@ def evaluate(
     units: str = "auto",
     *,
     memory: int | None = None,
+    leaves: Mapping[Node, Score] | None = None,
 ) -> list[Score]:
     """Score one network with many programs, from one capture of the statistics that they read.
+
+    The network does not run where programs read leaves of the network floor alone.
 
     Args:
         programs: Roots of kind NETWORK.
@@ -41,12 +45,47 @@ def evaluate(
         minibatch: Images and labels.
         units: Which layers are units: see ``capture``.
         memory: Bytes for capturing and evaluating; None for no bound. It does not change a score.
+        leaves: The scores of the leaves of the network floor, such as ``measure.synflow``, on the network.
 
     Returns:
         One score for each program. NO_UNITS where the network has no unit; EXCEPTION where capturing or a primitive
-        raised, separately for programs that read labels; NON_FINITE where the value is NaN or infinite. The detail of
-        a score gives the reason.
+        raised, separately for programs that read labels; NON_FINITE where the value is NaN or infinite; the status of
+        a leaf without a value. The detail of a score gives the reason.
+
+    Raises:
+        InputError: ``leaves`` lacks a leaf.
     """
+    given = {} if leaves is None else leaves
+    for leaf in network_leaves(programs):
+        if leaf not in given:
+            raise InputError(f"leaves must hold the score of {leaf} on the network; eznas.measure computes measures")
+    values = {leaf: torch.tensor([score.value], dtype=torch.float64) for leaf, score in given.items()}
+    scores: dict[Node, Score] = {}
+    reading: list[Node] = []
+    for program in dict.fromkeys(programs):
+        undefined = next((leaf for leaf in network_leaves([program]) if not given[leaf].ok), None)
+        if undefined is not None:
+            score = given[undefined]
+            scores[program] = Score.failed(score.status, f"{undefined}: {score.detail}")
+        elif reductions([program]):
+            reading.append(program)
+        else:
+            scores[program] = Score.of(evaluate_upper([program], {}, Layout([0]), leaves=values).item())
+    scores |= zip(reading, _evaluate_captured(reading, network, minibatch, units, memory, values), strict=True)
+    return [scores[program] for program in programs]
+
+
+def _evaluate_captured(
+    programs: Sequence[Node],
+    network: nn.Module,
+    minibatch: Minibatch,
+    units: str,
+    memory: int | None,
+    leaves: Mapping[Node, Tensor],
+) -> list[Score]:
+    """Score programs that read reductions."""
+    if not programs:
+        return []
     failure = ""
     try:
         recorded, vectors, trace = _captured(programs, network, minibatch, units, memory)
@@ -61,11 +100,11 @@ def evaluate(
             return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
         scores: dict[Node, Score] = {}
         for part in (labelled, others):  # only the labels may be wrong
-            scores |= zip(part, evaluate(part, network, minibatch, units, memory=memory), strict=True)
+            scores |= zip(part, _evaluate_captured(part, network, minibatch, units, memory, leaves), strict=True)
         return [scores[program] for program in programs]
     layout = Layout([len(recorded)])
     ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
-    values = evaluate_upper(programs, ragged, layout)[:, 0].tolist()
+    values = evaluate_upper(programs, ragged, layout, leaves=leaves)[:, 0].tolist()
     return [_score(program, value, recorded, vectors, trace) for program, value in zip(programs, values, strict=True)]
 
 

@@ -2,7 +2,8 @@
 
 A reduction of a network is a short vector, so whole populations are evaluated on all networks in memory. Vectors of
 networks with the same number of units form a matrix ``n_g x u_g`` (a *block*), and all blocks lie one after another in
-a flat tensor. Entrywise primitives run once on the flat tensor, all others once on each block.
+a flat tensor. Entrywise primitives run once on the flat tensor, all others once on each block. Numbers of networks,
+those of leaves among them, form vectors of ``n``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import torch
 from torch import Tensor
 
 from eznas.primitives import Kind
+from eznas.programs.tree import Node, is_network_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-
-    from eznas.programs.tree import Node
 
 
 _BATCH = 32  # aggregations that run in one call
@@ -31,26 +31,28 @@ class Layout:
     """Groups networks by their number of units.
 
     Args:
-        counts: The number of units of each network; one without units has no score.
+        counts: The number of units of each network; a program that reads units has no score on one without any.
 
     Attributes:
         counts: As given.
         networks: For each distinct count above 0, ascending, the positions of its networks.
         shapes: ``(n_g, u_g)`` of each block.
-        order: ``n`` positions of the networks in the blocks; -1 for one without units.
+        places: The positions of the ``n`` networks in the layout's order: block after block, then ``unitless``.
+        unitless: The number of networks without units.
+        order: ``n`` places of the networks in the layout's order.
     """
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = tuple(counts)
-        places: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        groups: dict[int, list[int]] = {count: [] for count in sorted(set(counts) - {0})}
+        without: list[int] = []
         for place, count in enumerate(counts):
-            if count:
-                places[count].append(place)
-        self.networks = tuple(tuple(networks) for networks in places.values())
-        self.shapes = tuple((len(networks), count) for count, networks in places.items())
-        held = [place for networks in self.networks for place in networks]
-        self.order = torch.full((len(self.counts),), -1)
-        self.order[held] = torch.arange(len(held))
+            (groups[count] if count else without).append(place)
+        self.networks = tuple(tuple(networks) for networks in groups.values())
+        self.shapes = tuple((len(networks), count) for count, networks in groups.items())
+        self.unitless = len(without)
+        self.places = torch.tensor([*(place for networks in self.networks for place in networks), *without]).long()
+        self.order = self.places.argsort()
         self._starts = tuple(accumulate([networks * count for networks, count in self.shapes], initial=0))[:-1]
 
     def ragged(self, vectors: Sequence[Tensor]) -> Ragged:
@@ -105,29 +107,71 @@ def evaluate_upper(
     vectors: Mapping[Node, Ragged],
     layout: Layout,
     memo: MutableMapping[Node, Tensor] | None = None,
+    leaves: Mapping[Node, Tensor] | None = None,
 ) -> Tensor:
-    """Evaluate programs made of known reductions on all networks; each distinct node once.
+    """Evaluate programs made of known reductions and leaves on all networks; each distinct node once.
 
     Args:
         roots: ``p`` programs.
         vectors: The values of their reductions.
-        layout: The layout of the vectors.
+        layout: The layout of the vectors; of ``n`` zeros where programs read leaves alone.
         memo: Known values of nodes of the network floor on the same networks, in the layout's order; it is extended.
+        leaves: The values of their leaves of the network floor: ``n`` float64 in the order of the networks, not finite
+            where a network has none.
 
     Returns:
-        ``p x n`` float64 scores in the order of the networks; not finite where a program is undefined.
+        ``p x n`` float64 scores in the order of the networks; not finite where a program is undefined, and NaN where it
+        reads a leaf without a value or units of a network that has none.
 
     Raises:
-        KeyError: ``vectors`` lacks a reduction.
+        KeyError: ``vectors`` lacks a reduction, or ``leaves`` a leaf.
     """
-    scores = torch.full((len(roots), len(layout.counts) + 1), math.nan, dtype=torch.float64)
-    if layout.shapes and roots:
-        run = _Run(vectors, layout, {} if memo is None else memo)
-        with torch.inference_mode():
-            run.evaluate(roots)
-            values = torch.stack([run.network[root] for root in roots])
-        scores[:, : values.shape[1]] = values
-    return scores[:, layout.order]  # networks without units take the last column, which is NaN
+    if not roots or not layout.counts:
+        return torch.empty(len(roots), len(layout.counts), dtype=torch.float64)
+    leaves = {} if leaves is None else leaves
+    run = _Run(vectors, leaves, layout, {} if memo is None else memo)
+    with torch.inference_mode():
+        run.evaluate(roots)
+        values = torch.stack([run.network[root] for root in roots])
+    scores = values[:, layout.order]
+    lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
+    unitless = torch.tensor([not count for count in layout.counts]) if vectors and layout.unitless else None
+    if lacking or unitless is not None:
+        _mark_undefined(scores, roots, lacking, unitless)
+    return scores
+
+
+def _mark_undefined(
+    scores: Tensor, roots: Sequence[Node], lacking: Mapping[Node, Tensor], unitless: Tensor | None
+) -> None:
+    """Set the scores of networks to NaN where a program reads something that they do not have.
+
+    The value alone does not show it: ``power(x, 0)`` of NaN is 1, and ``reciprocal`` of an infinity is 0.
+
+    Args:
+        scores: ``p x n``, changed in place.
+        roots: The ``p`` programs.
+        lacking: ``n`` flags for leaves: whether a network has no value.
+        unitless: ``n`` flags: whether a network has no units; None where no program reads units or all networks have.
+    """
+    for row, root in enumerate(roots):
+        for node in _read_by(root):
+            undefined = lacking.get(node) if node.kind is Kind.NETWORK else unitless
+            if undefined is not None:
+                scores[row, undefined] = math.nan
+
+
+def _read_by(root: Node) -> Iterator[Node]:
+    """Iterate over the distinct leaves and unit trees that the network floor of a program reads."""
+    stack, seen = [root], {root}
+    while stack:
+        node = stack.pop()
+        if node.kind is Kind.UNIT or is_network_leaf(node):
+            yield node
+            continue
+        new = [arg for arg in node.args if arg not in seen]
+        seen.update(new)
+        stack += new
 
 
 def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
@@ -156,8 +200,15 @@ class _Run:
     batches, because calls on blocks cost more than the arithmetic.
     """
 
-    def __init__(self, vectors: Mapping[Node, Ragged], layout: Layout, memo: MutableMapping[Node, Tensor]) -> None:
+    def __init__(
+        self,
+        vectors: Mapping[Node, Ragged],
+        leaves: Mapping[Node, Tensor],
+        layout: Layout,
+        memo: MutableMapping[Node, Tensor],
+    ) -> None:
         self.vectors = vectors
+        self.leaves = leaves
         self.layout = layout
         self.memo = memo
         self.unit: dict[Node, Tensor] = {}  # flat
@@ -198,8 +249,12 @@ class _Run:
                 continue
             elif node in self.memo:
                 self.network[node] = self.memo[node]
+            elif node in self.leaves:
+                self.network[node] = self.memo[node] = self.leaves[node][self.layout.places]
             elif node in self.vectors:
                 self.unit[node] = self.vectors[node].flat
+            elif is_network_leaf(node):
+                raise KeyError(f"leaves must hold the values of {node}")
             elif not node.args:
                 raise KeyError(f"vectors must hold every reduction of the programs; one that reads {node} is missing")
             else:
@@ -215,7 +270,8 @@ class _Run:
         function, args = node.primitive.function, self._args(node, self.unit)
         if node.primitive.entrywise:
             return function(*args)
-        return torch.cat([function(*block).flatten() for block in self._blocks(args)])
+        values = [function(*block).flatten() for block in self._blocks(args)]
+        return torch.cat(values) if values else torch.empty(0, dtype=torch.float64)
 
     def _collect(self, node: Node) -> None:
         function, args = node.primitive.function, self._args(node, self.unit)
@@ -229,7 +285,8 @@ class _Run:
     def _aggregate(self, batch: _Batch) -> None:
         columns = zip(*batch.args, strict=True)
         args = [column[0] if isinstance(column[0], float) else torch.stack(column) for column in columns]
-        values = torch.cat([batch.function(*block) for block in self._blocks(args)], dim=-1)
+        without = torch.full((len(batch.nodes), self.layout.unitless), math.nan, dtype=torch.float64)
+        values = torch.cat([*[batch.function(*block) for block in self._blocks(args)], without], dim=-1)
         for node, value in zip(batch.nodes, values.unbind(), strict=True):
             self.network[node] = self.memo[node] = value
 

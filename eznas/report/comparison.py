@@ -59,7 +59,7 @@ def runs_tables(compared: Mapping[str, Any]) -> list[Table]:
         "minutes": [f"{run['seconds'] / 60:.1f}" for run in runs],
         "nodes": [run["best"]["complexity"] for run in runs],
         "seconds": [seconds(run["best"]["seconds"]) for run in runs],
-        "fitness": [run["fitness"] for run in runs],
+        **({"fitness": [run["fitness"] for run in runs]} if any(run["fitness"] for run in runs) else {}),
         "tau": [run["best"]["tau_test"] for run in runs],
     }
     for task in dict.fromkeys(name for run in runs for name in run["tasks"]):

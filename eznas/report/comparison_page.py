@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eznas.report.comparison import comparison, differences_table, tau_and_interval
 from eznas.report.html import html_table
 from eznas.report.page import code, definitions, items, page, picture, section, wide
-from eznas.report.run_tables import seconds
+from eznas.report.run_tables import heading, seconds
 from eznas.report.style import BLUE, ORANGE, PURPLE, png
 from eznas.report.tau_plots import bar_of, bars_figure
 
@@ -30,7 +30,7 @@ def comparison_page(runs: Mapping[str, RunResults]) -> str:
     """
     compared = comparison(runs)
     tasks = list(dict.fromkeys(task.name for run in runs.values() for task in run.tasks))
-    columns = ["run", "minutes", "generations", "nodes", "seconds", "fitness", "tau", *tasks]
+    columns = ["run", "minutes", "generations", "nodes", "seconds", "fitness", "tau", *map(heading, tasks)]
     rows = []
     for record in compared["runs"]:
         best = record["best"]

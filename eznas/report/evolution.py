@@ -74,17 +74,16 @@ def evolution_figures(directory: RunDirectory) -> dict[str, Figure]:
 
 
 def evolution_html(directory: RunDirectory) -> str:
-    """Return the verdict, the tables and two plots as HTML that needs no other file."""
+    """Return the verdict, the tables and up to two plots as HTML that needs no other file."""
     path = html.escape(str(directory.path))
-    figures = evolution_figures(directory)
     if is_finished(directory):
         run = RunResults.read(directory)
-        name = "scores" if len(run.tasks) == 1 else "taus"
-        body = f"{headline(run)}{tasks_table(run)}{programs_table(run)}{html_image(name, png(figures[name]))}"
+        plot = scores_figure(run.tasks[0]) if len(run.tasks) == 1 else taus_figure(run)
+        body = f"{headline(run)}{tasks_table(run)}{programs_table(run)}{html_image('test networks', png(plot))}"
     else:
         records = read_hall_of_fame(directory)
         rows = [[record.get(column) for column in _COLUMNS] for record in records]
         body = f"<p>hall of fame, not tested yet</p>{html_table([*_COLUMNS.values()], rows)}"
-    if "progress" in figures:
-        body += html_image("progress", png(figures["progress"]))
+    if logbook := directory.read_csv("logbook.csv"):
+        body += html_image("progress", png(progress_figure(logbook)))
     return f'<div class="eznas"><style>{CSS}</style><p><b>{path}</b></p>{body}</div>'

@@ -113,7 +113,7 @@ def _line(points: list[tuple[float, float]], colour: str) -> str:
 
 def _box(text: str, birth: Mapping[str, Any], x: float, y: float, *, best: bool) -> str:
     shown = text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 2]}.."
-    head = f"generation {birth['generation']}, {birth['operator']}"
+    head = f"gen. {birth['generation']}, {birth['operator']}"
     stroke = ORANGE if best else BLUE
     return (
         f"<g><title>{html.escape(text)}</title>"

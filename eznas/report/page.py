@@ -11,7 +11,6 @@ from eznas.report.style import BLUE, GREY, INK, ORANGE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
 _SHORT = 70
 """Most characters of a text that is shown without being opened."""
 
@@ -24,7 +23,6 @@ CSS = f"""
 .eznas {{ font: 15px/1.5 system-ui, sans-serif; color: {INK} }}
 .eznas h1 {{ font-size: 1.6rem; line-height: 1.25; margin: .25rem 0 .5rem }}
 .eznas h2 {{ font-size: 1.15rem; margin: 2.75rem 0 .5rem; padding-top: 1rem; border-top: 1px solid {_LINE} }}
-.eznas h3 {{ font-size: 1rem; margin: 1.5rem 0 .25rem }}
 .eznas p {{ margin: .4rem 0; max-width: 52rem }} .eznas .note {{ color: #5c6470; font-size: .9rem }}
 .eznas .kicker {{ color: #5c6470; font-size: .85rem }}
 .eznas .verdict {{ background: #f5f7fa; border-left: 4px solid {ORANGE}; border-radius: 4px; padding: 1rem 1.25rem;
@@ -41,7 +39,7 @@ CSS = f"""
 .eznas td {{ border-bottom: 1px solid #eceff2; font-variant-numeric: tabular-nums; vertical-align: top }}
 .eznas th, .eznas td {{ padding: .3rem .55rem; text-align: right; white-space: nowrap }}
 .eznas th:first-child, .eznas td:first-child {{ text-align: left; padding-left: 0 }}
-.eznas td.text, .eznas td:has(details, code) {{ text-align: left; white-space: normal; min-width: 16rem }}
+.eznas td:has(details, code) {{ text-align: left; white-space: normal; min-width: 24rem }}
 .eznas code {{ font: .85em/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere }}
 .eznas summary {{ cursor: pointer; overflow-wrap: anywhere }} .eznas summary::marker {{ color: {GREY} }}
 .eznas img, .eznas svg {{ max-width: 100%; height: auto }}
@@ -80,12 +78,12 @@ def wide(table: str) -> str:
     return f'<div class="wide">{table}</div>'
 
 
-def picture(name: str, png: bytes | None, caption: str = "") -> str:
+def picture(name: str, png: bytes | None, caption: str = "", scale: float = _SCALE) -> str:
     """Return a picture with its caption; nothing if it was not drawn."""
     if png is None:
         return ""
     text = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    width = _SCALE * int.from_bytes(png[16:20], "big")  # the third field of a PNG
+    width = scale * int.from_bytes(png[16:20], "big")  # the third field of a PNG
     return f"<figure>{html_image(name, png, f'width: {width:.0f}px')}{text}</figure>"
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _OPENED = 3
 """Tasks up to which all plots of scores are open."""
+_DPI = 110
+"""Pixels an inch of the plots of single tasks, of which a page may have many."""
 
 
 def run_page(run: RunResults, pictures: Mapping[str, bytes]) -> str:
@@ -81,8 +83,9 @@ def _task_scores(run: RunResults, place: int, pictures: Mapping[str, bytes]) -> 
     task = run.tasks[place]
     if len(run.tasks) == 1:
         return picture("scores", pictures.get("scores")) + metrics_table(run, task.name)
-    drawn = picture(f"scores on {task.name}", png(scores_figure(task)) if len(task.accuracies) else None)
-    return details(task.name, drawn + metrics_table(run, task.name), opened=len(run.tasks) <= _OPENED)
+    drawn = png(scores_figure(task), _DPI) if len(task.accuracies) else None
+    shown = picture(f"scores on {task.name}", drawn, scale=1)
+    return details(task.name, shown + metrics_table(run, task.name), opened=len(run.tasks) <= _OPENED)
 
 
 def _data(run: RunResults) -> str:

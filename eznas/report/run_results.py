@@ -123,7 +123,9 @@ def verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
     """Return a verdict and its notes as sentences, the verdict first."""
     lines = [f"The best program is {verdict['sentence']}."]
     if verdict["held_out"]:
-        lines.append(f"On the tasks held out: {verdict['held_out']['sentence']}.")
+        held_out = [record["name"] for record in verdict["tasks"] if record["held_out"]]
+        where = f"{held_out[0]}, which was held out" if len(held_out) == 1 else f"the {len(held_out)} tasks held out"
+        lines.append(f"On {where}: {verdict['held_out']['sentence']}.")
     for record in verdict["tasks"] if len(verdict["tasks"]) == 1 else ():
         if record["baseline"] is not None:
             interval = signed_interval(record["low"], record["high"])

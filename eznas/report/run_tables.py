@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from eznas.report.html import Html, html_table, interval, signed, signed_interval
-from eznas.report.page import badge, bar, code, definitions, items, wide
+from eznas.report.page import badge, bar, code, definitions, details, items, wide
 from eznas.report.run_results import figure_of, verdict_lines
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ _FIGURES = ("tau", "tau_low", "tau_high", "rho", "tau_equal_size", "precision_to
 
 _LONG = 110
 """Characters of a program that is shown whole."""
+
+_MANY = 20
+"""Networks that were left out above which their table is closed."""
 
 
 def headline(run: RunResults) -> str:
@@ -53,7 +56,7 @@ def tasks_table(run: RunResults) -> str:
 def programs_table(run: RunResults) -> str:
     """Return a table of the programs and the baselines with their tau on the run and each task, then the programs."""
     tasks = [] if len(run.tasks) == 1 else [task.name for task in run.tasks]
-    columns = ["proxy", "nodes", "seconds", run.fitness, *(tasks or ["95 %", "rho"]),
+    columns = ["proxy", "nodes", "seconds", run.fitness, *(map(heading, tasks) if tasks else ["95 %", "rho"]),
                "validation", "training", "scored"]  # fmt: skip
     rows = []
     for row in run.rows:
@@ -117,19 +120,30 @@ def ablation_table(run: RunResults) -> str:
             ]
         )
     rows.sort(key=lambda row: -row[1] if isinstance(row[1], float) else float("inf"))
-    names = ["tau"] if len(tasks) == 1 else tasks
+    names = ["tau"] if len(tasks) == 1 else map(heading, tasks)
     return wide(html_table(["without", "tau lost", "", *names, "rest of the program"], rows)) if rows else ""
 
 
 def left_out_table(run: RunResults) -> str:
     """Return a table of the networks that were left out, with their reasons; nothing without one."""
     rows = [
-        [architecture, task.name, part, Html(f'<span class="reason">{html.escape(reason)}</span>')]
+        [
+            Html(f"<code>{html.escape(architecture)}</code>"),
+            task.name,
+            part,
+            Html(f"<code>{html.escape(reason)}</code>"),
+        ]
         for task in run.tasks
         for part, reasons in task.facts.get("left_out", {}).items()
         for architecture, reason in reasons.items()
     ]
-    return wide(html_table(["architecture", "task", "networks", "reason"], rows)) if rows else ""
+    table = wide(html_table(["architecture", "task", "networks", "reason"], rows)) if rows else ""
+    return table if len(rows) <= _MANY else details(f"{len(rows)} networks", table)
+
+
+def heading(task: str) -> Html:
+    """Return the name of a task over several lines."""
+    return Html(html.escape(task).replace("/", "/<br>").replace(":", ":<br>"))
 
 
 def seconds(value: float | None) -> str:

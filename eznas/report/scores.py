@@ -86,6 +86,8 @@ def _draw(
     panel.scatter(ranks[~inside], np.full((~inside).sum(), floor), s=14, marker="v", color=GREY, linewidths=0)
     tau = correlate(scores[finite], shown, resamples=0).tau
     between = "\n" if len(name) > _LONG else "   "
+    if len(name) > 2 * _LONG:
+        name = name.replace("/", "/\n", 1)
     panel.set_title(f"{name}{between}{f'τ = {tau:.3f}' if np.isfinite(tau) else 'no τ'}", fontsize=9, color=INK)
     remarks = []
     if not inside.all():

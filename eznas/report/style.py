@@ -45,8 +45,8 @@ def plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def png(plot: Figure) -> bytes:
-    """Return the figure as a PNG."""
+def png(plot: Figure, dpi: int = _DPI) -> bytes:
+    """Return the figure as a PNG with so many pixels an inch."""
     buffer = io.BytesIO()
-    plot.savefig(buffer, format="png", dpi=_DPI)
+    plot.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

@@ -150,6 +150,6 @@ def _front(panel: Axes, rows: Sequence[Mapping[str, Any]], cost: str) -> None:
         evolved = row["name"].startswith("rank")
         panel.plot(*point, "o" if evolved else "s", color=ORANGE if evolved else BLUE, markersize=5, zorder=2,
                    alpha=1.0 if place in best else 0.45)  # fmt: skip
-        if not evolved or place in best:
+        if not evolved or place in best or row["name"] == "rank0":
             panel.annotate(row["name"], point, (4, 3), textcoords="offset points", fontsize=7, color=INK)
     panel.margins(x=0.15, y=0.12)

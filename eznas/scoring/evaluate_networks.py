@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from dataclasses import dataclass
@@ -61,12 +62,14 @@ class Vectors:
         values: ``r x u`` float64, NaN where undefined.
         failure: Why the network has no values, in words that continue "because"; empty where it has.
         captured: Bytes of the statistics that were read; 0 where the network did not run.
+        seconds: Time to build the network and to capture its statistics; 0 where it did not run.
     """
 
     units: int
     values: NDArray[np.float64]
     failure: str = ""
     captured: int = 0
+    seconds: float = 0.0
 
 
 def evaluate_networks(
@@ -97,12 +100,12 @@ def evaluate_networks(
     single = None if memory is None else memory - together
     results: dict[str, Vectors] = {}
     waiting: dict[str, Capture] = {}
-    begun: list[str] = []
+    begun: dict[str, float] = {}  # seconds
     evaluated_at = time.monotonic()
     for architecture in architectures:
         if begun and is_over(deadline):
             break
-        begun.append(architecture)
+        begun_at = time.perf_counter()
         try:
             rows: dict[Node, torch.Tensor] = {}
             read = 0
@@ -118,13 +121,14 @@ def evaluate_networks(
                 results[architecture] = Vectors(values.shape[1], values, captured=read)
         except NETWORK_FAILURES as error:
             results[architecture] = _failed(nodes, error)
+        begun[architecture] = time.perf_counter() - begun_at
         late = deadline is not None and time.monotonic() - evaluated_at > _HELD_SECONDS
         if late or sum(captured.nbytes for captured in waiting.values()) >= together:
             results |= _evaluated(nodes, waiting, memory)
             waiting.clear()
             evaluated_at = time.monotonic()
     results |= _evaluated(nodes, waiting, memory)
-    return [results[architecture] for architecture in begun]
+    return [dataclasses.replace(results[architecture], seconds=seconds) for architecture, seconds in begun.items()]
 
 
 def _evaluated(nodes: Sequence[Node], waiting: Mapping[str, Capture], memory: int | None) -> dict[str, Vectors]:

@@ -12,6 +12,7 @@ FAILED = "it failed"
 LOST = "it ended its process"
 UNDEFINED = "it has too few finite values"
 CHANGED = "it changed"
+SLOW = "it is too slow"
 NOT_REACHED = "it was not reached in time"
 """The kinds of reasons: a reason is the kind, and a colon and the particulars where there are any."""
 

@@ -13,14 +13,15 @@ import numpy as np
 
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
-from eznas.programs import Node, evaluate, parse
+from eznas.programs import Node, evaluate, network_leaves, parse
 from eznas.progress import SILENT, Progress
 from eznas.scoring.executor import SERIAL, Executor
+from eznas.scoring.network_leaves import check_leaves, features_read, leaf_scores, measures_read, with_measures_read
 from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -109,7 +110,13 @@ def score_networks(
         deadline: The value of ``time.time()`` from which on no network begins; the matrix then has the networks before
             the first one that did not begin. None for no deadline.
         least: The number of first networks that run in any case.
+
+    Raises:
+        InputError: A program reads a measure or feature that does not exist, or a column of a score file.
     """
+    leaves = _leaves_read(proxies)
+    if architectures:
+        check_leaves(leaves, features_read(leaves, condition.space, architectures[0]))
     call = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
 
     def lost(_: str, sentence: str) -> tuple[list[Score], float]:
@@ -137,22 +144,44 @@ def _score_one(
     except NETWORK_FAILURES as error:
         failed = Score.failed(Status.EXCEPTION, f"building {architecture} failed: {error}")
         return [failed] * len(proxies), time.perf_counter() - start
-    return score_network(proxies, network, condition.minibatch, memory), time.perf_counter() - start
+    features = features_read(_leaves_read(proxies), condition.space, architecture)
+    return score_network(proxies, network, condition.minibatch, memory, features), time.perf_counter() - start
 
 
 def score_network(
-    proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch, memory: int | None = None
+    proxies: Sequence[Proxy],
+    network: nn.Module,
+    minibatch: Minibatch,
+    memory: int | None = None,
+    features: Mapping[str, float] | None = None,
 ) -> list[Score]:
     """Score every proxy on one network, whose statistics are captured once and whose passes measures share.
+
+    A measure that programs read is computed once, also where it is a proxy itself.
 
     Args:
         proxies: The proxies to compute.
         network: The network; it is left as it was.
         minibatch: Images and labels, on the network's device.
         memory: Bytes that the programs may take; None for no bound.
+        features: The features of the network's architecture; None where the architecture is not known.
+
+    Raises:
+        InputError: A program reads a measure or feature that does not exist, or a column of a score file.
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
-    scored = iter(evaluate(programs, network, minibatch, memory=memory) if programs else [])
-    names = dict.fromkeys(proxy.measure for proxy in proxies if proxy.measure)
-    measured = score_measures([MEASURES[name] for name in names], network, minibatch)
+    leaves = network_leaves(programs)
+    check_leaves(leaves, features)
+    names = dict.fromkeys([*[proxy.measure for proxy in proxies if proxy.measure], *measures_read(leaves)])
+    measured = score_measures([MEASURES[name] for name in names], network, minibatch, features=features)
+    given = leaf_scores(leaves, measured, features)
+    scored = iter(evaluate(programs, network, minibatch, memory=memory, leaves=given) if programs else [])
     return [next(scored) if proxy.program else measured[proxy.measure] for proxy in proxies]
+
+
+def _leaves_read(proxies: Sequence[Proxy]) -> list[Node]:
+    """Return the leaves of the network floor that proxies read, also through measures that are programs."""
+    programs = [parse(proxy.program) for proxy in proxies if proxy.program]
+    names = [*[proxy.measure for proxy in proxies if proxy.measure], *measures_read(programs)]
+    records = with_measures_read([MEASURES[name] for name in names])
+    return network_leaves([*programs, *[parse(record.program) for record in records if record.program]])

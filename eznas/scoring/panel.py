@@ -7,55 +7,48 @@ the networks run once for each batch of new reductions, and programs made of kno
 from __future__ import annotations
 
 import dataclasses
-import functools
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eznas.errors import EznasError, OutOfTimeError
+from eznas.programs import leaf
 from eznas.progress import SILENT, Progress
-from eznas.scoring.evaluate_networks import TOGETHER, NetworkBatch, Vectors, evaluate_networks
+from eznas.scoring.evaluate_leaves import evaluate_leaves
+from eznas.scoring.evaluate_networks import Vectors
 from eznas.scoring.executor import SERIAL, Executor
-from eznas.scoring.left_out import CHANGED, LOST, NOT_REACHED, UNDEFINED, left_out_messages
+from eznas.scoring.left_out import CHANGED, FAILED, NOT_REACHED, SLOW, UNDEFINED, left_out_messages
+from eznas.scoring.network_leaves import measures_read
+from eznas.scoring.network_runner import Limits, NetworkRunner
 from eznas.scoring.vector_table import VectorTable
+from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from eznas.programs import Node
     from eznas.scoring.condition import Condition
     from eznas.scoring.vector_store import VectorStore
+    from eznas.status import Score
 
 
 _SCREENED = 2
 """Networks on which a reduction must be finite before it is evaluated on the others."""
 
-_TURNS = 2
-"""Batches for each process at least, so that all processes end at about the same time."""
-
 _JUDGED = 8
 """Reductions from which on the number of finite ones says whether a network is credible."""
 
+_SLOW, _SLOW_SECONDS = 20.0, 1.0
+"""Where there is a deadline, a slow network takes longer than so many times the median, and longer than the seconds."""
+
+_TIMED = 8
+"""Networks from which on there is a median."""
+
 _CREDIBLE = 0.5
 """The least number of finite reductions of a credible network, as a share of that of the network with the most."""
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """How far an evaluation goes.
-
-    Args:
-        progress: Advances after each network.
-        deadline: The value of ``time.time()`` from which on no network begins; None for no deadline.
-        in_any_case: The networks that run after the deadline too.
-    """
-
-    progress: Progress
-    deadline: float | None
-    in_any_case: frozenset[str]
 
 
 def _judges(vectors: Vectors) -> bool:
@@ -79,6 +72,7 @@ class Panel:
     Attributes:
         table: The vectors of the reductions known so far.
         left_out: For each network that is left out, the reason, in words that continue "because".
+        leaf_failures: For each leaf, and each usable network on which it has no value, the reason.
     """
 
     def __init__(
@@ -95,9 +89,10 @@ class Panel:
         self.executor = executor
         self.table = VectorTable()
         self.left_out: dict[str, str] = {}
+        self.leaf_failures: dict[str, dict[str, str]] = {}
         self._store = store
         self._least_usable = least_usable
-        self._captured = 0  # bytes of a network's statistics at most
+        self._runner = NetworkRunner(condition, store, executor)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -143,7 +138,7 @@ class Panel:
             screen: Whether to evaluate on two networks first, and on the others only the reductions that are finite
                 there; the rest is NaN everywhere.
             deadline: The value of ``time.time()`` from which on no network begins; None for no deadline.
-            least: The number of first usable networks that run in any case.
+            least: The number of first usable networks that run in any case; without effect on later evaluations.
 
         Returns:
             For each reduction, whether its values are finite on every unit of every usable network.
@@ -155,15 +150,78 @@ class Panel:
         """
         new = self.table.missing(reductions)
         if new:
-            self._learn(new, _Limits(progress, deadline, frozenset(self._left()[:least])), screen=screen)
+            in_any_case = frozenset(self._left()[:least] if self.table.units is None else ())
+            self._learn(new, Limits(progress, deadline, in_any_case), screen=screen)
         usable = self.usable
         return [bool(flags[usable].all()) for flags in self.table.finite(reductions)]
+
+    def extend_leaves(
+        self, names: Sequence[str], progress: Progress = SILENT, *, deadline: float | None = None, least: int = 0
+    ) -> list[bool]:
+        """Compute new leaves of the network floor on every usable network; a network without a value has NaN.
+
+        Each network is built once for all measures, which share their passes. Features are computed from the
+        architectures alone. The first leaves leave out the networks behind the first one that was not reached before
+        the deadline, and all leaves the networks on which no measure can be computed.
+
+        Args:
+            names: Names such as ``"measure.synflow"`` and ``"graf.conv_1x1"``; known ones are not computed again.
+            progress: Advances after each network.
+            deadline: See ``extend``.
+            least: See ``extend``.
+
+        Returns:
+            For each name, whether every usable network has a finite value.
+
+        Raises:
+            InputError: There is no such measure or feature, or a name is a column of a score file.
+            EznasError: Too few networks are usable.
+            OutOfTimeError: The deadline passed, and these were not the first leaves, of which nothing is known.
+        """
+        leaves = [leaf(name) for name in names]
+        new = [node for node in dict.fromkeys(leaves) if node not in self.table.leaves]
+        if new:
+            left, least = self._left(), 0 if self.table.leaves else least
+            rows = evaluate_leaves(
+                new, self.condition, left, self._store, self.executor, progress, deadline=deadline, least=least
+            )
+            reached = [dict(zip(new, scores, strict=True)) for scores in zip(*rows.values(), strict=True)]
+            self._learn_leaves(new, dict(zip(left, reached, strict=False)))
+        usable = self.usable
+        return [bool(flags[usable].all()) for flags in self.table.finite(leaves)]
+
+    def _learn_leaves(self, new: Sequence[Node], scores: Mapping[str, Mapping[Node, Score]]) -> None:
+        if len(scores) < len(self._left()) and self.table.leaves:
+            raise self._out_of_time(len(scores), len(self._left()))
+        self._leave_out_behind(scores)
+        self._leave_out_without_measures(scores)
+        usable = {name: row for name, row in scores.items() if name not in self.left_out}
+        for node in new:
+            values = [usable[name][node].value if name in usable else math.nan for name in self.architectures]
+            self.table.learn_leaves({node: np.array(values)})
+            if failed := {name: row[node].detail for name, row in usable.items() if not row[node].ok}:
+                self.leaf_failures[node.name] = failed
+
+    def _leave_out_without_measures(self, scores: Mapping[str, Mapping[Node, Score]]) -> None:
+        """Leave out the networks on which all measures raise, or that have too few of many measures."""
+        rows = {name: [score for node, score in row.items() if measures_read([node])] for name, row in scores.items()}
+        finite = {name: sum(score.ok for score in row) for name, row in rows.items()}
+        most = max(finite.values(), default=0)
+        reasons: dict[str, str] = {}
+        for name, row in rows.items():
+            if most and all(score.status is Status.EXCEPTION for score in row):
+                reasons[name] = f"{FAILED}: {row[0].detail}"
+            elif len(row) >= _JUDGED and finite[name] < _CREDIBLE * most:
+                reasons[name] = (
+                    f"{UNDEFINED}: {finite[name]} measures have a value on it, and {most} on another network"
+                )
+        self.leave_out(reasons)
 
     def _left(self) -> list[str]:
         """Return the networks that are not left out."""
         return [architecture for architecture in self.architectures if architecture not in self.left_out]
 
-    def _learn(self, new: Sequence[Node], limits: _Limits, *, screen: bool) -> None:
+    def _learn(self, new: Sequence[Node], limits: Limits, *, screen: bool) -> None:
         evaluated: dict[str, Vectors] = {}
         fit = list(new)
         if screen and len(self._left()) > _SCREENED:
@@ -178,6 +236,8 @@ class Panel:
             evaluated |= self._evaluate(fit, rest, limits)
             self._leave_out_behind(evaluated)
             self._leave_out_incredible(evaluated)
+            if limits.deadline is not None and self.table.units is None:
+                self._leave_out_slow(fit, evaluated, limits.deadline)
             nothing = Vectors(0, np.empty((len(fit), 0)))
             usable = set(self._left())
             self.table.learn(fit, [evaluated[name] if name in usable else nothing for name in self.architectures])
@@ -186,7 +246,7 @@ class Panel:
             units = self.table.units or []
             self.table.learn(unfit, [Vectors(count, np.full((len(unfit), count), np.nan)) for count in units])
 
-    def _screen(self, new: Sequence[Node], limits: _Limits) -> tuple[dict[str, Vectors], list[int]]:
+    def _screen(self, new: Sequence[Node], limits: Limits) -> tuple[dict[str, Vectors], list[int]]:
         """Evaluate reductions on the first two credible networks; return the values and the finite reductions."""
         evaluated: dict[str, Vectors] = {}
         while True:
@@ -208,7 +268,7 @@ class Panel:
             rows = [0]  # for the numbers of units
         return evaluated, rows
 
-    def _leave_out_behind(self, evaluated: Mapping[str, Vectors]) -> None:
+    def _leave_out_behind(self, evaluated: Container[str]) -> None:
         """Leave out the networks from the first one on that was not evaluated."""
         left = self._left()
         missing = next((place for place, name in enumerate(left) if name not in evaluated), len(left))
@@ -236,71 +296,34 @@ class Panel:
         }
         self.leave_out(reasons)
 
-    def _evaluate(
-        self, reductions: Sequence[Node], architectures: Sequence[str], limits: _Limits
-    ) -> dict[str, Vectors]:
-        """Return the values of reductions on the networks that began in time, from the store or by running them.
+    def _leave_out_slow(self, reductions: Sequence[Node], evaluated: Mapping[str, Vectors], deadline: float) -> None:
+        """Leave out the networks that take far longer than most, also a second time: the first one may load code."""
+        seconds = {name: evaluated[name].seconds for name in self._left() if evaluated[name].seconds}
+        if len(seconds) < _TIMED:
+            return
+        median = float(np.median([*seconds.values()]))
+        most = max(_SLOW_SECONDS, _SLOW * median)
+        slow = [name for name, spent in seconds.items() if spent > most]
+        again = self._runner.evaluate_again(reductions, slow, deadline)
+        self.leave_out(
+            {
+                name: vectors.failure or f"{SLOW}: it takes {vectors.seconds:.1f} s, and most take {median:.2f} s"
+                for name, vectors in again.items()
+                if vectors.failure or vectors.seconds > most
+            }
+        )
+
+    def _evaluate(self, reductions: Sequence[Node], architectures: Sequence[str], limits: Limits) -> dict[str, Vectors]:
+        """Return the values of reductions on the networks that began in time.
 
         Raises:
             OutOfTimeError: Some did not begin, and the numbers of units are known from an earlier evaluation.
         """
-        texts = tuple(node.text for node in reductions)
-        evaluated: dict[str, Vectors] = {}
-        for architecture in architectures:
-            if (values := self._stored(architecture, texts)) is not None:
-                evaluated[architecture] = Vectors(values.shape[1], values)
-                limits.progress.advance()
-        left = [architecture for architecture in architectures if architecture not in evaluated]
-        in_any_case = [architecture for architecture in left if architecture in limits.in_any_case]
-        others = [architecture for architecture in left if architecture not in limits.in_any_case]
-        for part, deadline in ((in_any_case, None), (others, limits.deadline)):
-            for architecture, vectors in self._run(texts, part, deadline):
-                evaluated[architecture] = vectors
-                self._captured = max(self._captured, vectors.captured)
-                if self._store is not None and not vectors.failure:
-                    self._store.save(self._key(architecture), texts, vectors.values)
-                limits.progress.advance()
+        evaluated = self._runner.evaluate(reductions, architectures, limits)
         if len(evaluated) < len(architectures) and self.table.units is not None:
-            raise OutOfTimeError(
-                f"the time was over when {len(evaluated)} of {len(architectures)} networks ({self.condition}) had been "
-                f"evaluated"
-            )
+            raise self._out_of_time(len(evaluated), len(architectures))
         return evaluated
 
-    def _run(
-        self, texts: tuple[str, ...], architectures: Sequence[str], deadline: float | None
-    ) -> Iterator[tuple[str, Vectors]]:
-        """Run networks, and yield the values of reductions on those that began before the deadline."""
-        executor = self.executor
-        memory, captures = executor.memory, executor.captures
-        call = functools.partial(evaluate_networks, self.condition, texts, memory, captures, deadline=deadline)
-
-        def lost(_: NetworkBatch, sentence: str) -> list[Vectors]:
-            return [Vectors(0, np.empty((len(texts), 0)), f"{LOST}: {sentence}")]
-
-        for batches in self._batches(architectures, executor.workers):
-            results = executor.map(call, batches, singly=NetworkBatch.singly, lost=lost, deadline=deadline)
-            for batch, begun in results:
-                yield from zip(batch, begun, strict=False)
-
-    def _batches(self, architectures: Sequence[str], processes: int) -> Iterator[list[NetworkBatch]]:
-        """Cut networks into batches: single ones until the memory that a network takes is known."""
-        left = list(architectures)
-        while left and not self._captured:
-            yield NetworkBatch(left[:processes]).singly()
-            del left[:processes]
-        turns = 1 if processes == 1 else _TURNS * processes
-        size = max(1, min(TOGETHER // max(self._captured, 1), -(-len(left) // turns)))
-        # Networks are dealt to the batches that run at the same time: those done at any time are nearly the first ones.
-        turn = size * processes
-        yield [
-            NetworkBatch(left[start + first : start + turn : processes])
-            for start in range(0, len(left), turn)
-            for first in range(min(processes, len(left) - start))
-        ]
-
-    def _stored(self, architecture: str, texts: Sequence[str]) -> NDArray[np.float64] | None:
-        return None if self._store is None else self._store.load(self._key(architecture), texts)
-
-    def _key(self, architecture: str) -> str:
-        return f"{self.condition.key}|{architecture}"
+    def _out_of_time(self, evaluated: int, networks: int) -> OutOfTimeError:
+        message = f"the time was over when {evaluated} of {networks} networks ({self.condition}) had been evaluated"
+        return OutOfTimeError(message)

@@ -19,11 +19,12 @@ from eznas.passes.microbatches import MicrobatchPasses
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
 from eznas.passes.restore_network import restore_network
-from eznas.programs import evaluate, parse
+from eznas.programs import evaluate, network_leaves, parse
+from eznas.scoring.network_leaves import score_composed, with_measures_read
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -69,8 +70,9 @@ def score_measures(
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     *,
     split: int | None = None,
+    features: Mapping[str, float] | None = None,
 ) -> dict[str, Score]:
-    """Score a network with measures on its own device.
+    """Score a network with measures on its own device; measures that a program reads are computed once.
 
     Args:
         records: The measures.
@@ -78,6 +80,7 @@ def score_measures(
         minibatch: It may be on any device.
         loss: Maps logits and labels to the loss of the measures that share passes; None for the cross-entropy.
         split: See ``measure``; the loss must then be a mean over images.
+        features: The features of the network's architecture; None where the architecture is not known.
 
     Raises:
         InputError: See ``measure``.
@@ -85,20 +88,26 @@ def score_measures(
     """
     with translated_errors():
         network = uncompiled(network)
+    requested = [record.name for record in records]
+    records = with_measures_read(records)
     if split is not None:
         _check_split(records, network, split)
     minibatch = minibatch.to(device_of(network))
     scores = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
     with torch.inference_mode(mode=False):
         programs = {record.name: parse(record.program) for record in records if record.program}
-        if programs:
-            scores |= dict(zip(programs, evaluate(list(programs.values()), network, minibatch), strict=True))
+        composed = {name: program for name, program in programs.items() if network_leaves([program])}
+        plain = {name: program for name, program in programs.items() if name not in composed}
+        if plain:
+            scores |= zip(plain, evaluate(list(plain.values()), network, minibatch), strict=True)
         for record in records:
             if record.function is not None and record.from_passes is None:
                 built_in = getattr(record.function, "__module__", "").startswith("eznas.")
                 function = record.function if built_in else partial(_run_restored, record.function)
                 scores[record.name] = _score(record, function, network, minibatch)
-        return scores | _score_from_passes(records, network, minibatch, loss, split)
+        scores |= _score_from_passes(records, network, minibatch, loss, split)
+        scores |= score_composed(composed, scores, features, network, minibatch)
+    return {name: scores[name] for name in requested}
 
 
 def _check_split(records: Sequence[Measure], network: nn.Module, images: int) -> None:

@@ -1,4 +1,4 @@
-"""The vectors of known reductions on networks, from which programs are scored without a network."""
+"""The values of known reductions and leaves on networks, from which programs are scored without a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from eznas.programs import Layout, Node, Ragged, evaluate_upper, simplify_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,14 +21,20 @@ _MEMO_NODES = 50_000
 
 
 class VectorTable:
-    """For each known reduction and each of ``n`` networks a vector over units: about fifty floats."""
+    """For each of ``n`` networks, a vector over units for each known reduction, and a number for each known leaf."""
 
     def __init__(self) -> None:
         self._layout: Layout | None = None
         self._vectors: dict[Node, Ragged] = {}
         self._finite: dict[Node, NDArray[np.bool_]] = {}
         self._forms: dict[Node, Node] = {}  # a known reduction by its simplified form
+        self._leaves: dict[Node, torch.Tensor] = {}
         self._memo: dict[Node, torch.Tensor] = {}
+
+    @property
+    def leaves(self) -> list[Node]:
+        """The known leaves of the network floor, in the order in which they were learned."""
+        return list(self._leaves)
 
     @property
     def units(self) -> list[int] | None:
@@ -47,6 +53,7 @@ class VectorTable:
         """Add the vectors of new reductions on each of the ``n`` networks."""
         if self._layout is None:
             self._layout = Layout([vectors.units for vectors in networks])
+            self._memo.clear()  # values of leaves lie in the layout's order
         for row, node in enumerate(reductions):
             self._vectors[node] = self._layout.ragged([torch.from_numpy(vectors.values[row]) for vectors in networks])
             self._finite[node] = np.array(
@@ -55,7 +62,10 @@ class VectorTable:
             self._forms[simplify_exact(node)] = node
 
     def leave_out(self, networks: Collection[int]) -> None:
-        """Drop the vectors of networks, given by position; they have no units and no score from here on."""
+        """Drop the values of networks, given by position; they have no units and no score from here on."""
+        for values in self._leaves.values():
+            values[list(networks)] = torch.nan
+        self._memo.clear()
         if self._layout is None:
             return
         layout = Layout([0 if place in networks else count for place, count in enumerate(self._layout.counts)])
@@ -63,35 +73,45 @@ class VectorTable:
             kept = [vector[:count] for vector, count in zip(ragged.vectors(), layout.counts, strict=True)]
             self._vectors[node] = layout.ragged(kept)
         self._layout = layout
+
+    def learn_leaves(self, values: Mapping[Node, NDArray[np.float64]]) -> None:
+        """Add leaves of the network floor: ``n`` numbers each, not finite where a network has none."""
+        for leaf, numbers in values.items():
+            self._leaves[leaf] = torch.tensor(numbers, dtype=torch.float64)
+            self._finite[leaf] = np.isfinite(numbers)
         self._memo.clear()
 
-    def finite(self, reductions: Sequence[Node]) -> list[NDArray[np.bool_]]:
-        """Return ``n`` flags for each reduction: whether its values are finite on every unit of the network.
+    def finite(self, nodes: Sequence[Node]) -> list[NDArray[np.bool_]]:
+        """Return ``n`` flags for each node, by network: whether all values of a reduction, or a leaf, are finite.
 
         A reduction that ``simplify_exact`` makes equal to a known one is known from here on.
         """
-        for node in reductions:
-            if node not in self._vectors:
+        for node in nodes:
+            if node not in self._finite:
                 equal = self._forms[simplify_exact(node)]
                 self._vectors[node], self._finite[node] = self._vectors[equal], self._finite[equal]
-        return [self._finite[node] for node in reductions]
+        return [self._finite[node] for node in nodes]
 
-    def forget(self, reductions: Sequence[Node]) -> None:
-        """Drop the vectors of reductions."""
-        for node in reductions:
+    def forget(self, nodes: Sequence[Node]) -> None:
+        """Drop the values of reductions and leaves."""
+        for node in nodes:
             self._vectors.pop(node, None)
+            self._leaves.pop(node, None)
             self._finite.pop(node, None)
         self._forms = {form: node for form, node in self._forms.items() if node in self._vectors}
         self._memo.clear()
 
     def scores(self, programs: Sequence[Node]) -> NDArray[np.float64]:
-        """Score ``p`` programs made of known reductions.
+        """Score ``p`` programs made of known reductions and leaves.
 
         Returns:
             ``p x n`` scores; not finite where a program is undefined.
         """
-        if self._layout is None:
+        layout = self._layout
+        if layout is None and self._leaves:
+            layout = Layout([0] * len(next(iter(self._leaves.values()))))
+        if layout is None:
             raise ValueError("the table must hold the programs' reductions before it can score them")
         if len(self._memo) > _MEMO_NODES:
             self._memo.clear()
-        return evaluate_upper(programs, self._vectors, self._layout, self._memo).numpy()
+        return evaluate_upper(programs, self._vectors, layout, self._memo, self._leaves).numpy()

@@ -138,6 +138,18 @@ class SearchSpace(abc.ABC):
         """Return every architecture in the benchmark's official order; None, the default, where they are too many."""
         return None
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return features of an architecture that need no network, by name; by default there are none.
+
+        Every architecture of a space has the same names, made of a-z, 0-9 and _; the values are finite. Architectures
+        with one canonical form have the same features.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        self.parse(architecture)
+        return {}
+
     @abc.abstractmethod
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network, mapping ``b x 3 x h x w`` images to ``b x classes`` logits.

@@ -58,6 +58,14 @@ class Darts(SearchSpace):
         """Return the architectures with another operation or input on one edge, by cell and edge."""
         return [dump(other.as_json()) for other in self.rules.neighbours(self._read(architecture))]
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the features of both cells; see ``GenotypeRules.features``.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        return self.rules.features(self._read(architecture))
+
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network for CIFAR without auxiliary head and drop-path.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import shown
+from eznas.spaces.graf import CellGraph, cell_features
 
 if TYPE_CHECKING:
     import random
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Edges = tuple[tuple[str, int], ...]
 _INPUTS = 2
 _CELLS = ("normal", "reduce")
+_GROUPS = ("skip", "pool", "dil", "sep", "conv")
 
 
 def dump(value: Any) -> str:
@@ -67,6 +69,11 @@ class Genotype:
             "reduce": [list(edge) for edge in self.reduce],
             "reduce_concat": list(self.reduce_concat),
         }
+
+
+def _group(operation: str) -> str:
+    """Return the group of an operation: the first whose name is part of the operation's; empty for ``none``."""
+    return next((group for group in _GROUPS if group in operation), "")
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,25 @@ class GenotypeRules:
                     edited = (*edges[:place], other, *edges[place + 1 :])
                     changes: dict[str, Any] = {cell: edited, f"{cell}_concat": self.concat(edited)}
                     yield replace(genotype, **changes)
+
+    def features(self, genotype: Genotype) -> dict[str, float]:
+        """Return the features of both cells; see ``eznas.spaces.graf``.
+
+        The alphabet is ``skip``, ``pool``, ``sep`` (separable convolutions), ``dil`` (dilated ones) and ``conv`` (all
+        others), as far as the space has them. A path begins at either of the two previous cells.
+        """
+        groups = [group for group in _GROUPS if group in map(_group, self.operations)]
+        cells = {}
+        for cell in _CELLS:
+            listed: Edges = getattr(genotype, cell)
+            edges = [
+                (source, place // 2 + _INPUTS, _group(operation))
+                for place, (operation, source) in enumerate(listed)
+                if operation != "none"
+            ]
+            graph = CellGraph.of_edges(edges, range(_INPUTS), getattr(genotype, f"{cell}_concat"))
+            cells[cell] = cell_features(graph, groups, len(listed) // 2)
+        return {f"{cell}_{name}": value for cell, features in cells.items() for name, value in features.items()}
 
     def canonical(self, genotype: Genotype) -> Genotype:
         """Return the genotype with the two terms of each node sorted, since their order in a sum does not matter."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
+from eznas.spaces.graf import CellGraph, cell_features
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """The operations of an inner vertex."""
 
+_GROUPS = {"conv1x1-bn-relu": "conv_1x1", "conv3x3-bn-relu": "conv_3x3", "maxpool3x3": "pool"}
 _VERTICES, _EDGES = 7, 9
 _FORM = re.compile(r"([01]+(?:/[01]+)+) (\S+)")
 _Cell = tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]
@@ -92,6 +94,18 @@ class NasBench101(SearchSpace):
         here = _format(cell)
         edited = (_format(other) for other in _edited(cell) if _edges(other) <= _EDGES and _pruned(other) == other)
         return [other for other in dict.fromkeys(edited) if other != here]
+
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the features of the cell; see ``eznas.spaces.graf``.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        matrix, operations = _parse(architecture)
+        columns = list(zip(*matrix, strict=True))[1:]
+        *reads, output = (tuple(source - 1 for source, edge in enumerate(column) if edge) for column in columns)
+        graph = CellGraph(tuple(_GROUPS[name] for name in operations), tuple(reads), output)
+        return cell_features(graph, [*_GROUPS.values()], _VERTICES - 2)
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with the fidelity's cells and channels.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
+from eznas.spaces.graf import CellGraph, cell_features
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operations, in the benchmark's order."""
+
+_GROUPS = {"skip_connect": "skip", "nor_conv_1x1": "conv_1x1", "nor_conv_3x3": "conv_3x3", "avg_pool_3x3": "pool"}
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The edges as (from, to), in the order in which an architecture names them and a network runs them."""
@@ -107,6 +110,16 @@ class NasBench201(SearchSpace):
     def architectures(self) -> Sequence[str]:
         """Return all 15,625 architectures by their official index."""
         return _official()
+
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the features of the canonical cell; see ``eznas.spaces.graf``.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        operations = to_operations(self.canonical(architecture))
+        edges = [(*edge, _GROUPS[name]) for edge, name in zip(EDGES, operations, strict=True) if name in _GROUPS]
+        return cell_features(CellGraph.of_edges(edges, [0], [_OUTPUT]), [*_GROUPS.values()], _OUTPUT)
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with the fidelity's cells and channels.

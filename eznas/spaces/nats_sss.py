@@ -82,6 +82,17 @@ class NatsSss(SearchSpace):
         """Return all 32,768 architectures by their official index: the last width changes fastest."""
         return [from_widths(widths) for widths in itertools.product(WIDTHS, repeat=_PLACES)]
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the channels of each place, their sum, and the least and the greatest of them.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        widths = to_widths(architecture)
+        features = {f"channels_{place}": width for place, width in enumerate(widths, start=1)}
+        features |= {"channels_sum": sum(widths), "channels_min": min(widths), "channels_max": max(widths)}
+        return {name: float(value) for name, value in features.items()}
+
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network.
 

@@ -105,6 +105,15 @@ class NdsCells(SearchSpace):
         edited += [_format(genotype, width, other) for other in DEPTHS if other != depth]
         return edited
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the width, the depth, and the features of both cells; see ``GenotypeRules.features``.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        genotype, width, depth = self._read(architecture)
+        return {"width": float(width), "depth": float(depth), **self.rules.features(genotype)}
+
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the network without auxiliary head and drop-path.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, on_paths, shown, substitutions
+from eznas.spaces.graf import CellGraph, cell_features
 from eznas.spaces.registry import SPACES
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _MACRO = re.compile(r"64-([1-4]{4,6})-basic")
 _PAPER = "Duan et al. TransNAS-Bench-101. CVPR 2021. arXiv:2105.11871"
 _CHANNELS = 64
 _LAYERS = "41414"
+_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+_GROUPS = {"1": "skip", "2": "conv_1x1", "3": "conv_3x3"}
 
 
 _FIDELITIES = by_name(
@@ -70,8 +73,7 @@ class TransNasMicro(SearchSpace):
         Other cells that compute the same function, such as renumbered ones, keep different forms.
         """
         digits = _digits(architecture)
-        edges = [(source, node) for node in (1, 2, 3) for source in range(node)]
-        reached = on_paths(edges, [digit != "0" for digit in digits])
+        reached = on_paths(_EDGES, [digit != "0" for digit in digits])
         return _micro("".join(digit if kept else "0" for digit, kept in zip(digits, reached, strict=True)))
 
     def sample(self, rng: random.Random) -> str:
@@ -85,6 +87,16 @@ class TransNasMicro(SearchSpace):
     def architectures(self) -> Sequence[str]:
         """Return all 4,096 architectures in the order of their strings."""
         return [_micro("".join(digits)) for digits in itertools.product("0123", repeat=6)]
+
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the features of the cell; see ``eznas.spaces.graf``.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        digits = _digits(architecture)
+        edges = [(*edge, _GROUPS[digit]) for edge, digit in zip(_EDGES, digits, strict=True) if digit in _GROUPS]
+        return cell_features(CellGraph.of_edges(edges, [0], [3]), [*_GROUPS.values()], longest=3)
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network for classification, with the fidelity's channels.

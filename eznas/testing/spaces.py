@@ -5,6 +5,8 @@ Each function raises ``AssertionError`` with a sentence. ``check_space`` runs th
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING
 
 from eznas.seeds import python_rng
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _CLASSES = 7
+_FEATURE = re.compile("[a-z0-9_]+")
 _MANY = 12
 """The number of neighbours to check; a large cell has hundreds."""
 
@@ -31,6 +34,7 @@ def check_space(space: SearchSpace, architectures: Sequence[str] = (), *, count:
     architectures = architectures or sampled(space, count)
     check_strings(space, architectures)
     check_edits(space, architectures)
+    check_features(space, architectures)
     check_networks(space, architectures)
 
 
@@ -79,6 +83,24 @@ def check_edits(space: SearchSpace, architectures: Sequence[str]) -> None:
             mutants = [space.mutate(architecture, python_rng(seed)) for seed in (0, 0, 1)]
             _must(mutants[0] == mutants[1], "mutate must depend on rng alone")
             _must(set(mutants) <= set(neighbours), f"a mutant of {architecture} must be one of its neighbours")
+
+
+def check_features(space: SearchSpace, architectures: Sequence[str]) -> None:
+    """Check that all architectures have features of the same names, finite and equal for equal canonical forms.
+
+    Raises:
+        AssertionError: A feature fails.
+    """
+    names = list(space.features(architectures[0])) if architectures else []
+    for name in names:
+        _must(_FEATURE.fullmatch(name) is not None, f"names of features must be made of a-z, 0-9 and _, got {name!r}")
+    for architecture in architectures:
+        features = space.features(architecture)
+        _must(list(features) == names, f"{architecture} must have the features of other architectures, in their order")
+        _must(all(map(math.isfinite, features.values())), f"the features of {architecture} must be finite")
+        canonical = space.canonical(architecture)
+        _must(space.features(canonical) == features, f"{canonical} is {architecture}, so its features must be equal")
+        _must(space.features(f" {architecture}\n") == features, f"features must ignore space around {architecture}")
 
 
 def check_networks(space: SearchSpace, architectures: Sequence[str]) -> None:

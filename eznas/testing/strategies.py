@@ -9,21 +9,25 @@ from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tree import Node, apply, leaf, literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from eznas.primitives import Primitive, Signature
 
 
-def programs(kind: Kind = Kind.NETWORK, depth: int = 5) -> SearchStrategy[Node]:
+def programs(kind: Kind = Kind.NETWORK, depth: int = 5, network_leaves: Sequence[str] = ()) -> SearchStrategy[Node]:
     """Return a strategy for programs of a kind, made of every registered primitive and statistic.
 
     Args:
         kind: The kind of the programs' values.
         depth: Primitives on the longest path, about; beyond it, a path ends as soon as the kinds allow.
+        network_leaves: Leaves of the network floor, such as ``"measure.synflow"``, that the programs may read.
     """
     from hypothesis import strategies
 
     leaves = {one: [name for name, fact in STATISTICS.items() if fact.kind is one] for one in Kind}
+    leaves[Kind.NETWORK] += network_leaves
     makers: dict[Kind, list[tuple[Primitive, Signature]]] = {one: [] for one in Kind}
     for record in primitives.all_primitives():
         for signature in record.signatures:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,16 +10,18 @@ from click.testing import CliRunner, Result
 
 import eznas.gp
 import eznas.report
-from eznas.cli.evolve import main
+from eznas.cli.evolve import _print, main
 from eznas.errors import EznasError, InputError
 from eznas.run import FORMAT, RunDirectory
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from eznas.config import EvolveConfig
     from eznas.progress import Progress
     from eznas.scoring import Executor
+
+GOLDEN = Path(__file__).parent / "tables"
 
 ROW: dict[str, Any] = {
     "name": "rank0",
@@ -31,11 +35,20 @@ ROW: dict[str, Any] = {
     "tau_test_low": 0.7,
     "tau_test_high": 0.8,
     "rho_test": 0.9,
+    "seconds": 0.25,
+    "tasks": {"nasbench201/cifar10": {"tau": 0.7654}},
 }
 SUMMARY: dict[str, Any] = {
-    "target": "cifar10 test accuracy",
-    "networks": {"test": 5},
-    "reported_on": "full, seed 0, 16 images of digits",
+    "tasks": [
+        {
+            "name": "nasbench201/cifar10",
+            "target": "cifar10 test accuracy",
+            "networks": {"test": 5},
+            "reported_on": "full, seed 0, 16 images of digits",
+            "held_out": False,
+        }
+    ],
+    "verdict": {"sentence": "better than every baseline", "held_out": None, "notes": ["A note."], "tasks": []},
     "stopped_by": "time",
     "generations": 12,
     "hall_of_fame": [ROW],
@@ -59,6 +72,7 @@ class Evolved:
         *,
         resume: bool,
         resume_with: str,
+        **_: object,
     ) -> dict[str, Any]:
         assert executor.workers >= 1
         self.calls.append((config, resume))
@@ -130,6 +144,25 @@ def test_what_was_found_is_printed_beside_the_baselines(evolved: Evolved) -> Non
     assert "100%" in found
     assert program == "rank0  sum(f(x))"
     assert baseline.split()[-2] == "-"
+    assert found.split()[:4] == ["rank0", "3", "0.25", "0.765"]
+    assert out.endswith("\nThe best program is better than every baseline.\nA note.\n\nwritten to here\n")
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 7])
+def test_the_final_table_is_golden(
+    tasks: int, tmp_path: Path, finished_run: Callable[..., RunDirectory], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To write the files again, run with EZNAS_UPDATE_GOLDEN=1."""
+    names = ["nasbench201/cifar10", "nats_sss/cifar10", "nasbench101/cifar10:validation_108", "darts/cifar10",
+             "transnas_macro/jigsaw", "transnas_micro/class_scene", "nasbench_macro/cifar10"][:tasks]  # fmt: skip
+    held_out = names[-1:] if tasks > 1 else []
+    _print(finished_run(tmp_path / "run", names, held_out=held_out).read_json("summary.json"), Path("runs/first"))
+    shown = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+    golden = GOLDEN / f"evolve_{tasks}_tasks.txt"
+    if os.environ.get("EZNAS_UPDATE_GOLDEN"):
+        golden.write_text(shown, encoding="utf-8")
+    assert shown == golden.read_text(encoding="utf-8")
+    assert max(map(len, shown.partition("\nrank0  ")[0].splitlines())) <= 100
 
 
 def test_progress_goes_to_standard_error(evolved: Evolved) -> None:

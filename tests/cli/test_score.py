@@ -76,6 +76,18 @@ def test_an_architecture_is_scored_by_measures_and_programs() -> None:
     assert (found["network"], found["space"], found["batch_size"]) == (ARCHITECTURE, "nasbench201", 4)
 
 
+def test_measures_and_features_are_words_of_programs(own: str) -> None:
+    proxies = ("params", "sqrt(measure.params)", "graf.count_conv_3x3")
+    found = scored("--architecture", ARCHITECTURE, *(word for proxy in proxies for word in ("--proxy", proxy)))
+    count, root, convolutions = (one["score"] for one in found["scores"])
+    assert root == pytest.approx(count**0.5)
+    assert convolutions == 1.0
+    result = invoke("--model", f"{own}:small", "--proxy", "graf.count_conv_3x3", "--proxy", "params")
+    assert result.exit_code == 1
+    assert "a feature is computed from an architecture of a search space" in result.stderr
+    assert "--pixels" not in result.stderr
+
+
 def test_the_seed_is_that_of_the_initialisation() -> None:
     first, again, other = (
         scored("--architecture", ARCHITECTURE, "--proxy", PROGRAM, "--seed", seed)["scores"][0]["score"]
@@ -134,6 +146,9 @@ def test_measures_are_listed_by_pattern() -> None:
         (("--model", "OWN:missing", "--proxy", "params"), "has no callable 'missing'"),
         (("--model", "OWN:number", "--proxy", "params"), "has no callable 'number'"),
         (("--model", "OWN:text", "--proxy", "params"), "must return a torch.nn.Module, got str"),
+        (("--architecture", ARCHITECTURE, "--proxy", "neg(measure.parms)"), "unknown measure 'parms'; did you mean"),
+        (("--architecture", ARCHITECTURE, "--proxy", "graf.n"), "unknown feature of the search space 'n'"),
+        (("--architecture", ARCHITECTURE, "--proxy", "score.a"), "but score.a is a column of a score file"),
         (("--list", "zzz*"), "no measure matches 'zzz*'"),
     ],
 )

@@ -55,6 +55,13 @@ def test_json_and_csv_agree(table: Path, tmp_path: Path) -> None:
         assert (record["n_networks"], record["n_failed"], record["statuses"]) == (6, 0, {"ok": 6})
 
 
+def test_measures_are_words_of_programs(table: Path, tmp_path: Path) -> None:
+    proxies = ("params", "neg(log(measure.params))", "add(graf.count_conv_3x3, graf.count_conv_1x1)")
+    found = records(table, tmp_path, *(word for proxy in proxies for word in ("--proxy", proxy)))
+    assert [record["n_failed"] for record in found] == [0, 0, 0]
+    assert found[1]["tau"] == pytest.approx(-found[0]["tau"])
+
+
 def test_json_says_what_was_done(table: Path, tmp_path: Path) -> None:
     [record] = records(table, tmp_path, "--proxy", "params", "--samples", "3", "--seed", "5")
     keys = {"proxy", "search_space", "dataset", "target", "n_networks", "n_failed", "tau", "tau_low", "tau_high"}
@@ -157,6 +164,7 @@ def test_a_proxy_without_any_value_is_exit_code_1(table: Path) -> None:
         (("--resume",), "--resume must come with --csv"),
         (("--nds-space", "DARTS"), "--nds-space must be given with --benchmark NDS and only there"),
         (("--proxy", "nazwot"), "unknown measure 'nazwot'; did you mean 'naswot'?"),
+        (("--proxy", "abs(measure.nazwot)"), "unknown measure 'nazwot'; did you mean 'naswot'?"),
         (("--samples", "99"), "--samples must be at most 12, the size of the table, got 99"),
         (("--images", "nowhere.npz"), "nowhere.npz"),
         (("--device", "warp"), "--device must be auto or a device that works here"),

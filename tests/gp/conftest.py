@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from eznas.gp import confirmation
 from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def small_networks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(space, "fidelities", fidelities)
         patch.setattr(space, "reduced", ("reduced_wide",))
+        patch.setattr(confirmation, "seconds_of", lambda *_: 0.5)  # equal runs write equal files
         yield
 
 

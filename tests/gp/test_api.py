@@ -88,7 +88,9 @@ def test_programs_score_networks_and_are_exported(run: EvolutionRun, tmp_path: P
 
 def test_a_run_has_plots(run: EvolutionRun) -> None:
     assert len(run.plot().axes) > len(run.plot("progress").axes)
-    with pytest.raises(InputError, match=r"kind must be one of \['scores', 'progress'\] for .*, got 'tau'"):
+    with pytest.raises(
+        InputError, match=r"kind must be one of \['scores', 'taus', 'pareto', 'progress'\] for .*, got 'tau'"
+    ):
         run.plot("tau")  # type: ignore[arg-type]
 
 

@@ -54,6 +54,8 @@ class FakePanel:
     def __init__(self, rows: list[list[float]]) -> None:
         self.rows = rows
         self.table = self
+        self.left_out: dict[str, str] = {}
+        self.architectures = ("x", "y", *FakeTask.validation)
 
     def scores(self, programs: Sequence[Node]) -> Any:
         assert len(programs) == len(self.rows)

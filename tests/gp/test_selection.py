@@ -42,9 +42,9 @@ class FakePanel:
 
 
 def evaluator(*signs: float) -> FitnessEvaluator:
-    train, validation = np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0])
+    accuracies, training = np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]), np.arange(6) < 4
     return FitnessEvaluator(
-        [FitnessCase(cast("Panel", FakePanel(sign)), train, validation) for sign in signs or (1.0,)]
+        [FitnessCase(cast("Panel", FakePanel(sign)), accuracies, training) for sign in signs or (1.0,)]
     )
 
 
@@ -162,9 +162,10 @@ def test_a_candidate_of_another_kind_must_be_nearly_as_good() -> None:
     ],
 )
 def test_tasks_count_as_the_fitness_says(fitness: str, weights: tuple[float, ...], expected: float) -> None:
-    train, validation = np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0])
+    accuracies, training = np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]), np.arange(6) < 4
     cases = [
-        FitnessCase(cast("Panel", FakePanel(sign)), train, validation, place) for place, sign in enumerate((1.0, -1.0))
+        FitnessCase(cast("Panel", FakePanel(sign)), accuracies, training, place)
+        for place, sign in enumerate((1.0, -1.0))
     ]
     tasks = [TaskFitness(weight) for weight in weights]
     (good,) = FitnessEvaluator(cases, tasks, fitness).evaluate([parse("sum(mean(weight))")])
@@ -179,7 +180,8 @@ def test_tasks_count_as_the_fitness_says(fitness: str, weights: tuple[float, ...
 
 def test_networks_that_are_left_out_do_not_count() -> None:
     panel = FakePanel()
-    case = FitnessCase(cast("Panel", panel), np.array([10.0, 20.0, 30.0, 40.0]), np.array([50.0, 60.0]))
+    accuracies = np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0])
+    case = FitnessCase(cast("Panel", panel), accuracies, np.arange(6) < 4)
     undefined = parse("last(mean(weight))")
     assert FitnessEvaluator([case]).evaluate([undefined])[0].status is Status.NON_FINITE
     panel.usable = np.array([False, True, True, True, True, True])

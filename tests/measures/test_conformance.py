@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from eznas.measures import MEASURES
 from eznas.minibatch import Minibatch
+from eznas.programs import parse
+from eznas.scoring.network_leaves import measures_read
 from eznas.scoring.score_many import measure
 from eznas.status import Score, Status
 from eznas.testing.measures import check_measure, network_state, sample_minibatch
@@ -28,6 +30,12 @@ def test_a_measure_conforms(name: str, kind: str) -> None:
     score = check_measure(MEASURES[name], classifier(kind), BATCH)
     if not name.startswith("eznas"):
         assert score.ok == (name not in UNDEFINED.get(kind, ())), score
+
+
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - set(HAND_WRITTEN)))
+def test_a_program_needs_the_passes_of_the_measures_that_it_reads(name: str) -> None:
+    for read in measures_read([parse(MEASURES[name].program)]):
+        assert MEASURES[read].needs <= MEASURES[name].needs
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from eznas.programs import cost, parse
+from eznas.measures import MEASURES, Measure
+from eznas.measures.registry import measure_prices
+from eznas.programs import cost, leaf, parse
 from eznas.programs.costs import passes
 
 
@@ -35,3 +37,19 @@ def test_cost_adds_passes_and_distinct_primitives_on_tensors() -> None:
     assert cost(parse("add(sum(l1(norm_out.data)), exp(max(l1(norm_out.data))))")) == pytest.approx(1.1)
     assert cost(parse("sum(logdet(gram(norm_out.noise)))")) == pytest.approx(1 + 0.3 + 0.06)
     assert cost(parse("sum(mean(logdet(norm_out.data)))")) == pytest.approx(1 + 2 + 0.1)
+
+
+def test_prices_of_measures_can_be_given() -> None:
+    program = parse("add(measure.params, mul(measure.synflow, sum(l1(norm_out.data))))")
+    assert cost(program) == pytest.approx(1.1 + 3 + 3)
+    assert cost(program, {leaf("measure.params"): 0.0}) == pytest.approx(1.1 + 3)
+
+
+def test_the_price_of_a_measure_follows_from_its_needs_or_program() -> None:
+    prices = {name: MEASURES[name].price for name in ("params", "flops", "naswot", "synflow", "zico", "grasp")}
+    assert prices == {"params": 0.0, "flops": 1.0, "naswot": 1.0, "synflow": 3.0, "zico": 5.0, "grasp": 9.0}
+    assert MEASURES["eznas_a"].price == cost(parse(MEASURES["eznas_a"].program))
+    composed = Measure("composed", program="add(measure.flops, add(measure.grasp, graf.n))")
+    assert composed.price == 10.0
+    leaves = [leaf("measure.naswot"), leaf("graf.n"), leaf("score.a")]
+    assert measure_prices(leaves) == {leaf("measure.naswot"): 1.0}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from eznas.primitives import Kind, Primitive, Signature
 from eznas.programs import Node, evaluate, parse
 from eznas.programs.draw import boxes
 from eznas.programs.export import to_dot, to_latex, to_python
+from eznas.scoring import Proxy, score_network
 from eznas.testing.strategies import programs
 
 if TYPE_CHECKING:
@@ -128,6 +130,44 @@ def test_an_exported_proxy_gives_the_engines_value_without_eznas(tmp_path: Path)
     assert [score.ok for score in expected] == [True] * 6 + [False]
 
 
+@pytest.mark.parametrize(
+    ("text", "of_eznas"),
+    [
+        ("measure.params", []),
+        ("add(log(measure.params), sum(l1(weight)))", []),
+        ("sub(log(measure.synflow), measure.params)", ["synflow"]),
+        ("mul(add(measure.grad_norm, measure.synflow), std(l1(weight_grad.noise)))", ["grad_norm", "synflow"]),
+    ],
+)
+def test_an_exported_proxy_takes_measures_from_eznas(text: str, of_eznas: list[str], tmp_path: Path) -> None:
+    network, minibatch = toy(tmp_path)
+    source = to_python(parse(text), name="composed", provenance={}, noise_seed=5)
+    needs = "it needs torch, and eznas for " + ", ".join(of_eznas) if of_eznas else "it needs torch alone"
+    assert f"; {needs}.\n" in source
+    assert ("import eznas" in source) == bool(of_eznas)
+    path = tmp_path / "composed.py"
+    path.write_text(source)
+    function = runpy.run_path(str(path))["score"]
+    (expected,) = score_network([Proxy.of(text)], network, minibatch)
+    assert function(network, (minibatch.images, minibatch.labels)) == pytest.approx(expected.value, rel=1e-9)
+    if not of_eznas:
+        assert function(network, minibatch.images) == pytest.approx(expected.value, rel=1e-9)
+
+
+def test_an_exported_proxy_raises_where_a_measure_has_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "composed.py"
+    path.write_text(to_python(parse("abs(measure.synflow)"), name="composed", provenance={}))
+    function = runpy.run_path(str(path))["score"]
+    with pytest.raises(ValueError, match="the score has no value, its status is"):
+        function(nn.Flatten(), (torch.zeros(2, 3, 4, 4), torch.arange(2)))
+
+
+@pytest.mark.parametrize("name", ["graf.n", "score.a"])
+def test_only_statistics_and_measures_can_be_exported(name: str) -> None:
+    with pytest.raises(InputError, match=rf"must read statistics and measures alone, this reads {re.escape(name)}"):
+        to_python(parse(f"add({name}, measure.params)"), name="x", provenance={})
+
+
 def constants(source: str) -> dict[str, object]:
     module = ast.parse(source)
     return {
@@ -210,7 +250,7 @@ def test_what_cannot_be_written_is_refused(node: Node, name: str, provenance: di
 
 
 @settings(deadline=None, max_examples=25)
-@given(programs())
+@given(programs(network_leaves=["measure.jacob_cov", "graf.n"]))
 def test_latex_is_balanced(program: Node) -> None:
     formula = to_latex(program)
     assert formula.count("{") == formula.count("}")

@@ -10,7 +10,19 @@ from torch import Tensor
 
 from eznas import primitives
 from eznas.primitives import Kind, Primitive, Signature
-from eznas.programs import Layout, Node, Ragged, apply, evaluate_upper, leaf, literal, parse, postorder, reductions
+from eznas.programs import (
+    Layout,
+    Node,
+    Ragged,
+    apply,
+    evaluate_upper,
+    is_network_leaf,
+    leaf,
+    literal,
+    parse,
+    postorder,
+    reductions,
+)
 from eznas.testing.strategies import programs
 
 COUNTS = (3, 1, 7, 3, 7, 7, 2)
@@ -40,6 +52,14 @@ def known(roots: list[Node], layout: Layout) -> dict[Node, Ragged]:
     }
 
 
+NETWORK_LEAVES = ("measure.synflow", "graf.n", "score.a")
+
+
+def numbers(node: Node) -> Tensor:
+    """The values of a leaf of the network floor on the networks."""
+    return vector(node, 0, len(COUNTS))
+
+
 def naive(root: Node, network: int, units: int) -> Tensor:
     """Evaluate node by node, as written, on one network."""
     found = set(reductions([root]))
@@ -49,6 +69,8 @@ def naive(root: Node, network: int, units: int) -> Tensor:
             return vector(node, network, units)
         if node.kind is Kind.LITERAL:
             return float(node.text)
+        if is_network_leaf(node):
+            return numbers(node)[network]
         return node.primitive.function(*[value(arg) for arg in node.args])
 
     result = value(root)
@@ -61,10 +83,11 @@ def same(left: Tensor, right: Tensor) -> bool:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(programs(), min_size=1, max_size=40))
+@given(st.lists(st.one_of(programs(), programs(network_leaves=NETWORK_LEAVES)), min_size=1, max_size=40))
 def test_many_networks_at_once_equal_each_by_itself(roots: list[Node]) -> None:
     layout = Layout(COUNTS)
-    scores = evaluate_upper(roots, known(roots, layout), layout)
+    leaves = {leaf(name): numbers(leaf(name)) for name in NETWORK_LEAVES}
+    scores = evaluate_upper(roots, known(roots, layout), layout, leaves=leaves)
     assert scores.shape == (len(roots), len(COUNTS))
     assert scores.dtype == torch.float64
     for row, root in zip(scores, roots, strict=True):
@@ -196,3 +219,60 @@ def test_what_may_read_other_units_runs_network_by_network(monkeypatch: pytest.M
     monkeypatch.setitem(vars(record), "entrywise", False)
     evaluate_upper([root], known([root], layout), layout)
     assert shapes[1:] == list(layout.shapes)
+
+
+def leaves_of(**columns: list[float]) -> dict[Node, Tensor]:
+    return {leaf(f"score.{name}"): torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
+
+
+def test_leaves_are_numbers_of_the_networks_beside_those_of_units() -> None:
+    node = parse("sum(weight)", Kind.UNIT)
+    layout = Layout([2, 1, 0, 2])
+    sizes = [[1.0, 2.0], [5.0], [], [3.0, 5.0]]
+    vectors = {node: layout.ragged([torch.tensor(row) for row in sizes])}
+    leaves = leaves_of(a=[10.0, 20.0, 30.0, 40.0])
+    roots = [parse(text) for text in ("score.a", "add(sum(sum(weight)), score.a)", "neg(score.a)", "sum(sum(weight))")]
+    scores = evaluate_upper(roots, vectors, layout, {}, leaves)
+    assert scores.nan_to_num(-1).tolist() == [
+        [10.0, 20.0, 30.0, 40.0],
+        [13.0, 25.0, -1.0, 48.0],
+        [-10.0, -20.0, -30.0, -40.0],
+        [3.0, 5.0, -1.0, 8.0],
+    ]
+
+
+def test_programs_of_leaves_alone_need_no_reduction() -> None:
+    layout, leaves = Layout([0, 0, 0]), leaves_of(a=[1.0, 4.0, 9.0], b=[1.0, 1.0, 2.0])
+    memo: dict[Node, Tensor] = {}
+    for _ in range(2):  # the second time from the memo
+        roots = [parse("sub(sqrt(score.a), score.b)"), parse("score.b")]
+        assert evaluate_upper(roots, {}, layout, memo, leaves).tolist() == [[0.0, 1.0, 1.0], [1.0, 1.0, 2.0]]
+    assert evaluate_upper([parse("score.a")], {}, Layout([]), {}, leaves_of(a=[])).shape == (1, 0)
+    with pytest.raises(KeyError, match=r"leaves must hold the values of score\.c"):
+        evaluate_upper([parse("add(score.a, score.c)")], {}, layout, {}, leaves)
+    with pytest.raises(KeyError, match="one that reads weight is missing"):
+        evaluate_upper([parse("add(score.a, sum(mean(weight)))")], {}, layout, {}, leaves)
+
+
+def test_a_network_without_a_value_of_a_leaf_has_no_score() -> None:
+    node = parse("sum(weight)", Kind.UNIT)
+    layout = Layout([1, 0, 1])
+    vectors = {node: layout.ragged([torch.tensor([1.0]), torch.zeros(0), torch.tensor([math.nan])])}
+    leaves = leaves_of(a=[math.nan, 2.0, math.inf], b=[1.0, 2.0, 3.0])
+    texts = ("power(score.a, 0)", "reciprocal(score.a)", "power(sum(sum(weight)), 0)", "power(score.b, 0)", "score.a")
+    scores = evaluate_upper([parse(text) for text in texts], vectors, layout, {}, leaves)
+    assert scores.nan_to_num(-1).tolist() == [
+        [-1.0, 1.0, -1.0],
+        [-1.0, 0.5, -1.0],
+        [1.0, -1.0, 1.0],  # as a reduction that is NaN on a unit
+        [1.0, 1.0, 1.0],
+        [-1.0, 2.0, -1.0],
+    ]
+
+
+def test_shared_subtrees_cost_nothing() -> None:
+    root = leaf("score.a")
+    for _ in range(100):
+        root = apply("maximum", root, root)
+    leaves = leaves_of(a=[1.0, math.nan])
+    assert evaluate_upper([root], {}, Layout([0, 0]), {}, leaves).nan_to_num(-1).tolist() == [[1.0, -1.0]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eznas.scoring.evaluate_networks as visits
-import eznas.scoring.panel as panels
+import eznas.scoring.network_runner as runs
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import parse, reductions
@@ -106,13 +106,13 @@ def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
     monkeypatch: pytest.MonkeyPatch, memory: int | None, first: str | None
 ) -> None:
     """Where the first fails, and where networks are visited in parts."""
-    original, batches = panels.evaluate_networks, list[int]()
+    original, batches = runs.evaluate_networks, list[int]()
 
     def watched(*args: Any, **limits: Any) -> list[visits.Vectors]:
         batches.append(len(args[-1]))
         return original(*args, **limits)
 
-    monkeypatch.setattr(panels, "evaluate_networks", watched)
+    monkeypatch.setattr(runs, "evaluate_networks", watched)
     architectures = [first, *ARCHITECTURES] if first else ARCHITECTURES
     panel = Panel(CONDITION, architectures, executor=SerialExecutor(memory))
     panel.extend([parse(text, Kind.UNIT) for text in TEXTS])

@@ -10,7 +10,7 @@ from eznas.programs import parse, reductions
 from eznas.scoring import Condition, Panel, Proxy, score_networks
 from eznas.spaces import SPACES
 from eznas.status import Status
-from eznas.testing.spaces import check_edits, check_networks, check_strings, sampled
+from eznas.testing.spaces import check_edits, check_features, check_networks, check_strings, sampled
 
 DRAWN = sorted(set(SPACES) - {"pytorchcv"})  # which has a package and tests of its own
 
@@ -23,6 +23,11 @@ def test_strings(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWN)
 def test_edits(name: str) -> None:
     check_edits(SPACES[name], sampled(SPACES[name], 1))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_features(name: str) -> None:
+    check_features(SPACES[name], sampled(SPACES[name], 20))
 
 
 @pytest.mark.parametrize("name", DRAWN)

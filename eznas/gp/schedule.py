@@ -1,0 +1,44 @@
+"""Deadlines of the parts of a stage, which share its time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+
+class Schedule:
+    """Shares seconds among parts, such as panels, by the seconds that each is expected to take.
+
+    A part that needs less than its share leaves the rest to the parts behind it. A new schedule has no bound.
+    """
+
+    def __init__(self) -> None:
+        self._end: float | None = None
+        self._weights: dict[Hashable, float] = {}
+
+    def begin(self, seconds: float, weights: Mapping[Any, float]) -> None:
+        """Bound the parts to come.
+
+        Args:
+            seconds: Seconds for all parts together, from now on.
+            weights: The expected seconds of each part; only their ratios count.
+        """
+        self._end, self._weights = time.time() + seconds, dict(weights)
+
+    def clear(self) -> None:
+        """Bound nothing from here on."""
+        self._end, self._weights = None, {}
+
+    def deadline(self, part: Hashable) -> float | None:
+        """Return the value of ``time.time()`` at which a part must end, which begins now; None without a bound.
+
+        A part that was not named, or that began before, has all of the time that is left.
+        """
+        if self._end is None:
+            return None
+        now, all_weights = time.time(), sum(self._weights.values())
+        weight = self._weights.pop(part, all_weights)
+        return now + (self._end - now) * (weight / all_weights if all_weights > 0 else 1.0)
