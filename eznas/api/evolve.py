@@ -246,6 +246,26 @@ class ScoresRun(EvolutionRun):
     _options = ScoresConfig
     _changeable = ("time_budget", "generations", "workers")
 
+    def score(self, network: nn.Module, minibatch: Minibatch, rank: int = 0) -> Score:
+        """Score a network with one of the programs, whose columns are measures; see ``with_measures``.
+
+        Args:
+            network: The network; it is left as it was.
+            minibatch: Images and labels, on the network's device; see ``load_minibatch``.
+            rank: The program's row in the hall of fame.
+
+        Raises:
+            InputError: The program reads a column that is no measure.
+        """
+        from eznas.programs import parse
+        from eznas.scoring import Proxy, score_network
+        from eznas.symbolic.measures import with_measures
+
+        program, missing = with_measures(parse(self._record(rank)["program"]))
+        if missing:
+            raise InputError(f"a program must read columns that are measures, got {', '.join(missing)}")
+        return score_network([Proxy.of(program.text)], network, minibatch)[0]
+
     def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
         from eznas.symbolic.run import run_scores
 
