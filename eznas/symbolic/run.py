@@ -26,6 +26,9 @@ _END = 3.0
 _PLOTS, _PAGE = 4.0, 1.1
 """Processor seconds that the pictures of a run and those of each task take at the end."""
 
+_SLOWEST = 3.0
+"""Largest ratio of the time at the end to its processor time that is planned for."""
+
 _CHECKPOINT_SECONDS = 10.0
 
 
@@ -80,7 +83,10 @@ def run_scores(
     report, started, worked = ScoresReport(problem, config.seed), time.monotonic(), time.process_time()
     baselines = report.baselines()
     worked = time.process_time() - worked
-    reserve = (worked * _END + _PLOTS + _PAGE * len(problem.tasks)) * (time.monotonic() - started) / max(worked, 1e-3)
+    slowness = min((time.monotonic() - started) / max(worked, 1e-3), _SLOWEST)  # other jobs on the machine
+    reserve = slowness * (worked * _END + _PLOTS + _PAGE * len(problem.tasks))
+    if reserve > config.time_budget / 2:
+        progress.message(f"the tests and pictures take about {reserve:.0f} s of the time budget")
     course = _Course(config, evolution, directory, executor, progress, clock, checkpoint["log"] if checkpoint else [])
     stopped_by = course.run(reserve)
     progress.stage("testing the best programs", 0)
