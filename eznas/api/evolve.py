@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from eznas.api.presets import Preset, preset_options
 from eznas.api.run import Run
 from eznas.config import EvolveConfig, read_toml
 from eznas.errors import InputError
 from eznas.progress import Progress
+from eznas.run import RunDirectory
 from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from matplotlib.figure import Figure
     from torch import nn
@@ -32,6 +34,7 @@ def evolve(
     *,
     out: str | Path | None = None,
     config: str | Path | None = None,
+    preset: Preset = "quick",
     callback: Callback | None = None,
     progress: bool | Progress = True,
     command: str = "eznas.evolve",
@@ -45,6 +48,8 @@ def evolve(
     Args:
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
+        preset: ``"quick"`` for the defaults, ``"spaces"`` for a task on each accuracy table that is found and sizes for
+            hours; options and the file win over it.
         callback: Called with the logbook's record after each generation. If it returns True or raises
             ``StopIteration``, evolution stops there; the programs found so far are tested and reported.
         progress: True for a bar, False for silence, or where to report progress.
@@ -61,9 +66,20 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    return run_class(options, config).begin(
-        options, out, config, command, callback=callback, progress=progress, how=resume_with
-    )
+    given = {*options, *(read_toml(Path(config)) if config is not None else ())}
+    options = {**preset_options(preset, given), **options}
+    run = _run_class(given)
+    return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
+
+
+def open_evolution(directory: Path) -> EvolutionRun:
+    """Read the run directory of an evolution on networks or over score files.
+
+    Raises:
+        InputError: It is not a run directory.
+    """
+    opened = RunDirectory(directory)
+    return _run_class(read_toml(directory / "config.toml"))(opened)
 
 
 class EvolutionRun(Run):
@@ -272,15 +288,9 @@ class ScoresRun(EvolutionRun):
         return run_scores(*args, **options)
 
 
-def run_class(options: Mapping[str, Any], config: str | Path | None = None) -> type[EvolutionRun]:
-    """Return the class of the run that options make: over score files where ``scores`` is among them.
-
-    Args:
-        options: Options by name.
-        config: TOML file with further options.
-    """
-    names = {*options, *(read_toml(Path(config)) if config is not None else ())}
-    return ScoresRun if "scores" in names else EvolutionRun
+def _run_class(options: Collection[str]) -> type[EvolutionRun]:
+    """Return the class of the run that options make: over score files where ``scores`` is among them."""
+    return ScoresRun if "scores" in options else EvolutionRun
 
 
 class _WithCallback(Progress):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, evolve, run_class
+from eznas.api.evolve import CHANGEABLE, evolve, open_evolution
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
@@ -22,6 +22,10 @@ _EPILOG = """\b
 Examples:
   A proxy in four minutes, with the data that pip installs:
     eznas evolve
+  Proxies that hold on several spaces, and a space that selection never sees:
+    eznas evolve --task nasbench201/cifar10 --task nats_sss/cifar10 --hold-out-task nasbench101/cifar10
+  One on all accuracy tables that are found:
+    eznas evolve --preset spaces --time-budget 3h
   Longer, with a table of accuracies, in a directory of your choice:
     eznas evolve --table accuracies.csv --time-budget 1h --out runs/mine
   Resume a stopped run, or give a run more time:
@@ -41,6 +45,13 @@ _OF_SCORES = [option for option in model_options(ScoresConfig) if option.name no
 
 
 @click.command(cls=Command, params=[*model_options(EvolveConfig), *_OF_SCORES], epilog=_EPILOG)
+@options.option(
+    "--preset",
+    group="Data",
+    metavar="quick|spaces",
+    help="quick: one space, in minutes. spaces: a task on each accuracy table that is found, for hours. Other options "
+    "win over those of the preset.  [default: quick]",
+)
 @options.config
 @options.resume(CHANGEABLE)
 @click.pass_context
@@ -51,10 +62,7 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
     evolution did not use (summary.json), plots, and proxies as Python files.
     """
     arguments = options.run_arguments(context, config, resume, values)
-    if resume is None:
-        run = evolve(**arguments)
-    else:
-        run = run_class({}, resume / "config.toml").open(resume).resume(**arguments)
+    run = evolve(**arguments) if resume is None else open_evolution(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from eznas.api.presets import preset_options
+from eznas.config import EvolveConfig
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_quick_preset_is_the_defaults() -> None:
+    assert preset_options("quick", ()) == {}
+
+
+def test_the_preset_for_spaces_has_a_task_for_each_table_that_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
+    names = ("nats_sss_cifar10", "nasbench201_cifar100")
+    for name in names:
+        (tmp_path / f"{name}.csv").write_text("architecture,accuracy\n")
+    config = EvolveConfig.model_validate(preset_options("spaces", ["networks"]))
+    assert {task.name for task in config.tasks()} == {"nats_sss/cifar10", "nasbench201/cifar100"}
+    assert config.networks == EvolveConfig().networks
+    assert config.relative
+
+
+def test_presets_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
+    with pytest.raises(InputError, match="needs accuracy tables, and none is found in"):
+        preset_options("spaces", ())
+    with pytest.raises(InputError, match="unknown preset 'space'; did you mean 'spaces'"):
+        preset_options("space", ())
