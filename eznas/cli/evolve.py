@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, evolve
-from eznas.api.scores import run_class
+from eznas.api.evolve import CHANGEABLE, evolve, open_evolution
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
@@ -63,10 +62,7 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
     evolution did not use (summary.json), plots, and proxies as Python files.
     """
     arguments = options.run_arguments(context, config, resume, values)
-    if resume is None:
-        run = evolve(**arguments)
-    else:
-        run = run_class({}, resume / "config.toml").open(resume).resume(**arguments)
+    run = evolve(**arguments) if resume is None else open_evolution(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

@@ -61,7 +61,9 @@ class ScoresConfig(BaseModel):
         "Scores",
         "FILE",
         "File of scores to evolve over, without networks: a CSV file with the columns architecture, accuracy and one "
-        "for each proxy, maybe task, or a zc_*.json of NAS-Bench-Suite-Zero; may be given several times.",
+        "for each proxy, maybe task, or a zc_*.json of NAS-Bench-Suite-Zero; may be given several times. Options of "
+        "networks have no effect and must not be given; defaults are then --fitness mean, --population 1000, "
+        "--generations without a bound and --time-budget 60s.",
         min_length=1,
     )
     columns: Texts = option(
@@ -74,8 +76,8 @@ class ScoresConfig(BaseModel):
         "0.5/0.2/0.3",
         "Scores",
         "A/B/C",
-        "Training, validation and test architectures of each task: shares, of which at most 1,000 are used, or numbers "
-        "such as 300/100/200.",
+        "Training, validation and test architectures of each task: shares, of at most 1,000 architectures each, or "
+        "numbers such as 300/100/200.",
     )
     weights: Annotated[Texts, AfterValidator(_checked_weights)] = option(
         (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."

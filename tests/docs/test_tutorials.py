@@ -97,6 +97,13 @@ def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
     assert generations == [str(number) for number in range(1, len(generations) + 1)]
 
 
+def test_formulas_are_evolved_over_a_table_of_scores(tmp_path: Path) -> None:
+    assert re.search(r"measure\.\w+.* without a measure: \(\)", follow("tutorials/score_table.md", tmp_path))
+    summary = json.loads((tmp_path / "runs" / "scores" / "summary.json").read_text(encoding="utf-8"))
+    assert [task["held_out"] for task in summary["tasks"]] == [False, True]
+    assert summary["best"]["tasks"]["second"]["tau"] > 0.7
+
+
 def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
     assert "mean(peak(weight_grad.data))" in follow("tutorials/own_primitive.md", tmp_path)
     run = tmp_path / "peak_run"
