@@ -132,7 +132,7 @@ class EvolutionRun(Run):
         """Plot the accuracies against the scores of each proxy, or the best tau of each generation.
 
         Args:
-            kind: ``"scores"``, ``"taus"``, ``"pareto"`` or ``"progress"``; by default the scores if the run is finished.
+            kind: ``"scores"``, ``"taus"``, ``"pareto"`` or ``"progress"``; by default the scores of a finished run.
 
         Raises:
             InputError: The run has no such figures yet.
