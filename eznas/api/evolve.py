@@ -128,11 +128,11 @@ class EvolutionRun(Run):
 
         return _table(read_logbook(self._directory))
 
-    def plot(self, kind: Literal["scores", "progress"] | None = None) -> Figure:
+    def plot(self, kind: Literal["scores", "taus", "pareto", "progress"] | None = None) -> Figure:
         """Plot the accuracies against the scores of each proxy, or the best tau of each generation.
 
         Args:
-            kind: ``"scores"`` or ``"progress"``; by default the scores if the run is finished.
+            kind: ``"scores"``, ``"taus"``, ``"pareto"`` or ``"progress"``; by default the scores of a finished run.
 
         Raises:
             InputError: The run has no such figures yet.

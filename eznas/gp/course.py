@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _LEAST_GENERATIONS = 5
 """Generations that a run breeds in any case: they take seconds, and a run without them would report chance."""
 
+_LEAVES = 0.5
+"""Share of the time to evaluate the first library that computing measures as leaves of programs may take at most."""
+
 _BREEDING = 0.05
 """Share of the budget that stays for generations where a promotion would take all."""
 
@@ -107,8 +110,10 @@ class Course:
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
         else:
-            seconds = min(self._plan.start_share * self._config.time_budget, self._clock.left - end)
-            self._bound(seconds, self._evolution.cases)
+            until = self._clock.spent + min(self._plan.start_share * self._config.time_budget, self._clock.left - end)
+            self._bound(_LEAVES * (until - self._clock.spent), self._evolution.cases)
+            self._evolution.compute_leaves()
+            self._bound(until - self._clock.spent, self._evolution.cases)
             self._evolution.start(seeds)
             self._evolution.schedule.clear()
         known = len(self._evolution.library.entries)

@@ -24,10 +24,11 @@ from eznas.gp.deap_random import from_json, to_json
 from eznas.gp.genealogy import Birth, Genealogy
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
+from eznas.gp.leaves import NetworkLeaves
 from eznas.gp.library import LEAST_VISITED, Library, assess
 from eznas.gp.population import Breeder
 from eznas.gp.schedule import Schedule
-from eznas.programs import apply, leaf, network_leaves, parse
+from eznas.programs import apply, network_leaves, parse
 from eznas.programs import reductions as reductions_of
 from eznas.scoring.left_out import NOT_REACHED, left_out_messages
 from eznas.seeds import python_rng
@@ -107,11 +108,14 @@ class Evolution:
         self.genealogy = Genealogy()
         self._best, self._before_expansion = -math.inf, -math.inf
         self._stagnant, self._in_vain = 0, 0
-        self._leaves: list[Node] = []
-        self._leaf_names = tuple(leaves)
+        self._leaves = NetworkLeaves(leaves, self.schedule, progress)
         self._reported: dict[int, set[str]] = {}
         self._rng = python_rng(config.seed, "evolution")
         self._progress = progress
+
+    def compute_leaves(self) -> None:
+        """Compute the leaves of the network floor on the networks of evolution, before ``start``."""
+        self._leaves.compute(self._evaluator.panels)
 
     def start(self, seeds: Sequence[Node] = ()) -> None:
         """Fill the library and the first population.
@@ -122,10 +126,9 @@ class Evolution:
         Raises:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
-        self._compute_leaves(*self._evaluator.panels)
         if self.config.terminals != "measures":
             self._fill_library(seeds)
-        elif not self._leaves:
+        elif not self._leaves.nodes:
             raise EznasError("none of the terminal measures has a value on every network; choose others, or statistics")
         usable = [seed for seed in seeds if self._known(seed)]
         if len(usable) < len(seeds):
@@ -133,7 +136,7 @@ class Evolution:
                 f"{len(seeds) - len(usable)} seed program(s) are not finite on every network; left out"
             )
         singles = [entry.best for entry in self.library.entries.values()]
-        singles += [program for node in self._leaves for program in (node, apply("neg", node))]
+        singles += [program for node in self._leaves.nodes for program in (node, apply("neg", node))]
         fresh = [self._immigrant() for _ in range(self.config.population)]
         first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
         self._join(first, "building block")
@@ -154,7 +157,9 @@ class Evolution:
         if self.expansion_is_due():
             self.expand()
         reductions = self.library.reductions
-        offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions, self._leaves)
+        offspring = self.breeder.offspring(
+            self._rng, self.population, self.config.population, reductions, self._leaves.nodes
+        )
         immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
         births = dict.fromkeys(filter(self.breeder.fits, immigrants), ("random", ())) | offspring
         new = dict.fromkeys([*offspring, *births])
@@ -195,7 +200,7 @@ class Evolution:
             finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
             self._report_left_out(case.panel)
-            self._compute_leaves(case.panel)
+            self._leaves.compute([case.panel])
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
@@ -317,7 +322,7 @@ class Evolution:
             raise EznasError("no program has a rank correlation on the training networks")
 
     def _immigrant(self) -> Node:
-        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
+        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves.nodes)
 
     @property
     def screens(self) -> bool:
@@ -343,21 +348,8 @@ class Evolution:
         """Whether a program reads known reductions, by default those of the library, and known leaves only."""
         known = self.library.entries if reductions is None else reductions
         return all(node in known for node in reductions_of([program])) and all(
-            node in self._leaves for node in network_leaves([program])
+            node in self._leaves.nodes for node in network_leaves([program])
         )
-
-    def _compute_leaves(self, *panels: Panel) -> None:
-        """Compute the leaves of the network floor; those that are not finite on every usable network are left out."""
-        names = list(self._leaf_names)
-        for panel in panels if names else ():
-            self._progress.stage(f"computing {len(names)} measures", len(panel.architectures))
-            finite = panel.extend_leaves(names, self._progress)
-            for name, flag in zip(names, finite, strict=True):
-                if not flag:
-                    network, reason = next(iter(panel.leaf_failures.get(name, {"": "it is not finite"}).items()))
-                    self._progress.message(f"{name} has no value on {network or 'a network'} and is left out: {reason}")
-            names = [name for name, flag in zip(names, finite, strict=True) if flag]
-        self._leaf_names, self._leaves = tuple(names), [leaf(name) for name in names]
 
     def _first_failure(self) -> str:
         for panel in self._evaluator.panels:
@@ -390,7 +382,7 @@ class Evolution:
         """
         for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
             panel.leave_out(reasons)
-        self._compute_leaves(*self._evaluator.panels)
+        self.compute_leaves()
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
