@@ -57,6 +57,17 @@ def generation_record(evolution: Evolution, seconds: float) -> dict[str, float |
     }
 
 
+def write_networks(directory: RunDirectory, problem: EvolutionProblem) -> None:
+    """Write ``networks.csv``: the architectures of each task by part."""
+    rows = [
+        (task.name, task.problem.space.name, part, architecture)
+        for task in problem.every_task
+        for part, architectures in (("training", task.train), ("validation", task.validation), ("test", task.test))
+        for architecture in architectures
+    ]
+    directory.write_csv("networks.csv", ("task", "space", "part", "architecture"), rows)
+
+
 def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
     """Write ``logbook.csv``: one row a generation."""
     rows = [dict(row) for row in evolution.logbook]

@@ -10,7 +10,7 @@ from eznas.gp.assemble import build_evolution
 from eznas.gp.confirmation import Confirmation
 from eznas.gp.course import Course
 from eznas.gp.problem import EvolutionProblem
-from eznas.gp.results import write_results
+from eznas.gp.results import write_networks, write_results
 from eznas.gp.seconds import cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
 from eznas.measures.registry import measure_programs
@@ -87,6 +87,7 @@ def run_evolution(
         plan, problem = plan.fitted(problem, config, clock, progress, refuse=not resume and config.store is None)
         screens = checkpoint["screens"] if checkpoint else plan.screens(problem, config)
     directory.record(**problem.facts())
+    write_networks(directory, problem)
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
         evolution = build_evolution(config, problem, store, executor, progress, screens=screens)
         if config.max_cost is not None and checkpoint is None:
