@@ -65,7 +65,8 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
     group="Data",
     metavar="RUN",
     type=Path,
-    help="Evolution whose training and validation networks are not drawn: for an honest figure of its programs.",
+    help="Run directory of an evolution: networks that it trained or validated programs on are not drawn, since they "
+    "make tau too high.",
 )
 @options.images
 @options.batch_size
