@@ -62,8 +62,8 @@ class ScoresConfig(BaseModel):
         "FILE",
         "File of scores to evolve over, without networks; may be given several times. It is a zc_*.json of "
         "NAS-Bench-Suite-Zero, or a CSV file with the columns architecture, accuracy, one for each proxy, and task if "
-        "it holds several. With scores, options that concern networks are refused, the number of generations has no "
-        "bound, and the defaults are --fitness mean, --population 1000 and --time-budget 60s.",
+        "it holds several tasks. With scores, options that concern networks are refused, the number of generations has "
+        "no bound, and the defaults are --fitness mean, --population 1000 and --time-budget 60s.",
         min_length=1,
     )
     columns: Texts = option(
