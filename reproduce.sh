@@ -41,7 +41,7 @@ tasks() { # SPACE: the tasks of the campaign as options, those of the space held
     while read -r task; do
         option=--task
         [[ $task == "$1"/* ]] && option=--hold-out-task
-        [[ $task == nasbench301/cifar10 && -f $folder/darts_random_cifar10.csv ]] &&
+        [[ $task == nasbench301/cifar10 && -n $folder && -f $folder/darts_random_cifar10.csv ]] &&
             task+="=$folder/darts_random_cifar10.csv"
         options+=("$option" "$task")
     done < <(sed -n 's|^    "\([a-z0-9_]*/[a-z0-9_]*\)",$|\1|p' experiments/campaign.toml)
