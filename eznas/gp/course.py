@@ -95,9 +95,9 @@ class Course:
 
     def _promote(self, end: float) -> None:
         """Promote, on the networks of the promotion that a checkpoint holds if there was one."""
-        panels = [case.panel for case in self._evolution.promotion_cases]
+        panels = [case.panel for case in self._evolution.promotion]
         if self._promotion_left_out is None:
-            self._bound(self._clock.left - end, self._evolution.promotion_cases)
+            self._bound(self._clock.left - end, self._evolution.promotion)
         for panel, reasons in zip(panels, self._promotion_left_out or (), strict=False):
             panel.leave_out(reasons)
         self._evolution.promote()
@@ -115,9 +115,9 @@ class Course:
             self._evolution.logbook.extend(checkpoint["log"])
         else:
             until = self._clock.spent + min(START * self._config.time_budget, self._clock.left - end)
-            self._bound(_LEAVES * (until - self._clock.spent), self._evolution.cases)
+            self._bound(_LEAVES * (until - self._clock.spent), self._cases())
             self._evolution.compute_leaves()
-            self._bound(until - self._clock.spent, self._evolution.cases)
+            self._bound(until - self._clock.spent, self._cases())
             self._evolution.start(seeds)
             self._evolution.schedule.clear()
         known = len(self._evolution.library.entries)
@@ -138,7 +138,7 @@ class Course:
         expected = self._plan.promotion(self._problem)
         if not expected:
             return
-        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._evolution.cases)
+        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._cases())
         expected *= self._start_seconds / planned
         end = self._plan.end(self._problem, promoted=True)
         left = self._clock.left - end - _BREEDING * self._config.time_budget
@@ -154,6 +154,11 @@ class Course:
     def _bound(self, seconds: float, cases: Iterable[FitnessCase]) -> None:
         """Bound the seconds of the panels of some cases together."""
         self._evolution.schedule.begin(seconds, {case.panel: self._expected(case) for case in cases})
+
+    def _cases(self) -> list[FitnessCase]:
+        """Return the cases of evolution and of the screening."""
+        screening = self._evolution.screening
+        return [*self._evolution.evaluator.cases, *(screening.cases if screening else ())]
 
     def _expected(self, case: FitnessCase) -> float:
         """Return the seconds that the plan expects for a case."""
@@ -175,7 +180,7 @@ class Course:
                 return "time"
             begun = self._clock.spent
             if due:
-                self._bound(self._clock.left - reserve, evolution.cases)
+                self._bound(self._clock.left - reserve, self._cases())
             evolution.step()
             evolution.schedule.clear()
             spent = self._clock.spent - begun
@@ -209,9 +214,9 @@ class Course:
                 "promotes": self._promotes,
                 "promotion_seconds": self._promotion_seconds,
                 "time_budget": self._config.time_budget,
-                "screens": self._evolution.screens,
+                "screens": self._evolution.screening is not None,
                 "choice": self._plan.choice,
-                "trivial": self._evolution.trivial,
+                "trivial": [task.trivial for task in self._evolution.evaluator.tasks],
                 "promotion_left_out": self._promotion_left_out,
                 "tests": {task.name: len(task.test) for task in self._problem.every_task},
                 "log": [dict(row) for row in self._evolution.logbook],

@@ -74,6 +74,7 @@ class Evolution:
         generation: Generations done.
         promoted: Whether programs are evaluated at full size too.
         schedule: Bounds the time of the next expansion or promotion.
+        evaluator, promotion, screening: As given.
         population: The individuals of the present generation.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
@@ -99,7 +100,7 @@ class Evolution:
         self.schedule = Schedule()
         self.library = Library(evaluator, config.library, self.schedule, progress)
         self.breeder = Breeder(evaluator, config)
-        self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
+        self.evaluator, self.promotion, self.screening = evaluator, promotion, screening
         self.genealogy = Genealogy()
         self._growth = Growth(config.patience)
         self._leaves = NetworkLeaves(leaves, self.schedule, progress)
@@ -109,8 +110,8 @@ class Evolution:
 
     def compute_leaves(self) -> None:
         """Compute the leaves of the network floor on the networks of evolution, before ``start``."""
-        self._leaves.compute(self._evaluator.panels)
-        self._report_left_out(*self._evaluator.panels)
+        self._leaves.compute(self.evaluator.panels)
+        self._report_left_out(*self.evaluator.panels)
 
     def start(self, seeds: Sequence[Node] = ()) -> None:
         """Fill the library and the first population.
@@ -144,7 +145,7 @@ class Evolution:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
         drawn = self._draw(self.config.library, seed_reductions)
         self._add_to_library(list(dict.fromkeys([*seed_reductions, *drawn])))
-        self._report_left_out(*self._evaluator.panels)
+        self._report_left_out(*self.evaluator.panels)
         if not self.library.entries:
             raise EznasError(
                 "none of the reductions drawn is finite and different between the networks; "
@@ -181,7 +182,7 @@ class Evolution:
             entries = []
             self._growth.end()
         self.library.prune({*parents, *used})
-        if self._report_left_out(*self._evaluator.panels):
+        if self._report_left_out(*self.evaluator.panels):
             self._evaluate_again()
         singles = dict.fromkeys(entry.best for entry in entries if entry.reduction in self.library.entries)
         births = dict.fromkeys(singles, ("building block", ()))
@@ -192,7 +193,7 @@ class Evolution:
 
         Nothing changes where there is no promotion, or where no program of the population has a tau at full size.
         """
-        if not self._promotion or self.promoted:
+        if not self.promotion or self.promoted:
             return
         chosen = usable = self._most_used(_PROMOTED)
         try:
@@ -200,10 +201,10 @@ class Evolution:
         except EznasError as error:
             self._progress.message(f"the run goes on without networks of full size: {error}")
             return
-        self._evaluator.add(self._promotion)
-        entries = assess(self._evaluator, usable)
+        self.evaluator.add(self.promotion)
+        entries = assess(self.evaluator, usable)
         kept = {entry.reduction for entry in entries}
-        for case in self._promotion:
+        for case in self.promotion:
             case.panel.table.forget([node for node in chosen if node not in kept])
         bred = [*self.hall.members.values(), *self.population]
         programs = [individual.program for individual in bred if self._known(individual.program, kept)]
@@ -212,7 +213,7 @@ class Evolution:
         fitting = list(dict.fromkeys(filter(self.breeder.fits, [*programs, *singles])))
         promoted = self._born(fitting, births)
         if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
-            self._evaluator.drop(self._promotion)
+            self.evaluator.drop(self.promotion)
             self._progress.message("no program of the population ranks networks of full size; the run goes on without")
             return
         self.library.keep(entries)
@@ -222,7 +223,7 @@ class Evolution:
     def _evaluate_at_full_size(self, reductions: Sequence[Node]) -> list[Node]:
         """Evaluate reductions and leaves on the networks of the promotion, and return the finite reductions."""
         usable = list(reductions)
-        for case in self._promotion:
+        for case in self.promotion:
             panel = case.panel
             stage = f"evaluating {len(usable)} formulas on networks of full size"
             self._progress.stage(stage, len(panel.architectures))
@@ -243,16 +244,12 @@ class Evolution:
     @property
     def full_panels(self) -> list[Panel]:
         """After the promotion, the panel of each promoted task at full size, with the hall of fame's reductions."""
-        return [case.panel for case in self._promotion] if self.promoted else []
+        return [case.panel for case in self.promotion] if self.promoted else []
 
     @property
     def converged(self) -> bool:
         """Whether neither generations nor expansions help any more."""
         return self._growth.stagnates and not self._grows
-
-    def left_out(self, task: int) -> dict[str, str]:
-        """Return the networks of a task that are left out, with the reasons."""
-        return self._evaluator.left_out(task)
 
     @property
     def _grows(self) -> bool:
@@ -267,15 +264,15 @@ class Evolution:
 
     def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
         """Return new reductions: with a screening, the best among several times as many."""
-        if self._screening is None:
+        if self.screening is None:
             return self.library.propose(self._rng, count, parents)
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
-        steps = sum(len(panel.architectures) for panel in self._screening.panels)
+        steps = sum(len(panel.architectures) for panel in self.screening.panels)
         self._progress.stage(f"screening {len(drawn)} formulas on few networks", steps)
-        screened = self.library.screen(self._screening, drawn, count)
-        for panel in self._screening.panels:  # a network that fails there would fail again
+        screened = self.library.screen(self.screening, drawn, count)
+        for panel in self.screening.panels:  # a network that fails there would fail again
             failed = {name: reason for name, reason in panel.left_out.items() if reason != NOT_REACHED}
-            for other in self._evaluator.panels:
+            for other in self.evaluator.panels:
                 if other.condition.key == panel.condition.key:
                     other.leave_out({name: why for name, why in failed.items() if name in other.architectures})
         return screened
@@ -298,7 +295,7 @@ class Evolution:
 
     def _evaluate_again(self) -> None:
         """Evaluate all programs anew, after networks were left out."""
-        self.library.keep(assess(self._evaluator, self.library.reductions))
+        self.library.keep(assess(self.evaluator, self.library.reductions))
         members, population = (
             self.breeder.individuals([each.program for each in individuals if self._known(each.program)])
             for individuals in (list(self.hall.members.values()), self.population)
@@ -307,7 +304,7 @@ class Evolution:
         self._select([*members, *population])
 
     def _begin_evaluation(self, count: int) -> None:
-        steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
+        steps = sum(len(panel.architectures) for panel in self.evaluator.panels)
         self._progress.stage(f"evaluating {count} formulas on the networks", steps)
 
     def _born(self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]) -> list[Individual]:
@@ -331,29 +328,9 @@ class Evolution:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves.nodes)
 
     @property
-    def trivial(self) -> list[tuple[float, float]]:
-        """For each task the taus of the trivial proxies."""
-        return [task.trivial for task in self._evaluator.tasks]
-
-    @property
-    def screens(self) -> bool:
-        """Whether reductions are screened on few networks first."""
-        return self._screening is not None
-
-    @property
-    def cases(self) -> list[FitnessCase]:
-        """The cases of evolution and of the screening."""
-        return [*self._evaluator.cases, *(self._screening.cases if self._screening else ())]
-
-    @property
-    def promotion_cases(self) -> Sequence[FitnessCase]:
-        """The cases at full size."""
-        return self._promotion
-
-    @property
     def _all_panels(self) -> list[Panel]:
         """The panels of evolution and of the screening."""
-        return [*self._evaluator.panels, *(self._screening.panels if self._screening else ())]
+        return [*self.evaluator.panels, *(self.screening.panels if self.screening else ())]
 
     def _known(self, program: Node, reductions: Container[Node] | None = None) -> bool:
         """Whether a program reads known reductions, by default those of the library, and known leaves only."""
@@ -363,7 +340,7 @@ class Evolution:
         )
 
     def _first_failure(self) -> str:
-        for panel in self._evaluator.panels:
+        for panel in self.evaluator.panels:
             for architecture, reason in panel.left_out.items():
                 return f"{architecture}: {reason}"
         return "no network failed; the formulas are undefined or constant"

@@ -167,7 +167,7 @@ def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finis
 def _task_as_json(
     problem: EvolutionProblem, task: EvolutionTask, evolution: Evolution, finished: Finished
 ) -> dict[str, Any]:
-    left_out = {} if task.held_out else evolution.left_out(problem.tasks.index(task))
+    left_out = {} if task.held_out else evolution.evaluator.left_out(problem.tasks.index(task))
     return {
         **task.facts(),
         "networks": {
