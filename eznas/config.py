@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from eznas.errors import InputError, unknown
 from eznas.fields import Duration, FilePath, FilePaths, Images, MemorySize, Texts, option, several
@@ -20,6 +20,8 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from typing_extensions import Self
 
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -184,6 +186,23 @@ class EvolveConfig(BaseModel):
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        """Refuse options that would be without effect."""
+        fields = type(self).model_fields
+        single = [
+            name for name in ("benchmark", "dataset", "table", "target") if getattr(self, name) != fields[name].default
+        ]
+        if self.task and single:
+            raise ValueError(f"{single[0]} must not be given with task, which names its own")
+        if self.fitness == "lexicase" and self.objective != "tau":
+            raise ValueError(
+                f"fitness must not be lexicase with the objective {self.objective}, which selects otherwise"
+            )
+        if self.terminal_measures and self.terminals == "statistics":
+            raise ValueError("terminal_measures must come with terminals measures or both")
+        return self
+
     def tasks(self) -> tuple[TaskConfig, ...]:
         """Return the tasks of selection, with all of their options."""
         single = TaskConfig(benchmark=self.benchmark, dataset=self.dataset, target=self.target, table=self.table)
@@ -232,6 +251,11 @@ def build_config(model: type[Config], options: Mapping[str, Any], file: Path | N
         return model.model_validate({**content, **options})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # options that exclude each other
+            message = first["msg"].removeprefix("Value error, ")
+            raise InputError(
+                message, parameters=tuple(name for name in model.model_fields if name in message)
+            ) from error
         key = str(first["loc"][0])
         where = "" if key in options else f"{file}: "
         message = f"{where}{key} {_requirement(first['msg'])}, got {first['input']!r}"
