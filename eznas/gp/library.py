@@ -121,7 +121,11 @@ class Library:
         left = list(reductions)
         stages = screening.stages
         for number, stage in enumerate(stages, start=1):
-            entries, rejected = self._evaluate(stage, left)
+            try:
+                entries, rejected = self._evaluate(stage, left)
+            except OutOfTimeError:
+                _forget(screening, left)
+                raise
             distinct: dict[bytes, Node] = {}
             for entry in sorted(entries, key=lambda entry: (-entry.merit, entry.reduction.text)):
                 distinct.setdefault(entry.key, entry.reduction)
@@ -158,9 +162,9 @@ class Library:
         """Return the usable reductions, and the number of the others by status; only the usable ones stay known."""
         finite = reductions
         for panel in evaluator.panels:
-            flags = panel.extend(
-                finite, self._progress, screen=True, deadline=self._schedule.deadline(panel), least=LEAST_VISITED
-            )
+            # The first evaluation may leave networks out; a later one needs all, whichever panel takes the time.
+            deadline = self._schedule.deadline(panel) if panel.table.units is None else self._schedule.end
+            flags = panel.extend(finite, self._progress, screen=True, deadline=deadline, least=LEAST_VISITED)
             finite = [node for node, usable in zip(finite, flags, strict=True) if usable]
         entries = assess(evaluator, finite)
         usable = {entry.reduction for entry in entries}

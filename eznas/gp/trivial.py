@@ -10,6 +10,8 @@ from eznas.ranking import TauTarget
 from eznas.scoring import Proxy, score_networks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from eznas.gp.problem import EvolutionProblem
     from eznas.progress import Progress
     from eznas.scoring import Executor
@@ -30,8 +32,13 @@ def trivial_taus(problem: EvolutionProblem, executor: Executor, progress: Progre
         matrix = score_networks([Proxy.of(name) for name in TRIVIAL], task.full, networks, executor, progress)
         values, split = matrix.values(), len(task.train)
         parts = (task.train, values[:, :split]), (task.validation, values[:, split:])
-        train, validation = (
-            float(np.nan_to_num(TauTarget(task.accuracies(part)).taus(scores), nan=0.0).max()) for part, scores in parts
-        )
+        train, validation = (_best_tau(task.accuracies(part), scores) for part, scores in parts)
         taus.append((train, validation))
     return taus
+
+
+def _best_tau(accuracies: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """Return the best tau of the rows of scores on the networks that have all of them."""
+    scored = np.isfinite(scores).all(axis=0)
+    taus = TauTarget(accuracies[scored]).taus(scores[:, scored])
+    return float(np.nan_to_num(taus, nan=0.0).max())
