@@ -50,6 +50,8 @@ learning rate falls earlier.
 
 - **encoding**: the default. Every other encoding works too.
 - **needs**: what the default must be given.
+- **before**: the cost before the first prediction.
+- **query**: the cost of a prediction for one architecture.
 - **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
 """
 
@@ -63,17 +65,11 @@ programs, or of any other numbers about an architecture.
 
 def page() -> str:
     """Return the text of the page."""
-    predictors = [
-        [
-            info.name,
-            info.encoding or "-",
-            str(info.needs),
-            info.extra or "-",
-            f"{info.description[0].upper()}{info.description[1:]}.",
-            info.paper,
-        ]
-        for info in PREDICTORS.values()
+    infos = PREDICTORS.values()
+    facts = [
+        [info.name, info.encoding or "-", str(info.needs), info.before, info.query, info.extra or "-"] for info in infos
     ]
+    methods = [[info.name, f"{info.description[0].upper()}{info.description[1:]}.", info.paper] for info in infos]
     encodings = [
         [name, f"{encoding.description[0].upper()}{encoding.description[1:]}.", encoding.paper or "-"]
         for name, encoding in ENCODINGS.items()
@@ -81,7 +77,8 @@ def page() -> str:
     return "\n".join(
         [
             _INTRODUCTION,
-            *_table(["predictor", "encoding", "needs", "package", "method", "paper"], predictors),
+            *_table(["predictor", "encoding", "needs", "before", "query", "package"], facts),
+            *_table(["predictor", "method", "paper"], methods),
             _ENCODINGS,
             *_table(["encoding", "columns", "paper"], encodings),
         ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from eznas.errors import InputError
 from eznas.predictors.encoded import EncodedPredictor
-from eznas.predictors.encodings.base import EncodingInputs
+from eznas.predictors.encodings.base import ENCODINGS, EncodingInputs
 from eznas.predictors.encodings.encoder import Encoder
+from eznas.predictors.encodings.tables import CURVE_POINTS
 from eznas.predictors.protocol import Needs, Predictor
 from eznas.registry import Registry
 from eznas.spaces import SPACES
@@ -80,20 +81,18 @@ def register_model(
             regressor(0, labels, **settings)  # unknown settings and missing packages raise here, not in a fit
             return EncodedPredictor(name, encoder, lambda seed, count: regressor(seed, count, **settings), labels)
 
-        curve = "validation_accuracy" if "curve" in encoding.split("+") else ""
-        PREDICTORS.register(
-            PredictorInfo(
-                name,
-                paper,
-                description,
-                Needs(labels, curve=curve, epochs=3 if curve else 0),
-                "training of the architectures, and the fit",
-                "first epochs of a training" if curve else "the encoding",
-                make,
-                encoding,
-                extra,
-            )
+        reads = {ENCODINGS[part].reads for part in encoding.split("+")}
+        curve = "curves" in reads
+        needs = Needs(
+            labels,
+            curve="validation_accuracy" if curve else "",
+            epochs=CURVE_POINTS if curve else 0,
+            scores="scores" in reads,
+            features="features" in reads,
         )
+        query = "first epochs of a training" if curve else "the encoding"
+        before = "training of the architectures, and the fit"
+        PREDICTORS.register(PredictorInfo(name, paper, description, needs, before, query, make, encoding, extra))
         return regressor
 
     return register

@@ -71,6 +71,22 @@ class NasBenchMacro(SearchSpace):
         """Return all 6,561 architectures in the order of their strings."""
         return ["".join(layers) for layers in itertools.product("012", repeat=8)]
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the numbers of layers of each kind, in the whole network and in each stage.
+
+        The kinds are ``identity``, ``mb3`` (expansion 3) and ``mb6`` (expansion 6).
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        layers = self.parse(architecture)
+        parts = {"all": layers} | {f"stage_{n}": layers[start:end] for n, (start, end) in enumerate(_STAGES, start=1)}
+        return {
+            f"{kind}_{name}": float(part.count(digit))
+            for name, part in parts.items()
+            for digit, kind in zip("012", ("identity", "mb3", "mb6"), strict=True)
+        }
+
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network, with the fidelity's channels.
 

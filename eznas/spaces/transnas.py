@@ -149,6 +149,20 @@ class TransNasMacro(SearchSpace):
         """Return all 3,256 architectures in the order of their strings."""
         return _macros()
 
+    def features(self, architecture: str) -> dict[str, float]:
+        """Return the numbers of layers by digit, and how often channels double and the size halves up to each layer.
+
+        Beyond the last layer, both keep their value.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+        layers = _layers(architecture)
+        features = {"layers": len(layers)} | {f"count_{digit}": layers.count(digit) for digit in "1234"}
+        for name, digits in (("doublings", "24"), ("halvings", "34")):
+            features |= {f"{name}_{place}": sum(layer in digits for layer in layers[:place]) for place in range(1, 7)}
+        return {name: float(value) for name, value in features.items()}
+
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
         """Build the benchmark's network for classification, with the fidelity's channels.
 

@@ -178,3 +178,12 @@ def test_the_suite_notices_broken_features(features: object, sentence: str, monk
     rng = random.Random(0)
     with pytest.raises(AssertionError, match=sentence):
         check_features(space, [space.sample(rng) for _ in range(20)])
+
+
+def test_macro_structures() -> None:
+    features = SPACES["transnas_macro"].features("64-1423-basic")
+    expect(features, layers=4, count_1=1, count_4=1, doublings_1=0, doublings_2=1, doublings_3=2, doublings_6=2)
+    expect(features, halvings_1=0, halvings_2=1, halvings_3=1, halvings_4=2, halvings_5=2)
+    features = SPACES["nasbench_macro"].features("01201221")
+    expect(features, identity_all=2, mb3_all=3, mb6_all=3, identity_stage_1=1, mb3_stage_1=1, mb6_stage_1=0)
+    expect(features, mb6_stage_2=1, identity_stage_2=1, mb3_stage_2=1, mb6_stage_3=2, mb3_stage_3=1)

@@ -103,7 +103,7 @@ class Perceptron:
 
         widths = [features, *[self._width] * self._layers]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self._seed, "weights"))
+            torch.default_generator.manual_seed(derive_seed(self._seed, "weights"))
             hidden = [
                 layer for before, after in itertools.pairwise(widths) for layer in (nn.Linear(before, after), nn.ReLU())
             ]
