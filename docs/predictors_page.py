@@ -41,6 +41,19 @@ from eznas.predictors import from_estimator
 predictor = from_estimator(RandomForestRegressor(300), encoding="graf+onehot", space="nasbench201")
 ```
 
+A plugin gives it a name for `eznas predict evaluate --plugin my_predictor.py`:
+
+```python
+from sklearn.linear_model import LinearRegression
+
+from eznas.predictors import register_model
+
+
+@register_model("least_squares", paper="none", description="linear least squares", encoding="graf")
+def least_squares(seed):
+    return LinearRegression()
+```
+
 [`PredictorSuite`](api.md#eznas.testing.predictors.PredictorSuite) tests a predictor of your own.
 
 Learning curves are those of a training of full length: the first ten epochs of 200, not a training of ten epochs, whose

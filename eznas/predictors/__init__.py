@@ -4,7 +4,7 @@ from eznas.predictors.curves import Curves
 from eznas.predictors.encodings.base import ENCODINGS, register_encoding
 from eznas.predictors.estimator import from_estimator
 from eznas.predictors.protocol import Needs, Prediction, Predictor
-from eznas.predictors.registry import PREDICTORS, make_predictor
+from eznas.predictors.registry import PREDICTORS, make_predictor, register_model
 
 __all__ = [
     "ENCODINGS",
@@ -16,4 +16,5 @@ __all__ = [
     "from_estimator",
     "make_predictor",
     "register_encoding",
+    "register_model",
 ]

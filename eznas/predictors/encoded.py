@@ -41,13 +41,11 @@ class EncodedPredictor(Predictor):
     Args:
         name: The name in messages.
         encoder: The encoding.
-        regressor: Makes an unfitted regressor from a seed and the number of architectures of the fit.
+        regressor: Makes an unfitted regressor from a seed.
         labels: Fewest trained architectures for a fit.
     """
 
-    def __init__(
-        self, name: str, encoder: Encoder, regressor: Callable[[int, int], Regressor], labels: int = 2
-    ) -> None:
+    def __init__(self, name: str, encoder: Encoder, regressor: Callable[[int], Regressor], labels: int = 2) -> None:
         self.name = name
         self.encoder = encoder
         self._make = regressor
@@ -75,7 +73,7 @@ class EncodedPredictor(Predictor):
             )
         self._shift, scale = float(accuracies.mean()), float(accuracies.std())
         self._scale = scale or 1.0
-        self.regressor = self._make(derive_seed(seed, "fit") % 2**32, len(architectures))
+        self.regressor = self._make(derive_seed(seed, "fit") % 2**32)
         self.regressor.fit(rows, (accuracies - self._shift) / self._scale)
 
     def _predict(self, architectures: list[str], curves: Curves | None) -> Prediction:

@@ -49,7 +49,7 @@ def from_estimator(
         )
     known = SPACES[space] if isinstance(space, str) else space
     encoder = Encoder(encoding, EncodingInputs(known, scores or {}, metric))
-    return EncodedPredictor(type(estimator).__name__, encoder, lambda seed, _: _fresh(estimator, seed), labels)
+    return EncodedPredictor(type(estimator).__name__, encoder, lambda seed: _fresh(estimator, seed), labels)
 
 
 def _fresh(estimator: Regressor, seed: int) -> Regressor:

@@ -61,13 +61,13 @@ PREDICTORS: Registry[PredictorInfo] = Registry("predictor", lambda info: info.na
 def register_model(
     name: str, paper: str, description: str, *, encoding: str = "onehot", labels: int = 2, extra: str = ""
 ) -> Callable[[Callable[..., Regressor]], Callable[..., Regressor]]:
-    """Register the decorated function, which makes a regressor from a seed, the number of architectures, and settings.
+    """Register the decorated function, which makes a regressor from a seed and settings.
 
     Args:
         name: See ``PredictorInfo``.
         paper: See ``PredictorInfo``.
         description: See ``PredictorInfo``.
-        encoding: See ``PredictorInfo``.
+        encoding: The default encoding, of encodings that are registered already.
         labels: Fewest trained architectures for a fit.
         extra: See ``PredictorInfo``.
 
@@ -78,8 +78,8 @@ def register_model(
     def register(regressor: Callable[..., Regressor]) -> Callable[..., Regressor]:
         def make(encoder: Encoder | None, **settings: Any) -> Predictor:
             assert encoder is not None  # noqa: S101 - make_predictor makes one
-            regressor(0, labels, **settings)  # unknown settings and missing packages raise here, not in a fit
-            return EncodedPredictor(name, encoder, lambda seed, count: regressor(seed, count, **settings), labels)
+            regressor(0, **settings)  # unknown settings and missing packages raise here, not in a fit
+            return EncodedPredictor(name, encoder, lambda seed: regressor(seed, **settings), labels)
 
         reads = {ENCODINGS[part].reads for part in encoding.split("+")}
         curve = "curves" in reads

@@ -29,6 +29,8 @@ _REGISTRIES = {
     "search space": ("eznas.spaces", "SPACES"),
     "search algorithm": ("eznas.search.protocol", "ALGORITHMS"),
     "surrogate": ("eznas.search.surrogate", "SURROGATES"),
+    "predictor": ("eznas.predictors.registry", "PREDICTORS"),
+    "encoding": ("eznas.predictors.encodings.base", "ENCODINGS"),
     "benchmark": ("eznas.benchmarks.catalog", "BENCHMARKS"),
 }
 

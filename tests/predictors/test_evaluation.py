@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from eznas.cli.main import main
 from eznas.errors import InputError
-from eznas.predictors import Curves
+from eznas.predictors import ENCODINGS, PREDICTORS, Curves
 from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
 from eznas.predictors.sampling import draw_trial
 from eznas.scoring.executor import LokyExecutor
+from eznas.scoring.plugin import use_plugins
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -189,6 +190,52 @@ def test_the_command_names_its_flags(tmp_path: Path, words: list[str], message: 
     done = CliRunner().invoke(main, [*line, "--workers", "1", *words])
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
+
+
+def test_a_plugin_brings_a_predictor_and_an_encoding(tmp_path: Path) -> None:
+    """Also in worker processes."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        """
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from eznas.predictors import register_encoding, register_model
+from eznas.predictors.encodings.base import Encoding
+
+
+@register_encoding
+class Lengths(Encoding):
+    name = "lengths"
+    description = "the length of the string"
+    columns = ("length",)
+
+    def __init__(self, inputs):
+        pass
+
+    def rows(self, architectures, curves):
+        return np.array([[float(len(one))] for one in architectures])
+
+
+@register_model("least_squares", paper="none", description="linear least squares", encoding="lengths")
+def least_squares(seed):
+    return LinearRegression()
+""",
+        encoding="utf-8",
+    )
+    words = [
+        *("predict", "evaluate", "--predictor", "least_squares", "--table", str(_table(tmp_path)), "--plugin"),
+        *(str(plugin), "--target", "validation_12", "--train-sizes", "30", "--trials", "2", "--test", "30"),
+        *("--workers", "2", "--json", "-"),
+    ]
+    try:
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+        assert [row["status"] for row in json.loads(done.stdout)["trials"]] == ["ok", "ok"]
+    finally:
+        use_plugins({})
+    assert "least_squares" not in PREDICTORS
+    assert "lengths" not in ENCODINGS
 
 
 def test_predictors_and_encodings_are_listed() -> None:

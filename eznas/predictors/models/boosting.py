@@ -21,11 +21,10 @@ _WHITE = "settings of White et al. How Powerful are Performance Predictors? Neur
     "columns; needs no optional package",
     encoding="graf",
 )
-def gradient_boosting(seed: int, count: int, **settings: Any) -> Any:
+def gradient_boosting(seed: int, **settings: Any) -> Any:
     """Make scikit-learn's gradient boosting."""
     from sklearn.ensemble import GradientBoostingRegressor
 
-    del count
     defaults = {"n_estimators": 400, "max_depth": 4, "learning_rate": 0.05, "subsample": 0.8, "max_features": 0.3}
     return GradientBoostingRegressor(random_state=seed, **{**defaults, **settings})
 
@@ -36,9 +35,8 @@ def gradient_boosting(seed: int, count: int, **settings: Any) -> Any:
     "500 trees of depth 6, learning rate 0.3, squared error",
     extra="xgboost",
 )
-def xgboost(seed: int, count: int, **settings: Any) -> Regressor:
+def xgboost(seed: int, **settings: Any) -> Regressor:
     """Make XGBoost with the settings of White et al."""
-    del count
     published = {
         "n_estimators": 500,
         "max_depth": 6,
@@ -58,7 +56,7 @@ def xgboost(seed: int, count: int, **settings: Any) -> Regressor:
     encoding="graf",
     extra="xgboost",
 )
-def xgboost_slow(seed: int, count: int, **settings: Any) -> Regressor:
+def xgboost_slow(seed: int, **settings: Any) -> Regressor:
     """Make XGBoost with small steps, which is better from about 200 architectures."""
     defaults = {
         "n_estimators": 400,
@@ -68,7 +66,7 @@ def xgboost_slow(seed: int, count: int, **settings: Any) -> Regressor:
         "colsample_bytree": 0.5,
         "min_child_weight": 2,
     }
-    return xgboost(seed, count, **{**defaults, **settings})
+    return xgboost(seed, **{**defaults, **settings})
 
 
 @register_model(
@@ -79,9 +77,8 @@ def xgboost_slow(seed: int, count: int, **settings: Any) -> Regressor:
     labels=13,
     extra="lightgbm",
 )
-def lightgbm(seed: int, count: int, **settings: Any) -> Regressor:
+def lightgbm(seed: int, **settings: Any) -> Regressor:
     """Make LightGBM with the settings of White et al.; bins of one architecture, so that small fits can split."""
-    del count
     published = {
         "n_estimators": 500,
         "num_leaves": 31,
@@ -108,11 +105,10 @@ def lightgbm(seed: int, count: int, **settings: Any) -> Regressor:
     labels=4,
     extra="ngboost",
 )
-def ngboost(seed: int, count: int, **settings: Any) -> Regressor:
+def ngboost(seed: int, **settings: Any) -> Regressor:
     """Make NGBoost with the settings of White et al."""
     from sklearn.tree import DecisionTreeRegressor
 
-    del count
     package = _package("ngboost", "ngboost")
     tree = DecisionTreeRegressor(criterion="friedman_mse", max_depth=6, max_features=0.792, random_state=seed)
     published = {"Base": tree, "n_estimators": 505, "learning_rate": 0.0813, "minibatch_frac": 0.5, "verbose": False}

@@ -12,11 +12,10 @@ from eznas.predictors.registry import register_model
     "Breiman. Random Forests. 2001; settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021",
     "116 trees without bootstrap, each split of 17.06 % of the columns, leaves of two or more",
 )
-def random_forest(seed: int, count: int, **settings: Any) -> Any:
+def random_forest(seed: int, **settings: Any) -> Any:
     """Make a forest with the settings of White et al.; ``settings`` are those of scikit-learn."""
     from sklearn.ensemble import RandomForestRegressor
 
-    del count
     published = {
         "n_estimators": 116,
         "max_features": 0.1706,
@@ -33,11 +32,10 @@ def random_forest(seed: int, count: int, **settings: Any) -> Any:
     "100 trees with the defaults of scikit-learn",
     encoding="graf",
 )
-def random_forest_graf(seed: int, count: int, **settings: Any) -> Any:
+def random_forest_graf(seed: int, **settings: Any) -> Any:
     """Make a forest with scikit-learn's defaults."""
     from sklearn.ensemble import RandomForestRegressor
 
-    del count
     return RandomForestRegressor(random_state=seed, **settings)
 
 
@@ -47,10 +45,9 @@ def random_forest_graf(seed: int, count: int, **settings: Any) -> Any:
     "300 trees, each split of 40 % of the columns, leaves of two or more",
     encoding="graf",
 )
-def extra_trees(seed: int, count: int, **settings: Any) -> Any:
+def extra_trees(seed: int, **settings: Any) -> Any:
     """Make extremely randomised trees."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    del count
     defaults = {"n_estimators": 300, "max_features": 0.4, "min_samples_leaf": 2}
     return ExtraTreesRegressor(random_state=seed, **{**defaults, **settings})

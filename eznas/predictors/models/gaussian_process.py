@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006; settings of White et al. NeurIPS 2021",
     "an RBF kernel of variance 5 and length scale 10, noise of variance 1; none of them is fitted, as published",
 )
-def gaussian_process(seed: int, count: int) -> Any:
+def gaussian_process(seed: int) -> Any:
     """Make a Gaussian process with the hyper-parameters of White et al., who do not fit them."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-    del seed, count
+    del seed
     return GaussianProcessRegressor(ConstantKernel(5.0) * RBF(10.0), alpha=1.0, optimizer=None)
 
 
@@ -31,9 +31,8 @@ def gaussian_process(seed: int, count: int) -> Any:
     "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006",
     "an RBF kernel with one length scale and noise, on standardised columns; all are fitted by marginal likelihood",
 )
-def fitted_gaussian_process(seed: int, count: int, restarts: int = 1) -> Any:
+def fitted_gaussian_process(seed: int, restarts: int = 1) -> Any:
     """Make a Gaussian process whose hyper-parameters maximise the marginal likelihood."""
-    del count
     return _Fitted(seed, restarts)
 
 

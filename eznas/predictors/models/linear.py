@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     "Bishop. Pattern Recognition and Machine Learning. 2006, 3.3; settings of White et al. NeurIPS 2021",
     "weights with a normal prior of precision 1 and noise of precision 100, in closed form",
 )
-def bayesian_linear_regression(seed: int, count: int, alpha: float = 1.0, beta: float = 100.0) -> Regressor:
+def bayesian_linear_regression(seed: int, alpha: float = 1.0, beta: float = 100.0) -> Regressor:
     """Make a regression with precision ``alpha`` of the weights and ``beta`` of the noise."""
-    del seed, count
+    del seed
     return _FixedPrecisions(alpha, beta)
 
 
@@ -30,9 +30,9 @@ def bayesian_linear_regression(seed: int, count: int, alpha: float = 1.0, beta: 
     "MacKay. Bayesian Interpolation. 1992",
     "as bayesian_linear_regression on standardised columns, with both precisions fitted to the evidence",
 )
-def bayesian_ridge(seed: int, count: int, **settings: Any) -> Regressor:
+def bayesian_ridge(seed: int, **settings: Any) -> Regressor:
     """Make scikit-learn's evidence-maximising regression."""
-    del seed, count
+    del seed
     return _Standardised(settings)
 
 

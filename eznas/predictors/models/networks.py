@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     "20 layers of 20 units; mean absolute error plus 0.2 times the mean absolute output weight; Adam, 500 epochs of "
     "batches of 32",
 )
-def mlp(seed: int, count: int, **settings: Any) -> Regressor:
+def mlp(seed: int, **settings: Any) -> Regressor:
     """Make a perceptron; for the settings, see ``Perceptron``."""
-    del count
     return Perceptron(seed, **settings)
 
 
@@ -35,11 +34,10 @@ def mlp(seed: int, count: int, **settings: Any) -> Regressor:
     "the mean of three perceptrons as of mlp with different initial weights; their spread is the uncertainty",
     encoding="path",
 )
-def bananas(seed: int, count: int, members: int = 3, **settings: Any) -> Regressor:
+def bananas(seed: int, members: int = 3, **settings: Any) -> Regressor:
     """Make an ensemble of perceptrons; an ensemble needs two members or more to have a spread."""
     from eznas.errors import InputError
 
-    del count
     if members < 2:  # noqa: PLR2004 - a spread
         raise InputError(f"members of bananas must be 2 or more, got {members}: one has no uncertainty")
     return _Ensemble([Perceptron(derive_seed(seed, member), **settings) for member in range(members)])

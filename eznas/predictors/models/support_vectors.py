@@ -20,13 +20,13 @@ _FOLDS = 3
     "Drucker et al. Support Vector Regression Machines. NeurIPS 1996",
     "an RBF kernel on standardised columns with scikit-learn's defaults",
 )
-def svr(seed: int, count: int, **settings: Any) -> Any:
+def svr(seed: int, **settings: Any) -> Any:
     """Make scikit-learn's support vector regression."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
-    del seed, count
+    del seed
     return make_pipeline(StandardScaler(), SVR(**settings))
 
 
@@ -38,13 +38,12 @@ def svr(seed: int, count: int, **settings: Any) -> Any:
     encoding="curve",
     labels=6,
 )
-def lcsvr(seed: int, count: int, draws: int = 1000) -> Any:
+def lcsvr(seed: int, draws: int = 1000) -> Any:
     """Make a nu-SVR with a random search over ``draws`` settings in three folds.
 
     The first draw is that of scikit-learn's defaults. C and gamma are log-uniform from 1e-5 to 10, nu is uniform from
     .01 to 1.
     """
-    del count
     return _TunedNuSvr(seed, draws)
 
 
