@@ -12,7 +12,8 @@ _INTRODUCTION = """\
 # Predictors
 
 A performance predictor estimates the accuracies of architectures: from the accuracies of other architectures, from the
-beginning of a training, or from both. `eznas predict evaluate` compares predictors on a benchmark.
+beginning of a training, or from both. `eznas predict evaluate` compares predictors on a benchmark. `eznas predict rank`
+fits one to the accuracies in a table of yours and ranks other architectures.
 
 ```python
 from eznas import load_table

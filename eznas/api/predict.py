@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +12,17 @@ import numpy as np
 
 from eznas.benchmarks import load_table
 from eznas.benchmarks.reference import dataset_name
-from eznas.errors import InputError
+from eznas.errors import EznasError, InputError
+from eznas.files import write_output
 from eznas.predictors import Curves
+from eznas.predictors.defaults import default_predictor
 from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
 from eznas.report.display import open_display
 from eznas.scoring import open_executor
 from eznas.scoring.plugin import load_plugin
 from eznas.search.score_files import read_scores
 from eznas.spaces import SPACES
+from eznas.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +128,112 @@ def evaluate(
         "seed": seed,
     }
     return PredictorEvaluation(facts, rows)
+
+
+RANKING_COLUMNS = ("architecture", "mean", "standard_deviation", "status")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Predicted accuracies of architectures, the best first; ``pandas.DataFrame`` takes ``rows``.
+
+    Args:
+        facts: The data and the predictor.
+        rows: One for each architecture: its ``mean``, ``standard_deviation`` (None where the predictor states none) and
+            ``status``. Architectures without a prediction are last.
+    """
+
+    facts: dict[str, Any]
+    rows: list[Row]
+
+    def to_csv(self, path: Path | str) -> None:
+        """Write the rows, with an empty cell where there is no number.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, RANKING_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_output(Path(path), text.getvalue())
+
+
+def rank(
+    predictor: str | None = None,
+    *,
+    architectures: Sequence[str] | None = None,
+    benchmark: str = "nasbench201",
+    dataset: str | None = None,
+    table: Path | str | None = None,
+    target: str | None = None,
+    scores: Path | str | Sequence[Path | str] = (),
+    seed: int = 0,
+    plugin: Path | str | Sequence[Path | str] = (),
+) -> Ranking:
+    """Fit a predictor to all accuracies of a table and predict other architectures.
+
+    Args:
+        predictor: A name in ``PREDICTORS``, with an encoding after ``@`` where it is not the default; None for
+            ``eznas.predictors.defaults.default_predictor``.
+        architectures: What to predict; None for all architectures of the space that the table does not have.
+        benchmark: A name in ``BENCHMARKS``, or a search space with ``table``.
+        dataset: Data set of the accuracies; None for the benchmark's first.
+        table: Accuracy table to use instead of the benchmark's own, such as one of the networks that you trained.
+        target: Column of the table; None for its usual one.
+        scores: CSV files of scores, for the encoding ``measures``. The fit leaves architectures without a score out.
+        seed: Seed of the fit.
+        plugin: Python files that register predictors or encodings of your own, one or several.
+
+    Raises:
+        InputError: An argument cannot be used, or the predictor needs learning curves.
+        EznasError: The fit failed.
+    """
+    for file in (plugin,) if isinstance(plugin, str | Path) else plugin:
+        load_plugin(file)
+    loaded = load_table(benchmark, dataset_name(benchmark, dataset), None if table is None else Path(table), target)
+    space = SPACES[loaded.space]
+    known = _scores((scores,) if isinstance(scores, str | Path) else scores, space)
+    data, left_out = _data(loaded, space, known, {})
+    queried = _others(space, loaded) if architectures is None else [*dict.fromkeys(map(space.parse, architectures))]
+    name, encoding = default_predictor(len(data.accuracies), space, known)
+    choice = PredictorChoice(name, encoding) if predictor is None else PredictorChoice.parse(predictor)
+    model = choice.make(data)
+    if model.fit([*data.accuracies], [*data.accuracies.values()], seed=seed) is not Status.OK:
+        raise EznasError(f"the fit of {choice} failed: {model.detail}")
+    prediction = model.predict(queried)
+    deviations = [None] * len(queried) if prediction.standard_deviation is None else prediction.standard_deviation
+    rows: list[Row] = [
+        {
+            "architecture": one,
+            "mean": float(mean) if status is Status.OK else None,
+            "standard_deviation": None if deviation is None or status is not Status.OK else float(deviation),
+            "status": str(status),
+        }
+        for one, mean, deviation, status in zip(queried, prediction.mean, deviations, prediction.statuses, strict=True)
+    ]
+    rows.sort(key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0)))
+    facts = {
+        "space": loaded.space,
+        "target": str(loaded.target),
+        "source": loaded.source,
+        "predictor": str(choice),
+        "trained": len(data.accuracies),
+        "left_out": left_out,
+        "predicted": len(queried),
+        "seed": seed,
+    }
+    return Ranking(facts, rows)
+
+
+def _others(space: SearchSpace, table: AccuracyTable) -> list[str]:
+    listed = space.architectures()
+    if listed is None:
+        raise InputError(
+            f"architectures must be given, since {space.name} has too many to list them", parameters=("architectures",)
+        )
+    trained = set(table.architectures)
+    return [one for one in listed if one not in trained]
 
 
 def _scores(files: Sequence[Path | str], space: SearchSpace) -> Scores:

@@ -1,18 +1,15 @@
-"""``eznas predict``: performance predictors and their comparison."""
+"""``eznas predict``: performance predictors, their comparison, and rankings by them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 _EPILOG = """\b
 Examples:
@@ -22,10 +19,24 @@ Examples:
     eznas predict evaluate --predictor random_forest --predictor random_forest@graf --trials 20
   With the scores of measures, written by eznas verify --csv:
     eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
-  Learning curves of a table, up to each of three epochs:
-    eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --benchmark nasbench101
-      --curve validation_accuracy=validation_108 --epochs 4,12,36
+  Fit the default predictor to networks of your own, and rank all others of the space:
+    eznas predict rank --table trained.csv --csv ranking.csv
+  Learning curves of a table that eznas benchmarks convert --every-epoch wrote, up to each of three epochs:
+    eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --table curves.csv
+      --curve validation_accuracy=validation_200 --epochs 5,20,50
 """
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file that are not empty.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"file must be a readable text file, got {file}: {error}", parameters=("file",)) from error
 
 
 class _Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -99,7 +110,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="METRIC=COLUMN",
     multiple=True,
     help="Learning curve: the column of the table that is the whole training, such as "
-    "validation_accuracy=validation_108. May be repeated.",
+    "validation_accuracy=validation_200. May be repeated.",
 )
 @options.option(
     "--train-sizes",
@@ -183,3 +194,57 @@ def _evaluate(
     )  # fmt: skip
     if facts["left_out"]:
         click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
+
+
+@main.command("rank", cls=Command, context_settings={"show_default": True})
+@options.option(
+    "--predictor",
+    group="Predictors",
+    metavar="NAME[@ENCODING]",
+    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies]",
+)
+@options.option(
+    "--architectures",
+    "file",
+    group="Data",
+    metavar="FILE",
+    type=Path,
+    help="File with an architecture in each line.  [default: all that the table does not have]",
+)
+@options.benchmark
+@options.dataset
+@options.table
+@options.target
+@options.option(
+    "--scores",
+    group="Data",
+    metavar="FILE.csv",
+    multiple=True,
+    help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
+)
+@options.seed(0, "the fit")
+@options.plugin
+@options.count("--top", "Architectures to print.", 10, 1, group="Output")
+@options.option("--csv", group="Output", metavar="FILE", type=Path, help="Write all predictions to a file.")
+@options.json_file
+def _rank(*, file: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any) -> None:
+    """Fit a predictor to a table and rank other architectures by their predicted accuracies."""
+    from eznas.api.predict import RANKING_COLUMNS, rank
+
+    ranking = rank(architectures=None if file is None else _lines(file), **values)
+    if csv is not None:
+        ranking.to_csv(csv)
+    if json_file is not None:
+        write_json(json_file, {"facts": ranking.facts, "ranking": ranking.rows})
+    if json_file == "-":
+        return
+    facts = ranking.facts
+    print_table(
+        f"{facts['space']}, {facts['target']}: {facts['predictor']} fitted to {facts['trained']} accuracies, the "
+        f"best of {facts['predicted']}",
+        RANKING_COLUMNS,
+        [[row[name] for name in RANKING_COLUMNS] for row in ranking.rows[:top]],
+    )
+    failed = sum(row["mean"] is None for row in ranking.rows)
+    if failed:
+        click.echo(f"note: {failed} architectures have no prediction")

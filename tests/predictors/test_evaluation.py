@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from eznas.api.predict import rank
 from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors import ENCODINGS, PREDICTORS, Curves
+from eznas.predictors.defaults import default_predictor
 from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
 from eznas.predictors.sampling import draw_trial
 from eznas.scoring.executor import LokyExecutor
@@ -243,3 +246,66 @@ def test_predictors_and_encodings_are_listed() -> None:
     assert done.exit_code == 0
     assert "random_forest" in done.output
     assert "path_without_none" in done.output
+
+
+def test_the_default_is_by_number_space_and_scores() -> None:
+    scores = {"synflow": {"a": 1.0}}
+    assert default_predictor(20, SPACE) == ("extra_trees", "graf")
+    assert default_predictor(299, SPACE, scores) == ("extra_trees", "graf+measures")
+    assert default_predictor(300, SPACES["nasbench101"]) == ("gradient_boosting", "graf")
+    assert default_predictor(20, SPACES["custom:torch.nn:Linear"]) == ("extra_trees", "words")
+
+
+def test_ranking_puts_the_best_first(tmp_path: Path) -> None:
+    trained, queried = CELLS[:200], CELLS[200:260]
+    table = tmp_path / "trained.csv"
+    table.write_text(
+        "\n".join(["architecture,validation_12", *(f"{one},{ACCURACIES[one]}" for one in trained)]), encoding="utf-8"
+    )
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join([*queried, "", queried[0]]), encoding="utf-8")
+    out = tmp_path / "out.csv"
+    words = ["predict", "rank", "--table", str(table), "--target", "validation_12", "--top", "3"]
+    done = CliRunner().invoke(main, [*words, "--architectures", str(names), "--csv", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "extra_trees@graf fitted to 200 accuracies, the best of 60" in done.stdout
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert {row["architecture"] for row in rows} == set(queried)
+    means = [float(row["mean"]) for row in rows]
+    assert means == sorted(means, reverse=True)
+    assert np.corrcoef(means, [ACCURACIES[row["architecture"]] for row in rows])[0, 1] > 0.7
+    assert all(float(row["standard_deviation"]) >= 0 for row in rows)
+    whole = json.loads(CliRunner().invoke(main, [*words, "--predictor", "bayesian_ridge", "--json", "-"]).stdout)
+    assert whole["facts"]["predicted"] == len(whole["ranking"]) == 15_625 - 200
+    assert whole["facts"]["predictor"] == "bayesian_ridge"
+
+
+def test_an_architecture_without_a_score_is_last(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    lines = [f"{one},{one.count('3x3~') if place != 210 else ''}" for place, one in enumerate(CELLS)]
+    scores.write_text("\n".join(["architecture,convolutions", *lines]), encoding="utf-8")
+    table = tmp_path / "trained.csv"
+    table.write_text(
+        "\n".join(["architecture,validation_12", *(f"{one},{ACCURACIES[one]}" for one in CELLS[:200])]),
+        encoding="utf-8",
+    )
+    ranking = rank(
+        "svr@measures", architectures=CELLS[205:215], table=table, target="validation_12", scores=scores, seed=1
+    )
+    assert [row["status"] for row in ranking.rows] == ["ok"] * 9 + ["non_finite"]
+    assert ranking.rows[-1]["architecture"] == CELLS[210]
+    assert ranking.rows[-1]["mean"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--architectures", "absent.txt"], 2, "--architectures must be a readable text file"),
+        (["--predictor", "sotl"], 2, "curves must be given"),
+    ],
+)
+def test_a_ranking_that_cannot_be_is_an_error(tmp_path: Path, words: list[str], code: int, message: str) -> None:
+    line = ["predict", "rank", "--table", str(_table(tmp_path)), "--target", "validation_12", *words]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == code
+    assert message in " ".join(done.output.split())
