@@ -109,7 +109,7 @@ def evaluate(
     loaded = load_table(benchmark, dataset_name(benchmark, dataset), None if table is None else Path(table), target)
     space = SPACES[loaded.space]
     files = (scores,) if isinstance(scores, str | Path) else scores
-    data, left_out = _data(loaded, space, _scores(files, space), curves or {})
+    data, left_out = _data(loaded, _scores(files, space), curves or {})
     with open_display(progress) as display, open_executor(workers) as executor:
         rows = evaluate_predictors(data, plan, executor=executor, progress=display)
     facts = {
@@ -194,7 +194,7 @@ def rank(
     loaded = load_table(benchmark, dataset_name(benchmark, dataset), None if table is None else Path(table), target)
     space = SPACES[loaded.space]
     known = _scores((scores,) if isinstance(scores, str | Path) else scores, space)
-    data, left_out = _data(loaded, space, known, {})
+    data, left_out = _data(loaded, known, {})
     queried = _others(space, loaded) if architectures is None else [*dict.fromkeys(map(space.parse, architectures))]
     name, encoding = default_predictor(len(data.accuracies), space, known)
     choice = PredictorChoice(name, encoding) if predictor is None else PredictorChoice.parse(predictor)
@@ -246,9 +246,7 @@ def _scores(files: Sequence[Path | str], space: SearchSpace) -> Scores:
     return scores
 
 
-def _data(
-    table: AccuracyTable, space: SearchSpace, scores: Scores, columns: Mapping[str, str]
-) -> tuple[EvaluationData, int]:
+def _data(table: AccuracyTable, scores: Scores, columns: Mapping[str, str]) -> tuple[EvaluationData, int]:
     """Return the data of the architectures that have every score and point, and the number of the others."""
     read = {metric: table.curve(column) for metric, column in columns.items()}
     grids = {epochs for epochs, _ in read.values()}
@@ -264,4 +262,4 @@ def _data(
     curves = None
     if read:
         curves = Curves(grids.pop(), {metric: values[places] for metric, (_, values) in read.items()})
-    return EvaluationData(space, kept, scores, curves), len(table) - len(kept)
+    return EvaluationData(table.space, kept, scores, curves), len(table) - len(kept)

@@ -16,6 +16,7 @@ from eznas.predictors.registry import make_predictor
 from eznas.predictors.sampling import Sampling, draw_trial
 from eznas.progress import SILENT
 from eznas.scoring.executor import SERIAL
+from eznas.spaces import SPACES
 from eznas.status import Status
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from eznas.predictors.protocol import Needs, Prediction, Predictor
     from eznas.progress import Progress
     from eznas.scoring import Executor
-    from eznas.spaces import SearchSpace
 
 Row = dict[str, Any]
 """A trial of one predictor at one size and one epoch: its metrics by name, None where undefined, and its seconds."""
@@ -39,13 +39,13 @@ class EvaluationData:
     """The architectures of a table, and what predictors may read about them.
 
     Args:
-        space: The search space.
+        space: The name of the search space.
         accuracies: By architecture, all finite.
         scores: By the name of a measure or program, and then by architecture.
         curves: Learning curves in the order of ``accuracies``; None without any.
     """
 
-    space: SearchSpace
+    space: str
     accuracies: Mapping[str, float]
     scores: Scores = field(default_factory=dict)
     curves: Curves | None = None
@@ -169,7 +169,7 @@ def evaluate_predictors(
 
 def _trial(data: EvaluationData, plan: EvaluationPlan, trial: int) -> list[Row]:
     most = max(plan.train_sizes)
-    train, test = draw_trial(data.space, data.accuracies, most, plan.test, plan.sampling, plan.seed + trial)
+    train, test = draw_trial(SPACES[data.space], data.accuracies, most, plan.test, plan.sampling, plan.seed + trial)
     rows = []
     for choice in plan.predictors:
         predictor = choice.make(data)

@@ -19,6 +19,7 @@ from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, Predicto
 from eznas.predictors.sampling import draw_trial
 from eznas.scoring.executor import LokyExecutor
 from eznas.scoring.plugin import use_plugins
+from eznas.seeds import python_rng
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SAMPLINGS: tuple[Sampling, ...] = ("uniform", "mutation")
 CELLS = list(SPACE.architectures() or [])[:400]
 ACCURACIES = {cell: 90.0 + cell.count("3x3~") - cell.count("none") + 0.01 * place for place, cell in enumerate(CELLS)}
 CURVES = Curves((1, 2, 4), {"validation_accuracy": np.array([[0.3 * a, 0.6 * a, a] for a in ACCURACIES.values()])})
-DATA = EvaluationData(SPACE, ACCURACIES, curves=CURVES)
+DATA = EvaluationData("nasbench201", ACCURACIES, curves=CURVES)
 
 
 def plan(*names: str, **changes: Any) -> EvaluationPlan:
@@ -105,8 +106,16 @@ def test_processes_do_not_change_the_rows() -> None:
     assert [row["trial"] for row in serial] == [0, 0, 1, 1, 2, 2]
 
 
+def test_spaces_whose_records_cannot_be_sent_are_evaluated_in_processes() -> None:
+    space, rng = SPACES["nds_darts"], python_rng(0, "cells")
+    cells = [space.sample(rng) for _ in range(40)]
+    data = EvaluationData("nds_darts", {cell: float(cell.count("conv")) for cell in cells})
+    rows = evaluate_predictors(data, plan("svr", train_sizes=(20,), test=15), executor=LokyExecutor(2))
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+
+
 def test_a_constant_prediction_is_a_status() -> None:
-    equal = EvaluationData(SPACE, dict.fromkeys(CELLS, 90.0) | {CELLS[0]: 91.0})
+    equal = EvaluationData("nasbench201", dict.fromkeys(CELLS, 90.0) | {CELLS[0]: 91.0})
     rows = evaluate_predictors(equal, plan("random_forest", train_sizes=(5,), trials=1))
     assert rows[0]["status"] == "constant"
     assert rows[0]["tau"] is None
@@ -144,7 +153,7 @@ def test_plans_are_checked(changes: dict[str, Any], message: str) -> None:
 
 def test_curves_must_be_given() -> None:
     with pytest.raises(InputError, match="curves must be given: early_stopping_accuracy needs"):
-        evaluate_predictors(EvaluationData(SPACE, ACCURACIES), plan("early_stopping_accuracy"))
+        evaluate_predictors(EvaluationData("nasbench201", ACCURACIES), plan("early_stopping_accuracy"))
 
 
 def _table(folder: Path) -> Path:
