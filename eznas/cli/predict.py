@@ -201,7 +201,8 @@ def _evaluate(
     "--predictor",
     group="Predictors",
     metavar="NAME[@ENCODING]",
-    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies and the data]",
+    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies "
+    "and the data]",
 )
 @options.option(
     "--architectures",

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from eznas.predictors.protocol import Prediction, Predictor
 
-_TRAIN, _TEST, _EPOCHS = 40, 20, 12
+_TRAIN, _TEST, _EPOCHS = 40, 12, 12
 _LEAST_TAU = 0.4
 
 
 class PredictorSuite:
-    """Checks the contract of ``eznas.predictors.protocol`` on 60 cells of NAS-Bench-201 with made-up accuracies.
+    """Checks the contract of ``eznas.predictors.protocol`` on 52 cells of NAS-Bench-201 with made-up accuracies.
 
     The accuracies depend on the operations of a cell, and every learning curve rises to its cell's accuracy.
     """
@@ -95,7 +95,7 @@ class PredictorSuite:
         architectures, accuracies, curves = [*_TRAINED], _accuracies(_TRAINED), _curves(_TRAINED)
         predictor = self.make()
         predictor.fit(architectures, accuracies, curves)
-        predictor.predict(architectures, curves)
+        predictor.predict(architectures[:_TEST], curves.rows(range(_TEST)))
         _require(architectures == _TRAINED, "the architectures must not change")
         _require(np.array_equal(accuracies, _accuracies(_TRAINED)), "the accuracies must not change")
         for metric, values in _curves(_TRAINED).values.items():

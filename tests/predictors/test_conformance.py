@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 QUICK: dict[str, dict[str, Any]] = {
     "mlp": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
-    "bananas": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
+    "bananas": {"layers": 2, "epochs": 40, "members": 2, "learning_rate": 0.01},
     "lcsvr": {"draws": 15},
-    "lce": {"samples": 20},
-    "lce_m": {"samples": 30, "burn_in": 10},
+    "lce": {"samples": 10},
+    "lce_m": {"samples": 12, "burn_in": 6},
     "extra_trees": {"n_estimators": 30},
     "random_forest_graf": {"n_estimators": 30},
     "gradient_boosting": {"n_estimators": 100},

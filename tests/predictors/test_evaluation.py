@@ -100,7 +100,7 @@ def test_sizes_below_the_fewest_are_left_out() -> None:
 
 
 def test_processes_do_not_change_the_rows() -> None:
-    trials = plan("random_forest", "svr@graf+onehot", train_sizes=(10,), trials=3)
+    trials = plan("bayesian_ridge", "svr@graf+onehot", train_sizes=(10,), trials=3)
     serial = evaluate_predictors(DATA, trials)
     assert untimed(evaluate_predictors(DATA, trials, executor=LokyExecutor(2))) == untimed(serial)
     assert [row["trial"] for row in serial] == [0, 0, 1, 1, 2, 2]
