@@ -150,6 +150,7 @@ class Confirmation:
         self._problem, self._config = problem, config
         self._executor, self._progress = executor, progress
         self.schedule = Schedule()
+        self._matrices: dict[tuple[str, tuple[Proxy, ...], tuple[str, ...]], ScoreMatrix] = {}
 
     def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
         """Score candidates and baselines.
@@ -210,9 +211,10 @@ class Confirmation:
         """
         proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
         seconds = dict.fromkeys([proxy.name for proxy in proxies], 0.0)
-        self._progress.stage("timing programs", len(proxies) * len(self._problem.tasks))
+        distinct = {(task.full.key, task.validation): task for task in self._problem.tasks}
+        self._progress.stage("timing programs", len(proxies) * len(distinct))
         deadline = self.schedule.deadline("timing") or math.inf
-        for task in self._problem.tasks:
+        for task in distinct.values():
             for proxy in proxies:
                 alone = seconds_of(proxy, task, self._executor) if time.time() < deadline else math.nan
                 seconds[proxy.name] = float(np.maximum(seconds[proxy.name], alone))  # NaN stays
@@ -256,10 +258,14 @@ class Confirmation:
     def _scored(
         self, proxies: Sequence[Proxy], task: EvolutionTask, part: Literal["validation", "test"]
     ) -> ScoreMatrix:
+        """Score networks of a task; tasks with the same networks under the same condition share the scores."""
         networks = task.validation if part == "validation" else task.test
         deadline = self.schedule.deadline((part, task.name))
-        arguments = (proxies, task.full, networks, self._executor, self._progress)
-        return score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
+        key = task.full.key, tuple(proxies), networks
+        if key not in self._matrices:
+            arguments = (proxies, task.full, networks, self._executor, self._progress)
+            self._matrices[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
+        return self._matrices[key]
 
     def _results(self, task: EvolutionTask, matrix: ScoreMatrix) -> dict[str, TaskResult]:
         """Return the result of each program and baseline, by name."""

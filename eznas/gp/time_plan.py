@@ -64,7 +64,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class TimePlan:
-    """Expected seconds of the parts of a run.
+    """Expected seconds of the parts of a run; tasks that share networks take the time of one.
 
     Args:
         visit: For each task and condition, by name and key, seconds to evaluate a library on a network.
@@ -84,41 +84,47 @@ class TimePlan:
     def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
         """Time the baselines at full size, and a program under each condition, on two networks of each task."""
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
-        alone, visit, test, timing = SerialExecutor(executor.memory), {}, {}, 0.0
+        alone, visit, test, timing = SerialExecutor(executor.memory), {}, {}, {}
         for task in problem.every_task:
             few = (task.validation or task.test)[:2]  # the first one warms up
             whole = min(score_networks([Proxy.of(name) for name in MEASURED], task.full, few, alone).seconds)
             progress.advance()
             test[task.name] = _TESTED * whole / executor.workers
-            timing += 2 * _TESTED * whole * (not task.held_out)
+            timing[task.full.key, task.validation] = 2 * _TESTED * whole * (not task.held_out)
             for condition in {condition.key: condition for condition in (task.full, *task.breeding)}.values():
                 seconds = seconds_of(Proxy("timed", DEAR), task, executor, condition)
                 visit[task.name, condition.key] = _VISIT * seconds / executor.workers
                 progress.advance()
-        return cls(visit, test, timing, _WRITING * len(problem.every_task))
+        return cls(visit, test, sum(timing.values()), _WRITING * len(problem.every_task))
 
     def start(self, problem: EvolutionProblem) -> float:
         """Return the expected seconds to evaluate the first library on the networks of evolution."""
-        return sum(
-            self.visit[task.name, condition.key] * (len(task.train) + len(task.validation))
+        visits = {
+            (condition.key, task.train, task.validation): self.visit[task.name, condition.key]
             for task in problem.tasks
             for condition in task.breeding
-        )
+        }
+        return sum(seconds * (len(train) + len(validation)) for (_, train, validation), seconds in visits.items())
 
     def screens(self, problem: EvolutionProblem, config: EvolveConfig) -> bool:
         """Whether there is time to screen formulas on few networks before the best visit all."""
         if config.draws == 1 or min(len(task.train) for task in problem.tasks) < 2 * SCREENED:
             return False
-        networks = sum(SCREENED * self.visit[task.name, case.key] for task in problem.tasks for case in task.breeding)
-        return self.start(problem) + config.draws * networks <= _START * config.time_budget
+        few = {
+            (condition.key, task.train): SCREENED * self.visit[task.name, condition.key]
+            for task in problem.tasks
+            for condition in task.breeding
+        }
+        return self.start(problem) + config.draws * sum(few.values()) <= _START * config.time_budget
 
     def promotion(self, problem: EvolutionProblem) -> float:
         """Return the expected seconds to evaluate reductions at full size; 0 without a promotion."""
-        return sum(
-            self.visit[task.name, task.full.key] * (len(task.promoted) + len(task.validation))
+        visits = {
+            (task.full.key, task.promoted, task.validation): self.visit[task.name, task.full.key]
             for task in problem.tasks
             if task.promoted
-        )
+        }
+        return sum(seconds * (len(train) + len(validation)) for (_, train, validation), seconds in visits.items())
 
     def least_share(self, problem: EvolutionProblem) -> float:
         """Return the share of the networks of evolution that a shorter budget leaves at least."""
@@ -131,12 +137,16 @@ class TimePlan:
 
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
-        tests = {("test", task.name): self.test[task.name] * len(task.test) for task in problem.every_task}
-        choice = {
-            ("validation", task.name): self.choice * self.test[task.name] * len(task.validation)
-            for task in problem.tasks
-        }
-        return {"timing": self.timing, **tests, **({} if promoted else choice)}
+        chosen = [task for task in problem.tasks if not (promoted and task.promoted)]
+        scored = [("test", task, task.test, 1.0) for task in problem.every_task]
+        scored += [("validation", task, task.validation, self.choice) for task in chosen]
+        parts: dict[Any, float] = {"timing": self.timing}
+        shared: set[tuple[str, tuple[str, ...]]] = set()
+        for part, task, networks, share in scored:
+            new = (task.full.key, networks) not in shared
+            parts[part, task.name] = new * share * self.test[task.name] * len(networks)
+            shared.add((task.full.key, networks))
+        return parts
 
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:
         """Return the expected seconds after the last generation."""

@@ -27,12 +27,23 @@ FALLING = RISING[::-1]
 FIRST, SECOND = "sum(mean(weight))", "exp(sum(l1(weight)))"
 
 
+class FakeCondition(str):
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        return str(self)
+
+
+FULL = FakeCondition("full")
+
+
 @dataclasses.dataclass(frozen=True)
 class FakeTask:
     name: str = "task"
     validation: tuple[str, ...] = ("a", "b", "c", "d")
     test: tuple[str, ...] = ("e", "f", "g", "h")
-    full: str = "full"
+    full: FakeCondition = FULL
     weight: float = 1.0
     held_out: bool = False
 
@@ -146,8 +157,8 @@ def test_several_tasks_choose_as_the_fitness_says(monkeypatch: pytest.MonkeyPatc
         "hard": {FIRST: [*even, *RISING], SECOND: [*level, *RISING]},
         "other": {FIRST: [*RISING, *FALLING], SECOND: [*RISING, *FALLING]},
     })  # fmt: skip
-    tasks = FakeTask("easy", full="easy"), FakeTask("hard", full="hard", weight=3.0)
-    problem = FakeProblem(tasks, (FakeTask("other", full="other", held_out=True),))
+    tasks = FakeTask("easy", full=FakeCondition("easy")), FakeTask("hard", full=FakeCondition("hard"), weight=3.0)
+    problem = FakeProblem(tasks, (FakeTask("other", full=FakeCondition("other"), held_out=True),))
     done = finished(monkeypatch, scorer, problem, fitness=fitness)
     assert done.evolved[0].program == best
     row = next(row for row in done.evolved if row.program == FIRST)
@@ -178,3 +189,10 @@ def test_test_networks_without_a_score_are_named(monkeypatch: pytest.MonkeyPatch
     missing = [math.nan, 2.0, 3.0, 4.0]
     done = finished(monkeypatch, one_task([*RISING, *missing], [*RISING, *missing]))
     assert done.failures == {"task": {"e": "the value is nan"}}
+
+
+def test_tasks_with_the_same_networks_are_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = one_task([*RISING, *RISING], [*FALLING, *FALLING])
+    done = finished(monkeypatch, scorer, FakeProblem((FakeTask("one"), FakeTask("two"))))
+    assert scorer.calls == [FakeTask.validation, FakeTask.test]
+    assert [row.tasks["two"].test.tau for row in done.evolved] == [1.0, -1.0]
