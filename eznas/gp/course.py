@@ -56,6 +56,7 @@ class Course:
         self._expansion_seconds, self._pace = 0.0, 0.1
         self._promotes, self._promotion_seconds = False, 0.0
         self._state: dict[str, Any] = {}
+        self._promotion_left_out: list[dict[str, str]] | None = None
         self._saved = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> str:
@@ -71,7 +72,7 @@ class Course:
             ended = self._evolve(config.generations, end + self._promotion_seconds)
             self._save()  # a resume with more generations continues from here
             if self._promotes:
-                self._promote(checkpoint, end)
+                self._promote(end)
             if evolution.promoted:
                 promoted_ended = self._evolve(evolution.generation + config.full_generations, end)
                 ended = "time" if "time" in (ended, promoted_ended) else ended
@@ -87,11 +88,11 @@ class Course:
             return "interrupt"
         return ended
 
-    def _promote(self, checkpoint: dict[str, Any] | None, end: float) -> None:
-        """Promote, on the networks of the promotion that a checkpoint holds if there was one."""
+    def _promote(self, end: float) -> None:
+        """Promote, on the networks of an earlier promotion where the run is resumed after one."""
         panels = [case.panel for case in self._evolution.promotion_cases]
-        if checkpoint and checkpoint.get("promotion_left_out") is not None:
-            for panel, reasons in zip(panels, checkpoint["promotion_left_out"], strict=True):
+        if self._promotion_left_out is not None:
+            for panel, reasons in zip(panels, self._promotion_left_out, strict=True):
                 panel.leave_out(reasons)
         else:
             self._bound(self._clock.left - end, self._evolution.promotion_cases)
@@ -104,6 +105,7 @@ class Course:
         begun, end = self._clock.spent, self._plan.end(self._problem, promoted=False)
         self._progress.remaining(self._clock.left)
         if checkpoint:
+            self._promotion_left_out = checkpoint["promotion_left_out"]
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
         else:
@@ -129,8 +131,8 @@ class Course:
         expected = self._plan.promotion(self._problem)
         if not expected:
             return
-        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._evolution.cases)
-        expected *= self._start_seconds / planned
+        planned = {case.panel: self._expected(case) * float(case.panel.usable.mean()) for case in self._evolution.cases}
+        expected *= self._start_seconds / sum(planned.values())
         end = self._plan.end(self._problem, promoted=True)
         left = self._clock.left - end - _BREEDING * self._config.time_budget
         if left < self._plan.least_share(self._problem) * expected:
@@ -199,6 +201,7 @@ class Course:
                 "start_seconds": self._start_seconds,
                 "promotes": self._promotes,
                 "promotion_seconds": self._promotion_seconds,
+                "promotion_left_out": self._promotion_left_out,
                 "time_budget": self._config.time_budget,
                 "screens": self._evolution.screens,
                 "tests": {task.name: len(task.test) for task in self._problem.every_task},

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from eznas.programs import Node
+
+    Origins = Mapping[Node, tuple[str, tuple[Node, ...]]]
+    """For each program, the operator that makes it, and its parents."""
+
+
+def origins(programs: Iterable[Node], operator: str) -> dict[Node, tuple[str, tuple[Node, ...]]]:
+    """Return the origins of programs without parents."""
+    return dict.fromkeys(programs, (operator, ()))
 
 
 @dataclass(frozen=True)

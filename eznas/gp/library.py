@@ -14,12 +14,13 @@ from eznas.gp.schedule import Schedule
 from eznas.gp.variation import vary_reduction
 from eznas.primitives import Kind
 from eznas.programs import apply, parse
+from eznas.programs import reductions as reductions_of
 from eznas.progress import SILENT, Progress
 from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
@@ -185,6 +186,11 @@ class Library:
         for node in dropped:
             del self.entries[node]
         _forget(self._evaluator, dropped)
+
+    def most_used(self, programs: Iterable[Node], count: int) -> list[Node]:
+        """Return the reductions that most of the programs read, then those of the greatest merit."""
+        uses = Counter(node for program in programs for node in reductions_of([program]))
+        return sorted(self.entries, key=lambda node: (-uses[node], -self.entries[node].merit, node.text))[:count]
 
     def state(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, ready for JSON."""

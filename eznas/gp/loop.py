@@ -14,14 +14,13 @@ its worst over all conditions, full size included.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
 from eznas.errors import EznasError, OutOfTimeError
 from eznas.gp.deap_random import from_json, to_json
-from eznas.gp.genealogy import Birth, Genealogy
+from eznas.gp.genealogy import Birth, Genealogy, origins
 from eznas.gp.grammar import random_program
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.library import LEAST_VISITED, Library, assess
@@ -33,10 +32,11 @@ from eznas.scoring.left_out import NOT_REACHED, left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import FitnessCase, FitnessEvaluator
+    from eznas.gp.genealogy import Origins
     from eznas.gp.individual import Individual
     from eznas.gp.library import Entry
     from eznas.programs import Node
@@ -123,20 +123,20 @@ class Evolution:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
         self._compute_leaves(*self._evaluator.panels)
+        self._report_left_out(*self._evaluator.panels)
         if self.config.terminals != "measures":
             self._fill_library(seeds)
         elif not self._leaves:
             raise EznasError("none of the terminal measures has a value on every network; choose others, or statistics")
         usable = [seed for seed in seeds if self._known(seed)]
-        if len(usable) < len(seeds):
-            self._progress.message(
-                f"{len(seeds) - len(usable)} seed program(s) are not finite on every network; left out"
-            )
+        if left_out := len(seeds) - len(usable):
+            self._progress.message(f"{left_out} seed program(s) are not finite on every network; left out")
         singles = [entry.best for entry in self.library.entries.values()]
         singles += [program for node in self._leaves for program in (node, apply("neg", node))]
         fresh = [self._immigrant() for _ in range(self.config.population)]
+        births = origins(fresh, "random") | origins(singles, "building block") | origins(usable, "seed")
         first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
-        self._join(first, "building block")
+        self._join(first, births)
 
     def _fill_library(self, seeds: Sequence[Node]) -> None:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
@@ -162,7 +162,7 @@ class Evolution:
         self.generation += 1
         self._measure_progress()
         if self.generation % _PRUNE_EVERY == 0:
-            self.genealogy.prune(self._texts())
+            self.genealogy.prune(program.text for program in self._programs())
 
     def expand(self) -> None:
         """Evaluate new reductions on the networks, and let programs with them join the population."""
@@ -178,7 +178,8 @@ class Evolution:
         self.library.prune(parents)
         if self._report_left_out(*self._evaluator.panels):
             self._evaluate_again()
-        self._join([entry.best for entry in entries if entry.reduction in self.library.entries], "building block")
+        blocks = [entry.best for entry in entries if entry.reduction in self.library.entries]
+        self._join([block for block in blocks if self.breeder.fits(block)], origins(blocks, "building block"))
 
     def promote(self) -> None:
         """Evaluate the best reductions at full size; go on with these alone, and evaluate programs there too.
@@ -187,15 +188,15 @@ class Evolution:
         """
         if not self._promotion or self.promoted:
             return
-        chosen = usable = self._most_used(_PROMOTED)
+        chosen = usable = self.library.most_used(self._programs(), _PROMOTED)
         for case in self._promotion:
             steps = len(case.panel.architectures)
             self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
             deadline = self.schedule.deadline(case.panel)
             finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
-            self._report_left_out(case.panel)
             self._compute_leaves(case.panel)
+            self._report_left_out(case.panel)
         self._evaluator.add(self._promotion)
         entries = assess(self._evaluator, usable)
         kept = {entry.reduction for entry in entries}
@@ -203,7 +204,8 @@ class Evolution:
             case.panel.table.forget([node for node in chosen if node not in kept])
         programs = [individual.program for individual in self.population if self._known(individual.program, kept)]
         programs += [entry.best for entry in entries]
-        promoted = self.breeder.individuals(list(dict.fromkeys(filter(self.breeder.fits, programs))))
+        fitting = list(dict.fromkeys(filter(self.breeder.fits, programs)))
+        promoted = self._born(fitting, origins(fitting, "building block"))  # of the others, the first birth counts
         if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
             self._evaluator.drop(self._promotion)
             self._progress.message("no program of the population ranks networks of full size; the run goes on without")
@@ -211,13 +213,6 @@ class Evolution:
         self.library.keep(entries)
         self.promoted, self.hall = True, HallOfFame()
         self._select(promoted)
-
-    def _most_used(self, count: int) -> list[Node]:
-        """Return the reductions that most programs of the hall of fame and the population read, then the best alone."""
-        programs = [individual.program for individual in [*self.hall.members.values(), *self.population]]
-        uses = Counter(node for program in programs for node in reductions_of([program]))
-        entries = self.library.entries
-        return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
 
     @property
     def full_panels(self) -> list[Panel]:
@@ -249,8 +244,8 @@ class Evolution:
         else:
             self._stagnant += 1
 
-    def _texts(self) -> list[str]:
-        return [individual.program.text for individual in [*self.hall.members.values(), *self.population]]
+    def _programs(self) -> list[Node]:
+        return [individual.program for individual in [*self.hall.members.values(), *self.population]]
 
     def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
         """Return new reductions: with a screening, the best among several times as many."""
@@ -296,12 +291,11 @@ class Evolution:
         steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
         self._progress.stage(f"evaluating {count} formulas on the networks", steps)
 
-    def _join(self, programs: Sequence[Node], operator: str) -> None:
+    def _join(self, programs: Sequence[Node], made_by: Origins) -> None:
         """Let programs without parents join the population."""
-        new = dict.fromkeys(programs)
-        self._select([*self.population, *self._born(list(new), dict.fromkeys(new, (operator, ())))])
+        self._select([*self.population, *self._born(list(dict.fromkeys(programs)), made_by)])
 
-    def _born(self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]) -> list[Individual]:
+    def _born(self, programs: Sequence[Node], births: Origins) -> list[Individual]:
         individuals = self.breeder.individuals(programs)
         for individual in individuals:
             operator, parents = births[individual.program]
@@ -342,9 +336,8 @@ class Evolution:
     def _known(self, program: Node, reductions: Container[Node] | None = None) -> bool:
         """Whether a program reads known reductions, by default those of the library, and known leaves only."""
         known = self.library.entries if reductions is None else reductions
-        return all(node in known for node in reductions_of([program])) and all(
-            node in self._leaves for node in network_leaves([program])
-        )
+        leaves_known = all(node in self._leaves for node in network_leaves([program]))
+        return leaves_known and all(node in known for node in reductions_of([program]))
 
     def _compute_leaves(self, *panels: Panel) -> None:
         """Compute the leaves of the network floor; those that are not finite on every usable network are left out."""
@@ -376,6 +369,7 @@ class Evolution:
             "population": [individual.program.text for individual in self.population],
             "hall": self.hall.state(),
             "genealogy": self.genealogy.state(),
+            "leaves": list(self._leaf_names),
             "left_out": [dict(panel.left_out) for panel in self._all_panels],
             "growth": [self._best, self._before_expansion, self._stagnant, self._in_vain],
             **self.library.state(),
@@ -390,6 +384,8 @@ class Evolution:
         """
         for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
             panel.leave_out(reasons)
+            self._reported[id(panel)] = set(reasons)
+        self._leaf_names = tuple(state["leaves"])
         self._compute_leaves(*self._evaluator.panels)
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
