@@ -272,7 +272,7 @@ class Evolution:
         for panel in panels:
             reported = self._reported.setdefault(id(panel), set())
             if new := {name: reason for name, reason in panel.left_out.items() if name not in reported}:
-                reported |= new.keys()
+                reported.update(new)
                 any_new = True
                 for message in left_out_messages(new, len(panel.architectures), panel.condition):
                     self._progress.message(message)

@@ -97,7 +97,7 @@ class Widths(SearchSpace):
         fault, _, where = architecture.partition("!")[2].partition("@")
         layers: list[nn.Module] = [ReLUConvBN(fidelity.channels, first, 3), ReLUConvBN(first, second, 3)]
         if fault and where in ("", fidelity.name):
-            layers.append(Faulty(fault))
+            layers.insert(0, Faulty(fault))
         return network(layers, fidelity.channels, second, classes)
 
 
