@@ -308,7 +308,8 @@ class Evolution:
         self.hall.update(individuals)
         self.population = self.breeder.survivors(self._rng, individuals, self.config.population)
         if not self.population:
-            raise EznasError("no program has a rank correlation on the training networks")
+            limits = "max_size, max_height and max_cost"
+            raise EznasError(f"no program within {limits} has a rank correlation on the training networks; raise them")
 
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
