@@ -44,6 +44,7 @@ class Stopping(Progress):
         self._stage, self._left, self._generation, self._here = stage, step, generation, False
 
     def stage(self, name: str, steps: int) -> None:
+        del steps
         self._here = bool(self._stage) and self._stage in name
 
     def advance(self) -> None:
