@@ -192,7 +192,7 @@ class Evolution:
         for case in self._promotion:
             steps = len(case.panel.architectures)
             self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
-            deadline = self.schedule.deadline(case.panel)
+            deadline = self.schedule.deadline(case.panel) if usable else None
             finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
             self._compute_leaves(case.panel)
@@ -345,7 +345,9 @@ class Evolution:
         names = list(self._leaf_names)
         for panel in panels if names else ():
             self._progress.stage(f"computing {len(names)} measures", len(panel.architectures))
-            finite = panel.extend_leaves(names, self._progress)
+            bounded = self.config.terminals == "measures"  # with formulas, their evaluation is bounded
+            deadline = self.schedule.deadline(panel) if bounded else None
+            finite = panel.extend_leaves(names, self._progress, deadline=deadline, least=LEAST_VISITED)
             for name, flag in zip(names, finite, strict=True):
                 if not flag:
                     network, reason = next(iter(panel.leaf_failures.get(name, {"": "it is not finite"}).items()))
@@ -354,10 +356,8 @@ class Evolution:
         self._leaf_names, self._leaves = tuple(names), [leaf(name) for name in names]
 
     def _first_failure(self) -> str:
-        for panel in self._evaluator.panels:
-            for architecture, reason in panel.left_out.items():
-                return f"{architecture}: {reason}"
-        return "no network failed; the formulas are undefined or constant"
+        failures = [f"{name}: {why}" for panel in self._evaluator.panels for name, why in panel.left_out.items()]
+        return failures[0] if failures else "no network failed; the formulas are undefined or constant"
 
     def state(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, ready for JSON.

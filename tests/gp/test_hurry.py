@@ -194,3 +194,18 @@ def test_no_time_for_screening_draws_as_many_reductions_as_enter(
     assert checkpoint is not None
     assert checkpoint["screens"] is False
     assert len(checkpoint["tried"]) == 10
+
+
+def test_measures_are_computed_on_the_networks_that_are_reached(
+    hurry: None, accuracies: Path, tmp_path: Path, run_in: RunIn
+) -> None:
+    measures = {"terminals": "measures", "terminal_measures": ("params", "l2_norm", "naswot"), "generations": 3}
+    whole = run_in(tmp_path / "whole", config(accuracies, **measures))
+    checkpoint = RunDirectory(tmp_path / "whole").read_checkpoint()
+    assert checkpoint is not None
+    for part, networks in (("left_out", 20), ("promotion_left_out", 18)):
+        assert [len(names) for names in checkpoint[part]] == [networks - LEAST]
+        assert {*checkpoint[part][0].values()} == {NOT_REACHED}
+    with pytest.raises(Stop):
+        run_in(tmp_path / "parts", config(accuracies, **measures), Stopping("testing", step=2))
+    assert run_in(tmp_path / "parts", config(accuracies, **measures), resume=True)["best"] == whole["best"]

@@ -30,7 +30,7 @@ FIDELITIES = {
     "full": Fidelity("full", cells=1, channels=4, pixels=8),
     "reduced_wide": Fidelity("reduced_wide", 1, 4, 8, 3),
 }
-SLOW_SECONDS = 1.3
+SLOW_SECONDS = 0.9
 _TEST = os.environ.setdefault("TINY_SPACES_TEST", str(os.getpid()))
 
 
