@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Reproduce evolved proxies, EZNAS-A, and rows of published tables. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
-#   evolved    three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
-#   eznas_a    EZNAS-A in its three readings, and the baselines, on 1,000 architectures
-#   ROW        a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
-#   rows       all rows, some minutes each
+#   evolved        three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
+#   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign
+#   leave_one_out  the campaign without one of four spaces at a time, tested on that space: 30 minutes each
+#   eznas_a        EZNAS-A in its three readings, and the baselines, on 1,000 architectures
+#   ROW            a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
+#   rows           all rows, some minutes each
 # FOLDER holds tables such as nasbench201_cifar10.csv, from official files (eznas benchmarks convert) or column files
 # (experiments/tables.py). Without it, evolved and eznas_a use the embedded accuracies of the package analog-nasbench;
-# rows search the folders of EZNAS_DATA and of the configuration, then use embedded accuracies, or are skipped.
+# the others search the folders of EZNAS_DATA and of the configuration, then use embedded accuracies; rows without any
+# are skipped. A run that was stopped is resumed by the same command.
 # IMAGES is a CIFAR folder or an .npz file. Without it, rows search FOLDER for their own images, then use digits.
 # experiments/README.md has the commands of all other results.
 set -euo pipefail
@@ -21,7 +24,31 @@ name=${1:-} folder=$(absolute "${2:-}") images=$(absolute "${3:-}")
 script=$(absolute "${BASH_SOURCE[0]}")
 cd "$(dirname "$script")"
 
-table=()
+evolve() { # OUT OPTION...: start a run, resume it, or leave it if it is finished
+    local out=$1
+    if [[ -f $out/summary.json ]]; then
+        echo "$out is finished; move it away to run it again" >&2
+    elif [[ -f $out/config.toml ]]; then
+        echo "resuming $out with its own tables and images" >&2
+        "$python" -m eznas.evolve --resume "$out"
+    else
+        "$python" -m eznas.evolve "${@:2}" --images "${images:-digits}" --out "$out"
+    fi
+}
+
+tasks() { # SPACE: the tasks of the campaign as options, those of the space held out
+    local task option
+    while read -r task; do
+        option=--task
+        [[ $task == "$1"/* ]] && option=--hold-out-task
+        [[ $task == nasbench301/cifar10 && -n $folder && -f $folder/darts_random_cifar10.csv ]] &&
+            task+="=$folder/darts_random_cifar10.csv"
+        options+=("$option" "$task")
+    done < <(sed -n 's|^    "\([a-z0-9_]*/[a-z0-9_]*\)",$|\1|p' experiments/campaign.toml)
+}
+
+[[ -n $folder ]] && export EZNAS_DATA=$folder
+table=() options=()
 if [[ -n $folder ]]; then
     table=(--table "$folder/nasbench201_cifar10.csv" --target validation_200)
 elif [[ $name == evolved || $name == eznas_a ]]; then
@@ -31,16 +58,19 @@ fi
 case $name in
 evolved)
     for seed in 0 1 2; do
-        out=runs/reproduce/seed$seed
-        if [[ -f $out/summary.json ]]; then
-            echo "$out is finished; move it away to run it again" >&2
-        elif [[ -f $out/config.toml ]]; then
-            echo "resuming $out with its own tables and images" >&2
-            "$python" -m eznas.evolve --resume "$out"
-        else
-            "$python" -m eznas.evolve --config experiments/nasbench201_cifar10.toml --seed "$seed" \
-                --images "${images:-digits}" ${table[@]+"${table[@]}"} --out "$out"
-        fi
+        evolve "runs/reproduce/seed$seed" --config experiments/nasbench201_cifar10.toml --seed "$seed" \
+            ${table[@]+"${table[@]}"}
+    done
+    ;;
+campaign)
+    tasks ""
+    evolve runs/reproduce/campaign --config experiments/campaign.toml "${options[@]}"
+    ;;
+leave_one_out)
+    for space in nasbench201 nats_sss nasbench101 nasbench_macro; do
+        options=()
+        tasks "$space"
+        evolve "runs/reproduce/without_$space" --config experiments/campaign.toml --time-budget 30m "${options[@]}"
     done
     ;;
 eznas_a)
@@ -52,7 +82,7 @@ eznas_a)
     row=$name
     [[ $name == rows ]] && row=--all
     if [[ $row != --all && ! ($name =~ ^[a-z0-9_-]+$ && -f experiments/rows/$name.toml) ]]; then
-        sed -n '2,11s/^# \{0,1\}//p' "$script" >&2
+        sed -n '2,14s/^# \{0,1\}//p' "$script" >&2
         echo "rows: $(cd experiments/rows && echo *.toml | sed 's/\.toml//g')" >&2
         exit 2
     fi

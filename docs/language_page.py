@@ -5,11 +5,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import random
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from eznas.primitives import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Kind, Primitive, all_primitives
 from eznas.programs.catalogue import arguments, example, result
+from eznas.spaces import SPACES, SearchSpace, graf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DOCS = Path(__file__).parent
 
@@ -64,10 +71,24 @@ statistic records no units.
 A measure that several programs read is computed once for each network. Where it has no value, the program has none
 either, and its score names the measure.
 
-The features of a cell are counts, paths and degrees by subset of its operations (Kadlecova et al., ICML 2024), which
-`eznas.spaces.graf` defines. The cells of NAS-Bench-101, NAS-Bench-201, TransNAS-Bench-101, DARTS and NDS have them. The
-features of NATS-Bench's size space are its channels. `SPACES[name].features(architecture)` returns the features of an
-architecture by name. A network without an architecture, as `eznas score --model` takes it, has no features.
+In `eznas evolve`, `--terminals measures` or `both` and `--terminal-measures NAME` choose the leaves. The name `graf`
+stands for all features that every task of the run has.
+
+### Features of architectures
+
+`eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network without an
+architecture, as `eznas score --model` takes it, has no features. The features of a cell describe its graph (Kadlecova
+et al., ICML 2024):
+
+"""
+
+_SPACES_WITH_FEATURES = """
+So `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. Where a network has two kinds of cells,
+a name begins with the kind, as in `normal_count_skip`. NATS-Bench's size space has the channels of each place instead.
+Search spaces that are not in the table have no features.
+
+| search spaces | features | groups of operations | kinds of cells | other features |
+|---|---|---|---|---|
 """
 
 _PRIMITIVES = """
@@ -101,10 +122,38 @@ def page() -> str:
         ".\n\n| statistic | definition |\n|---|---|\n",
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
         _NETWORK_LEAVES,
+        _definitions(),
+        _SPACES_WITH_FEATURES,
+        *_features(),
         _PRIMITIVES,
         *[_family(name, list(records)) for name, records in itertools.groupby(by_family, lambda record: record.family)],
     ]
     return "".join(sections)
+
+
+def _definitions() -> str:
+    """Return the features of a cell as the module that computes them lists them."""
+    text = inspect.cleandoc(graf.__doc__ or "").partition("\n\n")[2].partition("\n\nReferences:")[0]
+    return f"{text.replace('``', '`')}\n"
+
+
+def _features() -> list[str]:
+    """Return a row for each set of features that search spaces have, with its spaces."""
+    spaces: dict[tuple[str, ...], list[str]] = {}
+    for name in SPACES:
+        space = SPACES[name]
+        if type(space).features is not SearchSpace.features:
+            spaces.setdefault(tuple(space.features(space.sample(random.Random(0)))), []).append(name)
+    return [_row(", ".join(names), str(len(features)), *_names(features)) for features, names in spaces.items()]
+
+
+def _names(features: Sequence[str]) -> list[str]:
+    """Return the groups of operations, the prefixes of cells, and the names of the features that are not of a cell."""
+    counts = [found for name in features if (found := re.fullmatch(r"(normal_|reduce_|)count_(\w+)", name))]
+    cells, groups = (list(dict.fromkeys(found[part] for found in counts)) for part in (1, 2))
+    prefixes = [cell for cell in cells if cell]
+    others = [name for name in features if not (name.startswith(tuple(prefixes)) if prefixes else groups)]
+    return [", ".join([f"`{name}`" for name in part]) for part in (groups, prefixes, others)]
 
 
 def _family(name: str, records: list[Primitive]) -> str:

@@ -22,21 +22,21 @@ import numpy as np
 from scipy.stats import kendalltau
 
 import eznas
-from eznas.api.scores import ScoresRun
+from eznas.api.evolve import ScoresRun
 from eznas.cli.console import Command, print_table
 from eznas.config import read_toml
 from eznas.report.html import interval
-from eznas.symbolic import read_score_tables
 from eznas.symbolic.config import parse_split
+from eznas.symbolic.read import read_score_tables
 from eznas.symbolic.report import program_scores
 from eznas.symbolic.split import split_task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from eznas.symbolic import ScoreTable
+    from eznas.symbolic.table import ScoreTable
 
 NAMED = ("flops", "params", "synflow")
 RESAMPLES = 500
@@ -134,34 +134,32 @@ def bounds(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def summarised(found: Sequence[dict[str, Any]], seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return a row for each held-out task, and the means over tasks, with intervals of the paired differences."""
-    rows, formula, chosen, flops = [], [], [], []
+    rows: list[dict[str, Any]] = []
+    drawn: dict[str, list[NDArray[np.float64]]] = {"formula": [], "chosen": [], "flops": []}
     for fold in found:
         taus = resampled(fold, ["formula", fold["chosen"], "flops"], seed)
-        formula.append(taus[:, 0])
-        chosen.append(taus[:, 1])
-        flops.append(taus[:, 2])
-        rows.append(
-            {
-                **{key: value for key, value in fold.items() if key != "scores"},
-                "tau_interval": bounds(taus[:, 0]),
-                "difference_interval": bounds(taus[:, 0] - taus[:, 1]),
-            }
-        )
-
-    def mean(pick: Any) -> float:
-        return float(np.mean([pick(row) for row in rows]))
-
-    totals = {
-        "formula": mean(lambda row: row["taus"]["formula"]),
-        "formula_interval": bounds(np.mean(formula, axis=0)),
-        "chosen": mean(lambda row: row["taus"][row["chosen"]]),
-        "difference_interval": bounds(np.mean(formula, axis=0) - np.mean(chosen, axis=0)),
-        "hindsight": mean(lambda row: row["taus"][row["hindsight"]]),
-        "flops": mean(lambda row: row["taus"]["flops"]),
-        "difference_to_flops_interval": bounds(np.mean(formula, axis=0) - np.mean(flops, axis=0)),
-        "params": mean(lambda row: row["taus"]["params"]),
+        for name, column in zip(drawn, taus.T, strict=True):
+            drawn[name].append(column)
+        intervals = {"interval": bounds(taus[:, 0]), "difference_interval": bounds(taus[:, 0] - taus[:, 1])}
+        rows.append({**{key: value for key, value in fold.items() if key != "scores"}, **intervals})
+    means = {name: np.mean(columns, axis=0) for name, columns in drawn.items()}
+    totals: dict[str, Any] = {
+        "formula": mean_tau(rows, lambda _: "formula"),
+        "interval": bounds(means["formula"]),
+        "chosen": mean_tau(rows, lambda row: row["chosen"]),
+        "difference_interval": bounds(means["formula"] - means["chosen"]),
+        "hindsight": mean_tau(rows, lambda row: row["hindsight"]),
+        **{name: mean_tau(rows, lambda _, name=name: name) for name in NAMED},
     }
+    if totals["flops"] is not None:
+        totals["difference_to_flops_interval"] = bounds(means["formula"] - means["flops"])
     return rows, totals
+
+
+def mean_tau(rows: Sequence[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]) -> float | None:
+    """Return the mean over tasks of the tau of a measure; None where a task lacks it."""
+    taus = [row["taus"].get(name_of(row)) for row in rows]
+    return None if None in taus else float(np.mean(taus))
 
 
 @main.command(cls=Command, context_settings={"show_default": True})
@@ -203,7 +201,7 @@ def run(
                 row["task"],
                 row["architectures"],
                 row["taus"]["formula"],
-                interval(*row["tau_interval"]),
+                interval(*row["interval"]),
                 row["chosen"],
                 row["taus"][row["chosen"]],
                 interval(*row["difference_interval"]),
@@ -218,15 +216,13 @@ def run(
                 "mean",
                 None,
                 totals["formula"],
-                interval(*totals["formula_interval"]),
+                interval(*totals["interval"]),
                 "",
                 totals["chosen"],
                 interval(*totals["difference_interval"]),
                 "",
                 totals["hindsight"],
-                totals["flops"],
-                totals["params"],
-                None,
+                *(totals[name] for name in NAMED),
             ]
         ],
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from eznas.errors import InputError, unknown
 from eznas.fields import Duration, FilePath, FilePaths, Images, MemorySize, Texts, option, several
@@ -20,6 +20,8 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from typing_extensions import Self
 
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -36,11 +38,14 @@ class EvolveConfig(BaseModel):
         (),
         "Data",
         "BENCHMARK/DATASET[:TARGET][=CSV]",
-        "Task to evolve on, in place of --benchmark: a benchmark's data set, a column of its table, a table; may be "
-        "given several times. In a TOML file, a [[task]] may also have its own numbers of networks and images.",
+        "Task to evolve on, instead of --benchmark; may be given several times. TARGET is a column of the table. In a "
+        "TOML file, a [[task]] may also set its weight, its images and its numbers of networks.",
     )
     hold_out_task: _Tasks = option(
-        (), "Data", "BENCHMARK/DATASET[:TARGET][=CSV]", "Task that programs are tested on only; see --task."
+        (),
+        "Data",
+        "BENCHMARK/DATASET[:TARGET][=CSV]",
+        "Task that programs are tested on, but not selected by; may be given several times.",
     )
     benchmark: str = option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
     dataset: str = option("cifar10", "Data", "NAME", "Data set of the accuracies.")
@@ -48,15 +53,19 @@ class EvolveConfig(BaseModel):
     target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
     images: Images = option("digits", "Data", "digits|noise|PATH", "Images that networks are run on.")
     batch_size: int = option(8, "Data", "N", "Number of images in the minibatch.", ge=2)
-    networks: int = option(60, "Data", "N", "Training networks: fitness is computed on them.", ge=10)
-    validation_networks: int = option(60, "Data", "N", "Validation networks: they choose among programs.", ge=10)
-    test_networks: int = option(100, "Data", "N", "Test networks: they are used for the reported figures only.", ge=10)
+    networks: int = option(60, "Data", "N", "Training networks of each task: fitness is computed on them.", ge=10)
+    validation_networks: int = option(
+        60, "Data", "N", "Validation networks of each task: they choose among programs.", ge=10
+    )
+    test_networks: int = option(
+        100, "Data", "N", "Test networks of each task: they are used for the reported figures only.", ge=10
+    )
     full_networks: int = option(
         40,
         "Data",
         "N",
-        "Training networks that the last generations are evaluated on at full size too; 0 for none. Without effect "
-        "where all networks are of full size.",
+        "Training networks on which the last generations are evaluated at full size too; 0 for none. No effect if all "
+        "networks have full size.",
         ge=0,
     )
     fidelity: Literal["reduced", "full"] = option(
@@ -70,26 +79,28 @@ class EvolveConfig(BaseModel):
         "least",
         "Evolution",
         "least|mean|weighted|lexicase",
-        "Fitness over several tasks: the least tau, the mean, the mean by the tasks' weights, or the mean with parents "
-        "selected by lexicase on the tasks. Within a task, the least tau over its conditions counts.",
+        "Fitness over tasks: the lowest tau, the mean, or the mean by the weights of the tasks. lexicase is the mean, "
+        "with parents selected task by task. On each task, the lowest tau over its conditions counts.",
     )
     relative: bool = option(
         False,
         "Evolution",
         "",
-        "Subtract from a task's tau the best tau of params and flops there, so that easy tasks do not hide hard ones.",
+        "Subtract from the tau on each task the better tau of params and flops there, so that easy tasks do not hide "
+        "hard ones.",
     )
     objective: Literal["tau", "pareto", "tasks"] = option(
         "tau",
         "Evolution",
         "tau|pareto|tasks",
-        "Selection: by fitness less parsimony, by NSGA-II on fitness, complexity and cost, or by NSGA-II on the tasks.",
+        "Selection: by fitness minus parsimony, by NSGA-II over fitness, complexity and cost, or by NSGA-II over the "
+        "tasks.",
     )
     max_cost: float | None = option(
         None,
         "Evolution",
         "SECONDS",
-        "Most seconds that a program may take on a network of full size, for each task.",
+        "Most seconds that a program may take on one network of full size, on every task.",
         gt=0,
         allow_inf_nan=False,
     )
@@ -100,7 +111,11 @@ class EvolveConfig(BaseModel):
         "Leaves of programs: statistics of units, measures of the network such as measure.synflow, or both.",
     )
     terminal_measures: Texts = option(
-        (), "Evolution", "NAME", "Measure or graf.FEATURE among the leaves; may be given several times."
+        (),
+        "Evolution",
+        "NAME",
+        "Measure that programs may read under --terminals measures or both; may be given several times. graf.FEATURE "
+        "is a feature of the architecture, and graf stands for all features. By default ten cheap measures.",
     )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
@@ -117,17 +132,24 @@ class EvolveConfig(BaseModel):
     )
     max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3)
     max_height: int = option(14, "Evolution", "N", "Greatest height of a program's tree.", ge=2)
-    library: int = option(60, "Evolution", "N", "Building blocks of programs that are kept.", ge=1)
+    library: int = option(
+        60, "Evolution", "N", "Building blocks of programs to keep: formulas that give one number for each unit.", ge=1
+    )
     draws: int = option(
         3,
         "Evolution",
         "N",
         "Oversampling factor: draw N times as many building blocks, screen them on 20 networks, keep the best. "
-        "Without effect on fewer than 40 networks.",
+        "No effect on fewer than 40 networks.",
         ge=1,
     )
     patience: int = option(
-        25, "Evolution", "N", "Generations without a better program after which new building blocks are drawn.", ge=1
+        25,
+        "Evolution",
+        "N",
+        "Generations without a better program after which new building blocks are drawn. Evolution ends after two such "
+        "draws in vain.",
+        ge=1,
     )
 
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
@@ -163,6 +185,23 @@ class EvolveConfig(BaseModel):
         "Cache of the values of building blocks on networks; runs may share one. By default in the run directory.",
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        """Refuse options that would be without effect."""
+        fields = type(self).model_fields
+        single = [
+            name for name in ("benchmark", "dataset", "table", "target") if getattr(self, name) != fields[name].default
+        ]
+        if self.task and single:
+            raise ValueError(f"{single[0]} must not be given with task, which names its own")
+        if self.fitness == "lexicase" and self.objective != "tau":
+            raise ValueError(
+                f"fitness must not be lexicase with the objective {self.objective}, which selects otherwise"
+            )
+        if self.terminal_measures and self.terminals == "statistics":
+            raise ValueError("terminal_measures must come with terminals measures or both")
+        return self
 
     def tasks(self) -> tuple[TaskConfig, ...]:
         """Return the tasks of selection, with all of their options."""
@@ -212,6 +251,11 @@ def build_config(model: type[Config], options: Mapping[str, Any], file: Path | N
         return model.model_validate({**content, **options})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # options that exclude each other
+            message = first["msg"].removeprefix("Value error, ")
+            raise InputError(
+                message, parameters=tuple(name for name in model.model_fields if name in message)
+            ) from error
         key = str(first["loc"][0])
         where = "" if key in options else f"{file}: "
         message = f"{where}{key} {_requirement(first['msg'])}, got {first['input']!r}"

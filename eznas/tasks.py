@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class TaskConfig(BaseModel):
     """One search space with one target; options that are not given are those of the run.
 
-    Args:
+    Attributes:
         benchmark: Benchmark, or ``custom:MODULE:CALLABLE`` with a table.
         dataset: Data set of the accuracies.
         target: Accuracy to rank by: the name of a column of the table.

@@ -23,8 +23,8 @@ from eznas.scoring.backends import local_executor
 from eznas.symbolic.evaluation import Evaluation
 from eznas.symbolic.evolution import ISLANDS, Evolution
 from eznas.symbolic.fitness import Fitness
-from eznas.symbolic.island import Rules
 from eznas.symbolic.operators import Language
+from eznas.symbolic.population import Rules
 from eznas.symbolic.split import split_task
 from eznas.symbolic.table import TaskScores
 

@@ -10,9 +10,11 @@ from eznas.api.run import Run
 from eznas.config import EvolveConfig, read_toml
 from eznas.errors import InputError
 from eznas.progress import Progress
+from eznas.run import RunDirectory
+from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from matplotlib.figure import Figure
     from torch import nn
@@ -64,12 +66,20 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    from eznas.api.scores import run_class
-
     given = {*options, *(read_toml(Path(config)) if config is not None else ())}
     options = {**preset_options(preset, given), **options}
-    run = run_class(options, config)
+    run = _run_class(given)
     return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
+
+
+def open_evolution(directory: Path) -> EvolutionRun:
+    """Read the run directory of an evolution on networks or over score files.
+
+    Raises:
+        InputError: It is not a run directory.
+    """
+    opened = RunDirectory(directory)
+    return _run_class(read_toml(directory / "config.toml"))(opened)
 
 
 class EvolutionRun(Run):
@@ -118,11 +128,11 @@ class EvolutionRun(Run):
 
         return _table(read_logbook(self._directory))
 
-    def plot(self, kind: Literal["scores", "progress"] | None = None) -> Figure:
+    def plot(self, kind: Literal["scores", "taus", "pareto", "progress"] | None = None) -> Figure:
         """Plot the accuracies against the scores of each proxy, or the best tau of each generation.
 
         Args:
-            kind: ``"scores"`` or ``"progress"``; by default the scores if the run is finished.
+            kind: ``"scores"``, ``"taus"``, ``"pareto"`` or ``"progress"``; by default the scores of a finished run.
 
         Raises:
             InputError: The run has no such figures yet.
@@ -244,6 +254,43 @@ class EvolutionRun(Run):
                 parameters=("rank",),
             )
         return records[rank]
+
+
+class ScoresRun(EvolutionRun):
+    """A finished or stopped evolution over score files; no network was run."""
+
+    _options = ScoresConfig
+    _changeable = ("time_budget", "generations", "workers")
+
+    def score(self, network: nn.Module, minibatch: Minibatch, rank: int = 0) -> Score:
+        """Score a network with one of the programs, whose columns are measures; see ``with_measures``.
+
+        Args:
+            network: The network; it is left as it was.
+            minibatch: Images and labels, on the network's device; see ``load_minibatch``.
+            rank: The program's row in the hall of fame.
+
+        Raises:
+            InputError: The program reads a column that is no measure.
+        """
+        from eznas.programs import parse
+        from eznas.scoring import Proxy, score_network
+        from eznas.symbolic.measures import with_measures
+
+        program, missing = with_measures(parse(self._record(rank)["program"]))
+        if missing:
+            raise InputError(f"a program must read columns that are measures, got {', '.join(missing)}")
+        return score_network([Proxy.of(program.text)], network, minibatch)[0]
+
+    def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
+        from eznas.symbolic.run import run_scores
+
+        return run_scores(*args, **options)
+
+
+def _run_class(options: Collection[str]) -> type[EvolutionRun]:
+    """Return the class of the run that options make: over score files where ``scores`` is among them."""
+    return ScoresRun if "scores" in options else EvolutionRun
 
 
 class _WithCallback(Progress):

@@ -39,7 +39,9 @@ def preset_options(preset: str, given: Collection[str]) -> dict[str, Any]:
         raise unknown("preset", preset, get_args(Preset))
     if preset == "quick":
         return {}
-    return {name: value for name, value in {**_SPACES, "task": _tasks()}.items() if name not in given}
+    named = {"task", "benchmark", "dataset", "table", "target"}.intersection(given)
+    options = _SPACES if named else {**_SPACES, "task": _tasks()}
+    return {name: value for name, value in options.items() if name not in given}
 
 
 def _tasks() -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from eznas.benchmarks.reference import dataset_name, trained_fidelity
 from eznas.report import verification as report
 from eznas.report.display import open_display
+from eznas.report.networks import networks_seen
+from eznas.run import RunDirectory
 from eznas.scoring import Problem, open_executor
 from eznas.scoring import verification as scoring
 from eznas.scoring.plugin import load_plugin
@@ -52,6 +54,7 @@ def verify(
     images: str = "digits",
     batch_size: int = 16,
     samples: int | None = None,
+    unseen_by: Path | str | None = None,
     seed: int = 1,
     fidelity: str | None = None,
     device: str = "auto",
@@ -75,6 +78,7 @@ def verify(
         images: ``"digits"``, ``"noise"``, or a path; see ``load_minibatch``.
         batch_size: Number of images.
         samples: Number of networks, drawn at random; 0 for all, None for 200 or all where there are fewer.
+        unseen_by: Run directory of an evolution, whose training and validation networks are not drawn.
         seed: Seed of the draw, the initialisations and the images.
         fidelity: Size of the networks; None for the size that the benchmark trained.
         device: ``"auto"`` or a torch device.
@@ -112,6 +116,7 @@ def verify(
             resolved,
             problem,
             samples=samples,
+            unwanted=() if unseen_by is None else networks_seen(RunDirectory(Path(unseen_by)), problem.space.name),
             csv=None if csv is None else Path(csv),
             resume=resume,
             executor=executor,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, evolve
-from eznas.api.scores import run_class
+from eznas.api.evolve import CHANGEABLE, evolve, open_evolution
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  A proxy in four minutes, with the data that pip installs:
+  A proxy in less than five minutes, with the data that pip installs:
     eznas evolve
-  Proxies that hold on several spaces, and a space that selection never sees:
+  Proxies for several spaces, tested on another space too:
     eznas evolve --task nasbench201/cifar10 --task nats_sss/cifar10 --hold-out-task nasbench101/cifar10
-  One on all accuracy tables that are found:
+  Proxies for all spaces whose accuracy tables are found:
     eznas evolve --preset spaces --time-budget 3h
   Longer, with a table of accuracies, in a directory of your choice:
     eznas evolve --table accuracies.csv --time-budget 1h --out runs/mine
@@ -35,7 +34,7 @@ Examples:
     eznas evolve --seed-program "sum(effective_rank(weight_grad.data))"
   Read options from a file, whose keys are the names above with underscores:
     eznas evolve --config evolve.toml
-  Formulas over a table of scores, without networks: columns task, architecture, accuracy, and the scores:
+  Formulas over a table of scores, without networks:
     eznas evolve --scores scores.csv --time-budget 60s
   On the workers of a Dask cluster:
     eznas evolve --backend dask --scheduler tcp://node1:8786 --time-budget 1h
@@ -50,23 +49,21 @@ _OF_SCORES = [option for option in model_options(ScoresConfig) if option.name no
     "--preset",
     group="Data",
     metavar="quick|spaces",
-    help="quick: one space, in minutes. spaces: a task on each accuracy table that is found, for hours. Other options "
-    "win over those of the preset.  [default: quick]",
+    help="quick: one space, in minutes. spaces: a task for each accuracy table that is found, in hours. Options that "
+    "are given replace those of the preset.  [default: quick]",
 )
 @options.config
 @options.resume(CHANGEABLE)
 @click.pass_context
 def main(context: click.Context, /, config: Path | None, resume: Path | None, **values: Any) -> None:
-    """Evolve zero-cost proxies on a benchmark's accuracies.
+    """Evolve zero-cost proxies on the accuracies of one or several benchmarks.
 
     The run directory holds the best programs (hall_of_fame.csv), their correlations on networks that
-    evolution did not use (summary.json), plots, and proxies as Python files.
+    evolution did not use (summary.json), a page with all results (report.html), and proxies as
+    Python files.
     """
     arguments = options.run_arguments(context, config, resume, values)
-    if resume is None:
-        run = evolve(**arguments)
-    else:
-        run = run_class({}, resume / "config.toml").open(resume).resume(**arguments)
+    run = evolve(**arguments) if resume is None else open_evolution(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

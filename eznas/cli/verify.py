@@ -27,6 +27,8 @@ Examples:
     eznas verify --benchmark nds_darts --samples 0 --csv darts.csv --resume
   A combination beside its members, and plots:
     eznas verify --proxy synflow --proxy naswot --proxy "log_rank(synflow, naswot, flops)" --plots pictures
+  A program on networks that its evolution did not use:
+    eznas verify --proxy "sum(mean(abs(norm_out.noise)))" --unseen-by runs/mine --samples 300
   Networks of your own:
     eznas verify --benchmark custom:mypackage.models:build --table accuracies.csv
   Results as files for other programs:
@@ -57,6 +59,14 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
 @options.samples("Networks, drawn at random; 0 for all.  [default: 200, or all where there are fewer]")
 @options.option(
     "--fidelity", group="Data", metavar="NAME", help="Size of the networks.  [default: the one the benchmark trained]"
+)
+@options.option(
+    "--unseen-by",
+    group="Data",
+    metavar="RUN",
+    type=Path,
+    help="Run directory of an evolution: networks that it trained or validated programs on are not drawn, since they "
+    "make tau too high.",
 )
 @options.images
 @options.batch_size

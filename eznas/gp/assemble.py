@@ -10,7 +10,6 @@ from eznas.gp.fitness import FitnessCase, FitnessEvaluator, TaskFitness
 from eznas.gp.grammar import TERMINAL_MEASURES
 from eznas.gp.library import SCREENED
 from eznas.gp.loop import Evolution
-from eznas.gp.trivial import trivial_taus
 from eznas.scoring import Panel
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ def build_evolution(
     progress: Progress,
     *,
     screens: bool,
+    trivial: Sequence[tuple[float, float]],
 ) -> Evolution:
     """Return an evolution at its beginning, whose fitness cases hold the problem's networks.
 
@@ -68,6 +68,7 @@ def build_evolution(
         executor: Runs the networks.
         progress: Shows stages and messages.
         screens: Whether reductions are screened on few networks before the best visit all.
+        trivial: For each task the taus of ``TaskFitness.trivial``.
     """
     panels: dict[tuple[str, tuple[str, ...]], Panel] = {}
 
@@ -86,7 +87,6 @@ def build_evolution(
             validation = task.validation if networks is None else ()
             yield from [case(place, condition, task.train[:networks], validation) for condition in task.breeding]
 
-    trivial = trivial_taus(problem, executor, progress) if config.relative else [(0.0, 0.0)] * len(problem.tasks)
     tasks = [TaskFitness(task.weight, taus) for task, taus in zip(problem.tasks, trivial, strict=True)]
     evaluator = FitnessEvaluator(breeding(), tasks, config.fitness)
     promotion = [

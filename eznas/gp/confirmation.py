@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,9 @@ BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", 
 
 
 _COMBINED = {name: combination for name in BASELINES if (combination := Combination.parse(name)) is not None}
+
+CANDIDATES = 6
+"""Members of the hall of fame that are scored at full size."""
 
 _LEAST_SCORED = 10
 """Networks of a task that are scored at least, however short the time is."""
@@ -84,7 +87,7 @@ class Row:
         complexity: Number of nodes; 0 for such a measure.
         seconds: Seconds on a network of full size, building included, on the task where it takes longest; NaN where
             there was no time to measure it.
-        tau_train: The fitness before parsimony; NaN for a baseline.
+        tau_train: Tau over the tasks in evolution; NaN for a baseline.
         tau_validation: Tau over the tasks on the validation networks; NaN for a baseline.
         tau_test: Tau over the tasks on the test networks, held-out tasks left out.
         tasks: By task, those held out included.
@@ -142,15 +145,24 @@ class Confirmation:
     Args:
         problem: The tasks.
         config: Fitness over the tasks, and the seed of the bootstrap.
+        trivial: For each task of selection the taus of ``TaskFitness.trivial``; the choice is relative to the second.
         executor: Runs the networks.
         progress: Advances after each network.
     """
 
-    def __init__(self, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> None:
+    def __init__(
+        self,
+        problem: EvolutionProblem,
+        config: EvolveConfig,
+        trivial: Sequence[tuple[float, float]],
+        executor: Executor,
+        progress: Progress,
+    ) -> None:
         self._problem, self._config = problem, config
+        self._trivial = np.array([validation for _, validation in trivial])
+        self._scored_before: dict[tuple[Any, ...], ScoreMatrix] = {}
         self._executor, self._progress = executor, progress
         self.schedule = Schedule()
-        self._matrices: dict[tuple[str, tuple[Proxy, ...], tuple[str, ...]], ScoreMatrix] = {}
 
     def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
         """Score candidates and baselines.
@@ -165,12 +177,13 @@ class Confirmation:
         programs = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
         seconds = self._timed(programs)
         taus = self._over_tasks(by_candidate)
+        margins = self._over_tasks(by_candidate, self._trivial)
 
         def choice(index: int) -> tuple[bool, int, float, int]:
-            """Order by the bound on seconds, then by the number of networks scored, by tau, and by simplicity."""
+            """Order by the bound on seconds, then by the number of networks scored, by fitness, and by simplicity."""
             too_slow = seconds[programs[index].name] > (self._config.max_cost or math.inf)
             scored = sum(correlation.n for correlation in by_candidate[index])
-            tau = taus[index] if np.isfinite(taus[index]) else -np.inf
+            tau = margins[index] if np.isfinite(margins[index]) else -np.inf
             return (too_slow, -scored, -tau, candidates[index].program.size)
 
         order = sorted(range(len(candidates)), key=choice)
@@ -186,7 +199,9 @@ class Confirmation:
                 tau = candidates[index].tasks[place]
                 results[task.name] = replace(results[task.name], tau_train=tau, validation=held[place][index])
             row = self._row(proxy.name, proxy.program, seconds[programs[index].name], results)
-            evolved.append(replace(row, tau_train=candidates[index].tau_train, tau_validation=float(taus[index])))
+            weights = [task.weight for task in self._problem.tasks]
+            trained = over_tasks(np.array(candidates[index].tasks)[:, None], self._config.fitness, weights)
+            evolved.append(replace(row, tau_train=float(trained[0]), tau_validation=float(taus[index])))
         baselines = [
             self._row(name, _program(name), seconds[name], {task: results[name] for task, results in tests.items()})
             for name in BASELINES
@@ -207,17 +222,17 @@ class Confirmation:
     def _timed(self, programs: Sequence[Proxy]) -> dict[str, float]:
         """Return the seconds of programs and baselines on a network of full size, on the task where they are most.
 
-        A proxy that is not timed before the end of the schedule has NaN.
+        Programs come first. A proxy that is not timed before the end of the schedule has NaN.
         """
         proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
-        seconds = dict.fromkeys([proxy.name for proxy in proxies], 0.0)
+        seconds = dict.fromkeys([proxy.name for proxy in proxies], math.nan)
         distinct = {(task.full.key, task.validation): task for task in self._problem.tasks}
         self._progress.stage("timing programs", len(proxies) * len(distinct))
         deadline = self.schedule.deadline("timing") or math.inf
-        for task in distinct.values():
-            for proxy in proxies:
-                alone = seconds_of(proxy, task, self._executor) if time.time() < deadline else math.nan
-                seconds[proxy.name] = float(np.maximum(seconds[proxy.name], alone))  # NaN stays
+        for proxy in proxies:
+            for task in distinct.values():
+                alone = seconds_of([proxy], task, self._executor) if time.time() < deadline else math.nan
+                seconds[proxy.name] = float(np.fmax(seconds[proxy.name], alone))
                 self._progress.advance()
         for name, combination in _COMBINED.items():
             seconds[name] = sum(seconds[measure] for measure in combination.measures)
@@ -228,9 +243,11 @@ class Confirmation:
         size = parse(program).size if program else 0
         return Row(name, program, size, seconds, math.nan, math.nan, float(tau), results)
 
-    def _over_tasks(self, rows: Sequence[Sequence[Correlation]]) -> NDArray[np.float64]:
-        """Return one tau for each row of correlations with the tasks of selection."""
-        taus = np.array([[correlation.tau for correlation in row] for row in rows])
+    def _over_tasks(
+        self, rows: Sequence[Sequence[Correlation]], trivial: NDArray[np.float64] | float = 0.0
+    ) -> NDArray[np.float64]:
+        """Return one tau, less those of trivial proxies, for each row of correlations with the tasks of selection."""
+        taus = np.array([[correlation.tau for correlation in row] for row in rows]) - trivial
         return over_tasks(taus.T, self._config.fitness, [task.weight for task in self._problem.tasks])
 
     def _on_validation(
@@ -246,7 +263,7 @@ class Confirmation:
             networks = tuple(name for name in task.validation if name not in panel.left_out)
             columns = [panel.architectures.index(name) for name in networks]
             values = panel.table.scores([candidate.program for candidate in candidates])[:, columns]
-        return [self._correlate(row, task.accuracies(networks)) for row in values]
+        return [self._correlate(row, task.accuracies(networks), resamples=0) for row in values]
 
     def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> ScoreMatrix:
         """Score programs and the measures of the baselines on the test networks of a task."""
@@ -258,14 +275,14 @@ class Confirmation:
     def _scored(
         self, proxies: Sequence[Proxy], task: EvolutionTask, part: Literal["validation", "test"]
     ) -> ScoreMatrix:
-        """Score networks of a task; tasks with the same networks under the same condition share the scores."""
+        """Score proxies on networks of a task; tasks with the same networks are scored once."""
         networks = task.validation if part == "validation" else task.test
-        deadline = self.schedule.deadline((part, task.name))
-        key = task.full.key, tuple(proxies), networks
-        if key not in self._matrices:
+        key = (task.full.key, networks, tuple(proxies))
+        if key not in self._scored_before:
+            deadline = self.schedule.deadline((part, task.name))
             arguments = (proxies, task.full, networks, self._executor, self._progress)
-            self._matrices[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
-        return self._matrices[key]
+            self._scored_before[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
+        return self._scored_before[key]
 
     def _results(self, task: EvolutionTask, matrix: ScoreMatrix) -> dict[str, TaskResult]:
         """Return the result of each program and baseline, by name."""
@@ -286,9 +303,11 @@ class Confirmation:
     def _of(self, task: EvolutionTask) -> str:
         return f" on {task.name}" if len(self._problem.every_task) > 1 else ""
 
-    def _correlate(self, scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> Correlation:
+    def _correlate(
+        self, scores: NDArray[np.float64], accuracies: NDArray[np.float64], resamples: int = 1000
+    ) -> Correlation:
         finite = np.isfinite(scores)
-        return correlate(scores[finite], accuracies[finite], seed=self._config.seed)
+        return correlate(scores[finite], accuracies[finite], seed=self._config.seed, resamples=resamples)
 
 
 def _failures(matrix: ScoreMatrix, count: int) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from eznas.gp.library import LEAST_VISITED
 from eznas.gp.results import generation_record, write_logbook, write_provisional_hall
+from eznas.gp.time_plan import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _LEAST_GENERATIONS = 5
 """Generations that a run breeds in any case: they take seconds, and a run without them would report chance."""
+
+_LEAVES = 0.5
+"""Share of the time to evaluate the first library that computing measures as leaves of programs may take at most."""
 
 _BREEDING = 0.05
 """Share of the budget that stays for generations where a promotion would take all."""
@@ -89,28 +94,30 @@ class Course:
         return ended
 
     def _promote(self, end: float) -> None:
-        """Promote, on the networks of an earlier promotion where the run is resumed after one."""
-        panels = [case.panel for case in self._evolution.promotion_cases]
-        if self._promotion_left_out is not None:
-            for panel, reasons in zip(panels, self._promotion_left_out, strict=True):
-                panel.leave_out(reasons)
-        else:
-            self._bound(self._clock.left - end, self._evolution.promotion_cases)
+        """Promote, on the networks of the promotion that a checkpoint holds if there was one."""
+        panels = [case.panel for case in self._evolution.promotion]
+        if self._promotion_left_out is None:
+            self._bound(self._clock.left - end, self._evolution.promotion)
+        for panel, reasons in zip(panels, self._promotion_left_out or (), strict=False):
+            panel.leave_out(reasons)
         self._evolution.promote()
         self._evolution.schedule.clear()
-        left_out = [dict(panel.left_out) for panel in panels]
-        self._directory.write_checkpoint({**self._state, "promotion_left_out": left_out})
+        self._promotion_left_out = [dict(panel.left_out) for panel in panels]
+        self._directory.write_checkpoint({**self._state, "promotion_left_out": self._promotion_left_out})
 
     def _begin(self, checkpoint: dict[str, Any] | None, seeds: Sequence[Node]) -> None:
         begun, end = self._clock.spent, self._plan.end(self._problem, promoted=False)
         self._progress.remaining(self._clock.left)
         if checkpoint:
-            self._promotion_left_out = checkpoint["promotion_left_out"]
+            if checkpoint["time_budget"] == self._config.time_budget:
+                self._promotion_left_out = checkpoint["promotion_left_out"]
             self._evolution.restore(checkpoint)
             self._evolution.logbook.extend(checkpoint["log"])
         else:
-            seconds = min(self._plan.start_share * self._config.time_budget, self._clock.left - end)
-            self._bound(seconds, self._evolution.cases)
+            until = self._clock.spent + min(START * self._config.time_budget, self._clock.left - end)
+            self._bound(_LEAVES * (until - self._clock.spent), self._cases())
+            self._evolution.compute_leaves()
+            self._bound(until - self._clock.spent, self._cases())
             self._evolution.start(seeds)
             self._evolution.schedule.clear()
         known = len(self._evolution.library.entries)
@@ -131,11 +138,12 @@ class Course:
         expected = self._plan.promotion(self._problem)
         if not expected:
             return
-        planned = {case.panel: self._expected(case) * float(case.panel.usable.mean()) for case in self._evolution.cases}
-        expected *= self._start_seconds / sum(planned.values())
+        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._cases())
+        expected *= self._start_seconds / planned
         end = self._plan.end(self._problem, promoted=True)
         left = self._clock.left - end - _BREEDING * self._config.time_budget
-        if left < self._plan.least_share(self._problem) * expected:
+        least = expected * self._plan.promotion(self._problem, LEAST_VISITED) / self._plan.promotion(self._problem)
+        if left < least:
             self._progress.message(
                 f"no promotion to full size: it would take about {expected:.0f} s, and {max(left, 0):.0f} s are left "
                 "for it and the generations; raise time_budget, or lower networks or full_networks"
@@ -147,10 +155,14 @@ class Course:
         """Bound the seconds of the panels of some cases together."""
         self._evolution.schedule.begin(seconds, {case.panel: self._expected(case) for case in cases})
 
+    def _cases(self) -> list[FitnessCase]:
+        """Return the cases of evolution and of the screening."""
+        screening = self._evolution.screening
+        return [*self._evolution.evaluator.cases, *(screening.cases if screening else ())]
+
     def _expected(self, case: FitnessCase) -> float:
         """Return the seconds that the plan expects for a case."""
-        key = self._problem.tasks[case.task].name, case.panel.condition.key
-        return self._plan.visit[key] * len(case.panel.architectures)
+        return self._plan.expected(case.panel.condition, len(case.panel.architectures))
 
     def _evolve(self, generations: int, reserve: float) -> str:
         """Breed generations up to a number of them.
@@ -168,7 +180,7 @@ class Course:
                 return "time"
             begun = self._clock.spent
             if due:
-                self._bound(self._clock.left - reserve, evolution.cases)
+                self._bound(self._clock.left - reserve, self._cases())
             evolution.step()
             evolution.schedule.clear()
             spent = self._clock.spent - begun
@@ -201,14 +213,18 @@ class Course:
                 "start_seconds": self._start_seconds,
                 "promotes": self._promotes,
                 "promotion_seconds": self._promotion_seconds,
-                "promotion_left_out": self._promotion_left_out,
                 "time_budget": self._config.time_budget,
-                "screens": self._evolution.screens,
+                "screens": self._evolution.screening is not None,
+                "choice": self._plan.choice,
+                "trivial": [task.trivial for task in self._evolution.evaluator.tasks],
+                "promotion_left_out": self._promotion_left_out,
                 "tests": {task.name: len(task.test) for task in self._problem.every_task},
                 "log": [dict(row) for row in self._evolution.logbook],
             }
             self._directory.write_checkpoint(self._state)
-            self._directory.append({"event": "saved", "generation": state["generation"], "judged": state["judged"]})
+            self._directory.append(
+                {"event": "saved", "generation": state["generation"], "evaluated": state["evaluated"]}
+            )
         write_logbook(self._directory, self._evolution)
         write_provisional_hall(self._directory, self._evolution)
         self._saved = time.monotonic()

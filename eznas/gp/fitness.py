@@ -117,13 +117,14 @@ class FitnessEvaluator:
 
     Attributes:
         cases: The cases.
+        tasks: How each task counts.
     """
 
     def __init__(
         self, cases: Iterable[FitnessCase], tasks: Sequence[TaskFitness] = (TaskFitness(),), fitness: str = "least"
     ) -> None:
         self.cases = list(cases)
-        self._tasks, self._fitness = tuple(tasks), fitness
+        self.tasks, self._fitness = tuple(tasks), fitness
 
     @property
     def panels(self) -> list[Panel]:
@@ -138,8 +139,8 @@ class FitnessEvaluator:
     def stages(self) -> list[FitnessEvaluator]:
         """For each number of tasks from 1, an evaluator of the first tasks alone."""
         return [
-            FitnessEvaluator([case for case in self.cases if case.task < count], self._tasks[:count], self._fitness)
-            for count in range(1, len(self._tasks) + 1)
+            FitnessEvaluator([case for case in self.cases if case.task < count], self.tasks[:count], self._fitness)
+            for count in range(1, len(self.tasks) + 1)
         ]
 
     def add(self, cases: Sequence[FitnessCase]) -> None:
@@ -159,13 +160,13 @@ class FitnessEvaluator:
 
     def _over_tasks(self, taus: NDArray[np.float64], part: int) -> NDArray[np.float64]:
         """Return one number over the tasks for each program; part 0 are training networks, 1 validation networks."""
-        trivial = np.array([task.trivial[part] for task in self._tasks])
-        return over_tasks(taus - trivial[:, None], self._fitness, [task.weight for task in self._tasks])
+        trivial = np.array([task.trivial[part] for task in self.tasks])
+        return over_tasks(taus - trivial[:, None], self._fitness, [task.weight for task in self.tasks])
 
     def _evaluate(self, programs: Sequence[Node]) -> list[Fitness]:
         if not programs:
             return []
-        train = np.full((len(self._tasks), len(programs)), np.inf)
+        train = np.full((len(self.tasks), len(programs)), np.inf)
         validation = train.copy()
         ranked, finite = [], np.ones(len(programs), bool)
         for case in self.cases:

@@ -6,17 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from eznas.programs import Node
-
-    Origins = Mapping[Node, tuple[str, tuple[Node, ...]]]
-    """For each program, the operator that makes it, and its parents."""
-
-
-def origins(programs: Iterable[Node], operator: str) -> dict[Node, tuple[str, tuple[Node, ...]]]:
-    """Return the origins of programs without parents."""
-    return dict.fromkeys(programs, (operator, ()))
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from eznas import primitives
-from eznas.measures import MEASURES
 from eznas.primitives import Kind, Primitive
 from eznas.programs import Node, apply, leaf, literal
 
@@ -66,15 +65,6 @@ def _options_by_floor(kind: Kind, _revision: int, *, same_floor: bool) -> tuple[
 def terminals(kind: Kind) -> tuple[str, ...]:
     """Return the statistics of a kind, in a fixed order."""
     return tuple(name for name, statistic in primitives.STATISTICS.items() if statistic.kind is kind)
-
-
-def network_terminals(measures: Sequence[str] = TERMINAL_MEASURES, features: Sequence[str] = ()) -> list[Node]:
-    """Return the leaves of the network floor for measures and for features of architectures, by their names.
-
-    Raises:
-        InputError: There is no such measure; the nearest one is named.
-    """
-    return [leaf(f"measure.{MEASURES[name].name}") for name in measures] + [leaf(f"graf.{name}") for name in features]
 
 
 def _draw(rng: random.Random, kind: Kind, *, same_floor: bool) -> Option:

@@ -14,13 +14,12 @@ from eznas.gp.schedule import Schedule
 from eznas.gp.variation import vary_reduction
 from eznas.primitives import Kind
 from eznas.programs import apply, parse
-from eznas.programs import reductions as reductions_of
 from eznas.progress import SILENT, Progress
 from eznas.status import Status
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from eznas.gp.fitness import FitnessEvaluator
     from eznas.programs import Node
@@ -122,7 +121,11 @@ class Library:
         left = list(reductions)
         stages = screening.stages
         for number, stage in enumerate(stages, start=1):
-            entries, rejected = self._evaluate(stage, left)
+            try:
+                entries, rejected = self._evaluate(stage, left)
+            except OutOfTimeError:
+                _forget(screening, left)
+                raise
             distinct: dict[bytes, Node] = {}
             for entry in sorted(entries, key=lambda entry: (-entry.merit, entry.reduction.text)):
                 distinct.setdefault(entry.key, entry.reduction)
@@ -159,9 +162,9 @@ class Library:
         """Return the usable reductions, and the number of the others by status; only the usable ones stay known."""
         finite = reductions
         for panel in evaluator.panels:
-            flags = panel.extend(
-                finite, self._progress, screen=True, deadline=self._schedule.deadline(panel), least=LEAST_VISITED
-            )
+            # The first evaluation may leave networks out; a later one needs all, whichever panel takes the time.
+            deadline = self._schedule.deadline(panel) if panel.table.units is None else self._schedule.end
+            flags = panel.extend(finite, self._progress, screen=True, deadline=deadline, least=LEAST_VISITED)
             finite = [node for node, usable in zip(finite, flags, strict=True) if usable]
         entries = assess(evaluator, finite)
         usable = {entry.reduction for entry in entries}
@@ -186,11 +189,6 @@ class Library:
         for node in dropped:
             del self.entries[node]
         _forget(self._evaluator, dropped)
-
-    def most_used(self, programs: Iterable[Node], count: int) -> list[Node]:
-        """Return the reductions that most of the programs read, then those of the greatest merit."""
-        uses = Counter(node for program in programs for node in reductions_of([program]))
-        return sorted(self.entries, key=lambda node: (-uses[node], -self.entries[node].merit, node.text))[:count]
 
     def state(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, ready for JSON."""

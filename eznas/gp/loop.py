@@ -14,29 +14,31 @@ its worst over all conditions, full size included.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from deap import tools
 
 from eznas.errors import EznasError, OutOfTimeError
 from eznas.gp.deap_random import from_json, to_json
-from eznas.gp.genealogy import Birth, Genealogy, origins
+from eznas.gp.genealogy import Birth, Genealogy
 from eznas.gp.grammar import random_program
+from eznas.gp.growth import Growth
 from eznas.gp.hall_of_fame import HallOfFame
+from eznas.gp.leaves import NetworkLeaves
 from eznas.gp.library import LEAST_VISITED, Library, assess
 from eznas.gp.population import Breeder
 from eznas.gp.schedule import Schedule
-from eznas.programs import apply, leaf, network_leaves, parse
+from eznas.programs import apply, network_leaves, parse
 from eznas.programs import reductions as reductions_of
 from eznas.scoring.left_out import NOT_REACHED, left_out_messages
 from eznas.seeds import python_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from eznas.config import EvolveConfig
     from eznas.gp.fitness import FitnessCase, FitnessEvaluator
-    from eznas.gp.genealogy import Origins
     from eznas.gp.individual import Individual
     from eznas.gp.library import Entry
     from eznas.programs import Node
@@ -49,12 +51,6 @@ _IMMIGRANTS = 0.05
 
 _EXPANSION = 4
 """Size of the library, divided by the number of reductions that an expansion adds."""
-
-_GAIN, _LAST_GAIN = 0.001, 0.003
-"""Least gain in worth that counts as better, in a generation and in the generations that follow an expansion."""
-
-_IN_VAIN = 2
-"""Expansions in a row without such a gain after which the library does not grow any more."""
 
 _PRUNE_EVERY = 25
 """Generations between two prunings of the genealogy."""
@@ -78,6 +74,7 @@ class Evolution:
         generation: Generations done.
         promoted: Whether programs are evaluated at full size too.
         schedule: Bounds the time of the next expansion or promotion.
+        evaluator, promotion, screening: As given.
         population: The individuals of the present generation.
         hall: The best of each complexity so far.
         logbook: DEAP's record of every generation.
@@ -103,15 +100,18 @@ class Evolution:
         self.schedule = Schedule()
         self.library = Library(evaluator, config.library, self.schedule, progress)
         self.breeder = Breeder(evaluator, config)
-        self._evaluator, self._promotion, self._screening = evaluator, promotion, screening
+        self.evaluator, self.promotion, self.screening = evaluator, promotion, screening
         self.genealogy = Genealogy()
-        self._best, self._before_expansion = -math.inf, -math.inf
-        self._stagnant, self._in_vain = 0, 0
-        self._leaves: list[Node] = []
-        self._leaf_names = tuple(leaves)
+        self._growth = Growth(config.patience)
+        self._leaves = NetworkLeaves(leaves, self.schedule, progress)
         self._reported: dict[int, set[str]] = {}
         self._rng = python_rng(config.seed, "evolution")
         self._progress = progress
+
+    def compute_leaves(self) -> None:
+        """Compute the leaves of the network floor on the networks of evolution, before ``start``."""
+        self._leaves.compute(self.evaluator.panels)
+        self._report_left_out(*self.evaluator.panels)
 
     def start(self, seeds: Sequence[Node] = ()) -> None:
         """Fill the library and the first population.
@@ -122,27 +122,30 @@ class Evolution:
         Raises:
             EznasError: No reduction is finite on every network, or none ranks them.
         """
-        self._compute_leaves(*self._evaluator.panels)
-        self._report_left_out(*self._evaluator.panels)
         if self.config.terminals != "measures":
             self._fill_library(seeds)
-        elif not self._leaves:
+        elif not self._leaves.nodes:
             raise EznasError("none of the terminal measures has a value on every network; choose others, or statistics")
-        usable = [seed for seed in seeds if self._known(seed)]
-        if left_out := len(seeds) - len(usable):
-            self._progress.message(f"{left_out} seed program(s) are not finite on every network; left out")
+        usable = [seed for seed in seeds if self._known(seed) and self.breeder.fits(seed)]
+        if len(usable) < len(seeds):
+            left = len(seeds) - len(usable)
+            self._progress.message(
+                f"{left} seed program(s) are left out: not finite on every network, beyond max_size, max_height or "
+                "max_cost, or with leaves that terminals excludes"
+            )
         singles = [entry.best for entry in self.library.entries.values()]
-        singles += [program for node in self._leaves for program in (node, apply("neg", node))]
+        singles += [program for node in self._leaves.nodes for program in (node, apply("neg", node))]
         fresh = [self._immigrant() for _ in range(self.config.population)]
-        births = origins(fresh, "random") | origins(singles, "building block") | origins(usable, "seed")
-        first = [*usable, *(program for program in [*singles, *fresh] if self.breeder.fits(program))]
-        self._join(first, births)
+        births: dict[Node, tuple[str, tuple[Node, ...]]] = dict.fromkeys(usable, ("seed", ()))
+        births = dict.fromkeys(fresh, ("random", ())) | dict.fromkeys(singles, ("building block", ())) | births
+        fitting = dict.fromkeys([*usable, *filter(self.breeder.fits, [*singles, *fresh])])
+        self._select(self._born(list(fitting), births))
 
     def _fill_library(self, seeds: Sequence[Node]) -> None:
         seed_reductions = [reduction for seed in seeds for reduction in reductions_of([seed])]
         drawn = self._draw(self.config.library, seed_reductions)
         self._add_to_library(list(dict.fromkeys([*seed_reductions, *drawn])))
-        self._report_left_out(*self._evaluator.panels)
+        self._report_left_out(*self.evaluator.panels)
         if not self.library.entries:
             raise EznasError(
                 "none of the reductions drawn is finite and different between the networks; "
@@ -154,110 +157,123 @@ class Evolution:
         if self.expansion_is_due():
             self.expand()
         reductions = self.library.reductions
-        offspring = self.breeder.offspring(self._rng, self.population, self.config.population, reductions, self._leaves)
+        offspring = self.breeder.offspring(
+            self._rng, self.population, self.config.population, reductions, self._leaves.nodes
+        )
         immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
         births = dict.fromkeys(filter(self.breeder.fits, immigrants), ("random", ())) | offspring
         new = dict.fromkeys([*offspring, *births])
         self._select([*self.population, *self._born(list(new), births)])
         self.generation += 1
-        self._measure_progress()
+        self._growth.generation(max((HallOfFame.worth(each) for each in self.hall.members.values()), default=-math.inf))
         if self.generation % _PRUNE_EVERY == 0:
-            self.genealogy.prune(program.text for program in self._programs())
+            self.genealogy.prune(self._texts())
 
     def expand(self) -> None:
         """Evaluate new reductions on the networks, and let programs with them join the population."""
-        gained = self._best - self._before_expansion >= _LAST_GAIN
-        self._in_vain = 0 if gained else self._in_vain + 1
-        self._before_expansion, self._stagnant = self._best, 0
+        self._growth.expansion()
         parents = reductions_of([individual.program for individual in self.population])
+        used = reductions_of([member.program for member in self.hall.members.values()])
         try:
             entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
-        except OutOfTimeError:
-            self._progress.message("an expansion took more than the time that was left for it and is given up")
-            entries, self._in_vain = [], _IN_VAIN
-        self.library.prune(parents)
-        if self._report_left_out(*self._evaluator.panels):
+        except EznasError as error:
+            reason = "it took more than the time left" if isinstance(error, OutOfTimeError) else str(error)
+            self._progress.message(f"no more building blocks are drawn: {reason}")
+            entries = []
+            self._growth.end()
+        self.library.prune({*parents, *used})
+        if self._report_left_out(*self.evaluator.panels):
             self._evaluate_again()
-        blocks = [entry.best for entry in entries if entry.reduction in self.library.entries]
-        self._join([block for block in blocks if self.breeder.fits(block)], origins(blocks, "building block"))
+        kept = [entry.best for entry in entries if entry.reduction in self.library.entries]
+        singles = dict.fromkeys(filter(self.breeder.fits, kept))
+        births = dict.fromkeys(singles, ("building block", ()))
+        self._select([*self.population, *self._born(list(singles), births)])
 
     def promote(self) -> None:
         """Evaluate the best reductions at full size; go on with these alone, and evaluate programs there too.
 
         Nothing changes where there is no promotion, or where no program of the population has a tau at full size.
         """
-        if not self._promotion or self.promoted:
+        if not self.promotion or self.promoted:
             return
-        chosen = usable = self.library.most_used(self._programs(), _PROMOTED)
-        for case in self._promotion:
-            steps = len(case.panel.architectures)
-            self._progress.stage(f"evaluating {len(usable)} formulas on networks of full size", steps)
-            deadline = self.schedule.deadline(case.panel) if usable else None
-            finite = case.panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
-            usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
-            self._compute_leaves(case.panel)
-            self._report_left_out(case.panel)
-        self._evaluator.add(self._promotion)
-        entries = assess(self._evaluator, usable)
+        chosen = usable = self._most_used(_PROMOTED)
+        try:
+            usable = self._evaluate_at_full_size(usable)
+        except EznasError as error:
+            self._progress.message(f"the run goes on without networks of full size: {error}")
+            return
+        self.evaluator.add(self.promotion)
+        entries = assess(self.evaluator, usable)
         kept = {entry.reduction for entry in entries}
-        for case in self._promotion:
+        for case in self.promotion:
             case.panel.table.forget([node for node in chosen if node not in kept])
-        programs = [individual.program for individual in self.population if self._known(individual.program, kept)]
-        programs += [entry.best for entry in entries]
-        fitting = list(dict.fromkeys(filter(self.breeder.fits, programs)))
-        promoted = self._born(fitting, origins(fitting, "building block"))  # of the others, the first birth counts
+        bred = [*self.hall.members.values(), *self.population]
+        programs = [individual.program for individual in bred if self._known(individual.program, kept)]
+        singles = [entry.best for entry in entries]
+        births = dict.fromkeys(singles, ("building block", ()))
+        fitting = list(dict.fromkeys(filter(self.breeder.fits, [*programs, *singles])))
+        promoted = self._born(fitting, births)
         if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
-            self._evaluator.drop(self._promotion)
+            self.evaluator.drop(self.promotion)
             self._progress.message("no program of the population ranks networks of full size; the run goes on without")
             return
         self.library.keep(entries)
         self.promoted, self.hall = True, HallOfFame()
         self._select(promoted)
 
+    def _evaluate_at_full_size(self, reductions: Sequence[Node]) -> list[Node]:
+        """Evaluate reductions and leaves on the networks of the promotion, and return the finite reductions."""
+        usable = list(reductions)
+        for case in self.promotion:
+            panel = case.panel
+            stage = f"evaluating {len(usable)} formulas on networks of full size"
+            self._progress.stage(stage, len(panel.architectures))
+            deadline = self.schedule.deadline(panel)
+            finite = panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
+            usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
+            self._leaves.compute([panel])
+            self._report_left_out(panel)
+        return usable
+
+    def _most_used(self, count: int) -> list[Node]:
+        """Return the reductions that most programs of the hall of fame and the population read, then the best alone."""
+        programs = [individual.program for individual in [*self.hall.members.values(), *self.population]]
+        uses = Counter(node for program in programs for node in reductions_of([program]))
+        entries = self.library.entries
+        return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
+
     @property
     def full_panels(self) -> list[Panel]:
         """After the promotion, the panel of each promoted task at full size, with the hall of fame's reductions."""
-        return [case.panel for case in self._promotion] if self.promoted else []
+        return [case.panel for case in self.promotion] if self.promoted else []
 
     @property
     def converged(self) -> bool:
         """Whether neither generations nor expansions help any more."""
-        return self._stagnant >= self.config.patience and not self._grows
-
-    def left_out(self, task: int) -> dict[str, str]:
-        """Return the networks of a task that are left out, with the reasons."""
-        return self._evaluator.left_out(task)
-
-    def expansion_is_due(self) -> bool:
-        """Whether the next step begins with an expansion."""
-        return self._stagnant >= self.config.patience and self._grows and not self.promoted
+        return self._growth.stagnates and not self._grows
 
     @property
     def _grows(self) -> bool:
-        return self._in_vain < _IN_VAIN and self.config.terminals != "measures"
+        return not self._growth.ended and self.config.terminals != "measures"
 
-    def _measure_progress(self) -> None:
-        """Count the generations since the hall of fame became better."""
-        best = max((HallOfFame.worth(member) for member in self.hall.members.values()), default=-math.inf)
-        if best - self._best >= _GAIN or not math.isfinite(self._best):
-            self._best, self._stagnant = best, 0
-        else:
-            self._stagnant += 1
+    def expansion_is_due(self) -> bool:
+        """Whether the next step begins with an expansion."""
+        return self._growth.stagnates and self._grows and not self.promoted
 
-    def _programs(self) -> list[Node]:
-        return [individual.program for individual in [*self.hall.members.values(), *self.population]]
+    def _texts(self) -> list[str]:
+        return [individual.program.text for individual in [*self.hall.members.values(), *self.population]]
 
     def _draw(self, count: int, parents: Sequence[Node]) -> list[Node]:
         """Return new reductions: with a screening, the best among several times as many."""
-        if self._screening is None:
+        if self.screening is None:
             return self.library.propose(self._rng, count, parents)
         drawn = self.library.propose(self._rng, self.config.draws * count, parents)
-        steps = sum(len(panel.architectures) for panel in self._screening.panels)
+        steps = sum(len(panel.architectures) for panel in self.screening.panels)
         self._progress.stage(f"screening {len(drawn)} formulas on few networks", steps)
-        screened = self.library.screen(self._screening, drawn, count)
-        for panel in self._screening.panels:  # a network that fails there would fail again
+        screened = self.library.screen(self.screening, drawn, count)
+        for panel in self.screening.panels:  # a network that fails there would fail again
             failed = {name: reason for name, reason in panel.left_out.items() if reason != NOT_REACHED}
-            for other in self._evaluator.panels:
+            for other in self.evaluator.panels:
                 if other.condition.key == panel.condition.key:
                     other.leave_out({name: why for name, why in failed.items() if name in other.architectures})
         return screened
@@ -280,24 +296,23 @@ class Evolution:
 
     def _evaluate_again(self) -> None:
         """Evaluate all programs anew, after networks were left out."""
-        self.library.keep(assess(self._evaluator, self.library.reductions))
-        members = [member.program for member in self.hall.members.values()]
-        programs = [program for program in members if self._known(program)]
-        self.hall = HallOfFame()
-        self.hall.update(self.breeder.individuals(programs))
-        self.population = self.breeder.individuals([individual.program for individual in self.population])
+        self.library.keep(assess(self.evaluator, self.library.reductions))
+        members, population = (
+            self.breeder.individuals([each.program for each in individuals if self._known(each.program)])
+            for individuals in (list(self.hall.members.values()), self.population)
+        )
+        self.hall, self.population = HallOfFame(), []
+        self._select([*members, *population])
 
     def _begin_evaluation(self, count: int) -> None:
-        steps = sum(len(panel.architectures) for panel in self._evaluator.panels)
+        steps = sum(len(panel.architectures) for panel in self.evaluator.panels)
         self._progress.stage(f"evaluating {count} formulas on the networks", steps)
 
-    def _join(self, programs: Sequence[Node], made_by: Origins) -> None:
-        """Let programs without parents join the population."""
-        self._select([*self.population, *self._born(list(dict.fromkeys(programs)), made_by)])
-
-    def _born(self, programs: Sequence[Node], births: Origins) -> list[Individual]:
+    def _born(self, programs: Sequence[Node], births: Mapping[Node, tuple[str, tuple[Node, ...]]]) -> list[Individual]:
         individuals = self.breeder.individuals(programs)
         for individual in individuals:
+            if individual.program not in births:  # it is known from before
+                continue
             operator, parents = births[individual.program]
             texts = tuple(parent.text for parent in parents)
             birth = Birth(operator, texts, self.generation, individual.tau_train)
@@ -312,52 +327,25 @@ class Evolution:
             raise EznasError(f"no program within {limits} has a rank correlation on the training networks; raise them")
 
     def _immigrant(self) -> Node:
-        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves)
-
-    @property
-    def screens(self) -> bool:
-        """Whether reductions are screened on few networks first."""
-        return self._screening is not None
-
-    @property
-    def cases(self) -> list[FitnessCase]:
-        """The cases of evolution and of the screening."""
-        return [*self._evaluator.cases, *(self._screening.cases if self._screening else ())]
-
-    @property
-    def promotion_cases(self) -> Sequence[FitnessCase]:
-        """The cases at full size."""
-        return self._promotion
+        return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves.nodes)
 
     @property
     def _all_panels(self) -> list[Panel]:
         """The panels of evolution and of the screening."""
-        return [*self._evaluator.panels, *(self._screening.panels if self._screening else ())]
+        return [*self.evaluator.panels, *(self.screening.panels if self.screening else ())]
 
     def _known(self, program: Node, reductions: Container[Node] | None = None) -> bool:
         """Whether a program reads known reductions, by default those of the library, and known leaves only."""
         known = self.library.entries if reductions is None else reductions
-        leaves_known = all(node in self._leaves for node in network_leaves([program]))
-        return leaves_known and all(node in known for node in reductions_of([program]))
-
-    def _compute_leaves(self, *panels: Panel) -> None:
-        """Compute the leaves of the network floor; those that are not finite on every usable network are left out."""
-        names = list(self._leaf_names)
-        for panel in panels if names else ():
-            self._progress.stage(f"computing {len(names)} measures", len(panel.architectures))
-            bounded = self.config.terminals == "measures"  # with formulas, their evaluation is bounded
-            deadline = self.schedule.deadline(panel) if bounded else None
-            finite = panel.extend_leaves(names, self._progress, deadline=deadline, least=LEAST_VISITED)
-            for name, flag in zip(names, finite, strict=True):
-                if not flag:
-                    network, reason = next(iter(panel.leaf_failures.get(name, {"": "it is not finite"}).items()))
-                    self._progress.message(f"{name} has no value on {network or 'a network'} and is left out: {reason}")
-            names = [name for name, flag in zip(names, finite, strict=True) if flag]
-        self._leaf_names, self._leaves = tuple(names), [leaf(name) for name in names]
+        return all(node in known for node in reductions_of([program])) and all(
+            node in self._leaves.nodes for node in network_leaves([program])
+        )
 
     def _first_failure(self) -> str:
-        failures = [f"{name}: {why}" for panel in self._evaluator.panels for name, why in panel.left_out.items()]
-        return failures[0] if failures else "no network failed; the formulas are undefined or constant"
+        for panel in self.evaluator.panels:
+            for architecture, reason in panel.left_out.items():
+                return f"{architecture}: {reason}"
+        return "no network failed; the formulas are undefined or constant"
 
     def state(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, ready for JSON.
@@ -370,9 +358,9 @@ class Evolution:
             "population": [individual.program.text for individual in self.population],
             "hall": self.hall.state(),
             "genealogy": self.genealogy.state(),
-            "leaves": list(self._leaf_names),
+            "leaves": [node.name for node in self._leaves.nodes],
             "left_out": [dict(panel.left_out) for panel in self._all_panels],
-            "growth": [self._best, self._before_expansion, self._stagnant, self._in_vain],
+            "growth": self._growth.state(),
             **self.library.state(),
             **self.breeder.state(),
         }
@@ -386,14 +374,14 @@ class Evolution:
         for panel, reasons in zip(self._all_panels, state["left_out"], strict=True):
             panel.leave_out(reasons)
             self._reported[id(panel)] = set(reasons)
-        self._leaf_names = tuple(state["leaves"])
-        self._compute_leaves(*self._evaluator.panels)
+        self._leaves = NetworkLeaves(state["leaves"], self.schedule, self._progress)
+        self.compute_leaves()
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
         self.hall.restore(state["hall"])
         self.genealogy.restore(state["genealogy"])
-        self._best, self._before_expansion, self._stagnant, self._in_vain = state["growth"]
+        self._growth.restore(state["growth"])
         self.breeder.restore(state)
         self.generation = state["generation"]
         self._rng = from_json(state["random"])

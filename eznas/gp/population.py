@@ -85,6 +85,11 @@ class Breeder:
             if fitness.status is Status.OK
         ]
 
+    def _burden(self, individual: Individual) -> tuple[float, int]:
+        """Order programs that rank the networks alike: by cost where that is an objective, then by size."""
+        cheap = self._config.objective == "pareto"
+        return (self._cost(individual.program) if cheap else 0.0, individual.program.size)
+
     @staticmethod
     def _cost(program: Node) -> float:
         return cost(program, measure_prices(network_leaves([program])))
@@ -135,7 +140,7 @@ class Breeder:
         simplest: dict[bytes, Individual] = {}
         for individual in individuals:
             rival = simplest.get(individual.key)
-            if rival is None or individual.program.size < rival.program.size:
+            if rival is None or self._burden(individual) < self._burden(rival):
                 simplest[individual.key] = individual
         distinct = list(simplest.values())
         with deap_random(rng):
@@ -143,9 +148,9 @@ class Breeder:
 
     def state(self) -> dict[str, Any]:
         """Return the counts, ready for JSON."""
-        return {"statuses": dict(self.statuses), "judged": self.evaluated, "cost_limit": self.cost_limit}
+        return {"statuses": dict(self.statuses), "evaluated": self.evaluated, "cost_limit": self.cost_limit}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the counts that ``state`` returned."""
-        self.statuses, self.evaluated = Counter(state["statuses"]), state["judged"]
+        self.statuses, self.evaluated = Counter(state["statuses"]), state["evaluated"]
         self.cost_limit = state["cost_limit"]

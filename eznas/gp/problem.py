@@ -49,6 +49,14 @@ class EvolutionProblem:
                 parameters=("task", "hold_out_task"),
             )
         problems = [_load(task, config) for task in options]
+        labels = [(problem.accuracy_table.digest, str(problem.accuracy_table.target)) for problem in problems]
+        for place, label in enumerate(labels):
+            if label in labels[:place]:
+                raise InputError(
+                    f"each task must have labels of its own, got those of {names[labels.index(label)]} for "
+                    f"{names[place]} too",
+                    parameters=("task", "hold_out_task"),
+                )
         count = len(config.tasks())
         sizes = [_sizes(task, held_out=place >= count) for place, task in enumerate(options)]
         parts = _draw(problems, sizes, config.seed)

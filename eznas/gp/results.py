@@ -20,6 +20,7 @@ from eznas.scoring.network_leaves import written_out
 if TYPE_CHECKING:
     from eznas.config import EvolveConfig
     from eznas.gp.confirmation import Finished, Row, TaskResult
+    from eznas.gp.individual import Individual
     from eznas.gp.loop import Evolution
     from eznas.gp.problem import EvolutionProblem
     from eznas.gp.task import EvolutionTask
@@ -39,10 +40,15 @@ def generation_record(evolution: Evolution, seconds: float) -> dict[str, float |
         evolution: After the generation.
         seconds: Of the run so far.
     """
-    statistics = tools.Statistics(lambda individual: individual.fitness.values[0])
+
+    def fitness(individual: Individual) -> float:
+        """Return the number that orders programs; with an objective for each task, the tau over the tasks."""
+        return individual.tau_train if evolution.config.objective == "tasks" else individual.fitness.values[0]
+
+    statistics = tools.Statistics(fitness)
     statistics.register("best_fitness", max)
     statistics.register("median_fitness", lambda fitnesses: float(np.median(fitnesses)))
-    best = max(evolution.population, key=lambda individual: individual.fitness.values[0])
+    best = max(evolution.population, key=fitness)
     return {
         "generation": evolution.generation,
         "seconds": round(seconds, 3),
@@ -55,6 +61,17 @@ def generation_record(evolution: Evolution, seconds: float) -> dict[str, float |
         "best_complexity": best.program.size,
         **{f"status_{status}": count for status, count in sorted(evolution.breeder.statuses.items())},
     }
+
+
+def write_networks(directory: RunDirectory, problem: EvolutionProblem) -> None:
+    """Write ``networks.csv``: the architectures of each task by part."""
+    rows = [
+        (task.name, task.problem.space.name, part, architecture)
+        for task in problem.every_task
+        for part, architectures in (("training", task.train), ("validation", task.validation), ("test", task.test))
+        for architecture in architectures
+    ]
+    directory.write_csv("networks.csv", ("task", "space", "part", "architecture"), rows)
 
 
 def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
@@ -150,7 +167,7 @@ def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finis
 def _task_as_json(
     problem: EvolutionProblem, task: EvolutionTask, evolution: Evolution, finished: Finished
 ) -> dict[str, Any]:
-    left_out = {} if task.held_out else evolution.left_out(problem.tasks.index(task))
+    left_out = {} if task.held_out else evolution.evaluator.left_out(problem.tasks.index(task))
     return {
         **task.facts(),
         "networks": {

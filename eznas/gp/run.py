@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.errors import EznasError, InputError
 from eznas.gp.assemble import build_evolution
-from eznas.gp.confirmation import Confirmation
+from eznas.gp.confirmation import CANDIDATES, Confirmation
 from eznas.gp.course import Course
 from eznas.gp.problem import EvolutionProblem
-from eznas.gp.results import write_results
+from eznas.gp.results import write_networks, write_results
 from eznas.gp.seconds import cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
+from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from eznas.run import RunDirectory
     from eznas.scoring import Executor
 
-
-CANDIDATES = 6
-"""Members of the hall of fame that are scored at full size."""
 
 STORE = "vectors.sqlite"
 """The file of a run directory that keeps vectors of reductions; a cache, which may be deleted."""
@@ -82,13 +80,20 @@ def run_evolution(
     progress.remaining(clock.left)
     plan = TimePlan.of(problem, executor, progress)
     if checkpoint and checkpoint["time_budget"] == config.time_budget:
+        plan = plan.with_choice(checkpoint["choice"])
         problem, screens = problem.with_tests(checkpoint["tests"]), checkpoint["screens"]
     else:
         plan, problem = plan.fitted(problem, config, clock, progress, refuse=not resume and config.store is None)
         screens = checkpoint["screens"] if checkpoint else plan.screens(problem, config)
     directory.record(**problem.facts())
+    write_networks(directory, problem)
     with VectorStore(config.store or directory.path / STORE, message=progress.message) as store:
-        evolution = build_evolution(config, problem, store, executor, progress, screens=screens)
+        if checkpoint:
+            trivial = [(train, validation) for train, validation in checkpoint["trivial"]]
+        else:
+            nothing = [(0.0, 0.0)] * len(problem.tasks)
+            trivial = trivial_taus(problem, executor, progress) if config.relative else nothing
+        evolution = build_evolution(config, problem, store, executor, progress, screens=screens, trivial=trivial)
         if config.max_cost is not None and checkpoint is None:
             evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)
         course = Course(config, problem, evolution, directory, clock, plan, progress)
@@ -99,7 +104,7 @@ def run_evolution(
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
-    confirmation = Confirmation(problem, config, executor, progress)
+    confirmation = Confirmation(problem, config, trivial, executor, progress)
     confirmation.schedule.begin(clock.left - plan.writing, plan.end_parts(problem, promoted=evolution.promoted))
     finished = confirmation.finish(candidates, panels)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)

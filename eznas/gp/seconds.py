@@ -4,49 +4,70 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eznas.errors import InputError
 from eznas.programs import cost, parse
 from eznas.scoring import Proxy, score_networks
-from eznas.scoring.executor import SerialExecutor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eznas.gp.problem import EvolutionProblem
     from eznas.gp.task import EvolutionTask
-    from eznas.scoring import Condition, Executor
+    from eznas.scoring import Condition, Executor, ScoreMatrix
 
-_NETWORKS = 2
-"""Networks that a program is timed on; the fastest counts, of those with a value."""
+TIMED = 3
+"""Networks that proxies are timed on; the fastest counts, of those with a value."""
 
 CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 """Programs of one forward pass, and of one forward and one backward pass, which calibrate the estimate of costs."""
 
 
-def seconds_of(proxy: Proxy, task: EvolutionTask, executor: Executor, condition: Condition | None = None) -> float:
-    """Return the seconds of a proxy by itself on a network of the task, on one thread.
+def seconds_of(
+    proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor, condition: Condition | None = None
+) -> float:
+    """Return the seconds of proxies together, or one by itself, on a network of the task, on one thread of a worker.
 
-    Building the network counts. A proxy that has no value on the networks is timed all the same.
+    Building the network counts. Proxies that have no value on the networks are timed all the same.
 
     Args:
-        proxy: A program or a measure.
+        proxies: Programs or measures.
         task: The task.
-        executor: Its bound on memory applies.
+        executor: Runs the networks.
         condition: How the network is built and run; by default at full size.
     """
-    networks = (task.validation or task.test)[:_NETWORKS]
-    alone = SerialExecutor(executor.memory)
-    matrix = score_networks([proxy], condition or task.full, networks, alone)
-    scored = [seconds for seconds, score in zip(matrix.seconds, matrix.scores[0], strict=True) if score.ok]
-    return min(scored or matrix.seconds)
+    condition = condition or task.full
+    matrix = score_networks(proxies, condition, (task.validation or task.test)[:TIMED], executor)
+    return fastest(matrix)
+
+
+def fastest(matrix: ScoreMatrix) -> float:
+    """Return the seconds of the network that took the least, of those on which some proxy has a value.
+
+    Where no network has a value, the seconds of the slowest network are returned.
+    """
+    scored = [any(score.ok for score in scores) for scores in zip(*matrix.scores, strict=True)]
+    seconds = [seconds for seconds, ok in zip(matrix.seconds, scored, strict=True) if ok]
+    return min(seconds) if seconds else max(matrix.seconds)
 
 
 def cost_limit(problem: EvolutionProblem, seconds: float, executor: Executor) -> float:
     """Return the greatest ``cost`` of a program that takes at most ``seconds`` on a network of every task.
 
     The cost of a program is an estimate in forward passes. Two programs of known costs give its scale on each task.
+
+    Raises:
+        InputError: No program is as cheap.
     """
     cheap, dear = cost(parse(CHEAP)), cost(parse(DEAR))
     limits = []
     for task in problem.tasks:
-        low, high = (seconds_of(Proxy(text, text), task, executor) for text in (CHEAP, DEAR))
+        low, high = (seconds_of([Proxy(text, text)], task, executor) for text in (CHEAP, DEAR))
+        if seconds < low:
+            raise InputError(
+                f"max_cost must be at least about {low:.2g} s, which a program of one forward pass takes on a network "
+                f"of {task.name}, got {seconds:.2g}",
+                parameters=("max_cost",),
+            )
         per_pass = max(high - low, 1e-9) / (dear - cheap)
         limits.append(cheap + (seconds - low) / per_pass)
     return min(limits)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
-from eznas.gp.confirmation import MEASURED
+from eznas.gp.confirmation import CANDIDATES, MEASURED
 from eznas.gp.library import LEAST_VISITED, SCREENED
-from eznas.gp.seconds import DEAR, seconds_of
-from eznas.scoring import Proxy, score_networks
-from eznas.scoring.executor import SerialExecutor
+from eznas.gp.seconds import DEAR, TIMED, seconds_of
+from eznas.scoring import Proxy
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from eznas.config import EvolveConfig
     from eznas.gp.problem import EvolutionProblem
     from eznas.progress import Progress
-    from eznas.scoring import Executor
+    from eznas.scoring import Condition, Executor
 
 _TESTED = 1.6
 """Time to test programs and baselines on a network, relative to the baselines alone."""
@@ -28,8 +27,11 @@ _TESTED = 1.6
 _VISIT = 8.0
 """Time to evaluate a library of formulas on a network, relative to a program of one forward and one backward pass."""
 
-_END, _START = 0.4, 0.5
-"""Shares of the budget that testing, and evaluating the first library, may take at most."""
+_END = 0.4
+"""Share of the budget that testing may take at most."""
+
+START = 0.5
+"""Share of the budget that evaluating the first library may take at most."""
 
 _WRITING = 3.0
 """Seconds to write the results of a task, with its plots and its bootstrap."""
@@ -64,17 +66,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class TimePlan:
-    """Expected seconds of the parts of a run; tasks that share networks take the time of one.
+    """Expected seconds of the parts of a run. Tasks on the same networks under the same condition count once.
 
     Args:
-        visit: For each task and condition, by name and key, seconds to evaluate a library on a network.
-        test: For each task, seconds to test programs and baselines on a network.
+        visit: For each condition, by key, seconds to evaluate a library on a network.
+        test: For each condition of full size, by key, seconds to test programs and baselines on a network.
         timing: Seconds to time each program and baseline by itself.
         writing: Seconds to write the results.
         choice: Share of the validation networks that programs are chosen on where there is no promotion.
     """
 
-    visit: dict[tuple[str, str], float]
+    visit: dict[str, float]
     test: dict[str, float]
     timing: float
     writing: float
@@ -82,70 +84,69 @@ class TimePlan:
 
     @classmethod
     def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
-        """Time the baselines at full size, and a program under each condition, on two networks of each task."""
+        """Time the baselines at full size, and a program under each condition, on a few networks of each task."""
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
-        alone, visit, test, timing = SerialExecutor(executor.memory), {}, {}, {}
+        baselines = [Proxy.of(name) for name in MEASURED]
+        visit: dict[str, float] = {}
+        test: dict[str, float] = {}
+        timing = 0.0
         for task in problem.every_task:
-            few = (task.validation or task.test)[:2]  # the first one warms up
-            whole = min(score_networks([Proxy.of(name) for name in MEASURED], task.full, few, alone).seconds)
-            progress.advance()
-            test[task.name] = _TESTED * whole / executor.workers
-            timing[task.full.key, task.validation] = 2 * _TESTED * whole * (not task.held_out)
-            for condition in {condition.key: condition for condition in (task.full, *task.breeding)}.values():
-                seconds = seconds_of(Proxy("timed", DEAR), task, executor, condition)
-                visit[task.name, condition.key] = _VISIT * seconds / executor.workers
+            for condition in (*task.breeding, task.full):
+                if condition.key not in visit:
+                    seconds = seconds_of([Proxy("timed", DEAR)], task, executor, condition)
+                    visit[condition.key] = _VISIT * seconds / executor.workers
                 progress.advance()
-        return cls(visit, test, sum(timing.values()), _WRITING * len(problem.every_task))
+            if task.full.key not in test:
+                whole, build = (seconds_of(proxies, task, executor) for proxies in (baselines, [Proxy.of("params")]))
+                test[task.full.key] = _TESTED * whole / executor.workers
+                timing += TIMED * (_TESTED * whole + (len(baselines) + CANDIDATES) * build) / executor.workers
+            progress.advance()
+        return cls(visit, test, timing, _WRITING * len(problem.every_task))
 
-    def start(self, problem: EvolutionProblem) -> float:
-        """Return the expected seconds to evaluate the first library on the networks of evolution."""
-        visits = {
-            (condition.key, task.train, task.validation): self.visit[task.name, condition.key]
-            for task in problem.tasks
-            for condition in task.breeding
-        }
-        return sum(seconds * (len(train) + len(validation)) for (_, train, validation), seconds in visits.items())
+    def expected(self, condition: Condition, networks: int) -> float:
+        """Return the expected seconds to evaluate a library on some networks under a condition."""
+        return self.visit[condition.key] * networks
+
+    def start(self, problem: EvolutionProblem, networks: int | None = None) -> float:
+        """Return the expected seconds to evaluate the first library, on at most ``networks`` of each task."""
+        counts: dict[str, int] = {}
+        for task in problem.tasks:
+            whole = len(task.train) + len(task.validation)
+            for condition in task.breeding:
+                counts[condition.key] = max(counts.get(condition.key, 0), min(whole, networks or whole))
+        return sum(self.visit[key] * count for key, count in counts.items())
 
     def screens(self, problem: EvolutionProblem, config: EvolveConfig) -> bool:
         """Whether there is time to screen formulas on few networks before the best visit all."""
         if config.draws == 1 or min(len(task.train) for task in problem.tasks) < 2 * SCREENED:
             return False
-        few = {
-            (condition.key, task.train): SCREENED * self.visit[task.name, condition.key]
-            for task in problem.tasks
-            for condition in task.breeding
-        }
-        return self.start(problem) + config.draws * sum(few.values()) <= _START * config.time_budget
+        return self.start(problem) + config.draws * self.start(problem, SCREENED) <= START * config.time_budget
 
-    def promotion(self, problem: EvolutionProblem) -> float:
-        """Return the expected seconds to evaluate reductions at full size; 0 without a promotion."""
-        visits = {
-            (task.full.key, task.promoted, task.validation): self.visit[task.name, task.full.key]
-            for task in problem.tasks
-            if task.promoted
-        }
-        return sum(seconds * (len(train) + len(validation)) for (_, train, validation), seconds in visits.items())
+    def promotion(self, problem: EvolutionProblem, networks: int | None = None) -> float:
+        """Return the expected seconds to evaluate reductions at full size, on at most ``networks`` of each task."""
+        counts: dict[str, int] = {}
+        for task in problem.tasks:
+            if task.promoted:
+                whole = len(task.promoted) + len(task.validation)
+                counts[task.full.key] = max(counts.get(task.full.key, 0), min(whole, networks or whole))
+        return sum(self.visit[key] * count for key, count in counts.items())
 
-    def least_share(self, problem: EvolutionProblem) -> float:
-        """Return the share of the networks of evolution that a shorter budget leaves at least."""
-        return min(1.0, LEAST_VISITED / max(len(task.train) + len(task.validation) for task in problem.tasks))
-
-    @property
-    def start_share(self) -> float:
-        """Share of the budget that evaluating the first library may take at most."""
-        return _START
+    def with_choice(self, share: float) -> TimePlan:
+        """Return the plan with another share of the validation networks."""
+        return replace(self, choice=share)
 
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
-        chosen = [task for task in problem.tasks if not (promoted and task.promoted)]
-        scored = [("test", task, task.test, 1.0) for task in problem.every_task]
-        scored += [("validation", task, task.validation, self.choice) for task in chosen]
         parts: dict[Any, float] = {"timing": self.timing}
-        shared: set[tuple[str, tuple[str, ...]]] = set()
-        for part, task, networks, share in scored:
-            new = (task.full.key, networks) not in shared
-            parts[part, task.name] = new * share * self.test[task.name] * len(networks)
-            shared.add((task.full.key, networks))
+        begun: set[tuple[object, ...]] = set()
+        for task in problem.every_task:
+            for part, networks in (("validation", task.validation), ("test", task.test)):
+                known = part == "validation" and promoted and task.promoted  # the promotion has the values
+                key = (part, task.full.key, networks)
+                if networks and not known and key not in begun:
+                    begun.add(key)
+                    share = self.choice if part == "validation" else 1.0
+                    parts[part, task.name] = share * self.test[task.full.key] * len(networks)
         return parts
 
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:
@@ -167,27 +168,34 @@ class TimePlan:
         Raises:
             InputError: The budget is refused.
         """
-        fixed = self.timing + self.writing
-        tests = self.end(problem, promoted=False) - fixed
-        fraction = min(1.0, max(_END * config.time_budget - fixed, 0.0) / tests)
-        counts = {
-            task.name: max(min(_LEAST_TESTED, len(task.test)), math.floor(fraction * len(task.test)))
-            for task in problem.every_task
-        }
-        plan, fitted = replace(self, choice=fraction), problem.with_tests(counts)
-        least = plan.end(fitted, promoted=False) + self.least_share(problem) * self.start(problem)
-        if refuse and clock.left < least:
-            needed = 5 * math.ceil((clock.spent + 1.1 * least) / 5)
+        least, smallest = self._cut(problem, 0.0)
+        begin = self.start(problem, LEAST_VISITED)
+        needed = least.end(smallest, promoted=False) + begin
+        if refuse and clock.left < needed:
+            seconds = 5 * math.ceil((clock.spent + needed) / 5)
             raise InputError(
-                f"time_budget must be at least about {needed} s on this machine, got {config.time_budget:.0f} s: "
+                f"time_budget must be at least about {seconds} s on this machine, got {config.time_budget:.0f} s: "
                 f"{LEAST_VISITED} networks of evolution and {_LEAST_TESTED} test networks of each task take that long; "
                 "give more time, or smaller networks or images",
                 parameters=("time_budget",),
             )
+        fixed = self.timing + self.writing
+        tests = self.end(problem, promoted=False) - fixed
+        allowed = min(_END * config.time_budget, clock.left - begin) - fixed
+        fraction = min(1.0, max(allowed, 0.0) / tests)
+        plan, fitted = self._cut(problem, fraction)
         if fraction < 1:
-            asked = sum(len(task.test) for task in problem.every_task)
+            asked, used = (sum(len(task.test) for task in each.every_task) for each in (problem, fitted))
             progress.message(
-                f"{sum(counts.values())} of {asked} test networks are used: all would take more than {_END:.0%} of "
-                f"time_budget, {config.time_budget:.0f} s"
+                f"{used} of {asked} test networks are used: all would take more than {_END:.0%} of time_budget, "
+                f"{config.time_budget:.0f} s"
             )
         return plan, fitted
+
+    def _cut(self, problem: EvolutionProblem, fraction: float) -> tuple[TimePlan, EvolutionProblem]:
+        """Return the plan and the problem for a share of the networks of the confirmation, or for the least number."""
+        counts = {
+            task.name: max(min(_LEAST_TESTED, len(task.test)), math.floor(fraction * len(task.test)))
+            for task in problem.every_task
+        }
+        return self.with_choice(fraction), problem.with_tests(counts)

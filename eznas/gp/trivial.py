@@ -23,7 +23,7 @@ TRIVIAL = ("params", "flops")
 def trivial_taus(problem: EvolutionProblem, executor: Executor, progress: Progress) -> list[tuple[float, float]]:
     """Return the best tau of the trivial proxies on the training and on the validation networks of each task.
 
-    Networks have full size; those that fail do not count. A task on which no trivial proxy has a tau has 0.
+    Networks have full size. A task on which no trivial proxy has a tau has 0.
     """
     taus = []
     for task in problem.tasks:
@@ -31,13 +31,14 @@ def trivial_taus(problem: EvolutionProblem, executor: Executor, progress: Progre
         progress.stage(f"counting the parameters and operations of {task.name}", len(networks))
         matrix = score_networks([Proxy.of(name) for name in TRIVIAL], task.full, networks, executor, progress)
         values, split = matrix.values(), len(task.train)
-        accuracies = task.accuracies(networks)
-        parts = slice(split), slice(split, None)
-        train, validation = (_best_tau(values[:, part], accuracies[part]) for part in parts)
+        parts = (task.train, values[:, :split]), (task.validation, values[:, split:])
+        train, validation = (_best_tau(task.accuracies(part), scores) for part, scores in parts)
         taus.append((train, validation))
     return taus
 
 
-def _best_tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
-    finite = np.isfinite(scores).all(axis=0)
-    return float(np.nan_to_num(TauTarget(accuracies[finite]).taus(scores[:, finite]), nan=0.0).max())
+def _best_tau(accuracies: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """Return the best tau of the rows of scores on the networks that have all of them."""
+    scored = np.isfinite(scores).all(axis=0)
+    taus = TauTarget(accuracies[scored]).taus(scores[:, scored])
+    return float(np.nan_to_num(taus, nan=0.0).max())

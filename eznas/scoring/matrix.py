@@ -123,8 +123,7 @@ def score_networks(
         return [Score.failed(Status.EXCEPTION, sentence)] * len(proxies), 0.0
 
     results: dict[str, tuple[list[Score], float]] = {}
-    several = len(architectures) > 1  # a single network runs in this process
-    scored = executor.map(call, architectures, lost=lost if several else None, deadline=deadline, least=least)
+    scored = executor.map(call, architectures, lost=lost, deadline=deadline, least=least)
     for architecture, (scores, spent) in scored:
         results[architecture] = scores, spent
         keep(architecture, scores)

@@ -203,14 +203,15 @@ class Panel:
                 self.leaf_failures[node.name] = failed
 
     def _leave_out_without_measures(self, scores: Mapping[str, Mapping[Node, Score]]) -> None:
-        """Leave out the networks on which all measures raise, or that have too few of many measures."""
+        """Leave out the networks on which no measure has a value, or too few of many measures."""
         rows = {name: [score for node, score in row.items() if measures_read([node])] for name, row in scores.items()}
         finite = {name: sum(score.ok for score in row) for name, row in rows.items()}
         most = max(finite.values(), default=0)
         reasons: dict[str, str] = {}
         for name, row in rows.items():
-            if most and all(score.status is Status.EXCEPTION for score in row):
-                reasons[name] = f"{FAILED}: {row[0].detail}"
+            if most and not finite[name]:
+                kind = FAILED if row[0].status is Status.EXCEPTION else UNDEFINED
+                reasons[name] = f"{kind}: {row[0].detail}"
             elif len(row) >= _JUDGED and finite[name] < _CREDIBLE * most:
                 reasons[name] = (
                     f"{UNDEFINED}: {finite[name]} measures have a value on it, and {most} on another network"

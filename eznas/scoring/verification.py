@@ -21,7 +21,7 @@ from eznas.spaces import SPACES
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -149,26 +149,34 @@ class Verification:
         ]
 
 
-def draw(table: AccuracyTable, count: int | None, seed: int) -> list[str]:
+def draw(table: AccuracyTable, count: int | None, seed: int, unwanted: Collection[str] = ()) -> list[str]:
     """Draw architectures of a table, in its order.
 
     Args:
         table: The table.
         count: The number of architectures; 0 for all, None for ``SAMPLES`` or all where there are fewer.
         seed: Seed of the draw.
+        unwanted: Architectures that are not drawn, nor others of the same function.
 
     Raises:
-        InputError: The count is 1, or greater than the table.
+        InputError: The count is 1, or greater than the number of architectures to draw from.
     """
+    architectures = table.architectures
+    if unwanted:
+        canonical = SPACES[table.space].canonical
+        functions = set(map(canonical, unwanted))
+        architectures = tuple(name for name in architectures if canonical(name) not in functions)
     if count is None:
-        count = min(SAMPLES, len(table))
+        count = min(SAMPLES, len(architectures))
     elif count == 1:
         raise InputError("samples must be 0 for all or at least 2, got 1", parameters=("samples",))
-    elif count > len(table):
-        message = f"samples must be at most {len(table)}, the size of the table, got {count}"
+    elif count > len(architectures):
+        size = "the size of the table" if not unwanted else "the architectures of the table that the run did not use"
+        message = f"samples must be at most {len(architectures)}, {size}, got {count}"
         raise InputError(message, parameters=("samples",))
-    chosen = sorted(python_rng(seed, "verify").sample(range(len(table)), count)) if count else range(len(table))
-    return [table.architectures[index] for index in chosen]
+    everything = range(len(architectures))
+    chosen = sorted(python_rng(seed, "verify").sample(everything, count)) if count else everything
+    return [architectures[index] for index in chosen]
 
 
 def verify(
@@ -176,6 +184,7 @@ def verify(
     problem: Problem,
     *,
     samples: int | None = None,
+    unwanted: Collection[str] = (),
     csv: Path | None = None,
     resume: bool = False,
     executor: Executor = SERIAL,
@@ -189,6 +198,7 @@ def verify(
         proxies: The proxies and combinations.
         problem: The accuracies and the networks; its seed is also the seed of the draw and of the bootstrap.
         samples: See ``draw``.
+        unwanted: See ``draw``.
         csv: File for the scores of every architecture; see ``ScoreCsv``. For a combination it holds its members.
         resume: Whether to continue with the scores that ``csv`` holds.
         executor: Runs the networks.
@@ -198,7 +208,7 @@ def verify(
         InputError: An argument cannot be used.
     """
     table, condition, seed = problem.accuracy_table, problem.condition(), problem.seed
-    architectures = draw(table, samples, seed)
+    architectures = draw(table, samples, seed, unwanted)
     accuracy = dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
     accuracies = np.array([accuracy[architecture] for architecture in architectures])
     members = _members(proxies)

@@ -60,29 +60,36 @@ class ScoresConfig(BaseModel):
         (),
         "Scores",
         "FILE",
-        "File of scores to evolve over, without networks: a CSV file with the columns architecture, accuracy and one "
-        "for each proxy, maybe task, or a zc_*.json of NAS-Bench-Suite-Zero; may be given several times.",
+        "File of scores to evolve over, without networks; may be given several times. It is a zc_*.json of "
+        "NAS-Bench-Suite-Zero, or a CSV file with the columns architecture, accuracy, one for each proxy, and task if "
+        "it holds several tasks. With scores, options that concern networks are refused, the number of generations has "
+        "no bound, and the defaults are --fitness mean, --population 1000 and --time-budget 60s.",
         min_length=1,
     )
     columns: Texts = option(
         (), "Scores", "NAME", "Column that programs may read; may be given several times. By default all."
     )
     max_missing: float = option(
-        0.1, "Scores", "X", "Largest share of missing scores in a task at which a column is read.", ge=0, lt=1
+        0.1,
+        "Scores",
+        "X",
+        "Greatest share of its scores that a column may lack on a task; other columns are not read.",
+        ge=0,
+        lt=1,
     )
     split: Annotated[str, AfterValidator(_sizes)] = option(
         "0.5/0.2/0.3",
         "Scores",
         "A/B/C",
-        "Training, validation and test architectures of each task: shares, of which at most 1,000 are used, or numbers "
-        "such as 300/100/200.",
+        "Training, validation and test architectures of each task: shares, which give at most 1,000 architectures "
+        "each, or numbers such as 300/100/200.",
     )
     weights: Annotated[Texts, AfterValidator(_checked_weights)] = option(
         (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."
     )
     target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
     hold_out_task: Texts = option(
-        (), "Scores", "TASK", "Task that programs are tested on only; may be given several times."
+        (), "Scores", "TASK", "Task that programs are tested on, but not selected by; may be given several times."
     )
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
         "mean",
@@ -91,7 +98,9 @@ class ScoresConfig(BaseModel):
         "Fitness over tasks: the least tau, the mean, the weighted mean, or the mean with parents by lexicase.",
     )
     population: int = option(1000, "Evolution", "N", "Programs that are kept after each generation.", ge=40)
-    offspring: int = option(4096, "Evolution", "N", "Children of an island in each generation.", ge=16)
+    offspring: int = option(
+        4096, "Evolution", "N", "Programs that each of four populations breeds in a generation, with --scores.", ge=16
+    )
     generations: int = option(1_000_000, "Evolution", "N", "Most generations.", ge=1)
     tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
     parsimony: float = option(

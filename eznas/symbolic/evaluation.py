@@ -33,6 +33,8 @@ _FEWEST = 8
 class Evaluation:
     """The accuracies and scores that programs are evaluated on.
 
+    Taus here are Somers' D, so that no program gains by saturated functions that give many architectures one score.
+
     Args:
         columns: The columns, in the order of the leaves.
         tasks: The tasks of selection.
@@ -42,8 +44,8 @@ class Evaluation:
     def __init__(self, columns: Sequence[str], tasks: Sequence[TaskScores], splits: Sequence[Split]) -> None:
         self._parts = list(zip(tasks, splits, strict=True))
         self._columns = tuple(columns)
-        self._train = PairTaus([task.accuracies[split.train] for task, split in self._parts])
-        self._validation = PairTaus([task.accuracies[split.validation] for task, split in self._parts])
+        self._train = PairTaus([task.accuracies[split.train] for task, split in self._parts], somers=True)
+        self._validation = PairTaus([task.accuracies[split.validation] for task, split in self._parts], somers=True)
         self._leaves = {
             compared: np.concatenate([task.matrix(columns)[:, places] for task, places in parts], axis=1)
             for compared, parts in (
@@ -85,7 +87,7 @@ class Evaluation:
             drawn = drawn[np.sort(first)[: self.racing_size]]
             leaves.append(task.matrix(self._columns)[:, drawn])
             accuracies.append(task.accuracies[drawn])
-        return np.concatenate(leaves, axis=1), PairTaus(accuracies)
+        return np.concatenate(leaves, axis=1), PairTaus(accuracies, somers=True)
 
 
 def task_ranks(scores: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.integer[Any]]:

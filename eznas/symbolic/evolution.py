@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import EznasError
 from eznas.programs import parse
 from eznas.symbolic.hall import Hall
-from eznas.symbolic.island import Counts, Population, evaluate_programs, run_epoch
+from eznas.symbolic.island import run_epoch
+from eznas.symbolic.population import Counts, Population, evaluate_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eznas.programs import Node
     from eznas.scoring import Executor
-    from eznas.symbolic.island import Rules
+    from eznas.symbolic.population import Rules
 
 
 ISLANDS = 4

@@ -1,4 +1,7 @@
-"""Tau-b of many programs on several tasks at once, by comparing all pairs of a task's architectures.
+"""Tau-b and Somers' D of many programs on several tasks at once, by comparing all pairs of a task's architectures.
+
+Somers' D is tau in which a pair of equal scores counts as any other pair, and adds nothing: a program cannot gain by
+giving many architectures one score, as it can in tau-b, which leaves such pairs out.
 
 With the architectures sorted by accuracy, a pair is concordant where the later one has the greater score. One array
 operation compares the pairs at one distance for all tasks and programs. Up to a thousand architectures a task, that is
@@ -29,9 +32,11 @@ class PairTaus:
 
     Args:
         accuracies: For each task, its accuracies, at least two different ones.
+        somers: Whether to return Somers' D in place of tau-b.
     """
 
-    def __init__(self, accuracies: Sequence[NDArray[np.float64]]) -> None:
+    def __init__(self, accuracies: Sequence[NDArray[np.float64]], *, somers: bool = False) -> None:
+        self._somers = somers
         self.counts = [len(task) for task in accuracies]
         self._size = max(self.counts)
         end = sum(self.counts)
@@ -55,7 +60,7 @@ class PairTaus:
         )
 
     def taus(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return tau-b of programs on tasks.
+        """Return tau-b, or Somers' D, of programs on tasks.
 
         Args:
             scores: ``p x n`` finite scores, the architectures of one task after those of another.
@@ -100,7 +105,7 @@ class PairTaus:
             greater.add(more, distance)
             less.add(fewer, distance)
         concordant, discordant = greater.total(), less.total()
-        return self._tau_b(concordant - discordant, concordant + discordant + others)
+        return self._scaled(concordant - discordant, concordant + discordant + others)
 
     def _taus_of_ranks(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         tied_in_both = np.zeros(ordered.shape[1:], np.int64)
@@ -115,7 +120,7 @@ class PairTaus:
             less.add(fewer, distance)
         equal = self._equal_ranks(ordered)
         untied = self._untied[:, None] - equal + tied_in_both  # pairs of different accuracies and scores
-        return self._tau_b(untied - 2 * less.total(), self._pairs[:, None] - equal)
+        return self._scaled(untied - 2 * less.total(), self._pairs[:, None] - equal)
 
     def _equal_ranks(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count the pairs of equal ranks by task and program; most programs have as many ranks as architectures."""
@@ -127,11 +132,13 @@ class PairTaus:
                 equal[task, program] = (repeated * (repeated - 1)).sum() // 2
         return equal
 
-    def _tau_b(self, difference: NDArray[np.int64], untied: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return tau-b from concordant less discordant pairs, and the pairs of different scores."""
+    def _scaled(self, difference: NDArray[np.int64], untied: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return tau-b or Somers' D from concordant less discordant pairs, and the pairs of different scores."""
         taus: NDArray[np.float64] = np.full(untied.shape, np.nan)
-        scale = np.sqrt(untied.astype(np.float64) * self._untied[:, None])
-        return np.divide(difference, scale, out=taus, where=untied > 0)
+        pairs = self._untied[:, None].astype(np.float64)
+        scale = np.broadcast_to(pairs, untied.shape) if self._somers else np.sqrt(pairs * untied)
+        np.divide(difference, scale, out=taus, where=untied > 0)
+        return taus
 
 
 class _Counter:

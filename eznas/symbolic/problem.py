@@ -10,8 +10,8 @@ from eznas.programs import parse
 from eznas.symbolic.config import parse_split
 from eznas.symbolic.evaluation import Evaluation
 from eznas.symbolic.fitness import Fitness
-from eznas.symbolic.island import Rules
 from eznas.symbolic.operators import Language
+from eznas.symbolic.population import Rules
 from eznas.symbolic.read import read_score_tables
 from eznas.symbolic.split import split_task
 from eznas.symbolic.task import SplitTask

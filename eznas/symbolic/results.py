@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from eznas.run import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from eznas.gp.time_plan import Clock
     from eznas.run import RunDirectory
     from eznas.symbolic.config import ScoresConfig
     from eznas.symbolic.evolution import Evolution
@@ -28,7 +29,7 @@ def write_results(
     baselines: Mapping[str, Mapping[str, Any]],
     evolution: Evolution,
     stopped_by: str,
-    clock: Callable[[], float],
+    clock: Clock,
 ) -> dict[str, Any]:
     """Write the files of a finished run, and return the summary.
 
@@ -39,7 +40,7 @@ def write_results(
         baselines: The rows of the columns.
         evolution: After its last epoch.
         stopped_by: What ended it.
-        clock: Returns the seconds of the run so far.
+        clock: The time of the run.
     """
     members, problem, counts = evolution.hall.candidates(CANDIDATES), report.problem, evolution.counts
     rows = report.programs(members)
@@ -66,7 +67,7 @@ def write_results(
         "racing_error": (counts.squared_errors / max(counts.evaluated, 1)) ** 0.5,
         "generations": evolution.generation,
         "stopped_by": stopped_by,
-        "seconds": round(clock(), 1),
+        "seconds": round(clock.spent, 1),
         "seed": config.seed,
         "device": "cpu",
         "versions": versions(),

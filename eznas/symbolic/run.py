@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
+from eznas.gp.time_plan import Clock
 from eznas.scoring.plugin import load_plugin
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
 from eznas.symbolic.problem import ScoresProblem
@@ -25,6 +26,9 @@ _END = 3.0
 _PLOTS, _PAGE = 4.0, 1.1
 """Processor seconds that the pictures of a run and those of each task take at the end."""
 
+_SLOWEST = 3.0
+"""Largest ratio of the time at the end to its processor time that is planned for."""
+
 _CHECKPOINT_SECONDS = 10.0
 
 
@@ -36,6 +40,7 @@ def run_scores(
     *,
     resume: bool,
     resume_with: str = "",
+    begun: float | None = None,
 ) -> dict[str, Any]:
     """Evolve formulas over score files and write a complete run directory.
 
@@ -50,6 +55,7 @@ def run_scores(
         progress: Shows messages and generations.
         resume: Whether to go on from the directory's checkpoint.
         resume_with: How to resume the run, as its first message says.
+        begun: The value of ``time.monotonic()`` from which the time budget counts; by default now.
 
     Returns:
         The content of ``summary.json``.
@@ -59,7 +65,8 @@ def run_scores(
         EznasError: No column ranks the training architectures of every task.
     """
     checkpoint = directory.read_checkpoint() if resume else None
-    begun = time.monotonic() - (checkpoint["seconds"] if checkpoint else 0.0)
+    begun = time.monotonic() if begun is None else begun
+    clock = Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0, begun)
     for file in config.plugin:
         load_plugin(file)
     problem = ScoresProblem.of(config)
@@ -76,13 +83,14 @@ def run_scores(
     report, started, worked = ScoresReport(problem, config.seed), time.monotonic(), time.process_time()
     baselines = report.baselines()
     worked = time.process_time() - worked
-    reserve = (worked * _END + _PLOTS + _PAGE * len(problem.tasks)) * (time.monotonic() - started) / max(worked, 1e-3)
-    course = _Course(config, evolution, directory, executor, progress, begun, checkpoint["log"] if checkpoint else [])
+    slowness = min((time.monotonic() - started) / max(worked, 1e-3), _SLOWEST)  # other jobs on the machine
+    reserve = slowness * (worked * _END + _PLOTS + _PAGE * len(problem.tasks))
+    if reserve > config.time_budget / 2:
+        progress.message(f"the tests and pictures take about {reserve:.0f} s of the time budget")
+    course = _Course(config, evolution, directory, executor, progress, clock, checkpoint["log"] if checkpoint else [])
     stopped_by = course.run(reserve)
     progress.stage("testing the best programs", 0)
-    summary = write_results(
-        config, directory, report, baselines, evolution, stopped_by, lambda: time.monotonic() - begun
-    )
+    summary = write_results(config, directory, report, baselines, evolution, stopped_by, clock)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
 
@@ -97,11 +105,11 @@ class _Course:
         directory: RunDirectory,
         executor: Executor,
         progress: Progress,
-        begun: float,
+        clock: Clock,
         log: list[dict[str, Any]],
     ) -> None:
         self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
-        self._executor, self._begun, self._log = executor, begun, log
+        self._executor, self._clock, self._log = executor, clock, log
         self._saved = -_CHECKPOINT_SECONDS
 
     def run(self, reserve: float) -> str:
@@ -111,7 +119,7 @@ class _Course:
             workers = range(self._executor.workers)
             list(self._executor.map(_import_here, workers))  # so that the first epoch takes no longer than the others
             while evolution.generation < self._config.generations:
-                left = self._config.time_budget - self._spent - reserve
+                left = self._clock.left - reserve
                 if evolution.epochs and left < last:
                     return "time"
                 self._progress.remaining(max(left, 0.0) + reserve)
@@ -128,16 +136,12 @@ class _Course:
             self._save()
         return "generations"
 
-    @property
-    def _spent(self) -> float:
-        return time.monotonic() - self._begun
-
     def _record(self) -> None:
         """Add a row to the logbook, and save where it is time."""
         evolution, best = self._evolution, self._evolution.hall.candidates(1)[0]
         record = {
             "generation": evolution.generation,
-            "seconds": round(self._spent, 3),
+            "seconds": round(self._clock.spent, 3),
             "full_size": 0,
             "programs_evaluated": evolution.counts.raced,
             "programs_evaluated_fully": evolution.counts.evaluated,
@@ -155,7 +159,7 @@ class _Course:
     def _save(self) -> None:
         self._saved = time.monotonic()
         state = self._evolution.state()
-        self._directory.write_checkpoint({**state, "seconds": self._spent, "log": self._log})
+        self._directory.write_checkpoint({**state, "seconds": self._clock.spent, "log": self._log})
         columns = list(dict.fromkeys(column for row in self._log for column in row))
         self._directory.write_csv("logbook.csv", columns, [[row.get(name, 0) for name in columns] for row in self._log])
         rows = [

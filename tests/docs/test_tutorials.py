@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
+from eznas.config import EvolveConfig, build_config
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -97,6 +99,13 @@ def test_a_run_is_read_and_resumed(tmp_path: Path) -> None:
     assert generations == [str(number) for number in range(1, len(generations) + 1)]
 
 
+def test_formulas_are_evolved_over_a_table_of_scores(tmp_path: Path) -> None:
+    assert re.search(r"measure\.\w+.* without a measure: \(\)", follow("tutorials/score_table.md", tmp_path))
+    summary = json.loads((tmp_path / "runs" / "scores" / "summary.json").read_text(encoding="utf-8"))
+    assert [task["held_out"] for task in summary["tasks"]] == [False, True]
+    assert summary["best"]["tasks"]["second"]["tau"] > 0.7
+
+
 def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
     assert "mean(peak(weight_grad.data))" in follow("tutorials/own_primitive.md", tmp_path)
     run = tmp_path / "peak_run"
@@ -122,6 +131,17 @@ def test_a_search_space_is_scored_verified_and_searched(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "scores.csv")) == 36
     assert (tmp_path / "toy_run" / "summary.json").exists()
     assert (tmp_path / "widths_search" / "results.json").exists()
+
+
+def test_a_proxy_is_evolved_on_two_spaces_and_verified_on_a_third(tmp_path: Path) -> None:
+    assert "On widths/toy, which was held out" in follow("tutorials/several_spaces.md", tmp_path)
+    summary = json.loads((tmp_path / "runs" / "several" / "summary.json").read_text(encoding="utf-8"))
+    names = [(task["name"], task["held_out"]) for task in summary["tasks"]]
+    assert names == [("nasbench201/cifar10", False), ("nats_sss/cifar10", False), ("widths/toy", True)]
+    assert len(rows(tmp_path / "general_scores.csv")) == 36
+    config = build_config(EvolveConfig, {}, tmp_path / "several_spaces.toml")
+    assert [task.name for task in config.tasks() + config.held_out_tasks()] == [name for name, _ in names]
+    assert [task.networks for task in config.tasks()] == [60, 20]
 
 
 def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> None:

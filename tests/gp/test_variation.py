@@ -4,9 +4,8 @@ import random
 
 import pytest
 
-from eznas.errors import InputError
 from eznas.gp import variation
-from eznas.gp.grammar import network_terminals, options, random_program, random_reduction, random_tensor
+from eznas.gp.grammar import options, random_program, random_reduction, random_tensor
 from eznas.gp.variation import is_reduction, upper_nodes
 from eznas.minibatch import load_minibatch
 from eznas.primitives import TENSOR_KINDS, Kind
@@ -168,10 +167,3 @@ def test_no_generated_program_fails_on_shapes() -> None:
     scores = evaluate([*singles, *programs], network, condition.minibatch)
     assert {score.status for score in scores} <= {Status.OK, Status.NON_FINITE}
     assert sum(score.ok for score in scores) > len(scores) / 2
-
-
-def test_terminals_are_named_measures_and_features() -> None:
-    assert [node.text for node in network_terminals(["synflow"], ["n"])] == ["measure.synflow", "graf.n"]
-    assert {node.kind for node in network_terminals()} == {Kind.NETWORK}
-    with pytest.raises(InputError, match="unknown measure 'synflo'; did you mean 'synflow'"):
-        network_terminals(["synflo"])

@@ -4,8 +4,10 @@ import csv
 import gzip
 import importlib
 import importlib.util
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from eznas.benchmarks import BENCHMARKS, load_table
+from eznas.config import EvolveConfig, build_config
+from eznas.measures import MEASURES
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,6 +54,78 @@ def test_without_a_table_the_embedded_one_is_used() -> None:
     for line in commands("evolved") + commands("eznas_a"):
         assert "--table" not in line
         assert "--images digits" in line
+
+
+def tasks(line: str, option: str) -> list[str]:
+    words = line.split()
+    return [value for name, value in itertools.pairwise(words) if name == option]
+
+
+def campaign() -> list[str]:
+    return [task.name for task in build_config(EvolveConfig, {}, ROOT / "experiments" / "campaign.toml").tasks()]
+
+
+def test_the_campaign_evolves_on_the_tasks_of_its_file(tmp_path: Path) -> None:
+    [line] = commands("campaign", str(tmp_path), "pictures")
+    assert tasks(line, "--task") == campaign()
+    assert tasks(line, "--images") == [f"{ROOT}/pictures"]
+    assert line.endswith("--out runs/reproduce/campaign")
+    assert "--hold-out-task" not in line
+    (tmp_path / "darts_random_cifar10.csv").touch()
+    [line] = commands("campaign", str(tmp_path))
+    assert tasks(line, "--task") == [*campaign()[:-1], f"nasbench301/cifar10={tmp_path}/darts_random_cifar10.csv"]
+    assert tasks(line, "--images") == ["digits"]
+    assert commands("campaign") == commands("campaign", str(tmp_path / "empty"))
+
+
+def test_each_of_four_spaces_is_held_out_with_all_of_its_tasks() -> None:
+    lines = commands("leave_one_out", "tables")
+    held_out = [tasks(line, "--hold-out-task") for line in lines]
+    assert held_out == [
+        ["nasbench201/cifar10", "nasbench201/cifar100"],
+        ["nats_sss/cifar10"],
+        ["nasbench101/cifar10"],
+        ["nasbench_macro/cifar10"],
+    ]
+    for line, names in zip(lines, held_out, strict=True):
+        assert sorted(tasks(line, "--task") + names) == sorted(campaign())
+        assert f"--time-budget 30m --{'hold-out-' if 'nasbench201/cifar10' in names else ''}task" in line
+        assert line.endswith(f"--out runs/reproduce/without_{names[0].partition('/')[0]}")
+
+
+def test_a_stopped_run_is_resumed_and_a_finished_one_left(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "reproduce.sh", tmp_path)
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(ROOT / "experiments" / "campaign.toml", tmp_path / "experiments")
+    run = tmp_path / "runs" / "reproduce" / "campaign"
+    run.mkdir(parents=True)
+
+    def printed() -> tuple[str, str]:
+        done = subprocess.run(
+            ["bash", "reproduce.sh", "campaign"],  # noqa: S607 - wherever bash is
+            cwd=tmp_path,
+            env={**os.environ, "PYTHON": "echo"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout, done.stderr
+
+    (run / "config.toml").touch()
+    assert printed() == (
+        "-m eznas.evolve --resume runs/reproduce/campaign\n",
+        "resuming runs/reproduce/campaign with its own tables and images\n",
+    )
+    (run / "summary.json").touch()
+    assert printed() == ("", "runs/reproduce/campaign is finished; move it away to run it again\n")
+
+
+@pytest.mark.parametrize("file", ["campaign", "nasbench201_cifar10"])
+def test_configurations_are_options_of_an_evolution(file: str) -> None:
+    config = build_config(EvolveConfig, {}, ROOT / "experiments" / f"{file}.toml")
+    for task in config.tasks():
+        assert task.dataset in BENCHMARKS[task.benchmark].datasets
+    assert {*config.terminal_measures} <= {*MEASURES}
 
 
 @pytest.mark.parametrize("row", ["nats_sss_cifar10", "nasbench201_imagenet16-120"])

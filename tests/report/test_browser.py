@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -59,13 +60,14 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str
     if browser is None:
         pytest.skip(f"no headless browser is installed: none of {', '.join(BROWSERS)} is on the PATH")
     folder = tmp_path_factory.mktemp("browser")
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config")}
 
     def open_page(page: str) -> dict[str, Any]:
         path = folder / "page.html"
         path.write_text(page.replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
         result = subprocess.run(
             [browser, *OPTIONS, f"--user-data-dir={folder / 'profile'}", path.as_uri()],
-            capture_output=True, text=True, timeout=120, check=True, encoding="utf-8",
+            capture_output=True, text=True, timeout=120, check=True, encoding="utf-8", env=environment,
         )  # fmt: skip
         match = re.search(r'data-found="(.*?)"', result.stdout)
         assert match, result.stderr

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from eznas.benchmarks import load_table
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
 from eznas.scoring import Problem, Proxy, verify
@@ -86,3 +87,16 @@ def test_a_draw_is_in_the_tables_order_and_by_the_seed(table: AccuracyTable) -> 
     assert draw(table, 0, 1) == draw(table, None, 1) == list(ALL)
     with pytest.raises(InputError, match=r"^samples must be at most"):
         draw(table, len(ALL) + 1, 1)
+
+
+def test_architectures_that_a_run_used_are_not_drawn() -> None:
+    table = load_table()
+    used = table.architectures[:15_600]
+    drawn = draw(table, 0, 0, used)
+    canonical = SPACES[table.space].canonical
+    functions = set(map(canonical, used))
+    assert 0 < len(drawn) <= 25
+    assert not functions.intersection(map(canonical, drawn))
+    assert draw(table, 20, 3) == draw(table, 20, 3, ())
+    with pytest.raises(InputError, match=r"at most \d+, the architectures of the table that the run did not use"):
+        draw(table, 26, 0, used)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from eznas.programs import parse
-from eznas.symbolic import with_measures
+from eznas.symbolic.measures import with_measures
 
 
 def test_columns_become_measures_where_they_exist() -> None:

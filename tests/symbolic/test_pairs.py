@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, somersd
 
 from eznas.symbolic.evaluation import task_ranks
 from eznas.symbolic.pairs import PairTaus
@@ -44,6 +44,30 @@ def test_taus_are_those_of_scipy(case: tuple[list[np.ndarray], np.ndarray]) -> N
     wanted = by_scipy(accuracies, scores)
     np.testing.assert_allclose(pairs.taus(scores), wanted, atol=1e-12)
     np.testing.assert_allclose(pairs.taus_of_ranks(task_ranks(scores, pairs.counts)), wanted, atol=1e-12)
+
+
+@given(compared())
+@settings(max_examples=100, deadline=None)
+def test_somers_d_is_that_of_scipy(case: tuple[list[np.ndarray], np.ndarray]) -> None:
+    accuracies, scores = case
+    pairs = PairTaus(accuracies, somers=True)
+    ends = np.cumsum(pairs.counts)[:-1]
+    wanted = [
+        [
+            somersd(task, own).statistic if np.ptp(own) else np.nan
+            for own, task in zip(np.split(row, ends), accuracies, strict=True)
+        ]
+        for row in scores
+    ]
+    np.testing.assert_allclose(pairs.taus(scores), wanted, atol=1e-12)
+    np.testing.assert_allclose(pairs.taus_of_ranks(task_ranks(scores, pairs.counts)), wanted, atol=1e-12)
+
+
+def test_equal_scores_gain_in_tau_b_alone() -> None:
+    """Of four architectures, the two in the middle are ordered wrongly, or not at all."""
+    accuracies, scores = [np.array([1.0, 2.0, 3.0, 4.0])], np.array([[1.0, 3.0, 2.0, 4.0], [1.0, 2.0, 2.0, 4.0]])
+    np.testing.assert_allclose(PairTaus(accuracies).taus(scores)[:, 0], [4 / 6, 5 / np.sqrt(30)])
+    np.testing.assert_allclose(PairTaus(accuracies, somers=True).taus(scores)[:, 0], [4 / 6, 5 / 6])
 
 
 @pytest.mark.parametrize("ties", [7, 10**6])

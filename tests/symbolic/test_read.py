@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
-from eznas.symbolic import read_score_tables
+from eznas.symbolic.read import read_score_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
