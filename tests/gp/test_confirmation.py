@@ -35,12 +35,15 @@ class FakeCondition(str):
         return str(self)
 
 
+FULL = FakeCondition("full")
+
+
 @dataclasses.dataclass(frozen=True)
 class FakeTask:
     name: str = "task"
     validation: tuple[str, ...] = ("a", "b", "c", "d")
     test: tuple[str, ...] = ("e", "f", "g", "h")
-    full: FakeCondition = FakeCondition("full")
+    full: FakeCondition = FULL
     weight: float = 1.0
     held_out: bool = False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eznas.config import EvolveConfig
-from eznas.gp import library, loop, time_plan
+from eznas.gp import leaves, library, loop, time_plan
 from eznas.gp.schedule import Schedule
 from eznas.progress import Progress
 from eznas.run import RunDirectory
@@ -89,8 +89,8 @@ def hurry(small_networks: None) -> Iterator[None]:
     begin = Schedule.begin
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Schedule, "begin", lambda self, _, weights: begin(self, -1.0, weights))
-        patch.setattr(library, "LEAST_VISITED", LEAST)
-        patch.setattr(loop, "LEAST_VISITED", LEAST)
+        for module in (leaves, library, loop):
+            patch.setattr(module, "LEAST_VISITED", LEAST)
         yield
 
 
@@ -128,7 +128,10 @@ def test_a_fair_share_of_training_and_validation_networks_is_reached(hurried: tu
 def test_an_expansion_without_time_ends_the_growth_of_the_library(hurried: tuple[RunDirectory, list[str]]) -> None:
     summary = hurried[0].read_json("summary.json")
     assert summary["stopped_by"] == "converged"
-    assert sum("an expansion took more than the time" in message for message in hurried[1]) == 1
+    assert (
+        sum("no more building blocks are drawn: it took more than the time left" in message for message in hurried[1])
+        == 1
+    )
     rows = hurried[0].read_csv("logbook.csv")
     bred = [row for row in rows if row["full_size"] == "0"]
     assert len(bred) < 30
@@ -187,7 +190,7 @@ def test_no_time_for_screening_draws_as_many_reductions_as_enter(
     accuracies: Path, tmp_path: Path, run_in: RunIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_plan, "SCREENED", 5)
-    monkeypatch.setattr(time_plan, "_START", 1e-9)
+    monkeypatch.setattr(time_plan, "START", 1e-9)
     changes = {"generations": 1, "full_networks": 0}
     run_in(tmp_path / "run", config(accuracies, **changes))
     checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()

@@ -57,13 +57,13 @@ def test_parts_share_the_seconds_by_their_weights(clock: FakeTime) -> None:
     assert schedule.deadline("c") == 1060.0
 
 
-def test_a_part_that_began_before_or_was_not_named_has_all_the_time_that_is_left(clock: FakeTime) -> None:
+def test_a_part_keeps_its_end_and_one_that_was_not_named_has_all_the_time_that_is_left(clock: FakeTime) -> None:
     schedule = Schedule()
     schedule.begin(60.0, {"a": 1.0, "b": 1.0})
     assert schedule.deadline("a") == 1030.0
-    assert schedule.deadline("a") == 1060.0
+    clock.now = 1010.0
+    assert schedule.deadline("a") == 1030.0
     assert schedule.deadline("other") == 1060.0
-    assert schedule.deadline("b") == 1060.0
     assert schedule.deadline("b") == 1060.0
     schedule.clear()
     assert schedule.deadline("b") is None
@@ -87,9 +87,6 @@ class FakeCondition:
     key: str
 
 
-SMALL, FLAT, FULL = FakeCondition("small"), FakeCondition("flat"), FakeCondition("full")
-
-
 @dataclasses.dataclass(frozen=True)
 class FakeTask:
     name: str
@@ -97,8 +94,8 @@ class FakeTask:
     validation: tuple[str, ...]
     test: tuple[str, ...]
     promoted: tuple[str, ...]
-    breeding: tuple[FakeCondition, ...] = (SMALL, FLAT)
-    full: FakeCondition = FULL
+    breeding: tuple[FakeCondition, ...]
+    full: FakeCondition
     held_out: bool = False
 
     def cut(self, *, test: tuple[str, ...]) -> FakeTask:
@@ -114,7 +111,9 @@ def task(name: str, space: str, *, promoted: int = 20, held_out: bool = False) -
     train = networks(f"{space} train ", 0 if held_out else 60)
     validation = networks(f"{space} validation ", 0 if held_out else 20)
     test = networks(f"{space} test ", 100)
-    return FakeTask(name, train, validation, test, train[:promoted], held_out=held_out)
+    breeding = tuple(FakeCondition(f"{space} {size}") for size in ("small", "flat"))
+    full = FakeCondition(f"{space} full")
+    return FakeTask(name, train, validation, test, train[:promoted], breeding, full, held_out=held_out)
 
 
 def problem_of(*tasks: FakeTask) -> EvolutionProblem:
@@ -124,9 +123,10 @@ def problem_of(*tasks: FakeTask) -> EvolutionProblem:
 
 
 def plan_of(problem: EvolutionProblem) -> TimePlan:
-    names = [each.name for each in problem.every_task]
-    visit = {(name, key): seconds for name in names for key, seconds in (("small", 0.5), ("flat", 0.25), ("full", 1.0))}
-    return TimePlan(visit, dict.fromkeys(names, 0.1), timing=4.0, writing=6.0)
+    seconds = {"small": 0.5, "flat": 0.25, "full": 1.0}
+    conditions = [condition for each in problem.every_task for condition in (*each.breeding, each.full)]
+    visit = {condition.key: seconds[condition.key.rpartition(" ")[2]] for condition in conditions}
+    return TimePlan(visit, {each.full.key: 0.1 for each in problem.every_task}, timing=4.0, writing=6.0)
 
 
 def config(**options: object) -> EvolveConfig:
@@ -144,7 +144,8 @@ def test_the_seconds_of_a_task_are_those_of_its_networks() -> None:
     assert parts == {"timing": 4.0, ("test", "one"): 10.0, ("validation", "one"): 2.0}
     assert plan.end(ONE, promoted=False) == 4 + 10 + 2 + 6
     assert plan.end(ONE, promoted=True) == 4 + 10 + 6
-    assert plan.least_share(ONE) == 24 / 80
+    assert plan.start(ONE, 24) == 24 * (0.5 + 0.25)
+    assert plan.promotion(ONE, 24) == 24 * 1.0
 
 
 def test_tasks_with_the_same_networks_take_the_time_of_one() -> None:
@@ -220,7 +221,7 @@ def test_a_budget_below_the_least_is_refused_with_the_least(clock: FakeTime) -> 
     """The least: 10 s for timing and writing, 20 test networks in 2 s, no choice, 24 of 80 networks in 18 s."""
     clock.now = 1003.0
     with pytest.raises(
-        InputError, match=r"time_budget must be at least about 40 s on this machine, got 25 s"
+        InputError, match=r"time_budget must be at least about 35 s on this machine, got 25 s"
     ) as caught:
         fitted(ONE, 25.0)
     assert fitted(ONE, 40.0)[1] == [50]
@@ -231,8 +232,8 @@ def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: 
     """A forward and a backward pass take 3 s and the forward pass 1 s, on the other task twice that."""
     times = {("one", CHEAP): 1.0, ("one", DEAR): 3.0, ("two", CHEAP): 2.0, ("two", DEAR): 6.0}
 
-    def seconds_of(proxy: Proxy, task: FakeTask, _: object, condition: Condition | None = None) -> float:
-        return times[task.name, proxy.program]
+    def seconds_of(proxies: list[Proxy], task: FakeTask, _: object, condition: Condition | None = None) -> float:
+        return times[task.name, proxies[0].program]
 
     monkeypatch.setattr(seconds_module, "seconds_of", seconds_of)
     problem = problem_of(task("one", "space"), task("two", "other"))
@@ -240,3 +241,8 @@ def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: 
     assert cost_limit(problem, 6.0, SERIAL) == pytest.approx(dear)
     assert cost_limit(problem, 2.0, SERIAL) == pytest.approx(cheap)
     assert cost_limit(problem, 4.0, SERIAL) == pytest.approx((cheap + dear) / 2)
+    with pytest.raises(
+        InputError, match=r"max_cost must be at least about 2 s, .* on a network of two, got 1.5"
+    ) as caught:
+        cost_limit(problem, 1.5, SERIAL)
+    assert caught.value.parameters == ("max_cost",)
