@@ -31,7 +31,12 @@ def add(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *_TWO, formula="x - y", latex=r"{0} - \left({1}\right)", entrywise=True, rules=("sub(x, neg(y)) = add(x, y)",)
+    *_TWO,
+    formula="x - y",
+    latex=r"{0} - \left({1}\right)",
+    entrywise=True,
+    of_second="neg",
+    rules=("sub(x, neg(y)) = add(x, y)",),
 )
 def sub(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x - y``, broadcast."""
@@ -56,6 +61,7 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
     formula="x / y",
     domain="an infinity where only y is 0, NaN where both are",
     latex=r"\frac{{{0}}}{{{1}}}",
+    of_second="reciprocal",
     rules=("div(neg(x), neg(y)) = div(x, y)",),
     **_KEEPS_SIGN,
 )
@@ -65,7 +71,11 @@ def div(x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive(
-    *_TWO, formula="x / y where y is not 0, else 0", domain="NaN where y is 0 and x is not finite", entrywise=True
+    *_TWO,
+    formula="x / y where y is not 0, else 0",
+    domain="NaN where y is 0 and x is not finite",
+    entrywise=True,
+    of_second="reciprocal",
 )
 def safe_div(x: Tensor, y: Tensor) -> Tensor:
     """Return ``x / y``, broadcast, and 0 where ``y`` is 0."""

@@ -59,6 +59,7 @@ class Primitive:
         commutative: Whether the order of two arguments is free.
         increasing: Whether it is a strictly increasing function of its only tensor argument wherever it is finite;
             a function of the literal where that decides.
+        of_second: The primitive of one argument that it is of its second argument where the first one is neutral.
         orders_as: A simpler primitive of the same arguments that puts networks in the same order.
         nonnegative: Whether its values, NaN aside, are never below 0 and no zero has a minus sign: ``"always"``, or
             ``"if arguments are"`` too.
@@ -84,6 +85,7 @@ class Primitive:
     entrywise: bool = False
     commutative: bool = False
     increasing: bool | Callable[[float], bool] = False
+    of_second: str = ""
     orders_as: str = ""
     nonnegative: Literal["", "always", "if arguments are"] = ""
     shape_only: bool = False

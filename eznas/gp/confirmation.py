@@ -226,10 +226,11 @@ class Confirmation:
         """
         proxies = [*programs, *(Proxy.of(name) for name in MEASURED)]
         seconds = dict.fromkeys([proxy.name for proxy in proxies], math.nan)
-        self._progress.stage("timing programs", len(proxies) * len(self._problem.tasks))
+        distinct = {(task.full.key, task.validation): task for task in self._problem.tasks}
+        self._progress.stage("timing programs", len(proxies) * len(distinct))
         deadline = self.schedule.deadline("timing") or math.inf
         for proxy in proxies:
-            for task in self._problem.tasks:
+            for task in distinct.values():
                 alone = seconds_of([proxy], task, self._executor) if time.time() < deadline else math.nan
                 seconds[proxy.name] = float(np.fmax(seconds[proxy.name], alone))
                 self._progress.advance()

@@ -184,7 +184,8 @@ class Evolution:
         self.library.prune({*parents, *used})
         if self._report_left_out(*self.evaluator.panels):
             self._evaluate_again()
-        singles = dict.fromkeys(entry.best for entry in entries if entry.reduction in self.library.entries)
+        kept = [entry.best for entry in entries if entry.reduction in self.library.entries]
+        singles = dict.fromkeys(filter(self.breeder.fits, kept))
         births = dict.fromkeys(singles, ("building block", ()))
         self._select([*self.population, *self._born(list(singles), births)])
 
@@ -322,7 +323,8 @@ class Evolution:
         self.hall.update(individuals)
         self.population = self.breeder.survivors(self._rng, individuals, self.config.population)
         if not self.population:
-            raise EznasError("no program has a rank correlation on the training networks")
+            limits = "max_size, max_height and max_cost"
+            raise EznasError(f"no program within {limits} has a rank correlation on the training networks; raise them")
 
     def _immigrant(self) -> Node:
         return random_program(self._rng, self._rng.randint(0, 2), self.library.reductions, self._leaves.nodes)

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_UNIT_OF_SECOND = {"sub": "neg", "div": "reciprocal", "safe_div": "reciprocal"}
-"""For functions with a neutral second argument: how the second argument acts when the first one is left out."""
-
-
 class Ablation(NamedTuple):
     """A program without one of its parts.
 
@@ -69,6 +65,6 @@ def _rests(node: Node) -> Iterator[tuple[str, Node]]:
         yield f"{node.name} of {args[0].text}", args[0]
     elif len(args) > 1:
         first, second = args
-        inverse = _UNIT_OF_SECOND.get(node.name)
-        yield first.text, second if inverse is None else apply(inverse, second)
+        of_second = node.primitive.of_second
+        yield first.text, apply(of_second, second) if of_second else second
         yield second.text, first

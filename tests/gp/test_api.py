@@ -12,7 +12,7 @@ from eznas.gp.confirmation import BASELINES
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate, parse
 from eznas.progress import Progress
-from eznas.scoring.plugin import load_plugin, use_plugins
+from eznas.scoring.plugin import load_plugin, plugin_digests, use_plugins
 from eznas.spaces import SPACES, Fidelity
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def test_a_callback_ends_a_run_which_is_reported_and_resumed(run: EvolutionRun, 
 
 def test_loaded_primitives_belong_to_a_run(run: EvolutionRun, tmp_path: Path) -> None:
     plugin = Path(__file__).parents[2] / "docs" / "examples" / "my_primitive.py"
+    before = plugin_digests()
     load_plugin(plugin)
     try:
         with pytest.raises(InputError, match="must not be loaded, since the run began without its primitives"):
@@ -126,9 +127,9 @@ def test_loaded_primitives_belong_to_a_run(run: EvolutionRun, tmp_path: Path) ->
         short = {**SMALL, "generations": 1, "table": run.path.parent / "table.csv"}
         beside = evolve(out=tmp_path / "run", progress=False, **short)
     finally:
-        use_plugins({})
+        use_plugins(before)
     assert beside.resume(progress=False, generations=2).summary["generations"] == 2  # loads the plugin again
-    use_plugins({})
+    use_plugins(before)
 
 
 def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_path: Path) -> None:

@@ -27,12 +27,23 @@ FALLING = RISING[::-1]
 FIRST, SECOND = "sum(mean(weight))", "exp(sum(l1(weight)))"
 
 
+class FakeCondition(str):
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        return str(self)
+
+
+FULL = FakeCondition("full")
+
+
 @dataclasses.dataclass(frozen=True)
 class FakeTask:
     name: str = "task"
     validation: tuple[str, ...] = ("a", "b", "c", "d")
     test: tuple[str, ...] = ("e", "f", "g", "h")
-    full: str = "full"
+    full: FakeCondition = FULL
     weight: float = 1.0
     held_out: bool = False
 
@@ -86,15 +97,17 @@ def finished(
     scorer: Scorer,
     problem: FakeProblem | None = None,
     panels: Mapping[str, FakePanel] | None = None,
+    margins: Sequence[float] = (),
     **options: object,
 ) -> module.Finished:
     monkeypatch.setattr(module, "score_networks", scorer)
-    monkeypatch.setattr(module, "seconds_of", lambda proxy, *_: 2.0 if proxy.program == FIRST else 1.0)
+    monkeypatch.setattr(module, "seconds_of", lambda proxies, *_: 2.0 if proxies[0].program == FIRST else 1.0)
     problem = problem or FakeProblem()
     taus = tuple(0.5 + place / 10 for place in range(len(problem.tasks)))
     candidates = [Individual(parse(text), 0.5, 0.5, taus, b"", TauFitness((0.5,))) for text in (FIRST, SECOND)]
     config = EvolveConfig.model_validate(options)
-    confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, SERIAL, Progress())
+    trivial = [(0.0, margin) for margin in margins or (0.0,) * len(problem.tasks)]
+    confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, trivial, SERIAL, Progress())
     return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}))
 
 
@@ -146,8 +159,8 @@ def test_several_tasks_choose_as_the_fitness_says(monkeypatch: pytest.MonkeyPatc
         "hard": {FIRST: [*even, *RISING], SECOND: [*level, *RISING]},
         "other": {FIRST: [*RISING, *FALLING], SECOND: [*RISING, *FALLING]},
     })  # fmt: skip
-    tasks = FakeTask("easy", full="easy"), FakeTask("hard", full="hard", weight=3.0)
-    problem = FakeProblem(tasks, (FakeTask("other", full="other", held_out=True),))
+    tasks = FakeTask("easy", full=FakeCondition("easy")), FakeTask("hard", full=FakeCondition("hard"), weight=3.0)
+    problem = FakeProblem(tasks, (FakeTask("other", full=FakeCondition("other"), held_out=True),))
     done = finished(monkeypatch, scorer, problem, fitness=fitness)
     assert done.evolved[0].program == best
     row = next(row for row in done.evolved if row.program == FIRST)
@@ -178,3 +191,27 @@ def test_test_networks_without_a_score_are_named(monkeypatch: pytest.MonkeyPatch
     missing = [math.nan, 2.0, 3.0, 4.0]
     done = finished(monkeypatch, one_task([*RISING, *missing], [*RISING, *missing]))
     assert done.failures == {"task": {"e": "the value is nan"}}
+
+
+def test_a_relative_fitness_chooses_by_the_margin_over_trivial_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first program has the taus 1 and 0, the second one 1/3 and 1/3, and trivial proxies have 0 and -1."""
+    even, level = [1.0, 4.0, 3.0, 2.0], [2.0, 3.0, 1.0, 4.0]
+    scorer = Scorer({
+        "easy": {FIRST: [*RISING, *RISING], SECOND: [*level, *RISING]},
+        "hard": {FIRST: [*even, *RISING], SECOND: [*level, *RISING]},
+    })  # fmt: skip
+    problem = FakeProblem((FakeTask("easy", full=FakeCondition("easy")), FakeTask("hard", full=FakeCondition("hard"))))
+    assert finished(monkeypatch, scorer, problem).evolved[0].program == SECOND
+    best = finished(monkeypatch, scorer, problem, margins=(0.0, -1.0)).evolved[0]
+    assert best.program == FIRST
+    assert best.tau_validation == 0.0
+
+
+def test_tasks_on_the_same_networks_are_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = one_task([*RISING, *RISING], [*FALLING, *FALLING])
+    problem = FakeProblem((FakeTask("first"), FakeTask("second")))
+    rows = finished(monkeypatch, scorer, problem).evolved
+    assert (
+        [row.tasks["first"].test.tau for row in rows] == [row.tasks["second"].test.tau for row in rows] == [1.0, -1.0]
+    )
+    assert scorer.calls == [FakeTask.validation, FakeTask.test]

@@ -54,9 +54,12 @@ class Runner:
 
 @pytest.fixture
 def runners(tmp_path: Path, table: Path) -> Iterator[list[Runner]]:
-    """Two runners, which work at the same time."""
+    """Two runners, which work at the same time, of runs with two tasks."""
+    widths = tmp_path / "widths.csv"
+    rows = [f"{first}-{second},{40 + first + 2 * second}" for first in range(1, 7) for second in range(1, 7)]
+    widths.write_text("\n".join(["architecture,accuracy", *rows]))
     options = {
-        "table": str(table),
+        "task": [f"nasbench201/cifar10={table}", f"widths/digits={widths}"],
         "networks": 10,
         "validation_networks": 10,
         "test_networks": 10,

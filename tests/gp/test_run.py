@@ -147,7 +147,7 @@ def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     assert whole["reductions_rejected"] == resumed["reductions_rejected"]
     plain = start(tmp_path / "plain", config(table, draws=1))
-    assert whole["reductions_evaluated"] >= 3 * plain["reductions_evaluated"]
+    assert whole["reductions_evaluated"] >= 3 * 24 > plain["reductions_evaluated"]  # 24 are the first library
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -36,7 +36,7 @@ def test_a_task_needs_a_benchmark_and_a_data_set(text: str) -> None:
 
 
 def test_a_task_has_the_options_of_the_run_but_its_own_table_and_target() -> None:
-    options = {"networks": 33, "table": "mine.csv", "target": "test_200", "images": "noise"}
+    options = {"networks": 33, "images": "noise"}
     own = {"benchmark": "nats_sss", "dataset": "cifar10", "networks": 44, "images": "digits"}
     config = EvolveConfig.model_validate({**options, "task": ("nasbench201/cifar10", own)})
     first, second = config.tasks()
@@ -54,3 +54,17 @@ def test_a_configuration_keeps_its_tasks(tmp_path: Path) -> None:
     task = TaskConfig(benchmark="nasbench101", dataset="cifar10", table=tmp_path / "t.csv", weight=2.0)
     config = EvolveConfig(task=(task,), hold_out_task=(TaskConfig(benchmark="nats_sss", dataset="cifar10"),))
     assert EvolveConfig.model_validate(config.as_toml()) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "nasbench201/cifar10", "table": "t.csv"}, "table must not be given with task, which names its own"),
+        ({"fitness": "lexicase", "objective": "tasks"}, "fitness must not be lexicase with the objective tasks"),
+        ({"terminal_measures": "synflow"}, "terminal_measures must come with terminals measures or both"),
+    ],
+)
+def test_options_that_would_be_without_effect_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        build_config(EvolveConfig, options)
+    assert set(caught.value.parameters) >= set(options) - {"table"} | ({"table"} & set(options))

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from eznas.config import EvolveConfig
+from eznas.errors import InputError
+from eznas.gp import schedule as schedule_module
+from eznas.gp import seconds as seconds_module
+from eznas.gp import time_plan as time_plan_module
+from eznas.gp.problem import EvolutionProblem
+from eznas.gp.schedule import Schedule
+from eznas.gp.seconds import CHEAP, DEAR, cost_limit
+from eznas.gp.time_plan import Clock, TimePlan
+from eznas.programs import cost, parse
+from eznas.progress import Progress
+from eznas.scoring import SERIAL
+
+if TYPE_CHECKING:
+    from eznas.gp.task import EvolutionTask
+    from eznas.scoring import Condition, Proxy
+
+
+class FakeTime:
+    """Stands in for the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    fake = FakeTime()
+    for module in (schedule_module, time_plan_module):
+        monkeypatch.setattr(module, "time", fake)
+    return fake
+
+
+def test_a_new_schedule_bounds_nothing(clock: FakeTime) -> None:
+    assert Schedule().deadline("a") is None
+
+
+def test_parts_share_the_seconds_by_their_weights(clock: FakeTime) -> None:
+    schedule = Schedule()
+    schedule.begin(60.0, {"a": 1.0, "b": 2.0, "c": 3.0})
+    assert schedule.deadline("a") == 1010.0
+    clock.now = 1004.0  # the first part leaves six seconds
+    assert schedule.deadline("b") == pytest.approx(1004 + 56 * 2 / 5)
+    clock.now = 1040.0  # the second part took longer than its share
+    assert schedule.deadline("c") == 1060.0
+
+
+def test_a_part_keeps_its_end_and_one_that_was_not_named_has_all_the_time_that_is_left(clock: FakeTime) -> None:
+    schedule = Schedule()
+    schedule.begin(60.0, {"a": 1.0, "b": 1.0})
+    assert schedule.deadline("a") == 1030.0
+    clock.now = 1010.0
+    assert schedule.deadline("a") == 1030.0
+    assert schedule.deadline("other") == 1060.0
+    assert schedule.deadline("b") == 1060.0
+    schedule.clear()
+    assert schedule.deadline("b") is None
+
+
+def test_a_schedule_without_time_is_over_at_once(clock: FakeTime) -> None:
+    schedule = Schedule()
+    schedule.begin(-6.0, {"a": 1.0, "b": 2.0})
+    assert schedule.deadline("a") == 998.0
+    schedule.begin(6.0, {"a": 0.0})
+    assert schedule.deadline("a") == 1006.0
+
+
+def test_the_clock_counts_the_seconds_before_a_resume(clock: FakeTime) -> None:
+    watch = Clock(budget=100.0, spent=30.0, begun=990.0)
+    assert (watch.spent, watch.left) == (40.0, 60.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeCondition:
+    key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeTask:
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    promoted: tuple[str, ...]
+    breeding: tuple[FakeCondition, ...]
+    full: FakeCondition
+    held_out: bool = False
+
+    def cut(self, *, test: tuple[str, ...]) -> FakeTask:
+        return dataclasses.replace(self, test=test)
+
+
+def networks(prefix: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}{index}" for index in range(count))
+
+
+def task(name: str, space: str, *, promoted: int = 20, held_out: bool = False) -> FakeTask:
+    """A task with 60 training, 20 validation and 100 test networks of a space."""
+    train = networks(f"{space} train ", 0 if held_out else 60)
+    validation = networks(f"{space} validation ", 0 if held_out else 20)
+    test = networks(f"{space} test ", 100)
+    breeding = tuple(FakeCondition(f"{space} {size}") for size in ("small", "flat"))
+    full = FakeCondition(f"{space} full")
+    return FakeTask(name, train, validation, test, train[:promoted], breeding, full, held_out=held_out)
+
+
+def problem_of(*tasks: FakeTask) -> EvolutionProblem:
+    selecting = tuple(each for each in tasks if not each.held_out)
+    held_out = tuple(each for each in tasks if each.held_out)
+    return EvolutionProblem(cast("tuple[EvolutionTask, ...]", selecting), cast("tuple[EvolutionTask, ...]", held_out))
+
+
+def plan_of(problem: EvolutionProblem) -> TimePlan:
+    seconds = {"small": 0.5, "flat": 0.25, "full": 1.0}
+    conditions = [condition for each in problem.every_task for condition in (*each.breeding, each.full)]
+    visit = {condition.key: seconds[condition.key.rpartition(" ")[2]] for condition in conditions}
+    return TimePlan(visit, {each.full.key: 0.1 for each in problem.every_task}, timing=4.0, writing=6.0)
+
+
+def config(**options: object) -> EvolveConfig:
+    return EvolveConfig.model_validate(options)
+
+
+ONE = problem_of(task("one", "space"))
+
+
+def test_the_seconds_of_a_task_are_those_of_its_networks() -> None:
+    plan = plan_of(ONE)
+    assert plan.start(ONE) == (60 + 20) * (0.5 + 0.25)
+    assert plan.promotion(ONE) == (20 + 20) * 1.0
+    parts = plan.end_parts(ONE, promoted=False)
+    assert parts == {"timing": 4.0, ("test", "one"): 10.0, ("validation", "one"): 2.0}
+    assert plan.end(ONE, promoted=False) == 4 + 10 + 2 + 6
+    assert plan.end(ONE, promoted=True) == 4 + 10 + 6
+    assert plan.start(ONE, 24) == 24 * (0.5 + 0.25)
+    assert plan.promotion(ONE, 24) == 24 * 1.0
+
+
+def test_tasks_with_the_same_networks_take_the_time_of_one() -> None:
+    same = problem_of(task("one", "space"), task("two", "space"), task("three", "space", held_out=True))
+    plan = plan_of(same)
+    assert plan.start(same) == plan.start(ONE)
+    assert plan.promotion(same) == plan.promotion(ONE)
+    assert plan.end(same, promoted=False) == plan.end(ONE, promoted=False)
+    other = problem_of(task("one", "space"), task("two", "other space"))
+    assert plan_of(other).start(other) == 2 * plan.start(ONE)
+    assert plan_of(other).end(other, promoted=True) == 4 + 2 * 10 + 6
+
+
+def test_a_task_without_a_promotion_still_chooses_at_full_size() -> None:
+    problem = problem_of(task("one", "space"), task("flat", "other space", promoted=0))
+    plan = plan_of(problem)
+    assert plan.promotion(problem) == plan.promotion(ONE)
+    assert ("validation", "flat") in plan.end_parts(problem, promoted=True)
+    assert ("validation", "one") not in plan.end_parts(problem, promoted=True)
+
+
+@pytest.mark.parametrize(
+    ("budget", "draws", "screens"), [(1000.0, 3, True), (209.9, 3, False), (210.1, 3, True), (1000.0, 1, False)]
+)
+def test_formulas_are_screened_where_half_of_the_time_suffices(budget: float, draws: int, screens: bool) -> None:
+    """The first library takes 60 s, and 20 networks of each condition 15 s, three times."""
+    assert plan_of(ONE).screens(ONE, config(time_budget=budget, draws=draws)) is screens
+
+
+def test_few_training_networks_are_not_screened() -> None:
+    few = problem_of(dataclasses.replace(task("one", "space"), train=networks("space train ", 39)))
+    assert not plan_of(few).screens(few, config(time_budget=1000.0))
+
+
+class Listening(Progress):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def fitted(
+    problem: EvolutionProblem, budget: float, *, refuse: bool = True, spent: float = 0.0
+) -> tuple[TimePlan, list[int], list[str]]:
+    listener = Listening()
+    watch = Clock(budget, spent, 1000.0)
+    plan, fitting = plan_of(problem).fitted(problem, config(time_budget=budget), watch, listener, refuse=refuse)
+    return plan, [len(each.test) for each in fitting.every_task], listener.messages
+
+
+def test_all_test_networks_are_used_where_the_time_suffices(clock: FakeTime) -> None:
+    """Testing and choosing take 12 s, timing and writing 10 s: 22 s, at most 0.4 of 55 s."""
+    plan, counts, messages = fitted(ONE, 55.0)
+    assert (plan.choice, counts, messages) == (1.0, [100], [])
+
+
+def test_fewer_test_and_validation_networks_fit_a_shorter_budget(clock: FakeTime) -> None:
+    """0.4 of 40 s are 16 s, of which 6 s are left for what takes 12 s."""
+    plan, counts, [message] = fitted(ONE, 40.0)
+    assert plan.choice == 0.5
+    assert counts == [50]
+    assert message.startswith("50 of 100 test networks are used: all would take more than 40% of time_budget, 40 s")
+    assert plan.end_parts(ONE, promoted=False)["validation", "one"] == 1.0
+
+
+def test_twenty_test_networks_of_each_task_are_left(clock: FakeTime) -> None:
+    problem = problem_of(task("one", "space"), task("two", "other", held_out=True))
+    assert fitted(problem, 1.0, refuse=False)[1] == [20, 20]
+
+
+def test_a_budget_below_the_least_is_refused_with_the_least(clock: FakeTime) -> None:
+    """The least: 10 s for timing and writing, 20 test networks in 2 s, no choice, 24 of 80 networks in 18 s."""
+    clock.now = 1003.0
+    with pytest.raises(
+        InputError, match=r"time_budget must be at least about 35 s on this machine, got 25 s"
+    ) as caught:
+        fitted(ONE, 25.0)
+    assert fitted(ONE, 40.0)[1] == [50]
+    assert caught.value.parameters == ("time_budget",)
+
+
+def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forward and a backward pass take 3 s and the forward pass 1 s, on the other task twice that."""
+    times = {("one", CHEAP): 1.0, ("one", DEAR): 3.0, ("two", CHEAP): 2.0, ("two", DEAR): 6.0}
+
+    def seconds_of(proxies: list[Proxy], task: FakeTask, _: object, condition: Condition | None = None) -> float:
+        return times[task.name, proxies[0].program]
+
+    monkeypatch.setattr(seconds_module, "seconds_of", seconds_of)
+    problem = problem_of(task("one", "space"), task("two", "other"))
+    cheap, dear = cost(parse(CHEAP)), cost(parse(DEAR))
+    assert cost_limit(problem, 6.0, SERIAL) == pytest.approx(dear)
+    assert cost_limit(problem, 2.0, SERIAL) == pytest.approx(cheap)
+    assert cost_limit(problem, 4.0, SERIAL) == pytest.approx((cheap + dear) / 2)
+    with pytest.raises(
+        InputError, match=r"max_cost must be at least about 2 s, .* on a network of two, got 1.5"
+    ) as caught:
+        cost_limit(problem, 1.5, SERIAL)
+    assert caught.value.parameters == ("max_cost",)
