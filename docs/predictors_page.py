@@ -62,7 +62,7 @@ learning rate falls earlier.
 
 ## List of predictors
 
-- **encoding**: the default. Every other encoding works too.
+- **encoding**: the default. `NAME@ENCODING` chooses another one.
 - **needs**: what the default must be given.
 - **before**: the cost before the first prediction.
 - **query**: the cost of a prediction for one architecture.
