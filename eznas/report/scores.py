@@ -42,7 +42,7 @@ def scores_figure(task: TaskResults) -> Figure:
     for panel, (name, scores) in zip(panels, task.scores.items(), strict=True):
         _draw(panel, name, scores, task.accuracies, task.target, ORANGE if name == "best" else BLUE)
     name, unit = task.target.partition(",")[0], " in percent" if in_percent(task.target) else ""
-    plot.supylabel(f"{name}{unit}", fontsize=9, color=INK)
+    plot.supylabel(f"{name}{unit}", fontsize=9, color=INK, parse_math=False)
     return plot
 
 
@@ -56,7 +56,7 @@ def best_scores_figure(tasks: Sequence[TaskResults]) -> Figure:
     for panel, task in zip(panels, tasks, strict=True):
         colour = PURPLE if task.held_out else ORANGE
         _draw(panel, task.name, task.scores["best"], task.accuracies, task.target, colour)
-    plot.supylabel("accuracy", fontsize=9, color=INK)
+    plot.supylabel("accuracy", fontsize=9, color=INK, parse_math=False)
     return plot
 
 
@@ -70,7 +70,7 @@ def _panels(count: int, *, share: bool) -> tuple[Figure, list[Axes]]:
         panel.set_visible(False)
     for panel in panels[count - across : count]:
         panel.tick_params(labelbottom=True)  # also above an empty place
-    plot.supxlabel("rank of the score", fontsize=9, color=INK)
+    plot.supxlabel("rank of the score", fontsize=9, color=INK, parse_math=False)
     return plot, panels[:count]
 
 
@@ -88,7 +88,9 @@ def _draw(
     between = "\n" if len(name) > _LONG else "   "
     if len(name) > 2 * _LONG:
         name = name.replace("/", "/\n", 1)
-    panel.set_title(f"{name}{between}{f'τ = {tau:.3f}' if np.isfinite(tau) else 'no τ'}", fontsize=9, color=INK)
+    panel.set_title(
+        f"{name}{between}{f'τ = {tau:.3f}' if np.isfinite(tau) else 'no τ'}", fontsize=9, color=INK, parse_math=False
+    )
     remarks = []
     if not inside.all():
         remarks.append(f"{(~inside).sum()} below {floor:.3g}{' %' if in_percent(target) else ''}")

@@ -88,8 +88,8 @@ def bars_figure(panels: Mapping[str, Sequence[Bar]]) -> Figure:
             panel.barh(place, bar.tau, height=0.66, color=bar.colour, alpha=0.85, linewidth=0)
             if bar.low is not None:
                 panel.plot([bar.low, bar.high], [place, place], color=INK, linewidth=1.0, solid_capstyle="butt")
-        panel.set_title(title, fontsize=9, color=INK)
-        panel.set_yticks(range(len(names)), names, fontsize=8)
+        panel.set_title(title, fontsize=9, color=INK, parse_math=False)
+        panel.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
         panel.tick_params(axis="y", length=0)
     axes[0].invert_yaxis()
     for panel in axes[len(panels) :]:

@@ -139,11 +139,11 @@ def _score_one(
 ) -> tuple[list[Score], float]:
     start = time.perf_counter()
     try:
+        features = features_read(_leaves_read(proxies), condition.space, architecture)
         network = condition.network(architecture)
     except NETWORK_FAILURES as error:
         failed = Score.failed(Status.EXCEPTION, f"building {architecture} failed: {error}")
         return [failed] * len(proxies), time.perf_counter() - start
-    features = features_read(_leaves_read(proxies), condition.space, architecture)
     return score_network(proxies, network, condition.minibatch, memory, features), time.perf_counter() - start
 
 
