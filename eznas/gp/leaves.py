@@ -32,12 +32,17 @@ class NetworkLeaves:
         self.nodes: list[Node] = []
         self._names, self._schedule, self._progress = list(names), schedule, progress
 
-    def compute(self, panels: Iterable[Panel]) -> None:
-        """Compute the leaves on the networks of panels; those without a value on a usable network are left out."""
+    def compute(self, panels: Iterable[Panel], least: int = LEAST_VISITED) -> None:
+        """Compute the leaves on the networks of panels; those without a value on a usable network are left out.
+
+        Args:
+            panels: The panels.
+            least: The number of first networks of each that run in any case.
+        """
         for panel in panels if self._names else ():
             self._progress.stage(f"computing {len(self._names)} measures", len(panel.architectures))
             deadline = self._schedule.deadline(panel)
-            finite = panel.extend_leaves(self._names, self._progress, deadline=deadline, least=LEAST_VISITED)
+            finite = panel.extend_leaves(self._names, self._progress, deadline=deadline, least=least)
             for name in [name for name, flag in zip(self._names, finite, strict=True) if not flag]:
                 failures = panel.leaf_failures.get(name, {})
                 network, reason = next(iter(failures.items()), ("a network", "it is not finite"))

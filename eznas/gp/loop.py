@@ -26,7 +26,7 @@ from eznas.gp.grammar import random_program
 from eznas.gp.growth import Growth
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.leaves import NetworkLeaves
-from eznas.gp.library import LEAST_VISITED, Library, assess
+from eznas.gp.library import Library, assess
 from eznas.gp.population import Breeder
 from eznas.gp.schedule import Schedule
 from eznas.programs import apply, network_leaves, parse
@@ -51,6 +51,9 @@ _IMMIGRANTS = 0.05
 
 _EXPANSION = 4
 """Size of the library, divided by the number of reductions that an expansion adds."""
+
+_LEAST_PROMOTED = 10
+"""Networks of full size of each task that are run in any case: they take seconds each."""
 
 _PRUNE_EVERY = 25
 """Generations between two prunings of the genealogy."""
@@ -229,9 +232,9 @@ class Evolution:
             stage = f"evaluating {len(usable)} formulas on networks of full size"
             self._progress.stage(stage, len(panel.architectures))
             deadline = self.schedule.deadline(panel)
-            finite = panel.extend(usable, self._progress, deadline=deadline, least=LEAST_VISITED)
+            finite = panel.extend(usable, self._progress, deadline=deadline, least=_LEAST_PROMOTED)
             usable = [node for node, flag in zip(usable, finite, strict=True) if flag]
-            self._leaves.compute([panel])
+            self._leaves.compute([panel], _LEAST_PROMOTED)
             self._report_left_out(panel)
         return usable
 
