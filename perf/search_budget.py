@@ -30,7 +30,7 @@ from memory import Meter, processor_seconds
 from tournament import REFERENCE, distinct_nodes, nodes, record
 
 from eznas.cli.console import Command, print_table
-from eznas.config import parse_size
+from eznas.fields import parse_size
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS
 from eznas.programs import statistics

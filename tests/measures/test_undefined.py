@@ -15,7 +15,7 @@ from eznas.status import Status
 from eznas.testing.measures import network_state, sample_minibatch
 
 BATCH = sample_minibatch(4, 8)
-STATIC = {"params", "flops", "l2_norm"}  # which read no values of a pass
+STATIC = {"params", "flops", "depth", "l2_norm"}  # which read no values of a pass
 
 
 class Scaled(nn.Module):

@@ -7,8 +7,9 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import EvolveConfig, build_config, parse_duration, parse_size, resumed_config
+from eznas.config import EvolveConfig, build_config, resumed_config
 from eznas.errors import InputError
+from eznas.fields import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from pathlib import Path
