@@ -24,12 +24,13 @@ from scipy.stats import kendalltau
 import eznas
 from eznas.api.evolve import ScoresRun
 from eznas.cli.console import Command, print_table
-from eznas.config import read_toml
+from eznas.config import build_config, read_toml
+from eznas.errors import InputError
 from eznas.report.html import interval
-from eznas.symbolic.config import parse_split
+from eznas.symbolic.config import ScoresConfig, parse_split
 from eznas.symbolic.read import read_score_tables
 from eznas.symbolic.report import program_scores
-from eznas.symbolic.split import split_task
+from eznas.symbolic.split import split_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,30 +82,50 @@ def folds(table: ScoreTable, by: str) -> dict[str, list[str]]:
     return held
 
 
-def evolved(files: Sequence[Path], held_out: Sequence[str], out: Path, **options: Any) -> ScoresRun:
-    """Return the run of a fold: a finished one, a resumed one, or a new one."""
-    if (out / "summary.json").exists():
-        return ScoresRun.open(out)
-    if (out / "manifest.json").exists():
-        return ScoresRun.open(out).resume()
-    return eznas.evolve(scores=tuple(files), hold_out_task=tuple(held_out), out=out, **options)
+def evolved(table: ScoreTable, held_out: Sequence[str], out: Path, **options: Any) -> ScoresRun:
+    """Return the run of a fold: a finished one, a resumed one, or a new one.
+
+    Raises:
+        InputError: The run has other options or files.
+    """
+    options |= {"scores": tuple(map(Path, table.sources)), "hold_out_task": tuple(held_out)}
+    if not (out / "manifest.json").exists():
+        return eznas.evolve(out=out, **options)
+    wanted, made = build_config(ScoresConfig, options).as_toml(), read_toml(out / "config.toml")
+    for name in sorted({*wanted, *made} - {"workers"}):
+        if wanted.get(name) != made.get(name):
+            raise InputError(
+                f"{out} must be a run with {name} {wanted.get(name)!r}, it has {made.get(name)!r}; choose another "
+                "folder with --runs"
+            )
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    if [facts["sha256"] for facts in manifest["data"].values()] != list(table.sources.values()):
+        raise InputError(f"{out} must be a run over the same files, their content has changed")
+    run = ScoresRun.open(out)
+    return run if run.finished else run.resume()
 
 
 def compared(run: ScoresRun, table: ScoreTable, name: str) -> dict[str, Any]:
-    """Return the scores of the formula and of the single measures on a held-out task, with the accuracies."""
+    """Return the scores of the formula and of the single measures on a held-out task, with the accuracies.
+
+    ``chosen`` is the column of the highest fitness, and ``hindsight`` that of the highest tau on the task; they are
+    None if no column has one.
+    """
     summary = run.summary
-    rows = {column: row for column, row in summary["baselines"].items() if column in summary["columns"]}
-    task = next(task for task in table.tasks if task.name == name)
+    fitness = {column: summary["baselines"][column]["tau_train"] for column in summary["columns"]}
+    fitness = {column: tau for column, tau in fitness.items() if tau is not None}
     sizes = parse_split(read_toml(run.path / "config.toml")["split"])
-    test = split_task(task, sizes, summary["seed"], held_out=True).test
+    held_out = [each["name"] for each in summary["tasks"] if each["held_out"]]
+    splits = split_tasks(table.tasks, sizes, summary["seed"], held_out)
+    task, test = next((each, split.test) for each, split in zip(table.tasks, splits, strict=True) if each.name == name)
     taus = {column: row["tasks"][name]["tau"] for column, row in summary["baselines"].items()}
     taus = {column: tau for column, tau in taus.items() if tau is not None}
     return {
         "task": name,
         "architectures": len(test),
         "program": summary["best"]["program"],
-        "chosen": max(rows, key=lambda column: float(rows[column]["tau_train"])),
-        "hindsight": max(taus, key=lambda column: float(taus[column])),
+        "chosen": max(fitness, key=lambda column: float(fitness[column]), default=None),
+        "hindsight": max(taus, key=lambda column: float(taus[column]), default=None),
         "taus": {"formula": summary["best"]["tasks"][name]["tau"], **taus},
         "scores": {
             "accuracy": task.accuracies[test],
@@ -114,7 +135,7 @@ def compared(run: ScoresRun, table: ScoreTable, name: str) -> dict[str, Any]:
     }
 
 
-def resampled(fold: dict[str, Any], names: Sequence[str], seed: int) -> NDArray[np.float64]:
+def resampled(fold: dict[str, Any], names: Sequence[str | None], seed: int) -> NDArray[np.float64]:
     """Return taus of scores on bootstrap resamples of the architectures: resamples x names; NaN for missing ones."""
     rng, scores = np.random.default_rng(seed), fold["scores"]
     taus = np.full((RESAMPLES, len(names)), np.nan)
@@ -126,8 +147,10 @@ def resampled(fold: dict[str, Any], names: Sequence[str], seed: int) -> NDArray[
     return taus
 
 
-def bounds(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % percentile interval."""
+def bounds(values: NDArray[np.float64]) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % percentile interval; None where a value is undefined."""
+    if np.isnan(values).any():
+        return None, None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -156,7 +179,7 @@ def summarised(found: Sequence[dict[str, Any]], seed: int) -> tuple[list[dict[st
     return rows, totals
 
 
-def mean_tau(rows: Sequence[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]) -> float | None:
+def mean_tau(rows: Sequence[dict[str, Any]], name_of: Callable[[dict[str, Any]], str | None]) -> float | None:
     """Return the mean over tasks of the tau of a measure; None where a task lacks it."""
     taus = [row["taus"].get(name_of(row)) for row in rows]
     return None if None in taus else float(np.mean(taus))
@@ -190,7 +213,7 @@ def run(
     found = []
     table = read_score_tables(files)
     for name, held_out in folds(table, by).items():
-        fold = evolved(files, held_out, runs / f"{by}_{name.replace('/', '_')}_{seed}", **options)
+        fold = evolved(table, held_out, runs / f"{by}_{name.replace('/', '_')}_{seed}", **options)
         found += [compared(fold, table, task) for task in held_out]
     rows, totals = summarised(found, seed)
     print_table(
@@ -203,10 +226,10 @@ def run(
                 row["taus"]["formula"],
                 interval(*row["interval"]),
                 row["chosen"],
-                row["taus"][row["chosen"]],
+                row["taus"].get(row["chosen"]),
                 interval(*row["difference_interval"]),
                 row["hindsight"],
-                row["taus"][row["hindsight"]],
+                row["taus"].get(row["hindsight"]),
                 *(row["taus"].get(name) for name in NAMED),
             ]
             for row in rows
@@ -227,8 +250,10 @@ def run(
         ],
     )
     if json_file is not None:
-        figures = {"by": by, "seed": seed, "split": split, "time_budget": time_budget, "tasks": rows, "mean": totals}
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        made = read_toml(fold.path / "config.toml")  # all folds have the same options
+        budget = {name: made[name] for name in ("seed", "split", "time_budget", "generations")}
+        figures = {"by": by, **budget, "tasks": rows, "mean": totals}
+        json_file.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
-    given = {*options, *(read_toml(Path(config)) if config is not None else ())}
+    given = {**(read_toml(Path(config)) if config is not None else {}), **options}
     options = {**preset_options(preset, given), **options}
     run = _run_class(given)
     return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
@@ -213,7 +213,8 @@ class EvolutionRun(Run):
         return self._continue(options, command, callback=callback, progress=progress, how=resume_with)
 
     def _outcome(self) -> str:
-        return f"{self.summary['generations']} generations, best tau {self.summary['best']['tau_test']:.3f}"
+        tau = self.summary["best"]["tau_test"]
+        return f"{self.summary['generations']} generations, best tau {'undefined' if tau is None else f'{tau:.3f}'}"
 
     def _compute(
         self, config: Any, executor: Executor, progress: Progress, callback: Any, how: str, begun: float, new: bool

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from eznas.config import EvolveConfig, build_config
 from eznas.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
 Preset = Literal["quick", "spaces"]
 
@@ -23,14 +24,17 @@ _SPACES = {
     "time_budget": "3h",
 }
 
+_SCORES = {name: _SPACES[name] for name in ("fitness", "time_budget")}
+"""Over score files, whose tasks the files hold."""
 
-def preset_options(preset: str, given: Collection[str]) -> dict[str, Any]:
+
+def preset_options(preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a preset.
 
     Args:
         preset: ``"quick"``, one space in minutes, is the defaults. ``"spaces"`` has a task for each accuracy table that
-            is found, and sizes for hours.
-        given: Names of the options that the user gives; they are left out.
+            is found, unless the user holds it out, and sizes for hours.
+        given: The options that the user gives; they are left out.
 
     Raises:
         InputError: There is no such preset, or no table is found.
@@ -40,14 +44,18 @@ def preset_options(preset: str, given: Collection[str]) -> dict[str, Any]:
     if preset == "quick":
         return {}
     named = {"task", "benchmark", "dataset", "table", "target"}.intersection(given)
-    options = _SPACES if named else {**_SPACES, "task": _tasks()}
+    options: dict[str, Any] = _SCORES if "scores" in given else _SPACES
+    if "scores" not in given and not named:
+        options = {**_SPACES, "task": _tasks(given.get("hold_out_task", ()))}
     return {name: value for name, value in options.items() if name not in given}
 
 
-def _tasks() -> list[dict[str, Any]]:
+def _tasks(hold_out_task: Any) -> list[dict[str, Any]]:
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import find_table, looked_in
 
+    held_out = build_config(EvolveConfig, {"hold_out_task": hold_out_task}).held_out_tasks()
+    left_out = {(task.benchmark, task.dataset) for task in held_out}
     found = [
         {"benchmark": name, "dataset": dataset, "table": table}
         for name in BENCHMARKS
@@ -59,4 +67,10 @@ def _tasks() -> list[dict[str, Any]]:
             f"the preset spaces needs accuracy tables, and none is found in {looked_in()}; see eznas benchmarks list",
             parameters=("preset",),
         )
-    return found
+    kept = [task for task in found if (task["benchmark"], task["dataset"]) not in left_out]
+    if not kept:
+        raise InputError(
+            "hold_out_task must leave a task to the preset spaces, it holds out all whose accuracy tables are found",
+            parameters=("hold_out_task",),
+        )
+    return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
-_SIZES = ("params", "flops")
+SIZES = ("params", "flops")
 _MONOTONE = 0.98
 """From this magnitude of Spearman's rho a program is called monotone in a size."""
 
@@ -35,12 +35,14 @@ class TaskScores:
         accuracies: ``n`` accuracies.
         scores: For the best program and each baseline ``n`` scores, NaN where there is none.
         held_out: Whether selection never saw the task.
+        sizes: ``n`` params or flops, where these are no baselines.
     """
 
     name: str
     accuracies: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float64]]
     held_out: bool = False
+    sizes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def verdict(tasks: Sequence[TaskScores], best: str = "best", *, seed: int = 0) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _task(task: TaskScores, best: str, seed: int) -> dict[str, Any]:
         **dict.fromkeys(("baseline", "tau", "tau_baseline", "difference", "low", "high", "n")),
         "networks": len(task.accuracies),
         "not_compared": left_out,
-        "monotone": _monotone(program, task.scores),
+        "monotone": _monotone(program, {**task.sizes, **task.scores}),
     }
     if not found:
         return {**record, "reason": next(iter(left_out.values()), "there is no baseline")}
@@ -134,7 +136,7 @@ def _no_difference(
 def _monotone(program: NDArray[np.float64], scores: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """Return Spearman's rho of the program with each size that it orders the networks by."""
     found = {}
-    for name in _SIZES:
+    for name in SIZES:
         if name not in scores:
             continue
         both = np.isfinite(program) & np.isfinite(scores[name])
@@ -184,7 +186,7 @@ def _of_one_task(record: Mapping[str, Any]) -> str:
 
 def _notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
     notes = []
-    for size, sign in itertools.product(_SIZES, (1, -1)):
+    for size, sign in itertools.product(SIZES, (1, -1)):
         rhos = {record["name"]: record["monotone"].get(size, 0.0) for record in records}
         rhos = {name: rho for name, rho in rhos.items() if rho * sign > 0}
         if rhos:

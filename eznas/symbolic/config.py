@@ -67,15 +67,14 @@ class ScoresConfig(BaseModel):
         min_length=1,
     )
     columns: Texts = option(
-        (), "Scores", "NAME", "Column that programs may read; may be given several times. By default all."
+        (),
+        "Scores",
+        "NAME",
+        "Column that programs may read; may be given several times. By default all but id, index, *accuracy, and those "
+        "that begin with train_, val_, validation_ or test_.",
     )
     max_missing: float = option(
-        0.1,
-        "Scores",
-        "X",
-        "Greatest share of its scores that a column may lack on a task; other columns are not read.",
-        ge=0,
-        lt=1,
+        0.1, "Scores", "X", "Columns with more than this share of missing scores on a task are not read.", ge=0, lt=1
     )
     split: Annotated[str, AfterValidator(_sizes)] = option(
         "0.5/0.2/0.3",

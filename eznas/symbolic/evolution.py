@@ -69,7 +69,7 @@ class Evolution:
 
     @classmethod
     def restored(cls, rules: Rules, state: Mapping[str, Any]) -> Evolution:
-        """Return the evolution of what ``state`` returned; populations are evaluated anew."""
+        """Restore from the result of ``state``; populations are evaluated anew."""
         islands = [evaluate_programs(rules, [parse(text) for text in programs])[0] for programs in state["islands"]]
         counts = Counts(**{**state["counts"], "statuses": Counter(state["counts"]["statuses"])})
         return cls(rules, islands, Hall.restored(state["hall"]), counts, state["epochs"], state["generation"])

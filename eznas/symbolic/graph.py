@@ -126,7 +126,7 @@ class Graph:
         return part.values(number[roots])
 
     def _take(self, graph: Graph, nodes: Ids, number: Ids) -> None:
-        """Consist of some nodes of a graph."""
+        """Copy some nodes of another graph."""
         self.code, self.size, self.places = graph.code[nodes], graph.size[nodes], graph.places[nodes]
         self.left, self.right = number[graph.left[nodes]], number[graph.right[nodes]]
         self._index()

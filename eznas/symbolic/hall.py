@@ -52,7 +52,10 @@ class Hall:
         return self.members[size].worth if size in self.members else -math.inf
 
     def candidates(self, count: int) -> list[Member]:
-        """Return at most ``count`` members, the best by worth first; without those that a smaller one equals."""
+        """Return at most ``count`` members, the best by worth first.
+
+        A member is skipped if a smaller one is at least as good.
+        """
         useful: list[Member] = []
         for member in sorted(self.members.values(), key=lambda member: member.size):
             if not useful or member.worth > useful[-1].worth:
@@ -65,5 +68,5 @@ class Hall:
 
     @classmethod
     def restored(cls, state: Sequence[Any]) -> Hall:
-        """Return the hall of what ``state`` returned."""
+        """Restore from the result of ``state``."""
         return cls(Member(*fields) for fields in state)

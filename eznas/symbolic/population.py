@@ -1,4 +1,4 @@
-"""What islands are given, and what they return."""
+"""The rules and results of islands."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from eznas.symbolic.fitness import Fitness
 from eznas.symbolic.operators import Language
 from eznas.symbolic.population import Rules
 from eznas.symbolic.read import read_score_tables
-from eznas.symbolic.split import split_task
+from eznas.symbolic.split import split_tasks
 from eznas.symbolic.task import SplitTask
 
 if TYPE_CHECKING:
@@ -116,15 +116,10 @@ def _tasks(config: ScoresConfig, table: ScoreTable) -> list[SplitTask]:
             f"hold_out_task must leave a task to evolve on, the files have: {', '.join(names)}",
             parameters=("hold_out_task",),
         )
-    sizes = parse_split(config.split)
+    splits = split_tasks(table.tasks, parse_split(config.split), config.seed, config.hold_out_task)
     return [
-        SplitTask(
-            task,
-            split_task(task, sizes, config.seed, held_out=task.name in config.hold_out_task),
-            task.name in config.hold_out_task,
-            weights.get(task.name, 1.0),
-        )
-        for task in table.tasks
+        SplitTask(task, split, task.name in config.hold_out_task, weights.get(task.name, 1.0))
+        for task, split in zip(table.tasks, splits, strict=True)
     ]
 
 

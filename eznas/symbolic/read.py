@@ -7,7 +7,8 @@ A CSV file has the columns ``architecture`` (or ``uid``) and ``accuracy``, maybe
     nasbench201/cifar10,|avg_pool_3x3~0|+|...,85.86,44.48,754.7
 
 An empty cell, and anything else that is not a finite number, is a missing score. ``status``, ``seconds``, ``time`` and
-``NAME_seconds`` are no scores. A file whose name ends in ``.gz`` is compressed. In the JSON files, scores of -1e8 and
+``NAME_seconds`` are no scores. Columns with the name of a number or an accuracy, such as ``id`` and ``test_accuracy``,
+are read only if they are chosen. A file whose name ends in ``.gz`` is compressed. In the JSON files, scores of -1e8 and
 below are missing too: NASLib writes -1e8 for a proxy that failed.
 """
 
@@ -38,6 +39,9 @@ _ARCHITECTURES = ("architecture", "uid")
 _TASK, _ACCURACY, _JSON_ACCURACY = "task", "accuracy", "val_accuracy"
 _NO_SCORES = ("status", "seconds", "time")
 _NAME = re.compile(r"[a-z0-9_]+")
+_RESERVED = re.compile(r"best|task|architecture|accuracy|rank.*")
+"""Names of columns and programs in the results."""
+
 _FAILED = -1e8
 """NASLib's mark of a proxy without a value."""
 
@@ -50,7 +54,7 @@ def read_score_tables(
     Args:
         files: CSV or JSON files.
         target: The column of the accuracy; None for ``accuracy``, and ``val_accuracy`` of a JSON file.
-        columns: Columns to read; empty for all.
+        columns: Columns to read; empty for all that have the name of a score.
         max_missing: Largest share of missing scores in a task at which a column is read.
 
     Raises:
@@ -62,7 +66,10 @@ def read_score_tables(
         data, text = _contents(path)
         sources[str(path)] = hashlib.sha256(data).hexdigest()
         json_file = path.name.removesuffix(".gz").endswith(".json")
-        tasks += _read_json(path, text, target) if json_file else _read_csv(path, text, target)
+        read = _read_json(path, text, target) if json_file else _read_csv(path, text, target)
+        if not read:
+            raise InputError(f"{path} must have architectures, it has none", parameters=("scores",))
+        tasks += read
     return joined(tasks, sources, columns, max_missing)
 
 
@@ -154,7 +161,10 @@ def _read_json(path: Path, text: str, target: str | None) -> list[TaskScores]:
 def _scored(entry: object) -> float:
     """Return the number of an entry such as ``{"score": 1.5, "time": 0.1}``, or of a number; NaN for a failure."""
     value = entry.get("score") if isinstance(entry, dict) else entry
-    number = float(value) if isinstance(value, int | float) else math.nan
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # a whole number above all floats, which a CSV file reads as infinity
+        number = math.inf
     return number if number > _FAILED else math.nan
 
 
@@ -170,7 +180,11 @@ def _task(
             raise InputError(f"{place}: a column must have a name made of a-z, 0-9 and _, got {column!r}; rename it")
         if word in words:
             raise InputError(f"{place}: columns {words[word]!r} and {column!r} must have different names; rename one")
+        if _RESERVED.fullmatch(word):
+            raise InputError(f"{place}: a column must have a name that no result has, got {column!r}; rename it")
         words[word] = column
+    if not architectures:
+        raise InputError(f"{place}: must have architectures, it has none")
     architecture, count = Counter(architectures).most_common(1)[0]
     if count > 1:
         raise InputError(f"{place}: must have one line for each architecture, {architecture} has {count}")

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import rankdata
 
+from eznas.gp.verdict import SIZES, verdict
 from eznas.gp.verdict import TaskScores as TaskComparison
-from eznas.gp.verdict import verdict
 from eznas.programs import parse
 from eznas.programs.ablate import ablations
 from eznas.rank_metrics import ndcg, precision_at_top, tau_equal_size
-from eznas.ranking import correlate
+from eznas.ranking import Correlation, correlate
 from eznas.status import Status
 from eznas.symbolic.graph import Graph
 from eznas.symbolic.operators import Language
@@ -104,11 +105,13 @@ class ScoresReport:
     def verdict(self, best: Member, baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Compare the best program with the columns of the highest taus on each task.
 
+        Architectures without a value of the program rank last.
+
         Args:
             best: The program.
             baselines: The rows of the columns.
         """
-        compared = []
+        compared, notes = [], []
         for test in self.problem.tasks:
             name, places = test.task.name, test.split.test
             taus = {column: _nan(row["tasks"][name]["tau"]) for column, row in baselines.items()}
@@ -116,8 +119,18 @@ class ScoresReport:
             scores = {column: test.task.scores[column][places] for column in ranked[:_RIVALS]}
             own = program_scores(self.problem.table, test.task, best.program)[places]
             accuracies = test.task.accuracies[places]
-            compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out))
-        return verdict(compared, seed=self._seed)
+            sizes = {size: test.task.scores[size][places] for size in SIZES if size in test.task.scores}
+            if failed := int((~np.isfinite(own)).sum()):
+                own = rankdata(np.where(np.isfinite(own), own, -np.inf))
+                notes.append(
+                    f"On {name}, the best program has no value on {failed} of {len(own)} architectures, which rank "
+                    "last in the comparison."
+                )
+            compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out, sizes))
+        if len(baselines) > _RIVALS:
+            notes.append(f"On each task, the baselines compared are the {_RIVALS} columns of the highest tau there.")
+        found = verdict(compared, seed=self._seed)
+        return {**found, "notes": [*found["notes"], *notes]}
 
     def test_scores(
         self, best: Member, baselines: Mapping[str, Mapping[str, Any]]
@@ -168,20 +181,23 @@ class ScoresReport:
         }
 
     def _figures(self, test: SplitTask, scores: NDArray[np.float64] | None, resamples: int) -> dict[str, Any]:
-        """Return one task's figures of a program or a column; None for a column that the task lacks."""
+        """Return one task's figures of a program or a column; None unless all test architectures have a value."""
         if scores is None:
             scores = np.full(len(test.task.architectures), np.nan)
         parts = {"tau_train": test.split.train, "tau_validation": test.split.validation}
         taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
         own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
         finite = np.isfinite(own)
-        found = correlate(own[finite], accuracies[finite], seed=self._seed, resamples=resamples)
-        sizes = test.task.scores.get("params", np.full(len(scores), np.nan))[test.split.test][finite]
-        metrics = {
-            "tau_equal_size": tau_equal_size(own[finite], accuracies[finite], sizes),
-            "precision_top10": precision_at_top(own[finite], accuracies[finite]),
-            "ndcg": ndcg(own[finite], accuracies[finite]),
-        }
+        found = Correlation(math.nan, math.nan, math.nan, math.nan, math.nan, len(own))
+        metrics = dict.fromkeys(("tau_equal_size", "precision_top10", "ndcg"), math.nan)
+        if finite.all():
+            found = correlate(own, accuracies, seed=self._seed, resamples=resamples)
+            sizes = test.task.scores.get("params", np.full(len(scores), np.nan))[test.split.test]
+            metrics = {
+                "tau_equal_size": tau_equal_size(own, accuracies, sizes),
+                "precision_top10": precision_at_top(own, accuracies),
+                "ndcg": ndcg(own, accuracies),
+            }
         counts = {Status.OK.value: int(finite.sum()), Status.NON_FINITE.value: int((~finite).sum())}
         return {
             **taus,

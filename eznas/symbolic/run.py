@@ -111,6 +111,7 @@ class _Course:
         self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
         self._executor, self._clock, self._log = executor, clock, log
         self._saved = -_CHECKPOINT_SECONDS
+        self._before_cut: dict[str, Any] = {}
 
     def run(self, reserve: float) -> str:
         """Evolve, and return what ended it: ``"generations"``, ``"time"``, ``"interrupt"`` or ``"callback"``."""
@@ -124,7 +125,10 @@ class _Course:
                     return "time"
                 self._progress.remaining(max(left, 0.0) + reserve)
                 started = time.monotonic()
-                evolution.step(self._executor, min(EPOCH, self._config.generations - evolution.generation))
+                generations = min(EPOCH, self._config.generations - evolution.generation)
+                if generations < EPOCH:  # the run may be prolonged, and then does the whole epoch
+                    self._before_cut = self._state()
+                evolution.step(self._executor, generations)
                 last = time.monotonic() - started
                 self._record()
         except StopIteration:
@@ -156,10 +160,13 @@ class _Course:
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             self._save()
 
+    def _state(self) -> dict[str, Any]:
+        return {**self._evolution.state(), "log": list(self._log)}
+
     def _save(self) -> None:
         self._saved = time.monotonic()
-        state = self._evolution.state()
-        self._directory.write_checkpoint({**state, "seconds": self._clock.spent, "log": self._log})
+        state = self._before_cut or self._state()
+        self._directory.write_checkpoint({**state, "seconds": self._clock.spent})
         columns = list(dict.fromkeys(column for row in self._log for column in row))
         self._directory.write_csv("logbook.csv", columns, [[row.get(name, 0) for name in columns] for row in self._log])
         rows = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+
+_NO_SCORE = re.compile(r"id|index|.*accuracy|(train|val|validation|test)_.*")
+"""Names of columns that are no scores unless they are chosen: numbers of architectures, and results of training."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,14 @@ def joined(
     for column in chosen:
         if column not in every:
             raise InputError(str(unknown("column", column, every)), parameters=("columns",))
-    dropped = {column: reason for column in every if (reason := _unusable(tasks, column, max_missing))}
+    no_scores = [column for column in every if column not in chosen and _NO_SCORE.fullmatch(column)]
+    tasks = [
+        replace(task, scores={name: values for name, values in task.scores.items() if name not in no_scores})
+        for task in tasks
+    ]
+    dropped = dict.fromkeys(no_scores, "is not named like a score; choose it with columns to read it")
+    every = [column for column in every if column not in dropped]
+    dropped |= {column: reason for column in every if (reason := _unusable(tasks, column, max_missing))}
     if chosen:
         for column in chosen:
             if column in dropped:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from .conftest import TASKS
+from eznas.errors import InputError
+
+from .conftest import TASKS, write_scores
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,6 +53,32 @@ def test_each_task_is_held_out_once_and_finished_folds_are_kept(
     assert found["mean"]["flops"] is None  # no such column
     monkeypatch.setattr("eznas.evolve", lambda **_: pytest.fail("a finished fold was run again"))
     assert figures(script, score_file, tmp_path, "task") == found
+    assert (found["split"], found["time_budget"], found["generations"]) == ("0.4/0.2/0.4", 120.0, 5)
+    with pytest.raises(InputError, match=r"must be a run with split '0\.3/0\.2/0\.4', it has '0\.4/0\.2/0\.4'"):
+        script.evolved(
+            script.read_score_tables([score_file]), TASKS[:1], tmp_path / "runs" / "task_space_a_0",
+            split="0.3/0.2/0.4", time_budget="2m", generations=5
+        )  # fmt: skip
+    write_scores(score_file, seed=1)
+    with pytest.raises(InputError, match="must be a run over the same files, their content has changed"):
+        script.evolved(
+            script.read_score_tables([score_file]), TASKS[:1], tmp_path / "runs" / "task_space_a_0",
+            split="0.4/0.2/0.4", time_budget="2m", generations=5
+        )  # fmt: skip
+
+
+def test_undefined_taus_are_none(script: ModuleType) -> None:
+    scores = np.arange(20.0)
+    failed = np.where(scores == 3, np.nan, scores)
+    fold = {
+        "task": "a", "architectures": 20, "chosen": None, "hindsight": "flops", "taus": {"formula": None, "flops": 1.0},
+        "scores": {"accuracy": scores, "formula": failed, "flops": scores},
+    }  # fmt: skip
+    rows, totals = script.summarised([fold], 0)
+    assert rows[0]["interval"] == rows[0]["difference_interval"] == totals["interval"] == (None, None)
+    assert totals["formula"] is totals["chosen"] is None
+    assert totals["flops"] == 1
+    json.dumps([rows, totals], allow_nan=False)
 
 
 def test_a_space_is_held_out_as_a_whole(script: ModuleType, score_file: Path) -> None:

@@ -67,6 +67,24 @@ def test_tasks_of_one_file_and_of_several(tmp_path: Path) -> None:
     assert len(table.sources) == 2
 
 
+def test_accuracies_and_numbers_of_architectures_are_no_scores_unless_chosen(tmp_path: Path) -> None:
+    names = ("id", "Index", "top1_accuracy", "validation_loss", "test_loss", "train_loss", "synflow")
+    path = written(tmp_path / "mine.csv", f"architecture,accuracy,{','.join(names)}", "a,90,1,2,3,4,5,6,7")
+    table = read_score_tables([path])
+    assert table.columns == tuple(table.tasks[0].scores) == ("synflow",)  # no baseline either
+    assert set(table.dropped) == {name.lower() for name in names[:-1]}
+    assert table.dropped["id"] == "is not named like a score; choose it with columns to read it"
+    chosen = read_score_tables([path], columns=["train_loss", "synflow"])
+    assert chosen.columns == ("train_loss", "synflow")
+
+
+def test_numbers_above_all_floats_are_missing(tmp_path: Path) -> None:
+    entries = {"a": {"val_accuracy": 1, "synflow": 10**400}, "b": {"val_accuracy": 2, "synflow": 3}}
+    path = written(tmp_path / "zc_mine.json", json.dumps({"cifar10": entries}))
+    (task,) = read_score_tables([path], max_missing=0.5).tasks
+    assert task.left_out == {"a": "no synflow"}
+
+
 def test_nas_bench_suite_zero(tmp_path: Path) -> None:
     entries = {
         "(0, 1)": {"val_accuracy": 90.5, "synflow": {"score": 3.5, "time": 0.1}, "epe_nas": {"score": -1e8}},
@@ -92,6 +110,10 @@ def test_nas_bench_suite_zero(tmp_path: Path) -> None:
         (["architecture,accuracy,S/s", "a,1,2"], "made of a-z, 0-9 and _, got 'S/s'; rename it"),
         (["architecture,accuracy,s s,s-s", "a,1,2,3"], "columns 's s' and 's-s' must have different names"),
         (["architecture,accuracy,s", "a,,2"], "must have accuracies, it has none"),
+        (["architecture,accuracy,s"], "scores.csv must have architectures, it has none"),
+        (["architecture,accuracy,best", "a,1,2"], "must have a name that no result has, got 'best'; rename it"),
+        (["architecture,accuracy,Rank0", "a,1,2"], "must have a name that no result has, got 'Rank0'; rename it"),
+        (["architecture,accuracy,Task", "a,1,2"], "must have a name that no result has, got 'Task'; rename it"),
         (["architecture,accuracy,s", "a,1,x"], "must have a column of scores in every task"),
     ],
 )
@@ -106,6 +128,12 @@ def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     path = written(tmp_path / "zc_mine.json", content)
     with pytest.raises(InputError, match=r"must be a zc_\*\.json of NAS-Bench-Suite-Zero"):
         read_score_tables([path])
+
+
+@pytest.mark.parametrize("content", ['{"cifar10": {}}', "{}"])
+def test_json_without_architectures_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError, match="must have architectures, it has none"):
+        read_score_tables([written(tmp_path / "zc_mine.json", content)])
 
 
 def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from eznas.scoring import Proxy, score_network
 from eznas.scoring.executor import SERIAL, LokyExecutor
 from eznas.symbolic.config import ScoresConfig
 from eznas.symbolic.evolution import Evolution
+from eznas.symbolic.hall import Member
 from eznas.symbolic.measures import with_measures
 from eznas.symbolic.problem import ScoresProblem
-from eznas.symbolic.report import program_scores
+from eznas.symbolic.report import ScoresReport, program_scores
 
 from .conftest import TASKS, write_scores
 
@@ -141,6 +142,54 @@ def test_a_resumed_run_equals_an_uninterrupted_one(score_file: Path, tmp_path: P
         ScoresRun.open(tmp_path / "part").resume(generations=20, progress=False)
     with pytest.raises(InputError, match="max_size must not be given when a run is resumed"):
         ScoresRun.open(tmp_path / "part").resume(max_size=20, progress=False)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_that_ended_within_an_epoch_can_be_prolonged(score_file: Path, tmp_path: Path) -> None:
+    whole = eznas.evolve(scores=score_file, generations=12, out=tmp_path / "whole", **SMALL)
+    part = eznas.evolve(scores=score_file, generations=7, out=tmp_path / "part", **SMALL)
+    assert part.summary["generations"] == 7
+    part = ScoresRun.open(tmp_path / "part").resume(generations=12, progress=False)
+    for name in ("hall_of_fame", "statuses", "programs_evaluated", "generations", "racing_error"):
+        assert part.summary[name] == whole.summary[name], name
+    states = [json.loads((tmp_path / name / "checkpoint.json").read_text())["state"] for name in ("whole", "part")]
+    assert states[0]["islands"] == states[1]["islands"]
+    logs = [(tmp_path / name / "logbook.csv").read_text().splitlines() for name in ("whole", "part")]
+    assert [line.split(",")[0] for line in logs[0]] == [line.split(",")[0] for line in logs[1]]
+
+
+def test_a_program_without_a_value_on_some_test_networks_has_no_tau(score_file: Path) -> None:
+    problem, _ = small_rules(score_file, hold_out_task="other/c")
+    held = problem.tasks[2]
+    held.task.scores["synflow"][held.split.test[:2]] = -1.0
+    report = ScoresReport(problem, 0)
+    best = Member("power(score.synflow, 0.5)", 2, 0.5, 0.5)  # undefined for negative scores
+    (row,) = report.programs([best])
+    figures = row["tasks"]["other/c"]
+    assert figures["tau"] is figures["rho"] is figures["ndcg"] is None
+    assert figures["coverage"] == pytest.approx(1 - 2 / len(held.split.test))
+    assert row["tasks"]["space/a"]["tau"] is not None
+    json.dumps(row, allow_nan=False)
+    notes = report.verdict(best, report.baselines())["notes"]
+    count = len(held.split.test)
+    assert any(f"On other/c, the best program has no value on 2 of {count} architectures" in note for note in notes)
+
+
+def test_the_verdict_names_sizes_and_the_columns_compared(tmp_path: Path) -> None:
+    """The parameters are the column of the lowest tau, and so none of those that are compared."""
+    rng = np.random.default_rng(0)
+    accuracy = np.linspace(80, 90, 100)
+    columns = [accuracy, accuracy + rng.normal(size=100), -accuracy]
+    rows = [
+        f"net{index},{accuracy[index]},{','.join(f'{column[index]}' for column in columns)}" for index in range(100)
+    ]
+    file = tmp_path / "scores.csv"
+    file.write_text("\n".join(["architecture,accuracy,synflow,nwot,params", *rows]) + "\n")
+    problem, _ = small_rules(file)
+    report = ScoresReport(problem, 0)
+    found = report.verdict(Member("mul(score.params, score.params)", 3, 1.0, 1.0), report.baselines())
+    assert found["tasks"][0]["monotone"] == {"params": pytest.approx(-1)}
+    assert "On each task, the baselines compared are the 2 columns of the highest tau there." in found["notes"]
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from eznas.errors import InputError
 from eznas.symbolic.config import ScoresConfig, parse_split
-from eznas.symbolic.split import split_task
+from eznas.symbolic.split import split_task, split_tasks
 from eznas.symbolic.table import TaskScores
 
 
@@ -26,6 +26,36 @@ def test_an_architecture_is_in_the_same_part_of_every_task() -> None:
         assert other == one & set(second.architectures)
     assert sum(map(len, parts[0])) == len(set.union(*parts[0])) == 400
     assert [len(part) for part in parts[0]] == pytest.approx([200, 80, 120], abs=25)
+
+
+@pytest.mark.parametrize("sizes", [(30, 20, 30), (0.4, 0.2, 0.4), (0.3, 0.2, 0.3)])
+def test_no_architecture_of_a_test_is_trained_on_in_another_task(sizes: tuple[float, float, float]) -> None:
+    names = [f"net{index}" for index in range(300)]
+    tasks = [task(names[:200], "held"), task(names[:150]), task(names[100:], "overlapping"), task(names[:150], "same")]
+    splits = split_tasks(tasks, sizes, 0, held_out=["held"])
+    used, tested = (
+        {each.architectures[place] for each, split in zip(tasks, splits, strict=True) for place in places(split)}
+        for places in (lambda split: [*split.train, *split.validation], lambda split: split.test)
+    )
+    assert not used & tested
+    assert splits[1].test.tolist() == splits[3].test.tolist()
+    assert len(splits[0].train) == 0
+    if sizes[0] > 1:
+        assert all([len(split.train), len(split.validation), len(split.test)] == [*sizes] for split in splits[1:])
+
+
+def test_numbers_that_leave_no_test_architectures_are_refused() -> None:
+    others = [task([f"{name}{index}" for index in range(60)], name) for name in ("first", "second")]
+    splits = split_tasks(others, (20, 20, 20), 0)
+    trained = [each.architectures[place] for each, split in zip(others, splits, strict=True) for place in split.train]
+    crowded = task([*trained, *(f"own{index}" for index in range(20))], "crowded")
+    with pytest.raises(InputError, match="crowded must have 20 test architectures that no other task has in another"):
+        split_tasks([*others, crowded], (20, 20, 20), 0)
+
+
+def test_shares_below_a_sum_of_1_leave_architectures_unused() -> None:
+    split = split_task(task([f"net{index}" for index in range(1000)]), (0.2, 0.1, 0.3), 0)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == pytest.approx([200, 100, 300], abs=45)
 
 
 def test_numbers_are_kept_and_the_seed_counts() -> None:
