@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eznas.progress import Progress
     from eznas.scoring import Condition, Executor
 
-_TESTED = 1.6
+_TESTED = 1.3
 """Time to test programs and baselines on a network, relative to the baselines alone."""
 
 _VISIT = 8.0
