@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.gp.library import LEAST_VISITED
 from eznas.programs import leaf
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class NetworkLeaves:
         self.nodes: list[Node] = []
         self._names, self._schedule, self._progress = list(names), schedule, progress
 
-    def compute(self, panels: Iterable[Panel], least: int = LEAST_VISITED) -> None:
+    def compute(self, panels: Iterable[Panel], least: int) -> None:
         """Compute the leaves on the networks of panels; those without a value on a usable network are left out.
 
         Args:

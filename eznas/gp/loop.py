@@ -26,7 +26,7 @@ from eznas.gp.grammar import random_program
 from eznas.gp.growth import Growth
 from eznas.gp.hall_of_fame import HallOfFame
 from eznas.gp.leaves import NetworkLeaves
-from eznas.gp.library import Library, assess
+from eznas.gp.library import LEAST_VISITED, Library, assess
 from eznas.gp.population import Breeder
 from eznas.gp.schedule import Schedule
 from eznas.programs import apply, network_leaves, parse
@@ -113,7 +113,7 @@ class Evolution:
 
     def compute_leaves(self) -> None:
         """Compute the leaves of the network floor on the networks of evolution, before ``start``."""
-        self._leaves.compute(self.evaluator.panels)
+        self._leaves.compute(self.evaluator.panels, LEAST_VISITED)
         self._report_left_out(*self.evaluator.panels)
 
     def start(self, seeds: Sequence[Node] = ()) -> None:

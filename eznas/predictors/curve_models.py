@@ -43,15 +43,16 @@ class CurveModel:
     def fit(self, epochs: Array, values: Array) -> Array | None:
         """Return the parameters of maximum likelihood under normal noise, or None where the fit fails."""
         minimize: Any = optimize.minimize  # its stubs know fewer types of bounds
-        found = minimize(
-            self._squares,
-            self.start,
-            args=(epochs, values),
-            method="L-BFGS-B",
-            bounds=[(low, None) for low in self.low],
-        )
-        parameters = np.asarray(found.x, dtype=np.float64)
-        return parameters if np.isfinite(self.function(parameters, epochs)).all() else None
+        with np.errstate(all="ignore"):  # the search tries parameters that overflow
+            found = minimize(
+                self._squares,
+                self.start,
+                args=(epochs, values),
+                method="L-BFGS-B",
+                bounds=[(low, None) for low in self.low],
+            )
+            parameters = np.asarray(found.x, dtype=np.float64)
+            return parameters if np.isfinite(self.function(parameters, epochs)).all() else None
 
     def _squares(self, parameters: Array, epochs: Array, values: Array) -> float:
         squares = float(np.sum((self.function(parameters, epochs) - values) ** 2))

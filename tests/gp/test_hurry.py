@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eznas.config import EvolveConfig
-from eznas.gp import leaves, library, loop, time_plan
+from eznas.gp import library, loop, time_plan
 from eznas.gp.schedule import Schedule
 from eznas.progress import Progress
 from eznas.run import RunDirectory
@@ -89,8 +89,9 @@ def hurry(small_networks: None) -> Iterator[None]:
     begin = Schedule.begin
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Schedule, "begin", lambda self, _, weights: begin(self, -1.0, weights))
-        for module in (leaves, library, loop):
+        for module in (library, loop):
             patch.setattr(module, "LEAST_VISITED", LEAST)
+        patch.setattr(loop, "_LEAST_PROMOTED", LEAST)
         yield
 
 
@@ -178,7 +179,7 @@ def test_a_resume_goes_on_with_the_networks_that_were_reached(
         shutil.rmtree(path)
     elif len(moments) > 1 or moments[0]._stage == "testing":
         monkeypatch.setattr(library, "LEAST_VISITED", 1000)
-        monkeypatch.setattr(loop, "LEAST_VISITED", 1000)
+        monkeypatch.setattr(loop, "_LEAST_PROMOTED", 1000)
     run_in(path, config(accuracies), resume=begun)
     for name in RESULTS:
         assert (path / name).read_bytes() == (hurried[0].path / name).read_bytes(), name

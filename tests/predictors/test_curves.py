@@ -193,3 +193,10 @@ def test_the_last_epoch_bounds_the_curves() -> None:
         make_predictor("lce_m", samples=10, burn_in=10)
     with pytest.raises(InputError, match="must be 1 or more"):
         make_predictor("lce", samples=0)
+
+
+def test_parameters_that_overflow_do_not_end_a_fit() -> None:
+    """The search for this curve tries an exponent that divides by zero."""
+    [model] = [model for model in CURVE_MODELS if model.name == "log power"]
+    epochs = np.arange(1.0, 37.0)
+    assert model.fit(epochs, np.full(36, 0.31086544972923164)) is not None
