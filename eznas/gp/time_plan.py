@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _TESTED = 1.3
 """Time to test programs and baselines on a network, relative to the baselines alone."""
 
+_ALONE = 2.5
+"""Time of proxies one by one, relative to their time together and a network built for each."""
+
 _VISIT = 8.0
 """Time to evaluate a library of formulas on a network, relative to a program of one forward and one backward pass."""
 
@@ -99,7 +102,8 @@ class TimePlan:
             if task.full.key not in test:
                 whole, build = (seconds_of(proxies, task, executor) for proxies in (baselines, [Proxy.of("params")]))
                 test[task.full.key] = _TESTED * whole / executor.workers
-                timing += TIMED * (_TESTED * whole + (len(baselines) + CANDIDATES) * build) / executor.workers
+                alone = _TESTED * whole + (len(baselines) + CANDIDATES) * build
+                timing += _ALONE * TIMED * alone / executor.workers
             progress.advance()
         return cls(visit, test, timing, _WRITING * len(problem.every_task))
 
