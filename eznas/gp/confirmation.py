@@ -21,7 +21,7 @@ from eznas.scoring import Combination, Proxy, score_networks
 from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -169,8 +169,8 @@ class Confirmation:
 
         Args:
             candidates: Members of the hall of fame.
-            panels: By task, panels at full size, which know the candidates' reductions and whose last networks are the
-                validation networks; none without a promotion.
+            panels: By task, panels at full size, which hold the validation networks and know the candidates'
+                reductions; none without a promotion.
         """
         held = [self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks]
         by_candidate = list(zip(*held, strict=True))
@@ -191,7 +191,8 @@ class Confirmation:
         parts = [(f"without{place}", part) for place, part in enumerate(ablations(parse(ranked[0].program)))]
         ablated = [Proxy(name, part.program.text) for name, part in parts]
         matrices = {task.name: self._on_test(task, [*ranked, *ablated]) for task in self._problem.every_task}
-        tests = {task.name: self._results(task, matrices[task.name]) for task in self._problem.every_task}
+        names = [*(proxy.name for proxy in ranked), *MEASURED, *_COMBINED]
+        tests = {task.name: self._results(task, matrices[task.name], names) for task in self._problem.every_task}
         evolved = []
         for proxy, index in zip(ranked, order, strict=True):
             results = {name: result[proxy.name] for name, result in tests.items()}
@@ -284,8 +285,8 @@ class Confirmation:
             self._scored_before[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
         return self._scored_before[key]
 
-    def _results(self, task: EvolutionTask, matrix: ScoreMatrix) -> dict[str, TaskResult]:
-        """Return the result of each program and baseline, by name."""
+    def _results(self, task: EvolutionTask, matrix: ScoreMatrix, reported: Collection[str]) -> dict[str, TaskResult]:
+        """Return the result of each program and baseline, by name; those that are ``reported`` have an interval."""
         values = {proxy.name: row for proxy, row in zip(matrix.proxies, matrix.values(), strict=True)}
         statuses = {proxy.name: matrix.statuses(row) for row, proxy in enumerate(matrix.proxies)}
         for name, combination in _COMBINED.items():
@@ -297,15 +298,14 @@ class Confirmation:
         for name, scores in values.items():
             counted = {status.value: count for status, count in sorted(statuses[name].items(), key=str)}
             metrics = _metrics(scores, accuracies, values["params"])
-            results[name] = TaskResult(math.nan, None, self._correlate(scores, accuracies), metrics, scores, counted)
+            test = self._correlate(scores, accuracies, resamples=1000 if name in reported else 0)
+            results[name] = TaskResult(math.nan, None, test, metrics, scores, counted)
         return results
 
     def _of(self, task: EvolutionTask) -> str:
         return f" on {task.name}" if len(self._problem.every_task) > 1 else ""
 
-    def _correlate(
-        self, scores: NDArray[np.float64], accuracies: NDArray[np.float64], resamples: int = 1000
-    ) -> Correlation:
+    def _correlate(self, scores: NDArray[np.float64], accuracies: NDArray[np.float64], resamples: int) -> Correlation:
         finite = np.isfinite(scores)
         return correlate(scores[finite], accuracies[finite], seed=self._config.seed, resamples=resamples)
 

@@ -94,7 +94,7 @@ class Course:
         return ended
 
     def _promote(self, end: float) -> None:
-        """Promote, on the networks of the promotion that a checkpoint holds if there was one."""
+        """Promote; a run that was stopped after its promotion uses the same networks again."""
         panels = [case.panel for case in self._evolution.promotion]
         if self._promotion_left_out is None:
             self._bound(self._clock.left - end, self._evolution.promotion)
@@ -138,7 +138,8 @@ class Course:
         expected = self._plan.promotion(self._problem)
         if not expected:
             return
-        planned = sum(self._expected(case) * float(case.panel.usable.mean()) for case in self._cases())
+        panels = {case.panel: self._expected(case) for case in self._cases()}  # tasks may share one
+        planned = sum(seconds * float(panel.usable.mean()) for panel, seconds in panels.items())
         expected *= self._start_seconds / planned
         end = self._plan.end(self._problem, promoted=True)
         left = self._clock.left - end - _BREEDING * self._config.time_budget

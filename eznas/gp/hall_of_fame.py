@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from eznas.gp.individual import Individual, TauFitness
-from eznas.programs import network_leaves, parse, reductions
+from eznas.programs import network_leaves, parse, reductions, simplify_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,10 +48,15 @@ class HallOfFame:
     def candidates(self, count: int) -> list[Individual]:
         """Return at most ``count`` members to look at more closely: the best by worth, of different kinds.
 
+        Of members that ``simplify_exact`` makes equal, the best by worth is returned.
+
         A member that reads mostly the same reductions as a better member comes after all other members that are nearly
         as good as the best.
         """
-        ranked = sorted(self.members.values(), key=lambda member: (-self.worth(member), member.program.size))
+        distinct: dict[Node, Individual] = {}
+        for member in sorted(self.members.values(), key=lambda member: (-self.worth(member), member.program.size)):
+            distinct.setdefault(simplify_exact(member.program), member)
+        ranked = list(distinct.values())
         chosen: list[Individual] = []
         for member in ranked:
             if self.worth(member) < self.worth(ranked[0]) - _NEAR:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -144,9 +143,11 @@ def write_results(
     for figures in rows[:EXPORTED]:
         name, origin = figures["name"], provenance(figures, summary)
         program = written_out(parse(figures["program"]))
-        with contextlib.suppress(InputError):  # a program that reads architectures has no file of its own
+        try:
             source = to_python(program, name=name, provenance=origin, noise_seed=config.seed)
-            directory.write_text(f"proxies/{name}.py", source)
+        except InputError:  # a program that reads features of architectures has no file of its own
+            continue
+        directory.write_text(f"proxies/{name}.py", source)
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary

@@ -198,3 +198,11 @@ def test_lexicase_selects_specialists_too() -> None:
     with deap_random(random.Random(0)):
         selected = [parent.program.text for parent in lexicase(population, 200)]
     assert set(selected) == {"sum(mean(weight))", "max(mean(weight))"}
+
+
+def test_candidates_that_simplify_to_one_program_are_one() -> None:
+    hall = HallOfFame()
+    plain, longer = individual("sum(mean(weight))", 0.8, 0.8), individual("neg(neg(sum(mean(weight))))", 0.9, 0.9)
+    other = individual("exp(sum(l1(weight)))", 0.7, 0.7)
+    hall.update([plain, longer, other])
+    assert hall.candidates(3) == [longer, other]
