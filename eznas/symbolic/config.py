@@ -96,6 +96,13 @@ class ScoresConfig(BaseModel):
         "least|mean|weighted|lexicase",
         "Fitness over tasks: the least tau, the mean, the weighted mean, or the mean with parents by lexicase.",
     )
+    relative: bool = option(
+        False,
+        "Evolution",
+        "",
+        "Subtract from the tau on each task the better tau of the columns params and flops there, so that easy tasks "
+        "do not hide hard ones.",
+    )
     population: int = option(1000, "Evolution", "N", "Programs that are kept after each generation.", ge=40)
     offspring: int = option(
         4096, "Evolution", "N", "Programs that each of four populations breeds in a generation, with --scores.", ge=16

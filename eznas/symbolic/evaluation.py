@@ -39,20 +39,17 @@ class Evaluation:
         columns: The columns, in the order of the leaves.
         tasks: The tasks of selection.
         splits: The parts of each.
+        trivial: Columns whose highest tau on a task is subtracted from every tau there; empty for taus themselves.
     """
 
-    def __init__(self, columns: Sequence[str], tasks: Sequence[TaskScores], splits: Sequence[Split]) -> None:
+    def __init__(
+        self, columns: Sequence[str], tasks: Sequence[TaskScores], splits: Sequence[Split], trivial: Sequence[str] = ()
+    ) -> None:
         self._parts = list(zip(tasks, splits, strict=True))
-        self._columns = tuple(columns)
-        self._train = PairTaus([task.accuracies[split.train] for task, split in self._parts], somers=True)
-        self._validation = PairTaus([task.accuracies[split.validation] for task, split in self._parts], somers=True)
-        self._leaves = {
-            compared: np.concatenate([task.matrix(columns)[:, places] for task, places in parts], axis=1)
-            for compared, parts in (
-                (self._train, [(task, split.train) for task, split in self._parts]),
-                (self._validation, [(task, split.validation) for task, split in self._parts]),
-            )
-        }
+        self._columns, self._trivial = tuple(columns), tuple(trivial)
+        self._train, train = self._compared([split.train for split in splits])
+        self._validation, validation = self._compared([split.validation for split in splits])
+        self._leaves = {self._train: train, self._validation: validation}
         self.racing_size = max(_FEWEST, int(np.sqrt(2 * _PAIRS / len(self._parts))))
 
     def training(self, graph: Graph, programs: Ids) -> tuple[NDArray[np.float64], tuple[bytes, ...]]:
@@ -80,14 +77,24 @@ class Evaluation:
 
     def racing(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], PairTaus]:
         """Draw some training architectures of every task, and return the leaves' values on them and the comparison."""
-        leaves, accuracies = [], []
+        places = []
         for task, split in self._parts:
             drawn = rng.permutation(split.train)
             _, first = np.unique(task.accuracies[drawn], return_index=True)
-            drawn = drawn[np.sort(first)[: self.racing_size]]
-            leaves.append(task.matrix(self._columns)[:, drawn])
-            accuracies.append(task.accuracies[drawn])
-        return np.concatenate(leaves, axis=1), PairTaus(accuracies, somers=True)
+            places.append(drawn[np.sort(first)[: self.racing_size]])
+        compared, leaves = self._compared(places)
+        return leaves, compared
+
+    def _compared(self, places: Sequence[NDArray[np.int64]]) -> tuple[PairTaus, NDArray[np.float64]]:
+        """Return the comparison of some architectures of every task, and the leaves' values on them."""
+        drawn = [(task, chosen) for (task, _), chosen in zip(self._parts, places, strict=True)]
+
+        def scores(columns: Sequence[str]) -> NDArray[np.float64]:
+            return np.concatenate([task.matrix(columns)[:, chosen] for task, chosen in drawn], axis=1)
+
+        relative_to = scores(self._trivial) if self._trivial else None
+        accuracies = [task.accuracies[chosen] for task, chosen in drawn]
+        return PairTaus(accuracies, somers=True, relative_to=relative_to), scores(self._columns)
 
 
 def task_ranks(scores: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.integer[Any]]:

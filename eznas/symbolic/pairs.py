@@ -33,9 +33,17 @@ class PairTaus:
     Args:
         accuracies: For each task, its accuracies, at least two different ones.
         somers: Whether to return Somers' D in place of tau-b.
+        relative_to: ``k x n`` scores of trivial proxies: the highest tau of them on each task is subtracted from every
+            tau there. None for taus themselves.
     """
 
-    def __init__(self, accuracies: Sequence[NDArray[np.float64]], *, somers: bool = False) -> None:
+    def __init__(
+        self,
+        accuracies: Sequence[NDArray[np.float64]],
+        *,
+        somers: bool = False,
+        relative_to: NDArray[np.float64] | None = None,
+    ) -> None:
         self._somers = somers
         self.counts = [len(task) for task in accuracies]
         self._size = max(self.counts)
@@ -58,6 +66,9 @@ class PairTaus:
         self._untied = self._pairs - sum(
             (tied.sum(axis=(0, 2)) for tied in self._tied), np.zeros(len(self.counts), np.int64)
         )
+        self.trivial: NDArray[np.float64] = np.zeros(len(self.counts))
+        if relative_to is not None:
+            self.trivial = np.nan_to_num(self.taus(relative_to), nan=0.0).max(axis=0)
 
     def taus(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return tau-b, or Somers' D, of programs on tasks.
@@ -88,7 +99,7 @@ class PairTaus:
         for start in range(0, len(scores), rows):
             chunk = scores[start : start + rows]
             padded = np.concatenate([chunk.T, np.full((1, len(chunk)), empty, chunk.dtype)])
-            taus[start : start + rows] = function(padded[self._order]).T
+            taus[start : start + rows] = function(padded[self._order]).T - self.trivial
         return taus
 
     def _taus_of_scores(self, ordered: NDArray[np.float64]) -> NDArray[np.float64]:

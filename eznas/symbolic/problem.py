@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError, unknown
+from eznas.gp.trivial import TRIVIAL
 from eznas.programs import parse
 from eznas.symbolic.config import parse_split
 from eznas.symbolic.evaluation import Evaluation
@@ -32,6 +33,7 @@ class ScoresProblem:
         tasks: All tasks with their parts.
         fitness: The fitness over the tasks of selection.
         first: Programs to begin with: the columns, and the seed programs.
+        trivial: Columns above whose taus the fitness counts; empty for taus themselves.
     """
 
     target: str
@@ -39,6 +41,7 @@ class ScoresProblem:
     tasks: tuple[SplitTask, ...]
     fitness: Fitness
     first: tuple[Node, ...]
+    trivial: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: ScoresConfig) -> ScoresProblem:
@@ -54,7 +57,7 @@ class ScoresProblem:
         fitness = Fitness(config.fitness, tuple(test.weight for test in tasks if not test.held_out))
         files = ", ".join(path.name for path in config.scores)
         target = f"{config.target or 'accuracy'} of {files}"
-        return cls(target, table, tuple(tasks), fitness, tuple(_first_programs(config, table)))
+        return cls(target, table, tuple(tasks), fitness, tuple(_first_programs(config, table)), _trivial(config, table))
 
     @property
     def selected(self) -> list[SplitTask]:
@@ -66,7 +69,7 @@ class ScoresProblem:
         tasks, splits = [test.task for test in self.selected], [test.split for test in self.selected]
         return Rules(
             self.table.columns,
-            Evaluation(self.table.columns, tasks, splits),
+            Evaluation(self.table.columns, tasks, splits, self.trivial),
             self.fitness,
             config.seed,
             -(-config.population // islands),
@@ -121,6 +124,24 @@ def _tasks(config: ScoresConfig, table: ScoreTable) -> list[SplitTask]:
         SplitTask(task, split, task.name in config.hold_out_task, weights.get(task.name, 1.0))
         for task, split in zip(table.tasks, splits, strict=True)
     ]
+
+
+def _trivial(config: ScoresConfig, table: ScoreTable) -> tuple[str, ...]:
+    """Return the columns that taus are relative to.
+
+    Raises:
+        InputError: The fitness is relative, and no file has such a column.
+    """
+    if not config.relative:
+        return ()
+    found = tuple(name for name in TRIVIAL if name in table.columns)
+    if not found:
+        raise InputError(
+            f"relative needs a column {' or '.join(TRIVIAL)} in every task of the score files; add one, or leave "
+            "relative out",
+            parameters=("relative",),
+        )
+    return found
 
 
 def _first_programs(config: ScoresConfig, table: ScoreTable) -> list[Node]:

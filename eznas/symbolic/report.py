@@ -58,6 +58,10 @@ class ScoresReport:
     def __init__(self, problem: ScoresProblem, seed: int) -> None:
         self.problem = problem
         self._seed = seed
+        self._trivial = {
+            part: np.array([self._trivial_tau(test, getattr(test.split, part)) for test in problem.selected])
+            for part in ("train", "validation", "test")
+        }
 
     def programs(self, members: Sequence[Member]) -> list[dict[str, Any]]:
         """Return the rows of the hall of fame, in its order."""
@@ -159,12 +163,10 @@ class ScoresReport:
             test.task.name: self._figures(test, scores.get(test.task.name), resamples) for test in self.problem.tasks
         }
         selected = [tasks[test.task.name] for test in self.problem.tasks if not test.held_out]
-        over_tasks = {
-            column: number(
-                float(self.problem.fitness.over_tasks(np.array([[_nan(task[key]) for task in selected]]))[0])
-            )
-            for column, key in (("tau_train", "tau_train"), ("tau_validation", "tau_validation"), ("tau_test", "tau"))
-        }
+        over_tasks = {}
+        for part, key in (("train", "tau_train"), ("validation", "tau_validation"), ("test", "tau")):
+            taus = np.array([[_nan(task[key]) for task in selected]]) - self._trivial[part]
+            over_tasks[f"tau_{part}"] = number(float(self.problem.fitness.over_tasks(taus)[0]))
         single = selected[0] if len(selected) == 1 else {}
         return {
             "name": name,
@@ -210,6 +212,11 @@ class ScoresReport:
             "n": int(finite.sum()),
             **{name: number(value) for name, value in metrics.items()},
         }
+
+    def _trivial_tau(self, test: SplitTask, places: NDArray[np.int64]) -> float:
+        """Return the tau that the fitness counts from."""
+        taus = [self._tau(test, test.task.scores[column], places) for column in self.problem.trivial]
+        return max((tau for tau in taus if math.isfinite(tau)), default=0.0)
 
     @staticmethod
     def _tau(test: SplitTask, scores: NDArray[np.float64], places: NDArray[np.int64]) -> float:

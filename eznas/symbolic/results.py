@@ -52,7 +52,7 @@ def write_results(
         "hall_of_fame": rows,
         "baselines": dict(baselines),
         "fitness": config.fitness,
-        "relative": False,
+        "relative": config.relative,
         "target": problem.target,
         "reported_on": "scores of the file",
         "ablation": report.ablation(members[0]),

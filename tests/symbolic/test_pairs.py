@@ -84,3 +84,14 @@ def test_taus_of_many_architectures_are_those_of_scipy(ties: int) -> None:
     np.testing.assert_allclose(taus[:20], by_scipy(accuracies, scores[:20]), atol=1e-12)
     np.testing.assert_allclose(pairs.taus_of_ranks(task_ranks(scores, pairs.counts)), taus, atol=1e-12)
     np.testing.assert_allclose(taus[3:5], [[1, 1], [-1, -1]])
+
+
+@given(compared())
+@settings(max_examples=50, deadline=None)
+def test_relative_taus_are_differences_to_the_best_trivial_proxy(case: tuple[list[np.ndarray], np.ndarray]) -> None:
+    accuracies, scores = case
+    trivial = np.nan_to_num(PairTaus(accuracies).taus(scores[:2]), nan=0.0).max(axis=0)
+    relative = PairTaus(accuracies, relative_to=scores[:2])
+    wanted = PairTaus(accuracies).taus(scores) - trivial
+    np.testing.assert_allclose(relative.taus(scores), wanted)
+    np.testing.assert_allclose(relative.taus_of_ranks(task_ranks(scores, relative.counts)), wanted)

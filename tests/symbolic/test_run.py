@@ -111,6 +111,28 @@ def test_the_hall_holds_the_fitness_of_its_programs(score_file: Path) -> None:
             assert np.mean(taus) == pytest.approx(wanted)
 
 
+@pytest.mark.usefixtures("without_pictures")
+def test_a_relative_fitness_counts_from_the_better_of_params_and_flops(score_file: Path, tmp_path: Path) -> None:
+    text = score_file.read_text(encoding="utf-8")
+    score_file.write_text(text.replace("synflow,nwot", "flops,params", 1), encoding="utf-8")
+    run = eznas.evolve(scores=score_file, relative=True, fitness="least", generations=5, out=tmp_path / "run", **SMALL)
+    summary = run.summary
+    assert summary["relative"] is True
+    for part in ("train", "validation"):
+        margins = [
+            summary["best"]["tasks"][task][f"tau_{part}"]
+            - max(summary["baselines"][name]["tasks"][task][f"tau_{part}"] for name in ("params", "flops"))
+            for task in TASKS
+        ]
+        assert summary["best"][f"tau_{part}"] == pytest.approx(min(margins))
+    assert summary["best"]["tau_train"] > 0 >= summary["baselines"]["params"]["tau_train"]
+
+
+def test_a_relative_fitness_needs_a_trivial_column(score_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs a column params or flops in every task"):
+        eznas.evolve(scores=score_file, relative=True, generations=5, out=tmp_path / "run", **SMALL)
+
+
 def test_the_result_depends_on_the_seed_and_not_on_the_processes(score_file: Path) -> None:
     one, two, other = (evolved(score_file, seed=seed).state() for seed in (0, 0, 1))
     assert one == two
