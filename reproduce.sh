@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Reproduce evolved proxies, EZNAS-A, and rows of published tables. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
 #   evolved        three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
-#   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign
-#   leave_one_out  the campaign without one of four spaces at a time, tested on that space: 30 minutes each
+#   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign: 2 hours
+#   leave_one_out  the campaign without one of four spaces at a time, tested on that space: 5 minutes each after it
 #   eznas_a        EZNAS-A in its three readings, and the baselines, on 1,000 architectures
 #   ROW            a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
 #   rows           all rows, some minutes each
@@ -36,19 +36,8 @@ evolve() { # OUT OPTION...: start a run, resume it, or leave it if it is finishe
     fi
 }
 
-tasks() { # SPACE: the tasks of the campaign as options, those of the space held out
-    local task option
-    while read -r task; do
-        option=--task
-        [[ $task == "$1"/* ]] && option=--hold-out-task
-        [[ $task == nasbench301/cifar10 && -n $folder && -f $folder/darts_random_cifar10.csv ]] &&
-            task+="=$folder/darts_random_cifar10.csv"
-        options+=("$option" "$task")
-    done < <(sed -n 's|^    "\([a-z0-9_]*/[a-z0-9_]*\)",$|\1|p' experiments/campaign.toml)
-}
-
 [[ -n $folder ]] && export EZNAS_DATA=$folder
-table=() options=()
+table=()
 if [[ -n $folder ]]; then
     table=(--table "$folder/nasbench201_cifar10.csv" --target validation_200)
 elif [[ $name == evolved || $name == eznas_a ]]; then
@@ -62,15 +51,13 @@ evolved)
             ${table[@]+"${table[@]}"}
     done
     ;;
-campaign)
-    tasks ""
-    evolve runs/reproduce/campaign --config experiments/campaign.toml "${options[@]}"
-    ;;
-leave_one_out)
-    for space in nasbench201 nats_sss nasbench101 nasbench_macro; do
-        options=()
-        tasks "$space"
-        evolve "runs/reproduce/without_$space" --config experiments/campaign.toml --time-budget 30m "${options[@]}"
+campaign | leave_one_out)
+    [[ -n $folder ]] || { echo "$name needs FOLDER, the tables of experiments/tables.py" >&2; exit 2; }
+    spaces=("")
+    [[ $name == leave_one_out ]] && spaces=(nasbench201 nats_sss nasbench101 nasbench_macro)
+    for space in "${spaces[@]}"; do
+        "$python" experiments/campaign.py "$folder" --images "${images:-digits}" --out runs/reproduce/campaign \
+            ${space:+--without "$space"}
     done
     ;;
 eznas_a)

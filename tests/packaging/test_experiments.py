@@ -56,53 +56,36 @@ def test_without_a_table_the_embedded_one_is_used() -> None:
         assert "--images digits" in line
 
 
-def tasks(line: str, option: str) -> list[str]:
+def option(line: str, wanted: str) -> list[str]:
     words = line.split()
-    return [value for name, value in itertools.pairwise(words) if name == option]
+    return [value for name, value in itertools.pairwise(words) if name == wanted]
 
 
-def campaign() -> list[str]:
-    return [task.name for task in build_config(EvolveConfig, {}, ROOT / "experiments" / "campaign.toml").tasks()]
-
-
-def test_the_campaign_evolves_on_the_tasks_of_its_file(tmp_path: Path) -> None:
-    [line] = commands("campaign", str(tmp_path), "pictures")
-    assert tasks(line, "--task") == campaign()
-    assert tasks(line, "--images") == [f"{ROOT}/pictures"]
-    assert line.endswith("--out runs/reproduce/campaign")
-    assert "--hold-out-task" not in line
-    (tmp_path / "darts_random_cifar10.csv").touch()
-    [line] = commands("campaign", str(tmp_path))
-    assert tasks(line, "--task") == [*campaign()[:-1], f"nasbench301/cifar10={tmp_path}/darts_random_cifar10.csv"]
-    assert tasks(line, "--images") == ["digits"]
-    assert commands("campaign") == commands("campaign", str(tmp_path / "empty"))
-
-
-def test_each_of_four_spaces_is_held_out_with_all_of_its_tasks() -> None:
+def test_the_campaign_takes_tables_and_images() -> None:
+    [line] = commands("campaign", "tables", "pictures")
+    images = f"--images {ROOT}/pictures"
+    assert line == f"experiments/campaign.py {ROOT}/tables {images} --out runs/reproduce/campaign"
     lines = commands("leave_one_out", "tables")
-    held_out = [tasks(line, "--hold-out-task") for line in lines]
-    assert held_out == [
-        ["nasbench201/cifar10", "nasbench201/cifar100"],
-        ["nats_sss/cifar10"],
-        ["nasbench101/cifar10"],
-        ["nasbench_macro/cifar10"],
-    ]
-    for line, names in zip(lines, held_out, strict=True):
-        assert sorted(tasks(line, "--task") + names) == sorted(campaign())
-        assert f"--time-budget 30m --{'hold-out-' if 'nasbench201/cifar10' in names else ''}task" in line
-        assert line.endswith(f"--out runs/reproduce/without_{names[0].partition('/')[0]}")
+    spaces = [option(line, "--without") for line in lines]
+    assert spaces == [["nasbench201"], ["nats_sss"], ["nasbench101"], ["nasbench_macro"]]
+    with pytest.raises(subprocess.CalledProcessError):
+        commands("campaign")
 
 
 def test_a_stopped_run_is_resumed_and_a_finished_one_left(tmp_path: Path) -> None:
     shutil.copy(ROOT / "reproduce.sh", tmp_path)
     (tmp_path / "experiments").mkdir()
-    shutil.copy(ROOT / "experiments" / "campaign.toml", tmp_path / "experiments")
-    run = tmp_path / "runs" / "reproduce" / "campaign"
-    run.mkdir(parents=True)
+    shutil.copy(ROOT / "experiments" / "nasbench201_cifar10.toml", tmp_path / "experiments")
+    runs = tmp_path / "runs" / "reproduce"
+    for seed in range(3):
+        (runs / f"seed{seed}").mkdir(parents=True)
+    run = runs / "seed0"
+    for other in ("seed1", "seed2"):
+        (runs / other / "summary.json").touch()
 
     def printed() -> tuple[str, str]:
         done = subprocess.run(
-            ["bash", "reproduce.sh", "campaign"],  # noqa: S607 - wherever bash is
+            ["bash", "reproduce.sh", "evolved"],  # noqa: S607 - wherever bash is
             cwd=tmp_path,
             env={**os.environ, "PYTHON": "echo"},
             capture_output=True,
@@ -112,17 +95,17 @@ def test_a_stopped_run_is_resumed_and_a_finished_one_left(tmp_path: Path) -> Non
         return done.stdout, done.stderr
 
     (run / "config.toml").touch()
-    assert printed() == (
-        "-m eznas.evolve --resume runs/reproduce/campaign\n",
-        "resuming runs/reproduce/campaign with its own tables and images\n",
-    )
+    resumed, told = printed()
+    assert resumed == "-m eznas.evolve --resume runs/reproduce/seed0\n"
+    assert "resuming runs/reproduce/seed0 with its own tables and images\n" in told
     (run / "summary.json").touch()
-    assert printed() == ("", "runs/reproduce/campaign is finished; move it away to run it again\n")
+    resumed, told = printed()
+    assert resumed == ""
+    assert "runs/reproduce/seed0 is finished; move it away to run it again\n" in told
 
 
-@pytest.mark.parametrize("file", ["campaign", "nasbench201_cifar10"])
-def test_configurations_are_options_of_an_evolution(file: str) -> None:
-    config = build_config(EvolveConfig, {}, ROOT / "experiments" / f"{file}.toml")
+def test_the_configuration_is_options_of_an_evolution() -> None:
+    config = build_config(EvolveConfig, {}, ROOT / "experiments" / "nasbench201_cifar10.toml")
     for task in config.tasks():
         assert task.dataset in BENCHMARKS[task.benchmark].datasets
     assert {*config.terminal_measures} <= {*MEASURES}

@@ -1,0 +1,330 @@
+"""One proxy for several search spaces, evolved over the scores of building blocks on networks of full size.
+
+The campaign has four steps, each of which goes on from what an earlier, stopped one left in the folder ``--out``:
+
+1. Measures and building blocks (an aggregation of a reduction) score networks of every task: ``train/BENCHMARK.csv``.
+2. Evolutions over these scores find formulas (``eznas evolve --scores``): one run directory each.
+3. The formula with the largest margin is chosen: the least, over tasks and over the training and the validation
+   architectures, of its tau minus the best tau of params, flops and synflow.
+4. The chosen formulas are scored on further networks: ``test/BENCHMARK.csv`` and ``test.json``.
+
+    python experiments/campaign.py TABLES --out runs/campaign
+    python experiments/campaign.py TABLES --out runs/campaign --without nats_sss
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+import eznas
+from eznas.api.evolve import EvolutionRun, ScoresRun
+from eznas.benchmarks import load_table
+from eznas.cli.console import Command, print_table
+from eznas.config import read_toml
+from eznas.errors import InputError
+from eznas.files import replace_file
+from eznas.ranking import correlate
+from eznas.report.display import open_display
+from eznas.report.html import interval
+from eznas.scoring import Problem, open_executor, verification
+from eznas.scoring.proxy_sources import resolve_all
+from eznas.symbolic.read import read_score_tables
+from eznas.symbolic.report import program_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eznas.scoring import Executor
+
+TRIVIAL = ("params", "flops", "synflow")
+BESIDE = (*TRIVIAL, "naswot")
+_MOST_MISSING = 0.03
+_FEWEST_VALUES = 0.1
+_BACKWARD = re.compile(r"grad|fisher|snip|plain|epe_nas|zico|jacob_cov|near|az_")
+"""Names of measures and statistics that need a backward pass."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies."""
+
+    name: str
+    networks: int
+    test: int
+    file: Path
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark's name."""
+        return self.name.partition("/")[0]
+
+    @property
+    def dataset(self) -> str:
+        """The data set of the accuracies."""
+        return self.name.partition("/")[2]
+
+
+class Campaign:
+    """A folder with the campaign's files.
+
+    Args:
+        config: The content of ``campaign.toml``.
+        tables: Folder of the accuracy tables.
+        out: The folder.
+        images: The images of all tasks.
+        workers: Processes; 0 for one per core.
+    """
+
+    def __init__(self, config: dict[str, Any], tables: Path, out: Path, images: str, workers: int) -> None:
+        self._config, self._out, self._images, self._workers = config, out, images, workers
+        self.tasks = [
+            Task(
+                entry["name"],
+                entry["networks"],
+                entry["test"],
+                tables / entry.get("table", f"{entry['name'].replace('/', '_')}.csv"),
+            )
+            for entry in config["task"]
+        ]
+        measures: list[str] = config["measures"]
+        blocks = [form.replace("X", text) for text in config["reductions"] for form in config["aggregations"]]
+        self._columns = {name: name for name in measures}
+        self._columns |= {f"c{place:03}": text for place, text in enumerate(blocks, len(measures))}
+        self._measures = set(measures)
+
+    def score(self) -> Path:
+        """Score the networks of every task, and join the scores to one file."""
+        for task in self._spaces():
+            rows = self._out / "train" / f"{task.benchmark}.csv"
+            rows.parent.mkdir(parents=True, exist_ok=True)
+            eznas.verify(
+                list(self._columns.values()),
+                benchmark=task.benchmark,
+                dataset=task.dataset,
+                table=task.file,
+                images=self._images,
+                batch_size=self._config["batch_size"],
+                samples=task.networks,
+                seed=self._config["seed"],
+                workers=self._workers,
+                csv=rows,
+                resume=rows.exists(),
+            )
+        return self._join()
+
+    def _spaces(self) -> list[Task]:
+        """Return the first task of every space, whose networks the others share."""
+        return list({task.benchmark: task for task in reversed(self.tasks)}.values())[::-1]
+
+    def _join(self) -> Path:
+        """Write one score file with short names of columns, without those that lack scores or are nearly constant."""
+        rows = {task.name: _read(self._out / "train" / f"{task.benchmark}.csv") for task in self.tasks}
+        kept = [
+            name
+            for name, text in self._columns.items()
+            if all(_usable([row[text] for row in each], measure=name in self._measures) for each in rows.values())
+        ]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["task", "architecture", "accuracy", *kept])
+        for task in self.tasks:
+            accuracies = _accuracies(task)
+            for row in rows[task.name]:
+                scores = [row[self._columns[name]] for name in kept]
+                writer.writerow([task.name, row["architecture"], accuracies[row["architecture"]], *scores])
+        joined = self._out / "scores.csv"
+        replace_file(joined, text.getvalue().encode())
+        return joined
+
+    def program(self, formula: str) -> str:
+        """Return a formula over columns as a program over networks."""
+
+        def block(match: re.Match[str]) -> str:
+            name = match[1]
+            return f"measure.{name}" if name in self._measures else self._columns[name]
+
+        return eznas.parse(re.sub(r"score\.(\w+)", block, formula)).text
+
+    def evolve(self, scores: Path, name: str, budget: str, without: str = "") -> EvolutionRun:
+        """Return the run of an evolution: a finished one, a resumed one, or a new one."""
+        settings = next(dict(entry) for entry in self._config["evolution"] if entry["name"] == name)
+        out = self._out / (f"without_{without}" if without else name)
+        if (out / "manifest.json").exists():
+            begun = ScoresRun.open(out)
+            return begun if begun.finished else begun.resume()
+        options: dict[str, Any] = {"fitness": settings["fitness"]}
+        if settings.get("forward_only"):
+            header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
+            options["columns"] = [name for name in header if not _BACKWARD.search(self._columns[name])]
+        if without:
+            options["hold_out_task"] = [task.name for task in self.tasks if task.benchmark == without]
+        run: EvolutionRun = eznas.evolve(
+            scores=scores,
+            relative=True,
+            split=self._config["split"],
+            time_budget=budget,
+            seed=0,
+            workers=self._workers,
+            out=out,
+            **options,
+        )
+        return run
+
+    def test(self, programs: dict[str, str], executor: Executor) -> dict[str, dict[str, Any]]:
+        """Score programs by name on networks that evolution did not see, and return tau and rho of each task."""
+        proxies = resolve_all([*programs.values(), *BESIDE])
+        names = {text: name for name, text in programs.items()}
+        figures: dict[str, dict[str, Any]] = {}
+        (self._out / "test").mkdir(exist_ok=True)
+        for space in self._spaces():
+            rows = self._out / "test" / f"{space.benchmark}.csv"
+            seen = [row["architecture"] for row in _read(self._out / "train" / f"{space.benchmark}.csv")]
+            with open_display(progress=True) as display:
+                verified = verification.verify(
+                    proxies,
+                    self._problem(space),
+                    samples=space.test,
+                    unwanted=seen,
+                    csv=rows,
+                    resume=rows.exists(),
+                    executor=executor,
+                    progress=display,
+                )
+            for task in (task for task in self.tasks if task.benchmark == space.benchmark):
+                accuracies = _accuracies(task)
+                labels = np.array([accuracies[name] for name in verified.architectures])
+                figures[task.name] = {
+                    names.get(column.proxy.name, column.proxy.name): _figures(column.values(), labels)
+                    for column in verified.columns
+                }
+        text = json.dumps({"programs": programs, "tasks": figures}, indent=1) + "\n"
+        replace_file(self._out / "test.json", text.encode())
+        return figures
+
+    def _problem(self, task: Task) -> Problem:
+        return Problem.load(
+            task.benchmark,
+            task.dataset,
+            task.file,
+            images=self._images,
+            batch_size=self._config["batch_size"],
+            seed=self._config["test_seed"],
+        )
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def _accuracies(task: Task) -> dict[str, float]:
+    table = load_table(task.benchmark, task.dataset, task.file, None)
+    return dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
+
+
+def _usable(cells: Sequence[str], *, measure: bool) -> bool:
+    values = [float(cell) for cell in cells if cell and math.isfinite(float(cell))]
+    enough = len(values) >= (1 - _MOST_MISSING) * len(cells)
+    return enough and (measure or len(set(values)) >= _FEWEST_VALUES * len(cells))
+
+
+def _figures(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    finite = np.isfinite(scores)
+    found = correlate(scores[finite], labels[finite], seed=0)
+    return {"tau": found.tau, "low": found.tau_low, "high": found.tau_high, "rho": found.rho, "n": int(finite.sum())}
+
+
+def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
+    """Return the least margin of a program above the trivial proxies, over tasks, and training and validation."""
+    baselines = [run.summary["baselines"][name] for name in TRIVIAL if name in run.summary["baselines"]]
+
+    def tau(of: dict[str, Any], task: str, part: str) -> float:
+        value = of["tasks"][task][part]
+        return -1.0 if value is None else float(value)
+
+    return min(
+        tau(row, task["name"], part) - max(tau(other, task["name"], part) for other in baselines)
+        for task in run.summary["tasks"]
+        for part in ("tau_train", "tau_validation")
+    )
+
+
+def print_tests(figures: dict[str, dict[str, Any]]) -> None:
+    """Print tau of each program and measure on each task."""
+    names = list(next(iter(figures.values())))
+    rows = [
+        [
+            task,
+            row[names[0]]["n"],
+            *(row[name]["tau"] for name in names),
+            interval(row[names[0]]["low"], row[names[0]]["high"]),
+        ]
+        for task, row in figures.items()
+    ]
+    print_table("tau on networks that evolution did not see", ["task", "n", *names, f"95 % of {names[0]}"], rows)
+
+
+@click.command(cls=Command, context_settings={"show_default": True})
+@click.argument("tables", metavar="TABLES", type=Path)
+@click.option("--config", metavar="FILE", type=Path, default=Path(__file__).with_suffix(".toml"), help="The campaign.")
+@click.option("--images", metavar="PATH", default="digits", help="Images of all tasks.")
+@click.option("--out", metavar="DIR", type=Path, default=Path("runs/campaign"), help="Folder of the campaign.")
+@click.option("--time-budget", metavar="TIME", default="4m", help="Time of each evolution.")
+@click.option("--workers", metavar="N", default=0, help="Processes; 0 for one per core.")
+@click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
+def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, workers: int, without: str) -> None:
+    """Evolve one proxy for several search spaces, and test it on networks that evolution did not see."""
+    campaign = Campaign(read_toml(config), tables, out, images, workers)
+    if without and without not in {task.benchmark for task in campaign.tasks}:
+        raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
+    scores = campaign.score()
+    if without:
+        print_left_out(campaign.evolve(scores, "least", time_budget, without), scores, without)
+        return
+    found = []
+    for entry in read_toml(config)["evolution"]:
+        run = campaign.evolve(scores, entry["name"], time_budget)
+        found += [
+            (margin(run, row), entry["name"], campaign.program(row["program"])) for row in run.summary["hall_of_fame"]
+        ]
+    found.sort(key=lambda each: -each[0])
+    print_table(
+        "formulas by their least margin", ["margin", "evolution", "program"], [list(each) for each in found[:8]]
+    )
+    programs = {"best": found[0][2], "forward": next(each[2] for each in found if each[1] == "forward")}
+    with open_executor(workers) as executor:
+        print_tests(campaign.test(programs, executor))
+
+
+def print_left_out(run: EvolutionRun, scores: Path, without: str) -> None:
+    """Print tau of the best formula on all scored networks of the space that its evolution never saw."""
+    table = read_score_tables([scores])
+    rows = []
+    for task in (task for task in table.tasks if task.name.startswith(f"{without}/")):
+        others = {name: _figures(values, task.accuracies)["tau"] for name, values in task.scores.items()}
+        best = max(others, key=lambda name: others[name] if math.isfinite(others[name]) else -1.0)
+        found = _figures(program_scores(table, task, run.summary["best"]["program"]), task.accuracies)
+        rows.append(
+            [task.name, found["n"], found["tau"], interval(found["low"], found["high"])]
+            + [others.get(name) for name in BESIDE]
+            + [best, others[best]]
+        )
+    print_table(
+        f"tau of a formula evolved without {without}",
+        ["task", "n", "formula", "95 %", *BESIDE, "best column", "its tau"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

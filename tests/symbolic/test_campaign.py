@@ -1,0 +1,89 @@
+"""The script of the campaign: its score file, its programs, and the choice among formulas."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import eznas
+from eznas.benchmarks import load_table
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+CONFIG: dict[str, Any] = {
+    "measures": ["params", "depth"],
+    "reductions": ["l1(weight)", "effective_rank(weight_grad.loss)"],
+    "aggregations": ["sum(X)", "slope(cumulative_sum(sqrt(X)))"],
+    "task": [{"name": "nasbench201/cifar10", "networks": 4, "test": 4}],
+}
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("campaign")
+
+
+@pytest.fixture
+def campaign(script: ModuleType, tmp_path: Path) -> Any:
+    table = load_table("nasbench201", "cifar10")
+    names = table.architectures[:4]
+    lines = [f"{name},{accuracy}" for name, accuracy in zip(names, (60.5, 70.5, 80.5, 90.5), strict=True)]
+    text = "\n".join(["# dataset: cifar10", "architecture,accuracy", *lines])
+    (tmp_path / "nasbench201_cifar10.csv").write_text(text, encoding="utf-8")
+    made = script.Campaign(CONFIG, tmp_path, tmp_path / "out", "digits", 1)
+    (tmp_path / "out" / "train").mkdir(parents=True)
+    blocks = [form.replace("X", block) for block in CONFIG["reductions"] for form in CONFIG["aggregations"]]
+    with (tmp_path / "out" / "train" / "nasbench201.csv").open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["architecture", "accuracy", "params", "depth", *blocks, "status"])
+        for place, name in enumerate(names):
+            missing = "" if place else "inf"
+            writer.writerow([name, 0, 7, 3, place, missing, place + 1, 9 - place, ""])
+    return made
+
+
+def test_the_score_file_has_short_names_and_no_column_that_lacks_scores(campaign: Any, tmp_path: Path) -> None:
+    joined = campaign._join()
+    rows = list(csv.DictReader(joined.read_text(encoding="utf-8").splitlines()))
+    assert list(rows[0]) == ["task", "architecture", "accuracy", "params", "depth", "c002", "c004", "c005"]
+    assert [row["accuracy"] for row in rows] == ["60.5", "70.5", "80.5", "90.5"]
+    assert [row["c005"] for row in rows] == ["9", "8", "7", "6"]
+    assert {row["task"] for row in rows} == {"nasbench201/cifar10"}
+
+
+def test_columns_become_measures_and_building_blocks(campaign: Any) -> None:
+    program = campaign.program("mul(log(score.params), add(score.c005, score.c002))")
+    wanted = (
+        "mul(log(measure.params), add(slope(cumulative_sum(sqrt(effective_rank(weight_grad.loss)))), sum(l1(weight))))"
+    )
+    assert eznas.parse(program) == eznas.parse(wanted)
+
+
+def test_every_block_of_the_campaign_is_a_program(script: ModuleType, tmp_path: Path) -> None:
+    config = script.read_toml(FOLDER / "campaign.toml")
+    made = script.Campaign(config, tmp_path, tmp_path, "digits", 1)
+    columns = made._columns
+    assert len(columns) == len(set(columns.values()))
+    for name, text in columns.items():
+        assert name in eznas.MEASURES if name == text else eznas.parse(text)
+    assert sum(entry.get("forward_only", False) for entry in config["evolution"]) == 1
+
+
+def test_the_margin_is_the_least_over_tasks_and_parts(script: ModuleType) -> None:
+    def row(*taus: float | None) -> dict[str, Any]:
+        a, b = taus[:2], taus[2:]
+        parts = ("tau_train", "tau_validation")
+        return {"tasks": {"a": dict(zip(parts, a, strict=True)), "b": dict(zip(parts, b, strict=True))}}
+
+    baselines = {"params": row(0.5, 0.4, 0.1, 0.2), "flops": row(0.3, 0.6, 0.0, 0.1), "naswot": row(1, 1, 1, 1)}
+    run = SimpleNamespace(summary={"baselines": baselines, "tasks": [{"name": "a"}, {"name": "b"}]})
+    assert script.margin(run, row(0.7, 0.7, 0.4, 0.35)) == pytest.approx(0.1)
+    assert script.margin(run, row(0.7, 0.7, None, 0.35)) == pytest.approx(-1.1)
