@@ -56,7 +56,10 @@ _BACKWARD = re.compile(r"grad|fisher|snip|plain|epe_nas|zico|jacob_cov|near|az_"
 
 @dataclass(frozen=True)
 class Task:
-    """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies."""
+    """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies.
+
+    Without networks for evolution, it is a task that the formula is tested on alone.
+    """
 
     name: str
     networks: int
@@ -104,7 +107,7 @@ class Campaign:
 
     def score(self) -> Path:
         """Score the networks of every task, and join the scores to one file."""
-        for task in self._spaces():
+        for task in (task for task in self._spaces() if task.networks):
             rows = self._out / "train" / f"{task.benchmark}.csv"
             rows.parent.mkdir(parents=True, exist_ok=True)
             eznas.verify(
@@ -128,7 +131,8 @@ class Campaign:
 
     def _join(self) -> Path:
         """Write one score file with short names of columns, without those that lack scores or are nearly constant."""
-        rows = {task.name: _read(self._out / "train" / f"{task.benchmark}.csv") for task in self.tasks}
+        tasks = [task for task in self.tasks if task.networks]
+        rows = {task.name: _read(self._out / "train" / f"{task.benchmark}.csv") for task in tasks}
         kept = [
             name
             for name, text in self._columns.items()
@@ -137,7 +141,7 @@ class Campaign:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["task", "architecture", "accuracy", *kept])
-        for task in self.tasks:
+        for task in tasks:
             accuracies = _accuracies(task)
             for row in rows[task.name]:
                 scores = [row[self._columns[name]] for name in kept]
@@ -188,7 +192,8 @@ class Campaign:
         (self._out / "test").mkdir(exist_ok=True)
         for space in self._spaces():
             rows = self._out / "test" / f"{space.benchmark}.csv"
-            seen = [row["architecture"] for row in _read(self._out / "train" / f"{space.benchmark}.csv")]
+            trained = self._out / "train" / f"{space.benchmark}.csv"
+            seen = [row["architecture"] for row in _read(trained)] if space.networks else []
             with open_display(progress=True) as display:
                 verified = verification.verify(
                     proxies,
@@ -285,7 +290,7 @@ def print_tests(figures: dict[str, dict[str, Any]]) -> None:
 def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, workers: int, without: str) -> None:
     """Evolve one proxy for several search spaces, and test it on networks that evolution did not see."""
     campaign = Campaign(read_toml(config), tables, out, images, workers)
-    if without and without not in {task.benchmark for task in campaign.tasks}:
+    if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
