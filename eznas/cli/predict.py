@@ -9,6 +9,7 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
+from eznas.cli.supernet import main as supernet_command
 from eznas.errors import InputError
 
 _EPILOG = """\b
@@ -21,6 +22,9 @@ Examples:
     eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
   Fit the default predictor to networks of your own, and rank all others of the space:
     eznas predict rank --table trained.csv --csv ranking.csv
+  Train a supernet, and compare it with a forest:
+    eznas predict supernet --method rsws --images CIFAR --train-images 3000 --augment --out runs/supernet
+    eznas predict evaluate --predictor rsws --predictor random_forest@graf --supernet runs/supernet
   Learning curves of a table that eznas benchmarks convert --every-epoch wrote, up to each of three epochs:
     eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --table curves.csv
       --curve validation_accuracy=validation_200 --epochs 5,20,50
@@ -113,6 +117,13 @@ def _list(plugin: tuple[Path, ...]) -> None:
     "validation_accuracy=validation_200. May be repeated.",
 )
 @options.option(
+    "--supernet",
+    group="Data",
+    metavar="DIR",
+    type=Path,
+    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
+)
+@options.option(
     "--train-sizes",
     group="Protocol",
     metavar="N,N,...",
@@ -148,6 +159,7 @@ def _evaluate(
     /,
     *,
     curves: tuple[str, ...],
+    supernet: Path | None,
     json_file: str | None,
     predictors: tuple[str, ...],
     **values: Any,
@@ -166,7 +178,7 @@ def _evaluate(
                 f"curves must read METRIC=COLUMN, got {metric + equals + column!r}", parameters=("curves",)
             )
     columns = {metric: column for metric, _, column in pairs}
-    evaluation = evaluate(predictors, curves=columns, progress=json_file != "-", **values)
+    evaluation = evaluate(predictors, curves=columns, supernet=supernet or "", progress=json_file != "-", **values)
     if json_file is not None:
         write_json(
             json_file,
@@ -194,6 +206,9 @@ def _evaluate(
     )  # fmt: skip
     if facts["left_out"]:
         click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
+
+
+main.add_command(supernet_command)
 
 
 @main.command("rank", cls=Command, context_settings={"show_default": True})
