@@ -15,7 +15,7 @@ class CandidatePlan:
     """How the candidates of a round are made.
 
     Args:
-        kind: ``"edits"`` of the best architectures, ``"random"`` ones, or ``"all"`` that were not queried.
+        kind: ``"edits"`` of the best architectures, ``"random"`` ones, or ``"all"`` functions that were not queried.
         count: Their number; 0 for all.
     """
 

@@ -68,8 +68,8 @@ class SearcherConfig(BaseModel):
         _CANDIDATES,
         "Search",
         "N|random:N|all",
-        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or all that "
-        "are listed.",
+        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or one of "
+        "each function without a query.",
     )
     eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
 

@@ -96,6 +96,25 @@ def test_the_whole_space_is_ranked_by_the_predictor(name: str) -> None:
     assert chosen == sorted(chosen, reverse=True)
 
 
+def test_no_function_is_queried_twice_while_others_are_left() -> None:
+    space, listed = SPACES["nasbench201"], SPACES["nasbench201"].architectures() or ()
+    by_function: dict[str, list[str]] = {}
+    for one in listed[:3000]:
+        by_function.setdefault(space.canonical(one), []).append(one)
+    copies = [one for group in by_function.values() if len(group) > 2 for one in group[:3]][:60]
+    domain = Domain(space, copies)
+    guide = Guide(domain, python_rng(0, "guide"))
+    options = SearcherConfig(acquisition="mean", candidates="all")
+    context = SearchContext(domain, python_rng(0, "algorithm"), guide, 1, options, ridge)
+    values = {one: float(one.count("3x3~")) for one in copies}
+    objective = Objective([TabularSignal("threes", values)], None, {})
+    run = search(ALGORITHMS["bananas"].searcher(context), objective, SearchBudget(queries=60), guide, domain.size)
+    functions = [space.canonical(step.architecture) for step in run.steps]
+    initial = len(set(functions[:10]))
+    assert len(set(functions[10 : 10 + 20 - initial]) | set(functions[:10])) == 20
+    assert len({step.architecture for step in run.steps}) == 60  # then the copies
+
+
 @pytest.mark.parametrize("acquisition", ACQUISITIONS)
 def test_a_linear_landscape_is_solved_in_few_rounds(acquisition: str) -> None:
     run = searched(ridge, 60, acquisition=acquisition, candidates="all")

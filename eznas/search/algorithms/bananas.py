@@ -48,6 +48,7 @@ class Bananas(Searcher):
         self._acquisition = ACQUISITIONS[config.acquisition or self.acquisition]
         self._plan = CandidatePlan.parse(config.candidates)
         self._known: dict[str, float] = {}
+        self._functions: dict[str, str] | None = None
         self._batch: list[str] = []
 
     def ask(self) -> Proposal | None:
@@ -100,7 +101,7 @@ class Bananas(Searcher):
     def _candidates(self, best: list[str]) -> list[str]:
         """Return new architectures by the plan; random ones are added to edits that are too few for a round."""
         if self._plan.kind == "all":
-            return [one for one in self.context.domain.listed or () if one not in self._known]
+            return self._untried()
         candidates: dict[str, None] = {}
         edits = self._plan.count if self._plan.kind == "edits" else 0
         for turn in range(2 * edits):
@@ -115,3 +116,18 @@ class Bananas(Searcher):
                 break
             candidates[fresh] = None
         return list(candidates)
+
+    def _untried(self) -> list[str]:
+        """Return one architecture of each function without a query; where none is left, all without a query.
+
+        A ranking of the whole space would otherwise spend its queries on copies of the best function.
+        """
+        if self._functions is None:
+            domain = self.context.domain
+            self._functions = {one: domain.space.canonical(one) for one in domain.listed or ()}
+        queried = {self._functions[one] for one in self._known}
+        first: dict[str, str] = {}
+        for one, function in self._functions.items():
+            if function not in queried:
+                first.setdefault(function, one)
+        return [*first.values()] or [one for one in self._functions if one not in self._known]
