@@ -171,6 +171,7 @@ def rank(
     table: Path | str | None = None,
     target: str | None = None,
     scores: Path | str | Sequence[Path | str] = (),
+    supernet: Path | str = "",
     seed: int = 0,
     plugin: Path | str | Sequence[Path | str] = (),
 ) -> Ranking:
@@ -185,6 +186,7 @@ def rank(
         table: Accuracy table to use instead of the benchmark's own, such as one of the networks that you trained.
         target: Column of the table; None for its usual one.
         scores: CSV files of scores, for the encoding ``measures``. The fit leaves architectures without a score out.
+        supernet: Run directory of a trained supernet, for predictors that read one.
         seed: Seed of the fit.
         plugin: Python files that register predictors or encodings of your own, one or several.
 
@@ -198,6 +200,7 @@ def rank(
     space = SPACES[loaded.space]
     known = _scores((scores,) if isinstance(scores, str | Path) else scores, space)
     data, left_out = _data(loaded, known, {})
+    data = replace(data, supernet=str(supernet))
     queried = _others(space, loaded) if architectures is None else [*dict.fromkeys(map(space.parse, architectures))]
     name, encoding = default_predictor(len(data.accuracies), space, known)
     choice = PredictorChoice(name, encoding) if predictor is None else PredictorChoice.parse(predictor)

@@ -85,6 +85,15 @@ def _list(plugin: tuple[Path, ...]) -> None:
     )
 
 
+_supernet = options.option(
+    "--supernet",
+    group="Data",
+    metavar="DIR",
+    type=Path,
+    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
+)
+
+
 @main.command("evaluate", cls=Command, context_settings={"show_default": True})
 @options.option(
     "--predictor",
@@ -116,13 +125,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     help="Learning curve: the column of the table that is the whole training, such as "
     "validation_accuracy=validation_200. May be repeated.",
 )
-@options.option(
-    "--supernet",
-    group="Data",
-    metavar="DIR",
-    type=Path,
-    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
-)
+@_supernet
 @options.option(
     "--train-sizes",
     group="Protocol",
@@ -238,16 +241,19 @@ main.add_command(supernet_command)
     multiple=True,
     help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
 )
+@_supernet
 @options.seed(0, "the fit")
 @options.plugin
 @options.count("--top", "Architectures to print.", 10, 1, group="Output")
 @options.option("--csv", group="Output", metavar="FILE", type=Path, help="Write all predictions to a file.")
 @options.json_file
-def _rank(*, file: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any) -> None:
+def _rank(
+    *, file: Path | None, supernet: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any
+) -> None:
     """Fit a predictor to a table and rank other architectures by their predicted accuracies."""
     from eznas.api.predict import RANKING_COLUMNS, rank
 
-    ranking = rank(architectures=None if file is None else _lines(file), **values)
+    ranking = rank(architectures=None if file is None else _lines(file), supernet=supernet or "", **values)
     if csv is not None:
         ranking.to_csv(csv)
     if json_file is not None:

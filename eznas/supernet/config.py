@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from eznas.fields import FilePath, Images, option
+
+
+def _absolute(table: str) -> str:
+    """Make the path of a file absolute, so that a training can be resumed from another folder."""
+    return str(Path(table).absolute()) if Path(table).is_file() else table
 
 
 class SupernetConfig(BaseModel):
@@ -37,7 +43,7 @@ class SupernetConfig(BaseModel):
     validation_images: int = option(500, "Data", "N", "Other images, to evaluate with.", ge=2)
     pixels: int = option(16, "Data", "N", "Height and width of the images, a multiple of 4.", ge=4, multiple_of=4)
     dataset: str = option("", "Data", "NAME", "Data set of the accuracies.  [default: the benchmark's first]")
-    table: str = option(
+    table: Annotated[str, AfterValidator(_absolute)] = option(
         "", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none to train without accuracies."
     )
     target: str = option("", "Data", "NAME", "Accuracy to compare with: the name of a column of the table.")

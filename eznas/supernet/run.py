@@ -99,5 +99,7 @@ def _restored(path: Path, trainer: SupernetTrainer, fresh: TrainingState) -> Tra
     if state.digests != fresh.digests:
         changed = ", ".join(name for name in fresh.digests if state.digests.get(name) != fresh.digests[name])
         raise InputError(f"{path} must be resumed with the same data; these have changed: {changed}")
+    if state.config != fresh.config:
+        raise InputError(f"{path} must be resumed with the options of its training; config.toml has changed")
     trainer.restore(weights, momentum)
     return state

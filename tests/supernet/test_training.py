@@ -214,3 +214,7 @@ def test_other_data_is_not_resumed(trained: SupernetRun, table: Path, tmp_path: 
     config.write_text(config.read_text(encoding="utf-8").replace("seed = 0", "seed = 1"), encoding="utf-8")
     with pytest.raises(InputError, match="same data; these have changed: train, validation"):
         resume_supernet(tmp_path / "run", progress=False)
+    text = config.read_text(encoding="utf-8").replace("seed = 1", "seed = 0").replace("epochs = 4", "epochs = 5")
+    config.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"options of its training; config.toml has changed"):
+        resume_supernet(tmp_path / "run", progress=False)
