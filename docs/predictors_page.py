@@ -60,6 +60,30 @@ def least_squares(seed):
 Learning curves are those of a training of full length: the first ten epochs of 200, not a training of ten epochs, whose
 learning rate falls earlier.
 
+## Supernets
+
+`rsws` and `oneshot` evaluate an architecture with the weights of a supernet, whose edges hold all operations and which
+is trained once. `eznas predict supernet` trains one of NAS-Bench-201 at reduced size, on the CPU in minutes:
+
+```sh
+eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
+  --out runs/rsws
+eznas predict evaluate --predictor rsws --supernet runs/rsws
+```
+
+A step of `rsws` trains one random operation on each edge, and a step of `oneshot` the sum of all operations. Batch
+normalisations use the statistics of the batch, also in the evaluation. After a quarter, half, three quarters and all of
+the training, the command evaluates architectures with inherited weights and compares the accuracies and the losses with
+the table: `supernet.json` and `supernet.png` in the run directory hold tau over all architectures and over the better
+half, beside tau of the number of parameters. `--resume DIR` continues a training that was stopped, to the bit on the
+same machine.
+
+```python
+from eznas.predictors import make_predictor
+
+predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
+```
+
 ## List of predictors
 
 - **encoding**: the default. `NAME@ENCODING` chooses another one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ def evaluate(
     target: str | None = None,
     scores: Path | str | Sequence[Path | str] = (),
     curves: Mapping[str, str] | None = None,
+    supernet: Path | str = "",
     train_sizes: Sequence[int] = (5, 8, 14, 24, 42, 71, 121, 205),
     epochs: Sequence[int] = (),
     trials: int = 20,
@@ -87,6 +88,7 @@ def evaluate(
             out.
         curves: The column of the table that is the whole training, such as ``validation_200``, by the metric of the
             learning curve. Architectures without a point are left out.
+        supernet: Run directory of a trained supernet, for predictors that read one.
         train_sizes: Numbers of training architectures.
         epochs: Epochs at which learning curves end; empty for whole curves.
         trials: Number of draws.
@@ -110,6 +112,7 @@ def evaluate(
     space = SPACES[loaded.space]
     files = (scores,) if isinstance(scores, str | Path) else scores
     data, left_out = _data(loaded, _scores(files, space), curves or {})
+    data = replace(data, supernet=str(supernet))
     with open_display(progress) as display, open_executor(workers) as executor:
         rows = evaluate_predictors(data, plan, executor=executor, progress=display)
     facts = {
@@ -168,6 +171,7 @@ def rank(
     table: Path | str | None = None,
     target: str | None = None,
     scores: Path | str | Sequence[Path | str] = (),
+    supernet: Path | str = "",
     seed: int = 0,
     plugin: Path | str | Sequence[Path | str] = (),
 ) -> Ranking:
@@ -182,6 +186,7 @@ def rank(
         table: Accuracy table to use instead of the benchmark's own, such as one of the networks that you trained.
         target: Column of the table; None for its usual one.
         scores: CSV files of scores, for the encoding ``measures``. The fit leaves architectures without a score out.
+        supernet: Run directory of a trained supernet, for predictors that read one.
         seed: Seed of the fit.
         plugin: Python files that register predictors or encodings of your own, one or several.
 
@@ -195,6 +200,7 @@ def rank(
     space = SPACES[loaded.space]
     known = _scores((scores,) if isinstance(scores, str | Path) else scores, space)
     data, left_out = _data(loaded, known, {})
+    data = replace(data, supernet=str(supernet))
     queried = _others(space, loaded) if architectures is None else [*dict.fromkeys(map(space.parse, architectures))]
     name, encoding = default_predictor(len(data.accuracies), space, known)
     choice = PredictorChoice(name, encoding) if predictor is None else PredictorChoice.parse(predictor)

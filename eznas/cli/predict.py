@@ -9,6 +9,7 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
+from eznas.cli.supernet import main as supernet_command
 from eznas.errors import InputError
 
 _EPILOG = """\b
@@ -21,6 +22,9 @@ Examples:
     eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
   Fit the default predictor to networks of your own, and rank all others of the space:
     eznas predict rank --table trained.csv --csv ranking.csv
+  Train a supernet, and compare it with a forest:
+    eznas predict supernet --method rsws --images CIFAR --train-images 3000 --augment --out runs/supernet
+    eznas predict evaluate --predictor rsws --predictor random_forest@graf --supernet runs/supernet
   Learning curves of a table that eznas benchmarks convert --every-epoch wrote, up to each of three epochs:
     eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --table curves.csv
       --curve validation_accuracy=validation_200 --epochs 5,20,50
@@ -81,6 +85,15 @@ def _list(plugin: tuple[Path, ...]) -> None:
     )
 
 
+_supernet = options.option(
+    "--supernet",
+    group="Data",
+    metavar="DIR",
+    type=Path,
+    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
+)
+
+
 @main.command("evaluate", cls=Command, context_settings={"show_default": True})
 @options.option(
     "--predictor",
@@ -112,6 +125,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     help="Learning curve: the column of the table that is the whole training, such as "
     "validation_accuracy=validation_200. May be repeated.",
 )
+@_supernet
 @options.option(
     "--train-sizes",
     group="Protocol",
@@ -148,6 +162,7 @@ def _evaluate(
     /,
     *,
     curves: tuple[str, ...],
+    supernet: Path | None,
     json_file: str | None,
     predictors: tuple[str, ...],
     **values: Any,
@@ -166,7 +181,7 @@ def _evaluate(
                 f"curves must read METRIC=COLUMN, got {metric + equals + column!r}", parameters=("curves",)
             )
     columns = {metric: column for metric, _, column in pairs}
-    evaluation = evaluate(predictors, curves=columns, progress=json_file != "-", **values)
+    evaluation = evaluate(predictors, curves=columns, supernet=supernet or "", progress=json_file != "-", **values)
     if json_file is not None:
         write_json(
             json_file,
@@ -196,6 +211,9 @@ def _evaluate(
         click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
 
 
+main.add_command(supernet_command)
+
+
 @main.command("rank", cls=Command, context_settings={"show_default": True})
 @options.option(
     "--predictor",
@@ -223,16 +241,19 @@ def _evaluate(
     multiple=True,
     help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
 )
+@_supernet
 @options.seed(0, "the fit")
 @options.plugin
 @options.count("--top", "Architectures to print.", 10, 1, group="Output")
 @options.option("--csv", group="Output", metavar="FILE", type=Path, help="Write all predictions to a file.")
 @options.json_file
-def _rank(*, file: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any) -> None:
+def _rank(
+    *, file: Path | None, supernet: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any
+) -> None:
     """Fit a predictor to a table and rank other architectures by their predicted accuracies."""
     from eznas.api.predict import RANKING_COLUMNS, rank
 
-    ranking = rank(architectures=None if file is None else _lines(file), **values)
+    ranking = rank(architectures=None if file is None else _lines(file), supernet=supernet or "", **values)
     if csv is not None:
         ranking.to_csv(csv)
     if json_file is not None:

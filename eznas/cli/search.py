@@ -26,8 +26,8 @@ Algorithms:
   local_search        steps to the first better neighbour; restarts at a local optimum
   hill_climbing       steps to the best of all neighbours; restarts at a local optimum
   reinforce           draws from a controller that is trained by policy gradient
-  bananas             Thompson sampling over mutations of the best, with an ensemble as surrogate
-  npenas              mutates the best and queries the children with the best predictions
+  bananas             Thompson sampling over mutations of the best, with an ensemble as surrogate or --predictor
+  npenas              mutates the best and queries the children with the best predictions, also of --predictor
   successive_halving  promotes one in --eta architectures to a longer training
   hyperband           successive halving whose brackets start at each level in turn
   nsga2               finds the Pareto front of the signal and --against
@@ -40,6 +40,8 @@ Examples:
     eznas search --table table.csv --signal validation_12 --target test_200
   Maximise a proxy from a file of scores (uid,score,time), as the NASWOT project's scripts do:
     eznas search --scores synflow=synflow.csv --signal synflow --warmup 500 --move 0.75 --count-repeats
+  Rank the whole space by a predictor after every ten queries:
+    eznas search --algorithm bananas --predictor extra_trees@graf --acquisition ei --candidates all
   The Pareto front of a program and the number of parameters, on networks without a table:
     eznas search --table none --algorithm nsga2 --signal "sum(mean(abs(norm_out.noise)))" --against params
 """
@@ -87,4 +89,7 @@ def main(
     print_table(f"{run.facts['space']}, {run.results.target}: means over runs", *search_table(run.searches))
     if run.facts["signal_is_target"]:
         click.echo("note: the signal is the reported accuracy, so the algorithm saw it")
+    seconds = run.summary["model_seconds_mean"]
+    if seconds:
+        click.echo(f"note: the model's fits and predictions took {seconds:.3g} s a run; no budget is charged for them")
     click.echo(f"written to {run.path}")

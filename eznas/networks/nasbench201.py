@@ -44,13 +44,14 @@ def _skip(c_in: int, c_out: int) -> nn.Module:
     return nn.Sequential(OrderedDict(conv=nn.Conv2d(c_in, c_out, 1, bias=False), norm=nn.BatchNorm2d(c_out)))
 
 
-_OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
+OPERATION_MODULES: dict[str, Callable[[int, int], nn.Module]] = {
     "none": lambda *_: Nothing(),
     "skip_connect": _skip,
     "nor_conv_1x1": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 1),
     "nor_conv_3x3": lambda c_in, c_out: ReLUConvBN(c_in, c_out, 3),
     "avg_pool_3x3": lambda *_: AveragePool(),
 }
+"""By the name of an operation, a function that makes its module from the channels of input and output."""
 
 
 class SummedNodes(nn.Module):
@@ -93,7 +94,7 @@ class Cell(SummedNodes):
 
     def __init__(self, operations: Sequence[str], channels: int, c_in: int = 0) -> None:
         super().__init__(
-            operations, lambda name, source: _OPERATIONS[name](channels if source else c_in or channels, channels)
+            operations, lambda name, source: OPERATION_MODULES[name](channels if source else c_in or channels, channels)
         )
 
 
@@ -124,11 +125,23 @@ class CellNetwork(nn.Sequential):
     """
 
     def __init__(self, operations: Sequence[str], *, cells: int, channels: int, classes: int) -> None:
-        stem = OrderedDict(conv=nn.Conv2d(3, channels, 3, padding=1, bias=False), norm=nn.BatchNorm2d(channels))
-        body: list[nn.Module] = []
-        for width in (channels, 2 * channels, 4 * channels):
-            if body:
-                body.append(ResidualBlock(width // 2, width))
-            body += [Cell(operations, width) for _ in range(cells)]
-        last = {"norm": nn.BatchNorm2d(4 * channels), "relu": nn.ReLU()}
-        super().__init__(stem_body_head(nn.Sequential(stem), body, 4 * channels, classes, **last))
+        super().__init__(skeleton(lambda width: Cell(operations, width), cells, channels, classes))
+
+
+def skeleton(cell: Callable[[int], nn.Module], cells: int, channels: int, classes: int) -> OrderedDict[str, nn.Module]:
+    """Return the parts of the network of [NB201] around cells.
+
+    Args:
+        cell: Makes a cell of a number of channels.
+        cells: Cells a stage.
+        channels: Channels of the first stage, doubled in each further one.
+        classes: Number of classes.
+    """
+    stem = OrderedDict(conv=nn.Conv2d(3, channels, 3, padding=1, bias=False), norm=nn.BatchNorm2d(channels))
+    body: list[nn.Module] = []
+    for width in (channels, 2 * channels, 4 * channels):
+        if body:
+            body.append(ResidualBlock(width // 2, width))
+        body += [cell(width) for _ in range(cells)]
+    last = {"norm": nn.BatchNorm2d(4 * channels), "relu": nn.ReLU()}
+    return stem_body_head(nn.Sequential(stem), body, 4 * channels, classes, **last)

@@ -12,7 +12,7 @@ import numpy as np
 
 from eznas.errors import InputError
 from eznas.predictors.metrics import evaluate_prediction
-from eznas.predictors.registry import make_predictor
+from eznas.predictors.registry import PREDICTORS, make_predictor
 from eznas.predictors.sampling import Sampling, draw_trial
 from eznas.progress import SILENT
 from eznas.scoring.executor import SERIAL
@@ -43,12 +43,14 @@ class EvaluationData:
         accuracies: By architecture, all finite.
         scores: By the name of a measure or program, and then by architecture.
         curves: Learning curves in the order of ``accuracies``; None without any.
+        supernet: The run directory of a trained supernet; empty without one.
     """
 
     space: str
     accuracies: Mapping[str, float]
     scores: Scores = field(default_factory=dict)
     curves: Curves | None = None
+    supernet: str = ""
 
     def of(self, architectures: Sequence[str]) -> tuple[NDArray[np.float64], Curves | None]:
         """Return accuracies and curves of some architectures."""
@@ -86,7 +88,8 @@ class PredictorChoice:
         Raises:
             InputError: It does not exist, or lacks data.
         """
-        return make_predictor(self.name, data.space, encoding=self.encoding, scores=data.scores)
+        settings = {"supernet": data.supernet} if data.supernet and PREDICTORS[self.name].needs.supernet else {}
+        return make_predictor(self.name, data.space, encoding=self.encoding, scores=data.scores, **settings)
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,8 @@ def evaluate_predictors(
             raise InputError(
                 f"curves must be given: {choice} needs those of {predictor.needs.curve}", parameters=("curves",)
             )
+        if predictor.needs.supernet and not data.supernet:
+            raise InputError(f"supernet must be given: {choice} evaluates networks with it", parameters=("supernet",))
         if not [*plan.cells(predictor.needs)]:
             raise InputError(
                 f"train_sizes must reach {predictor.needs.labels}, the fewest for {choice}, got {plan.train_sizes}",

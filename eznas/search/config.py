@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _DEFAULT_QUERIES = 300
+_CANDIDATES = "100"
 
 
 def _absolute(text: str) -> str:
@@ -51,6 +52,25 @@ class SearcherConfig(BaseModel):
         "", "Search", "networks|forest|ridge", "Regressor of bananas and npenas.  [default: the algorithm's]"
     )
     encoding: str = option("onehot", "Search", "onehot|path", "Features of an architecture for the regressor.")
+    predictor: str = option(
+        "",
+        "Search",
+        "NAME[@ENCODING]",
+        "Predictor of bananas and npenas in place of the regressor, such as extra_trees@graf; see eznas predict list.",
+    )
+    acquisition: str = option(
+        "",
+        "Search",
+        "its|ei|thompson|ucb|mean",
+        "How bananas and npenas choose among candidates.  [default: its for bananas, mean for npenas]",
+    )
+    candidates: str = option(
+        _CANDIDATES,
+        "Search",
+        "N|random:N|all",
+        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or one of "
+        "each function without a query.",
+    )
     eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
 
 
@@ -145,7 +165,9 @@ class SearchConfig(SearcherConfig):
 
     def label(self) -> str:
         """Return a short name for tables and legends, such as ``random on synflow``."""
-        words = [self.algorithm, f"on {self._combined(self.signal)}"]
+        candidates = f"{self.candidates} candidates" if self.candidates != _CANDIDATES else ""
+        model = ", ".join(filter(None, (self.predictor, self.acquisition, candidates)))
+        words = [self.algorithm, *([f"({model})"] if model else []), f"on {self._combined(self.signal)}"]
         if self.guided:
             ways = [f"warm-up {self.warmup}"] * bool(self.warmup) + [f"move {self.move:g}"] * bool(self.move)
             words.append(f"with {' and '.join(ways)}" + (f" by {self._combined(self.proxy)}" if self.proxy else ""))

@@ -36,6 +36,11 @@ class Domain:
         """Number of architectures; None if they cannot be listed."""
         return None if self._listed is None else len(self._listed)
 
+    @property
+    def listed(self) -> tuple[str, ...] | None:
+        """The architectures in the order of the table or of the space; None if they cannot be listed."""
+        return self._listed
+
     def __contains__(self, architecture: str) -> bool:
         return self._known is None or architecture in self._known
 

@@ -2,16 +2,17 @@
 
 A query of a new architecture costs one query, its epochs and its seconds. A score that guides the search costs its
 seconds, and its epochs if it is a short training. A repeated query is free, unless repeats are counted, as some
-published scripts do.
+published scripts do. The seconds of an algorithm's own model of the fitness are stated and not charged.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
+from eznas.search.fitness_model import ModelCosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +120,8 @@ class Run:
         repeats: Number of repeated queries.
         scored: Number of architectures that were scored to guide the search.
         score_seconds: Seconds of these scores.
+        model: The work of the algorithm's model of the fitness. No budget is charged for it, so that a search does not
+            depend on the speed of the machine.
     """
 
     steps: tuple[Step, ...]
@@ -126,6 +129,7 @@ class Run:
     repeats: int
     scored: int
     score_seconds: float
+    model: ModelCosts = field(default_factory=ModelCosts, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return the run as JSON: its result, then its steps as parallel lists."""
@@ -142,6 +146,10 @@ class Run:
             "scored": self.scored,
             "score_seconds": self.score_seconds,
             "repeats": self.repeats,
+            "fits": self.model.fits,
+            "failed_fits": self.model.failed,
+            "predictions": self.model.predictions,
+            "model_seconds": self.model.seconds,
             "ended": self.ended,
             "steps": {name: [column[name] for column in columns] for name in names},
         }
@@ -184,7 +192,8 @@ def search(
         searcher.tell(proposal, ledger.query(proposal, guide, repeats=budget.repeats))
         if len(ledger.steps) > steps:
             advance()
-    return Run(tuple(ledger.steps), ended, ledger.repeats, guide.scored, guide.seconds)
+    model = searcher.model_costs or ModelCosts()
+    return Run(tuple(ledger.steps), ended, ledger.repeats, guide.scored, guide.seconds, model)
 
 
 class _Ledger:

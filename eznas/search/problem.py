@@ -14,18 +14,19 @@ from eznas.scoring.plugin import load_plugin
 from eznas.search.combine import CombinedSignal
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
+from eznas.search.model_options import check_candidates, check_model_options, predictor_of, with_scores
 from eznas.search.protocol import ALGORITHMS, Algorithm
 from eznas.search.signals import TabularSignal
 from eznas.search.sources import SignalSources
-from eznas.search.surrogate import SURROGATES
 from eznas.search.table_signals import levels_of
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from eznas.benchmarks import AccuracyTable
+    from eznas.predictors import Predictor
     from eznas.search.config import SearchConfig
     from eznas.search.score_journal import ScoreJournal
     from eznas.search.signals import Signal
@@ -47,6 +48,7 @@ class SearchProblem:
         domain: The architectures that may be proposed.
         objective: The signals to maximise, and the accuracies to report.
         proxy: The signal that guides; None for no guidance.
+        predictor: Makes the predictor of the algorithm's model; None for its surrogate.
         budget: When a run ends.
         runs_networks: Whether some signal is computed on networks.
         facts: The facts that reports state.
@@ -58,6 +60,7 @@ class SearchProblem:
     domain: Domain
     objective: Objective
     proxy: Signal | None
+    predictor: Callable[[], Predictor] | None
     budget: SearchBudget
     runs_networks: bool
     facts: Mapping[str, Any]
@@ -80,8 +83,7 @@ def make_problem(
     for file in config.plugin:
         load_plugin(file)
     algorithm = ALGORITHMS[config.algorithm]
-    if config.surrogate:
-        SURROGATES[config.surrogate]  # refuses an unknown name before anything is computed
+    check_model_options(config, algorithm)
     if not config.signal:
         raise InputError("signal must name at least one signal, got none", parameters=("signal",))
     base = _base(config)
@@ -92,7 +94,14 @@ def make_problem(
     if algorithm.levels and config.signal[0] in sources.columns:
         levels += levels_of(config.signal[0], sources.columns)
     _check_algorithm(config, algorithm, levels)
-    domain = Domain(base.space, sources.architectures())
+    scores = sources.scores()
+    predictor = predictor_of(config, base.space, scores)
+    reads_scores = predictor is not None and predictor().needs.scores
+    if reads_scores:
+        sources.use_scores()
+    listed = sources.architectures()
+    domain = Domain(base.space, with_scores(listed, scores) if reads_scores and listed is not None else listed)
+    check_candidates(config, domain)
     if domain.size == 0:
         raise InputError("no architecture has both an accuracy and a score; check that the files belong together")
     levels = levels or [_combined(config, signals, domain)]
@@ -106,6 +115,7 @@ def make_problem(
         domain=domain,
         objective=Objective(levels, against, truth),
         proxy=_combined(config, proxies, domain) if config.guided else None,
+        predictor=predictor,
         budget=SearchBudget(config.queries, config.seconds, config.epochs, config.count_repeats),
         runs_networks=bool(sources.computed),
         facts={

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection
 
+    from eznas.predictors import Predictor
     from eznas.search.domain import Domain
+    from eznas.search.fitness_model import ModelCosts
     from eznas.search.guide import Guide
     from eznas.search.signals import Observation
 
@@ -56,6 +58,7 @@ class SearchContext:
         guide: Warm-up and moves.
         levels: Number of levels of training; the last is the full one.
         config: The settings.
+        predictor: Makes the predictor of an algorithm with a model; None for the algorithm's surrogate.
     """
 
     domain: Domain
@@ -63,6 +66,7 @@ class SearchContext:
     guide: Guide
     levels: int = 1
     config: SearcherConfig = _DEFAULTS
+    predictor: Callable[[], Predictor] | None = None
 
 
 class Searcher(abc.ABC):
@@ -70,10 +74,14 @@ class Searcher(abc.ABC):
 
     Args:
         context: Its domain, random draws and settings.
+
+    Attributes:
+        model_costs: The work of its model of the fitness; None for an algorithm without one.
     """
 
     pool: ClassVar[int] = 0
     """The default of ``SearcherConfig.pool``."""
+    model_costs: ModelCosts | None = None
 
     def __init__(self, context: SearchContext) -> None:
         self.context = context
@@ -119,6 +127,7 @@ class Algorithm:
         moves: Whether it has steps that a proxy can guide.
         levels: Whether it needs several levels of training.
         costs: Whether it needs a second objective.
+        model: Whether it fits a model of the fitness, such as a predictor.
     """
 
     name: str
@@ -128,6 +137,7 @@ class Algorithm:
     moves: bool = False
     levels: bool = False
     costs: bool = False
+    model: bool = False
 
 
 ALGORITHMS: Registry[Algorithm] = Registry(

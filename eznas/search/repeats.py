@@ -99,7 +99,8 @@ def run_once(problem: SearchProblem, run: int, advance: Callable[[], None] = lam
     config, domain, objective = problem.config, problem.domain, problem.objective
     guide = Guide(domain, python_rng(config.seed, "search", run, "guide"), problem.proxy, config.warmup, config.move)
     rng = python_rng(config.seed, "search", run, "algorithm")
-    searcher = problem.algorithm.searcher(SearchContext(domain, rng, guide, len(objective.levels), config))
+    context = SearchContext(domain, rng, guide, len(objective.levels), config, problem.predictor)
+    searcher = problem.algorithm.searcher(context)
     return search(searcher, objective, problem.budget, guide, domain.size, advance).record()
 
 
@@ -122,6 +123,7 @@ def summarise(runs: Sequence[Record], facts: Mapping[str, Any]) -> Record:
         "epochs_mean": _mean([run["epochs"] for run in runs]),
         "seconds_mean": _mean([run["seconds"] for run in runs]) if facts["timed"] else None,
         "scored_mean": _mean([run["scored"] for run in runs]),
+        "model_seconds_mean": _mean([run.get("model_seconds", 0.0) for run in runs]),  # older journals have none
     }
 
 

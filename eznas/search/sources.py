@@ -75,6 +75,14 @@ class SignalSources:
             self.computed[name] = self._compute(name)
         return self.computed[name]
 
+    def scores(self) -> dict[str, Mapping[str, float]]:
+        """Return the scores of all files by name and architecture."""
+        return {name: signal.values for name, signal in self._files.items()}
+
+    def use_scores(self) -> None:
+        """Take all files for files in use."""
+        self._used |= self._files
+
     def architectures(self) -> list[str] | None:
         """Return the architectures of the table and of every score file in use; None if there are neither."""
         table = self._problem.table

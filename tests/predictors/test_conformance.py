@@ -45,12 +45,14 @@ def _skip_without_its_package(name: str) -> None:
 @pytest.mark.parametrize("name", [*PREDICTORS])
 class TestEveryPredictor(PredictorSuite):
     @pytest.fixture(autouse=True)
-    def _named(self, name: str) -> None:
+    def _named(self, name: str, request: pytest.FixtureRequest) -> None:
         _skip_without_its_package(name)
-        self.name = name
+        self.name, self.settings = name, QUICK.get(name, {})
+        if PREDICTORS[name].needs.supernet:
+            self.settings = {"supernet": request.getfixturevalue("supernets")[name]}
 
     def make(self) -> Predictor:
-        return make_predictor(self.name, "nasbench201", **QUICK.get(self.name, {}))
+        return make_predictor(self.name, "nasbench201", **self.settings)
 
 
 @pytest.mark.parametrize("name", [*PREDICTORS])
@@ -67,8 +69,8 @@ def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> Non
 def test_needs_read_as_words() -> None:
     assert str(Needs()) == "2 trained architectures"
     assert str(Needs(0)) == "nothing"
-    assert str(Needs(6, "train_loss", 3, scores=True, features=True)) == (
-        "6 trained architectures, curves of train_loss with 3 points, scores, features of the space"
+    assert str(Needs(6, "train_loss", 3, scores=True, features=True, supernet=True)) == (
+        "6 trained architectures, curves of train_loss with 3 points, scores, features of the space, a trained supernet"
     )
 
 
