@@ -22,27 +22,26 @@ _INTRODUCTION = """\
 The first table compares them, the second one defines them, and the third one lists equivalent programs.
 [Experiments](experiments.md) describes how the figures were measured.
 
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are reported as they
-  are, never negated.
-- **needs**: what a measure runs or reads: *forward* and *backward* passes; *labels*; *noise*, images of noise;
-  *second order*, a backward pass through a backward pass; *samples*, a backward pass for each image; *batches*, the
-  two halves of the minibatch.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
+- **needs**: the passes and the data that a measure uses: *forward* and *backward* passes; *labels*; *noise*, images of
+  noise; *second order*, a backward pass through a backward pass; *samples*, a backward pass for each image; *batches*,
+  the two halves of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
   measured. *All equal* means that all networks have the same score.
-- **scores a second**: each measure alone, on one thread, with 16 images and one NAS-Bench-201 network of 5 cells a
-  stage and four convolutions a cell.
+- **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
+  NAS-Bench-201 with four convolutions in each cell.
 
 Measures that share a forward or backward pass run it once. Computing several of them takes little more time than
 computing one.
 
-A minibatch runs as a whole, because batch normalisation uses its statistics (vkdnw uses the running statistics).
-`measure(..., split=N)` runs at most N images at once instead. It needs a network without batch normalisation and
-measures that are sums over images or read one row for each image; it refuses other networks and measures.
+A minibatch runs as a whole, because batch normalisation uses its mean and variance (vkdnw uses the running averages).
+`measure(..., split=N)` runs at most N images at once instead. It works for networks without batch normalisation, and
+for measures that are sums over images or read one row for each image. It refuses other networks and measures.
 
-torch runs the projections of `nn.MultiheadAttention` in one call and hides their outputs. Measures of layers' outputs
-(fisher, flops, meco, near) have no value on networks with that module, and their scores say so. Measures of weights and
-of their gradients have a value there.
+torch computes `nn.MultiheadAttention` in one call, so the outputs of its inner layers cannot be recorded. Measures that
+need the outputs of layers (fisher, flops, meco, near) have no value on networks with this module, and the status says
+so. Measures of weights and their gradients work.
 
 ## Comparison
 """
@@ -57,9 +56,12 @@ _PROGRAMS = """\
 ## Measures with an equivalent program
 
 Evaluated on every layer (`units="any"`), each program has the value of its measure on networks that run each layer
-once. `eznas evolve --seed-measures` starts from these programs. The language
-cannot express measures that add matrices over layers (naswot, ntk_condition), use the labels other than through the
-loss (epe_nas), run the network with other weights (synflow, zen) or need second derivatives (grasp).
+once. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures that
+
+- add matrices over layers (naswot, ntk_condition),
+- use the labels other than through the loss (epe_nas),
+- run the network with other weights (synflow, zen), or
+- need second derivatives (grasp).
 """
 
 

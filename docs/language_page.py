@@ -24,9 +24,9 @@ _INTRODUCTION = """\
 # The language
 
 A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*: tensors that
-eznas records from every unit of a network. Its operators are *primitives*. A program has three floors: tensors of a
+eznas records from every unit of a network. Its operators are *primitives*. A program has three levels: tensors of a
 unit, one number for each unit, and one number for the network, which is the score. A primitive may exist on several
-floors. The kinds of its arguments then decide on which floor it works.
+levels. The kinds of its arguments then decide on which level it works.
 
 `eznas language` prints this catalogue. `eznas language NAME` prints every fact about one entry: its properties, the
 rules that simplify it, its cost and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
@@ -34,7 +34,7 @@ how to define your own.
 
 ## Kinds
 
-| kind | floor | tensor |
+| kind | level | tensor |
 |---|---|---|
 """
 
@@ -56,35 +56,36 @@ _SCENARIOS = """
 """
 
 _NETWORK_LEAVES = """
-## Leaves of the network floor
+## Leaves of the network level
 
 A program may also read numbers of the network: `add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such
-a leaf stands wherever a primitive takes a number of the network, and it is a program by itself. A program that reads no
-statistic records no units.
+a leaf can stand wherever a primitive takes a number of the network, and it is a program by itself. If no program reads
+a statistic, eznas records none.
 
 | leaf | value |
 |---|---|
-| `measure.NAME` | the measure NAME of the [registry](measures.md), a program or a function |
+| `measure.NAME` | the [measure](measures.md) NAME, a program or a function |
 | `graf.NAME` | a feature of the architecture that needs no network, such as `graf.count_conv_3x3` |
 | `score.NAME` | a column of a score file; only evolution over a score file reads it |
 
 A measure that several programs read is computed once for each network. Where it has no value, the program has none
 either, and its score names the measure.
 
-In `eznas evolve`, `--terminals measures` or `both` and `--terminal-measures NAME` choose the leaves. The name `graf`
-stands for all features that every task of the run has.
+In `eznas evolve`, `--terminals` says whether programs read statistics, measures or both, and `--terminal-measures`
+names the measures. The name `graf` stands for all features that every task of the run has.
 
 ### Features of architectures
 
-`eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network without an
-architecture, as `eznas score --model` takes it, has no features. The features of a cell describe its graph (Kadlecova
+`eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network that is given
+without an architecture, by `eznas score --model`, has no features. The features of a cell describe its graph (Kadlecova
 et al., ICML 2024):
 
 """
 
 _SPACES_WITH_FEATURES = """
-So `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. Where a network has two kinds of cells,
-a name begins with the kind, as in `normal_count_skip`. NATS-Bench's size space has the channels of each place instead.
+For example, `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. Where a network has two kinds
+of cells, a name begins with the kind, as in `normal_count_skip`. The features of NATS-Bench's size space are numbers
+of channels.
 Search spaces that are not in the table have no features.
 
 | search spaces | features | groups of operations | kinds of cells | other features |

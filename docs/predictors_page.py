@@ -12,8 +12,8 @@ _INTRODUCTION = """\
 # Predictors
 
 A performance predictor estimates the accuracies of architectures: from the accuracies of other architectures, from the
-beginning of a training, or from both. `eznas predict evaluate` compares predictors on a benchmark. `eznas predict rank`
-fits one to the accuracies in a table of yours and ranks other architectures.
+first epochs of a training, or from both. `eznas predict evaluate` compares predictors on a benchmark. `eznas predict
+rank` fits a predictor to a table of accuracies and ranks other architectures.
 
 ```python
 from eznas import load_table
@@ -26,13 +26,12 @@ prediction = predictor.predict(table.architectures[100:300])
 print(prediction.mean[:3], prediction.standard_deviation[:3])
 ```
 
-`fit(architectures, accuracies, curves=None, seed=0)` returns a status, and
-`predict(architectures, curves=None)` a mean, a status and, for some predictors, a standard deviation for each
-architecture. If something is missing that a predictor needs, such as learning curves, both raise an `InputError` that
-says what to give. A fit that fails has a status, and so has every prediction of it: no failure becomes a number.
+`fit(architectures, accuracies, curves=None, seed=0)` returns a status.
+`predict(architectures, curves=None)` returns a mean and a status for each architecture, and some predictors also return
+a standard deviation. Both methods raise an `InputError` if the predictor needs data that is missing, such as learning
+curves. If a fit fails, its status and those of all predictions say why, and the predictions have no value.
 
-A regressor of your own takes part without being registered. Any object with `fit` and `predict` does, such as one of
-scikit-learn:
+Any regressor with the methods `fit` and `predict` becomes a predictor, such as one of scikit-learn:
 
 ```python
 from sklearn.ensemble import RandomForestRegressor
@@ -42,7 +41,7 @@ from eznas.predictors import from_estimator
 predictor = from_estimator(RandomForestRegressor(300), encoding="graf+onehot", space="nasbench201")
 ```
 
-A plugin gives it a name for `eznas predict evaluate --plugin my_predictor.py`:
+To use it by name in `eznas predict evaluate --plugin my_predictor.py`, register it in a plugin:
 
 ```python
 from sklearn.linear_model import LinearRegression
@@ -57,8 +56,8 @@ def least_squares(seed):
 
 [`PredictorSuite`](api.md#eznas.testing.predictors.PredictorSuite) tests a predictor of your own.
 
-Learning curves are those of a training of full length: the first ten epochs of 200, not a training of ten epochs, whose
-learning rate falls earlier.
+A learning curve is the beginning of a training of full length. The first ten of 200 epochs differ from a training of
+ten epochs, because its learning rate falls earlier.
 
 ## Supernets
 
@@ -86,8 +85,8 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 ## List of predictors
 
-- **encoding**: the default. `NAME@ENCODING` chooses another one.
-- **needs**: what the default must be given.
+- **encoding**: the default encoding. `NAME@ENCODING` chooses another one.
+- **needs**: the data that the predictor needs with its default encoding.
 - **before**: the cost before the first prediction.
 - **query**: the cost of a prediction for one architecture.
 - **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
@@ -96,8 +95,9 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 _ENCODINGS = """\
 ## Encodings
 
-Names join with `+`, as in `graf+measures`. The encoding *measures* takes a table of scores: of measures, of evolved
-programs, or of any other numbers about an architecture.
+An encoding turns an architecture into numbers. `+` joins encodings, as in `graf+measures`. The encoding *measures*
+reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about an
+architecture.
 """
 
 

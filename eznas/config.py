@@ -147,8 +147,8 @@ class EvolveConfig(BaseModel):
         25,
         "Evolution",
         "N",
-        "Generations without a better program after which new building blocks are drawn. Evolution ends after two such "
-        "draws in vain.",
+        "Generations without a better program after which new building blocks are drawn. Evolution ends when two such "
+        "draws in a row bring no gain.",
         ge=1,
     )
 

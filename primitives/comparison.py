@@ -1,8 +1,6 @@
-"""Comparisons are 1 where they hold and 0 elsewhere; no comparison with a NaN holds.
+"""Comparisons are 1 where they hold and 0 elsewhere; no comparison with a NaN holds."""
 
-They write straight into floats (``out`` takes the right shape), which is several times faster than
-converting.
-"""
+# The functions write straight into floats, which is several times faster than converting; out takes the right shape.
 
 from __future__ import annotations
 

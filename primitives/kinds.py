@@ -12,7 +12,7 @@ import enum
 
 
 class Floor(enum.Enum):
-    """The three floors of a program: tensors of a unit, numbers of a unit, numbers of a network."""
+    """A level of a program: tensors of a unit, numbers of a unit, or numbers of a network."""
 
     TENSOR = "tensor"
     UNIT = "unit"

@@ -95,7 +95,7 @@ def evaluate(
         test: Number of test architectures.
         sampling: ``"uniform"`` or ``"mutation"``; see ``eznas.predictors.sampling``.
         seed: Seed of all draws.
-        workers: Worker processes; 0 for one a core.
+        workers: Worker processes; 0 for one per core.
         plugin: Python files that register predictors or encodings of your own, one or several.
         progress: Whether to show progress, or the object that is told of it.
 

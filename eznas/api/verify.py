@@ -82,7 +82,7 @@ def verify(
         seed: Seed of the draw, the initialisations and the images.
         fidelity: Size of the networks; None for the size that the benchmark trained.
         device: ``"auto"`` or a torch device.
-        workers: Worker processes; 0 for one a core.
+        workers: Worker processes; 0 for one per core.
         backend: ``"loky"`` or ``"dask"``; see ``open_executor``.
         scheduler: Address of a running Dask scheduler.
         plugin: Python files that register measures or primitives of your own, one or several.

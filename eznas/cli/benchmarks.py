@@ -149,8 +149,8 @@ def _check(
 ) -> None:
     """Check the architectures and best values of tables, and the sizes of networks built from them.
 
-    Without names, all tables that are found are checked. One that cannot be used counts as a fault, and does not stop
-    the others from being checked.
+    Without names, all tables that are found are checked. A table that cannot be used counts as a fault; the others are
+    checked all the same.
     """
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import looked_in

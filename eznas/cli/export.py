@@ -14,7 +14,7 @@ from eznas.files import write_output
 
 _EPILOG = """\b
 Examples:
-  The best proxy of a run as a Python file that imports torch alone:
+  The best proxy of a run as a Python file that needs only torch:
     eznas export runs/mine --out my_proxy.py
   The third best as a formula for a paper:
     eznas export runs/mine --rank 2 --format latex
@@ -25,7 +25,7 @@ Examples:
 
 @click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
 @click.argument("source", metavar="PROGRAM|RUN_DIR")
-@options.count("--rank", "Row of the run's hall_of_fame.csv; 0 is the best on the validation networks.", 0)
+@options.count("--rank", "Row of the run's hall_of_fame.csv; 0 is the best program.", 0)
 @options.option(
     "--format",
     "form",
@@ -39,9 +39,9 @@ Examples:
 def main(context: click.Context, /, source: str, rank: int, form: Any, output: Path | None) -> None:
     """Export a program, or a program of a run directory.
 
-    The Python file imports torch alone, and eznas only for measures that the program reads. It holds the program, its
-    origin, and a function score(network, minibatch). PROGRAM may also be the name of a measure that is a program, or an
-    exported file.
+    The Python file holds the program, its origin, and a function score(network, minibatch). It needs only torch, and
+    eznas too if the program reads a measure that is not itself a program. PROGRAM may also be the name of a measure
+    that is a program, or an exported file.
     """
     command = command_line(context)
     if Path(source).is_dir():

@@ -116,7 +116,7 @@ plugin = option(
     "several times. It is run.",
 )
 device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
-workers = count("--workers", "Worker processes; 0 for one a core.", 0, group="Run")
+workers = count("--workers", "Worker processes; 0 for one per core.", 0, group="Run")
 backend = option(
     "--backend",
     group="Run",

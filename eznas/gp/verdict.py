@@ -1,4 +1,4 @@
-"""The verdict on the best program: better or worse than the baselines on each task, or not to be told apart."""
+"""The verdict on the best program: better or worse than the baselines on each task, or undecided."""
 
 from __future__ import annotations
 
@@ -45,20 +45,23 @@ class TaskScores:
     sizes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def verdict(tasks: Sequence[TaskScores], best: str = "best", *, seed: int = 0) -> dict[str, Any]:
+def verdict(
+    tasks: Sequence[TaskScores], best: str = "best", *, seed: int = 0, rivals: str = "every baseline"
+) -> dict[str, Any]:
     """Compare the best program with the baselines on every task.
 
     On each task, the program is compared with each baseline on the architectures on which both have a score. It is
     *worse* if the 95 % interval of its paired difference in tau lies below 0 for a baseline, *better* if the interval
-    lies above 0 for every baseline, and *undecided* otherwise. The record of a task names the baseline that decides:
-    the one with the least difference of those that the program is worse than, else of those that it cannot be told
-    apart from, else of all. Where all have a score on every architecture, this is nearly always the one with the
-    highest tau.
+    lies above 0 for every baseline, and *undecided* otherwise. A task without an interval is undecided too. The record
+    of a task names the baseline with the least difference: of those that the program is worse than, else of those whose
+    interval includes 0, else of all. Where all have a score on every architecture, this is nearly always the baseline
+    with the highest tau.
 
     Args:
         tasks: The scores on each task.
         best: Name of the program among the scores; all others are baselines.
         seed: Seed of the bootstrap.
+        rivals: How a sentence names all baselines together.
 
     Returns:
         An object for JSON: ``sentence``; ``notes``, further sentences; the counts ``better``, ``worse`` and
@@ -68,10 +71,10 @@ def verdict(tasks: Sequence[TaskScores], best: str = "best", *, seed: int = 0) -
     records = [_task(task, best, seed) for task in tasks]
     held_out = [record for record in records if record["held_out"]]
     return {
-        "sentence": _sentence(records),
+        "sentence": _sentence(records, rivals),
         "notes": _notes(records),
         **_counts(records),
-        "held_out": {"sentence": _sentence(held_out), **_counts(held_out)} if held_out else None,
+        "held_out": {"sentence": _sentence(held_out, rivals), **_counts(held_out)} if held_out else None,
         "tasks": records,
     }
 
@@ -153,34 +156,29 @@ def _counts(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {decision: counts[decision] for decision in (BETTER, WORSE, UNDECIDED)}
 
 
-def _sentence(records: Sequence[Mapping[str, Any]]) -> str:
+def _sentence(records: Sequence[Mapping[str, Any]], rivals: str) -> str:
     if not records:
         return "not compared with baselines: there is no task"
     if len(records) == 1:
-        return _of_one_task(records[0])
+        return _of_one_task(records[0], rivals)
     counts, total = _counts(records), len(records)
-    first = {
-        BETTER: "better than every baseline on",
-        WORSE: "worse than a baseline on",
-        UNDECIDED: "not to be told apart from the baselines on",
-    }
-    later = {WORSE: "worse on", UNDECIDED: "not to be told apart on"}
+    words = {BETTER: f"better than {rivals} on", WORSE: "worse than a baseline on", UNDECIDED: "undecided on"}
     parts: list[str] = []
     for decision, count in counts.items():
         if count == total:
-            return f"{first[decision]} all {total} tasks"
+            return f"{words[decision]} all {total} tasks"
         if count:
-            parts.append(f"{later[decision]} {count}" if parts else f"{first[decision]} {count} of {total} tasks")
+            parts.append(f"{words[decision]} {count}" + ("" if parts else f" of {total} tasks"))
     return ", ".join(parts)
 
 
-def _of_one_task(record: Mapping[str, Any]) -> str:
+def _of_one_task(record: Mapping[str, Any], rivals: str) -> str:
     if record["baseline"] is None:
         return f"not compared with baselines: {record['reason']}"
     return {
-        BETTER: "better than every baseline",
+        BETTER: f"better than {rivals}",
         WORSE: f"worse than {record['baseline']}",
-        UNDECIDED: f"not to be told apart from {record['baseline']}",
+        UNDECIDED: f"not clearly better or worse than {record['baseline']}",
     }[record["verdict"]]
 
 

@@ -60,7 +60,7 @@ def run_page(run: RunResults, pictures: Mapping[str, bytes]) -> str:
         f"<p>{code(best['program'], 400)}</p>",
         section("Tasks", tasks_table(run), note=_TASKS),
         section("Tau of the best program and of the baselines", picture("tau by task", pictures.get("taus"))),
-        section("Programs and baselines", programs_table(run), note=_PROGRAMS),
+        section("Programs and baselines", programs_table(run), note=_PROGRAMS + _order(run)),
         section(
             "Scores and accuracies",
             picture("scores by task", pictures.get("scores"), "The best program on each task.") if several else "",
@@ -76,6 +76,13 @@ def run_page(run: RunResults, pictures: Mapping[str, bytes]) -> str:
         section("Run", _facts(run)),
     ]
     return page(f"eznas: {run.name}", "\n".join(part for part in body if part))
+
+
+def _order(run: RunResults) -> str:
+    """Return the sentence on the order of the programs."""
+    if "columns" in run.summary:  # evolved over a table of scores
+        return _ORDER_OF_SCORES
+    return _ORDER.format(", less the trivial tau of each task" if run.summary.get("relative") else "")
 
 
 def _task_scores(run: RunResults, place: int, pictures: Mapping[str, bytes]) -> str:
@@ -132,9 +139,13 @@ _TASKS = (
     "verdict, on the networks on which both have a score; its interval is a paired bootstrap over networks."
 )
 _PROGRAMS = (
-    "Seconds: a network at full size on the machine of the run. Programs are ordered by their tau on the validation "
-    "networks. Scored: share of the test networks with a value."
+    "Seconds: to build and score one network of full size on the machine of the run. Scored: share of the test "
+    "networks with a value. "
 )
+_ORDER = (
+    "Programs with a value on all validation networks come first, and the highest validation tau first among them{}."
+)
+_ORDER_OF_SCORES = "Programs are ordered by the lower of their training and their validation tau."
 _PARETO = (
     "Circles are programs and squares are baselines. The line joins the proxies that no other one equals in both tau "
     "and cost."

@@ -141,7 +141,7 @@ class SearchConfig(SearcherConfig):
     runs: int = option(10, "Run", "N", "Independent runs, which differ in their random draws only.", ge=1)
     seed: int = _shared("seed")
     workers: int = option(
-        0, "Run", "N", "Worker processes, for runs or for networks that have to be scored; 0 for one a core.", ge=0
+        0, "Run", "N", "Worker processes, for runs or for networks that have to be scored; 0 for one per core.", ge=0
     )
     backend: Literal["loky", "dask"] = _shared("backend")
     scheduler: str | None = _shared("scheduler")

@@ -1,16 +1,18 @@
 """Features of a cell's graph that need no network: counts, paths and degrees by subset of the operations.
 
-The operations of a cell are the vertices of a graph; an operation reads the results of others, or the cell's input.
-Operations on no path from the input to the output are left out. For the subsets ``S`` of an alphabet of groups of
-operations, named by their groups or ``any``, the features are:
+The operations of a cell are the vertices of a graph. An operation reads the results of other operations, or the input
+of the cell. Operations that lie on no path from the input to the output are left out. Each search space divides its
+operations into groups, such as ``skip`` and ``pool``. Below, ``G`` is one group and ``S`` a set of groups. The name of
+a feature lists the groups of ``S``, or says ``any`` for all groups.
 
-- ``count_G``: operations of the group ``G``;
-- ``min_path_S``: fewest operations on a path from the input to the output on which all are of ``S``; one more than a
-  path of the space can have where there is no such path;
-- ``max_on_path_S``: most operations of ``S`` on one path, whatever the others on it;
-- ``out_degree_S``: operations of ``S`` that read the input;
-- ``in_degree_S``: operations of ``S`` that the output reads;
-- ``mean_degree_S``: the mean number of results, the input among them, that an operation of ``S`` reads; 0 without any.
+- ``count_G``: number of operations of ``G``.
+- ``min_path_S``: fewest operations on a path from the input to the output that has operations of ``S`` only. If there
+  is no such path, the value is one more than the longest path of the space has.
+- ``max_on_path_S``: largest number of operations of ``S`` on one path, which may also have other operations.
+- ``out_degree_S``: number of operations of ``S`` that read the input.
+- ``in_degree_S``: number of operations of ``S`` that the output reads.
+- ``mean_degree_S``: mean number of results that an operation of ``S`` reads, the input counted as one; 0 if the cell
+  has no operation of ``S``.
 
 References:
     [GRAF] Kadlecova, Lukasik, Pilat, Vidnerova, Safari, Neruda, Hutter. Surprisingly Strong Performance Prediction with

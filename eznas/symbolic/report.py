@@ -132,8 +132,9 @@ class ScoresReport:
                 )
             compared.append(TaskComparison(name, accuracies, {"best": own, **scores}, test.held_out, sizes))
         if len(baselines) > _RIVALS:
-            notes.append(f"On each task, the baselines compared are the {_RIVALS} columns of the highest tau there.")
-        found = verdict(compared, seed=self._seed)
+            notes.append("On each task, the two best columns are those with the highest tau on its test architectures.")
+        rivals = "the two best columns" if len(baselines) > _RIVALS else "every column"
+        found = verdict(compared, seed=self._seed, rivals=rivals)
         return {**found, "notes": [*found["notes"], *notes]}
 
     def test_scores(

@@ -1,4 +1,4 @@
-"""The quick start and the tutorials, each in an empty folder outside the checkout."""
+"""The quick start and the tutorials, each in an empty folder outside the checkout, on smaller networks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,27 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-START = """\
-import os, pytest
+FAST = """\
+import dataclasses, os
+from eznas.spaces import SPACES
+
+os.sched_getaffinity = lambda process: {0}
+for name in ("nasbench201", "nats_sss"):
+    sizes = SPACES[name].fidelities.items()
+    small = {key: dataclasses.replace(size, cells=1, channels=8, pixels=8) for key, size in sizes}
+    type(SPACES[name]).fidelities = small
+"""
+"""Small networks, and no worker processes, each of which takes seconds to import torch."""
+
+START = f"""\
+import pytest
 from eznas.cli.main import main
 
+{FAST}
 def eznas_command(*words):
     assert not main.main(words, "eznas", standalone_mode=False), words
 
 """
-
-ONE_CORE = "os.sched_getaffinity = lambda process: {0}\n"
-"""Run networks in the process of the session: each worker process takes seconds to import torch."""
 
 pytestmark = pytest.mark.slow
 
@@ -71,17 +81,21 @@ def python(folder: Path, *arguments: str) -> str:
     return process.stdout
 
 
-def follow(name: str, folder: Path, *, workers: bool = False) -> str:
-    """Run a page in one session, with or without worker processes, and return what it prints."""
+def session(folder: Path, code: str) -> str:
+    """Run code in a session and return what it prints."""
+    body = textwrap.indent(code, "    ")
+    (folder / "session.py").write_text(f'{START}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
+    return python(folder, "session.py")
+
+
+def follow(name: str, folder: Path) -> str:
+    """Run a page in one session and return what it prints."""
     page = DOCS / name
     text = page.read_text(encoding="utf-8")
     for example in re.findall(r"\(\.\./(examples/[\w.]+)\)", text):
         shutil.copy(DOCS / example, folder)
         assert example.endswith(".csv") or f'--8<-- "docs/{example}"\n' in text
-    body = textwrap.indent("\n".join(statements(page, folder)), "    ")
-    start = START if workers else START + ONE_CORE
-    (folder / "session.py").write_text(f'{start}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
-    return python(folder, "session.py")
+    return session(folder, "\n".join(statements(page, folder)))
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -113,16 +127,16 @@ def test_a_primitive_is_scored_evolved_and_exported(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert f"plugin {tmp_path / 'my_primitive.py'}" in manifest["data"]
     assert list((run / "proxies").glob("*.py"))
-    resume = ["-m", "eznas.evolve", "--resume", "peak_run", "--generations", "12", "--workers", "1"]
-    python(tmp_path, *resume)
+    resume = "eznas_command('evolve', '--resume', 'peak_run', '--generations', '12')"
+    session(tmp_path, resume)
     with (tmp_path / "my_primitive.py").open("a", encoding="utf-8") as file:
         file.write("# edited\n")
     with pytest.raises(AssertionError, match=r"the plugin .*my_primitive\.py must be .* that the run began with"):
-        python(tmp_path, *resume)
+        session(tmp_path, resume)
 
 
 def test_a_measure_is_scored_and_verified(tmp_path: Path) -> None:
-    assert "confidence" in follow("tutorials/own_measure.md", tmp_path, workers=True)
+    assert "confidence" in follow("tutorials/own_measure.md", tmp_path)
     assert {row["status"] for row in rows(tmp_path / "scores.csv")} == {"ok"}
 
 
@@ -154,7 +168,7 @@ def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> N
 def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
     """Execute the Python of the page as the cells of a notebook, and look at the kinds of their outputs."""
     codes = [code for language, code in blocks(DOCS / "tutorials" / "notebook.md") if language == "python"]
-    cells = [nbformat.v4.new_code_cell(code) for code in (f"import os\n{ONE_CORE}", *codes)]
+    cells = [nbformat.v4.new_code_cell(code) for code in (FAST, *codes)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebook.ipynb")
     code = (
         "import nbclient, nbformat; notebook = nbformat.read('notebook.ipynb', 4); "

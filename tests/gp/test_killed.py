@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KILLS = 20
+KILLS = 10
 RESULTS = ("hall_of_fame.csv", "test_scores.csv")
 pytestmark = [
     pytest.mark.slow,
@@ -53,8 +52,8 @@ class Runner:
 
 
 @pytest.fixture
-def runners(tmp_path: Path, table: Path) -> Iterator[list[Runner]]:
-    """Two runners, which work at the same time, of runs with two tasks."""
+def runner(tmp_path: Path, table: Path) -> Iterator[Runner]:
+    """A runner of runs with two tasks."""
     widths = tmp_path / "widths.csv"
     rows = [f"{first}-{second},{40 + first + 2 * second}" for first in range(1, 7) for second in range(1, 7)]
     widths.write_text("\n".join(["architecture,accuracy", *rows]))
@@ -76,50 +75,33 @@ def runners(tmp_path: Path, table: Path) -> Iterator[list[Runner]]:
     }
     here = Path(__file__)
     environment = {**os.environ, "PYTHONPATH": str(here.parents[2]), "CUDA_VISIBLE_DEVICES": ""}
-    with contextlib.ExitStack() as stack:
-        made: list[Runner] = []
-        for number in range(2):
-            command = [sys.executable, str(here.with_name("killable.py")), str(tmp_path / f"first{number}")]
-            process = subprocess.Popen(
-                [*command, json.dumps(options)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environment,
-                cwd=tmp_path,
-            )
-            stack.enter_context(process)
-            made.append(Runner(process))
-            assert process.stdin is not None
-            stack.callback(process.stdin.close)
-        for runner in made:
-            runner.wait_until_ready()
+    command = [sys.executable, str(here.with_name("killable.py")), str(tmp_path / "first"), json.dumps(options)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    ) as process:
+        made = Runner(process)
+        made.wait_until_ready()
         yield made
+        assert process.stdin is not None
+        process.stdin.close()
 
 
-def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_hall_of_fame(
-    runners: list[Runner], tmp_path: Path
-) -> None:
+def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_hall_of_fame(runner: Runner, tmp_path: Path) -> None:
+    """Each run is killed again and again until it ends."""
     begun = time.monotonic()
-    assert runners[0].run(tmp_path / "whole") == 0
+    assert runner.run(tmp_path / "whole") == 0
     seconds = time.monotonic() - begun
     wanted = [(tmp_path / "whole" / name).read_bytes() for name in RESULTS]
-
-    def kill(seed: int) -> int:
-        """Kill runs, each again and again until it ends, and return how many kills that were: half of all."""
-        rng, runner, left = random.Random(seed), runners[seed], KILLS // len(runners)
-        for attempt in range(KILLS):
-            out, moments, status = tmp_path / f"killed{seed}_{attempt}", list[float](), -signal.SIGKILL
-            while left and status == -signal.SIGKILL:
-                moments.append(rng.uniform(0, seconds / 2))
-                status = runner.run(out, kill_after=moments[-1])
-                left -= status == -signal.SIGKILL
-            story = f"seed {seed}, killed so many seconds after its starts: {moments}; a whole run takes {seconds}"
-            assert (runner.run(out) if status == -signal.SIGKILL else status) == 0, story
-            assert [(out / name).read_bytes() for name in RESULTS] == wanted, story
-            if not left:
-                break
-        return KILLS // len(runners) - left
-
-    with ThreadPoolExecutor(len(runners)) as pool:
-        assert sum(pool.map(kill, range(len(runners)))) == KILLS
+    rng, left = random.Random(0), KILLS
+    for attempt in range(2 * KILLS):
+        out, moments, status = tmp_path / f"killed{attempt}", list[float](), -signal.SIGKILL
+        while left and status == -signal.SIGKILL:
+            moments.append(rng.uniform(0, seconds / 2))
+            status = runner.run(out, kill_after=moments[-1])
+            left -= status == -signal.SIGKILL
+        story = f"killed so many seconds after its starts: {moments}; a whole run takes {seconds}"
+        assert (runner.run(out) if status == -signal.SIGKILL else status) == 0, story
+        assert [(out / name).read_bytes() for name in RESULTS] == wanted, story
+        if not left:
+            break
+    assert not left

@@ -140,13 +140,14 @@ def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few_are_screened(monkeypatch)
-    whole = start(tmp_path / "whole", config(table))
-    start(tmp_path / "parts", config(table, generations=3))
-    resumed = resume(tmp_path / "parts", config(table))
+    few = {"generations": 3, "full_networks": 0}
+    whole = start(tmp_path / "whole", config(table, **few))
+    start(tmp_path / "parts", config(table, **{**few, "generations": 2}))
+    resumed = resume(tmp_path / "parts", config(table, **few))
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     assert whole["reductions_rejected"] == resumed["reductions_rejected"]
-    plain = start(tmp_path / "plain", config(table, draws=1))
+    plain = start(tmp_path / "plain", config(table, draws=1, **few))
     assert whole["reductions_evaluated"] >= 3 * 24 > plain["reductions_evaluated"]  # 24 are the first library
 
 

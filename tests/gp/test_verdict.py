@@ -32,22 +32,28 @@ BETTER, LEVEL, WORSE = task("good", 0.1), task("level", 1.0), task("bad", 20.0)
 
 def test_one_task_in_words() -> None:
     assert verdict([BETTER])["sentence"] == "better than every baseline"
-    assert verdict([LEVEL])["sentence"] == "not to be told apart from zico"
+    assert verdict([LEVEL])["sentence"] == "not clearly better or worse than zico"
     assert verdict([WORSE])["sentence"] == "worse than zico"
 
 
 def test_several_tasks_in_words() -> None:
     found = verdict([BETTER, LEVEL, BETTER, WORSE])
-    assert found["sentence"] == "better than every baseline on 2 of 4 tasks, worse on 1, not to be told apart on 1"
+    assert found["sentence"] == "better than every baseline on 2 of 4 tasks, worse than a baseline on 1, undecided on 1"
     assert (found["better"], found["worse"], found["undecided"]) == (2, 1, 1)
-    assert verdict([WORSE, LEVEL])["sentence"] == "worse than a baseline on 1 of 2 tasks, not to be told apart on 1"
-    assert verdict([LEVEL, LEVEL])["sentence"] == "not to be told apart from the baselines on all 2 tasks"
+    assert verdict([WORSE, LEVEL])["sentence"] == "worse than a baseline on 1 of 2 tasks, undecided on 1"
+    assert verdict([LEVEL, LEVEL])["sentence"] == "undecided on all 2 tasks"
     assert found["held_out"] is None
+
+
+def test_the_caller_names_the_baselines() -> None:
+    assert verdict([BETTER], rivals="the two best columns")["sentence"] == "better than the two best columns"
+    found = verdict([BETTER, WORSE], rivals="the two best columns")
+    assert found["sentence"] == "better than the two best columns on 1 of 2 tasks, worse than a baseline on 1"
 
 
 def test_tasks_held_out_are_also_counted_alone() -> None:
     found = verdict([BETTER, task("unseen", 20.0, held_out=True)])
-    assert found["sentence"] == "better than every baseline on 1 of 2 tasks, worse on 1"
+    assert found["sentence"] == "better than every baseline on 1 of 2 tasks, worse than a baseline on 1"
     assert found["held_out"] == {"sentence": "worse than zico", "better": 0, "worse": 1, "undecided": 0}
 
 
@@ -78,7 +84,7 @@ def test_a_baseline_on_few_networks_does_not_decide() -> None:
 
 
 def test_every_baseline_must_be_beaten() -> None:
-    """A baseline with few values is not the one with the highest tau, but cannot be told apart."""
+    """A baseline with few values is not the one with the highest tau, but leaves the verdict undecided."""
     scores = dict(BETTER.scores)
     scores["rare"] = np.where(np.arange(N) < 8, noisy(BETTER.accuracies, 0.7, 9), np.nan)
     [record] = verdict([TaskScores("t", BETTER.accuracies, scores)])["tasks"]
@@ -102,7 +108,7 @@ def test_a_task_without_a_comparison_says_why(accuracies: Vector, program: Vecto
     assert (record["verdict"], record["reason"], record["baseline"]) == ("undecided", reason, None)
     assert found["sentence"] == f"not compared with baselines: {reason}"
     both = verdict([TaskScores("t", accuracies, scores), BETTER])
-    assert both["sentence"] == "better than every baseline on 1 of 2 tasks, not to be told apart on 1"
+    assert both["sentence"] == "better than every baseline on 1 of 2 tasks, undecided on 1"
     assert f"t is undecided: {reason}." in both["notes"]
 
 

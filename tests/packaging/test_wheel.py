@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,32 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-SMALL = "--networks 20 --validation-networks 10 --test-networks 10 --full-networks 0 --library 10 --draws 1"
+SCORE = f"score --batch-size 4 --device cpu --architecture {ARCHITECTURE} --proxy"
+OWN = "--benchmark custom:my_networks:build --dataset toy --table my_space.csv --networks 16 --validation-networks 10"
+SMALL = "--test-networks 10 --library 8 --draws 1 --population 10 --generations 2 --workers 1 --time-budget 2m"
+COMMANDS = (
+    f"{SCORE} naswot",
+    "verify --samples 5 --proxy params --proxy naswot --batch-size 4 --workers 2 --device cpu",
+    "export sum(mean(weight_grad.data)) --out proxy.py",
+    f"{SCORE} proxy.py",
+    f"evolve {OWN} {SMALL} --out run",
+    "report run",
+    "export run --format latex",
+    "search --queries 5 --runs 1 --out search",
+    "predict list",
+    "benchmarks list",
+    "language effective_rank",
+)
+SESSION = """
+import json, sys
+import eznas
+from eznas.cli.main import main
+
+if __name__ == "__main__":
+    print(eznas.__file__, eznas.__version__)
+    for line in json.loads(sys.argv[1]):
+        assert not main.main(line.split(), "eznas", standalone_mode=False), line
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -60,17 +86,15 @@ def test_the_installed_wheel_runs_every_command(wheel: Path, tmp_path: Path) -> 
     dependencies = Path(sysconfig.get_path("purelib"))
     (Path(paths["purelib"]) / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
 
-    def eznas(command: str, *arguments: str) -> str:
-        return run(tmp_path, interpreter, "-m", f"eznas.{command}", *arguments)
-
-    place, version = run(tmp_path, interpreter, "-c", "import eznas; print(eznas.__file__, eznas.__version__)").split()
+    for example in ("my_networks.py", "my_space.csv"):
+        shutil.copy(ROOT / "docs" / "examples" / example, tmp_path)
+    (tmp_path / "session.py").write_text(SESSION, encoding="utf-8")
+    first, *printed = run(tmp_path, interpreter, "session.py", json.dumps(COMMANDS)).splitlines()
+    place, version = first.split()
     assert Path(place).is_relative_to(environment)
     assert version == wheel.name.split("-")[1]
-    scored = ["--measure", "naswot", "--architecture", ARCHITECTURE, "--device", "cpu"]
-    assert "naswot" in eznas("score", *scored)
-    assert "params" in eznas("verify", "--n_samples", "5", "--proxy", "params", "--device", "cpu")
-    eznas("export", "sum(mean(weight_grad.data))", "-o", "proxy.py")
-    assert "proxy" in eznas("score", "--measure", "proxy.py", *scored[2:])
-    budget = [*SMALL.split(), "--population", "20", "--generations", "3", "--time-budget", "2m", "--device", "cpu"]
-    assert "tau" in eznas("evolve", *budget, "--out", "run")
-    assert (tmp_path / "run" / "hall_of_fame.csv").exists()
+    for word in ("naswot", "proxy", "rank0", "aging_evolution", "random_forest", "effective_rank"):
+        assert any(word in line for line in printed), word
+    for file in ("proxy.py", "run/hall_of_fame.csv", "run/report.html", "search/search.html"):
+        assert (tmp_path / file).exists()
+    assert version in run(tmp_path, str(Path(paths["scripts"]) / "eznas"), "--version")

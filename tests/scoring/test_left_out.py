@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,17 +19,18 @@ from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import leaf, parse, reductions
 from eznas.scoring import Condition, Panel, Proxy, local_executor, score_networks
+from eznas.scoring.executor import PoolExecutor
 from eznas.scoring.left_out import left_out_messages
 from eznas.scoring.vector_store import VectorStore
 from eznas.spaces import SPACES
 from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 BUILDER = """
-import os, time
+import time
 import torch
 from torch import nn
 
@@ -39,7 +41,7 @@ def build(architecture, classes):
     time.sleep(0.8 if fault == "slow" or fault == "slow once" and architecture not in SEEN else 0.0)
     SEEN.add(architecture)
     if fault == "kill":
-        os.kill(os.getpid(), 9)
+        raise KeyboardInterrupt
     layers = [nn.Conv2d(3, int(width), 3), nn.BatchNorm2d(int(width)), nn.ReLU()]
     if fault == "raise":
         layers.append(nn.Linear(1, 1))
@@ -62,7 +64,26 @@ PROGRAMS = [
 ]
 REDUCTIONS = reductions(PROGRAMS)
 UNDEFINED = parse("mean(log(neg(abs(norm_out.data))))", Kind.UNIT)
-kills = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs processes that can be killed")
+
+
+class Pool(PoolExecutor):
+    """Two workers in this process; the fault ``kill`` of a network ends a worker."""
+
+    workers = 2
+
+    def pool(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def _send(
+        self, function: Callable[[Any], Any], calls: Mapping[int, Any], ahead: int
+    ) -> Iterator[tuple[int, list[Any]]]:
+        del ahead
+        for index, call in calls.items():
+            try:
+                result = function(call.item)
+            except KeyboardInterrupt:
+                raise CancelledError from None
+            yield index, [result]
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +139,13 @@ def test_broken_networks_are_left_out_and_cost_no_other(condition: Condition, fi
     assert nan == "it has too few finite values: 2 formulas are finite on it, and 10 on another network"
 
 
-@kills
 def test_a_network_that_kills_its_process_is_left_out(condition: Condition) -> None:
-    panel = Panel(condition, with_faults({0: "raise", 1: "kill", 2: "nan"}), executor=local_executor(2))
+    panel = Panel(condition, with_faults({0: "raise", 1: "kill", 2: "nan"}), executor=Pool())
     assert panel.extend([*REDUCTIONS, UNDEFINED], screen=True) == [True] * len(REDUCTIONS) + [False]
     assert_as_healthy(panel, list(range(3, 12)))
     assert panel.left_out["4 kill"] == (
         "it ended its process: the process that ran 4 kill ended 2 times without a result, as a process does that runs "
-        "out of memory (TerminatedWorkerError)"
+        "out of memory (CancelledError)"
     )
 
 
@@ -283,9 +303,8 @@ def test_leaves_are_computed_on_the_networks_that_are_left_and_reached(
     assert np.isnan(panel.table.scores([leaf("measure.synflow")])[0, 2])
 
 
-@kills
 def test_a_network_that_kills_its_process_has_no_leaves(condition: Condition) -> None:
-    panel = Panel(condition, with_faults({1: "kill"})[:4], executor=local_executor(2))
+    panel = Panel(condition, with_faults({1: "kill"})[:4], executor=Pool())
     assert panel.extend_leaves(["measure.params"]) == [True]
     assert panel.left_out["4 kill"].startswith("it failed: the process that ran 4 kill ended 2 times")
 
@@ -298,10 +317,9 @@ def test_stored_networks_need_no_time(condition: Condition, tmp_path: Path) -> N
     assert list(panel.left_out) == [HEALTHY[8], HEALTHY[4]]
 
 
-@kills
 def test_a_network_that_kills_its_process_has_a_status(condition: Condition) -> None:
     names = with_faults({2: "kill", 4: "raise", 6: "nan"})
-    matrix = score_networks([Proxy.of("params"), Proxy.of("synflow")], condition, names, local_executor(2))
+    matrix = score_networks([Proxy.of("params"), Proxy.of("synflow")], condition, names, Pool())
     assert matrix.architectures == tuple(names)
     assert matrix.statuses(0) == {Status.OK: 11, Status.EXCEPTION: 1}
     assert matrix.scores[1][2].detail.startswith("the process that ran 5 kill ended 2 times without a result")

@@ -211,7 +211,9 @@ def test_the_verdict_names_sizes_and_the_columns_compared(tmp_path: Path) -> Non
     report = ScoresReport(problem, 0)
     found = report.verdict(Member("mul(score.params, score.params)", 3, 1.0, 1.0), report.baselines())
     assert found["tasks"][0]["monotone"] == {"params": pytest.approx(-1)}
-    assert "On each task, the baselines compared are the 2 columns of the highest tau there." in found["notes"]
+    assert (
+        "On each task, the two best columns are those with the highest tau on its test architectures." in found["notes"]
+    )
 
 
 @pytest.mark.usefixtures("without_pictures")

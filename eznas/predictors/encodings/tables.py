@@ -27,7 +27,7 @@ class Graf(Encoding):
     """The features of ``SearchSpace.features``: GRAF for spaces of cells, a space's own for others."""
 
     name = "graf"
-    description = "the space's own features: for cells counts, paths and degrees by subset of the operations"
+    description = "the features of the search space; for cells, counts, paths and degrees by subset of the operations"
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
 

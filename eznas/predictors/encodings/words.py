@@ -71,7 +71,9 @@ class Words(Encoding):
     """An indicator of each word at each position, among those in the architectures of the fit."""
 
     name = "words"
-    description = "an indicator of each word of the string at each position, as far as the fit has it; for any space"
+    description = (
+        "an indicator of each word at each position of the string, for the words that the fit has seen; for any space"
+    )
     learns = True
 
     def __init__(self, inputs: EncodingInputs) -> None:

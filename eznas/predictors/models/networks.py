@@ -31,7 +31,7 @@ def mlp(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "bananas",
     "White, Neiswanger, Savani. BANANAS. AAAI 2021",
-    "the mean of three perceptrons as of mlp with different initial weights; their spread is the uncertainty",
+    "the mean of three mlp predictors with different initial weights; their spread is the uncertainty",
     encoding="path",
 )
 def bananas(seed: int, members: int = 3, **settings: Any) -> Regressor:
