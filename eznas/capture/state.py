@@ -8,16 +8,15 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import nn
+    from collections.abc import Iterator, Mapping
 
 
 @contextlib.contextmanager
@@ -73,6 +72,34 @@ def fork_state(network: nn.Module) -> Iterator[None]:
             for buffer, value in buffers:
                 if 0 not in buffer.stride():  # an expanded buffer cannot be written to
                     buffer.copy_(value)
+
+
+@contextlib.contextmanager
+def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None]:
+    """Run the block with other tensors in place of parameters and buffers, wherever the network holds these.
+
+    Args:
+        network: Its own tensors are back in place afterwards.
+        tensors: The other tensors, by the identity of the parameters and buffers that they replace.
+    """
+    held: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    flat: list[tuple[nn.Module, Any]] = []
+    try:
+        for module in network.modules():
+            tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001
+            for named in tables:
+                held.append((named, dict(named)))
+                named.update({name: tensors.get(id(tensor), tensor) for name, tensor in named.items()})
+            if isinstance(module, nn.RNNBase):  # which keeps a second list of its parameters
+                flat.append((module, module._flat_weights))  # noqa: SLF001
+                module._flat_weights = [tensors.get(id(tensor), tensor) for tensor in module._flat_weights]  # noqa: SLF001
+        yield
+    finally:
+        for named, before in held:
+            named.clear()
+            named.update(before)
+        for module, weights in flat:
+            module._flat_weights = weights  # noqa: SLF001
 
 
 def uncompiled(network: nn.Module) -> nn.Module:

@@ -5,6 +5,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.capture.calls import version
 from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits
-from eznas.capture.state import device_of, fork_state, uncompiled
+from eznas.capture.state import device_of, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -139,7 +140,7 @@ def run_pass(
 
 
 def recorded_forward(
-    network: nn.Module, images: Tensor, recorder: Recorder, buffers: dict[str, Tensor] | None = None
+    network: nn.Module, images: Tensor, recorder: Recorder, buffers: Mapping[int, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
     """Run the network forward while a recorder is active, on the device of its first parameter.
 
@@ -147,7 +148,7 @@ def recorded_forward(
         network: The network; the caller restores its state.
         images: ``b x c x h x w``.
         recorder: A new recorder.
-        buffers: Buffers by name that replace the network's own.
+        buffers: Tensors that replace the network's buffers, by the identity of these.
 
     Returns:
         The logits, ``b x classes``, and the images, which are the leaf of the graph where there is one.
@@ -158,8 +159,8 @@ def recorded_forward(
     leaf = images.to(device_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
     entering = leaf.clone()  # which the network may overwrite
     versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
-    with recorder:
-        logits = torch.func.functional_call(network, buffers, (entering,)) if buffers else network(entering)
+    with replaced(network, buffers) if buffers else contextlib.nullcontext(), recorder:
+        logits = network(entering)
     for name, parameter in recorder.parameters.items():
         if version(parameter) != versions[name]:
             raise RecordError(
