@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -55,10 +56,15 @@ class Call:
 class CallHooks(TorchFunctionMode):
     """Hands every torch function that is called while it is active to one hook, which runs the call.
 
+    Attributes:
+        ungraphed: The name of a layer's function that ran while gradients were disabled; empty without one.
+
     Subclasses override ``layer``, ``activation``, ``normalisation`` and ``other``. Modules and functional code are
     treated alike, the network gets no hooks, and calls come in the order of execution. Batch and instance
     normalisation use the statistics of the images, whatever the mode of their modules.
     """
+
+    ungraphed = ""
 
     LAYERS = frozenset(("conv2d", "linear"))
     ACTIVATIONS = frozenset((
@@ -77,6 +83,8 @@ class CallHooks(TorchFunctionMode):
         """Hand a call to its hook."""
         call = Call(func, args, kwargs)
         if call.name in self.LAYERS:
+            if not torch.is_grad_enabled():
+                self.ungraphed = call.name
             return self.layer(call)
         if call.name.rstrip("_") in self.ACTIVATIONS:
             return self.activation(call)

@@ -241,6 +241,32 @@ def checked_logits(out: Any, images: int) -> Tensor:
     raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
 
 
+def check_graph(out: Tensor, hooks: CallHooks) -> None:
+    """Check that no layer ran inside a ``torch.autograd.Function``, which hides its part of the graph.
+
+    Args:
+        out: The output of the network.
+        hooks: Were active while it ran.
+
+    Raises:
+        RecordError: A layer did, as in gradient checkpointing of other libraries than torch.
+    """
+    if not hooks.ungraphed or out.grad_fn is None:
+        return
+    nodes: list[Any] = [out.grad_fn]
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            raise RecordError(
+                f"the network must run its layers with a graph; {hooks.ungraphed} runs inside a torch.autograd.Function, "
+                "as in gradient checkpointing; disable checkpointing"
+            )
+        following = [below for below, _ in node.next_functions if below is not None and below not in seen]
+        seen.update(following)
+        nodes += following
+
+
 def weight_name(parameter: str) -> str:
     """Return the layer's name for a parameter's path: the module's where the parameter is its ``weight``."""
     return parameter.removesuffix(".weight")

@@ -11,47 +11,60 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, nn
 
+from eznas.capture.attributes import Attributes
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @contextlib.contextmanager
 def fork_state(network: nn.Module) -> Iterator[None]:
     """Run the block with random generators of a fixed seed, and restore the state of the network and the generators.
 
-    This is ``torch.random.fork_rng`` for a network: on exit, also after an exception, the training flags, the
-    buffers (which exist, which tensors they are, and their values) and the random states of torch and Python are
-    those from before the block. Parameters are not restored. Inside the block, a ``torch.inference_mode`` of the
-    caller is off and compiled modules run eagerly, so that torch function modes record their calls.
+    This is ``torch.random.fork_rng`` for a network: on exit, also after an exception, the attributes of its modules
+    (see ``Attributes``), the buffers (which exist, which tensors they are, and their values) and the random states of
+    torch, Python and NumPy are those from before the block. Parameters are not restored. Inside the block, a
+    ``torch.inference_mode`` of the caller is off, compiled modules run eagerly, so that torch function modes record
+    their calls, and ``torch.utils.checkpoint`` runs its function without checkpointing, which would hide the graph.
 
     Raises:
         RecordError: The network was built under ``torch.inference_mode``, or is TorchScript.
     """
     uncompiled(network)
-    flags = [(module, module.training) for module in network.modules()]
-    # named_buffers, and setting a flag that is set already, would take longer than all the rest
-    modules = [
-        (module, dict(module._buffers), set(module._non_persistent_buffers_set))  # noqa: SLF001
-        for module, _ in flags
-    ]
-    buffers = [
-        (buffer, buffer.detach().clone()) for _, named, _ in modules for buffer in named.values() if buffer is not None
-    ]
+    attributes = Attributes(network)
+    buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
     for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in buffers)):
         if tensor is not None and tensor.is_inference():
             raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
-    device = device_of(network)
-    devices = [device] if device.type == "cuda" else []
-    python_state = random.getstate()
     compiled = "torch._dynamo" in sys.modules  # which takes seconds to import
     eager = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
     try:
-        with torch.inference_mode(mode=False), torch.random.fork_rng(devices), eager:
+        with torch.inference_mode(mode=False), fixed_random(device_of(network)), eager, _without_checkpoints():
+            yield
+    finally:
+        with torch.no_grad():
+            attributes.restore()
+            for buffer, value in buffers:
+                if 0 not in buffer.stride():  # an expanded buffer cannot be written to
+                    buffer.copy_(value)
+
+
+@contextlib.contextmanager
+def fixed_random(device: torch.device) -> Iterator[None]:
+    """Run the block with the generators of torch, Python and NumPy at a fixed seed, and restore their states."""
+    devices = [device] if device.type == "cuda" else []
+    numpy = sys.modules.get("numpy")
+    numpy_state = numpy.random.get_state() if numpy else None
+    python_state = random.getstate()
+    try:
+        with torch.random.fork_rng(devices):
             random.seed(0)
+            if numpy:
+                numpy.random.seed(0)
             torch.default_generator.manual_seed(0)
             for cuda in devices:
                 with torch.cuda.device(cuda):
@@ -59,19 +72,33 @@ def fork_state(network: nn.Module) -> Iterator[None]:
             yield
     finally:
         random.setstate(python_state)
-        for module, training in flags:
-            if module.training != training:
-                module.training = training
-        with torch.no_grad():
-            for module, named, non_persistent in modules:
-                now = module._buffers  # noqa: SLF001
-                if now.keys() != named.keys() or any(now[name] is not buffer for name, buffer in named.items()):
-                    now.clear()
-                    now.update(named)
-                    module._non_persistent_buffers_set = non_persistent  # noqa: SLF001
-            for buffer, value in buffers:
-                if 0 not in buffer.stride():  # an expanded buffer cannot be written to
-                    buffer.copy_(value)
+        if numpy:
+            numpy.random.set_state(numpy_state)
+
+
+class _Unchecked:
+    """Stands for the autograd function of re-entrant checkpoints."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], _: bool, *args: Any) -> Any:
+        """Run the function as if there were no checkpoint."""
+        return function(*args)
+
+
+def _no_hooks(*_: Any, **__: Any) -> Iterator[None]:
+    """Stands for the hooks around the function of a checkpoint."""
+    yield
+
+
+@contextlib.contextmanager
+def _without_checkpoints() -> Iterator[None]:
+    module: Any = torch.utils.checkpoint
+    before = module.CheckpointFunction, module._checkpoint_without_reentrant_generator  # noqa: SLF001
+    module.CheckpointFunction, module._checkpoint_without_reentrant_generator = _Unchecked, _no_hooks  # noqa: SLF001
+    try:
+        yield
+    finally:
+        module.CheckpointFunction, module._checkpoint_without_reentrant_generator = before  # noqa: SLF001
 
 
 @contextlib.contextmanager

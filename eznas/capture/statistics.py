@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits
-from eznas.capture.state import device_of, fork_state, replaced, uncompiled
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
+from eznas.capture.state import device_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -167,7 +167,9 @@ def recorded_forward(
                 f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
             )
     recorder.check_versions()
-    return checked_logits(logits, len(images)), leaf
+    logits = checked_logits(logits, len(images))
+    check_graph(logits, recorder)
+    return logits, leaf
 
 
 def values_of(quantity: str, layers: Sequence[Layer], leaf: Tensor) -> list[Tensor]:
@@ -194,7 +196,8 @@ def gradients_of(
     edges = [tensor.edge for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
     computed: Iterator[Tensor | None] = iter([])
     if edges and objective.requires_grad:
-        computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
+        with fixed_random(objective.device):  # for backward passes that draw numbers
+            computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
     gradients: dict[str, list[Tensor]] = {}
     for quantity, tensors in recorded.items():
         for index, tensor in enumerate(tensors):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eznas.capture import fork_state
 from eznas.capture.calls import Call, CallHooks
-from eznas.capture.record import checked_logits
+from eznas.capture.record import check_graph, checked_logits
 from eznas.capture.state import replaced
 from eznas.passes.origins import WeightFinder
 
@@ -56,7 +56,7 @@ class FunctionalRecorder(CallHooks):
         if call.name == "linear":
             self.linear_input = call.input
         if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
-            self.last_maps = out
+            self.last_maps = out.detach()
         return out
 
 
@@ -75,7 +75,7 @@ def run_with_params(
         The logits, ``b x classes``.
 
     Raises:
-        RecordError: The network does not return logits.
+        RecordError: The network does not return logits, or hides a part of the graph.
     """
     tensors = {
         id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone() for buffer in network.buffers()
@@ -83,4 +83,6 @@ def run_with_params(
     tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
     with fork_state(network), replaced(network, tensors), recorder:
         logits = network(images)
-    return checked_logits(logits, len(images))
+    logits = checked_logits(logits, len(images))
+    check_graph(logits, recorder)
+    return logits

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, translated_errors
-from eznas.capture.state import device_of
+from eznas.capture.state import device_of, fixed_random
 from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
@@ -162,9 +162,10 @@ class NetworkPasses:
         self._forward()
         gradient = None
         if later.edge is not None and earlier.edge is not None:
-            (gradient,) = torch.autograd.grad(
-                later.edge, earlier.edge, grad_outputs=direction, retain_graph=True, allow_unused=True
-            )
+            with fixed_random(direction.device):
+                (gradient,) = torch.autograd.grad(
+                    later.edge, earlier.edge, grad_outputs=direction, retain_graph=True, allow_unused=True
+                )
         return torch.zeros_like(earlier.tensor) if gradient is None else gradient
 
     @computed_once
