@@ -205,7 +205,10 @@ class NetworkPasses:
         for layer, *tensors in zip(layers, outputs, zeros_for_none(gradients, outputs), strict=True):
             channels = layer.conv_out.shape[-1 if layer.linear else 1]
             fan_in = math.prod(layer.weight.shape) // channels
-            out, gradient = (split_by_image(channels_first(tensor, last=layer.linear), images) for tensor in tensors)
+            out, gradient = (
+                split_by_image(channels_first(layer.conv_out.images_first(tensor), last=layer.linear), images)
+                for tensor in tensors
+            )
             results.append(LayerGradient(out, gradient, fan_in))
         return results
 

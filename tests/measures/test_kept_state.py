@@ -61,10 +61,10 @@ class InPlace(Keeping):
 
 class Registering(Keeping):
     def bias(self, x: Tensor) -> Tensor:
-        if not hasattr(self, "extra"):
-            self.extra = nn.Linear(1, 1, dtype=x.dtype)
+        if not hasattr(self, "gate"):
+            self.gate = nn.Linear(1, 1, dtype=x.dtype)
             self.shift = nn.Parameter(torch.ones((), dtype=x.dtype))
-        out: Tensor = self.extra(torch.ones(1, dtype=x.dtype)) * self.shift
+        out: Tensor = self.gate(torch.ones(1, dtype=x.dtype)) * self.shift
         return out
 
 
