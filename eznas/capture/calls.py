@@ -24,12 +24,13 @@ class Call:
         kwargs: The keyword arguments.
     """
 
-    __slots__ = ("args", "func", "kwargs", "name")
+    __slots__ = ("args", "entering", "func", "kwargs", "name")
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
         self.kwargs = dict(kwargs) if kwargs else {}
         self.name: str = getattr(func, "__name__", "")
+        self.entering: Tensor | None = None
 
     def run(self) -> Any:
         """Call the function."""
@@ -41,8 +42,8 @@ class Call:
 
     @property
     def input(self) -> Tensor:
-        """The first argument."""
-        tensor: Tensor = self.argument(0, "input")
+        """The tensor of which an activation is a function; otherwise the first argument."""
+        tensor: Tensor = self.argument(0, "input") if self.entering is None else self.entering
         return tensor
 
     @property
@@ -68,9 +69,12 @@ class CallHooks(TorchFunctionMode):
 
     LAYERS = frozenset(("conv2d", "linear"))
     ACTIVATIONS = frozenset((
-        "celu", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
-        "rrelu", "selu", "sigmoid", "silu", "softplus", "tanh",
+        "celu", "clamp", "clamp_max", "clamp_min", "clip", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish",
+        "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu",
+        "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
     ))  # fmt: skip
+    COMBINED = frozenset(("__mul__", "__rmul__", "masked_fill", "maximum", "mul", "multiply", "where"))
+    """Functions that are activations where all their tensors are functions of one tensor."""
     NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
     def __torch_function__(

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.fx
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
@@ -130,17 +131,35 @@ def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None
 
 
 def uncompiled(network: nn.Module) -> nn.Module:
-    """Return the module that ``torch.compile`` wrapped; any other module is returned as it is.
+    """Return the module that ``torch.compile`` or ``nn.DataParallel`` wrapped; any other module is returned as it is.
 
     Raises:
-        RecordError: The network, or a part of it, is TorchScript.
+        RecordError: The network, or a part of it, is TorchScript or exported, has parameters on the meta device, or has
+            lazy parameters.
     """
-    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
-        raise RecordError(
-            "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
-        )
+    for module in network.modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise RecordError(
+                "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
+            )
+        graph = getattr(module, "graph", None)
+        if isinstance(graph, torch.fx.Graph) and any(isinstance(n.target, torch._ops.OpOverload) for n in graph.nodes):  # noqa: SLF001
+            raise RecordError(
+                "the network must be an eager torch.nn.Module, not one of torch.export; pass the module that was "
+                "exported"
+            )
+    for name, parameter in network.named_parameters():
+        if isinstance(parameter, torch.nn.parameter.UninitializedParameter):
+            raise RecordError(f"the network must have run once, so that its lazy parameter {name} has a shape")
+        if parameter.is_meta:
+            raise RecordError(f"the network's parameters must have values; {name} is on the meta device")
     original: nn.Module = getattr(network, "_orig_mod", network)
-    return original
+    return original.module if isinstance(original, nn.DataParallel) else original
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Return the data type of the network's first floating parameter; float32 for a network without one."""
+    return next((parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()), torch.float32)
 
 
 def device_of(network: nn.Module) -> torch.device:

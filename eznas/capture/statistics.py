@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.capture.calls import version
 from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
-from eznas.capture.state import device_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -156,9 +156,10 @@ def recorded_forward(
     Raises:
         RecordError: The network does not return logits, overwrites a parameter, or cannot be recorded.
     """
-    leaf = images.to(device_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
+    leaf = images.to(device_of(network), dtype_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
     entering = leaf.clone()  # which the network may overwrite
     versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
+    recorder.axes.images = len(images)
     with replaced(network, buffers) if buffers else contextlib.nullcontext(), recorder:
         logits = network(entering)
     for name, parameter in recorder.parameters.items():

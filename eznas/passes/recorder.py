@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 """Functions of transposed convolutions."""
 
-_CHANGE_SIGN = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # whose outputs are positive for every input
+_CHANGE_SIGN = (Recorder.ACTIVATIONS | Recorder.COMBINED) - {"hardsigmoid", "sigmoid", "softplus"}
+"""Activations whose outputs are not positive for every input."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Output:
 
     def channels_first(self) -> Tensor:
         """Return the tensor as ``n x c x *``; see ``channels_first``."""
-        return channels_first(self.recorded.value, last=self.channels_last)
+        return channels_first(self.recorded.images_first(self.recorded.value), last=self.channels_last)
 
 
 class PassRecorder(Recorder):
@@ -83,9 +84,11 @@ class PassRecorder(Recorder):
 
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its input's signs and its output."""
-        name, entering, positive = call.name.rstrip("_"), call.input, None
+        name = call.name if call.name.startswith("__") else call.name.rstrip("_")
+        positive = None
+        entering = call.input.detach().movedim(self.axes.of(call.input), 0)
         if "patterns" in self._parts and name in _CHANGE_SIGN and entering.shape[0] % self._images == 0:
-            positive = (entering.detach() > 0).reshape(self._images, -1)  # windows of an image are consecutive
+            positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)
         if positive is not None:
