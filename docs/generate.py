@@ -52,7 +52,8 @@ normalised or an adapted weight, these parameters count, each once; constant ker
 
 These functions are activations, also in place:
 {activations}.
-A maximum with a constant, `where` and a product with a mask are activations too where the mask compares the same tensor with a number.
+A maximum with a constant, `where` and a product with a mask are activations too where the mask compares the same tensor
+with a number.
 
 Networks run without the gradient checkpointing of torch; layers inside another `torch.autograd.Function` are refused.
 The axis of the images is followed through transpositions, for modules with `batch_first=False`. Images are cast to the

@@ -73,7 +73,7 @@ class CallHooks(TorchFunctionMode):
         "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu",
         "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
     ))  # fmt: skip
-    COMBINED = frozenset(("__mul__", "__rmul__", "masked_fill", "maximum", "mul", "multiply", "where"))
+    COMBINED = frozenset(("masked_fill", "maximum", "mul", "multiply", "rmul", "where"))
     """Functions that are activations where all their tensors are functions of one tensor."""
     NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
@@ -90,7 +90,7 @@ class CallHooks(TorchFunctionMode):
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
             return self.layer(call)
-        if call.name.rstrip("_") in self.ACTIVATIONS:
+        if call.name.strip("_") in self.ACTIVATIONS:  # torch names one of them _threshold
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
 

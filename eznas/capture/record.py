@@ -223,7 +223,7 @@ class Recorder(CallHooks):
 
     def _combined(self, call: Call) -> Tensor | None:
         """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
-        if call.name.rstrip("_") not in self.COMBINED and call.name not in self.COMBINED:
+        if call.name.strip("_") not in self.COMBINED:
             return None
         tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
         sources: dict[int, Tensor] = {}

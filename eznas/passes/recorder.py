@@ -84,7 +84,7 @@ class PassRecorder(Recorder):
 
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its input's signs and its output."""
-        name = call.name if call.name.startswith("__") else call.name.rstrip("_")
+        name = call.name.strip("_")
         positive = None
         entering = call.input.detach().movedim(self.axes.of(call.input), 0)
         if "patterns" in self._parts and name in _CHANGE_SIGN and entering.shape[0] % self._images == 0:
