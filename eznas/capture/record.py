@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-_COMPARISONS = frozenset((
-    "ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt", "__ge__", "__gt__", "__le__", "__lt__",
-))  # fmt: skip
+_COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
 _CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
 
 
@@ -216,7 +214,7 @@ class Recorder(CallHooks):
     def _note_mask(self, call: Call, out: Any) -> None:
         """Note that a tensor of booleans compares one tensor with numbers."""
         tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
-        if call.name in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
+        if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
             self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
         elif call.name in _CASTS and tensors and id(tensors[0]) in self._masks and isinstance(out, Tensor):
             self._masks[id(out)] = weakref.ref(out), *self._masks[id(tensors[0])][1:]

@@ -120,7 +120,8 @@ def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None
                 named.update({name: tensors.get(id(tensor), tensor) for name, tensor in named.items()})
             if isinstance(module, nn.RNNBase):  # which keeps a second list of its parameters
                 flat.append((module, module._flat_weights))  # noqa: SLF001
-                module._flat_weights = [tensors.get(id(tensor), tensor) for tensor in module._flat_weights]  # noqa: SLF001
+                own = module._flat_weights  # noqa: SLF001
+                module._flat_weights = [tensors.get(id(one), one) for one in own]  # noqa: SLF001
         yield
     finally:
         for named, before in held:
@@ -143,7 +144,8 @@ def uncompiled(network: nn.Module) -> nn.Module:
                 "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
             )
         graph = getattr(module, "graph", None)
-        if isinstance(graph, torch.fx.Graph) and any(isinstance(n.target, torch._ops.OpOverload) for n in graph.nodes):  # noqa: SLF001
+        targets = [node.target for node in graph.nodes] if isinstance(graph, torch.fx.Graph) else []
+        if any(isinstance(target, torch._ops.OpOverload) for target in targets):  # noqa: SLF001
             raise RecordError(
                 "the network must be an eager torch.nn.Module, not one of torch.export; pass the module that was "
                 "exported"
