@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eznas.capture.calls import CallHooks
 from eznas.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -39,9 +41,23 @@ A minibatch runs as a whole, because batch normalisation uses its mean and varia
 `measure(..., split=N)` runs at most N images at once instead. It works for networks without batch normalisation, and
 for measures that are sums over images or read one row for each image. It refuses other networks and measures.
 
-torch computes `nn.MultiheadAttention` in one call, so the outputs of its inner layers cannot be recorded. Measures that
-need the outputs of layers (fisher, flops, meco, near) have no value on networks with this module, and the status says
-so. Measures of weights and their gradients work.
+torch runs the projections of `nn.MultiheadAttention` and recurrent layers such as `nn.LSTM` in one call and hides their
+outputs. Measures of layers' outputs (depth, fisher, meco, near) have no value on networks with these modules or with
+products such as `x @ weight`, and their scores say so. flops and measures of weights and of their gradients have a
+value there.
+
+Sums over weights run over parameters. Where a layer computes its weight from parameters, such as a masked, a
+normalised or an adapted weight, these parameters count, each once; constant kernels do not.
+
+These functions are activations, also in place:
+{activations}.
+A maximum with a constant, `where` and a product with a mask are activations too where the mask compares the same tensor
+with a number.
+
+Networks run without the gradient checkpointing of torch; layers inside another `torch.autograd.Function` are refused.
+The axis of the images is followed through transpositions, for modules with `batch_first=False`. Images are cast to the
+precision of the network. TorchScript, exported networks, lazy parameters that have no shape and parameters on the meta
+device are refused.
 
 ## Comparison
 """
@@ -65,13 +81,19 @@ once. `eznas evolve --seed-measures` starts from these programs. The language ca
 """
 
 
+def _introduction() -> str:
+    """Return the introduction with the list of activations that are recognised."""
+    names = ", ".join(sorted(CallHooks.ACTIVATIONS))
+    return _INTRODUCTION.replace("{activations}", "\n".join(textwrap.wrap(names, 118)))
+
+
 def page() -> str:
     """Return the text of the page."""
     taus, speeds = _figures("published_scores.csv"), _figures("measure_speed.csv")
     measures = MEASURES.values()
     return "\n".join(
         [
-            _INTRODUCTION,
+            _introduction(),
             *_table(
                 ["measure", "better", "needs", "tau (n)", "scores a second"],
                 [_summary(measure, taus.get(measure.name, {}), speeds.get(measure.name, {})) for measure in measures],

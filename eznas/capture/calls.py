@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -23,12 +24,13 @@ class Call:
         kwargs: The keyword arguments.
     """
 
-    __slots__ = ("args", "func", "kwargs", "name")
+    __slots__ = ("args", "entering", "func", "kwargs", "name")
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
         self.kwargs = dict(kwargs) if kwargs else {}
         self.name: str = getattr(func, "__name__", "")
+        self.entering: Tensor | None = None
 
     def run(self) -> Any:
         """Call the function."""
@@ -40,8 +42,8 @@ class Call:
 
     @property
     def input(self) -> Tensor:
-        """The first argument."""
-        tensor: Tensor = self.argument(0, "input")
+        """The tensor of which an activation is a function; otherwise the first argument."""
+        tensor: Tensor = self.argument(0, "input") if self.entering is None else self.entering
         return tensor
 
     @property
@@ -55,16 +57,24 @@ class Call:
 class CallHooks(TorchFunctionMode):
     """Hands every torch function that is called while it is active to one hook, which runs the call.
 
+    Attributes:
+        ungraphed: The name of a layer's function that ran while gradients were disabled; empty without one.
+
     Subclasses override ``layer``, ``activation``, ``normalisation`` and ``other``. Modules and functional code are
     treated alike, the network gets no hooks, and calls come in the order of execution. Batch and instance
     normalisation use the statistics of the images, whatever the mode of their modules.
     """
 
+    ungraphed = ""
+
     LAYERS = frozenset(("conv2d", "linear"))
     ACTIVATIONS = frozenset((
-        "celu", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
-        "rrelu", "selu", "sigmoid", "silu", "softplus", "tanh",
+        "celu", "clamp", "clamp_max", "clamp_min", "clip", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish",
+        "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu",
+        "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
     ))  # fmt: skip
+    COMBINED = frozenset(("masked_fill", "maximum", "mul", "multiply", "rmul", "where"))
+    """Functions that are activations where all their tensors are functions of one tensor."""
     NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
     def __torch_function__(
@@ -77,8 +87,10 @@ class CallHooks(TorchFunctionMode):
         """Hand a call to its hook."""
         call = Call(func, args, kwargs)
         if call.name in self.LAYERS:
+            if not torch.is_grad_enabled():
+                self.ungraphed = call.name
             return self.layer(call)
-        if call.name.rstrip("_") in self.ACTIVATIONS:
+        if call.name.strip("_") in self.ACTIVATIONS:  # torch names one of them _threshold
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
 

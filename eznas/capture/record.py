@@ -13,9 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import Call, CallHooks, version
+from eznas.capture.image_axis import ImageAxis
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+
+_COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
+_CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
 
 
 class RecordError(RuntimeError):
@@ -33,12 +38,18 @@ class Recorded:
         version: The number of writes to that memory at this moment, as torch counts them.
         edge: The gradient edge of the tensor at this moment; None where no gradient was requested or the tensor
             depends on nothing that requires one.
+        axis: The axis of the images.
     """
 
     shape: tuple[int, ...]
     value: Any = None
     version: int = 0
     edge: Any = None
+    axis: int = 0
+
+    def images_first(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of this shape with the axis of the images first."""
+        return tensor.movedim(self.axis, 0)
 
 
 @dataclass(eq=False)
@@ -84,7 +95,8 @@ class Layer:
         A linear layer is a 1x1 convolution: ``b x c`` becomes ``b x c x 1 x 1``, ``b x t x c`` becomes
         ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
         """
-        shape = self.recorded(quantity).shape
+        recorded = self.recorded(quantity)
+        shape = (recorded.shape[recorded.axis], *recorded.shape[: recorded.axis], *recorded.shape[recorded.axis + 1 :])
         if self.linear:
             shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
             shape = (*shape, *(1,) * (4 - len(shape)))
@@ -92,6 +104,7 @@ class Layer:
 
     def shaped(self, quantity: str, tensor: Tensor) -> Tensor:
         """Return a quantity or its gradient in the shape that ``shape`` gives."""
+        tensor = self.recorded(quantity).images_first(tensor)
         if self.linear and quantity != "weight":
             tensor = tensor.movedim(-1, 1)
         return tensor.reshape(self.shape(quantity))
@@ -110,6 +123,7 @@ class Recorder(CallHooks):
         layers: The layers, in the order of execution.
         other_readers: For each parameter that another function than a layer read, that function's name.
         grads_enabled: Weights that were made to require a gradient; the caller resets them.
+        axes: Follows the axis of the images.
     """
 
     def __init__(self, network: nn.Module, values: Collection[str] = (), gradients: Collection[str] = ()) -> None:
@@ -118,10 +132,12 @@ class Recorder(CallHooks):
         self.layers: list[Layer] = []
         self.other_readers: dict[str, str] = {}
         self.grads_enabled: list[Tensor] = []
+        self.axes = ImageAxis()
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
         self._network = network
         self._runs: dict[str, int] = {}
+        self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
         # outputs of activations and layers: the tensor, its version then, and its origin
@@ -142,6 +158,7 @@ class Recorder(CallHooks):
         self._separate_input(call, *quantities)
         conv_in, recorded_weight = self._record(call.input, *quantities), self._record(weight, "weight")
         out = call.run()
+        self.axes.follow(call, out)
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
             linear=call.name == "linear",
@@ -163,6 +180,7 @@ class Recorder(CallHooks):
         if overwrites:
             self._protect(call)
         out = call.run()
+        self.axes.follow(call, out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -178,14 +196,47 @@ class Recorder(CallHooks):
 
     def other(self, call: Call) -> Any:
         """Run any other call, and keep its name for the parameters that it reads."""
+        entering = self._combined(call)
+        if entering is not None:
+            call.entering = entering
+            return self.activation(call)
         if self._sharing and call.overwrites:
             self._protect(call)
         out = call.run()
+        self.axes.follow(call, out)
+        self._note_mask(call, out)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(call.args, call.kwargs):
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
+
+    def _note_mask(self, call: Call, out: Any) -> None:
+        """Note that a tensor of booleans compares one tensor with numbers."""
+        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
+            self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
+        elif call.name in _CASTS and tensors and id(tensors[0]) in self._masks and isinstance(out, Tensor):
+            self._masks[id(out)] = weakref.ref(out), *self._masks[id(tensors[0])][1:]
+
+    def _combined(self, call: Call) -> Tensor | None:
+        """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
+        if call.name.strip("_") not in self.COMBINED:
+            return None
+        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        sources: dict[int, Tensor] = {}
+        masks = 0
+        for tensor in tensors:
+            known = self._masks.get(id(tensor))
+            source = known[1]() if known and known[0]() is tensor else None
+            if known and source is not None and version(source) == known[2]:
+                sources[id(source)] = source
+                masks += 1
+            elif tensor.dim() and not _constant(tensor, call.name):
+                sources[id(tensor)] = tensor
+        compares = masks > 0 or (call.name == "maximum" and len(tensors) > 1)
+        (source,) = sources.values() if len(sources) == 1 else (None,)
+        return source if compares and any(tensor is source for tensor in tensors) else None
 
     def check_versions(self) -> None:
         """Check that every write to a kept tensor was recorded.
@@ -203,13 +254,14 @@ class Recorder(CallHooks):
         tensor = call.input
         if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
             view = tensor.view_as(tensor)
-            if call.args:
-                call.args = (view, *call.args[1:])
-            else:
-                call.kwargs["input"] = view
+            self.axes.copy(tensor, view)
+            call.args = tuple(view if arg is tensor else arg for arg in call.args)
+            call.kwargs = {name: view if arg is tensor else arg for name, arg in call.kwargs.items()}
+            if call.entering is not None:
+                call.entering = view
 
     def _record(self, tensor: Tensor, *quantities: str) -> Recorded:
-        recorded = Recorded(tuple(tensor.shape))
+        recorded = Recorded(tuple(tensor.shape), axis=self.axes.of(tensor))
         if not self._values.isdisjoint(quantities):
             recorded.value, recorded.version = tensor.detach(), version(tensor)
             self._kept.append(recorded)
@@ -239,6 +291,39 @@ def checked_logits(out: Any, images: int) -> Tensor:
         return out
     got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
     raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
+
+
+def _constant(tensor: Tensor, function: str) -> bool:
+    """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
+    if tensor.requires_grad or function not in ("maximum", "where"):
+        return False
+    return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
+
+
+def check_graph(out: Tensor, hooks: CallHooks) -> None:
+    """Check that no layer ran inside a ``torch.autograd.Function``, which hides its part of the graph.
+
+    Args:
+        out: The output of the network.
+        hooks: Were active while it ran.
+
+    Raises:
+        RecordError: A layer did, as in gradient checkpointing of other libraries than torch.
+    """
+    if not hooks.ungraphed or out.grad_fn is None:
+        return
+    nodes: list[Any] = [out.grad_fn]
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            raise RecordError(
+                f"the network must run its layers with a graph; {hooks.ungraphed} runs inside a "
+                "torch.autograd.Function, as in gradient checkpointing; disable checkpointing"
+            )
+        following = [below for below, _ in node.next_functions if below is not None and below not in seen]
+        seen.update(following)
+        nodes += following
 
 
 def weight_name(parameter: str) -> str:

@@ -8,51 +8,64 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.fx
+import torch.utils.checkpoint
+from torch import Tensor, nn
 
+from eznas.capture.attributes import Attributes
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import nn
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @contextlib.contextmanager
 def fork_state(network: nn.Module) -> Iterator[None]:
     """Run the block with random generators of a fixed seed, and restore the state of the network and the generators.
 
-    This is ``torch.random.fork_rng`` for a network: on exit, also after an exception, the training flags, the
-    buffers (which exist, which tensors they are, and their values) and the random states of torch and Python are
-    those from before the block. Parameters are not restored. Inside the block, a ``torch.inference_mode`` of the
-    caller is off and compiled modules run eagerly, so that torch function modes record their calls.
+    This is ``torch.random.fork_rng`` for a network: on exit, also after an exception, the attributes of its modules
+    (see ``Attributes``), the buffers (which exist, which tensors they are, and their values) and the random states of
+    torch, Python and NumPy are those from before the block. Parameters are not restored. Inside the block, a
+    ``torch.inference_mode`` of the caller is off, compiled modules run eagerly, so that torch function modes record
+    their calls, and ``torch.utils.checkpoint`` runs its function without checkpointing, which would hide the graph.
 
     Raises:
         RecordError: The network was built under ``torch.inference_mode``, or is TorchScript.
     """
     uncompiled(network)
-    flags = [(module, module.training) for module in network.modules()]
-    # named_buffers, and setting a flag that is set already, would take longer than all the rest
-    modules = [
-        (module, dict(module._buffers), set(module._non_persistent_buffers_set))  # noqa: SLF001
-        for module, _ in flags
-    ]
-    buffers = [
-        (buffer, buffer.detach().clone()) for _, named, _ in modules for buffer in named.values() if buffer is not None
-    ]
+    attributes = Attributes(network)
+    buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
     for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in buffers)):
         if tensor is not None and tensor.is_inference():
             raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
-    device = device_of(network)
-    devices = [device] if device.type == "cuda" else []
-    python_state = random.getstate()
     compiled = "torch._dynamo" in sys.modules  # which takes seconds to import
     eager = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
     try:
-        with torch.inference_mode(mode=False), torch.random.fork_rng(devices), eager:
+        with torch.inference_mode(mode=False), fixed_random(device_of(network)), eager, _without_checkpoints():
+            yield
+    finally:
+        with torch.no_grad():
+            attributes.restore()
+            for buffer, value in buffers:
+                if 0 not in buffer.stride():  # an expanded buffer cannot be written to
+                    buffer.copy_(value)
+
+
+@contextlib.contextmanager
+def fixed_random(device: torch.device) -> Iterator[None]:
+    """Run the block with the generators of torch, Python and NumPy at a fixed seed, and restore their states."""
+    devices = [device] if device.type == "cuda" else []
+    numpy = sys.modules.get("numpy")
+    numpy_state = numpy.random.get_state() if numpy else None
+    python_state = random.getstate()
+    try:
+        with torch.random.fork_rng(devices):
             random.seed(0)
+            if numpy:
+                numpy.random.seed(0)
             torch.default_generator.manual_seed(0)
             for cuda in devices:
                 with torch.cuda.device(cuda):
@@ -60,33 +73,95 @@ def fork_state(network: nn.Module) -> Iterator[None]:
             yield
     finally:
         random.setstate(python_state)
-        for module, training in flags:
-            if module.training != training:
-                module.training = training
-        with torch.no_grad():
-            for module, named, non_persistent in modules:
-                now = module._buffers  # noqa: SLF001
-                if now.keys() != named.keys() or any(now[name] is not buffer for name, buffer in named.items()):
-                    now.clear()
-                    now.update(named)
-                    module._non_persistent_buffers_set = non_persistent  # noqa: SLF001
-            for buffer, value in buffers:
-                if 0 not in buffer.stride():  # an expanded buffer cannot be written to
-                    buffer.copy_(value)
+        if numpy:
+            numpy.random.set_state(numpy_state)
+
+
+class _Unchecked:
+    """Stands for the autograd function of re-entrant checkpoints."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], _: bool, *args: Any) -> Any:
+        """Run the function as if there were no checkpoint."""
+        return function(*args)
+
+
+def _no_hooks(*_: Any, **__: Any) -> Iterator[None]:
+    """Stands for the hooks around the function of a checkpoint."""
+    yield
+
+
+@contextlib.contextmanager
+def _without_checkpoints() -> Iterator[None]:
+    module: Any = torch.utils.checkpoint
+    before = module.CheckpointFunction, module._checkpoint_without_reentrant_generator  # noqa: SLF001
+    module.CheckpointFunction, module._checkpoint_without_reentrant_generator = _Unchecked, _no_hooks  # noqa: SLF001
+    try:
+        yield
+    finally:
+        module.CheckpointFunction, module._checkpoint_without_reentrant_generator = before  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None]:
+    """Run the block with other tensors in place of parameters and buffers, wherever the network holds these.
+
+    Args:
+        network: Its own tensors are back in place afterwards.
+        tensors: The other tensors, by the identity of the parameters and buffers that they replace.
+    """
+    held: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    flat: list[tuple[nn.Module, Any]] = []
+    try:
+        for module in network.modules():
+            tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001
+            for named in tables:
+                held.append((named, dict(named)))
+                named.update({name: tensors.get(id(tensor), tensor) for name, tensor in named.items()})
+            if isinstance(module, nn.RNNBase):  # which keeps a second list of its parameters
+                flat.append((module, module._flat_weights))  # noqa: SLF001
+                own = module._flat_weights  # noqa: SLF001
+                module._flat_weights = [tensors.get(id(one), one) for one in own]  # noqa: SLF001
+        yield
+    finally:
+        for named, before in held:
+            named.clear()
+            named.update(before)
+        for module, weights in flat:
+            module._flat_weights = weights  # noqa: SLF001
 
 
 def uncompiled(network: nn.Module) -> nn.Module:
-    """Return the module that ``torch.compile`` wrapped; any other module is returned as it is.
+    """Return the module that ``torch.compile`` or ``nn.DataParallel`` wrapped; any other module is returned as it is.
 
     Raises:
-        RecordError: The network, or a part of it, is TorchScript.
+        RecordError: The network, or a part of it, is TorchScript or exported, has parameters on the meta device, or has
+            lazy parameters.
     """
-    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
-        raise RecordError(
-            "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
-        )
+    for module in network.modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise RecordError(
+                "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
+            )
+        graph = getattr(module, "graph", None)
+        targets = [node.target for node in graph.nodes] if isinstance(graph, torch.fx.Graph) else []
+        if any(isinstance(target, torch._ops.OpOverload) for target in targets):  # noqa: SLF001
+            raise RecordError(
+                "the network must be an eager torch.nn.Module, not one of torch.export; pass the module that was "
+                "exported"
+            )
+    for name, parameter in network.named_parameters():
+        if isinstance(parameter, torch.nn.parameter.UninitializedParameter):
+            raise RecordError(f"the network must have run once, so that its lazy parameter {name} has a shape")
+        if parameter.is_meta:
+            raise RecordError(f"the network's parameters must have values; {name} is on the meta device")
     original: nn.Module = getattr(network, "_orig_mod", network)
-    return original
+    return original.module if isinstance(original, nn.DataParallel) else original
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Return the data type of the network's first floating parameter; float32 for a network without one."""
+    return next((parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()), torch.float32)
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -5,14 +5,15 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, checked_logits
-from eznas.capture.state import device_of, fork_state, uncompiled
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
+from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -139,7 +140,7 @@ def run_pass(
 
 
 def recorded_forward(
-    network: nn.Module, images: Tensor, recorder: Recorder, buffers: dict[str, Tensor] | None = None
+    network: nn.Module, images: Tensor, recorder: Recorder, buffers: Mapping[int, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
     """Run the network forward while a recorder is active, on the device of its first parameter.
 
@@ -147,7 +148,7 @@ def recorded_forward(
         network: The network; the caller restores its state.
         images: ``b x c x h x w``.
         recorder: A new recorder.
-        buffers: Buffers by name that replace the network's own.
+        buffers: Tensors that replace the network's buffers, by the identity of these.
 
     Returns:
         The logits, ``b x classes``, and the images, which are the leaf of the graph where there is one.
@@ -155,18 +156,21 @@ def recorded_forward(
     Raises:
         RecordError: The network does not return logits, overwrites a parameter, or cannot be recorded.
     """
-    leaf = images.to(device_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
+    leaf = images.to(device_of(network), dtype_of(network), copy=True).detach().requires_grad_(torch.is_grad_enabled())
     entering = leaf.clone()  # which the network may overwrite
     versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
-    with recorder:
-        logits = torch.func.functional_call(network, buffers, (entering,)) if buffers else network(entering)
+    recorder.axes.images = len(images)
+    with replaced(network, buffers) if buffers else contextlib.nullcontext(), recorder:
+        logits = network(entering)
     for name, parameter in recorder.parameters.items():
         if version(parameter) != versions[name]:
             raise RecordError(
                 f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
             )
     recorder.check_versions()
-    return checked_logits(logits, len(images)), leaf
+    logits = checked_logits(logits, len(images))
+    check_graph(logits, recorder)
+    return logits, leaf
 
 
 def values_of(quantity: str, layers: Sequence[Layer], leaf: Tensor) -> list[Tensor]:
@@ -193,7 +197,8 @@ def gradients_of(
     edges = [tensor.edge for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
     computed: Iterator[Tensor | None] = iter([])
     if edges and objective.requires_grad:
-        computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
+        with fixed_random(objective.device):  # for backward passes that draw numbers
+            computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
     gradients: dict[str, list[Tensor]] = {}
     for quantity, tensors in recorded.items():
         for index, tensor in enumerate(tensors):

@@ -6,16 +6,21 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from eznas.capture import fork_state, translated_errors
-from eznas.capture.record import Recorder
+from eznas.capture import NoUnitsError, fork_state, translated_errors
+from eznas.capture.record import Recorder, flattened
 from eznas.capture.statistics import recorded_forward
+from eznas.errors import NETWORK_FAILURES
 from eznas.measures import register_measure
-from eznas.passes.recorder import check_recorded
+from eznas.passes.recorder import PassRecorder, check_recorded
 from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from collections.abc import Mapping
 
     from eznas.capture.calls import Call
     from eznas.minibatch import Minibatch
@@ -28,26 +33,27 @@ def params(network: nn.Module, minibatch: Minibatch) -> float:
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
-@register_measure(formula="multiply-accumulates of convolutions and linear layers for one image", needs=["forward"])
+@register_measure(formula="multiply-accumulates of the forward pass for one image", needs=["forward"])
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the multiply-accumulates of the forward pass of one image; one multiply-accumulate counts as one.
 
-    Convolutions, transposed convolutions and linear layers are counted. Biases, normalisations, activations, poolings
-    and explicit products of tensors, as in attention, are not. Two images run if there are two, since batch
-    normalisation needs more than one.
+    Convolutions of all kinds, linear and recurrent layers and products of matrices count, among them those of
+    attention: half of the operations that ``torch.utils.flop_counter`` counts. Biases, normalisations, activations and
+    poolings do not. One image runs. If the network raises with a single image, two and three images run, and the
+    difference is the count of one more image.
 
     Raises:
-        NoUnitsError: No layer ran.
-        UndefinedError: torch hides the run of a layer.
+        NoUnitsError: The network has no layer.
     """
-    images, recorder = minibatch.images[:2], _Counter(network)
-    with translated_errors(), fork_state(network), torch.no_grad():
-        recorded_forward(network, images, recorder)
-    check_recorded(recorder)
-    # windows and tokens may stand beside the images on the first axis, so all axes count
-    layers = [(math.prod(layer.conv_out.shape), math.prod(layer.weight.shape[1:])) for layer in recorder.layers]
-    counts = require_layers(layers + recorder.others)
-    return float(sum(numbers // len(images) * products for numbers, products in counts))
+    images = minibatch.images[:1]
+    try:
+        count = _count(network, images)
+    except NETWORK_FAILURES:
+        two = _count(network, images.repeat(2, 1, 1, 1))
+        count = 2 * two - _count(network, images.repeat(3, 1, 1, 1))
+    if not count:
+        raise NoUnitsError("the network must have a convolution or a linear layer; it has none")
+    return float(count)
 
 
 @register_measure(formula="greatest number of layers with weights on a path to the logits", needs=["forward"])
@@ -58,7 +64,7 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
         NoUnitsError: No layer ran.
         UndefinedError: torch hides the run of a layer.
     """
-    recorder = Recorder(network, gradients=["conv_out"])
+    recorder = PassRecorder(network, len(minibatch.images[:2]), {"layer_gradients"})
     with translated_errors(), fork_state(network), torch.enable_grad():
         logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
     check_recorded(recorder)
@@ -76,19 +82,39 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
     return float(depths.get(logits.grad_fn, 0))
 
 
-class _Counter(Recorder):
-    """Records layers, and for other convolutions their numbers and the products of each.
+def _count(network: nn.Module, images: Tensor) -> int:
+    """Return the multiply-accumulates of one forward pass."""
+    counter = _Counter()
+    with translated_errors(), fork_state(network), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        recorded_forward(network, images, _Unnormalised(network))
+    return counter.count
 
-    The numbers are those of the output, or of the input of a transposed convolution.
-    """
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__(network)
-        self.others: list[tuple[int, int]] = []
+class _Unnormalised(Recorder):
+    """Skips the normalisations over images, which may need more than one."""
 
-    def other(self, call: Call) -> Any:
-        out = super().other(call)
-        if call.name in ("conv1d", "conv3d") or call.name.startswith("conv_transpose"):
-            numbers: Tensor = call.input if "transpose" in call.name else out
-            self.others.append((numbers.numel(), math.prod(call.argument(1, "weight").shape[1:])))
+    def normalisation(self, call: Call) -> Any:
+        return call.input.clone() if call.name in ("batch_norm", "instance_norm") else super().normalisation(call)
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the multiply-accumulates of the operations that run while it is active."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        formula, name = flop_registry.get(func.overloadpacket), func.overloadpacket.__name__
+        if formula is not None:
+            self.count += formula(*args, **(kwargs or {}), out_val=out) // 2
+        elif name in ("mv", "addmv"):
+            self.count += args[-2].numel()
+        elif name in ("mkldnn_rnn_layer", "_cudnn_rnn"):
+            weights = [tensor for tensor in flattened(args[1:3], {}) if isinstance(tensor, Tensor)]
+            numbers = sum(weight.numel() for weight in weights if weight.dim() > 1)  # without biases
+            self.count += math.prod(args[0].shape[:-1]) * numbers
         return out

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.errors import UndefinedError
 from eznas.measures import register_measure
-from eznas.passes.weights import LAYERS, layer_weights, require_layers
+from eznas.passes.layers import layers_of
+from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 def l2_norm(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the sum over layers of the Euclidean norm of the weight.
 
+    Where a layer computes its weight from parameters, such as a normalised weight, the norms of these are summed. A
+    network with further parameters of two or more axes runs forward to find out which of them are weights.
+
     It depends on the initialisation: torch's default gives a layer about ``sqrt(c_out / 3)``, whatever its kernel.
+
+    Raises:
+        NoUnitsError: The network has no layer.
     """
-    del minibatch  # not read
-    weights = layer_weights(network)
-    if not weights and any(isinstance(module, LAYERS) for module in network.modules()):
-        raise UndefinedError("the network must have a layer whose weight is a parameter of its own; all are computed")
-    return sum(float(weight.detach().double().norm()) for weight in require_layers(weights))
+    weights = require_layers(layers_of(network, minibatch.images).weights)
+    return sum(float(weight.detach().double().norm()) for weight in weights)

@@ -9,8 +9,12 @@ from __future__ import annotations
 import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.recorder import PassRecorder
 
-_RELUS = frozenset(("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "rrelu"))
+_RELUS = frozenset((
+    "clamp", "clamp_min", "clip", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu", "threshold",
+    *PassRecorder.COMBINED,
+))  # fmt: skip
 
 
 @measure_from_passes(

@@ -13,6 +13,9 @@ from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 
+_ROUNDING = 128
+"""Error of a gradient, in roundings of its precision."""
+
 _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 
 
@@ -27,6 +30,11 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 def ntk_condition(passes: NetworkPasses) -> float:
     """Return the condition number of the neural tangent kernel, ``b x b``, accumulated in float64.
 
+    The weights are the parameters behind the weights of layers, normalisations, embeddings and PReLU, whatever their
+    names. The kernel counts as singular where the least eigenvalue is a rounding error: gradients that are wrong by a
+    share ``e`` change it by ``e^2`` times the greatest, and ``e`` is 128 roundings, the sum of many. With gradients in
+    float32 the greatest condition number is about 4e9.
+
     Raises:
         UndefinedError: The kernel is singular.
     """
@@ -36,10 +44,12 @@ def ntk_condition(passes: NetworkPasses) -> float:
         kernel = kernel + gradients.double() @ gradients.double().T
     values = torch.linalg.eigvalsh(kernel)
     # the rounding of the gradients in their precision, and of their products in float64
-    rounding = max((torch.finfo(tensors[0].dtype).eps * len(values)) ** 2, torch.finfo(torch.float64).eps * len(values))
+    of_gradients = torch.finfo(tensors[0].dtype).eps * max(len(values), _ROUNDING)
+    rounding = max(of_gradients**2, torch.finfo(torch.float64).eps * len(values))
     if not values[0] > rounding * values[-1]:
         raise UndefinedError(
-            f"the neural tangent kernel must not be singular; its least eigenvalue is {float(values[0]):.3g}"
+            "the neural tangent kernel must not be singular; its least eigenvalue is within the rounding of the "
+            f"gradients, {float(values[0] / values[-1]):.3g} of the greatest"
         )
     return float(values[-1] / values[0])
 

@@ -7,13 +7,14 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from eznas.capture import fork_state
-from eznas.capture.record import checked_logits
-from eznas.capture.state import device_of
+from eznas.capture.calls import Call, CallHooks
+from eznas.capture.record import check_graph, checked_logits
+from eznas.capture.state import device_of, replaced
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
 from eznas.passes.gradients import differentiate
@@ -73,15 +74,25 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
     total = torch.zeros((), dtype=torch.float64, device=images.device)
     with fork_state(network), torch.enable_grad():
         network.eval()
-        parameters = {name: parameter.detach().requires_grad_() for name, parameter in network.named_parameters()}
-        read = list(parameters.values())[:_TENSORS]
+        tensors = {id(parameter): parameter.detach().requires_grad_() for parameter in network.parameters()}
+        read = list(tensors.values())[:_TENSORS]
         for image in images.to(read[0]):
-            logits = checked_logits(torch.func.functional_call(network, parameters, (image[None],)), 1)[0]
+            with replaced(network, tensors), _Watching() as hooks:
+                logits = checked_logits(network(image[None]), 1)
+            check_graph(logits, hooks)
+            logits = logits[0]
             probabilities = logits.detach().double().softmax(0)
             rows = torch.stack([_first_derivatives(logit, read) for logit in logits]).double()
             spread = rows - probabilities @ rows
             total = total + spread.T @ (probabilities[:, None] * spread)
     return total / len(images)
+
+
+class _Watching(CallHooks):
+    """Notes whether layers run without a graph, and leaves normalisations in their mode."""
+
+    def normalisation(self, call: Call) -> Any:
+        return call.run()
 
 
 def _first_derivatives(logit: Tensor, tensors: list[Tensor]) -> Tensor:

@@ -16,11 +16,13 @@ from eznas.capture.state import device_of
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
 from eznas.passes.functional_params import FunctionalRecorder, run_with_params
+from eznas.passes.layers import layers_of
 from eznas.passes.weights import LAYERS
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
     from eznas.minibatch import Minibatch
+    from eznas.passes.layers import Layers
 
 
 _STEP = 0.01
@@ -46,7 +48,7 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
         UndefinedError: The features do not change with the input.
     """
     device = device_of(network)
-    parameters = gaussian_parameters(network, minibatch.seed)
+    parameters = gaussian_parameters(network, minibatch.seed, layers_of(network, minibatch.images))
     images = minibatch.noise.to(device, torch.float64)
     generator = torch_generator(minibatch.seed, "zen", "step")
     step = torch.randn(images.shape, generator=generator).to(device, torch.float64)
@@ -60,33 +62,39 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 def _features(network: nn.Module, parameters: dict[str, Tensor], images: Tensor) -> tuple[Tensor, float]:
-    recorder = FunctionalRecorder(normalised=True)
+    recorder = FunctionalRecorder(parameters.values(), normalised=True)
     logits = run_with_params(network, parameters, images.clone(), recorder)
     features = next(tensor for tensor in (recorder.last_maps, recorder.linear_input, logits) if tensor is not None)
     return features, sum(float(deviation.log()) for deviation in recorder.deviations)
 
 
-def gaussian_parameters(network: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Return float64 parameters for a network: standard normal weights, biases of 0, weights of normalisations of 1.
+def gaussian_parameters(network: nn.Module, seed: int, layers: Layers) -> dict[str, Tensor]:
+    """Return float64 parameters: standard normal weights, biases of 0, weights of normalisations of 1.
 
-    The parameters of other modules are the network's own.
+    Where a layer computes its weight from parameters, these are standard normal, except that those with at most one
+    axis longer than 1, such as the lengths of a normalised weight, are 1. All other parameters are the network's own.
 
     Args:
         network: The network.
         seed: Seeds each weight's generator, together with the weight's name.
+        layers: The parameters of the network's layers.
     """
-    parameters = {name: parameter.detach().double() for name, parameter in network.named_parameters()}
-    for path, module in network.named_modules():
-        layer = isinstance(module, LAYERS)
-        if not layer and not isinstance(module, _NORMS):
-            continue
-        for name, parameter in module.named_parameters(recurse=False):
-            full = f"{path}.{name}" if path else name
-            if full not in parameters:  # shared with an earlier module
-                continue
-            if layer and name == "weight":
-                drawn = torch.randn(parameter.shape, generator=torch_generator(seed, "zen", full))
-                parameters[full] = drawn.to(parameter.device, torch.float64)
-            else:
-                parameters[full] = torch.full_like(parameters[full], float(name == "weight"))
+    weights, biases = set(map(id, layers.weights)), set(map(id, layers.biases))
+    own = {id(module._parameters.get("weight")) for module in network.modules()}  # noqa: SLF001 - may be computed
+    constant: dict[int, float] = dict.fromkeys(biases, 0.0)
+    for module in network.modules():
+        if isinstance(module, (*LAYERS, *_NORMS)):
+            for name, parameter in module.named_parameters(recurse=False):
+                if name in ("weight", "bias") and id(parameter) not in weights:
+                    constant.setdefault(id(parameter), float(name == "weight"))
+    parameters = {}
+    for name, parameter in network.named_parameters():
+        if id(parameter) in weights and (id(parameter) in own or sum(size > 1 for size in parameter.shape) > 1):
+            drawn = torch.randn(parameter.shape, generator=torch_generator(seed, "zen", name))
+            parameters[name] = drawn.to(parameter.device, torch.float64)
+        elif id(parameter) in weights or id(parameter) in constant:
+            value = constant.get(id(parameter), 1.0)
+            parameters[name] = torch.full_like(parameter.detach(), value, dtype=torch.float64)
+        else:
+            parameters[name] = parameter.detach().double()
     return parameters

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ class Minibatch:
 
     Args:
         images: ``b x c x h x w`` float32, normalised.
-        labels: ``b`` int64, from 0.
+        labels: ``b`` integers, from 0, kept as int64; rows of zeros and a single one become the places of the ones.
         classes: Number of classes.
         source: The images' name or path, for messages.
         digest: SHA-256 over the bytes of images and labels, computed where it is empty. It does not cover their shape,
@@ -34,8 +36,29 @@ class Minibatch:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _class_labels(self.labels, len(self.images)))
         if not self.digest:
             object.__setattr__(self, "digest", _digest(self.images, self.labels))
+
+    @classmethod
+    def of(cls, data: Any) -> Minibatch:
+        """Return a minibatch as it is, or make one of a pair of images and labels or of a loader's first batch.
+
+        Raises:
+            InputError: It is none of these.
+        """
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, (tuple, list)) and isinstance(data, Iterable) and not isinstance(data, (str, Tensor)):
+            data = next(iter(data), None)
+        if isinstance(data, (tuple, list)) and len(data) > 1 and all(isinstance(part, Tensor) for part in data[:2]):
+            labels = _class_labels(data[1], len(data[0]))
+            return cls(data[0], labels, int(labels.max()) + 1 if len(labels) else 0, "caller")
+        raise InputError(
+            "minibatch must be a Minibatch, a pair of images and labels, or a loader of such pairs; got a "
+            f"{type(data).__name__}; eznas.load_minibatch makes one of files",
+            parameters=("minibatch",),
+        )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,6 +106,25 @@ class Minibatch:
         generator = torch.Generator().manual_seed(seed)  # on the CPU: equal on every device
         with torch.inference_mode(mode=False):  # tensors made in inference mode forbid gradients
             return torch.randn(self.images.shape, generator=generator).to(self.images.device)
+
+
+def _class_labels(labels: Tensor, images: int) -> Tensor:
+    """Return labels as int64 classes.
+
+    Raises:
+        InputError: They are no classes.
+    """
+    if labels.dim() == 2 and len(labels) == images and labels.shape[1] > 1:  # noqa: PLR2004
+        ones = labels == 1
+        if bool((ones | (labels == 0)).all()) and bool((ones.sum(1) == 1).all()):
+            return labels.argmax(1)
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
+        raise InputError(
+            f"labels must be one class an image, as integers, or rows with a single one; got {labels.dtype} of shape "
+            f"{tuple(labels.shape)}; targets of a regression have no classes",
+            parameters=("labels",),
+        )
+    return labels.long()
 
 
 def resize(images: Tensor, pixels: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -12,9 +12,9 @@ from eznas.capture import fork_state
 from eznas.capture.statistics import recorded_forward
 from eznas.passes.blocks import features_recorded
 from eznas.passes.gradients import check_finite
-from eznas.passes.parts import WEIGHT_PARTS
+from eznas.passes.parts import FOLLOWING_PARTS, WEIGHT_PARTS
 from eznas.passes.recorder import PassRecorder
-from eznas.passes.weights import layer_weights, named_weights
+from eznas.passes.weights import enable_grads, layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,8 +33,9 @@ class Forward:
         images: The leaf of the graph, ``b x c x h x w``.
         recorder: Holds the layers, outputs and patterns.
         features: The outputs of the blocks.
-        weights: The layers' weights, detached, each once; empty where no part differentiates with respect to them.
-        edges: For each weight, the edge of the graph at which its gradient arrives.
+        weights: The layers' weights, each once; empty where no part differentiates with respect to them.
+        named_weights: The weights of layers, normalisations, embeddings and PReLU, each once; empty where no part
+            differentiates with respect to them.
     """
 
     logits: Tensor
@@ -42,7 +43,7 @@ class Forward:
     recorder: PassRecorder
     features: list[Feature]
     weights: list[Tensor]
-    edges: list[Any]
+    named_weights: list[Tensor]
 
 
 def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grads_enabled: list[Tensor]) -> Forward:
@@ -58,12 +59,11 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
         RecordError: The network cannot be recorded.
         UndefinedError: Its logits are not finite.
     """
-    own = layer_weights(network) if WEIGHT_PARTS.intersection(parts) else []
-    read = [*own, *(named_weights(network) if "sample_logit_gradients" in parts else ())]
-    grads_enabled.extend(weight.requires_grad_() for weight in read if not weight.requires_grad)
+    if FOLLOWING_PARTS.intersection(parts):
+        enable_grads(network, grads_enabled)
     recorder = PassRecorder(network, len(images), parts)
     recorder.grads_enabled = grads_enabled
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    buffers = {id(buffer): buffer.clone() for buffer in network.buffers()}
     recording: contextlib.AbstractContextManager[list[Feature]] = (
         features_recorded(network) if "features" in parts else contextlib.nullcontext([])
     )
@@ -71,17 +71,7 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
     with fork_state(network), plain_attention, recording as features:
         logits, leaf = recorded_forward(network, images, recorder, buffers)
     check_finite("the network's logits", [logits])
-    weights: dict[int, tuple[Tensor, Any]] = {}
-    for layer in recorder.layers:
-        if layer.weight.edge is not None:
-            weights.setdefault(id(layer.weight.edge), (layer.weight.value, layer.weight.edge))
-    for weight in own:
-        weights.setdefault(id(weight), (weight.detach(), weight))
-    return Forward(
-        logits,
-        leaf,
-        recorder,
-        features,
-        [value for value, _ in weights.values()],
-        [edge for _, edge in weights.values()],
-    )
+    finder = recorder.finder
+    weights = finder.all_weights(layer_weights(network)) if WEIGHT_PARTS.intersection(parts) else []
+    named = finder.named_weights() if "sample_logit_gradients" in parts else []
+    return Forward(logits, leaf, recorder, features, weights, named)

@@ -4,46 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from eznas.capture import fork_state
 from eznas.capture.calls import Call, CallHooks
-from eznas.capture.record import checked_logits
+from eznas.capture.record import check_graph, checked_logits
+from eznas.capture.state import replaced
+from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class FunctionalRecorder(CallHooks):
     """Records a forward pass with replaced parameters.
 
     Args:
+        parameters: The parameters that replace the network's own.
         normalised: Whether batch normalisations run; otherwise they return their input.
 
     Attributes:
-        weights: The weights of the layers that ran, each once, by identity.
+        finder: Holds the parameters that layers use as weights.
         deviations: For each batch normalisation, the root of the channels' mean variance at its input.
         last_maps: The last tensor ``b x c x h x w`` of more than one position; None if there was none.
         linear_input: The input of the last linear layer.
     """
 
-    LAYERS = frozenset(("conv1d", "conv2d", "conv3d", "linear"))
-
-    def __init__(self, *, normalised: bool) -> None:
+    def __init__(self, parameters: Iterable[Tensor], *, normalised: bool) -> None:
         super().__init__()
         self._normalised = normalised
-        self.weights: dict[int, Tensor] = {}
+        self.finder = WeightFinder(parameters)
         self.deviations: list[Tensor] = []
         self.last_maps: Tensor | None = None
         self.linear_input: Tensor | None = None
-
-    def layer(self, call: Call) -> Any:
-        """Run a layer and record its weight, and the input of a linear layer."""
-        weight: Tensor = call.argument(1, "weight")
-        self.weights[id(weight)] = weight
-        self.linear_input = call.input if call.name == "linear" else self.linear_input
-        return self.other(call)
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation, without running statistics, and record the deviation of its input."""
@@ -57,10 +50,13 @@ class FunctionalRecorder(CallHooks):
         return super().normalisation(call)
 
     def other(self, call: Call) -> Any:
-        """Run any call and record maps."""
+        """Run any call, record maps and the input of a linear layer, and note the weights that it reads."""
         out = call.run()
+        self.finder.note(call, out)
+        if call.name == "linear":
+            self.linear_input = call.input
         if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
-            self.last_maps = out
+            self.last_maps = out.detach()
         return out
 
 
@@ -79,12 +75,14 @@ def run_with_params(
         The logits, ``b x classes``.
 
     Raises:
-        RecordError: The network does not return logits.
+        RecordError: The network does not return logits, or hides a part of the graph.
     """
-    buffers = {
-        name: buffer.double() if buffer.is_floating_point() else buffer.clone()
-        for name, buffer in network.named_buffers()
+    tensors = {
+        id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone() for buffer in network.buffers()
     }
-    with fork_state(network), recorder:
-        logits = torch.func.functional_call(network, {**parameters, **buffers}, (images,))
-    return checked_logits(logits, len(images))
+    tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
+    with fork_state(network), replaced(network, tensors), recorder:
+        logits = network(images)
+    logits = checked_logits(logits, len(images))
+    check_graph(logits, recorder)
+    return logits

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from eznas.capture.state import fixed_random
 from eznas.errors import UndefinedError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def differentiate(number: Tensor, edges: Sequence[Any], *, create_graph: bool = 
     """Return the gradient of a number with respect to each edge, None where it depends on none; keep the graph."""
     if not edges or not number.requires_grad:
         return (None,) * len(edges)
-    return torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    with fixed_random(number.device):  # for backward passes that draw numbers
+        return torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
 
 
 def zeros_for_none(gradients: Iterable[Tensor | None], like: Iterable[Tensor]) -> list[Tensor]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def linearised_gradients(network: nn.Module, images: Tensor, *, normalised: bool) -> list[tuple[Tensor, Tensor]]:
     """Return the layers' absolute weights and the gradients of the summed logits with respect to them, in float64.
 
+    Where a layer computes its weight from parameters, these are the weights, as in ``NetworkPasses.weight_gradients``.
     The network runs once, on an image of ones, with the absolute values of all its parameters.
 
     Args:
@@ -31,13 +32,10 @@ def linearised_gradients(network: nn.Module, images: Tensor, *, normalised: bool
     for absolute in parameters.values():
         absolute.requires_grad_()
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    recorder = FunctionalRecorder(normalised=normalised)
+    recorder = FunctionalRecorder(parameters.values(), normalised=normalised)
     ones = torch.ones((1, *images.shape[1:]), dtype=torch.float64, device=images.device)
     logits = run_with_params(network, parameters, ones, recorder)
-    read = {key: weight for key, weight in recorder.weights.items() if weight.requires_grad}
-    for parameter in layer_weights(network):
-        absolute = parameters[names[id(parameter)]]
-        read.setdefault(id(absolute), absolute)
-    weights = require_layers(list(read.values()))
+    of_modules = [parameters[names[id(parameter)]] for parameter in layer_weights(network)]
+    weights = require_layers(recorder.finder.all_weights(of_modules))
     gradients = differentiate(logits.sum(), weights)
     return list(zip([weight.detach() for weight in weights], zeros_for_none(gradients, weights), strict=True))

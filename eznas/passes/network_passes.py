@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, translated_errors
-from eznas.capture.state import device_of
+from eznas.capture.state import device_of, fixed_random
 from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
@@ -20,7 +21,7 @@ from eznas.passes.gradients import check_finite, differentiate, reachable, zeros
 from eznas.passes.linearised import linearised_gradients
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import channels_first, check_recorded, split_by_image
-from eznas.passes.weights import named_weights, require_layers
+from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -161,9 +162,10 @@ class NetworkPasses:
         self._forward()
         gradient = None
         if later.edge is not None and earlier.edge is not None:
-            (gradient,) = torch.autograd.grad(
-                later.edge, earlier.edge, grad_outputs=direction, retain_graph=True, allow_unused=True
-            )
+            with fixed_random(direction.device):
+                (gradient,) = torch.autograd.grad(
+                    later.edge, earlier.edge, grad_outputs=direction, retain_graph=True, allow_unused=True
+                )
         return torch.zeros_like(earlier.tensor) if gradient is None else gradient
 
     @computed_once
@@ -176,11 +178,17 @@ class NetworkPasses:
     def weight_gradients(self) -> list[WeightGradient]:
         """Return the weights of the layers and the gradients of the loss; zero where it does not depend on a weight.
 
+        Where a layer computes its weight from parameters,
+        such as a masked or normalised weight, these parameters are the weights, each once.
+
         Raises:
             NoUnitsError: There is no layer.
         """
         gradients, weights = self._loss_gradients()[0], require_layers(self._forward().weights)
-        return list(map(WeightGradient, weights, zeros_for_none(gradients, weights)))
+        return [
+            WeightGradient(weight.detach(), gradient)
+            for weight, gradient in zip(weights, zeros_for_none(gradients, weights), strict=True)
+        ]
 
     def layer_gradients(self) -> list[LayerGradient]:
         """Return the outputs of the layers' runs and the gradients of the loss.
@@ -195,8 +203,12 @@ class NetworkPasses:
         outputs = [layer.conv_out.value for layer in layers]
         results = []
         for layer, *tensors in zip(layers, outputs, zeros_for_none(gradients, outputs), strict=True):
-            fan_in = int(torch.Size(layer.weight.shape[1:]).numel())
-            out, gradient = (split_by_image(channels_first(tensor, last=layer.linear), images) for tensor in tensors)
+            channels = layer.conv_out.shape[-1 if layer.linear else 1]
+            fan_in = math.prod(layer.weight.shape) // channels
+            out, gradient = (
+                split_by_image(channels_first(layer.conv_out.images_first(tensor), last=layer.linear), images)
+                for tensor in tensors
+            )
             results.append(LayerGradient(out, gradient, fan_in))
         return results
 
@@ -206,21 +218,22 @@ class NetworkPasses:
         forward, gradients = self._forward(), self._loss_gradients()[0]
         squares = [(gradient.detach() * gradient).sum() for gradient in gradients if gradient is not None]
         total = torch.stack(squares).sum() if squares else forward.logits.new_zeros(())
-        return zeros_for_none(differentiate(total, forward.edges), forward.weights)
+        return zeros_for_none(differentiate(total, forward.weights), forward.weights)
 
     @computed_once
     def sample_logit_gradients(self) -> list[Tensor]:
-        """Return the gradients of each image's summed logits with respect to every parameter named ``weight``.
+        """Return the gradients of each image's summed logits with respect to the weights that the network reads.
 
-        Batch normalisation couples the images: the gradient flows through the statistics too.
+        These are the parameters behind the weights of layers, normalisations, embeddings and PReLU, whatever their
+        names; biases are not among them. Batch normalisation couples the images: the gradient flows through the
+        statistics too.
 
         Returns:
             One tensor a parameter, ``b x numel``.
         """
-        logits = self._forward().logits
-        weights = named_weights(self.network)
+        logits, weights = self._forward().logits, self._forward().named_weights
         if not weights:
-            raise UndefinedError("the network must have parameters named weight; it has none")
+            raise UndefinedError("the network must have weights; it has none")
         rows = [zeros_for_none(differentiate(row.sum(), weights), weights) for row in logits]
         return [torch.stack(column).flatten(1) for column in zip(*rows, strict=True)]
 
@@ -283,16 +296,16 @@ class NetworkPasses:
         forward = self._forward()
         layers = forward.recorder.layers if "layer_gradients" in self.parts else []
         outputs = [layer.conv_out.edge for layer in layers]
-        edges = [*forward.edges, *(edge for edge in outputs if edge is not None)]
+        edges = [*forward.weights, *(edge for edge in outputs if edge is not None)]
         loss = self._loss(forward.logits, self.minibatch.labels)
         gradients = iter(differentiate(loss, edges, create_graph="curvature" in self.parts))
-        of_weights = [next(gradients) for _ in forward.edges]
+        of_weights = [next(gradients) for _ in forward.weights]
         return of_weights, [None if edge is None else next(gradients) for edge in outputs]
 
     def _gradients_of_some(self, images: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
         forward = self._run(self.minibatch.images[images], {"weight_gradients"})
         weights = require_layers(forward.weights)
-        gradients = differentiate(self._loss(forward.logits, self.minibatch.labels[images]), forward.edges)
+        gradients = differentiate(self._loss(forward.logits, self.minibatch.labels[images]), weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])
         return zeros_for_none(gradients, weights)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eznas.capture.record import Recorded, Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
-from eznas.passes.parts import WEIGHT_PARTS
+from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from eznas.capture.calls import Call
 
 
-_CHANGE_SIGN = Recorder.ACTIVATIONS - {"sigmoid", "softplus"}  # whose outputs are positive for every input
+TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+"""Functions of transposed convolutions."""
+
+_CHANGE_SIGN = (Recorder.ACTIVATIONS | Recorder.COMBINED) - {"hardsigmoid", "sigmoid", "softplus"}
+"""Activations whose outputs are not positive for every input."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,11 @@ class Output:
 
     def channels_first(self) -> Tensor:
         """Return the tensor as ``n x c x *``; see ``channels_first``."""
-        return channels_first(self.recorded.value, last=self.channels_last)
+        return channels_first(self.recorded.images_first(self.recorded.value), last=self.channels_last)
 
 
 class PassRecorder(Recorder):
-    """Records the tensors that the parts of ``NetworkPasses`` need.
+    """Records the tensors that the parts of ``NetworkPasses`` need, and finds the weights.
 
     Args:
         network: The network that is going to run.
@@ -64,23 +68,29 @@ class PassRecorder(Recorder):
     Attributes:
         patterns: One for each run of an activation that is not positive everywhere, in the order of execution.
         outputs: One for each run of a layer, a normalisation or an activation, in the order of execution.
+        finder: Holds the parameters that layers use as weights.
     """
 
+    LAYERS = frozenset((*Recorder.LAYERS, "conv1d", "conv3d", *TRANSPOSED))
+
     def __init__(self, network: nn.Module, images: int, parts: Collection[str]) -> None:
-        gradients = {"weight"} if WEIGHT_PARTS.intersection(parts) else set()
-        gradients |= {"conv_out"} if "layer_gradients" in parts else set()
+        gradients = {"conv_out"} if "layer_gradients" in parts else set()
         super().__init__(network, gradients | ({"output"} if "outputs" in parts else set()), gradients)
         self.patterns: list[Pattern] = []
         self.outputs: list[Output] = []
+        self.finder = WeightFinder(self.parameters.values())
         self._channels_last = False
         self._images, self._parts = images, parts
 
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its input's signs and its output."""
-        name, entering, positive = call.name.rstrip("_"), call.input, None
+        name = call.name.strip("_")
+        positive = None
+        entering = call.input.detach().movedim(self.axes.of(call.input), 0)
         if "patterns" in self._parts and name in _CHANGE_SIGN and entering.shape[0] % self._images == 0:
-            positive = (entering.detach() > 0).reshape(self._images, -1)  # windows of an image are consecutive
+            positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
+        self.finder.note(call, out)
         if positive is not None:
             self.patterns.append(Pattern(name, out.grad_fn, positive))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
@@ -94,7 +104,15 @@ class PassRecorder(Recorder):
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record its output."""
-        return self._keep(super().layer(call), channels_last=call.name == "linear")
+        out = super().layer(call)
+        self.finder.note(call, out)
+        return self._keep(out, channels_last=call.name == "linear")
+
+    def other(self, call: Call) -> Any:
+        """Run any other call and note the weights that it reads."""
+        out = super().other(call)
+        self.finder.note(call, out)
+        return out
 
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
         self._channels_last = channels_last
@@ -103,17 +121,26 @@ class PassRecorder(Recorder):
         return out
 
 
-def check_recorded(recorder: Recorder) -> None:
-    """Check that no layer ran inside ``nn.MultiheadAttention``, which torch runs as one call.
+def check_recorded(recorder: PassRecorder) -> None:
+    """Check that the outputs of all layers were recorded.
 
     Raises:
-        UndefinedError: A layer did.
+        UndefinedError: torch runs a layer inside one function, such as ``nn.MultiheadAttention`` or ``nn.LSTM``, or a
+            parameter was multiplied as a matrix.
     """
-    hidden = [name for name, reader in recorder.other_readers.items() if reader == "multi_head_attention_forward"]
-    if hidden:
+    names = {id(parameter): name for name, parameter in recorder.parameters.items()}
+    for key, (_, function) in recorder.finder.hidden.items():
+        attention = function == "multi_head_attention_forward"
+        place = "nn.MultiheadAttention" if attention else f"torch's function {function}"
+        advice = "write the attention with nn.Linear and scaled_dot_product_attention" if attention else "leave it out"
         raise UndefinedError(
-            f"every layer's output must be recorded, but torch hides that of {hidden[0]} inside nn.MultiheadAttention; "
-            "write the attention with nn.Linear and scaled_dot_product_attention"
+            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside {place}; "
+            f"{advice}"
+        )
+    for key in recorder.finder.products:
+        raise UndefinedError(
+            "every layer's output must be recorded, which needs layers such as nn.Linear; the network multiplies "
+            f"{names.get(key, 'a weight')} by a function for matrices"
         )
 
 

@@ -49,7 +49,7 @@ def evaluate(
 
     Returns:
         One score for each program. NO_UNITS where the network has no unit; EXCEPTION where capturing or a primitive
-        raised, separately for programs that read labels; NON_FINITE where the value is NaN or infinite; the status of
+        raised, for each program alone; NON_FINITE where the value is NaN or infinite; the status of
         a leaf without a value. The detail of a score gives the reason.
 
     Raises:
@@ -94,14 +94,14 @@ def _evaluate_captured(
     except NETWORK_FAILURES as error:
         failure = f"{type(error).__name__}: {error}"
     if failure:  # outside the handler, whose traceback keeps the tensors of the failed call alive
-        labelled = [program for program in programs if _reads_labels(program)]
-        others = [program for program in programs if not _reads_labels(program)]
-        if not (labelled and others):
+        if len(programs) == 1 or not _runs(network, minibatch, units):
             return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
-        scores: dict[Node, Score] = {}
-        for part in (labelled, others):  # only the labels may be wrong
-            scores |= zip(part, _evaluate_captured(part, network, minibatch, units, memory, leaves), strict=True)
-        return [scores[program] for program in programs]
+        order = sorted(range(len(programs)), key=lambda place: _reads_labels(programs[place]))
+        scores: dict[int, Score] = {}
+        for half in (order[: len(order) // 2], order[len(order) // 2 :]):  # so that each program fails alone
+            part = [programs[place] for place in half]
+            scores |= zip(half, _evaluate_captured(part, network, minibatch, units, memory, leaves), strict=True)
+        return [scores[place] for place in range(len(programs))]
     layout = Layout([len(recorded)])
     ragged = {node: layout.ragged([vector]) for node, vector in vectors.items()}
     values = evaluate_upper(programs, ragged, layout, leaves=leaves)[:, 0].tolist()
@@ -120,6 +120,15 @@ def _captured(
         vectors |= evaluate_reductions(part, captured, trace, memory=memory_left(memory, captured))
         del captured  # before the next one is made
     return recorded, vectors, trace
+
+
+def _runs(network: nn.Module, minibatch: Minibatch, units: str) -> bool:
+    """Return whether the network runs forward."""
+    try:
+        capture(network, minibatch, ["norm_out.data"], units)
+    except NETWORK_FAILURES:
+        return False
+    return True
 
 
 def _reads_labels(program: Node) -> bool:

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from eznas.capture import NoUnitsError, translated_errors
+from eznas.capture import CaptureError, NoUnitsError, translated_errors
 from eznas.capture.state import device_of, uncompiled
 from eznas.errors import NETWORK_FAILURES, InputError, UndefinedError
 from eznas.measures.registry import MEASURES, Measure
+from eznas.minibatch import Minibatch
 from eznas.passes.microbatches import MicrobatchPasses
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
 from eznas.passes.restore_network import restore_network
-from eznas.programs import evaluate, network_leaves, parse
+from eznas.primitives import STATISTICS
+from eznas.programs import Node, evaluate, network_leaves, parse, statistics
 from eznas.scoring.network_leaves import score_composed, with_measures_read
 from eznas.status import Score, Status
 
@@ -28,39 +30,47 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from eznas.minibatch import Minibatch
-
 
 def measure(
     network: nn.Module,
-    minibatch: Minibatch,
-    names: str | Iterable[str] | None = None,
+    minibatch: Minibatch | Sequence[Tensor] | Iterable[Sequence[Tensor]],
+    names: str | Node | Iterable[str | Node] | None = None,
     device: str = "auto",
     *,
     split: int | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> dict[str, Score]:
     """Score a network with many measures; forward and backward passes that several measures need run once.
 
     Args:
         network: Maps images to ``b x classes`` logits. It is left as it was, also after an exception.
-        minibatch: Images and labels.
-        names: Names of registered measures, or one name; None for all measures.
+        minibatch: Images and labels: a ``Minibatch``, a pair, or a loader, whose first batch is read.
+        names: Names of registered measures, programs, or one of them; None for all measures.
         device: A torch device to run on; ``"auto"`` for the network's own.
         split: The most images that run at once, for networks that need too much memory otherwise; None for all.
             Scores are equal up to rounding, unless the network draws random numbers, as dropout does in training mode.
+        loss: Maps logits and labels to the loss of the measures that share passes; None for the cross-entropy.
 
     Returns:
-        A score for each name, in the order of the names. Where a measure is undefined, the score's status says why.
+        A score for each name or program's text, in the order of the names. Where a measure is undefined, the score's
+        status says why.
 
     Raises:
         InputError: A name is unknown, or ``split`` is given and a measure or a batch normalisation reads the minibatch
             as a whole.
-        CaptureError: The network is TorchScript.
     """
-    requested = MEASURES if names is None else [names] if isinstance(names, str) else dict.fromkeys(names)
-    records = [MEASURES[name] for name in requested]
+    chosen = MEASURES if names is None else [names] if isinstance(names, (str, Node)) else names
+    records = {str(name): _record(str(name)) for name in chosen}
     with on_device(network, device):
-        return score_measures(records, network, minibatch, split=split)
+        return score_measures(list(records.values()), network, Minibatch.of(minibatch), loss, split=split)
+
+
+def _record(name: str) -> Measure:
+    """Return the measure of a name, or one for a program's text."""
+    if "(" not in name:
+        return MEASURES[name]
+    needs = [STATISTICS[statistic].needs for statistic in statistics([parse(name)])]
+    return Measure(name, program=name, needs=frozenset[str]().union(*needs))
 
 
 def score_measures(
@@ -84,11 +94,13 @@ def score_measures(
 
     Raises:
         InputError: See ``measure``.
-        CaptureError: See ``measure``.
     """
-    with translated_errors():
-        network = uncompiled(network)
     requested = [record.name for record in records]
+    try:
+        with translated_errors():
+            network = uncompiled(network)
+    except CaptureError as error:
+        return dict.fromkeys(requested, _failure(error))
     records = with_measures_read(records)
     if split is not None:
         _check_split(records, network, split)

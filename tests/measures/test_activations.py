@@ -17,6 +17,7 @@ from eznas.measures.near import effective_rank
 from eznas.measures.swap import pattern_count
 from eznas.measures.zen import gaussian_parameters
 from eznas.minibatch import Minibatch
+from eznas.passes.layers import layers_of
 from eznas.seeds import torch_generator
 from eznas.testing.measures import sample_minibatch, value_of
 from eznas.testing.networks import CLASSIFIERS, PIXELS, classifier
@@ -121,7 +122,7 @@ def test_the_least_eigenvalue_by_hand() -> None:
 @pytest.mark.parametrize("kind", ["cells", "depthwise", "without_norm"])
 def test_zen_by_its_formula(kind: str) -> None:
     network = classifier(kind).double().train()
-    state = gaussian_parameters(network, 0)
+    state = gaussian_parameters(network, 0, layers_of(network, BATCH.images))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(state[name])

@@ -77,7 +77,8 @@ def test_layers_inside_multihead_attention_have_no_value() -> None:
 
     network = Attending()
     scores = measure(network, BATCH, ["fisher", "flops", "near", "meco", "l2_norm", "grad_norm", "grasp"])
-    for name in ("fisher", "flops", "near", "meco"):
+    assert scores["flops"].value == 8 * 3 * 32 + 2 * 3 * 3 * 8 + 80
+    for name in ("fisher", "near", "meco"):
         assert scores[name].status is Status.NON_FINITE
         assert "torch hides that of attention.in_proj_weight inside nn.MultiheadAttention" in scores[name].detail
     weights = [network.attention.in_proj_weight, network.attention.out_proj.weight, network.head.weight]
@@ -98,20 +99,79 @@ def test_a_network_that_asserts_costs_its_scores_only() -> None:
         assert score.detail == "AssertionError: the input must be larger"
 
 
+SUMS = ["fisher", "flops", "grad_norm", "gradsign", "grasp", "l2_norm", "logsynflow", "plain", "snip", "synflow"]
+
+
 def test_a_network_without_layers_has_no_score_that_sums_over_them() -> None:
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x.relu().mean((2, 3)) * self.scale
+
+    batch = Minibatch(BATCH.images, BATCH.labels % 3, 3, "test")
+    for name, score in measure(Bare(), batch, [*SUMS, "synflow_bn", "zico"]).items():
+        assert score.status is Status.NO_UNITS, name
+        assert score.detail == "the network must have a convolution or a linear layer; it has none"
+    assert measure(Bare(), batch, ["snip"], split=2)["snip"].status is Status.NO_UNITS
+    assert all(score.ok for score in measure(Bare(), batch, ["swap", "params"]).values())
+
+
+@pytest.mark.parametrize("write", ["matmul", "transposed", "addmm", "einsum"])
+def test_products_with_parameters_are_layers(write: str) -> None:
     class Raw(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             generator = torch.Generator().manual_seed(0)
             self.inner = nn.Parameter(torch.randn(192, 8, generator=generator))
-            self.outer = nn.Parameter(torch.randn(8, 10, generator=generator))
+            self.outer = nn.Parameter(torch.randn(10, 8, generator=generator))
 
         def forward(self, x: Tensor) -> Tensor:
-            return (x.flatten(1) @ self.inner).relu() @ self.outer
+            x = x.flatten(1)
+            if write == "linear":
+                return nn.functional.linear(nn.functional.linear(x, self.inner.T).relu(), self.outer)
+            if write == "addmm":
+                return torch.addmm(x.new_zeros(10), (x @ self.inner).relu(), self.outer.T)
+            if write == "einsum":
+                return torch.einsum("bi,oi->bo", torch.einsum("bi,io->bo", x, self.inner).relu(), self.outer)
+            if write == "transposed":
+                return (self.inner.T @ x.T).relu().T @ self.outer.T
+            return torch.matmul((x @ self.inner).relu(), self.outer.mT)
 
-    names = ["fisher", "flops", "grad_norm", "gradsign", "grasp", "l2_norm", "logsynflow", "plain", "snip", "synflow"]
-    for name, score in measure(Raw(), BATCH, [*names, "synflow_bn", "zico"]).items():
-        assert score.status is Status.NO_UNITS, name
-        assert score.detail == "the network must have a convolution or a linear layer; it has none"
-    assert measure(Raw(), BATCH, ["snip"], split=2)["snip"].status is Status.NO_UNITS
-    assert all(score.ok for score in measure(Raw(), BATCH, ["naswot", "params"]).values())
+    network = Raw()
+    found = measure(network, BATCH, [*SUMS, "near", "meco", "zen"])
+    write = "linear"
+    expected = measure(network, BATCH, SUMS)
+    for name in SUMS:
+        if name == "fisher":
+            assert found[name].status is Status.NON_FINITE
+            assert "the network multiplies inner by a function for matrices" in found[name].detail
+        else:
+            assert found[name].value == pytest.approx(expected[name].value, rel=1e-5), name
+    for name in ("near", "meco"):
+        assert "the network multiplies inner" in found[name].detail
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_are_read_or_refused(kind: type[nn.RNNBase]) -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = kind(24, 8, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.rnn(x.flatten(1).unflatten(1, (8, 24)))[0][:, -1])
+            return out
+
+    network = Recurrent()
+    before = network_state(network)
+    scores = measure(network, BATCH)
+    assert network_state(network) == before
+    weights = [network.rnn.weight_ih_l0, network.rnn.weight_hh_l0, network.head.weight]
+    assert scores["l2_norm"].value == pytest.approx(sum(float(weight.detach().norm()) for weight in weights))
+    for name in ("grad_norm", "snip", "synflow", "zen", "ntk_condition", "vkdnw"):
+        assert scores[name].ok, (name, scores[name])
+    for name in ("fisher", "near", "meco", "depth"):
+        assert "torch hides that of rnn.weight_ih_l0 inside torch's function" in scores[name].detail, scores[name]

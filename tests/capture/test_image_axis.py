@@ -1,0 +1,77 @@
+"""Images on another axis than the first change no score."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eznas.capture import capture
+from eznas.networks import construct
+from eznas.programs import evaluate, parse
+from eznas.scoring.score_many import measure
+from eznas.testing.measures import sample_minibatch
+
+NAMES = ["naswot", "swap", "linear_regions", "fisher", "meco", "near", "snip", "flops", "depth", "eznas_pnas"]
+PROGRAMS = ["sum(effective_rank(input_grad.data))", "mean(frobenius_norm(norm_out.data))"]
+
+
+class Tokens(nn.Module):
+    """Layers on tokens, with the images on the first or on the second axis."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.first, self.norm, self.second = nn.Linear(12, 8), nn.LayerNorm(8), nn.Linear(8, 8)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(2).transpose(1, 2).reshape(len(x), -1, 12)
+        if self.how == "transpose":
+            x = x.transpose(0, 1)
+        elif self.how == "permute":
+            x = x.permute(1, 0, 2)
+        elif self.how == "movedim":
+            x = torch.movedim(x, 0, 1)
+        x = self.norm(self.first(x))
+        x = x + self.norm(self.second(torch.relu(x)))
+        out: Tensor = self.head(torch.relu(x).mean(1 if self.how == "first" else 0))
+        return out
+
+
+@pytest.mark.parametrize("images", [4, 5])
+@pytest.mark.parametrize("how", ["transpose", "permute", "movedim"])
+def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
+    batch = sample_minibatch(images, 8)
+    expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
+    found = measure(construct(lambda: Tokens(how)), batch, NAMES)
+    for name in NAMES:
+        assert found[name].status is expected[name].status, (name, found[name])
+        if expected[name].ok:
+            assert found[name].value == pytest.approx(expected[name].value, rel=1e-5, abs=1e-9), name
+    programs = [parse(text) for text in PROGRAMS]
+    left, right = (evaluate(programs, construct(lambda way=way: Tokens(way)), batch) for way in ("first", how))  # type: ignore[misc]
+    for one, other in zip(left, right, strict=True):
+        assert other.value == pytest.approx(one.value, rel=1e-5)
+
+
+def test_the_units_of_an_encoder_that_wants_tokens_first() -> None:
+    class Encoder(nn.Module):
+        def __init__(self, *, batch_first: bool) -> None:
+            super().__init__()
+            self.batch_first = batch_first
+            self.layer = nn.TransformerEncoderLayer(12, 2, 16, 0.0, batch_first=batch_first)
+            self.head = nn.Linear(12, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x.reshape(len(x), -1, 12)
+            mixed = self.layer(x) if self.batch_first else self.layer(x.transpose(0, 1)).transpose(0, 1)
+            out: Tensor = self.head(mixed.mean(1))
+            return out
+
+    batch = sample_minibatch(4, 8)
+    one, other = (capture(construct(lambda first=first: Encoder(batch_first=first)), batch) for first in (True, False))  # type: ignore[misc]
+    assert [unit.input_shape for unit in other.units] == [unit.input_shape for unit in one.units]
+    for left, right in zip(one.groups, other.groups, strict=True):
+        for name in left.tensors:
+            torch.testing.assert_close(left.stacked(name), right.stacked(name), rtol=1e-4, atol=1e-5)
