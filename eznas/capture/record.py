@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 _COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
+_COMPARING = frozenset(("maximum",))
+"""Functions of torch that choose between two tensors without a mask."""
+
 _CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
 
 
@@ -234,7 +237,7 @@ class Recorder(CallHooks):
                 masks += 1
             elif tensor.dim() and not _constant(tensor, call.name):
                 sources[id(tensor)] = tensor
-        compares = masks > 0 or (call.name == "maximum" and len(tensors) > 1)
+        compares = masks > 0 or (call.name in _COMPARING and len(tensors) > 1)
         (source,) = sources.values() if len(sources) == 1 else (None,)
         return source if compares and any(tensor is source for tensor in tensors) else None
 
