@@ -50,7 +50,7 @@ TRIVIAL = ("params", "flops", "synflow")
 BESIDE = (*TRIVIAL, "naswot")
 _MOST_MISSING = 0.03
 _FEWEST_VALUES = 0.1
-_BACKWARD = re.compile(r"grad|fisher|snip|plain|epe_nas|zico|jacob_cov|near|az_")
+_BACKWARD = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|near|az_")
 """Names of measures and statistics that need a backward pass."""
 
 

@@ -14,3 +14,16 @@ register_program(
     "NAS-Bench-201 held out from "
     "its evolution; not tried on other search spaces",
 )
+
+register_program(
+    "evolved_general",
+    "evolved with experiments/campaign.toml on seven tasks of six search spaces",
+    "add(sum(sum_abs(mul(conv_out.data, conv_out_grad.loss))), maximum(mul(sub(measure.near, "
+    "last(nuclear_norm(normalize(conv_in.data)))), mul(add(median(entropy(weight_grad.loss)), sub(measure.depth, "
+    "first(frobenius_norm(weight_grad.loss)))), "
+    "div(square(minimum(log_sum(sum_abs(mean_over_channels(std_over_channels(sigmoid(conv_out.perturbed))))), "
+    "measure.meco)), add(last(effective_rank(norm_out_grad.loss)), "
+    "maximum(sum(stable_rank(correlation(l2_over_channels(conv_in.data)))), "
+    "median(nuclear_norm(weight_grad.loss))))))), sum(nuclear_norm(normalize(conv_in.data)))))",
+    reference="REF_GENERAL",
+)

@@ -50,6 +50,13 @@ def test_programs_score_and_need_what_they_say(name: str, network: nn.Module) ->
     assert ("noise" in record.needs) == ("noise" in record.program or "perturbed" in record.program)
 
 
+def test_the_program_of_the_campaign_reads_measures_and_statistics(network: nn.Module) -> None:
+    record = MEASURES["evolved_general"]
+    (score,) = score_network([Proxy.of(record.name)], network, BATCH)
+    assert score.ok, score
+    assert {"forward", "backward", "labels", "noise"} <= record.needs
+
+
 @pytest.mark.parametrize(
     ("name", "statistic"),
     [
