@@ -85,8 +85,8 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="NAME[@ENCODING]",
     multiple=True,
     required=True,
-    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures; see eznas "
-    "predict list. May be repeated.",
+    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures, or "
+    "measure:synflow for the scores of synflow; see eznas predict list. May be repeated.",
 )
 @options.tune
 @options.benchmark

@@ -129,9 +129,9 @@ def plane_figure(summary: Sequence[Row]) -> Figure | None:
     axes = made.subplots()
     x, y = (np.geomspace(min(values) / 3, max(values) * 3, _CELLS) for values in costs)
     cells = np.full((len(y), len(x)), math.nan)
-    for row in sorted(rows[::-1], key=lambda row: row["tau"]):  # of equal ones the first is drawn last
-        affordable = np.ix_(y >= row["query_seconds"], x >= row["initialisation_seconds"])
-        cells[affordable] = names.index(row["predictor"])
+    for row in sorted(rows, key=lambda row: row["tau"], reverse=True):
+        affordable = (y >= row["query_seconds"])[:, None] & (x >= row["initialisation_seconds"])
+        cells[affordable & np.isnan(cells)] = names.index(row["predictor"])
     axes.pcolormesh(x, y, cells, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(names) - 0.5, alpha=0.35)
     dots = [colours[names.index(row["predictor"])] for row in rows]
     axes.scatter(costs[0], costs[1], c=dots, s=14, edgecolors="white", linewidths=0.4)
