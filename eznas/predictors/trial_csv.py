@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 _TEXTS = ("predictor", "status", "detail")
 _COUNTS = ("train_size", "epochs", "trial", "n", "failed")
-SECONDS = ("fit_seconds", "predict_seconds", "initialisation_seconds", "query_seconds")
 COLUMNS = (
     *("predictor", "train_size", "epochs", "trial", "status", "detail"),
     *(field.name for field in fields(PredictionMetrics)),
-    *SECONDS,
+    *("fit_seconds", "predict_seconds", "initialisation_seconds", "query_seconds"),
 )
 """The names in a row."""
 

@@ -58,9 +58,9 @@ def test_a_kept_fit_predicts_what_the_fit_does(
 
 
 def test_a_search_is_not_repeated(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = fit("random_forest", table=table, tune=3, seed=1)
+    kept = fit("random_forest", table=table, tune=2, seed=1)
     assert kept.predictor == "random_forest"
-    expected = means(eznas.predict("random_forest", architectures=QUERIED, table=table, tune=3, seed=1))
+    expected = means(eznas.predict("random_forest", architectures=QUERIED, table=table, tune=2, seed=1))
     monkeypatch.setattr("eznas.predictors.tuned.TunedPredictor.__init__", None)
     assert means(predict_with(kept, architectures=QUERIED)) == expected
 

@@ -87,13 +87,13 @@ def test_few_architectures_have_the_defaults() -> None:
 
 
 def test_a_search_is_seeded_and_its_fit_is_that_of_the_settings() -> None:
-    made = [make_predictor("random_forest", "nasbench201", tune=4) for _ in range(2)]
+    made = [make_predictor("random_forest", "nasbench201", tune=4, n_estimators=10) for _ in range(2)]
     for predictor in made:
         predictor.fit(CELLS, ACCURACIES, seed=5)
     first: Any = made[0]
     again = made[1].predict(CELLS).mean
     assert np.array_equal(first.predict(CELLS).mean, again)
-    plain = make_predictor("random_forest", "nasbench201", **first.settings)
+    plain = make_predictor("random_forest", "nasbench201", n_estimators=10, **first.settings)
     plain.fit(CELLS, ACCURACIES, seed=5)
     assert np.array_equal(plain.predict(CELLS).mean, again)
 
