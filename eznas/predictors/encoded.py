@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.predictors.encodings.tables import CURVE_POINTS
 from eznas.predictors.protocol import Needs, Prediction, Predictor
 from eznas.seeds import derive_seed
 
@@ -52,10 +51,11 @@ class EncodedPredictor(Predictor):
         self.needs = Needs(
             labels,
             curve=encoder.metric,
-            epochs=CURVE_POINTS if encoder.metric else 0,
+            epochs=encoder.points,
             scores=encoder.reads("scores"),
             features=encoder.reads("features"),
         )
+        self.scores_read = encoder.scores
 
     def __repr__(self) -> str:
         return f"<predictor {self.name} on {self.encoder.text}>"

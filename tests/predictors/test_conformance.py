@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 QUICK: dict[str, dict[str, Any]] = {
     "mlp": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
     "bananas": {"layers": 2, "epochs": 40, "members": 2, "learning_rate": 0.01},
+    "bohamiann": {"steps": 40},
+    "dngo": {"epochs": 20},
+    "sparse_gp": {"steps": 15},
+    "variational_sparse_gp": {"steps": 45},
+    "omni": {"draws": 2, "n_estimators": 30},
     "lcsvr": {"draws": 15},
     "lce": {"samples": 10},
     "lce_m": {"samples": 12, "burn_in": 6},
@@ -34,6 +39,19 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost_slow": {"n_estimators": 100},
     "lightgbm": {"n_estimators": 100},
 }
+
+
+SCORES = {
+    "synflow": {
+        cell: 9.0 ** cell.count("3x3~") - cell.count("none") for cell in SPACES["nasbench201"].architectures() or []
+    }
+}
+"""Read by the predictors that need scores."""
+
+
+def _made(name: str, **settings: Any) -> Predictor:
+    scores = SCORES if PREDICTORS[name].needs.scores else None
+    return make_predictor(name, "nasbench201", scores=scores, **settings)
 
 
 def _skip_without_its_package(name: str) -> None:
@@ -52,14 +70,14 @@ class TestEveryPredictor(PredictorSuite):
             self.settings = {"supernet": request.getfixturevalue("supernets")[name]}
 
     def make(self) -> Predictor:
-        return make_predictor(self.name, "nasbench201", **self.settings)
+        return _made(self.name, **self.settings)
 
 
 @pytest.mark.parametrize("name", [*PREDICTORS])
 def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> None:
     _skip_without_its_package(name)
     info = PREDICTORS[name]
-    assert info.needs == make_predictor(name, "nasbench201").needs
+    assert info.needs == _made(name).needs
     assert info.paper
     assert info.description
     assert info.before

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from eznas.errors import InputError
+from eznas.errors import InputError, unknown
 from eznas.registry import Registry
 
 if TYPE_CHECKING:
@@ -47,6 +47,19 @@ class EncodingInputs:
             raise InputError(f"the encoding {encoding} needs a search space; give space", parameters=("space",))
         return self.space
 
+    def with_scores(self, names: Sequence[str]) -> EncodingInputs:
+        """Return the inputs with some of the scores, in the order of the names.
+
+        Raises:
+            InputError: There are no such scores.
+        """
+        if not self.scores:
+            raise InputError(f"scores must be given: {', '.join(names)}", parameters=("scores",))
+        missing = next((name for name in names if name not in self.scores), None)
+        if missing is not None:
+            raise unknown("score", missing, self.scores)
+        return replace(self, scores={name: self.scores[name] for name in names})
+
 
 class Encoding(abc.ABC):
     """Turns each architecture of a space into a row of numbers.
@@ -56,6 +69,7 @@ class Encoding(abc.ABC):
         description: Its columns in one sentence.
         paper: The publication; empty without one.
         reads: ``"scores"``, ``"features"``, ``"curves"`` or nothing besides the string.
+        points: Fewest points of a learning curve, where it reads one.
         learns: Whether the columns depend on the architectures of the fit.
 
     Args:
@@ -69,6 +83,7 @@ class Encoding(abc.ABC):
     description: ClassVar[str]
     paper: ClassVar[str] = ""
     reads: ClassVar[str] = ""
+    points: ClassVar[int] = 0
     learns: ClassVar[bool] = False
 
     @abc.abstractmethod

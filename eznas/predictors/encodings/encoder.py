@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.predictors.curves import Curves
-    from eznas.predictors.encodings.base import EncodingInputs
+    from eznas.predictors.encodings.base import Encoding, EncodingInputs
 
 
 class Encoder:
     """Joins the columns of encodings. Rows without curves are computed once for each architecture.
 
     Args:
-        text: Names in ``ENCODINGS`` between ``+``, such as ``"graf+measures"``.
+        text: Names in ``ENCODINGS`` between ``+``, such as ``"graf+measures"``; the names of some scores may follow
+            ``measures``, as in ``"graf+measures:synflow,naswot"``.
         inputs: The space and the data.
 
     Raises:
@@ -30,11 +31,11 @@ class Encoder:
     """
 
     def __init__(self, text: str, inputs: EncodingInputs) -> None:
-        names = [name.strip() for name in text.split("+")]
-        if len(set(names)) < len(names):
+        parts = [part.strip().partition(":") for part in text.split("+")]
+        if len({name for name, _, _ in parts}) < len(parts):
             raise InputError(f"an encoding must name each part once, got {text!r}", parameters=("encoding",))
         self.text = text
-        self.parts = [ENCODINGS[name](inputs) for name in names]
+        self.parts = [_part(name, chosen, inputs) for name, _, chosen in parts]
         self.metric = inputs.metric if self.needs_curves else ""
         self._known: dict[str, NDArray[np.float64]] = {}
 
@@ -46,6 +47,16 @@ class Encoder:
     def reads(self, data: str) -> bool:
         """Return whether a part reads ``"scores"``, ``"features"`` or ``"curves"``."""
         return any(part.reads == data for part in self.parts)
+
+    @property
+    def points(self) -> int:
+        """Fewest points of a learning curve; 0 where no part reads one."""
+        return max(part.points for part in self.parts)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The names of the scores that rows hold."""
+        return tuple(name for part in self.parts if part.reads == "scores" for name in part.columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -79,3 +90,15 @@ class Encoder:
         return np.hstack(
             [slices[part.name] if part.name in slices else part.rows(architectures, curves) for part in self.parts]
         )
+
+
+def _part(name: str, chosen: str, inputs: EncodingInputs) -> Encoding:
+    """Return an encoding of all scores, or of those that are named between commas."""
+    encoding = ENCODINGS[name]
+    if not chosen:
+        return encoding(inputs)
+    if encoding.reads != "scores":
+        raise InputError(
+            f"names of scores must follow an encoding of scores, got {name}:{chosen}", parameters=("encoding",)
+        )
+    return encoding(inputs.with_scores(chosen.split(",")))
