@@ -118,7 +118,7 @@ class EncodedPredictor(Predictor):
         mean = np.full(len(rows), np.nan)
         deviation: NDArray[np.float64] | None = None
         if complete.any():
-            listed = [each for each, usable in zip(architectures, complete.tolist(), strict=True) if usable]
+            listed = [architectures[place] for place in np.flatnonzero(complete)]
             means, deviations = mean_and_deviation(self.regressor, self._inputs(listed, rows[complete]))
             mean[complete] = means * self._scale + self._shift
             if deviations is not None:

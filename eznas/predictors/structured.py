@@ -105,13 +105,20 @@ class SemiSupervisedSequencePredictor(SequencePredictor):
 
     def _training_inputs(self, architectures: list[str], rows: NDArray[np.float64], seed: int) -> Sequences:
         space: Any = self.encoder.space
-        drawn = _draw(space, set(map(space.parse, architectures)), len(architectures), seed)
+        drawn = draw_unlabelled(space, set(map(space.parse, architectures)), len(architectures), seed)
         unlabelled = self.encoder.parts[0].rows(drawn, None)
         return replace(self._inputs(architectures, rows), unlabelled=unlabelled.astype(np.int64))
 
 
-def _draw(space: SearchSpace, taken: set[str], count: int, seed: int) -> list[str]:
-    """Draw architectures that are not taken; fewer where a bounded number of draws does not find enough."""
+def draw_unlabelled(space: SearchSpace, taken: set[str], count: int, seed: int) -> list[str]:
+    """Draw different architectures of a space; fewer than asked for where 20 draws for each do not find them.
+
+    Args:
+        space: The space.
+        taken: Official strings that may not be drawn.
+        count: Number of architectures.
+        seed: Seed of the draws.
+    """
     rng = python_rng(seed, "unlabelled")
     drawn: dict[str, None] = {}
     for _ in range(_PATIENCE * count):

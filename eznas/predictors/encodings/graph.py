@@ -85,7 +85,10 @@ class GraphOfNodes(Graph):
 
     name = "graph_nodes"
     description = "as graph, and the nodes at which the operations of a cell meet are vertices, too"
-    paper = "Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture. 2022"
+    paper = (
+        "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture "
+        "by Prior Knowledge. 2022. arXiv:2210.00546"
+    )
 
     @staticmethod
     def _layout(space: SearchSpace) -> _Layout | None:

@@ -76,11 +76,11 @@ def with_global_vertex(batch: GraphBatch) -> tuple[torch.Tensor, torch.Tensor, t
         second, or is the same; and the mask of the vertices that are no padding.
     """
     count, vertices, kinds = batch.types.shape
-    types = torch.zeros(count, vertices + 1, kinds + 1)
+    types = batch.types.new_zeros(count, vertices + 1, kinds + 1)
     types[:, 1:, :kinds] = batch.types
     types[:, 0, kinds] = 1
-    reads = torch.zeros(count, vertices + 1, vertices + 1)
+    reads = batch.types.new_zeros(count, vertices + 1, vertices + 1)
     reads[:, 1:, 1:] = batch.adjacency.transpose(1, 2) + torch.eye(vertices)
     reads[:, 0, 0] = 1
-    reads[:, 0, 1:] = batch.mask.float()
+    reads[:, 0, 1:] = batch.mask.to(reads.dtype)
     return types, reads, torch.cat([torch.ones(count, 1, dtype=torch.bool), batch.mask], dim=1)
