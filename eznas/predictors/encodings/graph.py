@@ -86,8 +86,8 @@ class GraphOfNodes(Graph):
     name = "graph_nodes"
     description = "as graph, and the nodes at which the operations of a cell meet are vertices, too"
     paper = (
-        "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture "
-        "by Prior Knowledge. 2022. arXiv:2210.00546"
+        "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural "
+        "Architecture by Prior Knowledge. 2022. arXiv:2210.00546"
     )
 
     @staticmethod
