@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Graphs:
-    """``n`` directed graphs without circles, padded to ``v`` vertices.
+    """``n`` directed acyclic graphs, padded to ``v`` vertices.
 
     Vertices are in an order in which each comes after those that it reads. The first is an input, and the last one
     before the padding is the output.
