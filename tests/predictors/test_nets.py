@@ -187,6 +187,16 @@ def test_the_first_layer_of_a_long_chain_reaches_the_score() -> None:
     assert first != second
 
 
+def test_nothing_passes_none() -> None:
+    """The operation on edge 0>2 is read by that on 2>3 alone."""
+    predictor = make_predictor("gates", "nasbench201", **SMALL["gates"])
+    predictor.fit(drawn("nasbench201", 8), np.arange(8.0))
+    form = "|none~0|+|{}~0|none~1|+|nor_conv_1x1~0|none~1|{}~2|"
+    for last, same in (("none", True), ("skip_connect", False)):
+        first, second = predictor.predict([form.format(held, last) for held in ("nor_conv_3x3", "skip_connect")]).mean
+        assert (abs(first - second) < 1e-6) == same
+
+
 def test_the_hinge_loss_of_pairs() -> None:
     """Better minus worse is 0.3, -0.05 and 0.25 for three pairs; two equal accuracies make none."""
     scores = torch.tensor([0.0, 0.3, 0.25, 0.25])

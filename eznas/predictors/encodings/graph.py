@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.predictors.encodings.base import EncodingInputs, GraphEncoding, register_encoding
 from eznas.predictors.encodings.cells import NB101_VERTICES, genotype_of, rules_of
-from eznas.predictors.encodings.choices import choices_of
+from eznas.predictors.encodings.choices import NONE, choices_of
 from eznas.predictors.encodings.graphs import Graphs
 from eznas.spaces.nasbench101 import OPERATIONS as NB101_OPERATIONS
 
@@ -65,6 +65,7 @@ class Graph(GraphEncoding):
                 parameters=("encoding",),
             )
         self._graphs = layout
+        self._closed = (NONE.get(self._space.name, ""), "normal_none", "reduce_none")
 
     @staticmethod
     def _layout(space: SearchSpace) -> _Layout | None:
@@ -73,7 +74,8 @@ class Graph(GraphEncoding):
     def graphs(self, architectures: Sequence[str]) -> Graphs:
         """Return the graphs."""
         listed = [self._graphs.of(self._space.parse(architecture)) for architecture in architectures]
-        return Graphs.of(listed, self._graphs.vertices, self._graphs.vocabulary)
+        made = Graphs.of(listed, self._graphs.vertices, self._graphs.vocabulary)
+        return replace(made, closed=tuple(name for name in made.vocabulary if name in self._closed))
 
 
 @register_encoding

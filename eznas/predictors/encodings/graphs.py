@@ -25,12 +25,14 @@ class Graphs:
         types: ``n x v``, the place of each vertex's type in ``vocabulary``; 0 for padding.
         sizes: ``n``, the number of vertices of each graph without padding.
         vocabulary: The names of the types.
+        closed: Those whose vertices pass nothing on.
     """
 
     adjacency: NDArray[np.bool_]
     types: NDArray[np.int64]
     sizes: NDArray[np.int64]
     vocabulary: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of graphs."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class FlowNetwork(GraphRegressor):
     """Information starts at the input, flows along the edges, and is gated by the operation of each vertex [Ning].
 
+    Nothing passes a vertex whose type is closed, such as ``none``.
     The result at the output is mapped to a score. For a pair of architectures, the loss is the part of ``margin`` by
     which the score of the better one does not exceed the other's; it is averaged over all pairs of a batch with
     different accuracies.
@@ -66,7 +67,8 @@ class FlowNetwork(GraphRegressor):
         graphs = inputs.graphs
         flows = [self._hidden] * max(self._layers, int(longest_paths(graphs).max()))
         heads = [self._hidden + inputs.rows.shape[1], *self._head]
-        return _Network(len(graphs.vocabulary), self._embedding, flows, heads, self._dropout)
+        closed = [graphs.vocabulary.index(name) for name in graphs.closed]
+        return _Network(len(graphs.vocabulary), closed, self._embedding, flows, heads, self._dropout)
 
     def _loss(self, predicted: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return pairwise_hinge(predicted, targets, self._margin)
@@ -89,8 +91,11 @@ def longest_paths(graphs: Graphs) -> NDArray[np.int64]:
 
 
 class _Network(nn.Module):
-    def __init__(self, kinds: int, embedding: int, flows: list[int], heads: list[int], dropout: float) -> None:
+    def __init__(
+        self, kinds: int, closed: list[int], embedding: int, flows: list[int], heads: list[int], dropout: float
+    ) -> None:
         super().__init__()
+        self.closed = closed
         self.operations = nn.Linear(kinds, embedding, bias=False)
         nn.init.normal_(self.operations.weight)
         self.start = nn.Parameter(torch.randn(flows[0]))
@@ -107,11 +112,13 @@ class _Network(nn.Module):
     def forward(self, batch: GraphBatch) -> torch.Tensor:
         reads = batch.adjacency.transpose(1, 2)
         operations = self.operations(batch.types)
+        passing = 1 - batch.types[..., self.closed].sum(dim=2, keepdim=True)
         source = (batch.mask & (batch.adjacency.sum(dim=1) == 0)).float()[..., None]
         values = source * self.start
         for place, (flow, gate) in enumerate(zip(self.flows, self.gates, strict=True)):
             moved = values @ flow.weight.T  # type: ignore[operator]
             values = torch.sigmoid(gate(operations)) * (reads @ moved) + source * moved + flow.bias  # type: ignore[operator]
+            values = passing * values
             if place < len(self.flows) - 1:
                 values = torch.relu(values)
         last = values[torch.arange(len(values)), batch.mask.sum(dim=1) - 1]
