@@ -39,6 +39,7 @@ class Needs:
         scores: Whether it reads a table of scores.
         features: Whether it reads the space's own features of an architecture.
         supernet: Whether it reads a trained supernet.
+        unlabelled: Whether it draws architectures without accuracies from the space, as many as have been trained.
     """
 
     labels: int = 2
@@ -47,6 +48,7 @@ class Needs:
     scores: bool = False
     features: bool = False
     supernet: bool = False
+    unlabelled: bool = False
 
     def __str__(self) -> str:
         parts = [
@@ -57,6 +59,7 @@ class Needs:
             "scores" if self.scores else "",
             "features of the space" if self.features else "",
             "a trained supernet" if self.supernet else "",
+            "as many unlabelled architectures" if self.unlabelled else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eznas.errors import InputError
@@ -93,6 +93,7 @@ def register_model(
     labels: int = 2,
     ranges: Mapping[str, Range] | None = None,
     extra: str = "",
+    predictor: type[EncodedPredictor] = EncodedPredictor,
 ) -> Callable[[Callable[..., Regressor]], Callable[..., Regressor]]:
     """Register the decorated function, which makes a regressor from a seed and settings.
 
@@ -104,6 +105,8 @@ def register_model(
         labels: Fewest trained architectures for a fit.
         ranges: See ``PredictorInfo``; the names are those of settings.
         extra: See ``PredictorInfo``.
+        predictor: The class around the regressor: ``EncodedPredictor`` for rows of numbers, or one of
+            ``eznas.predictors.structured`` for graphs or sequences.
 
     Raises:
         InputError: The name is taken.
@@ -113,9 +116,9 @@ def register_model(
         def make(encoder: Encoder | None, **settings: Any) -> Predictor:
             assert encoder is not None  # noqa: S101 - make_predictor makes one
             regressor(0, **settings)  # unknown settings and missing packages raise here, not in a fit
-            return EncodedPredictor(name, encoder, lambda seed: regressor(seed, **settings), labels)
+            return predictor(name, encoder, lambda seed: regressor(seed, **settings), labels)
 
-        needs = encoding_needs(encoding, labels)
+        needs = replace(encoding_needs(encoding, labels), unlabelled=predictor.draws_unlabelled)
         query = "first epochs of a training" if needs.curve else "the encoding"
         before = "training of the architectures, and the fit"
         PREDICTORS.register(

@@ -38,6 +38,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 100},
     "xgboost_slow": {"n_estimators": 100},
     "lightgbm": {"n_estimators": 100},
+    "gcn": {"layers": 2, "hidden": 16, "head": 16, "epochs": 15, "batch": 20, "learning_rate": 0.02},
+    "bonas": {"layers": 2, "hidden": 16, "epochs": 20, "batch": 20, "learning_rate": 0.02},
+    "gates": {"hidden": 16, "embedding": 8, "head": (16,), "epochs": 20, "learning_rate": 0.02},
+    "nao": {"hidden": 16, "epochs": 20, "dropout": 0.0, "learning_rate": 0.03},
+    "seminas": {"hidden": 16, "epochs": 12, "dropout": 0.0, "learning_rate": 0.03, "repeats": 1},
 }
 
 
@@ -87,6 +92,7 @@ def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> Non
 def test_needs_read_as_words() -> None:
     assert str(Needs()) == "2 trained architectures"
     assert str(Needs(0)) == "nothing"
+    assert str(Needs(unlabelled=True)) == "2 trained architectures, as many unlabelled architectures"
     assert str(Needs(6, "train_loss", 3, scores=True, features=True, supernet=True)) == (
         "6 trained architectures, curves of train_loss with 3 points, scores, features of the space, a trained supernet"
     )
