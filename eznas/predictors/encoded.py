@@ -43,9 +43,13 @@ class EncodedPredictor(Predictor):
         encoder: The encoding.
         regressor: Makes an unfitted regressor from a seed.
         labels: Fewest trained architectures for a fit.
+
+    Raises:
+        InputError: The encoding is a graph.
     """
 
     def __init__(self, name: str, encoder: Encoder, regressor: Callable[[int], Regressor], labels: int = 2) -> None:
+        self._check(name, encoder)
         self.name = name
         self.encoder = encoder
         self._make = regressor
@@ -59,6 +63,15 @@ class EncodedPredictor(Predictor):
 
     def __repr__(self) -> str:
         return f"<predictor {self.name} on {self.encoder.text}>"
+
+    def _check(self, name: str, encoder: Encoder) -> None:
+        """Check that the predictor can read the encoding."""
+        if encoder.graph is not None:
+            raise InputError(
+                f"{name} reads rows of numbers, and {encoder.graph.name} is a graph; choose another encoding, such as "
+                "graf or onehot",
+                parameters=("encoding",),
+            )
 
     def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
         self.encoder.learn(architectures)

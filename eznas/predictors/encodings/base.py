@@ -1,10 +1,10 @@
-"""Encodings: architectures in, rows of numbers out; ``Encoder`` joins several with ``+``."""
+"""Encodings: architectures in, rows of numbers or graphs out; ``Encoder`` joins several with ``+``."""
 
 from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from eznas.errors import InputError
 from eznas.registry import Registry
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.predictors.curves import Curves
+    from eznas.predictors.encodings.graphs import Graphs
     from eznas.spaces import SearchSpace
 
     Scores = Mapping[str, Mapping[str, float]]
@@ -48,8 +49,8 @@ class EncodingInputs:
         return self.space
 
 
-class Encoding(abc.ABC):
-    """Turns each architecture of a space into a row of numbers.
+class AnyEncoding(abc.ABC):
+    """The facts about an encoding; see ``Encoding`` and ``GraphEncoding`` for what it returns.
 
     Attributes:
         name: The name in ``ENCODINGS``.
@@ -62,7 +63,7 @@ class Encoding(abc.ABC):
         inputs: The space and the data.
 
     Raises:
-        InputError: The encoding has no columns for the space, or data that it reads is missing.
+        InputError: The encoding does not know the space, or data that it reads is missing.
     """
 
     name: ClassVar[str]
@@ -74,6 +75,10 @@ class Encoding(abc.ABC):
     @abc.abstractmethod
     def __init__(self, inputs: EncodingInputs) -> None:
         """Prepare the columns."""
+
+
+class Encoding(AnyEncoding):
+    """Turns each architecture of a space into a row of numbers."""
 
     @property
     @abc.abstractmethod
@@ -88,8 +93,23 @@ class Encoding(abc.ABC):
             InputError: The space has no such architecture, or data about it is missing.
         """
 
-    def learn(self, architectures: Sequence[str]) -> None:  # noqa: B027 - most encodings have fixed columns
+    def learn(self, architectures: Sequence[str]) -> None:
         """Choose the columns, for an encoding whose columns depend on the architectures of the fit."""
+
+
+class GraphEncoding(AnyEncoding):
+    """Turns each architecture of a space into a graph; only predictors that read graphs take it."""
+
+    @abc.abstractmethod
+    def graphs(self, architectures: Sequence[str]) -> Graphs:
+        """Return the graphs of ``n`` architectures, all padded to the same number of vertices.
+
+        Raises:
+            InputError: The space has no such architecture.
+        """
+
+
+E = TypeVar("E", bound=type[AnyEncoding])
 
 
 def no_encoding(name: str, space: SearchSpace) -> InputError:
@@ -97,16 +117,17 @@ def no_encoding(name: str, space: SearchSpace) -> InputError:
     return InputError(f"the encoding {name} has no columns for {space.name}; choose graf, measures or words")
 
 
-def register_encoding(encoding: type[Encoding]) -> type[Encoding]:
+def register_encoding(encoding: E) -> E:
     """Register the decorated class under its ``name``.
 
     Raises:
         InputError: The name is taken.
     """
-    return ENCODINGS.register(encoding)
+    ENCODINGS.register(encoding)
+    return encoding
 
 
-ENCODINGS: Registry[type[Encoding]] = Registry(
+ENCODINGS: Registry[type[AnyEncoding]] = Registry(
     "encoding", lambda encoding: encoding.name, ["eznas.predictors.encodings.*"]
 )
 """Every encoding by name."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.predictors.encodings.base import ENCODINGS
+from eznas.predictors.encodings.base import ENCODINGS, Encoding, GraphEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 
     from eznas.predictors.curves import Curves
     from eznas.predictors.encodings.base import EncodingInputs
+    from eznas.predictors.encodings.graphs import Graphs
 
 
 class Encoder:
     """Joins the columns of encodings. Rows without curves are computed once for each architecture.
+
+    At most one of the encodings may be one of graphs. It has no columns; ``graphs`` returns its graphs beside the rows.
 
     Args:
         text: Names in ``ENCODINGS`` between ``+``, such as ``"graf+measures"``.
         inputs: The space and the data.
 
     Raises:
-        InputError: A name is unknown or occurs twice, or an encoding does not know the space or lacks data.
+        InputError: A name is unknown or occurs twice, two encodings are graphs, or an encoding does not know the space
+            or lacks data.
     """
 
     def __init__(self, text: str, inputs: EncodingInputs) -> None:
@@ -34,7 +38,13 @@ class Encoder:
         if len(set(names)) < len(names):
             raise InputError(f"an encoding must name each part once, got {text!r}", parameters=("encoding",))
         self.text = text
-        self.parts = [ENCODINGS[name](inputs) for name in names]
+        made = [ENCODINGS[name](inputs) for name in names]
+        graphs = [part for part in made if isinstance(part, GraphEncoding)]
+        if len(graphs) > 1:
+            raise InputError(f"an encoding must have one graph at most, got {text!r}", parameters=("encoding",))
+        self.graph = graphs[0] if graphs else None
+        self.parts = [part for part in made if isinstance(part, Encoding)]
+        self.space = inputs.space
         self.metric = inputs.metric if self.needs_curves else ""
         self._known: dict[str, NDArray[np.float64]] = {}
 
@@ -46,6 +56,16 @@ class Encoder:
     def reads(self, data: str) -> bool:
         """Return whether a part reads ``"scores"``, ``"features"`` or ``"curves"``."""
         return any(part.reads == data for part in self.parts)
+
+    def graphs(self, architectures: Sequence[str]) -> Graphs:
+        """Return the graphs of ``n`` architectures.
+
+        Raises:
+            InputError: No part of the encoding is a graph, or the space has no such architecture.
+        """
+        if self.graph is None:
+            raise InputError(f"an encoding must have a graph, got {self.text!r}; add graph", parameters=("encoding",))
+        return self.graph.graphs(architectures)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -65,6 +85,8 @@ class Encoder:
         Raises:
             InputError: The space has no such architecture, or data about it is missing.
         """
+        if not self.parts:
+            return np.empty((len(architectures), 0))
         new = [one for one in dict.fromkeys(architectures) if one not in self._known]
         static = [part for part in self.parts if part.reads != "curves"]
         if new:
