@@ -37,6 +37,7 @@ class Needs:
         epochs: Fewest points of a curve.
         scores: Whether it reads a table of scores.
         features: Whether it reads the space's own features of an architecture.
+        unlabelled: Whether it draws architectures without accuracies from the space, as many as have been trained.
     """
 
     labels: int = 2
@@ -44,6 +45,7 @@ class Needs:
     epochs: int = 0
     scores: bool = False
     features: bool = False
+    unlabelled: bool = False
 
     def __str__(self) -> str:
         parts = [
@@ -53,6 +55,7 @@ class Needs:
             else "",
             "scores" if self.scores else "",
             "features of the space" if self.features else "",
+            "as many unlabelled architectures" if self.unlabelled else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing"
 

@@ -59,7 +59,14 @@ PREDICTORS: Registry[PredictorInfo] = Registry("predictor", lambda info: info.na
 
 
 def register_model(
-    name: str, paper: str, description: str, *, encoding: str = "onehot", labels: int = 2, extra: str = ""
+    name: str,
+    paper: str,
+    description: str,
+    *,
+    encoding: str = "onehot",
+    labels: int = 2,
+    extra: str = "",
+    predictor: type[EncodedPredictor] = EncodedPredictor,
 ) -> Callable[[Callable[..., Regressor]], Callable[..., Regressor]]:
     """Register the decorated function, which makes a regressor from a seed and settings.
 
@@ -70,6 +77,8 @@ def register_model(
         encoding: The default encoding, of encodings that are registered already.
         labels: Fewest trained architectures for a fit.
         extra: See ``PredictorInfo``.
+        predictor: The class around the regressor: ``EncodedPredictor`` for rows of numbers, or one of
+            ``eznas.predictors.structured`` for graphs or sequences.
 
     Raises:
         InputError: The name is taken.
@@ -79,7 +88,7 @@ def register_model(
         def make(encoder: Encoder | None, **settings: Any) -> Predictor:
             assert encoder is not None  # noqa: S101 - make_predictor makes one
             regressor(0, **settings)  # unknown settings and missing packages raise here, not in a fit
-            return EncodedPredictor(name, encoder, lambda seed: regressor(seed, **settings), labels)
+            return predictor(name, encoder, lambda seed: regressor(seed, **settings), labels)
 
         reads = {ENCODINGS[part].reads for part in encoding.split("+")}
         curve = "curves" in reads
@@ -89,6 +98,7 @@ def register_model(
             epochs=CURVE_POINTS if curve else 0,
             scores="scores" in reads,
             features="features" in reads,
+            unlabelled=predictor.draws_unlabelled,
         )
         query = "first epochs of a training" if curve else "the encoding"
         before = "training of the architectures, and the fit"

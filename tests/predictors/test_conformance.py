@@ -33,6 +33,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 100},
     "xgboost_slow": {"n_estimators": 100},
     "lightgbm": {"n_estimators": 100},
+    "gcn": {"layers": 2, "hidden": 16, "head": 16, "epochs": 15, "batch": 20, "learning_rate": 0.02},
+    "bonas": {"layers": 2, "hidden": 16, "epochs": 20, "batch": 20, "learning_rate": 0.02},
+    "gates": {"hidden": 16, "embedding": 8, "head": (16,), "epochs": 20, "learning_rate": 0.02},
+    "nao": {"hidden": 16, "epochs": 20, "dropout": 0.0, "learning_rate": 0.03},
+    "seminas": {"hidden": 16, "epochs": 12, "dropout": 0.0, "learning_rate": 0.03, "repeats": 1},
 }
 
 
