@@ -58,6 +58,7 @@ class AnyEncoding(abc.ABC):
         paper: The publication; empty without one.
         reads: ``"scores"``, ``"features"``, ``"curves"`` or nothing besides the string.
         learns: Whether the columns depend on the architectures of the fit.
+        metric: The metric of the learning curves that it reads; empty for ``EncodingInputs.metric``.
 
     Args:
         inputs: The space and the data.
@@ -71,6 +72,7 @@ class AnyEncoding(abc.ABC):
     paper: ClassVar[str] = ""
     reads: ClassVar[str] = ""
     learns: ClassVar[bool] = False
+    metric: ClassVar[str] = ""
 
     @abc.abstractmethod
     def __init__(self, inputs: EncodingInputs) -> None:

@@ -95,7 +95,7 @@ class CurveStatistics(Encoding):
     reads = "curves"
 
     def __init__(self, inputs: EncodingInputs) -> None:
-        self._metric = inputs.metric
+        self._metric = self.metric or inputs.metric
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -108,13 +108,39 @@ class CurveStatistics(Encoding):
         Raises:
             InputError: There are no curves, or they are too short.
         """
-        if curves is None or self._metric not in curves.values or len(curves.epochs) < CURVE_POINTS:
-            raise InputError(
-                f"curves must be given: the encoding curve reads those of {self._metric} with {CURVE_POINTS} points or "
-                "more",
-                parameters=("curves",),
-            )
-        values = curves.values[self._metric]
+        values = self._values(curves)
         parts = (values, np.diff(values), np.diff(values, n=2))
         rows = np.stack([moment for part in parts for moment in (part.mean(axis=1), part.std(axis=1))], axis=1)
         return rows.reshape(len(architectures), len(_CURVE))
+
+    def _values(self, curves: Curves | None) -> NDArray[np.float64]:
+        if curves is None or self._metric not in curves.values or len(curves.epochs) < CURVE_POINTS:
+            raise InputError(
+                f"curves must be given: the encoding {self.name} reads those of {self._metric} with {CURVE_POINTS} "
+                "points or more",
+                parameters=("curves",),
+            )
+        return curves.values[self._metric]
+
+
+@register_encoding
+class EstimationCode(CurveStatistics):
+    """The training losses of the first three epochs, in Siamese-NAS those of a short training."""
+
+    name = "estimation_code"
+    metric = "train_loss"
+    description = "the training losses of the first three epochs"
+    paper = "Zhang, Hsieh, Lee, Fan. Siamese-NAS. 2022"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The numbers of the points."""
+        return tuple(f"point_{point}" for point in range(1, CURVE_POINTS + 1))
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the points; NaN where the curve has no value.
+
+        Raises:
+            InputError: There are no curves, or they are too short.
+        """
+        return self._values(curves)[:, :CURVE_POINTS].reshape(len(architectures), CURVE_POINTS)
