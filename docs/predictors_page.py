@@ -138,9 +138,10 @@ _ENCODINGS = """\
 Names join with `+`, as in `graf+measures`. The encoding *measures* takes a table of scores: of measures, of evolved
 programs, or of any other numbers about an architecture. `measures:synflow,naswot` reads two of them.
 
-A graph is not a row of numbers: only *bonas*, *gates* and *gcn* read it, also with columns beside it, as in
-`gcn@graph+measures`. The columns join the result of the graph before the last layers. *nao* and *seminas* read *tokens*
-and nothing else. Every other predictor refuses a graph.
+A graph is not a row of numbers: only *bonas*, *brp_nas*, *gates*, *gcn* and *siamese_nas* read it, also with columns
+beside it, as in `gcn@graph+measures`. The columns join the result of the graph before the last layers; for
+*siamese_nas*, they are the estimation code. *nao* and *seminas* read *tokens* and nothing else. Every other predictor
+refuses a graph.
 """
 
 

@@ -71,13 +71,13 @@ def encoding_needs(encoding: str, labels: int, metric: str = "validation_accurac
     Args:
         encoding: Names of encodings between ``+``.
         labels: Fewest trained architectures for a fit.
-        metric: The metric of learning curves.
+        metric: The metric of learning curves, for the parts that do not have one of their own.
     """
     parts = [ENCODINGS[name] for name in encoding.split("+")]
     reads = {part.reads for part in parts}
     return Needs(
         labels,
-        curve=metric if "curves" in reads else "",
+        curve=next((part.metric or metric for part in parts if part.reads == "curves"), ""),
         epochs=max(part.points for part in parts),
         scores="scores" in reads,
         features="features" in reads,

@@ -22,6 +22,7 @@ CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv
 SMALL = "0110/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output"
 SPACES_WITH_GRAPHS = (
     "nasbench201", "nasbench101", "darts", "transnas_micro", "transnas_macro", "nats_sss", "nasbench_macro",
+    "tiny_nanobench",
 )  # fmt: skip
 
 

@@ -28,10 +28,10 @@ class EncodingInputs:
     """The data that encodings read besides the architecture.
 
     Args:
-        space: The search space; None for data that name architectures of no registered space, which only ``measures``,
-            ``curve`` and ``words`` encode.
+        space: The search space; None for data that name architectures of no registered space, which only ``words``
+            and the encodings of scores and learning curves encode.
         scores: Scores by the name of a measure or program, and then by architecture.
-        metric: The metric of the learning curves of ``curve``.
+        metric: The metric of the learning curves, for encodings that do not have one of their own.
     """
 
     space: SearchSpace | None = None
@@ -72,6 +72,7 @@ class AnyEncoding(abc.ABC):
         reads: ``"scores"``, ``"features"``, ``"curves"`` or nothing besides the string.
         points: Fewest points of a learning curve, where it reads one.
         learns: Whether the columns depend on the architectures of the fit.
+        metric: The metric of the learning curves that it reads; empty for ``EncodingInputs.metric``.
 
     Args:
         inputs: The space and the data.
@@ -86,6 +87,7 @@ class AnyEncoding(abc.ABC):
     reads: ClassVar[str] = ""
     points: ClassVar[int] = 0
     learns: ClassVar[bool] = False
+    metric: ClassVar[str] = ""
 
     @abc.abstractmethod
     def __init__(self, inputs: EncodingInputs) -> None:

@@ -46,7 +46,13 @@ class Encoder:
         self.graph = graphs[0] if graphs else None
         self.parts = [part for part in made if isinstance(part, Encoding)]
         self.space = inputs.space
-        self.metric = inputs.metric if self.needs_curves else ""
+        metrics = [part.metric or inputs.metric for part in self.parts if part.reads == "curves"]
+        if len({*metrics}) > 1:
+            raise InputError(
+                f"an encoding must read curves of one metric, {text!r} reads those of {' and '.join(metrics)}",
+                parameters=("encoding",),
+            )
+        self.metric = metrics[0] if metrics else ""
         self._known: dict[str, NDArray[np.float64]] = {}
 
     @property

@@ -11,6 +11,7 @@ from eznas.predictors.encodings.base import EncodingInputs, GraphEncoding, regis
 from eznas.predictors.encodings.cells import NB101_VERTICES, genotype_of, rules_of
 from eznas.predictors.encodings.choices import NONE, choices_of
 from eznas.predictors.encodings.graphs import Graphs
+from eznas.spaces import tiny_nanobench_cell
 from eznas.spaces.nasbench101 import OPERATIONS as NB101_OPERATIONS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Graph(GraphEncoding):
 
     - ``nasbench201``, ``transnas_micro``: the input, the six operations, the output. ``none`` is an operation like
       others.
-    - ``nasbench101``: the vertices of the cell.
+    - ``nasbench101``, ``tiny_nanobench``: the vertices of the cell.
     - ``darts``: the two inputs of the normal cell, its operations and its output; the reduction cell follows and reads
       that output as both of its inputs. The two cells have operations of their own.
     - ``transnas_macro``, ``nats_sss``, ``nasbench_macro``: a chain of layers or widths.
@@ -104,6 +105,10 @@ def _operations(space: SearchSpace) -> _Layout | None:
         return _Layout(named, len(choices.places) + 2, lambda text: _line_graph(choices, choices.read(text)))
     if space.name == "nasbench101":
         return _Layout((_INPUT, *NB101_OPERATIONS, _OUTPUT), NB101_VERTICES, _nasbench101)
+    if space.name == "tiny_nanobench":
+        return _Layout(
+            (*tiny_nanobench_cell.OPERATIONS, tiny_nanobench_cell.SPLIT, _OUTPUT), tiny_nanobench_cell.MOST_NODES, _nano
+        )
     if space.name == "darts" and rules is not None:
         inner = [f"{cell}_{name}" for cell in ("normal", "reduce") for name in (*rules.operations, _OUTPUT)]
         vertices = 2 * (2 * rules.nodes + 3)
@@ -134,6 +139,13 @@ def _nasbench101(architecture: str) -> _Graph:
         (source, target) for source, row in enumerate(rows.split("/")) for target, edge in enumerate(row) if edge == "1"
     ]
     return named.split(","), edges
+
+
+def _nano(architecture: str) -> _Graph:
+    *nodes, output = architecture.split("|")
+    parts = [node.partition(">") for node in nodes]
+    edges = [(source, int(target)) for source, part in enumerate(parts) for target in part[2].split(",")]
+    return [*(operation for operation, _, _ in parts), output], edges
 
 
 def _genotype(space: SearchSpace, architecture: str) -> _Graph:

@@ -140,6 +140,35 @@ class CurveEnd(Encoding):
         return _points(self.name, curves, self._metric, self.points)[:, -1:]
 
 
+@register_encoding
+class EstimationCode(Encoding):
+    """The training losses of the first three epochs, in Siamese-NAS those of a short training."""
+
+    name = "estimation_code"
+    metric = "train_loss"
+    description = "the training losses of the first three epochs"
+    paper = "Zhang, Hsieh, Lee, Fan. Siamese-NAS. 2022"
+    reads = "curves"
+    points = 3
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        """Read nothing: the metric is fixed."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The numbers of the points."""
+        return tuple(f"point_{point}" for point in range(1, self.points + 1))
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the points; NaN where the curve has no value.
+
+        Raises:
+            InputError: There are no curves, or they are too short.
+        """
+        del architectures
+        return _points(self.name, curves, self.metric, self.points)[:, : self.points]
+
+
 def _points(encoding: str, curves: Curves | None, metric: str, fewest: int) -> NDArray[np.float64]:
     """Return the ``n x k`` points of the curves.
 
