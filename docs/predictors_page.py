@@ -31,6 +31,9 @@ print(prediction.mean[:3], prediction.standard_deviation[:3])
 a standard deviation. Both methods raise an `InputError` if the predictor needs data that is missing, such as learning
 curves. If a fit fails, its status and those of all predictions say why, and the predictions have no value.
 
+`eznas.predict(table="trained.csv")` fits a predictor that it chooses by the number of accuracies and the data, and
+ranks the other architectures of the space.
+
 Any regressor with the methods `fit` and `predict` becomes a predictor, such as one of scikit-learn:
 
 ```python
@@ -58,6 +61,41 @@ def least_squares(seed):
 
 A learning curve is the beginning of a training of full length. The first ten of 200 epochs differ from a training of
 ten epochs, because its learning rate falls earlier.
+
+`measure:NAME` ranks architectures by the scores of a measure or program alone. It needs a table of scores and no
+trained architectures. The sign is that of the measure's record, for all search spaces.
+
+## Comparison
+
+`eznas predict evaluate` draws training and test architectures in each trial, fits every predictor at every size, and
+reports means over trials: tau, also over the more accurate half and of rounded predictions, precision among the first
+10 and 20, errors, and seconds.
+
+- `--csv FILE` appends the rows of each trial as it ends. The same command with `--resume` runs the trials that are
+  missing. The number of trials may change; everything else must be as before.
+- `--sampling mutation` draws architectures as an evolution meets them, near the best of a small pool.
+- `--html FILE` writes a page with tables and plots.
+- *init s* are the seconds before the first prediction: training of the architectures, scores, and the fit. *query s*
+  are those of a prediction: the beginning of a training, scores, and the predictor. The table states the seconds of
+  trainings in a column such as `train_seconds_200`, and a file of scores those of scores. Without them, and before the
+  predictions of a supernet, the costs are empty. The page draws the plane of both costs, coloured by the best predictor
+  for so many seconds.
+- *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions, for predictors
+  that state a standard deviation. The page and the JSON have the shares of 50 and 80 % too.
+
+## Tuning
+
+`--tune N` chooses the hyper-parameters of each fit among N settings: the defaults, and N - 1 that are drawn from
+published ranges. The score of a setting is tau in three folds. The number of settings is fixed, not the seconds, so
+that the result does not depend on the machine. Fits to fewer than 10 architectures have the defaults. The list below
+names the hyper-parameters of each predictor that are drawn; predictors without any are not tuned.
+
+## Kept fits
+
+`eznas predict fit --out fit.json` writes the data, the settings and the seed of a fit to a JSON file.
+`eznas predict predict --fit fit.json` fits again to them, without repeating a search among settings, and predicts. The
+file holds predictions for five architectures. If the new fit does not predict the same, as with another version of a
+package, the command says so.
 
 ## Supernets
 
@@ -89,6 +127,7 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 - **needs**: the data that the predictor needs with its default encoding.
 - **before**: the cost before the first prediction.
 - **query**: the cost of a prediction for one architecture.
+- **tuned**: the hyper-parameters that a search draws.
 - **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
 """
 
@@ -97,7 +136,12 @@ _ENCODINGS = """\
 
 An encoding turns an architecture into numbers. `+` joins encodings, as in `graf+measures`. The encoding *measures*
 reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about an
-architecture.
+architecture. `measures:synflow,naswot` reads two of them.
+
+A graph is not a row of numbers: only *bonas*, *brp_nas*, *gates*, *gcn* and *siamese_nas* read it, also with columns
+beside it, as in `gcn@graph+measures`. The columns join the result of the graph before the last layers; for
+*siamese_nas*, they are the estimation code. *nao* and *seminas* read *tokens* and nothing else. Every other predictor
+refuses a graph.
 """
 
 
@@ -105,8 +149,10 @@ def page() -> str:
     """Return the text of the page."""
     infos = PREDICTORS.values()
     facts = [
-        [info.name, info.encoding or "-", str(info.needs), info.before, info.query, info.extra or "-"] for info in infos
-    ]
+        [info.name, info.encoding or "-", str(info.needs), info.before, info.query, ", ".join(info.ranges) or "-",
+         info.extra or "-"]
+        for info in infos
+    ]  # fmt: skip
     methods = [[info.name, f"{info.description[0].upper()}{info.description[1:]}.", info.paper] for info in infos]
     encodings = [
         [name, f"{encoding.description[0].upper()}{encoding.description[1:]}.", encoding.paper or "-"]
@@ -115,7 +161,7 @@ def page() -> str:
     return "\n".join(
         [
             _INTRODUCTION,
-            *_table(["predictor", "encoding", "needs", "before", "query", "package"], facts),
+            *_table(["predictor", "encoding", "needs", "before", "query", "tuned", "package"], facts),
             *_table(["predictor", "method", "paper"], methods),
             _ENCODINGS,
             *_table(["encoding", "columns", "paper"], encodings),

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eznas.api.predictions import predict
     from eznas.api.verify import verify
     from eznas.benchmarks import load_table
     from eznas.errors import InputError
@@ -37,6 +38,7 @@ __all__ = [
     "load_table",
     "measure",
     "parse",
+    "predict",
     "search",
     "to_python",
     "verify",
@@ -56,6 +58,7 @@ _MODULES = {
     "load_table": "eznas.benchmarks",
     "measure": "eznas.scoring.score_many",
     "parse": "eznas.programs",
+    "predict": "eznas.api.predictions",
     "search": "eznas.api.search",
     "to_python": "eznas.programs.export",
     "verify": "eznas.api.verify",

@@ -46,6 +46,11 @@ def samples(text: str, default: int | None = None) -> Decorator:
     return count("--samples", text, default, group="Data")
 
 
+def csv(text: str) -> Decorator:
+    """Return the option for a CSV file of results; ``text`` says of what."""
+    return option("--csv", group="Output", metavar="FILE", type=Path, help=text)
+
+
 def seed(default: int, text: str) -> Decorator:
     """Return the option for the seed; ``text`` says of what."""
     return count("--seed", f"Seed of {text}.", default, group="Run")
@@ -76,6 +81,19 @@ def run_arguments(
     }
 
 
+def named_columns(curves: Sequence[str]) -> dict[str, str]:
+    """Return the columns of learning curves by their metrics.
+
+    Raises:
+        InputError: A text is not METRIC=COLUMN.
+    """
+    pairs = [text.partition("=") for text in curves]
+    wrong = next(("".join(parts) for parts in pairs if not all(parts)), None)
+    if wrong is not None:
+        raise InputError(f"curves must read METRIC=COLUMN, got {wrong!r}", parameters=("curves",))
+    return {metric: column for metric, _, column in pairs}
+
+
 config = option("--config", group="Run", metavar="FILE.toml", type=Path, help="File to read options from.")
 benchmark = option(
     "--benchmark",
@@ -101,6 +119,13 @@ data = option(
     type=Path,
     help="Folder to search first for tables named NAME_DATASET.csv; then EZNAS_DATA, then data in "
     "~/.config/eznas/config.toml.",
+)
+scores = option(
+    "--scores",
+    group="Data",
+    metavar="FILE.csv",
+    multiple=True,
+    help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
 )
 images = option(
     "--images", group="Data", metavar="digits|noise|PATH", default="digits", help="Images to run networks on."
@@ -139,5 +164,38 @@ json_file = option(
     is_flag=False,
     flag_value="-",
     help="Write the results as JSON to a file, or to standard output instead of a table.",
+)
+continue_csv = option(
+    "--resume", group="Output", is_flag=True, help="Continue with the rows that the file of --csv holds."
+)
+predictor = option(
+    "--predictor",
+    group="Predictors",
+    metavar="NAME[@ENCODING]",
+    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies "
+    "and the data]",
+)
+tune = count(
+    "--tune",
+    "Settings among which each fit chooses by cross-validation, for predictors with ranges of hyper-parameters; 0 for "
+    "the defaults.",
+    0,
+    group="Predictors",
+)
+curves = option(
+    "--curve",
+    "curves",
+    group="Data",
+    metavar="METRIC=COLUMN",
+    multiple=True,
+    help="Learning curve: the column of the table that is the whole training, such as "
+    "validation_accuracy=validation_200. May be repeated.",
+)
+supernet = option(
+    "--supernet",
+    group="Data",
+    metavar="DIR",
+    type=Path,
+    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
 )
 quiet = option("--quiet", group="Output", is_flag=True, help="Print no progress and no table.")

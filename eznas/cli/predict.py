@@ -9,8 +9,10 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
+from eznas.cli.outputs import check_files, json_path
+from eznas.cli.predict_fits import fit_command, predict_command, rank_command
 from eznas.cli.supernet import main as supernet_command
-from eznas.errors import InputError
+from eznas.files import write_output
 
 _EPILOG = """\b
 Examples:
@@ -20,8 +22,14 @@ Examples:
     eznas predict evaluate --predictor random_forest --predictor random_forest@graf --trials 20
   With the scores of measures, written by eznas verify --csv:
     eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
+  A long comparison with a page; the same line continues it:
+    eznas predict evaluate --predictor dngo --predictor xgboost --tune 30 --trials 100 --csv trials.csv
+      --resume --html page.html
   Fit the default predictor to networks of your own, and rank all others of the space:
     eznas predict rank --table trained.csv --csv ranking.csv
+  Keep a fit, and predict architectures with it later:
+    eznas predict fit --table trained.csv --out fit.json
+    eznas predict predict --fit fit.json --architectures names.txt
   Train a supernet, and compare it with a forest:
     eznas predict supernet --method rsws --images CIFAR --train-images 3000 --augment --out runs/supernet
     eznas predict evaluate --predictor rsws --predictor random_forest@graf --supernet runs/supernet
@@ -29,18 +37,6 @@ Examples:
     eznas predict evaluate --predictor early_stopping_accuracy --predictor lcsvr --table curves.csv
       --curve validation_accuracy=validation_200 --epochs 5,20,50
 """
-
-
-def _lines(file: Path) -> list[str]:
-    """Return the lines of a file that are not empty.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"file must be a readable text file, got {file}: {error}", parameters=("file",)) from error
 
 
 class _Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -85,15 +81,6 @@ def _list(plugin: tuple[Path, ...]) -> None:
     )
 
 
-_supernet = options.option(
-    "--supernet",
-    group="Data",
-    metavar="DIR",
-    type=Path,
-    help="Run directory of a trained supernet, for the predictors rsws and oneshot; see eznas predict supernet.",
-)
-
-
 @main.command("evaluate", cls=Command, context_settings={"show_default": True})
 @options.option(
     "--predictor",
@@ -102,30 +89,24 @@ _supernet = options.option(
     metavar="NAME[@ENCODING]",
     multiple=True,
     required=True,
-    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures; see eznas "
-    "predict list. May be repeated.",
+    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures, or "
+    "measure:synflow for the scores of synflow; see eznas predict list. May be repeated.",
 )
+@options.tune
 @options.benchmark
 @options.dataset
 @options.table
 @options.target
+@options.scores
+@options.curves
 @options.option(
-    "--scores",
+    "--seconds",
     group="Data",
-    metavar="FILE.csv",
-    multiple=True,
-    help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
+    metavar="COLUMN",
+    help="Column of the table with the seconds of each whole training.  [default: train_seconds_E with the target's "
+    "epochs E, where the table has it]",
 )
-@options.option(
-    "--curve",
-    "curves",
-    group="Data",
-    metavar="METRIC=COLUMN",
-    multiple=True,
-    help="Learning curve: the column of the table that is the whole training, such as "
-    "validation_accuracy=validation_200. May be repeated.",
-)
-@_supernet
+@options.supernet
 @options.option(
     "--train-sizes",
     group="Protocol",
@@ -155,6 +136,9 @@ _supernet = options.option(
 @options.seed(0, "all draws")
 @options.workers
 @options.plugin
+@options.csv("File for the rows of each trial, written as it ends.")
+@options.continue_csv
+@options.option("--html", group="Output", metavar="FILE", type=Path, help="Write a page with tables and plots.")
 @options.json_file
 @click.pass_context
 def _evaluate(
@@ -162,7 +146,9 @@ def _evaluate(
     /,
     *,
     curves: tuple[str, ...],
-    supernet: Path | None,
+    csv: Path | None,
+    html: Path | None,
+    table: Path | None,
     json_file: str | None,
     predictors: tuple[str, ...],
     **values: Any,
@@ -172,16 +158,15 @@ def _evaluate(
     In each trial all predictors are fitted to the same architectures and predict the same others; no two architectures
     of the two parts compute the same function. Figures are means over trials.
     """
+    check_files({"--table": table}, {"--json": json_path(json_file), "--csv": csv, "--html": html})
+    columns = options.named_columns(curves)
     from eznas.api.predict import evaluate
 
-    pairs = [text.partition("=") for text in curves]
-    for metric, equals, column in pairs:
-        if not (metric and equals and column):
-            raise InputError(
-                f"curves must read METRIC=COLUMN, got {metric + equals + column!r}", parameters=("curves",)
-            )
-    columns = {metric: column for metric, _, column in pairs}
-    evaluation = evaluate(predictors, curves=columns, supernet=supernet or "", progress=json_file != "-", **values)
+    evaluation = evaluate(predictors, curves=columns, csv=csv, table=table, progress=json_file != "-", **values)
+    if html is not None:
+        from eznas.report.predictors_page import evaluation_page
+
+        write_output(html, evaluation_page(evaluation.facts, evaluation.summary, command_line(context)))
     if json_file is not None:
         write_json(
             json_file,
@@ -194,79 +179,14 @@ def _evaluate(
     if json_file == "-":
         return
     facts = evaluation.facts
-    print_table(
-        f"{facts['space']}, {facts['target']}: means of {facts['trials']} trials, {facts['test']} test architectures, "
-        f"{facts['sampling']} sampling",
-        ["predictor", "N", "epochs", "tau", "sd", "top half", "prec@10", "rho", "MAE", "no tau", "fit s", "query s"],
-        [
-            [
-                row["predictor"], row["train_size"], row["epochs"] or None, row["tau"], row["tau_sd"],
-                row["tau_top_half"], row["precision_10"], row["spearman"], row["mae"], row["undefined"],
-                row["fit_seconds"], row["query_seconds"],
-            ]
-            for row in evaluation.summary
-        ],
-    )  # fmt: skip
+    from eznas.report.predictors import COLUMNS, heading, table_rows
+
+    print_table(heading(facts), COLUMNS, table_rows(evaluation.summary))
     if facts["left_out"]:
         click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
 
 
+main.add_command(fit_command)
+main.add_command(predict_command)
+main.add_command(rank_command)
 main.add_command(supernet_command)
-
-
-@main.command("rank", cls=Command, context_settings={"show_default": True})
-@options.option(
-    "--predictor",
-    group="Predictors",
-    metavar="NAME[@ENCODING]",
-    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies "
-    "and the data]",
-)
-@options.option(
-    "--architectures",
-    "file",
-    group="Data",
-    metavar="FILE",
-    type=Path,
-    help="File with an architecture in each line.  [default: all that the table does not have]",
-)
-@options.benchmark
-@options.dataset
-@options.table
-@options.target
-@options.option(
-    "--scores",
-    group="Data",
-    metavar="FILE.csv",
-    multiple=True,
-    help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
-)
-@_supernet
-@options.seed(0, "the fit")
-@options.plugin
-@options.count("--top", "Architectures to print.", 10, 1, group="Output")
-@options.option("--csv", group="Output", metavar="FILE", type=Path, help="Write all predictions to a file.")
-@options.json_file
-def _rank(
-    *, file: Path | None, supernet: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any
-) -> None:
-    """Fit a predictor to a table and rank other architectures by their predicted accuracies."""
-    from eznas.api.predict import RANKING_COLUMNS, rank
-
-    ranking = rank(architectures=None if file is None else _lines(file), supernet=supernet or "", **values)
-    if csv is not None:
-        ranking.to_csv(csv)
-    if json_file is not None:
-        write_json(json_file, {"facts": ranking.facts, "ranking": ranking.rows})
-    if json_file == "-":
-        return
-    facts = ranking.facts
-    print_table(
-        f"{facts['space']}, {facts['target']}: {facts['predictor']} fitted to {facts['trained']} accuracies, the "
-        f"best of {facts['predicted']}",
-        RANKING_COLUMNS,
-        [[row[name] for name in RANKING_COLUMNS] for row in ranking.rows[:top]],
-    )
-    failed = sum(row["mean"] is None for row in ranking.rows)
-    if failed:
-        click.echo(f"note: {failed} architectures have no prediction")

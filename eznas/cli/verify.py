@@ -10,6 +10,7 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
+from eznas.cli.outputs import check_files, json_path
 from eznas.errors import EznasError, InputError
 from eznas.files import replace_file
 
@@ -71,14 +72,8 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
 @options.images
 @options.batch_size
 @options.seed(1, "the draw, the initialisations and the images")
-@options.option(
-    "--csv",
-    group="Output",
-    metavar="FILE",
-    type=Path,
-    help="File for the scores of each network, written as they are computed.",
-)
-@options.option("--resume", group="Output", is_flag=True, help="Continue with the scores that the file of --csv holds.")
+@options.csv("File for the scores of each network, written as they are computed.")
+@options.continue_csv
 @options.json_file
 @options.option(
     "--plots",
@@ -114,7 +109,9 @@ def main(
     Each figure comes with its accuracy, the numbers of networks with and without a score, and the images. Signs are
     kept: a proxy that ranks networks upside down has a negative tau.
     """
-    _check_outputs(None if json_file in (None, "-") else Path(str(json_file)), csv, table, plots)
+    check_files({"--table": table}, {"--json": json_path(json_file), "--csv": csv})
+    if plots is not None:
+        _make_folder(plots)
     if resume and csv is None:
         raise InputError("--resume must come with --csv, the file to continue")
     from eznas.api.verify import verify
@@ -160,23 +157,14 @@ def _benchmark(name: str, nds_space: str, builder: str) -> str:
     return name if name.startswith("custom:") else _REFERENCE_NAMES.get(lower, lower)
 
 
-def _check_outputs(json_file: Path | None, csv: Path | None, table: Path | None, plots: Path | None) -> None:
-    """Refuse outputs that cannot be written, before any network is scored."""
-    files = [file for file in (json_file, csv, table) if file is not None]
-    if len({file.resolve() for file in files}) < len(files):
-        raise InputError("--json, --csv and --table must be different files")
-    for file in filter(None, (json_file, csv)):
-        if not file.parent.is_dir():
-            raise InputError(f"{file.parent} must be a folder that exists, to write {file.name} there")
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-            raise InputError(f"{file} must be a file that can be written")
-    if plots is not None:
-        try:
-            plots.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{plots} must be a folder that can be made: {error.strerror}") from error
-        if not os.access(plots, os.W_OK):
-            raise InputError(f"{plots} must be a folder that can be written")
+def _make_folder(plots: Path) -> None:
+    """Make the folder of plots, before any network is scored."""
+    try:
+        plots.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{plots} must be a folder that can be made: {error.strerror}") from error
+    if not os.access(plots, os.W_OK):
+        raise InputError(f"{plots} must be a folder that can be written")
 
 
 def _draw(folder: Path, verified: Verification, *, quiet: bool) -> None:

@@ -1,14 +1,16 @@
-"""Predictors that regress accuracies on an encoding, with any regressor of scikit-learn's interface."""
+"""Predictors that regress accuracies on an encoding, with any regressor of scikit-learn's interface.
+
+Subclasses give their regressors something else than rows of numbers; see ``eznas.predictors.structured``.
+"""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from eznas.errors import InputError
-from eznas.predictors.encodings.tables import CURVE_POINTS
 from eznas.predictors.protocol import Needs, Prediction, Predictor
 from eznas.seeds import derive_seed
 
@@ -28,37 +30,71 @@ class Regressor(Protocol):
     ``pred_dist`` as NGBoost's have; or it is a forest or bagging of scikit-learn, whose members are compared.
     """
 
-    def fit(self, X: NDArray[np.float64], y: NDArray[np.float64]) -> Any:  # noqa: N803 - scikit-learn's names
-        """Fit to ``n x f`` features and ``n`` labels."""
+    def fit(self, X: Any, y: NDArray[np.float64]) -> Any:  # noqa: N803 - scikit-learn's names
+        """Fit to ``n x f`` features, or to the graphs or sequences of ``n`` architectures, and ``n`` labels."""
 
-    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Return ``n`` predictions."""
 
 
 class EncodedPredictor(Predictor):
     """Encodes architectures, standardises accuracies by those of the fit, and fits a regressor.
 
+    Attributes:
+        draws_unlabelled: Whether a fit draws architectures without accuracies from the space.
+
     Args:
         name: The name in messages.
         encoder: The encoding.
         regressor: Makes an unfitted regressor from a seed.
         labels: Fewest trained architectures for a fit.
+
+    Raises:
+        InputError: The predictor cannot read the encoding.
     """
 
+    draws_unlabelled: ClassVar[bool] = False
+
     def __init__(self, name: str, encoder: Encoder, regressor: Callable[[int], Regressor], labels: int = 2) -> None:
+        self._check(name, encoder)
         self.name = name
         self.encoder = encoder
         self._make = regressor
         self.needs = Needs(
             labels,
             curve=encoder.metric,
-            epochs=CURVE_POINTS if encoder.metric else 0,
+            epochs=encoder.points,
             scores=encoder.reads("scores"),
             features=encoder.reads("features"),
+            unlabelled=self.draws_unlabelled,
         )
+        self.scores_read = encoder.scores
 
     def __repr__(self) -> str:
         return f"<predictor {self.name} on {self.encoder.text}>"
+
+    def _check(self, name: str, encoder: Encoder) -> None:
+        """Check that the predictor can read the encoding.
+
+        Raises:
+            InputError: It cannot.
+        """
+        if encoder.graph is not None:
+            raise InputError(
+                f"{name} reads rows of numbers, and {encoder.graph.name} is a graph; choose another encoding, such as "
+                "graf or onehot",
+                parameters=("encoding",),
+            )
+
+    def _inputs(self, architectures: list[str], rows: NDArray[np.float64]) -> Any:
+        """Return the features that the regressor reads, from ``n`` architectures and their ``n x f`` rows."""
+        del architectures
+        return rows
+
+    def _training_inputs(self, architectures: list[str], rows: NDArray[np.float64], seed: int) -> Any:
+        """Return the features that the regressor is fitted to."""
+        del seed
+        return self._inputs(architectures, rows)
 
     def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
         self.encoder.learn(architectures)
@@ -74,7 +110,7 @@ class EncodedPredictor(Predictor):
         self._shift, scale = float(accuracies.mean()), float(accuracies.std())
         self._scale = scale or 1.0
         self.regressor = self._make(derive_seed(seed, "fit") % 2**32)
-        self.regressor.fit(rows, (accuracies - self._shift) / self._scale)
+        self.regressor.fit(self._training_inputs(architectures, rows, seed), (accuracies - self._shift) / self._scale)
 
     def _predict(self, architectures: list[str], curves: Curves | None) -> Prediction:
         rows = self.encoder.rows(architectures, curves)
@@ -82,7 +118,8 @@ class EncodedPredictor(Predictor):
         mean = np.full(len(rows), np.nan)
         deviation: NDArray[np.float64] | None = None
         if complete.any():
-            means, deviations = mean_and_deviation(self.regressor, rows[complete])
+            listed = [architectures[place] for place in np.flatnonzero(complete)]
+            means, deviations = mean_and_deviation(self.regressor, self._inputs(listed, rows[complete]))
             mean[complete] = means * self._scale + self._shift
             if deviations is not None:
                 deviation = np.full(len(rows), np.nan)
@@ -90,9 +127,7 @@ class EncodedPredictor(Predictor):
         return Prediction.of(mean, deviation)
 
 
-def mean_and_deviation(
-    regressor: Regressor, rows: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+def mean_and_deviation(regressor: Regressor, rows: Any) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Return a fitted regressor's predictions, and its standard deviations where it states them; see ``Regressor``."""
     if "return_std" in inspect.signature(regressor.predict).parameters:
         mean, deviation = regressor.predict(rows, return_std=True)  # type: ignore[call-arg]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.errors import InputError
+from eznas.predictors.costs import query_cost, training_cost
 from eznas.predictors.metrics import evaluate_prediction
 from eznas.predictors.registry import PREDICTORS, make_predictor
 from eznas.predictors.sampling import Sampling, draw_trial
@@ -21,17 +24,24 @@ from eznas.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from eznas.predictors.curves import Curves
     from eznas.predictors.encodings.base import Scores
     from eznas.predictors.protocol import Needs, Prediction, Predictor
+    from eznas.predictors.trial_csv import TrialCsv
     from eznas.progress import Progress
     from eznas.scoring import Executor
 
 Row = dict[str, Any]
-"""A trial of one predictor at one size and one epoch: its metrics by name, None where undefined, and its seconds."""
+"""A trial of one predictor at one size and one epoch: its metrics by name, None where undefined, and its seconds.
+
+``fit_seconds`` and ``predict_seconds``, for one architecture, are those of the predictor. ``initialisation_seconds``
+and ``query_seconds`` are these and the seconds of the data: of whole trainings and scores before the first prediction,
+and of the beginning of a training and scores for one prediction; None where the table does not state them.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +53,35 @@ class EvaluationData:
         accuracies: By architecture, all finite.
         scores: By the name of a measure or program, and then by architecture.
         curves: Learning curves in the order of ``accuracies``; None without any.
-        supernet: The run directory of a trained supernet; empty without one.
+        seconds: Seconds of the whole training by architecture; empty where the table does not state them.
+        score_seconds: By the name of a score, the seconds that it took by architecture; scores that were computed
+            together share one mapping.
+        supernet: The run directory of a trained supernet; None without one.
     """
 
     space: str
     accuracies: Mapping[str, float]
     scores: Scores = field(default_factory=dict)
     curves: Curves | None = None
-    supernet: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    score_seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    supernet: Path | str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that predictions depend on."""
+        digest = hashlib.sha256(json.dumps([self.space, [*self.accuracies.items()]]).encode())
+        for name, known in self.scores.items():
+            digest.update(json.dumps([name, [known.get(one) for one in self.accuracies]]).encode())
+        if self.curves is not None:
+            digest.update(json.dumps(self.curves.epochs).encode())
+            for metric, values in self.curves.values.items():
+                digest.update(metric.encode() + np.ascontiguousarray(values).tobytes())
+        if self.supernet:
+            from eznas.supernet.trained import read_supernet
+
+            digest.update(read_supernet(self.supernet).digest.encode())
+        return digest.hexdigest()
 
     def of(self, architectures: Sequence[str]) -> tuple[NDArray[np.float64], Curves | None]:
         """Return accuracies and curves of some architectures."""
@@ -66,21 +97,28 @@ class PredictorChoice:
     """A predictor and its encoding.
 
     Args:
-        name: A name in ``PREDICTORS``.
+        name: A name in ``PREDICTORS``, or ``measure:NAME``.
         encoding: Names of encodings between ``+``; None for the predictor's default.
+        tune: Number of settings among which each fit chooses; 0 for the defaults.
     """
 
     name: str
     encoding: str | None = None
+    tune: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> PredictorChoice:
-        """Read ``NAME`` or ``NAME@ENCODING``, such as ``random_forest@graf+measures``."""
+    def parse(cls, text: str, tune: int = 0) -> PredictorChoice:
+        """Read ``NAME`` or ``NAME@ENCODING``, such as ``random_forest@graf+measures``.
+
+        A predictor without ranges of hyper-parameters is not tuned, whatever the number of draws.
+        """
         name, _, encoding = text.partition("@")
-        return cls(name, encoding or None)
+        ranges = PREDICTORS[name.partition(":")[0]].ranges
+        return cls(name, encoding or None, tune if ranges else 0)
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.encoding}" if self.encoding else self.name
+        text = f"{self.name}@{self.encoding}" if self.encoding else self.name
+        return f"{text} tuned by {self.tune}" if self.tune else text
 
     def make(self, data: EvaluationData) -> Predictor:
         """Make the predictor.
@@ -88,8 +126,9 @@ class PredictorChoice:
         Raises:
             InputError: It does not exist, or lacks data.
         """
-        settings = {"supernet": data.supernet} if data.supernet and PREDICTORS[self.name].needs.supernet else {}
-        return make_predictor(self.name, data.space, encoding=self.encoding, scores=data.scores, **settings)
+        return make_predictor(
+            self.name, data.space, encoding=self.encoding, scores=data.scores, supernet=data.supernet, tune=self.tune
+        )
 
 
 @dataclass(frozen=True)
@@ -144,32 +183,61 @@ class EvaluationPlan:
 
 
 def evaluate_predictors(
-    data: EvaluationData, plan: EvaluationPlan, *, executor: Executor = SERIAL, progress: Progress = SILENT
+    data: EvaluationData,
+    plan: EvaluationPlan,
+    *,
+    csv: TrialCsv | None = None,
+    resume: bool = False,
+    executor: Executor = SERIAL,
+    progress: Progress = SILENT,
 ) -> list[Row]:
     """Run the trials; rows are in the order of trials, predictors, sizes and epochs, whatever the number of processes.
+
+    Args:
+        data: The table.
+        plan: The trials.
+        csv: Where to write the rows of each trial as it ends; None for nowhere.
+        resume: Whether to keep the trials that ``csv`` holds, instead of refusing a file with content.
+        executor: Where trials run.
+        progress: Is told of each trial.
 
     Raises:
         InputError: A predictor does not exist or lacks data, or the table has too few architectures.
     """
-    for choice in plan.predictors:
-        predictor = choice.make(data)
-        if predictor.needs.curve and data.curves is None:
-            raise InputError(
-                f"curves must be given: {choice} needs those of {predictor.needs.curve}", parameters=("curves",)
-            )
-        if predictor.needs.supernet and not data.supernet:
-            raise InputError(f"supernet must be given: {choice} evaluates networks with it", parameters=("supernet",))
-        if not [*plan.cells(predictor.needs)]:
-            raise InputError(
-                f"train_sizes must reach {predictor.needs.labels}, the fewest for {choice}, got {plan.train_sizes}",
-                parameters=("train_sizes",),
-            )
-    progress.stage("trials", plan.trials)
-    done: dict[int, list[Row]] = {}
-    for trial, rows in executor.map(partial(_trial, data, plan), range(plan.trials)):
+    count = sum(_checked_cells(data, plan, choice) for choice in plan.predictors)
+    done = {} if csv is None else csv.begin(count, resume=resume)
+    left = [trial for trial in range(plan.trials) if trial not in done]
+    progress.stage("trials", len(left))
+    for trial, rows in executor.map(partial(_trial, data, plan), left):
         done[trial] = rows
+        if csv is not None:
+            csv.add(rows)
         progress.advance()
-    return [row for trial in sorted(done) for row in done[trial]]
+    if csv is not None:
+        csv.rewrite(row for trial in sorted(done) for row in done[trial])
+    return [row for trial in range(plan.trials) for row in done[trial]]
+
+
+def _checked_cells(data: EvaluationData, plan: EvaluationPlan, choice: PredictorChoice) -> int:
+    """Return the number of rows of a predictor in a trial.
+
+    Raises:
+        InputError: It does not exist or lacks data, or every size is too small.
+    """
+    predictor = choice.make(data)
+    if predictor.needs.curve and data.curves is None:
+        raise InputError(
+            f"curves must be given: {choice} needs those of {predictor.needs.curve}", parameters=("curves",)
+        )
+    if predictor.needs.supernet and not data.supernet:
+        raise InputError(f"supernet must be given: {choice} evaluates networks with it", parameters=("supernet",))
+    cells = len([*plan.cells(predictor.needs)])
+    if not cells:
+        raise InputError(
+            f"train_sizes must reach {predictor.needs.labels}, the fewest for {choice}, got {plan.train_sizes}",
+            parameters=("train_sizes",),
+        )
+    return cells
 
 
 def _trial(data: EvaluationData, plan: EvaluationPlan, trial: int) -> list[Row]:
@@ -196,7 +264,9 @@ def _fit_and_compare(
     status = predictor.fit(parts[0], accuracies, curves, seed=seed)
     fitted = time.perf_counter()
     prediction: Prediction = predictor.predict(parts[1], queried)
-    queried_seconds = (time.perf_counter() - fitted) / len(parts[1])
+    predicted = (time.perf_counter() - fitted) / len(parts[1])
+    trained = training_cost(predictor, data, parts[0])
+    begun = query_cost(predictor, data, parts[1], queried.epochs if queried is not None else ())
     metrics = evaluate_prediction(prediction, truth, in_unit=predictor.in_unit)
     if status is Status.OK and metrics.n and math.isnan(metrics.tau):
         status = Status.CONSTANT
@@ -205,7 +275,9 @@ def _fit_and_compare(
         "detail": predictor.detail,
         **metrics.as_json(),
         "fit_seconds": fitted - begin,
-        "query_seconds": queried_seconds,
+        "predict_seconds": predicted,
+        "initialisation_seconds": None if trained is None else trained + fitted - begin,
+        "query_seconds": None if begun is None else begun + predicted,
     }
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from eznas.predictors.protocol import Prediction
 
-_NORMAL_95 = 1.959963984540054
+_NORMAL = {50: 0.6744897501960817, 80: 1.2815515655446004, 95: 1.959963984540054}
+"""By the percentage of a normal distribution around its mean, the half width in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class PredictionMetrics:
         precision_20: The same for 20.
         mae: Mean absolute error; NaN where predictions only rank.
         rmse: Root of the mean squared error; likewise.
-        coverage_95: Share of the accuracies inside mean +- 1.96 standard deviations; NaN without deviations.
+        coverage_50: Share of the accuracies inside the predicted normal distribution's central 50 %, which is mean +-
+            0.67 standard deviations; NaN without deviations.
+        coverage_80: The same for 80 %, +- 1.28 standard deviations.
+        coverage_95: The same for 95 %, +- 1.96 standard deviations.
     """
 
     n: int
@@ -52,6 +56,8 @@ class PredictionMetrics:
     precision_20: float
     mae: float
     rmse: float
+    coverage_50: float
+    coverage_80: float
     coverage_95: float
 
     def as_json(self) -> dict[str, float | int | None]:
@@ -77,9 +83,9 @@ def evaluate_prediction(
     errors = mean - truth if in_unit and len(truth) else np.array([np.nan])
     rounded = [_tau(np.round(mean, digits), truth) if in_unit else math.nan for digits in (1, 2)]
     deviation = prediction.standard_deviation
-    covered = math.nan
+    covered = dict.fromkeys(_NORMAL, math.nan)
     if deviation is not None and in_unit and len(truth):
-        covered = float(np.mean(np.abs(errors) <= _NORMAL_95 * deviation[ok]))
+        covered = {share: float(np.mean(np.abs(errors) <= width * deviation[ok])) for share, width in _NORMAL.items()}
     return PredictionMetrics(
         n=len(truth),
         failed=int(len(ok) - len(truth)),
@@ -93,7 +99,9 @@ def evaluate_prediction(
         precision_20=_precision(mean, truth, 20),
         mae=float(np.abs(errors).mean()),
         rmse=float(np.sqrt((errors**2).mean())),
-        coverage_95=covered,
+        coverage_50=covered[50],
+        coverage_80=covered[80],
+        coverage_95=covered[95],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import random
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class Needs:
         scores: Whether it reads a table of scores.
         features: Whether it reads the space's own features of an architecture.
         supernet: Whether it reads a trained supernet.
+        unlabelled: Whether it draws architectures without accuracies from the space, as many as have been trained.
     """
 
     labels: int = 2
@@ -46,6 +48,7 @@ class Needs:
     scores: bool = False
     features: bool = False
     supernet: bool = False
+    unlabelled: bool = False
 
     def __str__(self) -> str:
         parts = [
@@ -56,6 +59,7 @@ class Needs:
             "scores" if self.scores else "",
             "features of the space" if self.features else "",
             "a trained supernet" if self.supernet else "",
+            "as many unlabelled architectures" if self.unlabelled else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing"
 
@@ -101,12 +105,14 @@ class Predictor(abc.ABC):
     Attributes:
         needs: What ``fit`` and ``predict`` must be given.
         in_unit: Whether the predictions have the unit of the accuracies; otherwise they only rank.
+        scores_read: The names of the scores that a prediction reads.
         status: The outcome of the last fit.
         detail: The message of the failure of the last fit; empty without one.
     """
 
     needs: Needs = Needs()
     in_unit: bool = True
+    scores_read: tuple[str, ...] = ()
     status: Status | None = None
     detail: str = ""
 
@@ -152,7 +158,7 @@ class Predictor(abc.ABC):
         except EznasError:
             self.status = None
             raise
-        except Exception as error:  # noqa: BLE001 - a library's failure is this fit's alone
+        except library_failures() as error:
             self.status, self.detail = Status.EXCEPTION, f"{type(error).__name__}: {error}"
         return self.status
 
@@ -176,15 +182,13 @@ class Predictor(abc.ABC):
         try:
             with np.errstate(all="ignore"), global_draws(0):
                 return self._predict(list(architectures), curves)
-        except EznasError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a library's failure is this prediction's alone
+        except library_failures() as error:
             self.detail = f"{type(error).__name__}: {error}"
             return Prediction.failed(len(architectures), Status.EXCEPTION)
 
     @abc.abstractmethod
     def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
-        """Fit to data that meets the needs; whatever this raises becomes a status."""
+        """Fit to data that meets the needs; an exception of ``library_failures`` becomes a status."""
 
     @abc.abstractmethod
     def _predict(self, architectures: list[str], curves: Curves | None) -> Prediction:
@@ -205,6 +209,18 @@ class Predictor(abc.ABC):
             raise InputError(
                 f"curves must be those of the {count} architectures, got {len(curves)}", parameters=("curves",)
             )
+
+
+def library_failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which libraries report that a fit or a prediction failed.
+
+    They are those of arithmetic, of singular matrices (``ValueError`` in numpy, ``RuntimeError`` in torch), of bad
+    values, of missing keys and indices, of memory, and the one of LightGBM, which derives from ``Exception``; that of
+    XGBoost is a ``ValueError``. Any other exception is a bug and is raised.
+    """
+    lightgbm = sys.modules.get("lightgbm.basic")
+    named = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
+    return named if lightgbm is None else (*named, lightgbm.LightGBMError)
 
 
 def _points(count: int) -> str:

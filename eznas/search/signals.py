@@ -93,7 +93,7 @@ class TabularSignal:
         self.epochs = epochs
         self.timed = seconds is not None
         self.direction = direction
-        self._seconds = seconds or {}
+        self.seconds = seconds or {}
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Look the architectures up; a missing one counts as a failure."""
@@ -105,7 +105,7 @@ class TabularSignal:
             score = Score.failed(Status.EXCEPTION, f"{self.name} has no value for {architecture}")
         else:
             score = Score.of(value)
-        return Observation.of(score, self._seconds.get(architecture, 0.0), self.epochs, self.direction)
+        return Observation.of(score, self.seconds.get(architecture, 0.0), self.epochs, self.direction)
 
 
 class ComputedSignal:

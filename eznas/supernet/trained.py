@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,10 @@ class TrainedSupernet:
     Args:
         file: ``supernet.npz`` of a run directory.
 
+    Attributes:
+        config: The options of the training.
+        digest: SHA-256 of the file.
+
     Raises:
         InputError: The file is no supernet, its training is not finished, or its images are missing or have changed.
     """
@@ -69,6 +74,7 @@ class TrainedSupernet:
             raise InputError(
                 f"{file} must be evaluated with the validation images of its training; {self.config.images} has changed"
             )
+        self.digest = hashlib.sha256(file.read_bytes()).hexdigest()
         self._known: dict[str, float] = {}
 
     def accuracy(self, architecture: str) -> float:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import abc
 import random
 from typing import TYPE_CHECKING
 
@@ -32,19 +33,15 @@ _TRAIN, _TEST, _EPOCHS = 40, 12, 12
 _LEAST_TAU = 0.4
 
 
-class PredictorSuite:
+class PredictorSuite(abc.ABC):
     """Checks the contract of ``eznas.predictors.protocol`` on 52 cells of NAS-Bench-201 with made-up accuracies.
 
     The accuracies depend on the operations of a cell, and every learning curve rises to its cell's accuracy.
     """
 
+    @abc.abstractmethod
     def make(self) -> Predictor:
-        """Return a new predictor for ``nasbench201``.
-
-        Raises:
-            NotImplementedError: A subclass does not define it.
-        """
-        raise NotImplementedError
+        """Return a new predictor for ``nasbench201``."""
 
     def test_it_ranks_architectures(self) -> None:
         """Predictions for architectures that the fit did not have rank them; a supernet knows other accuracies."""

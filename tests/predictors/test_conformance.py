@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 QUICK: dict[str, dict[str, Any]] = {
     "mlp": {"layers": 2, "epochs": 60, "learning_rate": 0.01},
     "bananas": {"layers": 2, "epochs": 40, "members": 2, "learning_rate": 0.01},
+    "bohamiann": {"steps": 40},
+    "dngo": {"epochs": 20},
+    "sparse_gp": {"steps": 15},
+    "variational_sparse_gp": {"steps": 45},
+    "omni": {"draws": 2, "n_estimators": 30},
     "lcsvr": {"draws": 15},
     "lce": {"samples": 10},
     "lce_m": {"samples": 12, "burn_in": 6},
@@ -33,7 +38,27 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"n_estimators": 100},
     "xgboost_slow": {"n_estimators": 100},
     "lightgbm": {"n_estimators": 100},
+    "gcn": {"layers": 2, "hidden": 16, "head": 16, "epochs": 15, "batch": 20, "learning_rate": 0.02},
+    "bonas": {"layers": 2, "hidden": 16, "epochs": 20, "batch": 20, "learning_rate": 0.02},
+    "gates": {"hidden": 16, "embedding": 8, "head": (16,), "epochs": 20, "learning_rate": 0.02},
+    "siamese_nas": {"width": 8, "epochs": 10},
+    "brp_nas": {"layers": 2, "width": 16, "epochs": 5, "batch": 256, "learning_rate": 1e-2},
+    "nao": {"hidden": 12, "epochs": 12, "dropout": 0.0, "learning_rate": 0.05},
+    "seminas": {"hidden": 12, "epochs": 6, "dropout": 0.0, "learning_rate": 0.03, "repeats": 1},
 }
+
+
+SCORES = {
+    "synflow": {
+        cell: 9.0 ** cell.count("3x3~") - cell.count("none") for cell in SPACES["nasbench201"].architectures() or []
+    }
+}
+"""Read by the predictors that need scores."""
+
+
+def _made(name: str, **settings: Any) -> Predictor:
+    scores = SCORES if PREDICTORS[name].needs.scores else None
+    return make_predictor(name, "nasbench201", scores=scores, **settings)
 
 
 def _skip_without_its_package(name: str) -> None:
@@ -52,14 +77,14 @@ class TestEveryPredictor(PredictorSuite):
             self.settings = {"supernet": request.getfixturevalue("supernets")[name]}
 
     def make(self) -> Predictor:
-        return make_predictor(self.name, "nasbench201", **self.settings)
+        return _made(self.name, **self.settings)
 
 
 @pytest.mark.parametrize("name", [*PREDICTORS])
 def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> None:
     _skip_without_its_package(name)
     info = PREDICTORS[name]
-    assert info.needs == make_predictor(name, "nasbench201").needs
+    assert info.needs == _made(name).needs
     assert info.paper
     assert info.description
     assert info.before
@@ -69,6 +94,7 @@ def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> Non
 def test_needs_read_as_words() -> None:
     assert str(Needs()) == "2 trained architectures"
     assert str(Needs(0)) == "nothing"
+    assert str(Needs(unlabelled=True)) == "2 trained architectures, as many unlabelled architectures"
     assert str(Needs(6, "train_loss", 3, scores=True, features=True, supernet=True)) == (
         "6 trained architectures, curves of train_loss with 3 points, scores, features of the space, a trained supernet"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eznas.api.predict import rank
+from eznas.api.predictions import predict
 from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors import ENCODINGS, PREDICTORS, Curves
@@ -298,7 +298,7 @@ def test_an_architecture_without_a_score_is_last(tmp_path: Path) -> None:
         "\n".join(["architecture,validation_12", *(f"{one},{ACCURACIES[one]}" for one in CELLS[:200])]),
         encoding="utf-8",
     )
-    ranking = rank(
+    ranking = predict(
         "svr@measures", architectures=CELLS[205:215], table=table, target="validation_12", scores=scores, seed=1
     )
     assert [row["status"] for row in ranking.rows] == ["ok"] * 9 + ["non_finite"]

@@ -24,6 +24,8 @@ def test_metrics_by_hand() -> None:
     assert metrics.rmse == pytest.approx(math.sqrt((0.25 + 1 + 0 + 1) / 4))
     assert metrics.tau_top_half == 1
     assert metrics.coverage_95 == 3 / 4
+    assert metrics.coverage_80 == 2 / 4  # errors .5, 1, 0, 1 with deviations .1, 1, 0, .6
+    assert metrics.coverage_50 == 1 / 4
     assert math.isnan(metrics.precision_10)
     assert metrics.as_json()["precision_10"] is None
 

@@ -128,9 +128,11 @@ class Filling(Curved):
 
 
 def suite(predictor: type[Predictor]) -> PredictorSuite:
-    made = PredictorSuite()
-    made.make = predictor  # type: ignore[method-assign]
-    return made
+    class Suite(PredictorSuite):
+        def make(self) -> Predictor:
+            return predictor()
+
+    return Suite()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import eznas
+from eznas.api.predictions import fit, predict_with
 from eznas.errors import InputError
 from eznas.predictors import make_predictor
 from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors
@@ -63,4 +65,21 @@ def test_an_evaluation_takes_a_supernet(supernets: dict[str, Path]) -> None:
     rows = evaluate_predictors(EvaluationData("nasbench201", ACCURACIES, supernet=str(supernets["rsws"])), plan)
     sizes = [(row["predictor"], row["train_size"]) for row in rows]
     assert sizes == [("rsws", 0), ("bayesian_ridge", 10)] * 2
-    assert {row["mae"] is None for row in rows if row["predictor"] == "rsws"} == {True}  # it only ranks
+    of_supernet = [row for row in rows if row["predictor"] == "rsws"]
+    assert {row["mae"] is None for row in of_supernet} == {True}  # it only ranks
+    assert {row["initialisation_seconds"] for row in of_supernet} == {None}  # those of the training are unknown
+
+
+def test_a_kept_fit_takes_a_supernet(supernets: dict[str, Path], tmp_path: Path) -> None:
+    folder = supernets["oneshot"]
+    fit("oneshot", supernet=folder).save(tmp_path / "fit.json")
+    ranking = predict_with(tmp_path / "fit.json", architectures=CELLS[:4], supernet=folder)
+    assert ranking.facts["reproduced"] is True
+    assert ranking.rows == eznas.predict("oneshot", architectures=CELLS[:4], supernet=folder).rows
+    with pytest.raises(InputError, match="supernet must be given: oneshot"):
+        predict_with(tmp_path / "fit.json", architectures=CELLS[:4])
+
+
+def test_the_digest_of_an_evaluation_depends_on_the_supernet(supernets: dict[str, Path]) -> None:
+    folders = [None, *supernets.values()]
+    assert len({EvaluationData("nasbench201", ACCURACIES, supernet=folder).digest for folder in folders}) == 3

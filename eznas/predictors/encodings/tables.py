@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from eznas.predictors.curves import Curves
 
 _CURVE = tuple(f"{statistic}_{part}" for part in ("values", "first", "second") for statistic in ("mean", "deviation"))
-CURVE_POINTS = 3
-"""Fewest points with a second difference."""
 
 
 @register_encoding
@@ -93,6 +91,7 @@ class CurveStatistics(Encoding):
     )
     paper = "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017"
     reads = "curves"
+    points = 3  # with a second difference
 
     def __init__(self, inputs: EncodingInputs) -> None:
         self._metric = inputs.metric
@@ -108,13 +107,78 @@ class CurveStatistics(Encoding):
         Raises:
             InputError: There are no curves, or they are too short.
         """
-        if curves is None or self._metric not in curves.values or len(curves.epochs) < CURVE_POINTS:
-            raise InputError(
-                f"curves must be given: the encoding curve reads those of {self._metric} with {CURVE_POINTS} points or "
-                "more",
-                parameters=("curves",),
-            )
-        values = curves.values[self._metric]
+        values = _points(self.name, curves, self._metric, self.points)
         parts = (values, np.diff(values), np.diff(values, n=2))
         rows = np.stack([moment for part in parts for moment in (part.mean(axis=1), part.std(axis=1))], axis=1)
         return rows.reshape(len(architectures), len(_CURVE))
+
+
+@register_encoding
+class CurveEnd(Encoding):
+    """The last point of a learning curve."""
+
+    name = "curve_end"
+    description = "the last point of a learning curve"
+    reads = "curves"
+    points = 1
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        self._metric = inputs.metric
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The metric of the curve."""
+        return (self._metric,)
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the last points; NaN where a curve has none.
+
+        Raises:
+            InputError: There are no curves.
+        """
+        del architectures
+        return _points(self.name, curves, self._metric, self.points)[:, -1:]
+
+
+@register_encoding
+class EstimationCode(Encoding):
+    """The training losses of the first three epochs, in Siamese-NAS those of a short training."""
+
+    name = "estimation_code"
+    metric = "train_loss"
+    description = "the training losses of the first three epochs"
+    paper = "Zhang, Hsieh, Lee, Fan. Siamese-NAS. 2022"
+    reads = "curves"
+    points = 3
+
+    def __init__(self, inputs: EncodingInputs) -> None:
+        """Read nothing: the metric is fixed."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The numbers of the points."""
+        return tuple(f"point_{point}" for point in range(1, self.points + 1))
+
+    def rows(self, architectures: Sequence[str], curves: Curves | None) -> NDArray[np.float64]:
+        """Return the points; NaN where the curve has no value.
+
+        Raises:
+            InputError: There are no curves, or they are too short.
+        """
+        del architectures
+        return _points(self.name, curves, self.metric, self.points)[:, : self.points]
+
+
+def _points(encoding: str, curves: Curves | None, metric: str, fewest: int) -> NDArray[np.float64]:
+    """Return the ``n x k`` points of the curves.
+
+    Raises:
+        InputError: There are no curves of the metric, or they are too short.
+    """
+    if curves is None or metric not in curves.values or len(curves.epochs) < fewest:
+        raise InputError(
+            f"curves must be given: the encoding {encoding} reads those of {metric} with {fewest} "
+            f"{'point' if fewest == 1 else 'points'} or more",
+            parameters=("curves",),
+        )
+    return curves.values[metric]

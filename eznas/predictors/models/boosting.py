@@ -6,10 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
+from eznas.predictors.ranges import Span
 from eznas.predictors.registry import register_model
 
 if TYPE_CHECKING:
     from eznas.predictors.encoded import Regressor
+
+_XGBOOST_RANGES = {
+    "max_depth": Span(1, 14, whole=True),
+    "min_child_weight": Span(1, 9, whole=True),
+    "colsample_bytree": Span(0, 1),
+    "colsample_bylevel": Span(0, 1),
+    "learning_rate": Span(0.001, 0.5, log=True),
+}
+"""These and the other ranges of this file are those of White et al."""
 
 _WHITE = "settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021"
 
@@ -33,6 +43,7 @@ def gradient_boosting(seed: int, **settings: Any) -> Any:
     "xgboost",
     f"Chen, Guestrin. XGBoost. KDD 2016; {_WHITE}",
     "500 trees of depth 6, learning rate 0.3, squared error",
+    ranges=_XGBOOST_RANGES,
     extra="xgboost",
 )
 def xgboost(seed: int, **settings: Any) -> Regressor:
@@ -54,6 +65,7 @@ def xgboost(seed: int, **settings: Any) -> Regressor:
     "Chen, Guestrin. XGBoost. KDD 2016",
     "400 trees of depth 4, learning rate 0.05, each on 80 % of the architectures and half of the columns",
     encoding="graf",
+    ranges=_XGBOOST_RANGES,
     extra="xgboost",
 )
 def xgboost_slow(seed: int, **settings: Any) -> Regressor:
@@ -75,6 +87,11 @@ def xgboost_slow(seed: int, **settings: Any) -> Regressor:
     "500 trees of up to 31 leaves of 5 or more, learning rate 0.05, 90 % of the columns a tree, 80 % of the "
     "architectures redrawn every 5 trees. Fewer than 13 architectures cannot fill two leaves",
     labels=13,
+    ranges={
+        "num_leaves": Span(10, 99, whole=True),
+        "learning_rate": Span(0.001, 0.1, log=True),
+        "colsample_bytree": Span(0.1, 1),
+    },
     extra="lightgbm",
 )
 def lightgbm(seed: int, **settings: Any) -> Regressor:
@@ -103,14 +120,34 @@ def lightgbm(seed: int, **settings: Any) -> Regressor:
     "a normal distribution boosted by 505 trees of depth 6 for the log score, learning rate 0.0813, half of the "
     "architectures a tree, each split of 79.2 % of the columns",
     labels=4,
+    ranges={
+        "n_estimators": Span(128, 512, log=True, whole=True),
+        "learning_rate": Span(0.001, 0.1, log=True),
+        "max_depth": Span(1, 24, whole=True),
+        "max_features": Span(0.1, 1),
+    },
     extra="ngboost",
 )
-def ngboost(seed: int, **settings: Any) -> Regressor:
-    """Make NGBoost with the settings of White et al."""
+def ngboost(
+    seed: int,
+    max_depth: int = 6,
+    max_features: float = 0.792,
+    min_samples_leaf: int = 1,
+    min_samples_split: int = 2,
+    **settings: Any,
+) -> Regressor:
+    """Make NGBoost with the settings of White et al.; the named ones are those of its trees."""
     from sklearn.tree import DecisionTreeRegressor
 
     package = _package("ngboost", "ngboost")
-    tree = DecisionTreeRegressor(criterion="friedman_mse", max_depth=6, max_features=0.792, random_state=seed)
+    tree = DecisionTreeRegressor(
+        criterion="friedman_mse",
+        max_depth=max_depth,
+        max_features=max_features,
+        min_samples_leaf=min_samples_leaf,
+        min_samples_split=min_samples_split,
+        random_state=seed,
+    )
     published = {"Base": tree, "n_estimators": 505, "learning_rate": 0.0813, "minibatch_frac": 0.5, "verbose": False}
     regressor: Regressor = package.NGBRegressor(random_state=seed, **{**published, **settings})
     return regressor

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from eznas.predictors.ranges import Span
 from eznas.predictors.registry import register_model
+
+_RANGES = {
+    "n_estimators": Span(16, 128, log=True, whole=True),
+    "max_features": Span(0.1, 0.9, log=True),
+    "min_samples_leaf": Span(1, 19, whole=True),
+    "min_samples_split": Span(2, 19, whole=True),
+}
+"""Those of White et al."""
 
 
 @register_model(
     "random_forest",
     "Breiman. Random Forests. 2001; settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021",
     "116 trees without bootstrap, each split of 17.06 % of the columns, leaves of two or more",
+    ranges=_RANGES,
 )
 def random_forest(seed: int, **settings: Any) -> Any:
     """Make a forest with the settings of White et al.; ``settings`` are those of scikit-learn."""
@@ -31,6 +41,7 @@ def random_forest(seed: int, **settings: Any) -> Any:
     "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024",
     "100 trees with the defaults of scikit-learn",
     encoding="graf",
+    ranges=_RANGES,
 )
 def random_forest_graf(seed: int, **settings: Any) -> Any:
     """Make a forest with scikit-learn's defaults."""
@@ -44,6 +55,7 @@ def random_forest_graf(seed: int, **settings: Any) -> Any:
     "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
     "300 trees, each split of 40 % of the columns, leaves of two or more",
     encoding="graf",
+    ranges=_RANGES,
 )
 def extra_trees(seed: int, **settings: Any) -> Any:
     """Make extremely randomised trees."""

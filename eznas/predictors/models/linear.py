@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def bayesian_linear_regression(seed: int, alpha: float = 1.0, beta: float = 100.0) -> Regressor:
     """Make a regression with precision ``alpha`` of the weights and ``beta`` of the noise."""
     del seed
-    return _FixedPrecisions(alpha, beta)
+    return BayesianLinearRegression(alpha, beta)
 
 
 @register_model(
@@ -36,17 +36,30 @@ def bayesian_ridge(seed: int, **settings: Any) -> Regressor:
     return _Standardised(settings)
 
 
-class _FixedPrecisions:
-    def __init__(self, alpha: float, beta: float) -> None:
-        self._alpha, self._beta = alpha, beta
+class BayesianLinearRegression:
+    """Linear regression with independent normal priors of the weights, in closed form, eq. 3.50 to 3.59 of [Bishop].
+
+    Args:
+        alpha: Precision of the weights' prior.
+        beta: Precision of the noise.
+        intercept: Whether a column of ones joins the features.
+
+    References:
+        [Bishop] Bishop. Pattern Recognition and Machine Learning. 2006.
+    """
+
+    def __init__(self, alpha: float, beta: float, *, intercept: bool = True) -> None:
+        self._alpha, self._beta, self._intercept = alpha, beta, intercept
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
+        """Compute the posterior of the weights given ``n x f`` features and ``n`` labels."""
         design = self._design(rows)
         precision = self._alpha * np.eye(design.shape[1]) + self._beta * design.T @ design
         self._covariance = np.linalg.inv(precision)
         self._weights = self._beta * self._covariance @ design.T @ labels
 
     def predict(self, rows: NDArray[np.float64], return_std: bool = False) -> Any:
+        """Return the predictive mean; with ``return_std`` also the standard deviation, with that of the noise."""
         design = self._design(rows)
         mean = design @ self._weights
         if not return_std:
@@ -54,9 +67,19 @@ class _FixedPrecisions:
         variance = 1 / self._beta + np.einsum("nf,fg,ng->n", design, self._covariance, design)
         return mean, np.sqrt(variance)
 
+    def log_evidence(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+        """Return the log marginal likelihood of ``n`` labels, eq. 3.86 of [Bishop]."""
+        design = self._design(rows)
+        precision = self._alpha * np.eye(design.shape[1]) + self._beta * design.T @ design
+        lower = np.linalg.cholesky(precision)
+        weights = self._beta * np.linalg.solve(precision, design.T @ labels)
+        misfit = self._beta * np.sum((labels - design @ weights) ** 2) + self._alpha * np.sum(weights**2)
+        n, features = design.shape
+        logarithms = features * np.log(self._alpha) + n * np.log(self._beta / (2 * np.pi))
+        return float(0.5 * (logarithms - misfit) - np.sum(np.log(np.diag(lower))))
+
     def _design(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the columns and one of ones."""
-        return np.hstack([rows, np.ones((len(rows), 1))])
+        return np.hstack([rows, np.ones((len(rows), 1))]) if self._intercept else rows
 
 
 class _Standardised:

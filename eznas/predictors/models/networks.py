@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eznas.predictors.ranges import Choice, Span
 from eznas.predictors.registry import register_model
 from eznas.seeds import derive_seed, torch_generator
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from eznas.predictors.encoded import Regressor
+    from eznas.predictors.ranges import Range
+
+_RANGES: dict[str, Range] = {
+    "layers": Span(5, 24, whole=True),
+    "width": Span(5, 24, whole=True),
+    "learning_rate": Choice((0.1, 0.01, 0.005, 0.001, 0.0001)),
+}
+"""Those of White et al."""
 
 
 @register_model(
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
     "20 layers of 20 units; mean absolute error plus 0.2 times the mean absolute output weight; Adam, 500 epochs of "
     "batches of 32",
+    ranges=_RANGES,
 )
 def mlp(seed: int, **settings: Any) -> Regressor:
     """Make a perceptron; for the settings, see ``Perceptron``."""
@@ -33,6 +43,7 @@ def mlp(seed: int, **settings: Any) -> Regressor:
     "White, Neiswanger, Savani. BANANAS. AAAI 2021",
     "the mean of three mlp predictors with different initial weights; their spread is the uncertainty",
     encoding="path",
+    ranges=_RANGES,
 )
 def bananas(seed: int, members: int = 3, **settings: Any) -> Regressor:
     """Make an ensemble of perceptrons; an ensemble needs two members or more to have a spread."""

@@ -1,0 +1,61 @@
+"""Graph networks: the neural predictor of Wen et al., BONAS, and one that ranks pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eznas.predictors.registry import register_model
+from eznas.predictors.structured import GraphPredictor, RankingGraphPredictor
+
+if TYPE_CHECKING:
+    from eznas.predictors.encoded import Regressor
+
+
+@register_model(
+    "gcn",
+    "Wen, Liu, Chen, Li, Bender, Kindermans. Neural Predictor for Neural Architecture Search. ECCV 2020; settings of "
+    "White et al. NeurIPS 2021",
+    "four graph convolutions of width 144 along the edges and against them, a mean over the vertices and a layer of "
+    "128; squared error; Adam with weight decay 3e-4, 300 epochs of batches of 7, learning rate from 1e-4 along a "
+    "cosine",
+    encoding="graph",
+    predictor=GraphPredictor,
+)
+def gcn(seed: int, **settings: Any) -> Regressor:
+    """Make the neural predictor; for the settings, see ``eznas.predictors.nets.gcn.NeuralPredictor``."""
+    from eznas.predictors.nets.gcn import NeuralPredictor
+
+    return NeuralPredictor(seed, **settings)
+
+
+@register_model(
+    "bonas",
+    "Shi et al. Bridging the Gap between Sample-based and One-shot Neural Architecture Search with BONAS. NeurIPS "
+    "2020; settings of White et al. NeurIPS 2021",
+    "four graph convolutions of width 64 with batch normalisation, read out at a vertex that reads all others; squared "
+    "error; Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a cosine",
+    encoding="graph",
+    predictor=GraphPredictor,
+)
+def bonas(seed: int, **settings: Any) -> Regressor:
+    """Make the network of BONAS; for the settings, see ``eznas.predictors.nets.bonas.GlobalVertexNetwork``."""
+    from eznas.predictors.nets.bonas import GlobalVertexNetwork
+
+    return GlobalVertexNetwork(seed, **settings)
+
+
+@register_model(
+    "gates",
+    "Ning, Zheng, Zhao, Wang, Yang. A Generic Graph-based Neural Architecture Encoding Scheme for Predictor-based NAS. "
+    "ECCV 2020",
+    "information of width 128 that flows from the input to the output and is gated by each operation, then five layers "
+    "of 300; hinge loss of pairs with margin 0.1; Adam, 200 epochs of batches of 512, learning rate 1e-3. Its "
+    "predictions only rank",
+    encoding="graph",
+    predictor=RankingGraphPredictor,
+)
+def gates(seed: int, **settings: Any) -> Regressor:
+    """Make the network; for the settings, see ``eznas.predictors.nets.gates.FlowNetwork``."""
+    from eznas.predictors.nets.gates import FlowNetwork
+
+    return FlowNetwork(seed, **settings)

@@ -1,0 +1,43 @@
+"""Networks that read sequences of tokens: NAO and SemiNAS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eznas.predictors.registry import register_model
+from eznas.predictors.structured import SemiSupervisedSequencePredictor, SequencePredictor
+
+if TYPE_CHECKING:
+    from eznas.predictors.encoded import Regressor
+
+
+@register_model(
+    "nao",
+    "Luo, Tian, Qin, Chen, Liu. Neural Architecture Optimization. NeurIPS 2018; settings of White et al. NeurIPS 2021",
+    "an LSTM of width 64 in both directions over the tokens, two layers to the prediction, and a decoder with "
+    "attention that repeats the tokens; 0.8 times the squared error plus 0.2 times the cross-entropy; Adam with "
+    "learning rate 1e-3, 50 epochs of batches of 100",
+    encoding="tokens",
+    predictor=SequencePredictor,
+)
+def nao(seed: int, **settings: Any) -> Regressor:
+    """Make the network; for the settings, see ``eznas.predictors.nets.nao.SequenceRegressor``."""
+    from eznas.predictors.nets.nao import SequenceRegressor
+
+    return SequenceRegressor(seed, **settings)
+
+
+@register_model(
+    "seminas",
+    "Luo, Tan, Wang, Qin, Chen, Liu. Semi-Supervised Neural Architecture Search. NeurIPS 2020; settings of White "
+    "et al. NeurIPS 2021",
+    "as nao; then 50 epochs more on the trained architectures, ten times each, and on as many random ones with the "
+    "labels that the network gives them",
+    encoding="tokens",
+    predictor=SemiSupervisedSequencePredictor,
+)
+def seminas(seed: int, **settings: Any) -> Regressor:
+    """Make the network; for the settings, see ``eznas.predictors.nets.nao.SequenceRegressor``."""
+    from eznas.predictors.nets.nao import SequenceRegressor
+
+    return SequenceRegressor(seed, **settings)

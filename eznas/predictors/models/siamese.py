@@ -1,0 +1,45 @@
+"""The predictors of Siamese-NAS and BRP-NAS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eznas.predictors.registry import register_model
+from eznas.predictors.structured import GraphPredictor, RankingGraphPredictor
+
+if TYPE_CHECKING:
+    from eznas.predictors.encoded import Regressor
+
+
+@register_model(
+    "siamese_nas",
+    "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
+    "Prior Knowledge. 2022",
+    "three groups of graph convolutions of width 64 in both directions and node self-attention, read by a head without "
+    "estimation codes and a head with them; Adam, 200 epochs of batches of 8, learning rate 1e-3 and then 1e-4. The "
+    "columns beside the graph are the code, as in `graph+estimation_code` or `graph+measures`",
+    encoding="graph",
+    predictor=GraphPredictor,
+)
+def siamese_nas(seed: int, **settings: Any) -> Regressor:
+    """Make the predictor; for the settings, see ``eznas.predictors.siamese.regressor.SiameseRegressor``."""
+    from eznas.predictors.siamese.regressor import SiameseRegressor
+
+    return SiameseRegressor(seed, **settings)
+
+
+@register_model(
+    "brp_nas",
+    "Dudziak, Chau, Abdelfattah, Lee, Kim, Lane. BRP-NAS: Prediction-based NAS using GCNs. NeurIPS 2020",
+    "four graph convolutions of width 600, read at a vertex that reads all others, and a comparison of two "
+    "architectures; Kullback-Leibler divergence from the softmax of two accuracies; AdamW, 250 epochs of batches of 64 "
+    "pairs, learning rate from 3.5e-4 along a cosine. Its predictions only rank",
+    encoding="graph",
+    predictor=RankingGraphPredictor,
+)
+def brp_nas(seed: int, **settings: Any) -> Regressor:
+    """Make the predictor; for the settings, see ``eznas.predictors.brp.network.BrpSettings``."""
+    from eznas.predictors.brp.network import BrpSettings
+    from eznas.predictors.brp.regressor import BrpRegressor
+
+    return BrpRegressor(seed, BrpSettings(**settings))

@@ -1,0 +1,1 @@
+"""Networks in torch that predict accuracies; ``eznas.predictors.models`` registers them."""

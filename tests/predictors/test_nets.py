@@ -1,0 +1,368 @@
+"""Networks that predict accuracies, against values worked out by hand, and without the defects of published code."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eznas.errors import InputError
+from eznas.predictors import make_predictor
+from eznas.predictors.encodings.base import EncodingInputs
+from eznas.predictors.encodings.encoder import Encoder
+from eznas.predictors.nets.bonas import GlobalVertexNetwork, with_global_vertex
+from eznas.predictors.nets.gates import FlowNetwork, longest_paths, pairwise_hinge
+from eznas.predictors.nets.gcn import NeuralPredictor, TwoWayConvolution
+from eznas.predictors.nets.graph_regressor import GraphBatch, GraphRegressor
+from eznas.predictors.nets.nao import SequenceRegressor
+from eznas.predictors.nets.training import Training, train
+from eznas.predictors.structured import GraphInputs, SemiSupervisedSequencePredictor, Sequences, draw_unlabelled
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+CHAIN = torch.tensor([[[0.0, 1, 0], [0, 0, 1], [0, 0, 0]]])
+SMALL: dict[str, dict[str, Any]] = {
+    "gcn": {"layers": 2, "hidden": 8, "head": 8, "dropout": 0.0, "epochs": 3, "learning_rate": 0.01},
+    "bonas": {"layers": 2, "hidden": 8, "epochs": 3, "learning_rate": 0.01},
+    "gates": {"hidden": 8, "embedding": 4, "head": (8,), "dropout": 0.0, "epochs": 3, "learning_rate": 0.01},
+}
+REGRESSORS: dict[str, type[GraphRegressor]] = {
+    "gcn": NeuralPredictor, "bonas": GlobalVertexNetwork, "gates": FlowNetwork,
+}  # fmt: skip
+
+
+def drawn(space: str, count: int) -> list[str]:
+    rng = random.Random(0)
+    return [SPACES[space].sample(rng) for _ in range(count)]
+
+
+def inputs(space: str, count: int) -> GraphInputs:
+    graphs = Encoder("graph", EncodingInputs(SPACES[space])).graphs(drawn(space, count))
+    return GraphInputs(graphs, np.empty((count, 0)))
+
+
+def padded(made: GraphInputs, vertices: int) -> GraphInputs:
+    more = ((0, 0), (0, vertices))
+    graphs = replace(
+        made.graphs, adjacency=np.pad(made.graphs.adjacency, (*more, more[1])), types=np.pad(made.graphs.types, more)
+    )
+    return replace(made, graphs=graphs)
+
+
+def sequences(count: int, unlabelled: int = 0) -> Sequences:
+    encoder = Encoder("tokens", EncodingInputs(SPACES["nasbench101"]))
+    tokens = encoder.rows(drawn("nasbench101", count + unlabelled)).astype(np.int64)
+    return Sequences(tokens[:count], 7, tokens[count:])
+
+
+def test_each_step_has_its_own_gradient() -> None:
+    """Published code of GCN and BONAS adds the gradients of all batches before; Adam is repeated by hand here."""
+    x, y = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([1.0, 3.0, 2.0])
+    network = nn.Linear(1, 1)
+    with torch.no_grad():
+        network.weight.fill_(0.5)
+        network.bias.fill_(0.0)
+
+    def loss(places: torch.Tensor) -> torch.Tensor:
+        return nn.functional.mse_loss(network(x[places])[:, 0], y[places])
+
+    train(network, loss, 3, Training(4, 3, 0.1), 0)
+    weights, first, second = np.array([0.5, 0.0]), np.zeros(2), np.zeros(2)
+    for step in range(4):
+        error = weights[0] * np.array([1, 2, 3]) + weights[1] - np.array([1, 3, 2])
+        gradient = 2 * np.array([(error * [1, 2, 3]).mean(), error.mean()])
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        rate = 0.1 * (1 + np.cos(np.pi * step / 4)) / 2
+        moved = first / (1 - 0.9 ** (step + 1)) / (np.sqrt(second / (1 - 0.999 ** (step + 1))) + 1e-8)
+        weights = weights - rate * moved
+    assert [network.weight.item(), network.bias.item()] == pytest.approx(weights.tolist(), abs=1e-5)
+
+
+def test_every_epoch_has_every_architecture_once() -> None:
+    """Published code drops the last batch, and trains nothing below one batch."""
+    network, seen = nn.Linear(1, 1), []
+
+    def loss(places: torch.Tensor) -> torch.Tensor:
+        seen.append(places.tolist())
+        return network(torch.ones(len(places), 1)).mean()
+
+    train(network, loss, 10, Training(2, 7, 0.1), 3)
+    assert [len(batch) for batch in seen] == [7, 3, 7, 3]
+    assert sorted(seen[0] + seen[1]) == sorted(seen[2] + seen[3]) == [*range(10)]
+    assert not network.training
+
+
+@pytest.mark.parametrize("name", ["gcn", "bonas", "gates"])
+def test_three_architectures_are_enough_to_learn_from(name: str) -> None:
+    few, labels = inputs("nasbench201", 3), np.array([-1.0, 0.0, 1.0])
+    regressor = REGRESSORS[name](0, **SMALL[name] | {"epochs": 60, "learning_rate": 0.02})  # type: ignore[arg-type]
+    regressor.fit(few, labels)
+    assert np.argsort(regressor.predict(few)).tolist() == [0, 1, 2]
+
+
+def test_a_graph_convolution_by_hand() -> None:
+    """Vertices 1, 2 and 4 of a chain: means with the reader, and with the vertex that is read."""
+    convolution = TwoWayConvolution(1, 1, 0.1).eval()
+    adjacency = CHAIN + torch.eye(3)
+    both = [edges / edges.sum(dim=2, keepdim=True) for edges in (adjacency, adjacency.transpose(1, 2))]
+    values = torch.tensor([[[1.0], [2.0], [4.0]]])
+    for weights, expected in (((1.0, -1.0), [0.75, 1.5, 2]), ((0.0, 1.0), [0.5, 0.75, 1.5])):
+        with torch.no_grad():
+            convolution.to_readers.fill_(weights[0])
+            convolution.to_read.fill_(weights[1])
+        assert convolution(values, *both).flatten().tolist() == expected
+
+
+def test_the_global_vertex_reads_every_vertex_but_the_padding() -> None:
+    batch = GraphBatch(torch.eye(3)[None], CHAIN, torch.tensor([[True, True, False]]), torch.empty(1, 0))
+    types, reads, mask = with_global_vertex(batch)
+    assert types[0].tolist() == [[0, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    assert reads[0].tolist() == [[1, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+    assert mask.tolist() == [[True, True, True, False]]
+
+
+@pytest.mark.parametrize("name", [*SMALL])
+def test_padding_does_not_matter(name: str) -> None:
+    """Neither for the gradients, with batch normalisation in training mode, nor for predictions after a fit."""
+    made, labels = inputs("nasbench101", 9), np.linspace(-1, 1, 9)
+    regressor = REGRESSORS[name](0, **SMALL[name])
+    regressor.fit(made, labels)
+    assert regressor.predict(padded(made, 2)) == pytest.approx(regressor.predict(made), abs=1e-5)
+    regressor.network.double().train()
+    gradients = []
+    for each in (made, padded(made, 3)):
+        batch = regressor._batch(each)
+        wide = GraphBatch(batch.types.double(), batch.adjacency.double(), batch.mask, batch.columns.double())
+        loss = regressor._loss(regressor.network(wide), torch.tensor(labels))
+        gradients.append(torch.autograd.grad(loss, [*regressor.network.parameters()]))
+    for plain, of_padded in zip(*gradients, strict=True):
+        assert torch.allclose(plain, of_padded, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", [*SMALL])
+def test_the_numbering_of_vertices_does_not_matter(name: str) -> None:
+    predictor = make_predictor(name, "nasbench101", **SMALL[name])
+    predictor.fit(drawn("nasbench101", 8), np.arange(8.0))
+    operations = ("conv3x3-bn-relu", "maxpool3x3")
+    pair = [f"0110/0001/0001/0000 input,{','.join(order)},output" for order in (operations, operations[::-1])]
+    first, second = predictor.predict(pair).mean
+    assert first == pytest.approx(second, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", [*SMALL])
+def test_types_and_edges_matter(name: str) -> None:
+    predictor = make_predictor(name, "nasbench101", **SMALL[name] | {"layers": 3})
+    predictor.fit(drawn("nasbench101", 8), np.arange(8.0))
+    cells = [
+        "0110/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
+        "0110/0001/0001/0000 input,conv3x3-bn-relu,conv3x3-bn-relu,output",
+        "0100/0010/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
+        "0111/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
+    ]
+    assert len(set(predictor.predict(cells).mean.round(6).tolist())) == 4
+
+
+def test_the_longest_path_counts_edges() -> None:
+    assert longest_paths(inputs("nasbench201", 2).graphs).tolist() == [4, 4]
+    assert longest_paths(inputs("nats_sss", 1).graphs).tolist() == [6]
+    for space, steps in (("nasbench201", 5), ("nats_sss", 6), ("nasbench_macro", 9)):
+        regressor = FlowNetwork(0, **SMALL["gates"])
+        regressor.fit(inputs(space, 4), np.arange(4.0))
+        assert len(regressor.network.flows) == steps  # type: ignore[arg-type]
+
+
+def test_the_first_layer_of_a_long_chain_reaches_the_score() -> None:
+    predictor = make_predictor("gates", "nasbench_macro", **SMALL["gates"])
+    predictor.fit(drawn("nasbench_macro", 8), np.arange(8.0))
+    first, second = predictor.predict(["01201221", "11201221"]).mean
+    assert first != second
+
+
+def test_nothing_passes_none() -> None:
+    """The operation on edge 0>2 is read by that on 2>3 alone."""
+    predictor = make_predictor("gates", "nasbench201", **SMALL["gates"])
+    predictor.fit(drawn("nasbench201", 8), np.arange(8.0))
+    form = "|none~0|+|{}~0|none~1|+|nor_conv_1x1~0|none~1|{}~2|"
+    for last, same in (("none", True), ("skip_connect", False)):
+        first, second = predictor.predict([form.format(held, last) for held in ("nor_conv_3x3", "skip_connect")]).mean
+        assert (abs(first - second) < 1e-6) == same
+
+
+def test_the_hinge_loss_of_pairs() -> None:
+    """Better minus worse is 0.3, -0.05 and 0.25 for three pairs; two equal accuracies make none."""
+    scores = torch.tensor([0.0, 0.3, 0.25, 0.25])
+    loss = pairwise_hinge(scores, torch.tensor([1.0, 2, 3, 3]), margin=0.1)
+    short = [0, 0, 0, 0.15, 0.15]  # (1, 0), (2, 0), (3, 0), (2, 1), (3, 1)
+    assert loss.item() == pytest.approx(sum(short) / 5)
+    assert pairwise_hinge(scores, torch.ones(4), margin=0.1).item() == 0
+
+
+def test_gates_only_ranks() -> None:
+    cells = drawn("nasbench201", 12)
+    accuracies = np.arange(12.0)
+    first, second = (make_predictor("gates", "nasbench201", **SMALL["gates"]) for _ in range(2))
+    first.fit(cells, accuracies)
+    second.fit(cells, 50 + 3 * accuracies)
+    assert not first.in_unit
+    assert np.argsort(first.predict(cells).mean).tolist() == np.argsort(second.predict(cells).mean).tolist()
+
+
+def test_a_drawn_width_is_the_width_of_the_network() -> None:
+    """Published code of GCN draws a width and builds the default one; a default stays what it was."""
+    made = inputs("nasbench201", 4)
+    for settings, width in (({"hidden": 24}, 24), ({}, 144)):
+        regressor = NeuralPredictor(0, epochs=1, **settings)
+        regressor.fit(made, np.arange(4.0))
+        assert [layer.to_read.shape[1] for layer in regressor.network.convolutions] == [width] * 4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("encoder_layers", 2), ("decoder_layers", 2), ("hidden", 6), ("mlp_layers", 3), ("mlp_hidden", 5),
+        ("dropout", 0.3), ("trade_off", 0.3), ("epochs", 3), ("batch", 3), ("learning_rate", 0.003),
+        ("weight_decay", 0.1), ("clip", 0.01), ("repeats", 3),
+    ],
+)  # fmt: skip
+def test_every_setting_of_nao_is_used(name: str, value: Any) -> None:
+    """Published code draws these hyper-parameters and trains with the defaults."""
+    made, labels = sequences(5, unlabelled=2), np.array([0.0, 1, -1, 2, 5])
+    base = {"hidden": 8, "mlp_hidden": 4, "epochs": 2, "repeats": 2, "batch": 5, "learning_rate": 0.01}
+    predicted = []
+    for settings in (base, base | {name: value}):
+        regressor = SequenceRegressor(0, **settings)
+        regressor.fit(made, labels)
+        predicted.append(regressor.predict(made))
+    assert not np.allclose(predicted[0], predicted[1], atol=1e-7)
+
+
+def test_the_decoder_learns_to_repeat_the_tokens() -> None:
+    """A token depends on those before it alone; with most of the weight on it, its entropy falls."""
+    made = sequences(6)
+    tokens = torch.tensor(made.tokens)
+    entropies = []
+    for epochs in (0, 40):
+        regressor = SequenceRegressor(0, hidden=12, epochs=epochs, trade_off=0.1, learning_rate=0.02, dropout=0.0)
+        regressor.fit(made, np.zeros(6))
+        with torch.no_grad():
+            logits = regressor.network(tokens)[1]
+        entropies.append(nn.functional.cross_entropy(logits.flatten(0, 1), tokens.flatten()).item())
+    assert entropies[1] < 0.5 * entropies[0]
+    states, architecture, _ = regressor.network.encoder(tokens)
+    changed = tokens[:, :-1].clone()
+    changed[:, 9:] = 0
+    before = [nn.functional.pad(each, (1, 0)) for each in (tokens[:, :-1], changed)]
+    both = [regressor.network.decoder(each, states, architecture) for each in before]
+    assert torch.equal(both[0][:, :10], both[1][:, :10])
+    assert not torch.equal(both[0][:, 10:], both[1][:, 10:])
+
+
+class Recorder:
+    """A regressor that keeps the data of its fit."""
+
+    def fit(self, X: Sequences, y: NDArray[np.float64]) -> None:  # noqa: ARG002, N803
+        self.inputs = X
+
+    def predict(self, X: Sequences) -> NDArray[np.float64]:  # noqa: N803
+        return np.zeros(len(X))
+
+
+def test_unlabelled_architectures_are_new_and_as_many() -> None:
+    space = SPACES["nasbench201"]
+    cells = (space.architectures() or [])[:30]
+    predictor = SemiSupervisedSequencePredictor("mine", Encoder("tokens", EncodingInputs(space)), lambda _: Recorder())
+    assert predictor.needs.unlabelled
+    unlabelled = []
+    for seed in (0, 0, 1):
+        predictor.fit(cells, np.arange(30.0), seed=seed)
+        assert isinstance(predictor.regressor, Recorder)
+        unlabelled.append({tuple(row) for row in predictor.regressor.inputs.unlabelled.tolist()})
+    assert [*map(len, unlabelled)] == [30, 30, 30]
+    assert not unlabelled[0] & {tuple(row) for row in predictor.regressor.inputs.tokens.tolist()}
+    assert unlabelled[0] == unlabelled[1] != unlabelled[2]
+
+
+def test_a_space_without_new_architectures_has_none_to_draw() -> None:
+    space = SPACES["nasbench_macro"]
+    assert draw_unlabelled(space, set(space.architectures() or []), 5, seed=0) == []
+
+
+def test_unlabelled_sequences_are_labelled_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second training has each labelled sequence as often as asked for, and the others once."""
+    trained: list[torch.Tensor] = []
+    whole = SequenceRegressor._train
+
+    def record(self: SequenceRegressor, tokens: torch.Tensor, targets: torch.Tensor, stage: str) -> None:
+        if stage == "all":
+            assert torch.equal(targets[15:], self._labels(tokens[15:]))
+        trained.append(tokens)
+        whole(self, tokens, targets, stage)
+
+    monkeypatch.setattr(SequenceRegressor, "_train", record)
+    SequenceRegressor(0, hidden=4, epochs=1, repeats=3).fit(sequences(5, unlabelled=4), np.arange(5.0))
+    assert [len(tokens) for tokens in trained] == [5, 3 * 5 + 4]
+    assert torch.equal(trained[1][5:10], trained[0])
+
+
+@pytest.mark.parametrize("name", [*SMALL])
+def test_columns_beside_the_graph_are_read(name: str) -> None:
+    """The accuracies depend on a score alone, which comes in a large unit; the other score is constant."""
+    cells = [*dict.fromkeys(drawn("nasbench201", 60))]
+    score = dict(zip(cells, np.random.default_rng(0).normal(1e3, 50, len(cells)).tolist(), strict=True))
+    scores = {"size": score, "constant": dict.fromkeys(cells, 1.0)}
+    settings = SMALL[name] | {"epochs": 40, "batch": 40, "learning_rate": 0.02}
+    made = make_predictor(name, "nasbench201", encoding="graph+measures", scores=scores, **settings)
+    accuracies = np.array([score[cell] for cell in cells])
+    made.fit(cells[:40], accuracies[:40])
+    assert np.corrcoef(made.predict(cells[40:]).mean, accuracies[40:])[0, 1] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_predictor("gcn", "nasbench201", encoding="onehot"), "gcn reads a graph, and onehot has none"),
+        (lambda: make_predictor("nao", "nasbench201", encoding="graph"), "nao reads sequences of tokens, and graph"),
+        (lambda: make_predictor("seminas", "nasbench201", encoding="tokens+onehot"), "choose tokens"),
+        (lambda: make_predictor("gcn", "nds_amoeba"), "has no graph for nds_amoeba"),
+        (lambda: make_predictor("gcn", "nasbench201", width=3), "gcn does not have these settings"),
+    ],
+)
+def test_an_encoding_that_cannot_be_read_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", ["gcn", "bonas", "gates", "nao", "seminas"])
+@pytest.mark.parametrize("space", ["nasbench101", "darts", "transnas_macro", "nats_sss"])
+def test_they_read_other_spaces(name: str, space: str) -> None:
+    cells = drawn(space, 6)
+    settings = SMALL.get(name, {"hidden": 4})
+    predictor = make_predictor(name, space, **settings | {"epochs": 1})
+    predictor.fit(cells[:4], [1.0, 2.0, 3.0, 4.0])
+    assert not predictor.detail
+    assert np.isfinite(predictor.predict(cells).mean).all()
+
+
+def test_the_number_of_threads_neither_matters_nor_changes() -> None:
+    made, labels = inputs("nasbench201", 8), np.arange(8.0)
+    before = torch.get_num_threads()
+    try:
+        predicted = []
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            regressor = NeuralPredictor(0, **SMALL["gcn"])
+            regressor.fit(made, labels)
+            predicted.append(regressor.predict(made))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*predicted)
