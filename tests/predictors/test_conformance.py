@@ -41,10 +41,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "gcn": {"layers": 2, "hidden": 16, "head": 16, "epochs": 15, "batch": 20, "learning_rate": 0.02},
     "bonas": {"layers": 2, "hidden": 16, "epochs": 20, "batch": 20, "learning_rate": 0.02},
     "gates": {"hidden": 16, "embedding": 8, "head": (16,), "epochs": 20, "learning_rate": 0.02},
-    "siamese_nas": {"width": 8, "epochs": 20},
-    "brp_nas": {"layers": 2, "width": 16, "epochs": 10, "batch": 256, "learning_rate": 5e-3},
-    "nao": {"hidden": 16, "epochs": 20, "dropout": 0.0, "learning_rate": 0.03},
-    "seminas": {"hidden": 16, "epochs": 12, "dropout": 0.0, "learning_rate": 0.03, "repeats": 1},
+    "siamese_nas": {"width": 8, "epochs": 10},
+    "brp_nas": {"layers": 2, "width": 16, "epochs": 5, "batch": 256, "learning_rate": 1e-2},
+    "nao": {"hidden": 12, "epochs": 12, "dropout": 0.0, "learning_rate": 0.05},
+    "seminas": {"hidden": 12, "epochs": 6, "dropout": 0.0, "learning_rate": 0.03, "repeats": 1},
 }
 
 

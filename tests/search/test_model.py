@@ -176,7 +176,7 @@ def config(tmp_path: Path, **options: Any) -> SearchConfig:
         ({"algorithm": "random", "predictor": "extra_trees"}, "predictor must come with bananas or npenas"),
         ({"algorithm": "random", "candidates": "all"}, "candidates must come with bananas or npenas"),
         ({"predictor": "extra_tree"}, "did you mean 'extra_trees'"),
-        ({"predictor": "extra_trees@grap"}, "did you mean 'graf'"),
+        ({"predictor": "extra_trees@onehott"}, "did you mean 'onehot'"),
         ({"predictor": "sotl"}, "learns from accuracies alone, got sotl, which needs curves of train_loss"),
         ({"predictor": "lcsvr"}, "learns from accuracies alone"),
         ({"predictor": "extra_trees@measures"}, "scores must be given"),
