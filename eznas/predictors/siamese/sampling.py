@@ -1,9 +1,9 @@
 """The search of Siamese-NAS: the network chooses the architectures that are trained for its own training (BTS).
 
 Of a budget of ``N`` trained architectures, 3 are kept to choose between the network's last states. Of the others, 30 %
-are drawn at random before training, and 10 stages during training add the rest in equal parts: each stage ranks a random
-tenth of the space and trains the best. A ranking sorts by the head without a code; the first of it are sorted again by
-the head with a code. Without budgeted sampling, all architectures are drawn at random.
+are drawn at random before training. The rest are added in 10 stages of equal size during training: each stage ranks a
+random tenth of the space and trains the best. A ranking sorts by the head without a code; the first of it are sorted
+again by the head with a code. Without budgeted sampling, all architectures are drawn at random.
 
 References:
     [Siamese] Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural
