@@ -136,6 +136,7 @@ def evaluate(
         "architectures": len(data.accuracies),
         "left_out": left_out,
         "trials": trials,
+        "untuned": [str(choice) for choice in choices if tune and not choice.tune],
         **protocol,
     }
     return PredictorEvaluation(facts, rows)

@@ -124,6 +124,7 @@ scores = option(
     "--scores",
     group="Data",
     metavar="FILE.csv",
+    type=Path,
     multiple=True,
     help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
 )

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 from eznas.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-def check_files(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
+def check_files(inputs: Mapping[str, Path | Sequence[Path] | None], outputs: Mapping[str, Path | None]) -> None:
     """Refuse outputs that cannot be written, or that are the same file as another output or an input.
 
     Args:
-        inputs: By flag, files that are read; None for one that is not given.
+        inputs: By flag, a file or several files that are read; None for one that is not given.
         outputs: By flag, files that are written.
 
     Raises:
         InputError: An output cannot be used.
     """
-    given = {flag: file for flag, file in {**outputs, **inputs}.items() if file is not None}
-    if len({file.resolve() for file in given.values()}) < len(given):
+    read = [[given] if isinstance(given, Path) else given for given in inputs.values() if given is not None]
+    resolved_inputs = {file.resolve() for files in read for file in files}
+    written = [file.resolve() for file in outputs.values() if file is not None]
+    if len({*written}) < len(written) or not resolved_inputs.isdisjoint(written):
         *flags, last = [*outputs, *inputs]
         raise InputError(f"{', '.join(flags)} and {last} must be different files")
     for file in filter(None, outputs.values()):

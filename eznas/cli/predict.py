@@ -158,7 +158,10 @@ def _evaluate(
     In each trial all predictors are fitted to the same architectures and predict the same others; no two architectures
     of the two parts compute the same function. Figures are means over trials.
     """
-    check_files({"--table": table}, {"--json": json_path(json_file), "--csv": csv, "--html": html})
+    check_files(
+        {"--table": table, "--scores": values["scores"], "--plugin": values["plugin"]},
+        {"--json": json_path(json_file), "--csv": csv, "--html": html},
+    )
     columns = options.named_columns(curves)
     from eznas.api.predict import evaluate
 
@@ -184,6 +187,8 @@ def _evaluate(
     print_table(heading(facts), COLUMNS, table_rows(evaluation.summary))
     if facts["left_out"]:
         click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
+    if facts["untuned"]:
+        click.echo(f"note: not tuned, since they have no ranges of hyper-parameters: {', '.join(facts['untuned'])}")
 
 
 main.add_command(fit_command)

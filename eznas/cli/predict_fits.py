@@ -45,7 +45,7 @@ def fit_command(*, out: Path, curves: tuple[str, ...], table: Path | None, **val
     The file holds the data, the settings and the seed as JSON. eznas predict predict fits again to them, and states
     whether that reproduces the first fit.
     """
-    check_files({"--table": table}, {"--out": out})
+    check_files({"--table": table, "--scores": values["scores"], "--plugin": values["plugin"]}, {"--out": out})
     columns = options.named_columns(curves)
     from eznas.api.predictions import fit
 
@@ -83,7 +83,7 @@ def predict_command(
     **values: Any,
 ) -> None:
     """Predict the accuracies of architectures, the best first, with a fit that was kept."""
-    check_files({"--fit": fit, "--table": table}, {"--json": json_path(json_file), "--csv": csv})
+    check_files({"--fit": fit, **_inputs(file, table, **values)}, {"--json": json_path(json_file), "--csv": csv})
     from eznas.api.predictions import predict_with
 
     ranking = predict_with(fit, architectures=None if file is None else _lines(file), table=table, **values)
@@ -111,11 +111,18 @@ def rank_command(
     *, file: Path | None, table: Path | None, top: int, csv: Path | None, json_file: str | None, **values: Any
 ) -> None:
     """Fit a predictor to a table and rank other architectures by their predicted accuracies."""
-    check_files({"--table": table}, {"--json": json_path(json_file), "--csv": csv})
+    check_files(_inputs(file, table, **values), {"--json": json_path(json_file), "--csv": csv})
     from eznas.api.predictions import predict
 
     ranking = predict(architectures=None if file is None else _lines(file), table=table, **values)
     _show(ranking, top, csv, json_file)
+
+
+def _inputs(
+    file: Path | None, table: Path | None, *, scores: tuple[Path, ...], plugin: tuple[Path, ...], **_: Any
+) -> dict[str, Path | tuple[Path, ...] | None]:
+    """Return the files that a prediction reads, by flag."""
+    return {"--architectures": file, "--table": table, "--scores": scores, "--plugin": plugin}
 
 
 def _show(ranking: Ranking, top: int, csv: Path | None, json_file: str | None) -> None:

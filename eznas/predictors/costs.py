@@ -28,7 +28,7 @@ def query_cost(
 ) -> float | None:
     """Return the seconds that the data of a prediction cost: the beginning of a training, and scores.
 
-    An epoch is taken to cost its share of the seconds of the whole training, whose last epoch is that of the curves.
+    Every epoch has the same cost: the seconds of the whole training, divided by the last epoch of the table's curves.
 
     Args:
         predictor: The predictor.

@@ -73,6 +73,10 @@ class EncodedPredictor(Predictor):
     def __repr__(self) -> str:
         return f"<predictor {self.name} on {self.encoder.text}>"
 
+    def states_deviation(self) -> bool:
+        """See ``Predictor``."""
+        return has_deviation(self._make(0))
+
     def _check(self, name: str, encoder: Encoder) -> None:
         """Check that the predictor can read the encoding.
 
@@ -125,6 +129,17 @@ class EncodedPredictor(Predictor):
                 deviation = np.full(len(rows), np.nan)
                 deviation[complete] = deviations * self._scale
         return Prediction.of(mean, deviation)
+
+
+def has_deviation(regressor: Regressor) -> bool:
+    """Return whether a regressor, fitted or not, states standard deviations; see ``Regressor``."""
+    from sklearn.ensemble import BaggingRegressor, ExtraTreesRegressor, RandomForestRegressor
+
+    return (
+        "return_std" in inspect.signature(regressor.predict).parameters
+        or hasattr(regressor, "pred_dist")
+        or isinstance(regressor, (BaggingRegressor, RandomForestRegressor, ExtraTreesRegressor))
+    )
 
 
 def mean_and_deviation(regressor: Regressor, rows: Any) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:

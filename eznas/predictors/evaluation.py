@@ -69,10 +69,15 @@ class EvaluationData:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that predictions depend on."""
+        """SHA-256 of everything that predictions and their costs depend on."""
         digest = hashlib.sha256(json.dumps([self.space, [*self.accuracies.items()]]).encode())
-        for name, known in self.scores.items():
-            digest.update(json.dumps([name, [known.get(one) for one in self.accuracies]]).encode())
+        for kind, named in (
+            ("scores", self.scores),
+            ("seconds", {"": self.seconds}),
+            ("score_seconds", self.score_seconds),
+        ):
+            for name, known in named.items():
+                digest.update(json.dumps([kind, name, [known.get(one) for one in self.accuracies]]).encode())
         if self.curves is not None:
             digest.update(json.dumps(self.curves.epochs).encode())
             for metric, values in self.curves.values.items():
@@ -245,11 +250,11 @@ def _trial(data: EvaluationData, plan: EvaluationPlan, trial: int) -> list[Row]:
     train, test = draw_trial(SPACES[data.space], data.accuracies, most, plan.test, plan.sampling, plan.seed + trial)
     rows = []
     for choice in plan.predictors:
-        predictor = choice.make(data)
-        for size, epoch in plan.cells(predictor.needs):
+        for size, epoch in plan.cells(choice.make(data).needs):
             rows.append(
                 {"predictor": str(choice), "train_size": size, "epochs": epoch, "trial": trial}
-                | _fit_and_compare(predictor, data, (train[:size], test), epoch, plan.seed + trial)
+                # A new predictor has an empty cache of encodings, so that its seconds do not depend on the order.
+                | _fit_and_compare(choice.make(data), data, (train[:size], test), epoch, plan.seed + trial)
             )
     return rows
 

@@ -98,9 +98,13 @@ class KeptFit:
             supernet: Run directory of the supernet that the predictor reads.
 
         Raises:
-            InputError: The predictor does not exist here, or scores of a name are missing.
+            InputError: The predictor does not exist here, or scores are missing.
             EznasError: The fit failed.
         """
+        if self.scores and not scores:
+            raise InputError(
+                f"scores must be given: {self.predictor} reads {', '.join(self.scores)}", parameters=("scores",)
+            )
         missing = next((name for name in self.scores if scores is not None and name not in scores), None)
         if missing is not None:
             raise InputError(f"scores must have a column {missing}, which the fit reads", parameters=("scores",))
@@ -162,7 +166,7 @@ def fit_and_keep(
         space=data.space,
         target=target,
         predictor=str(replace(choice, tune=0)),
-        settings=dict(predictor.settings) if choice.tune and isinstance(predictor, TunedPredictor) else {},
+        settings=predictor.refit_settings if isinstance(predictor, TunedPredictor) else {},
         seed=seed,
         architectures=architectures,
         accuracies=accuracies,

@@ -186,6 +186,10 @@ class Predictor(abc.ABC):
             self.detail = f"{type(error).__name__}: {error}"
             return Prediction.failed(len(architectures), Status.EXCEPTION)
 
+    def states_deviation(self) -> bool | None:
+        """Return whether predictions have standard deviations; None where that is known only after a fit."""
+        return None
+
     @abc.abstractmethod
     def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
         """Fit to data that meets the needs; an exception of ``library_failures`` becomes a status."""

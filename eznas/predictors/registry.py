@@ -213,4 +213,6 @@ def make_predictor(
 
     if not tune:
         return make({})
+    if not info.ranges:
+        raise InputError(f"{name} must have ranges of hyper-parameters to be tuned; it has none")
     return TunedPredictor(name, make, {key: span for key, span in info.ranges.items() if key not in settings}, tune)

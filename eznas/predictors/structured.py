@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -59,13 +59,24 @@ class Sequences:
 
 
 class GraphPredictor(EncodedPredictor):
-    """Gives its regressor ``GraphInputs``; its encoding has one graph, and any columns beside it."""
+    """Gives its regressor ``GraphInputs``; its encoding has one graph, and any columns beside it.
+
+    Attributes:
+        columns: Whether the regressor reads the columns beside the graph.
+    """
+
+    columns: ClassVar[bool] = True
 
     def _check(self, name: str, encoder: Encoder) -> None:
         if encoder.graph is None:
             raise InputError(
-                f"{name} reads a graph, and {encoder.text} has none; choose graph, also beside columns as in "
-                "graph+measures",
+                f"{name} reads a graph, and {encoder.text} has none; choose graph"
+                + (", also beside columns as in graph+measures" if self.columns else ""),
+                parameters=("encoding",),
+            )
+        if encoder.parts and not self.columns:
+            raise InputError(
+                f"{name} reads a graph alone, and {encoder.text} has columns beside it; choose {encoder.graph.name}",
                 parameters=("encoding",),
             )
 
@@ -77,6 +88,12 @@ class RankingGraphPredictor(GraphPredictor):
     """Its regressor learns an order; predictions do not have the unit of the accuracies."""
 
     in_unit = False
+
+
+class GraphAlonePredictor(RankingGraphPredictor):
+    """Its regressor reads no columns."""
+
+    columns = False
 
 
 class SequencePredictor(EncodedPredictor):

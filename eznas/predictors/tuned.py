@@ -33,37 +33,52 @@ class TunedPredictor(Predictor):
     The first draw is that of the defaults. The score of a draw is the mean of Kendall's tau over three folds, which the
     seed of the fit draws, and which are the same for all draws. A draw for which tau is undefined in a fold, or whose
     fit fails there, has no score. Of equal scores the first is the best. The defaults are used without a search where
-    there are fewer than 10 architectures, or fewer in two folds than the predictor needs, and after a search in which
-    no draw has a score.
+    there are fewer than 10 architectures, fewer in two folds than the predictor needs, no range, or a single draw, and
+    after a search in which no draw has a score.
 
     Args:
         name: The name in messages.
         make: Makes the predictor from settings.
         ranges: The range of each hyper-parameter.
         draws: Number of draws, with that of the defaults.
+        no_search: Settings of the predictor of this name that turn its search off; None where it has none of its own.
 
     Attributes:
         settings: The settings of the last fit.
 
     Raises:
-        InputError: There is no range, or no draw.
+        InputError: There is no draw.
     """
 
     settings: Mapping[str, Any]
 
     def __init__(
-        self, name: str, make: Callable[[Mapping[str, Any]], Predictor], ranges: Mapping[str, Range], draws: int
+        self,
+        name: str,
+        make: Callable[[Mapping[str, Any]], Predictor],
+        ranges: Mapping[str, Range],
+        draws: int,
+        no_search: Mapping[str, Any] | None = None,
     ) -> None:
         if draws < 1:
             raise InputError(f"draws must be 1 or more, got {draws}", parameters=("draws",))
-        if not ranges:
-            raise InputError(f"{name} must have ranges of hyper-parameters to be tuned; it has none")
         self._name, self._make, self._ranges, self._draws = name, make, ranges, draws
-        plain = make({})
-        self.needs, self.in_unit, self.scores_read = plain.needs, plain.in_unit, plain.scores_read
+        self._no_search = no_search or {}
+        self._plain = make({})
+        self.needs, self.in_unit = self._plain.needs, self._plain.in_unit
+        self.scores_read = self._plain.scores_read
 
     def __repr__(self) -> str:
         return f"<predictor {self._name}, the best of {self._draws} settings>"
+
+    @property
+    def refit_settings(self) -> dict[str, Any]:
+        """Settings with which the predictor of this name makes the last fit again without a search."""
+        return {**self.settings, **self._no_search}
+
+    def states_deviation(self) -> bool | None:
+        """See ``Predictor``."""
+        return self._plain.states_deviation()
 
     def _fit(self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int) -> None:
         self.settings = self._best(architectures, accuracies, curves, seed)
@@ -78,7 +93,12 @@ class TunedPredictor(Predictor):
         self, architectures: list[str], accuracies: NDArray[np.float64], curves: Curves | None, seed: int
     ) -> Mapping[str, Any]:
         count = len(architectures)
-        if count < FEWEST or count - math.ceil(count / _FOLDS) < self.needs.labels:
+        if (
+            self._draws == 1
+            or not self._ranges
+            or count < FEWEST
+            or count - math.ceil(count / _FOLDS) < self.needs.labels
+        ):
             return {}
         rng = python_rng(seed, "settings")
         candidates = [{}, *(draw_settings(self._ranges, rng) for _ in range(self._draws - 1))]

@@ -75,7 +75,6 @@ class TrainedSupernet:
                 f"{file} must be evaluated with the validation images of its training; {self.config.images} has changed"
             )
         self.digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        self._known: dict[str, float] = {}
 
     def accuracy(self, architecture: str) -> float:
         """Return the validation accuracy in percent of an architecture with inherited weights.
@@ -83,9 +82,7 @@ class TrainedSupernet:
         Raises:
             InputError: NAS-Bench-201 has no such architecture.
         """
-        if architecture not in self._known:
-            self._known[architecture], _ = inherited(self.network, architecture, self.images)
-        return self._known[architecture]
+        return inherited(self.network, architecture, self.images)[0]
 
 
 def read_supernet(path: Path | str) -> TrainedSupernet:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from eznas.errors import InputError
+from eznas.predictors import make_predictor
 from eznas.predictors.brp.network import BrpNetwork, BrpSettings, BrpTrainer
 from eznas.predictors.brp.sampling import BrpSearch
 from eznas.predictors.encodings.base import EncodingInputs
@@ -30,6 +33,35 @@ def test_a_reading_by_hand() -> None:
     reading = network.read(torch.zeros(1, 2, 2), torch.ones(1, 2, 1))
     # (2, 3) around its mean 2.5, divided by the deviation 0.5
     torch.testing.assert_close(reading, torch.tensor([[0.0, 0.5 / (0.25 + 1e-5) ** 0.5]]))
+
+
+def test_a_reading_follows_edges_to_the_vertices_that_read() -> None:
+    """With two layers, the edge from 0 to 1 brings the type of vertex 1 to the reading of vertex 0, not the reverse."""
+    network = BrpNetwork(2, BrpSettings(layers=2, width=3, dropout=0.0))
+    edge = torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])
+    types = torch.eye(2)[None]
+    layers = [
+        (layer.weight.detach().T, bias.detach(), norm)
+        for layer, bias, norm in zip(network.layers, network.biases, network.norms, strict=True)
+    ]
+    one_hot = torch.eye(3)  # the types of both vertices, and the global node
+    (weight, bias, norm), (second, shift, after) = layers
+    first = [torch.relu(norm(row @ weight + bias)) for row in (one_hot.sum(dim=0), one_hot[0] + one_hot[1], one_hot[1])]
+    expected = torch.relu(after(torch.stack(first).sum(dim=0) @ second + shift))
+    torch.testing.assert_close(network.read(edge, types)[0], expected)
+    reversed_edge = network.read(edge.transpose(1, 2), types)[0]
+    assert not torch.allclose(reversed_edge, expected)
+
+
+def test_columns_beside_the_graph_are_refused() -> None:
+    scores = {"synflow": dict.fromkeys(CELLS, 1.0)}
+    with pytest.raises(InputError, match=r"brp_nas reads a graph alone, and graph\+measures has columns beside it"):
+        make_predictor("brp_nas", "nasbench201", encoding="graph+measures", scores=scores)
+
+
+def test_accuracies_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match="every accuracy must be finite, got nan"):
+        BrpSearch(GRAPHS, budget=20, settings=QUICK).run(lambda _: math.nan)
 
 
 def test_padding_is_not_among_the_types() -> None:

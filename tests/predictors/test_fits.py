@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.ensemble import RandomForestRegressor
 
 import eznas
 from eznas.api.predictions import fit, predict_with
 from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors.fits import KeptFit
+from eznas.predictors.models.omni import _RANGES
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -65,6 +67,29 @@ def test_a_search_is_not_repeated(table: Path, tmp_path: Path, monkeypatch: pyte
     assert means(predict_with(kept, architectures=QUERIED)) == expected
 
 
+@pytest.mark.parametrize("best", [0, 1])
+def test_the_search_of_omni_is_not_repeated(table: Path, monkeypatch: pytest.MonkeyPatch, best: int) -> None:
+    """Whether its defaults are the best, or a draw."""
+
+    def forest(seed: int, n_estimators: int = 3, **_: Any) -> RandomForestRegressor:
+        return RandomForestRegressor(1 + n_estimators % 5, random_state=seed)
+
+    searches: list[Any] = []
+
+    def score(*arguments: Any) -> float:
+        searches.append(arguments)
+        return float(len(searches) > 3 * best)  # of equal scores the first is chosen
+
+    monkeypatch.setattr("eznas.predictors.models.omni.ngboost", forest)
+    monkeypatch.setattr("eznas.predictors.tuned.TunedPredictor._tau", score)
+    kept = fit("omni@onehot", table=table, seed=1)
+    assert len(searches) == 35 * 3
+    assert set(kept.settings) == ({"draws"} if best == 0 else {"draws", *_RANGES})
+    searches.clear()
+    assert predict_with(kept, architectures=QUERIED).facts["reproduced"] is True
+    assert searches == []
+
+
 def test_a_fit_that_is_not_reproduced_is_stated(table: Path, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit("bayesian_ridge", table=table).save(file)
@@ -112,10 +137,10 @@ def test_what_a_fit_reads_must_be_given(table: Path, scores: Path, tmp_path: Pat
     other = write(tmp_path / "other.csv", "architecture,zen", [f"{one},1" for one in CELLS])
     with pytest.raises(InputError, match="scores must have a column synflow"):
         predict_with(kept, architectures=QUERIED, scores=other)
-    without = predict_with(kept, architectures=QUERIED)
-    assert {row["status"] for row in without.rows} == {"non_finite"}
+    with pytest.raises(InputError, match="scores must be given: svr@measures reads synflow"):
+        predict_with(kept, architectures=QUERIED)
     with pytest.raises(InputError, match="table must be left out: svr@measures reads no learning curve"):
-        predict_with(kept, table=table)
+        predict_with(kept, table=table, scores=scores)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +154,15 @@ def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> Non
         KeptFit.load(file)
     with pytest.raises(InputError, match="must be a readable fit"):
         KeptFit.load(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("read", ["--scores", "--architectures", "--plugin"])
+@pytest.mark.parametrize("written", ["--csv", "--json"])
+def test_files_that_are_read_are_not_overwritten(scores: Path, read: str, written: str) -> None:
+    before = scores.read_text(encoding="utf-8")
+    done = CliRunner().invoke(main, ["predict", "rank", read, str(scores), written, str(scores)])
+    assert (done.exit_code, "must be different files" in done.stderr) == (2, True)
+    assert scores.read_text(encoding="utf-8") == before
 
 
 def test_the_commands(table: Path, scores: Path, tmp_path: Path) -> None:

@@ -245,6 +245,11 @@ def test_every_setting_of_nao_is_used(name: str, value: Any) -> None:
     assert not np.allclose(predicted[0], predicted[1], atol=1e-7)
 
 
+def test_nao_has_two_layers_or_more_after_the_embedding() -> None:
+    with pytest.raises(InputError, match="mlp_layers must be 2 or more, got 1"):
+        SequenceRegressor(0, mlp_layers=1)
+
+
 def test_the_decoder_learns_to_repeat_the_tokens() -> None:
     """A token depends on those before it alone; with most of the weight on it, its entropy falls."""
     made = sequences(6)

@@ -83,6 +83,8 @@ def test_other_data_are_not_resumed(tmp_path: Path) -> None:
         {"accuracies": {**ACCURACIES, CELLS[0]: 1.0}},
         {"scores": {**DATA.scores, "skip": TOGETHER}},
         {"curves": None},
+        {"seconds": TOGETHER},
+        {"score_seconds": {**DATA.score_seconds, "none": TOGETHER}},
         {"space": "nasbench101"},
     ]
     for change in changes:
@@ -168,22 +170,15 @@ def _table(folder: Path) -> Path:
 def test_the_command_resumes_tunes_and_writes_a_page(tmp_path: Path) -> None:
     rows, page, out = tmp_path / "trials.csv", tmp_path / "page.html", tmp_path / "out.json"
     words = [
-        *(
-            "predict",
-            "evaluate",
-            "--table",
-            str(_table(tmp_path)),
-            "--target",
-            "validation_12",
-            "--train-sizes",
-            "5,12",
-        ),
-        *("--predictor", "random_forest", "--predictor", "svr", "--tune", "2", "--test", "20", "--workers", "1"),
+        *("predict", "evaluate", "--table", str(_table(tmp_path)), "--target", "validation_12", "--test", "20"),
+        *("--predictor", "random_forest", "--predictor", "bayesian_ridge", "--tune", "2", "--train-sizes", "5,12"),
+        *("--workers", "1"),
         *("--csv", str(rows), "--html", str(page), "--json", str(out), "--sampling", "uniform"),
     ]
     first = CliRunner().invoke(main, [*words, "--trials", "1"])
     assert first.exit_code == 0, first.output
     assert "random_forest tuned by 2" in first.stdout
+    assert "not tuned, since they have no ranges of hyper-parameters: bayesian_ridge" in first.stdout
     before = json.loads(out.read_text(encoding="utf-8"))["trials"]
     again = CliRunner().invoke(main, [*words, "--trials", "2"])
     assert again.exit_code == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ from eznas.ranking import correlate
 from eznas.scoring import Condition
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SPACE = SPACES["nasbench201"]
 CELLS = list(dict.fromkeys(sampled(SPACE, 130)))[:120]
@@ -91,6 +96,7 @@ def test_the_values_of_the_fusion_have_a_layer_of_their_own() -> None:
 
 
 def test_the_heads_share_their_layer_and_the_first_ignores_the_code() -> None:
+    torch.manual_seed(0)
     network = SiameseNetwork(2, 3, code=3, width=4).eval()
     nodes = torch.eye(3)[[0, 2]][None]
     plain, fused = network(EDGE, nodes, torch.zeros(1, 3))
@@ -110,8 +116,8 @@ def test_the_loss_is_quadratic_below_a_half() -> None:
     assert float(huber(torch.tensor([0.0]), torch.tensor([0.9]))) == pytest.approx(0.5 * (0.9 - 0.25))
 
 
-def codes(places: object) -> np.ndarray:
-    return TRUTH[list(places), None] / 10  # type: ignore[call-overload]
+def codes(places: Sequence[int]) -> np.ndarray:
+    return TRUTH[list(places), None] / 10
 
 
 @pytest.mark.parametrize("budget", [5, 20, 43])
@@ -134,7 +140,7 @@ def test_a_search_trains_no_architecture_twice_and_keeps_its_budget(budget: int,
 
 
 def test_the_stages_share_the_budget() -> None:
-    """Of 43, 3 are kept; 12 of 40 come first, and 28 in ten stages, the last of which takes the remainder."""
+    """Of 43, 3 are kept; 12 of 40 come first, and 28 in ten stages, the first eight of which have one more."""
     search = SiameseSearch(GRAPHS, budget=43, settings=SiameseSettings(width=4, epochs=22))
     steps: list[int] = []
     search._learn = lambda count, *_, **__: steps.append(count)  # type: ignore[method-assign]
@@ -146,7 +152,7 @@ def test_the_stages_share_the_budget() -> None:
 
     search.run(train_one)
     counts = [before.count(moment) for moment in sorted(set(before))]
-    assert counts[:11] == [12, 2, 2, 2, 2, 2, 2, 2, 2, 2, 10]
+    assert counts[:11] == [12, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2]
     assert sum(counts[11:]) <= 3
 
 
@@ -163,20 +169,48 @@ def test_a_search_needs_a_budget_within_the_space() -> None:
             SiameseSearch(GRAPHS, budget=budget)
 
 
-def test_a_search_learns() -> None:
+def test_codes_are_computed_only_for_architectures_that_are_trained_or_sorted_again() -> None:
+    settings = SiameseSettings(width=4, epochs=3, stage_rerank=1, rerank=1)
+    computed: list[int] = []
+
+    def counted(places: Sequence[int]) -> np.ndarray:
+        computed.extend(places)
+        return codes(places)
+
+    search = SiameseSearch(GRAPHS, counted, budget=20, settings=settings)
+    assert computed == []
+    search.run(TRUTH.__getitem__)
+    assert len(computed) == len(search.coded)
+    assert search.accuracies.keys() <= search.coded.keys()
+    assert len(search.coded) <= len(search.accuracies) + settings.stages + settings.checkpoints + 1
+
+
+def test_accuracies_and_codes_that_are_not_finite_are_refused() -> None:
+    for wrong in (math.nan, -1.0, 100.5):
+        with pytest.raises(InputError, match="every accuracy must be in 0 to 100, the scale, got"):
+            SiameseSearch(GRAPHS, budget=12, settings=QUICK).run(lambda _, wrong=wrong: wrong)  # type: ignore[misc]
+    with pytest.raises(InputError, match="estimation codes must be finite"):
+        SiameseSearch(GRAPHS, lambda places: np.full((len(places), 3), np.nan), budget=12, settings=QUICK).run(
+            TRUTH.__getitem__
+        )
+
+
+def test_a_search_learns_without_codes() -> None:
     settings = SiameseSettings(width=16, epochs=60)
-    ranking = SiameseSearch(GRAPHS, codes, budget=50, settings=settings).run(TRUTH.__getitem__)
+    ranking = SiameseSearch(GRAPHS, budget=50, settings=settings).run(TRUTH.__getitem__)
     assert TRUTH[ranking[:10]].mean() > np.quantile(TRUTH, 0.85)
 
 
 def test_estimation_codes_are_training_losses_of_three_epochs() -> None:
-    predictor = make_predictor("siamese_nas", "nasbench201", encoding="graph+estimation_code", epochs=20, width=8)
+    """The accuracies are permuted, so that only the codes tell them."""
+    predictor = make_predictor("siamese_nas", "nasbench201", encoding="graph+estimation_code", epochs=150, width=8)
     assert (predictor.needs.curve, predictor.needs.epochs) == ("train_loss", 3)
-    losses = np.stack([3 - TRUTH / 50, 2 - TRUTH / 50, 1.5 - TRUTH / 50], axis=1)
+    truth = np.random.default_rng(0).permutation(TRUTH)
+    losses = np.stack([3 - truth / 50, 2 - truth / 50, 1.5 - truth / 50], axis=1)
     curves = Curves((1, 2, 3), {"train_loss": losses})
-    predictor.fit(CELLS[:60], TRUTH[:60], curves.rows(range(60)))
+    predictor.fit(CELLS[:60], truth[:60], curves.rows(range(60)))
     predicted = predictor.predict(CELLS[60:], curves.rows(range(60, 120))).mean
-    assert correlate(predicted, TRUTH[60:], resamples=0).tau > 0.45
+    assert correlate(predicted, truth[60:], resamples=0).tau > 0.5
     with pytest.raises(InputError, match="curves must be given"):
         predictor.predict(CELLS[60:])
     with pytest.raises(InputError, match="one metric"):
@@ -192,6 +226,18 @@ def test_a_short_training_by_hand() -> None:
     assert code == pytest.approx([expected] * 3, rel=1e-6)
     with pytest.raises(InputError, match="16 images or more"):
         estimation_code(network, images, labels)
+
+
+def test_a_failed_training_is_nan_and_a_bug_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    condition = Condition.of("nasbench201", Fidelity("tiny", 1, 4, 8), 0, load_minibatch("digits", 64, pixels=8))
+    for error, raised in ((torch.OutOfMemoryError, False), (RuntimeError, True)):
+
+        def fail(*_: object, error: type[Exception] = error) -> None:
+            raise error
+
+        monkeypatch.setattr("eznas.predictors.siamese.code.estimation_code", fail)
+        with pytest.raises(RuntimeError) if raised else contextlib.nullcontext():
+            assert np.isnan(estimation_codes(condition, CELLS[:1])).all()
 
 
 def test_codes_of_architectures() -> None:

@@ -105,6 +105,12 @@ def test_given_settings_are_not_drawn() -> None:
     assert len(predictor._predictor.regressor.estimators_) == 3
 
 
+def test_nothing_is_searched_where_every_setting_is_given() -> None:
+    predictor = TunedPredictor("scaled", lambda settings: Scaled(**settings), {}, 3)
+    predictor.fit(CELLS, ACCURACIES)
+    assert predictor.settings == {}
+
+
 def test_a_predictor_without_ranges_is_not_tuned() -> None:
     with pytest.raises(InputError, match="bayesian_ridge must have ranges"):
         make_predictor("bayesian_ridge", "nasbench201", tune=3)
@@ -155,6 +161,21 @@ def test_every_range_is_of_a_setting(name: str) -> None:
         pytest.skip(f"the optional package {extra} is not installed")
     drawn = draw_settings(PREDICTORS[name].ranges, random.Random(1))
     make_predictor(name, "nasbench201", **drawn)
+
+
+def test_published_ranges_of_graph_networks() -> None:
+    learning_rate = Span(1e-5, 0.1, log=True)
+    assert PREDICTORS["gcn"].ranges == {
+        "hidden": Span(64, 200, whole=True),
+        "batch": Span(5, 32, whole=True),
+        "learning_rate": learning_rate,
+        "weight_decay": learning_rate,
+    }
+    assert PREDICTORS["bonas"].ranges == {
+        "hidden": Span(16, 128, whole=True),
+        "batch": Span(32, 256, whole=True),
+        "learning_rate": learning_rate,
+    }
 
 
 SCORES: Mapping[str, Mapping[str, float]] = {

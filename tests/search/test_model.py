@@ -136,12 +136,12 @@ def test_thompson_sampling_needs_no_deviation_and_differs_from_the_mean() -> Non
 @pytest.mark.parametrize("acquisition", ["its", "ei", "ucb"])
 def test_a_missing_deviation_is_a_sentence(acquisition: str) -> None:
     with pytest.raises(InputError, match=f"{acquisition} needs .* mine states none; choose one of mean, thompson"):
-        searched(lambda: from_estimator(LinearRegression(), "words"), 20, acquisition=acquisition)
+        searched(lambda: from_estimator(LinearRegression(), "words"), 0, acquisition=acquisition)  # before any query
 
 
 @pytest.mark.parametrize("candidates", ["100", "random:20", "all"])
 def test_a_search_goes_on_without_a_model_after_a_failed_fit(candidates: str) -> None:
-    run = searched(lambda: from_estimator(_Broken(), "words"), 40, candidates=candidates)
+    run = searched(lambda: from_estimator(_Broken(), "words"), 40, candidates=candidates, acquisition="mean")
     assert len({step.architecture for step in run.steps}) == 40
     assert (run.model.fits, run.model.failed, run.model.predictions) == (3, 3, 0)
 

@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,8 @@ class BrpSearch:
         accuracies: The accuracy of each place that was trained, in the order of training.
 
     Raises:
-        InputError: The budget has fewer than two architectures for each round, or more than there are.
+        InputError: The budget has fewer than two architectures for each round, or more than there are. In a
+            search: an accuracy is not finite.
     """
 
     def __init__(
@@ -71,7 +73,10 @@ class BrpSearch:
         """Yield each place to train, never one twice, and ``budget`` in all; return the ranking of all places."""
         for done, size in enumerate(self._sizes):
             for place in self._round(done, size):
-                self.accuracies[place] = yield place
+                accuracy = yield place
+                if not math.isfinite(accuracy):
+                    raise InputError(f"every accuracy must be finite, got {accuracy} for place {place}")
+                self.accuracies[place] = accuracy
             with reproducible(0):  # for one thread; the draws have a stream of their own
                 self._trainer.train([*self.accuracies], [*self.accuracies.values()], share=(done + 1) / self._rounds)
         return self._ranking()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eznas.predictors.ranges import Span
 from eznas.predictors.registry import register_model
 from eznas.predictors.structured import GraphPredictor, RankingGraphPredictor
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     "128; squared error; Adam with weight decay 3e-4, 300 epochs of batches of 7, learning rate from 1e-4 along a "
     "cosine",
     encoding="graph",
+    ranges={
+        "hidden": Span(64, 200, whole=True),
+        "batch": Span(5, 32, whole=True),
+        "learning_rate": Span(1e-5, 0.1, log=True),
+        "weight_decay": Span(1e-5, 0.1, log=True),
+    },
     predictor=GraphPredictor,
 )
 def gcn(seed: int, **settings: Any) -> Regressor:
@@ -35,6 +42,11 @@ def gcn(seed: int, **settings: Any) -> Regressor:
     "four graph convolutions of width 64 with batch normalisation, read out at a vertex that reads all others; squared "
     "error; Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a cosine",
     encoding="graph",
+    ranges={
+        "hidden": Span(16, 128, whole=True),
+        "batch": Span(32, 256, whole=True),
+        "learning_rate": Span(1e-5, 0.1, log=True),
+    },
     predictor=GraphPredictor,
 )
 def bonas(seed: int, **settings: Any) -> Regressor:

@@ -38,7 +38,8 @@ def _omni(encoder: Encoder | None, draws: int = 35, **settings: Any) -> Predicto
         ngboost(0, **chosen)  # unknown settings and a missing package raise here, not in a fit
         return EncodedPredictor("omni", encoder, lambda seed: ngboost(seed, **chosen), _LABELS)
 
-    return TunedPredictor("omni", make, {key: span for key, span in _RANGES.items() if key not in settings}, draws)
+    ranges = {key: span for key, span in _RANGES.items() if key not in settings}
+    return TunedPredictor("omni", make, ranges, draws, no_search={"draws": 1})
 
 
 PREDICTORS.register(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eznas.predictors.registry import register_model
-from eznas.predictors.structured import GraphPredictor, RankingGraphPredictor
+from eznas.predictors.structured import GraphAlonePredictor, GraphPredictor
 
 if TYPE_CHECKING:
     from eznas.predictors.encoded import Regressor
@@ -35,7 +35,7 @@ def siamese_nas(seed: int, **settings: Any) -> Regressor:
     "architectures; Kullback-Leibler divergence from the softmax of two accuracies; AdamW, 250 epochs of batches of 64 "
     "pairs, learning rate from 3.5e-4 along a cosine. Its predictions only rank",
     encoding="graph",
-    predictor=RankingGraphPredictor,
+    predictor=GraphAlonePredictor,
 )
 def brp_nas(seed: int, **settings: Any) -> Regressor:
     """Make the predictor; for the settings, see ``eznas.predictors.brp.network.BrpSettings``."""

@@ -258,7 +258,7 @@ class VariationalProcess(SparseProcess):
 def best_posterior(x: Tensor, y: Tensor, z: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """Return mean and root of the covariance of the whitened inducing values for which both bounds are equal.
 
-    The covariance is ``(I + A A^T / noise)^-1`` with ``A = L^-1 K_zx``, the mean that times ``A y / noise``.
+    The covariance is ``S = (I + A A^T / noise)^-1`` with ``A = L^-1 K_zx``, and the mean is ``S A y / noise``.
     """
     import torch
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from eznas.errors import InputError
 from eznas.predictors.nets.training import Training, reproducible, train
 from eznas.seeds import derive_seed
 
@@ -52,6 +53,9 @@ class SequenceRegressor:
         learning_rate: See ``Training``; it stays as it is.
         weight_decay: See ``Training``.
         clip: See ``Training``.
+
+    Raises:
+        InputError: ``mlp_layers`` is below 2.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class SequenceRegressor:
         weight_decay: float = 1e-4,
         clip: float = 5.0,
     ) -> None:
+        if mlp_layers < 2:  # noqa: PLR2004 - into the hidden width and back
+            raise InputError(f"mlp_layers must be 2 or more, got {mlp_layers}")
         self._seed, self._trade_off, self._repeats = seed, trade_off, repeats
         self._layers, self._hidden, self._dropout = (encoder_layers, decoder_layers), hidden, dropout
         self._mlp = [hidden, *[mlp_hidden] * (mlp_layers - 1), hidden]

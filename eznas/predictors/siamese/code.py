@@ -55,8 +55,8 @@ def estimation_code(
     """Train a network in place, and return the mean loss of each epoch.
 
     With probability 1/2, an image is mixed with another: ``m x + (1 - m) y`` with ``m`` of Beta(1.5, 1.5), and the loss
-    is ``m`` times the cross-entropy of its label plus ``1 - m`` times that of the other. Images are not flipped,
-    cropped or moved, as the released code does in addition.
+    is ``m`` times the cross-entropy of its label plus ``1 - m`` times that of the other. The
+    released code also flips, crops and shifts images; this function does not.
 
     Args:
         network: Maps ``b x 3 x h x w`` images to logits.
@@ -84,7 +84,7 @@ def estimation_code(
                 first, second = torch.from_numpy(rng.integers(len(images), size=(2, training.batch)))
                 kept = rng.beta(_BETA, _BETA, training.batch)
                 kept[rng.random(training.batch) >= _MIXED] = 1
-                share = torch.tensor(kept, dtype=images.dtype)
+                share = torch.tensor(kept, dtype=images.dtype, device=images.device)
                 weight = share[:, None, None, None]
                 logits = network(weight * images[first] + (1 - weight) * images[second])
                 own, other = (
@@ -114,7 +114,8 @@ def estimation_codes(
         training: The hyper-parameters.
 
     Returns:
-        The codes; NaN in the row of a network whose training fails or whose loss is not finite.
+        The codes; NaN in the row of a network whose loss is not finite, or for whose training the device has too little
+            memory.
 
     Raises:
         InputError: The space has no such architecture, or there are too few images.
@@ -125,7 +126,7 @@ def estimation_codes(
         network = condition.network(architecture)
         try:
             code = estimation_code(network, minibatch.images, minibatch.labels, condition.seed, training)
-        except RuntimeError:
+        except torch.OutOfMemoryError:
             continue
         if np.isfinite(code).all():
             row[:] = code

@@ -1,9 +1,9 @@
 """The search of Siamese-NAS: the network chooses the architectures that are trained for its own training (BTS).
 
 Of a budget of ``N`` trained architectures, 3 are kept to choose between the network's last states. Of the others, 30 %
-are drawn at random before training, and the rest are added in 10 stages during training: each stage ranks a random
-tenth of the space and trains the best. A ranking sorts by the head without a code; the first of it are sorted again by
-the head with a code. Without budgeted sampling, all architectures are drawn at random.
+are drawn at random before training. The rest are added in 10 stages of equal size during training: each stage ranks a
+random tenth of the space and trains the best. A ranking sorts by the head without a code; the first of it are sorted
+again by the head with a code. Without budgeted sampling, all architectures are drawn at random.
 
 References:
     [Siamese] Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural
@@ -91,7 +91,8 @@ class SiameseSearch:
         coded: The places whose code was computed.
 
     Raises:
-        InputError: The budget is below 5 or above the number of architectures.
+        InputError: The budget is below 5 or above the number of architectures. In a search: an accuracy is outside of
+            0..``scale``, or a code is not finite.
     """
 
     def __init__(
@@ -116,10 +117,7 @@ class SiameseSearch:
         self._rng = numpy_rng(seed, "siamese", "architectures")
         self._generator = torch_generator(seed, "siamese", "batches")
         self._active: list[int] = []
-        width = codes([0]).shape[1] if codes is not None else 0
-        self._network = self._graphs.network(
-            seed, code=width, attention=self.settings.attention, width=self.settings.width
-        )
+        self._seed = seed
 
     def run(self, train_one: Callable[[int], float]) -> list[int]:
         """Search, with a function that trains an architecture; return all places, the best by the ranking first."""
@@ -142,6 +140,8 @@ class SiameseSearch:
         for place in self._rng.permutation(len(self._graphs.nodes))[:start].tolist():
             yield from self._trained(place)
             self._active.append(place)
+        width = 0 if self._codes is None else self._code(self._active).shape[1]
+        self._network = self._graphs.network(self._seed, code=width, attention=settings.attention, width=settings.width)
         self._learn(int(settings.epochs * 0.2) * steps, 1e-3)
         yield from self._stages(learning - start, int(settings.epochs * 0.5), steps)
         self._learn(int(settings.epochs * 0.3) * steps, 1e-4)
@@ -169,9 +169,8 @@ class SiameseSearch:
             self._learn(epochs * steps, optimiser=optimiser)
             return
         between = epochs // (stages + 1)
-        for stage in range(stages):
+        for count in map(len, np.array_split(np.arange(rest), stages)):
             self._learn(between * steps, optimiser=optimiser)
-            count = rest // stages if stage < stages - 1 else rest - rest // stages * (stages - 1)
             if not count:
                 continue
             active = {*self._active}
@@ -198,7 +197,12 @@ class SiameseSearch:
 
     def _trained(self, place: int) -> Generator[int, float, None]:
         if place not in self.accuracies:
-            self.accuracies[place] = yield place
+            accuracy = yield place
+            if not 0 <= accuracy / self._scale <= 1:
+                raise InputError(
+                    f"every accuracy must be in 0 to {self._scale:g}, the scale, got {accuracy}", parameters=("scale",)
+                )
+            self.accuracies[place] = accuracy
 
     def _tenth(self, least: int = 0, active: Collection[int] = ()) -> list[int]:
         """Draw a tenth of the places, and more where fewer than ``least`` of them are outside ``active``."""
@@ -228,5 +232,10 @@ class SiameseSearch:
         assert self._codes is not None  # noqa: S101 - the callers check
         new = [place for place in dict.fromkeys(places) if place not in self.coded]
         if new:
-            self.coded.update(zip(new, self._codes(new), strict=True))
+            computed = self._codes(new)
+            if not np.isfinite(computed).all():
+                raise InputError(
+                    "estimation codes must be finite; leave out architectures without one", parameters=("codes",)
+                )
+            self.coded.update(zip(new, computed, strict=True))
         return torch.tensor(np.array([self.coded[place] for place in places]), dtype=torch.float32)

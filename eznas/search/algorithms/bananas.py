@@ -40,12 +40,15 @@ class Bananas(Searcher):
         super().__init__(context)
         config = context.config
         self._model: FitnessModel
+        self._acquisition = ACQUISITIONS[config.acquisition or self.acquisition]
         if context.predictor is None:
             self._model = SurrogateModel(config.surrogate or self.surrogate, config.encoding)
         else:
-            self._model = PredictorModel(context.predictor())
+            predictor = context.predictor()
+            if predictor.states_deviation() is False:
+                self._check_acquisition()
+            self._model = PredictorModel(predictor)
         self.model_costs = self._model.costs
-        self._acquisition = ACQUISITIONS[config.acquisition or self.acquisition]
         self._plan = CandidatePlan.parse(config.candidates)
         self._known: dict[str, float] = {}
         self._functions: dict[str, str] | None = None
@@ -87,16 +90,21 @@ class Bananas(Searcher):
         if predicted is None:
             return None
         mean, deviation = predicted
-        if deviation is None and self._acquisition.deviation:
+        if deviation is None:
+            self._check_acquisition()
+        spread = np.zeros_like(mean) if deviation is None else deviation
+        values = self._acquisition.value(mean, spread, best, self.context.rng)
+        return np.where(np.isfinite(values), values, -np.inf)
+
+    def _check_acquisition(self) -> None:
+        """Refuse an acquisition that reads standard deviations, which the predictor does not state."""
+        if self._acquisition.deviation:
             free = ", ".join(name for name in ACQUISITIONS if not ACQUISITIONS[name].deviation)
             raise InputError(
                 f"the acquisition {self._acquisition.name} needs a predictor that states standard deviations, "
                 f"{self.context.config.predictor} states none; choose one of {free}",
                 parameters=("acquisition", "predictor"),
             )
-        spread = np.zeros_like(mean) if deviation is None else deviation
-        values = self._acquisition.value(mean, spread, best, self.context.rng)
-        return np.where(np.isfinite(values), values, -np.inf)
 
     def _candidates(self, best: list[str]) -> list[str]:
         """Return new architectures by the plan; random ones are added to edits that are too few for a round."""
