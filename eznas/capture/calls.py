@@ -90,9 +90,13 @@ class CallHooks(TorchFunctionMode):
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
             return self.layer(call)
-        if call.name.strip("_") in self.ACTIVATIONS:  # torch names one of them _threshold
+        if self.activates(call):
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
+
+    def activates(self, call: Call) -> bool:
+        """Return whether a call runs an activation of ``ACTIVATIONS``."""
+        return call.name.strip("_") in self.ACTIVATIONS  # torch names one of them _threshold
 
     def layer(self, call: Call) -> Any:
         """Run a convolution or linear layer of ``LAYERS``."""

@@ -18,12 +18,21 @@ from eznas.capture.image_axis import ImageAxis
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from typing_extensions import Self
+
 
 _COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
 _COMPARING = frozenset(("maximum",))
 """Functions of torch that choose between two tensors without a mask."""
 
+_CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
+_NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
+
 _CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
+
+
+_CONSTANT, _NORM = "constant", "norm"
+"""Origins of tensors that no activation reads."""
 
 
 class RecordError(RuntimeError):
@@ -141,11 +150,24 @@ class Recorder(CallHooks):
         self._network = network
         self._runs: dict[str, int] = {}
         self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
+        # tensors that no layer makes: computed from constants alone, or norms of other tensors
+        self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
         # outputs of activations and layers: the tensor, its version then, and its origin
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
+
+    def __enter__(self) -> Self:
+        for constant in (*self._network.parameters(), *self._network.buffers()):
+            self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
+        super().__enter__()
+        return self
+
+    def activates(self, call: Call) -> bool:
+        """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
+        bounds = call.name.strip("_") in _CLAMPS
+        return super().activates(call) and not (bounds and latest(self._origins, call.input))
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
@@ -183,7 +205,7 @@ class Recorder(CallHooks):
         if overwrites:
             self._protect(call)
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -206,13 +228,29 @@ class Recorder(CallHooks):
         if self._sharing and call.overwrites:
             self._protect(call)
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, out)
         self._note_mask(call, out)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(call.args, call.kwargs):
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
+
+    def _note_origin(self, call: Call, out: Any) -> None:
+        """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
+        name = call.name.strip("_")
+        known = [latest(self._origins, arg) for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        origin = ""
+        if all(one == _CONSTANT for one in known):
+            origin = _CONSTANT
+        elif name in _NORMS or (name == "sum" and call.kwargs.get("keepdim")) or (name == "sqrt" and known[0]):
+            origin = _NORM
+        if origin != _CONSTANT:
+            self.axes.follow(call, out)
+        if origin:
+            for tensor in out if isinstance(out, tuple) else (out,):
+                if isinstance(tensor, Tensor):
+                    self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
 
     def _note_mask(self, call: Call, out: Any) -> None:
         """Note that a tensor of booleans compares one tensor with numbers."""
