@@ -66,8 +66,6 @@ class ImageAxis:
         probe = before.new_empty(1, device="meta").expand(shape)
         args = [probe if arg is before else arg for arg in call.args]
         kwargs = {name: probe if arg is before else arg for name, arg in call.kwargs.items()}
-        if call.name == "__get__":
-            return before.dim() - 1 - axis if before.dim() == 2 or axis >= before.dim() - 2 else axis  # noqa: PLR2004
         return tuple(call.func(*args, **kwargs).shape).index(axis + 1)
 
 

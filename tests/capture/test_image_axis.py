@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture import capture
+from eznas.capture.calls import Call
+from eznas.capture.image_axis import ImageAxis
 from eznas.networks import construct
 from eznas.programs import evaluate, parse
 from eznas.scoring.score_many import measure
@@ -33,6 +35,10 @@ class Tokens(nn.Module):
             x = x.permute(1, 0, 2)
         elif self.how == "movedim":
             x = torch.movedim(x, 0, 1)
+        elif self.how == "mT":
+            x = x.permute(1, 2, 0).mT
+        elif self.how == "data":
+            x = x.permute(1, 0, 2).data
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
         out: Tensor = self.head(torch.relu(x).mean(1 if self.how == "first" else 0))
@@ -40,7 +46,7 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize("images", [4, 5])
-@pytest.mark.parametrize("how", ["transpose", "permute", "movedim"])
+@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data"])
 def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
     batch = sample_minibatch(images, 8)
     expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
@@ -53,6 +59,16 @@ def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> No
     left, right = (evaluate(programs, construct(lambda way=way: Tokens(way)), batch) for way in ("first", how))  # type: ignore[misc]
     for one, other in zip(left, right, strict=True):
         assert other.value == pytest.approx(one.value, rel=1e-5)
+
+
+def test_an_attribute_keeps_the_axis() -> None:
+    features = torch.zeros(4, 3)
+    axes = ImageAxis()
+    axes.images = 4
+    for get, expected in ((Tensor.data.__get__, 0), (Tensor.T.__get__, 1)):  # type: ignore[attr-defined]
+        out = get(features)
+        axes.follow(Call(get, (features,), None), out)
+        assert axes.of(out) == expected
 
 
 def test_the_units_of_an_encoder_that_wants_tokens_first() -> None:
