@@ -257,8 +257,13 @@ class Recorder(CallHooks):
         tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
         if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
             self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and tensors and id(tensors[0]) in self._masks and isinstance(out, Tensor):
-            self._masks[id(out)] = weakref.ref(out), *self._masks[id(tensors[0])][1:]
+        elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
+            self._masks[id(out)] = weakref.ref(out), *mask
+
+    def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:
+        """Return the tensor that a mask compares and its version then; None where the tensor is no mask."""
+        known = self._masks.get(id(tensor))
+        return known[1:] if known and known[0]() is tensor else None
 
     def _combined(self, call: Call) -> Tensor | None:
         """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
@@ -268,9 +273,9 @@ class Recorder(CallHooks):
         sources: dict[int, Tensor] = {}
         masks = 0
         for tensor in tensors:
-            known = self._masks.get(id(tensor))
-            source = known[1]() if known and known[0]() is tensor else None
-            if known and source is not None and version(source) == known[2]:
+            mask = self._mask(tensor)
+            source = mask[0]() if mask else None
+            if mask and source is not None and version(source) == mask[1]:
                 sources[id(source)] = source
                 masks += 1
             elif tensor.dim() and not _constant(tensor, call.name):

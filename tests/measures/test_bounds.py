@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eznas.capture.calls import Call
+from eznas.capture.record import Recorder
 from eznas.networks import construct
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
@@ -64,3 +67,12 @@ def test_an_activation_of_a_number_has_no_pattern() -> None:
     gated = measure(construct(lambda: Bounded(lambda x, scale: x * scale[0, 0].tanh())), BATCH, ["naswot"])
     plain = measure(construct(lambda: Bounded(lambda x, _: x)), BATCH, ["naswot"])
     assert gated == plain
+
+
+def test_a_tensor_in_the_place_of_a_mask_is_no_mask() -> None:
+    features, freed, later = torch.ones(3), torch.ones(3) > 0, torch.ones(3)
+    recorder = Recorder(nn.Identity())
+    recorder._masks[id(later)] = weakref.ref(freed), weakref.ref(features), 0
+    cast = later.double()
+    recorder._note_mask(Call(Tensor.double, (later,), None), cast)
+    assert recorder._mask(cast) is recorder._mask(later) is None
