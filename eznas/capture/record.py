@@ -362,7 +362,8 @@ def check_graph(out: Tensor, hooks: CallHooks) -> None:
     seen = set(nodes)
     while nodes:
         node = nodes.pop()
-        if isinstance(node, torch.autograd.function.BackwardCFunction):
+        graphed = getattr(getattr(node, "_forward_cls", None), "graphed", False)  # as of our own functions
+        if isinstance(node, torch.autograd.function.BackwardCFunction) and not graphed:
             raise RecordError(
                 f"the network must run its layers with a graph; {hooks.ungraphed} runs inside a "
                 "torch.autograd.Function, as in gradient checkpointing; disable checkpointing"
