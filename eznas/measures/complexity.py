@@ -17,7 +17,7 @@ from eznas.capture.statistics import recorded_forward
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import register_measure
 from eznas.passes.recorder import PassRecorder, check_recorded
-from eznas.passes.weights import require_layers
+from eznas.passes.weights import enable_grads, require_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +65,14 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
         UndefinedError: torch hides the run of a layer.
     """
     recorder = PassRecorder(network, len(minibatch.images[:2]), {"layer_gradients"})
-    with translated_errors(), fork_state(network), torch.enable_grad():
-        logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
+    grads_enabled: list[Tensor] = []
+    enable_grads(network, grads_enabled)
+    try:
+        with translated_errors(), fork_state(network), torch.enable_grad():
+            logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
+    finally:
+        for parameter in grads_enabled:
+            parameter.requires_grad_(False)
     check_recorded(recorder)
     layers = {layer.conv_out.edge.node for layer in require_layers(recorder.layers) if layer.conv_out.edge is not None}
     depths: dict[Any, int] = {}
