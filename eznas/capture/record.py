@@ -161,7 +161,7 @@ class Recorder(CallHooks):
     def __enter__(self) -> Self:
         for constant in (*self._network.parameters(), *self._network.buffers()):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def activates(self, call: Call) -> bool:
