@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from eznas.capture import capture
 from eznas.capture.calls import Call
@@ -69,6 +70,28 @@ def test_an_attribute_keeps_the_axis() -> None:
         out = get(features)
         axes.follow(Call(get, (features,), None), out)
         assert axes.of(out) == expected
+
+
+@pytest.mark.parametrize("images", [4, 5])
+@pytest.mark.parametrize("width", [4, 6])
+def test_a_computed_weight_has_no_images(images: int, width: int) -> None:
+    class Computing(nn.Module):
+        mask: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.weight = nn.Linear(192, 4), nn.Parameter(torch.ones(4, width))
+            self.register_buffer("mask", torch.ones(4, width))
+            self.head = nn.Linear(width, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.stem(x.flatten(1)))
+            out: Tensor = self.head(torch.relu(functional.linear(x, (self.weight * self.mask).t())))
+            return out
+
+    units = capture(construct(Computing), sample_minibatch(images, 8), units="any").units
+    assert [unit.weight_shape for unit in units] == [(4, 192, 1, 1), (width, 4, 1, 1), (10, width, 1, 1)]
+    assert [unit.output_shape[:2] for unit in units] == [(images, 4), (images, width), (images, 10)]
 
 
 def test_the_units_of_an_encoder_that_wants_tokens_first() -> None:
