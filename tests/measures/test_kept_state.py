@@ -35,7 +35,7 @@ class Keeping(nn.Module):
 
     def bias(self, x: Tensor) -> Tensor:
         if self.kept is None:
-            self.kept = self.stem.weight.sum().detach() * torch.ones((), dtype=x.dtype)
+            self.kept = self.stem.weight.sum().detach() * torch.ones(1, 4, 1, 1, dtype=x.dtype)
         bias: Tensor = self.kept
         return bias
 
@@ -49,7 +49,7 @@ class InDictionary(Keeping):
     def bias(self, x: Tensor) -> Tensor:
         self.seen.append(x.detach())
         inner: dict[str, Tensor] = self.table["inner"]
-        return inner.setdefault("bias", self.stem.weight.sum().detach() * torch.ones((), dtype=x.dtype))
+        return inner.setdefault("bias", self.stem.weight.sum().detach() * torch.ones(1, 4, 1, 1, dtype=x.dtype))
 
 
 class InPlace(Keeping):
