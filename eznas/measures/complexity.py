@@ -37,7 +37,7 @@ def params(network: nn.Module, minibatch: Minibatch) -> float:
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the multiply-accumulates of the forward pass of one image; one multiply-accumulate counts as one.
 
-    Convolutions of all kinds, linear and recurrent layers and products of matrices count, among them those of
+    Convolutions of all kinds, linear, bilinear and recurrent layers and products of matrices count, among them those of
     attention: half of the operations that ``torch.utils.flop_counter`` counts. Biases, normalisations, activations and
     poolings do not. One image runs. If the network raises with a single image, two and three images run, and the
     difference is the count of one more image.
@@ -119,6 +119,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.count += formula(*args, **(kwargs or {}), out_val=out) // 2
         elif name in ("mv", "addmv"):
             self.count += args[-2].numel()
+        elif name == "_trilinear":  # of nn.Bilinear
+            self.count += len(args[0]) * args[1].numel()
         elif name in ("mkldnn_rnn_layer", "_cudnn_rnn"):
             weights = [tensor for tensor in flattened(args[1:3], {}) if isinstance(tensor, Tensor)]
             numbers = sum(weight.numel() for weight in weights if weight.dim() > 1)  # without biases

@@ -177,6 +177,27 @@ def test_recurrent_layers_are_read_or_refused(kind: type[nn.RNNBase]) -> None:
         assert "torch hides that of rnn.weight_ih_l0 inside torch's function" in scores[name].detail, scores[name]
 
 
+@pytest.mark.parametrize("computed", [False, True])
+def test_bilinear_layers_count_and_are_refused(computed: bool) -> None:
+    class Pairs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pairs, self.head = nn.Bilinear(12, 12, 5), nn.Linear(5, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(1).unflatten(1, (16, 12))
+            weight = self.pairs.weight * 2 if computed else self.pairs.weight
+            mixed = nn.functional.bilinear(tokens, tokens, weight, self.pairs.bias)
+            out: Tensor = self.head(mixed.relu().mean(1))
+            return out
+
+    scores = measure(Pairs(), BATCH, ["flops", "snip", "near", "meco", "fisher", "depth"])
+    assert scores["flops"].value == 16 * 12 * 12 * 5 + 50
+    assert scores["snip"].ok
+    for name in ("near", "meco", "fisher", "depth"):
+        assert "torch hides that of pairs.weight inside torch's function bilinear" in scores[name].detail
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("name", ["near", "meco", "fisher", "depth"])
 def test_a_product_with_a_computed_weight_is_refused(name: str, frozen: bool) -> None:
