@@ -59,6 +59,12 @@ class InPlace(Keeping):
         return self.total.to(x.dtype)
 
 
+class Hidden(Keeping):
+    def bias(self, x: Tensor) -> Tensor:
+        self.total.data.add_(1)
+        return self.total.to(x.dtype)
+
+
 class Registering(Keeping):
     def bias(self, x: Tensor) -> Tensor:
         if not hasattr(self, "gate"):
@@ -83,7 +89,7 @@ def values(network: nn.Module) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("kind", "training"),
-    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Registering, Chance)] + [(Keeping, True)],
+    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Hidden, Registering, Chance)] + [(Keeping, True)],
 )
 def test_a_network_that_keeps_something(kind: Callable[[], nn.Module], training: bool) -> None:
     network = construct(kind).train(training)
