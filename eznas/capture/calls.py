@@ -41,6 +41,14 @@ class Call:
         return self.args[position] if len(self.args) > position else self.kwargs[name]
 
     @property
+    def tensors(self) -> list[Tensor]:
+        """The tensors among the arguments, and those in lists and tuples."""
+        flat: list[Any] = []
+        for arg in (*self.args, *self.kwargs.values()):
+            flat.extend(arg if isinstance(arg, (list, tuple)) else (arg,))
+        return [arg for arg in flat if isinstance(arg, Tensor)]
+
+    @property
     def input(self) -> Tensor:
         """The tensor of which an activation is a function; otherwise the first argument."""
         tensor: Tensor = self.argument(0, "input") if self.entering is None else self.entering

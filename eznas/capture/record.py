@@ -239,7 +239,7 @@ class Recorder(CallHooks):
     def _note_origin(self, call: Call, out: Any) -> None:
         """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
         name = call.name.strip("_")
-        known = [latest(self._origins, arg) for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        known = [latest(self._origins, tensor) for tensor in call.tensors]
         origin = ""
         if all(one == _CONSTANT for one in known):
             origin = _CONSTANT
@@ -254,7 +254,7 @@ class Recorder(CallHooks):
 
     def _note_mask(self, call: Call, out: Any) -> None:
         """Note that a tensor of booleans compares one tensor with numbers."""
-        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        tensors = call.tensors
         if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
             self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
         elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
@@ -269,7 +269,7 @@ class Recorder(CallHooks):
         """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
         if call.name.strip("_") not in self.COMBINED:
             return None
-        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        tensors = call.tensors
         sources: dict[int, Tensor] = {}
         masks = 0
         for tensor in tensors:

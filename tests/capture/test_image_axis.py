@@ -40,6 +40,12 @@ class Tokens(nn.Module):
             x = x.permute(1, 2, 0).mT
         elif self.how == "data":
             x = x.permute(1, 0, 2).data
+        elif self.how == "stack":
+            x = torch.stack(x.unbind(1))
+        elif self.how == "cat":
+            x = torch.cat([x.transpose(0, 1)[:3], x.transpose(0, 1)[3:]])
+        elif self.how == "einsum":
+            x = torch.einsum("btc,tc->tbc", x, x.new_ones(x.shape[1:]))
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
         out: Tensor = self.head(torch.relu(x).mean(1 if self.how == "first" else 0))
@@ -47,7 +53,7 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize("images", [4, 5])
-@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data"])
+@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data", "stack", "cat", "einsum"])
 def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
     batch = sample_minibatch(images, 8)
     expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
@@ -60,6 +66,18 @@ def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> No
     left, right = (evaluate(programs, construct(lambda way=way: Tokens(way)), batch) for way in ("first", how))  # type: ignore[misc]
     for one, other in zip(left, right, strict=True):
         assert other.value == pytest.approx(one.value, rel=1e-5)
+
+
+def test_a_stack_of_images_has_them_first() -> None:
+    images = torch.zeros(4, 4, 4, 2)
+    axes = ImageAxis()
+    axes.images = 4
+    for tensors, expected in ((list(images), 0), ([images] * 3, 1), ([images] * 4, 0)):
+        out = torch.stack(tensors)
+        axes.follow(Call(torch.stack, (tensors,), None), out)
+        assert axes.of(out) == expected
+        axes.follow(Call(torch.sum, (out, 0), None), total := out.sum(0))
+        assert axes.of(total) == 0
 
 
 def test_an_attribute_keeps_the_axis() -> None:
