@@ -18,8 +18,6 @@ from eznas.capture.image_axis import ImageAxis
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from typing_extensions import Self
-
 
 _COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
 _COMPARING = frozenset(("maximum",))
@@ -31,7 +29,8 @@ _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 _CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
 
 
-_CONSTANT, _NORM = "constant", "norm"
+_CONSTANT = "constant"
+_NORM = "norm"
 """Origins of tensors that no activation reads."""
 
 
@@ -158,7 +157,7 @@ class Recorder(CallHooks):
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Any:
         for constant in (*self._network.parameters(), *self._network.buffers()):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
         super().__enter__()  # type: ignore[no-untyped-call]
