@@ -66,7 +66,8 @@ class Attributes:
         for container, contents in self._containers:
             _refill(container, contents)
         for tensor, value, version in self._tensors:
-            if tensor._version != version:  # noqa: SLF001
+            hidden = not tensor.is_meta and not torch.equal(tensor, value)  # a write through .data has no version
+            if tensor._version != version or hidden:  # noqa: SLF001
                 tensor.detach().copy_(value)
         for generator, state in self._generators:
             set_generator_state(generator, state)

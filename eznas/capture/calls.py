@@ -41,6 +41,14 @@ class Call:
         return self.args[position] if len(self.args) > position else self.kwargs[name]
 
     @property
+    def tensors(self) -> list[Tensor]:
+        """The tensors among the arguments, and those in lists and tuples."""
+        flat: list[Any] = []
+        for arg in (*self.args, *self.kwargs.values()):
+            flat.extend(arg if isinstance(arg, (list, tuple)) else (arg,))
+        return [arg for arg in flat if isinstance(arg, Tensor)]
+
+    @property
     def input(self) -> Tensor:
         """The tensor of which an activation is a function; otherwise the first argument."""
         tensor: Tensor = self.argument(0, "input") if self.entering is None else self.entering
@@ -90,9 +98,13 @@ class CallHooks(TorchFunctionMode):
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
             return self.layer(call)
-        if call.name.strip("_") in self.ACTIVATIONS:  # torch names one of them _threshold
+        if self.activates(call):
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
+
+    def activates(self, call: Call) -> bool:
+        """Return whether a call runs an activation of ``ACTIVATIONS``."""
+        return call.name.strip("_") in self.ACTIVATIONS  # torch names one of them _threshold
 
     def layer(self, call: Call) -> Any:
         """Run a convolution or linear layer of ``LAYERS``."""

@@ -40,9 +40,9 @@ class ImageAxis:
 
     def follow(self, call: Call, out: Any) -> None:
         """Follow the axis through a call that has run."""
-        if call.name not in _MOVING and not self._axes:
+        if call.name not in _MOVING and call.name not in ("einsum", "stack") and not self._axes:
             return
-        tensors = [arg for arg in (*call.args, *call.kwargs.values()) if isinstance(arg, Tensor)]
+        tensors = call.tensors
         axis, source = max([(self.of(tensor), place) for place, tensor in enumerate(tensors)], default=(0, 0))
         for result in out if isinstance(out, tuple) else (out,):
             if not isinstance(result, Tensor) or not tensors:
@@ -50,6 +50,10 @@ class ImageAxis:
             before = tensors[source]
             if call.name in _MOVING:
                 moved = self._moved(call, before, result, axis)
+            elif call.name == "stack":
+                moved = self._stacked(call, before, result, axis)
+            elif call.name == "einsum" and isinstance(call.args[0], str) and "->" in call.args[0]:
+                moved = self._summed(call.args[0], tensors)
             elif result.dim() == before.dim() - 1 and axis and result.shape[axis - 1] == before.shape[axis]:
                 moved = axis - 1
             else:
@@ -66,9 +70,23 @@ class ImageAxis:
         probe = before.new_empty(1, device="meta").expand(shape)
         args = [probe if arg is before else arg for arg in call.args]
         kwargs = {name: probe if arg is before else arg for name, arg in call.kwargs.items()}
-        if call.name == "__get__":
-            return before.dim() - 1 - axis if before.dim() == 2 or axis >= before.dim() - 2 else axis  # noqa: PLR2004
         return tuple(call.func(*args, **kwargs).shape).index(axis + 1)
+
+    def _stacked(self, call: Call, before: Tensor, result: Tensor, axis: int) -> int:
+        """Return the axis of the images after a new axis; where that one may be the images', it is the first."""
+        new = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % result.dim()
+        unknown = before.shape[axis : axis + 1] != (self.images,) or (not axis and result.shape[new] == self.images)
+        return 0 if unknown else axis + (new <= axis)
+
+    def _summed(self, equation: str, tensors: list[Tensor]) -> int:
+        """Return the axis of the images in the result of an equation of ``einsum``."""
+        terms, _, out = equation.replace(" ", "").partition("->")
+        for term, tensor in zip(terms.split(","), tensors, strict=False):
+            axis = self.of(tensor)
+            constant = tensor.is_leaf and tensor.requires_grad
+            if "." not in equation and not constant and tensor.shape[axis : axis + 1] == (self.images,):
+                return max(out.find(term[axis]), 0)
+        return 0
 
 
 _MOVING = frozenset(("transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "adjoint", "__get__"))

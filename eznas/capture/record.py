@@ -23,7 +23,15 @@ _COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", 
 _COMPARING = frozenset(("maximum",))
 """Functions of torch that choose between two tensors without a mask."""
 
+_CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
+_NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
+
 _CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
+
+
+_CONSTANT = "constant"
+_NORM = "norm"
+"""Origins of tensors that no activation reads."""
 
 
 class RecordError(RuntimeError):
@@ -141,11 +149,24 @@ class Recorder(CallHooks):
         self._network = network
         self._runs: dict[str, int] = {}
         self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
+        # tensors that no layer makes: computed from constants alone, or norms of other tensors
+        self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
         # outputs of activations and layers: the tensor, its version then, and its origin
         self._activations: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
+
+    def __enter__(self) -> Any:
+        for constant in (*self._network.parameters(), *self._network.buffers()):
+            self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def activates(self, call: Call) -> bool:
+        """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
+        bounds = call.name.strip("_") in _CLAMPS
+        return super().activates(call) and not (bounds and latest(self._origins, call.input))
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
@@ -183,7 +204,7 @@ class Recorder(CallHooks):
         if overwrites:
             self._protect(call)
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -206,7 +227,7 @@ class Recorder(CallHooks):
         if self._sharing and call.overwrites:
             self._protect(call)
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, out)
         self._note_mask(call, out)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(call.args, call.kwargs):
@@ -214,25 +235,46 @@ class Recorder(CallHooks):
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
 
+    def _note_origin(self, call: Call, out: Any) -> None:
+        """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
+        name = call.name.strip("_")
+        known = [latest(self._origins, tensor) for tensor in call.tensors]
+        origin = ""
+        if all(one == _CONSTANT for one in known):
+            origin = _CONSTANT
+        elif name in _NORMS or (name == "sum" and call.kwargs.get("keepdim")) or (name == "sqrt" and known[0]):
+            origin = _NORM
+        if origin != _CONSTANT:
+            self.axes.follow(call, out)
+        if origin:
+            for tensor in out if isinstance(out, tuple) else (out,):
+                if isinstance(tensor, Tensor):
+                    self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
+
     def _note_mask(self, call: Call, out: Any) -> None:
         """Note that a tensor of booleans compares one tensor with numbers."""
-        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        tensors = call.tensors
         if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
             self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and tensors and id(tensors[0]) in self._masks and isinstance(out, Tensor):
-            self._masks[id(out)] = weakref.ref(out), *self._masks[id(tensors[0])][1:]
+        elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
+            self._masks[id(out)] = weakref.ref(out), *mask
+
+    def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:
+        """Return the tensor that a mask compares and its version then; None where the tensor is no mask."""
+        known = self._masks.get(id(tensor))
+        return known[1:] if known and known[0]() is tensor else None
 
     def _combined(self, call: Call) -> Tensor | None:
         """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
         if call.name.strip("_") not in self.COMBINED:
             return None
-        tensors = [arg for arg in flattened(call.args, call.kwargs) if isinstance(arg, Tensor)]
+        tensors = call.tensors
         sources: dict[int, Tensor] = {}
         masks = 0
         for tensor in tensors:
-            known = self._masks.get(id(tensor))
-            source = known[1]() if known and known[0]() is tensor else None
-            if known and source is not None and version(source) == known[2]:
+            mask = self._mask(tensor)
+            source = mask[0]() if mask else None
+            if mask and source is not None and version(source) == mask[1]:
                 sources[id(source)] = source
                 masks += 1
             elif tensor.dim() and not _constant(tensor, call.name):
@@ -319,7 +361,8 @@ def check_graph(out: Tensor, hooks: CallHooks) -> None:
     seen = set(nodes)
     while nodes:
         node = nodes.pop()
-        if isinstance(node, torch.autograd.function.BackwardCFunction):
+        graphed = getattr(getattr(node, "_forward_cls", None), "graphed", False)  # as of our own functions
+        if isinstance(node, torch.autograd.function.BackwardCFunction) and not graphed:
             raise RecordError(
                 f"the network must run its layers with a graph; {hooks.ungraphed} runs inside a "
                 "torch.autograd.Function, as in gradient checkpointing; disable checkpointing"

@@ -17,7 +17,7 @@ from eznas.capture.statistics import recorded_forward
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import register_measure
 from eznas.passes.recorder import PassRecorder, check_recorded
-from eznas.passes.weights import require_layers
+from eznas.passes.weights import enable_grads, require_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def params(network: nn.Module, minibatch: Minibatch) -> float:
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the multiply-accumulates of the forward pass of one image; one multiply-accumulate counts as one.
 
-    Convolutions of all kinds, linear and recurrent layers and products of matrices count, among them those of
+    Convolutions of all kinds, linear, bilinear and recurrent layers and products of matrices count, among them those of
     attention: half of the operations that ``torch.utils.flop_counter`` counts. Biases, normalisations, activations and
     poolings do not. One image runs. If the network raises with a single image, two and three images run, and the
     difference is the count of one more image.
@@ -65,8 +65,14 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
         UndefinedError: torch hides the run of a layer.
     """
     recorder = PassRecorder(network, len(minibatch.images[:2]), {"layer_gradients"})
-    with translated_errors(), fork_state(network), torch.enable_grad():
-        logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
+    grads_enabled: list[Tensor] = []
+    enable_grads(network, grads_enabled)
+    try:
+        with translated_errors(), fork_state(network), torch.enable_grad():
+            logits, _ = recorded_forward(network, minibatch.images[:2], recorder)
+    finally:
+        for parameter in grads_enabled:
+            parameter.requires_grad_(False)
     check_recorded(recorder)
     layers = {layer.conv_out.edge.node for layer in require_layers(recorder.layers) if layer.conv_out.edge is not None}
     depths: dict[Any, int] = {}
@@ -113,6 +119,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.count += formula(*args, **(kwargs or {}), out_val=out) // 2
         elif name in ("mv", "addmv"):
             self.count += args[-2].numel()
+        elif name == "_trilinear":  # of nn.Bilinear
+            self.count += len(args[0]) * args[1].numel()
         elif name in ("mkldnn_rnn_layer", "_cudnn_rnn"):
             weights = [tensor for tensor in flattened(args[1:3], {}) if isinstance(tensor, Tensor)]
             numbers = sum(weight.numel() for weight in weights if weight.dim() > 1)  # without biases

@@ -87,6 +87,9 @@ def gaussian_parameters(network: nn.Module, seed: int, layers: Layers) -> dict[s
             for name, parameter in module.named_parameters(recurse=False):
                 if name in ("weight", "bias") and id(parameter) not in weights:
                     constant.setdefault(id(parameter), float(name == "weight"))
+        elif isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+            named = module.named_parameters(recurse=False)
+            constant.update((id(parameter), 0.0) for name, parameter in named if name.startswith("bias"))
     parameters = {}
     for name, parameter in network.named_parameters():
         if id(parameter) in weights and (id(parameter) in own or sum(size > 1 for size in parameter.shape) > 1):

@@ -52,8 +52,10 @@ class Minibatch:
         if not isinstance(data, (tuple, list)) and isinstance(data, Iterable) and not isinstance(data, (str, Tensor)):
             data = next(iter(data), None)
         if isinstance(data, (tuple, list)) and len(data) > 1 and all(isinstance(part, Tensor) for part in data[:2]):
-            labels = _class_labels(data[1], len(data[0]))
-            return cls(data[0], labels, int(labels.max()) + 1 if len(labels) else 0, "caller")
+            images, given = data[:2]
+            labels = _class_labels(given, len(images) if images.dim() else 0)
+            largest = int(labels.max()) if len(labels) else -1
+            return cls(images, labels, given.shape[1] if given.dim() > 1 else largest + 1, "caller")
         raise InputError(
             "minibatch must be a Minibatch, a pair of images and labels, or a loader of such pairs; got a "
             f"{type(data).__name__}; eznas.load_minibatch makes one of files",
@@ -124,6 +126,14 @@ def _class_labels(labels: Tensor, images: int) -> Tensor:
             f"{tuple(labels.shape)}; targets of a regression have no classes",
             parameters=("labels",),
         )
+    if labels.shape != (images,):
+        raise InputError(
+            f"labels must be one class an image, of shape ({images},) for {images} images; got shape "
+            f"{tuple(labels.shape)}",
+            parameters=("labels",),
+        )
+    if images and not labels.is_meta and int(labels.min()) < 0:
+        raise InputError(f"labels must be classes from 0; the least is {int(labels.min())}", parameters=("labels",))
     return labels.long()
 
 

@@ -62,7 +62,6 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
     if FOLLOWING_PARTS.intersection(parts):
         enable_grads(network, grads_enabled)
     recorder = PassRecorder(network, len(images), parts)
-    recorder.grads_enabled = grads_enabled
     buffers = {id(buffer): buffer.clone() for buffer in network.buffers()}
     recording: contextlib.AbstractContextManager[list[Feature]] = (
         features_recorded(network) if "features" in parts else contextlib.nullcontext([])

@@ -268,8 +268,7 @@ class NetworkPasses:
         Raises:
             UndefinedError: A layer's first axis is not that of the images, or torch hides the output of a layer.
         """
-        with torch.no_grad():
-            forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"})
+        forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"})
         check_recorded(forward.recorder)
         return [split_by_image(out.channels_first(), len(forward.images))[0] for out in forward.recorder.outputs]
 

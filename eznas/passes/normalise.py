@@ -58,6 +58,8 @@ def _derivative(gradient: Tensor, x: Tensor, weight: Tensor | None, *statistics:
 
 
 class _Normalise(torch.autograd.Function):
+    graphed = True  # no layer runs inside, which check_graph would refuse
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, *settings: Any) -> Tensor:
         *running, momentum, ctx.eps = settings

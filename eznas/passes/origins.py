@@ -105,7 +105,9 @@ class WeightFinder:
         """Return whether a call runs a layer, and note its parameters."""
         name = call.name
         if name in _WEIGHTS:
-            self._add_weight(_argument(call, _WEIGHTS[name], "weight"))
+            leaves = self._add_weight(_argument(call, _WEIGHTS[name], "weight"))
+            if name == "bilinear":  # which is no layer of one input, so that its output is not recorded
+                self.hidden.update((id(leaf), (leaf, name)) for leaf in leaves)
             bias = _argument(call, _WEIGHTS[name] + 1, "bias")
             if id(bias) in self._parameters:
                 self.biases[id(bias)] = bias
@@ -122,11 +124,13 @@ class WeightFinder:
             leaves, _ = self._origins(weight)
             self.scales.update((id(leaf), leaf) for leaf in leaves)
 
-    def _add_weight(self, weight: Tensor) -> None:
+    def _add_weight(self, weight: Tensor) -> list[Tensor]:
+        """Add the tensors behind a weight, and return them."""
         leaves, computed = self._origins(weight)
         alone = [weight] if weight.requires_grad and not computed else []  # constant kernels are no weights
         for leaf in leaves or alone:
             self.weights.setdefault(id(leaf), leaf)
+        return leaves or alone
 
     def _add_factors(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Add the matrices of a product that are parameters or computed from parameters alone."""

@@ -50,5 +50,5 @@ for _name, _needs, _results, _splits in (
 WEIGHT_PARTS = frozenset({"weight_gradients", "curvature"})
 """The parts that differentiate with respect to the weights of the layers."""
 
-FOLLOWING_PARTS = WEIGHT_PARTS | {"sample_logit_gradients"}
+FOLLOWING_PARTS = WEIGHT_PARTS | {"sample_logit_gradients", "outputs", "layer_gradients"}
 """The parts for which all parameters require gradients, so that weights are followed to the parameters behind them."""

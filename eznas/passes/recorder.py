@@ -87,7 +87,7 @@ class PassRecorder(Recorder):
         name = call.name.strip("_")
         positive = None
         entering = call.input.detach().movedim(self.axes.of(call.input), 0)
-        if "patterns" in self._parts and name in _CHANGE_SIGN and entering.shape[0] % self._images == 0:
+        if "patterns" in self._parts and name in _CHANGE_SIGN and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)

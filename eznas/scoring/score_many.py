@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from eznas.capture import CaptureError, NoUnitsError, translated_errors
 from eznas.capture.state import device_of, uncompiled
@@ -201,9 +202,9 @@ def on_device(network: nn.Module, device: torch.device | str) -> Iterator[None]:
 
     Args:
         network: The network.
-        device: ``"auto"`` for the network's own.
+        device: ``"auto"`` for the network's own. Parameters without values stay where they are.
     """
-    if device == "auto":
+    if device == "auto" or any(parameter.is_meta or is_lazy(parameter) for parameter in network.parameters()):
         yield
         return
     target = torch.device(device)

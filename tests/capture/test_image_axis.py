@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from eznas.capture import capture
+from eznas.capture.calls import Call
+from eznas.capture.image_axis import ImageAxis
 from eznas.networks import construct
 from eznas.programs import evaluate, parse
 from eznas.scoring.score_many import measure
@@ -33,6 +36,16 @@ class Tokens(nn.Module):
             x = x.permute(1, 0, 2)
         elif self.how == "movedim":
             x = torch.movedim(x, 0, 1)
+        elif self.how == "mT":
+            x = x.permute(1, 2, 0).mT
+        elif self.how == "data":
+            x = x.permute(1, 0, 2).data
+        elif self.how == "stack":
+            x = torch.stack(x.unbind(1))
+        elif self.how == "cat":
+            x = torch.cat([x.transpose(0, 1)[:3], x.transpose(0, 1)[3:]])
+        elif self.how == "einsum":
+            x = torch.einsum("btc,tc->tbc", x, x.new_ones(x.shape[1:]))
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
         out: Tensor = self.head(torch.relu(x).mean(1 if self.how == "first" else 0))
@@ -40,7 +53,7 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize("images", [4, 5])
-@pytest.mark.parametrize("how", ["transpose", "permute", "movedim"])
+@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data", "stack", "cat", "einsum"])
 def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
     batch = sample_minibatch(images, 8)
     expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
@@ -53,6 +66,50 @@ def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> No
     left, right = (evaluate(programs, construct(lambda way=way: Tokens(way)), batch) for way in ("first", how))  # type: ignore[misc]
     for one, other in zip(left, right, strict=True):
         assert other.value == pytest.approx(one.value, rel=1e-5)
+
+
+def test_a_stack_of_images_has_them_first() -> None:
+    images = torch.zeros(4, 4, 4, 2)
+    axes = ImageAxis()
+    axes.images = 4
+    for tensors, expected in ((list(images), 0), ([images] * 3, 1), ([images] * 4, 0)):
+        out = torch.stack(tensors)
+        axes.follow(Call(torch.stack, (tensors,), None), out)
+        assert axes.of(out) == expected
+        axes.follow(Call(torch.sum, (out, 0), None), total := out.sum(0))
+        assert axes.of(total) == 0
+
+
+def test_an_attribute_keeps_the_axis() -> None:
+    features = torch.zeros(4, 3)
+    axes = ImageAxis()
+    axes.images = 4
+    for get, expected in ((Tensor.data.__get__, 0), (Tensor.T.__get__, 1)):  # type: ignore[attr-defined]
+        out = get(features)
+        axes.follow(Call(get, (features,), None), out)
+        assert axes.of(out) == expected
+
+
+@pytest.mark.parametrize("images", [4, 5])
+@pytest.mark.parametrize("width", [4, 6])
+def test_a_computed_weight_has_no_images(images: int, width: int) -> None:
+    class Computing(nn.Module):
+        mask: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.weight = nn.Linear(192, 4), nn.Parameter(torch.ones(4, width))
+            self.register_buffer("mask", torch.ones(4, width))
+            self.head = nn.Linear(width, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.stem(x.flatten(1)))
+            out: Tensor = self.head(torch.relu(functional.linear(x, (self.weight * self.mask).t())))
+            return out
+
+    units = capture(construct(Computing), sample_minibatch(images, 8), units="any").units
+    assert [unit.weight_shape for unit in units] == [(4, 192, 1, 1), (width, 4, 1, 1), (10, width, 1, 1)]
+    assert [unit.output_shape[:2] for unit in units] == [(images, 4), (images, width), (images, 10)]
 
 
 def test_the_units_of_an_encoder_that_wants_tokens_first() -> None:

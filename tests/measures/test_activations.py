@@ -164,6 +164,14 @@ def entropy(rows: Any) -> float:
     return float(-np.sum(share * np.log(share + 1e-8)))
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_the_biases_of_recurrent_layers_are_0_in_zen(kind: type[nn.RNNBase]) -> None:
+    network = kind(12, 4)
+    parameters = gaussian_parameters(network, 0, layers_of(network, BATCH.images))
+    for name, parameter in parameters.items():
+        assert bool((parameter == 0).all()) == name.startswith("bias"), name
+
+
 def test_az_nas_by_its_formulas() -> None:
     network: Any = classifier("depthwise").double().train()
     batch = Minibatch(BATCH.images.double(), BATCH.labels, 10, "test")

@@ -107,3 +107,21 @@ def test_a_frozen_part_is_no_checkpoint() -> None:
             return out
 
     assert measure(Frozen(), BATCH, ["snip"])["snip"].ok
+
+
+def test_a_frozen_part_behind_a_normalisation_is_no_checkpoint() -> None:
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.norm, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(144, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                x = self.body(x)
+            out: Tensor = self.head(self.norm(x).flatten(1))
+            return out
+
+    alone = measure(construct(Frozen), BATCH, ["snip"])["snip"]
+    together = measure(construct(Frozen), BATCH, ["snip", "grasp"])
+    assert together["grasp"].ok
+    assert together["snip"].value == pytest.approx(alone.value, rel=1e-5)

@@ -188,6 +188,15 @@ class Squeezing(nn.Module):
         return out
 
 
+def test_measures_of_images_refuse_a_layer_that_runs_on_a_table() -> None:
+    images = torch.randn((3, 3, 2, 2), generator=torch.Generator().manual_seed(0))
+    minibatch = Minibatch(images, torch.tensor([0, 1, 2]), 10, "test")
+    scores = measure(Uneven(alone=False), minibatch, ["fisher", "near"])
+    assert scores["near"].ok
+    assert scores["fisher"].status is Status.NON_FINITE
+    assert "must have the 3 images on its first axis; that axis has 5 entries" in scores["fisher"].detail
+
+
 def test_a_network_that_needs_two_images() -> None:
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         Squeezing()(torch.zeros(1, 3, 2, 2))

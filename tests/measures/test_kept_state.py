@@ -35,7 +35,7 @@ class Keeping(nn.Module):
 
     def bias(self, x: Tensor) -> Tensor:
         if self.kept is None:
-            self.kept = self.stem.weight.sum().detach() * torch.ones((), dtype=x.dtype)
+            self.kept = self.stem.weight.sum().detach() * torch.ones(1, 4, 1, 1, dtype=x.dtype)
         bias: Tensor = self.kept
         return bias
 
@@ -49,13 +49,19 @@ class InDictionary(Keeping):
     def bias(self, x: Tensor) -> Tensor:
         self.seen.append(x.detach())
         inner: dict[str, Tensor] = self.table["inner"]
-        return inner.setdefault("bias", self.stem.weight.sum().detach() * torch.ones((), dtype=x.dtype))
+        return inner.setdefault("bias", self.stem.weight.sum().detach() * torch.ones(1, 4, 1, 1, dtype=x.dtype))
 
 
 class InPlace(Keeping):
     def bias(self, x: Tensor) -> Tensor:
         self.count += 1
         self.total += 1
+        return self.total.to(x.dtype)
+
+
+class Hidden(Keeping):
+    def bias(self, x: Tensor) -> Tensor:
+        self.total.data.add_(1)
         return self.total.to(x.dtype)
 
 
@@ -83,7 +89,7 @@ def values(network: nn.Module) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("kind", "training"),
-    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Registering, Chance)] + [(Keeping, True)],
+    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Hidden, Registering, Chance)] + [(Keeping, True)],
 )
 def test_a_network_that_keeps_something(kind: Callable[[], nn.Module], training: bool) -> None:
     network = construct(kind).train(training)

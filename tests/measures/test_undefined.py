@@ -175,3 +175,45 @@ def test_recurrent_layers_are_read_or_refused(kind: type[nn.RNNBase]) -> None:
         assert scores[name].ok, (name, scores[name])
     for name in ("fisher", "near", "meco", "depth"):
         assert "torch hides that of rnn.weight_ih_l0 inside torch's function" in scores[name].detail, scores[name]
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_bilinear_layers_count_and_are_refused(computed: bool) -> None:
+    class Pairs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pairs, self.head = nn.Bilinear(12, 12, 5), nn.Linear(5, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(1).unflatten(1, (16, 12))
+            weight = self.pairs.weight * 2 if computed else self.pairs.weight
+            mixed = nn.functional.bilinear(tokens, tokens, weight, self.pairs.bias)
+            out: Tensor = self.head(mixed.relu().mean(1))
+            return out
+
+    scores = measure(Pairs(), BATCH, ["flops", "snip", "near", "meco", "fisher", "depth"])
+    assert scores["flops"].value == 16 * 12 * 12 * 5 + 50
+    assert scores["snip"].ok
+    for name in ("near", "meco", "fisher", "depth"):
+        assert "torch hides that of pairs.weight inside torch's function bilinear" in scores[name].detail
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("name", ["near", "meco", "fisher", "depth"])
+def test_a_product_with_a_computed_weight_is_refused(name: str, frozen: bool) -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.head = nn.Parameter(torch.eye(12, 8)), nn.Linear(8, 10)
+            self.register_buffer("mask", torch.ones(12, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).mT.reshape(len(x), -1, 12)
+            out: Tensor = self.head((tokens @ (self.weight * self.mask)).relu().mean(1))
+            return out
+
+    network = Masked().requires_grad_(not frozen)
+    score = measure(network, BATCH, [name])[name]
+    assert score.status is Status.NON_FINITE
+    assert "the network multiplies weight by a function for matrices" in score.detail
+    assert all(parameter.requires_grad is not frozen for parameter in network.parameters())

@@ -99,3 +99,25 @@ def test_noise_leaves_the_global_random_state() -> None:
     before = torch.random.get_rng_state()
     _ = batch().noise, batch().perturbed
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_rows_with_a_single_one_give_as_many_classes_as_columns() -> None:
+    made = Minibatch.of((IMAGES, functional.one_hot(LABELS, 50)))
+    assert made.classes == 50
+    assert torch.equal(made.labels, LABELS)
+    assert Minibatch.of((IMAGES, LABELS + 2)).classes == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor(1), r"of shape \(2,\) for 2 images; got shape \(\)"),
+        (torch.tensor([1]), r"of shape \(2,\) for 2 images; got shape \(1,\)"),
+        (torch.tensor([[1], [0]]), r"of shape \(2,\) for 2 images; got shape \(2, 1\)"),
+        (torch.tensor([1, -1]), "labels must be classes from 0; the least is -1"),
+    ],
+)
+def test_labels_are_one_class_an_image(labels: torch.Tensor, message: str) -> None:
+    for make in (lambda: Minibatch(IMAGES, labels, 2, "test"), lambda: Minibatch.of((IMAGES, labels))):
+        with pytest.raises(InputError, match=message):
+            make()

@@ -162,3 +162,14 @@ def test_rounding_is_no_score_of_meco() -> None:
 
     assert measure(construct(Tokens), BATCH, ["meco"])["meco"].value == 0
     assert measure(network(), BATCH, ["meco"])["meco"].value > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(nn.Linear(2, 2, device="meta"), "on the meta device"), (nn.LazyLinear(2), "so that its lazy parameter")],
+)
+def test_a_network_without_values_has_a_status_on_every_device(given: nn.Module, message: str) -> None:
+    for device in ("auto", "cpu"):
+        score = measure(given, BATCH, ["snip"], device)["snip"]
+        assert score.status is Status.EXCEPTION
+        assert message in score.detail
