@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eznas.measures import MEASURES
 from eznas.minibatch import Minibatch
-from eznas.programs import evaluate, parse
+from eznas.scoring import Proxy, score_network
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import network_state
@@ -52,7 +52,7 @@ def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> N
     record = MEASURES[name]
     raised = False
     if record.function is None:
-        (score,) = evaluate([parse(record.program)], network, BATCH)
+        (score,) = score_network([Proxy.of(name)], network, BATCH)
         raised = score.status is Status.EXCEPTION
     else:
         try:
