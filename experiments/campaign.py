@@ -294,7 +294,7 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
-        print_left_out(campaign.evolve(scores, "least", time_budget, without), scores, without)
+        print_left_out(campaign.evolve(scores, "lexicase", time_budget, without), scores, without)
         return
     found = []
     for entry in read_toml(config)["evolution"]:

@@ -25,5 +25,7 @@ register_program(
     "measure.meco)), add(last(effective_rank(norm_out_grad.loss)), "
     "maximum(sum(stable_rank(correlation(l2_over_channels(conv_in.data)))), "
     "median(nuclear_norm(weight_grad.loss))))))), sum(nuclear_norm(normalize(conv_in.data)))))",
-    reference="REF_GENERAL",
+    reference="tau with the accuracies of networks that its evolution did not see: .727 on NAS-Bench-201 and .771 on "
+    "NATS-Bench's size space (300 each), .748 on NAS-Bench-Macro, .693 on random DARTS cells and .587 on NAS-Bench-101 "
+    "(150 each), .559 on TransNAS-Bench-101 micro (60); no other search space was tried",
 )
