@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eznas.api.predictor_data import Files
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
     from eznas.predictors.sampling import Sampling
     from eznas.progress import Progress
 

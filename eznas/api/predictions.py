@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from eznas.api.predictor_data import Files
     from eznas.predictors import Predictor
-    from eznas.predictors.evaluation import EvaluationData, Row
+    from eznas.predictors.evaluation_data import EvaluationData, Row
     from eznas.spaces import SearchSpace
 
 RANKING_COLUMNS = ("architecture", "mean", "standard_deviation", "status")

@@ -9,7 +9,7 @@ import numpy as np
 
 from eznas.errors import InputError, unknown
 from eznas.predictors import Curves
-from eznas.predictors.evaluation import EvaluationData
+from eznas.predictors.evaluation_data import EvaluationData
 from eznas.scoring.plugin import load_plugin
 from eznas.search.score_files import read_scores
 from eznas.spaces import SPACES

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eznas.predictors.evaluation import EvaluationData
+    from eznas.predictors.evaluation_data import EvaluationData
     from eznas.predictors.protocol import Predictor
 
 

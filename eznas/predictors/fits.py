@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eznas.predictors.encodings.base import Scores
-    from eznas.predictors.evaluation import EvaluationData, PredictorChoice
+    from eznas.predictors.evaluation import PredictorChoice
+    from eznas.predictors.evaluation_data import EvaluationData
     from eznas.predictors.protocol import Predictor
 
 _FORMAT = 1

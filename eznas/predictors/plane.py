@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
 
 
 def with_costs(summary: Sequence[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
 
 _TEXTS = ("predictor", "status", "detail")
 _COUNTS = ("train_size", "epochs", "trial", "n", "failed")

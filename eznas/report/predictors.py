@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
 
 COLUMNS = (
     *("predictor", "N", "epochs", "tau", "sd", "top half", "prec@10", "rho", "MAE", "in 95 %", "no tau"),

@@ -22,7 +22,7 @@ from eznas.report.style import png
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
 
 _CALIBRATION = (
     "Share of the accuracies inside the central 50, 80 and 95 % of the predicted normal distributions. A share below "

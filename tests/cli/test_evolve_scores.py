@@ -35,7 +35,7 @@ def test_a_score_file_is_evolved_over(scores: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "accuracy of scores.csv" in result.output
     assert "rank0  " in result.output
-    assert "The best program is better than every baseline" in result.output
+    assert "The best program is better than every column" in result.output
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["best"]["tau_test"] == pytest.approx(1)  # mul(score.synflow, score.flops)
     assert set(summary["baselines"]) == {"synflow", "flops"}

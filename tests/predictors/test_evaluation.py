@@ -15,7 +15,8 @@ from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors import ENCODINGS, PREDICTORS, Curves
 from eznas.predictors.defaults import default_predictor
-from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
+from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
+from eznas.predictors.evaluation_data import EvaluationData
 from eznas.predictors.sampling import draw_trial
 from eznas.scoring.executor import LokyExecutor
 from eznas.scoring.plugin import use_plugins

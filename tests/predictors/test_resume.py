@@ -15,7 +15,8 @@ from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors import Curves, make_predictor
 from eznas.predictors.costs import query_cost, training_cost
-from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
+from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
+from eznas.predictors.evaluation_data import EvaluationData
 from eznas.predictors.plane import best_by_cost, best_within, with_costs
 from eznas.predictors.trial_csv import COLUMNS, TrialCsv
 from eznas.report.predictors import calibration_rows, plane_figure, plane_rows, taus_figure
@@ -25,7 +26,7 @@ from eznas.spaces import SPACES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eznas.predictors.evaluation import Row
+    from eznas.predictors.evaluation_data import Row
 
 CELLS = list(SPACES["nasbench201"].architectures() or [])[:200]
 ACCURACIES = {cell: 90.0 + cell.count("3x3~") - cell.count("none") + 0.01 * place for place, cell in enumerate(CELLS)}

@@ -10,7 +10,8 @@ import eznas
 from eznas.api.predictions import fit, predict_with
 from eznas.errors import InputError
 from eznas.predictors import make_predictor
-from eznas.predictors.evaluation import EvaluationData, EvaluationPlan, PredictorChoice, evaluate_predictors
+from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluate_predictors
+from eznas.predictors.evaluation_data import EvaluationData
 from eznas.spaces import SPACES
 from eznas.supernet.trained import read_supernet
 
