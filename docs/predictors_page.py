@@ -59,8 +59,8 @@ def least_squares(seed):
 
 [`PredictorSuite`](api.md#eznas.testing.predictors.PredictorSuite) tests a predictor of your own.
 
-A learning curve is the beginning of a training of full length. The first ten of 200 epochs differ from a training of
-ten epochs, because its learning rate falls earlier.
+A learning curve is the beginning of a training of full length. A training of ten epochs is no substitute for the first
+ten of 200, since its learning rate falls earlier.
 
 `measure:NAME` ranks architectures by the scores of a measure or program alone. It needs a table of scores and no
 trained architectures. The sign is that of the measure's record, for all search spaces.
@@ -68,18 +68,17 @@ trained architectures. The sign is that of the measure's record, for all search 
 ## Comparison
 
 `eznas predict evaluate` draws training and test architectures in each trial, fits every predictor at every size, and
-reports means over trials: tau, also over the more accurate half and of rounded predictions, precision among the first
-10 and 20, errors, and seconds.
+reports means over trials: tau on all test architectures, tau on the more accurate half, tau of rounded predictions,
+precision among the first 10 and 20, errors, and seconds.
 
 - `--csv FILE` appends the rows of each trial as it ends. The same command with `--resume` runs the trials that are
   missing. The number of trials may change; everything else must be as before.
 - `--sampling mutation` draws architectures as an evolution meets them, near the best of a small pool.
 - `--html FILE` writes a page with tables and plots.
-- *init s* are the seconds before the first prediction: training of the architectures, scores, and the fit. *query s*
-  are those of a prediction: the beginning of a training, scores, and the predictor. The table states the seconds of
-  trainings in a column such as `train_seconds_200`, and a file of scores those of scores. Without them, and before the
-  predictions of a supernet, the costs are empty. The page draws the plane of both costs, coloured by the best predictor
-  for so many seconds.
+- *init s* are the seconds before the first prediction: training the architectures, computing scores, and fitting.
+  *query s* are the seconds of a prediction. The seconds of trainings come from a column of the table such as
+  `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
+  cost is empty. The page plots one cost against the other; the colour shows the best predictor at each point.
 - *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions, for predictors
   that state a standard deviation. The page and the JSON have the shares of 50 and 80 % too.
 
