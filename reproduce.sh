@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Reproduce evolved proxies, EZNAS-A, and rows of published tables. Usage: bash reproduce.sh NAME [FOLDER [IMAGES]]
 #   evolved        three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
-#   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign: 2 hours
-#   leave_one_out  the campaign without one of four spaces at a time, tested on that space: 5 minutes each after it
+#   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign
+#   leave_one_out  the campaign without one of four spaces at a time, tested on that space
 #   eznas_a        EZNAS-A in its three readings, and the baselines, on 1,000 architectures
 #   ROW            a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
 #   rows           all rows, some minutes each

@@ -14,6 +14,7 @@ import numpy as np
 from eznas.errors import InputError
 from eznas.predictors.brp.network import BrpSettings, BrpTrainer
 from eznas.predictors.nets.training import reproducible
+from eznas.predictors.proposals import run_proposals
 from eznas.seeds import numpy_rng
 
 if TYPE_CHECKING:
@@ -60,14 +61,7 @@ class BrpSearch:
 
     def run(self, train_one: Callable[[int], float]) -> list[int]:
         """Search, with a function that trains an architecture; return all places, the best by the ranking first."""
-        proposals = self.proposals()
-        try:
-            place = next(proposals)
-            while True:
-                place = proposals.send(train_one(place))
-        except StopIteration as end:
-            ranking: list[int] = end.value
-            return ranking
+        return run_proposals(self.proposals(), train_one)
 
     def proposals(self) -> Generator[int, float, list[int]]:
         """Yield each place to train, never one twice, and ``budget`` in all; return the ranking of all places."""

@@ -21,6 +21,7 @@ import torch
 
 from eznas.errors import InputError
 from eznas.predictors.nets.training import reproducible
+from eznas.predictors.proposals import run_proposals
 from eznas.predictors.siamese.training import GraphTensors, predict, train
 from eznas.seeds import numpy_rng, torch_generator
 
@@ -121,14 +122,7 @@ class SiameseSearch:
 
     def run(self, train_one: Callable[[int], float]) -> list[int]:
         """Search, with a function that trains an architecture; return all places, the best by the ranking first."""
-        proposals = self.proposals()
-        try:
-            place = next(proposals)
-            while True:
-                place = proposals.send(train_one(place))
-        except StopIteration as end:
-            ranking: list[int] = end.value
-            return ranking
+        return run_proposals(self.proposals(), train_one)
 
     def proposals(self) -> Generator[int, float, list[int]]:
         """Yield each place to train, never one twice, and at most ``budget``; return the ranking of all places."""
