@@ -187,7 +187,7 @@ class Campaign:
     def test(self, programs: dict[str, str], executor: Executor) -> dict[str, dict[str, Any]]:
         """Score programs by name on networks that evolution did not see, and return tau and rho of each task."""
         proxies = resolve_all([*programs.values(), *BESIDE])
-        names = {text: name for name, text in programs.items()}
+        names = {text: name for name, text in reversed(programs.items())}  # the first name of one that comes twice
         figures: dict[str, dict[str, Any]] = {}
         (self._out / "test").mkdir(exist_ok=True)
         for space in self._spaces():
