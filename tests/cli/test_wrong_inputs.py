@@ -98,8 +98,6 @@ CASES = {
     "verify --benchmark custom --table one.csv": "--benchmark must be custom:MODULE:CALLABLE, such as",
     "verify --proxy params --unseen-by runs/search": "on networks, but it is that of a search",
     "verify --proxy params --samples 5 --csv one.csv --resume": "one.csv must have one.csv.state.json beside it",
-    f"search {SHORT_SEARCH} --proxy none": "unknown signal 'none'",
-    f"search {SHORT_SEARCH} --scores x=empty.csv --signal x": "architecture or uid, but it is empty",
     "search --out empty.csv": "empty.csv must be a folder or a new name, but it is a file",
     "search --resume runs/evolution": "must be the directory of a search, but it is that of an evolution",
     "evolve --resume runs/search": "runs/search must be the directory of an evolution, but it is that of a search",
