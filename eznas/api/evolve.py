@@ -90,7 +90,7 @@ class EvolutionRun(Run):
         Raises:
             InputError: It is not the run directory of an evolution.
         """
-        opened = cls._opened(directory)
+        opened = cls._open_directory(directory)
         return _run_class(read_toml(opened.path / "config.toml"))(opened)
 
     @property

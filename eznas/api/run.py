@@ -41,7 +41,7 @@ class Run(ABC):
         self._directory = directory
 
     @classmethod
-    def _opened(cls, directory: str | Path) -> RunDirectory:
+    def _open_directory(cls, directory: str | Path) -> RunDirectory:
         opened = RunDirectory(Path(directory))
         kind = run_kind(read_toml(opened.path / "config.toml"))
         if kind not in cls._kinds:

@@ -84,7 +84,7 @@ class SearchRun(Run):
         Raises:
             InputError: It is not the run directory of a search.
         """
-        return cls(cls._opened(directory), _opened(compare))
+        return cls(cls._open_directory(directory), _opened(compare))
 
     @cached_property
     def results(self) -> SearchResults:

@@ -1,4 +1,4 @@
-"""The table and the plot of a supernet's tau over its training."""
+"""The plot of a supernet's tau over its training."""
 
 from __future__ import annotations
 
