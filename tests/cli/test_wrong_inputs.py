@@ -105,8 +105,6 @@ CASES = {
     "evolve --scores empty.csv --out new": "must have the columns architecture and accuracy, it has: none",
     "predict supernet --resume runs/search": "must be the directory of a supernet to be resumed so, but it is that",
     "predict supernet --images '' --out new": "the images '' must be a known name or a path that exists",
-    f"predict evaluate {SHORT_TRIAL} --predictor rsws --supernet empty": "supernet.npz must be a supernet that "
-    "eznas predict supernet wrote, but there is none",
     f"predict evaluate {SHORT_TRIAL} --predictor measure:naswot": "--scores must be files with the columns naswot",
     "predict predict --fit object.json": "must be a file that eznas predict fit wrote, but it holds something else",
     "predict rank --architectures empty.txt": "--architectures must have an architecture in each line, empty.txt has "
