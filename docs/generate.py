@@ -24,7 +24,8 @@ _INTRODUCTION = """\
 The first table compares them, the second one defines them, and the third one lists equivalent programs.
 [Experiments](experiments.md) describes how the figures were measured.
 
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are reported as they are, never
+  negated.
 - **needs**: the passes and the data that a measure uses: *forward* and *backward* passes; *labels*; *noise*, images of
   noise; *second order*, a backward pass through a backward pass; *samples*, a backward pass for each image; *batches*,
   the two halves of the minibatch.
@@ -46,18 +47,18 @@ outputs. Measures of layers' outputs (depth, fisher, meco, near) have no value o
 products such as `x @ weight`, and their scores say so. flops and measures of weights and of their gradients have a
 value there.
 
-Sums over weights run over parameters. Where a layer computes its weight from parameters, such as a masked, a
-normalised or an adapted weight, these parameters count, each once; constant kernels do not.
+Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
+such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.
 
-These functions are activations, also in place:
+eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
-A maximum with a constant, `where` and a product with a mask are activations too where the mask compares the same tensor
-with a number.
+A maximum with a constant is an activation too. So are `where` and a product with a mask, if the mask compares the same
+tensor with a number.
 
-Networks run without the gradient checkpointing of torch; layers inside another `torch.autograd.Function` are refused.
-The axis of the images is followed through transpositions, for modules with `batch_first=False`. Images are cast to the
-precision of the network. TorchScript, exported networks, lazy parameters that have no shape and parameters on the meta
-device are refused.
+Networks run without torch's gradient checkpointing. Layers inside another `torch.autograd.Function` are refused. If a
+module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
+transpositions. Images are cast to the precision of the network. TorchScript, exported networks, lazy parameters that
+have no shape and parameters on the meta device are refused.
 
 ## Comparison
 """

@@ -11,9 +11,11 @@ PAGE = Path(__file__).parent / "predictors.md"
 _INTRODUCTION = """\
 # Predictors
 
-A performance predictor estimates the accuracies of architectures: from the accuracies of other architectures, from the
-first epochs of a training, or from both. `eznas predict evaluate` compares predictors on a benchmark. `eznas predict
-rank` fits a predictor to a table of accuracies and ranks other architectures.
+A performance predictor estimates the accuracy of an architecture that was not trained to the end. Most predictors learn
+from the accuracies of other, trained architectures. Some extrapolate the first epochs of the architecture's own
+training, some use the shared weights of a supernet, and `measure` ranks by zero-cost scores alone.
+`eznas predict evaluate` compares predictors on a benchmark. `eznas predict rank` fits a predictor to a table of
+accuracies and ranks other architectures.
 
 ```python
 from eznas import load_table
@@ -26,13 +28,13 @@ prediction = predictor.predict(table.architectures[100:300])
 print(prediction.mean[:3], prediction.standard_deviation[:3])
 ```
 
-`fit(architectures, accuracies, curves=None, seed=0)` returns a status.
-`predict(architectures, curves=None)` returns a mean and a status for each architecture, and some predictors also return
-a standard deviation. Both methods raise an `InputError` if the predictor needs data that is missing, such as learning
-curves. If a fit fails, its status and those of all predictions say why, and the predictions have no value.
+`fit(architectures, accuracies, curves=None, seed=0)` returns a status. `predict(architectures, curves=None)` returns a
+mean and a status for each architecture, and some predictors also return a standard deviation. Both methods raise an
+`InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
+All predictions then have this status and no value.
 
-`eznas.predict(table="trained.csv")` fits a predictor that it chooses by the number of accuracies and the data, and
-ranks the other architectures of the space.
+`eznas.predict(table="trained.csv")` chooses a predictor by the number of accuracies and by the data, fits it, and ranks
+the other architectures of the space.
 
 Any regressor with the methods `fit` and `predict` becomes a predictor, such as one of scikit-learn:
 
@@ -59,11 +61,11 @@ def least_squares(seed):
 
 [`PredictorSuite`](api.md#eznas.testing.predictors.PredictorSuite) tests a predictor of your own.
 
-A learning curve is the beginning of a training of full length. A training of ten epochs is no substitute for the first
-ten of 200, since its learning rate falls earlier.
+A *learning curve* holds the accuracies or losses after the first epochs of a full training. A separate training of ten
+epochs cannot replace the first ten of 200 epochs, because its learning rate falls earlier.
 
-`measure:NAME` ranks architectures by the scores of a measure or program alone. It needs a table of scores and no
-trained architectures. The sign is that of the measure's record, for all search spaces.
+`measure:NAME` ranks architectures by their scores in the column NAME of a file (`--scores`). It needs no trained
+architectures. If less is better for the measure NAME, its scores are negated, on every search space.
 
 ## Comparison
 
@@ -75,31 +77,31 @@ precision among the first 10 and 20, errors, and seconds.
   missing. The number of trials may change; everything else must be as before.
 - `--sampling mutation` draws architectures as an evolution meets them, near the best of a small pool.
 - `--html FILE` writes a page with tables and plots.
-- *init s* are the seconds before the first prediction: training the architectures, computing scores, and fitting.
-  *query s* are the seconds of a prediction. The seconds of trainings come from a column of the table such as
+- *init s* is the time before the first prediction, in seconds: training the architectures, computing scores, and
+  fitting. *query s* is the time of one prediction. The seconds of trainings come from a column of the table such as
   `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
   cost is empty. The page plots one cost against the other; the colour shows the best predictor at each point.
-- *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions, for predictors
-  that state a standard deviation. The page and the JSON have the shares of 50 and 80 % too.
+- *in 95 %* is for predictors that state a standard deviation: the share of accuracies inside the central 95 % of the
+  predicted normal distributions. The page and the JSON also have the shares for 50 and 80 %.
 
 ## Tuning
 
-`--tune N` chooses the hyper-parameters of each fit among N settings: the defaults, and N - 1 that are drawn from
-published ranges. The score of a setting is tau in three folds. The number of settings is fixed, not the seconds, so
-that the result does not depend on the machine. Fits to fewer than 10 architectures have the defaults. The list below
-names the hyper-parameters of each predictor that are drawn; predictors without any are not tuned.
+`--tune N` tries N settings of the hyper-parameters for each fit: the defaults, and N - 1 settings that are drawn from
+published ranges. It takes the setting with the highest tau in a cross-validation of three folds. The number of settings
+is fixed, not the time, so that the result does not depend on the machine. Fits to fewer than 10 architectures use the
+defaults. The list below names the hyper-parameters that are drawn; a predictor without any is not tuned.
 
 ## Kept fits
 
 `eznas predict fit --out fit.json` writes the data, the settings and the seed of a fit to a JSON file.
-`eznas predict predict --fit fit.json` fits again to them, without repeating a search among settings, and predicts. The
-file holds predictions for five architectures. If the new fit does not predict the same, as with another version of a
-package, the command says so.
+`eznas predict predict --fit fit.json` fits again to these data with the same settings, and predicts. The file also
+holds the predictions of the first fit for five architectures. If the new fit predicts other values, for example with
+another version of a package, the command says so.
 
 ## Supernets
 
-`rsws` and `oneshot` evaluate an architecture with the weights of a supernet, whose edges hold all operations and which
-is trained once. `eznas predict supernet` trains one of NAS-Bench-201 at reduced size, on the CPU in minutes:
+A *supernet* is one network that holds all operations on every edge. It is trained once, and `rsws` and `oneshot` then
+evaluate each architecture with its weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201:
 
 ```sh
 eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
@@ -109,10 +111,10 @@ eznas predict evaluate --predictor rsws --supernet runs/rsws
 
 A step of `rsws` trains one random operation on each edge, and a step of `oneshot` the sum of all operations. Batch
 normalisations use the statistics of the batch, also in the evaluation. After a quarter, half, three quarters and all of
-the training, the command evaluates architectures with inherited weights and compares the accuracies and the losses with
-the table: `supernet.json` and `supernet.png` in the run directory hold tau over all architectures and over the better
-half, beside tau of the number of parameters. `--resume DIR` continues a training that was stopped, to the bit on the
-same machine.
+the training, the command evaluates architectures with the weights of the supernet (*inherited* weights) and compares
+their accuracies and losses with the table. `supernet.json` and `supernet.png` in the run directory hold tau over all
+architectures and over the more accurate half, beside tau of the number of parameters. `--resume DIR` continues a
+training that was stopped; on the same machine, the result is the same to the bit. `eznas report DIR` prints the taus.
 
 ```python
 from eznas.predictors import make_predictor

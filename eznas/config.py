@@ -217,6 +217,19 @@ class EvolveConfig(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
 
+def run_kind(options: Collection[str]) -> str:
+    """Return the kind of run that options make.
+
+    Args:
+        options: The names of the options: the keys of a ``config.toml``, or the fields of a configuration.
+
+    Returns:
+        ``"a search"``, ``"a supernet"``, ``"an evolution over score files"`` or ``"an evolution"``.
+    """
+    marks = {"algorithm": "a search", "method": "a supernet", "scores": "an evolution over score files"}
+    return next((kind for option, kind in marks.items() if option in options), "an evolution")
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -273,10 +286,11 @@ def resumed_config(model: type[Config], changes: Mapping[str, Any], run: Path, c
             raise InputError(
                 f"{name} must not be given when a run is resumed: the run in {run} keeps its own", parameters=(name,)
             )
-    if others := read_toml(run / "config.toml").keys() - model.model_fields.keys():
-        raise InputError(
-            f"{run} must be a run of this kind to be resumed; its config.toml has the option {min(others)!r}"
-        )
+    stored = read_toml(run / "config.toml")
+    if (kind := run_kind(stored)) != (wanted := run_kind(model.model_fields)):
+        raise InputError(f"{run} must be the directory of {wanted} to be resumed so, but it is that of {kind}")
+    if others := stored.keys() - model.model_fields.keys():
+        raise InputError(f"{run}/config.toml must hold options of {kind} alone, but it has {min(others)!r}")
     if "backend" in changes:  # the scheduler of the run belongs to its backend
         changes = {"scheduler": None, **changes}
     return build_config(model, changes, run / "config.toml")

@@ -65,7 +65,7 @@ def several(values: object) -> object:
 
 def _absolute_images(source: str) -> str:
     """Make a path of images absolute; a name, or a path to nothing, stays as it is."""
-    return source if source in ("digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
+    return source if source in ("", "digits", "noise") or not Path(source).exists() else str(Path(source).absolute())
 
 
 def option(default: Any, group: str, metavar: str, description: str, **bounds: Any) -> Any:

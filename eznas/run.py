@@ -82,7 +82,7 @@ class RunDirectory:
         self.path = path
         self._lock: io.BufferedRandom | None = None
         if not (path / "manifest.json").is_file():
-            raise InputError(f"{path} must be a run directory with a manifest.json; an evolution or a search makes one")
+            raise InputError(f"{path} must be a run directory{_why_not(path)}")
         written = self.manifest().get("format")
         if written != FORMAT:
             raise InputError(
@@ -207,6 +207,8 @@ class RunDirectory:
         """
         try:
             value = json.loads((self.path / name).read_bytes())
+        except FileNotFoundError as error:
+            raise self._missing(name) from error
         except OSError as error:
             raise InputError(f"{self.path / name} must be readable: {error.strerror}") from error
         except ValueError as error:
@@ -234,7 +236,10 @@ class RunDirectory:
         for path in (self.path / name, self.path / f"{name}.bak"):
             with contextlib.suppress(FileNotFoundError):
                 return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-        raise InputError(f"{self.path} must hold {name}; was the run stopped before it was written?")
+        raise self._missing(name)
+
+    def _missing(self, name: str) -> InputError:
+        return InputError(f"{self.path} must hold {name}; if the run was stopped before it wrote the file, resume it")
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Append a line to ``journal.jsonl``; it is on the disk when this returns."""
@@ -290,6 +295,18 @@ class RunDirectory:
         return None
 
 
+def _why_not(path: Path) -> str:
+    """Return the rest of the sentence that a path must be a run directory."""
+    if path.is_file():
+        return ", but it is a file"
+    if not path.exists():
+        return ", but it does not exist"
+    inner = sorted(manifest.parent for manifest in path.glob("*/manifest.json"))
+    if inner:
+        return f", but it is a folder with run directories in it, such as {inner[-1]}"
+    return " with a manifest.json; an evolution, a search or the training of a supernet makes one"
+
+
 def _entry(line: bytes, where: str) -> dict[str, Any]:
     try:
         entry: dict[str, Any] = json.loads(line)
@@ -316,6 +333,8 @@ def _writing(path: Path) -> Iterator[None]:
     """Turn a failure to write, such as a full disk, into a sentence."""
     try:
         yield
+    except FileExistsError as error:
+        raise InputError(f"{path} must be a folder or a new name, but it is a file") from error
     except OSError as error:
         raise InputError(f"{path} must be writable: {error.strerror}") from error
 

@@ -10,7 +10,6 @@ from eznas.api.run import Run
 from eznas.config import EvolveConfig, read_toml
 from eznas.errors import InputError
 from eznas.progress import Progress
-from eznas.run import RunDirectory
 from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
@@ -72,16 +71,6 @@ def evolve(
     return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
 
 
-def open_evolution(directory: Path) -> EvolutionRun:
-    """Read the run directory of an evolution on networks or over score files.
-
-    Raises:
-        InputError: It is not a run directory.
-    """
-    opened = RunDirectory(directory)
-    return _run_class(read_toml(directory / "config.toml"))(opened)
-
-
 class EvolutionRun(Run):
     """A finished or stopped evolution, read from its run directory.
 
@@ -92,6 +81,17 @@ class EvolutionRun(Run):
     _options: ClassVar[Any] = EvolveConfig
     _changeable: ClassVar[Sequence[str]] = CHANGEABLE
     _results = "summary.json"
+    _kinds = ("an evolution", "an evolution over score files")
+
+    @classmethod
+    def open(cls, directory: str | Path) -> EvolutionRun:
+        """Read the run directory of an evolution on networks or over score files.
+
+        Raises:
+            InputError: It is not the run directory of an evolution.
+        """
+        opened = cls._open_directory(directory)
+        return _run_class(read_toml(opened.path / "config.toml"))(opened)
 
     @property
     def summary(self) -> dict[str, Any]:

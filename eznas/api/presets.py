@@ -64,7 +64,8 @@ def _tasks(hold_out_task: Any) -> list[dict[str, Any]]:
     ]
     if not found:
         raise InputError(
-            f"the preset spaces needs accuracy tables, and none is found in {looked_in()}; see eznas benchmarks list",
+            "the preset spaces needs accuracy tables, but none is in a folder that is searched "
+            f"({looked_in()}); see eznas benchmarks list",
             parameters=("preset",),
         )
     kept = [task for task in found if (task["benchmark"], task["dataset"]) not in left_out]

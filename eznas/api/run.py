@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eznas.config import build_config, resumed_config
+from eznas.config import build_config, read_toml, resumed_config, run_kind
 from eznas.errors import InputError
 from eznas.run import RunDirectory, default_directory
 
@@ -33,7 +33,7 @@ class Run(ABC):
     _options: ClassVar[Any]  # the configuration
     _changeable: ClassVar[Sequence[str]]  # options that may change when the run is resumed
     _results: ClassVar[str]  # the file that a finished run has
-    _kind = "run"
+    _kinds: ClassVar[Sequence[str]]  # the kinds of runs that it reads, as ``run_kind`` names them
 
     def __init__(self, directory: RunDirectory, compared: Sequence[Self] = ()) -> None:
         self.path = directory.path
@@ -41,13 +41,12 @@ class Run(ABC):
         self._directory = directory
 
     @classmethod
-    def open(cls, directory: str | Path) -> Self:
-        """Read a run directory.
-
-        Raises:
-            InputError: It is not a run directory.
-        """
-        return cls(RunDirectory(Path(directory)))
+    def _open_directory(cls, directory: str | Path) -> RunDirectory:
+        opened = RunDirectory(Path(directory))
+        kind = run_kind(read_toml(opened.path / "config.toml"))
+        if kind not in cls._kinds:
+            raise InputError(f"{directory} must be the directory of {cls._kinds[0]}, but it is that of {kind}")
+        return opened
 
     @property
     def finished(self) -> bool:
@@ -79,9 +78,7 @@ class Run(ABC):
 
     def _require_finished(self) -> None:
         if not self.finished:
-            raise InputError(
-                f"{self.path} must be a finished {self._kind}, and it was stopped before its end; resume it"
-            )
+            raise InputError(f"{self.path} must be a finished run, but it was stopped before its end; resume it")
 
     @classmethod
     def begin(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eznas.api.run import Run
 from eznas.errors import InputError
-from eznas.run import RunDirectory
 from eznas.search.config import SearchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
@@ -76,16 +75,16 @@ class SearchRun(Run):
     _options = SearchConfig
     _changeable = CHANGEABLE
     _results = "results.json"
-    _kind = "search"
+    _kinds = ("a search",)
 
     @classmethod
     def open(cls, directory: str | Path, compare: Sequence[SearchRun | Path | str] = ()) -> SearchRun:
         """Read a run directory.
 
         Raises:
-            InputError: It is not a run directory.
+            InputError: It is not the run directory of a search.
         """
-        return cls(RunDirectory(Path(directory)), _opened(compare))
+        return cls(cls._open_directory(directory), _opened(compare))
 
     @cached_property
     def results(self) -> SearchResults:

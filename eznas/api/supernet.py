@@ -29,6 +29,16 @@ class SupernetRun:
     path: Path
     results: dict[str, Any]
 
+    @classmethod
+    def open(cls, directory: Path | str) -> SupernetRun:
+        """Read a run directory.
+
+        Raises:
+            InputError: It is not that of a supernet, or the training is not finished.
+        """
+        opened = RunDirectory(Path(directory))
+        return cls(opened.path, opened.read_json("supernet.json"))
+
     @property
     def rows(self) -> list[dict[str, Any]]:
         """Taus of ``accuracy``, ``loss`` and ``params`` at each evaluated epoch; ``pandas.DataFrame`` takes it."""
@@ -101,11 +111,10 @@ def resume_supernet(path: Path | str, *, progress: bool | Progress = True) -> Su
 
 def _train(config: SupernetConfig, directory: RunDirectory, progress: bool | Progress) -> SupernetRun:
     from eznas.report.display import open_display
-    from eznas.report.style import png
+    from eznas.report.supernet import render_supernet
     from eznas.supernet.run import train
 
     with open_display(progress) as display:
         run = SupernetRun(directory.path, train(config, directory, display))
-    if run.results["evaluations"]:
-        directory.write_bytes("supernet.png", png(run.plot()))
+    render_supernet(directory)
     return run

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eznas.api.evolve import CHANGEABLE, evolve, open_evolution
+from eznas.api.evolve import CHANGEABLE, EvolutionRun, evolve
 from eznas.cli import options
 from eznas.cli.console import Command, print_table
 from eznas.cli.model_options import model_options
@@ -63,7 +63,7 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
     Python files.
     """
     arguments = options.run_arguments(context, config, resume, values)
-    run = evolve(**arguments) if resume is None else open_evolution(resume).resume(**arguments)
+    run = evolve(**arguments) if resume is None else EvolutionRun.open(resume).resume(**arguments)
     _print(run.summary, run.path)
 
 

@@ -44,7 +44,7 @@ def main(context: click.Context, /, source: str, rank: int, form: Any, output: P
     that is a program, or an exported file.
     """
     command = command_line(context)
-    if Path(source).is_dir():
+    if source and Path(source).is_dir():
         from eznas.api.evolve import EvolutionRun
 
         text = EvolutionRun.open(source).export(rank=rank, format=form, command=command)
@@ -63,9 +63,12 @@ def _export_program(source: str, form: str, command: str) -> str:
     from eznas.scoring.network_leaves import written_out
     from eznas.scoring.proxy_sources import read_noise_seed, resolve_proxy
 
-    if "/" in source and "(" not in source and not source.endswith(".py"):
-        raise InputError(f"{source} must be a run directory, a program, a measure or an exported file; it is none")
-    proxy = resolve_proxy(source)
+    try:
+        proxy = resolve_proxy(source)
+    except InputError as error:
+        if "\n" in str(error) or source.endswith(".py") or Path(source).exists():  # no path of a run directory
+            raise
+        raise InputError(f"no run directory {source!r} exists; {error}") from error
     if not proxy.program:
         equivalent = MEASURES[proxy.measure].equivalent
         hint = f"; as a program it is {equivalent}" if equivalent else ""

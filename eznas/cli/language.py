@@ -9,6 +9,7 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, print_table, write_json
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,8 @@ def main(name: str | None, plugin: tuple[Path, ...], json_file: str | None) -> N
     else:
         everything: list[Primitive | Statistic] = [*primitives.all_primitives(), *primitives.STATISTICS.values()]
         records = [record for record in everything if fnmatch(record.name, name or "*")]
+        if not records:
+            raise InputError(f"no primitive or statistic matches {name!r}; without NAME, all are listed")
     facts = [describe(record) for record in records]
     if json_file is not None:
         write_json(json_file, facts)

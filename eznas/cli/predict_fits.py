@@ -151,9 +151,13 @@ def _lines(file: Path) -> list[str]:
     """Return the lines of a file that are not empty.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: It cannot be read, or has no such line.
     """
     try:
-        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"file must be a readable text file, got {file}: {error}", parameters=("file",)) from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InputError(f"file must be a readable text file, got {file}: {reason}", parameters=("file",)) from error
+    if not lines:
+        raise InputError(f"file must have an architecture in each line, {file} has none", parameters=("file",))
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from eznas.cli import options
 from eznas.cli.console import Command, print_table, write_json
+from eznas.config import read_toml, run_kind
 from eznas.errors import EznasError, InputError
 from eznas.files import write_output
 from eznas.run import RunDirectory
@@ -24,6 +26,8 @@ Examples:
     eznas report runs/first runs/second --html comparison.html
   Show a search beside two others; the last one is the baseline:
     eznas report runs/guided --compare runs/bananas --compare runs/plain
+  Print the taus of a supernet, and draw them again:
+    eznas report runs/supernet
 """
 
 
@@ -39,25 +43,30 @@ Examples:
 def main(runs: tuple[Path, ...], compare: tuple[Path, ...], html: Path | None, json_file: str | None) -> None:
     """Write the page and the plots of a run again, or compare several runs.
 
-    RUN is the directory of an evolution or of a search. One RUN gets its page and its plots, made from
-    the files in the directory. Several evolutions are compared in tables: the best program of each on
-    every task, and paired differences where two runs have the same test networks. Several searches are
-    shown on the page of the first one.
+    RUN is the directory of an evolution, of a search or of a supernet. One RUN gets its page and its
+    plots, made from the files in the directory. Several evolutions are compared in tables: the best
+    program of each on every task, and paired differences where two runs have the same test networks.
+    Several searches are shown on the page of the first one.
     """
-    from eznas.report import is_search
     from eznas.report.comparison import comparison
     from eznas.report.comparison_page import comparison_page
     from eznas.report.run_results import RunResults
 
-    directories = [RunDirectory(path) for path in (*runs, *compare)]
-    searches = [is_search(directory) for directory in directories]
-    if len({*searches}) > 1:
-        raise InputError("RUN and --compare must be evolutions alone or searches alone, got both")
+    directories = [_opened(path) for path in (*runs, *compare)]
+    kinds = [run_kind(read_toml(directory.path / "config.toml")) for directory in directories]
+    if len(directories) > 1 and ("a supernet" in kinds or len({kind == "a search" for kind in kinds}) > 1):
+        given = (f"{directory.path} is {kind}" for directory, kind in zip(directories, kinds, strict=True))
+        raise InputError(f"RUN and --compare must be evolutions alone or searches alone, but {', '.join(given)}")
     comparing = html is not None or json_file is not None
-    if searches[0] or compare or (len(directories) == 1 and not comparing):
-        if comparing:
-            raise InputError("--html and --json must come with evolutions; the page of a search is in its directory")
+    evolutions = kinds[0] not in ("a search", "a supernet")
+    if comparing and (compare or not evolutions):
+        raise InputError(f"--html and --json must come with evolutions, without --compare; {runs[0]} is {kinds[0]}")
+    if compare and evolutions:
+        raise InputError("--compare must come with searches; to compare evolutions, give several RUN")
+    if not evolutions or (len(directories) == 1 and not comparing):
         _render(directories)
+        if kinds[0] == "a supernet":
+            _show_supernet(directories[0])
         return
     results = {str(directory.path): RunResults.read(directory) for directory in directories}
     compared = comparison(results)
@@ -69,6 +78,27 @@ def main(runs: tuple[Path, ...], compare: tuple[Path, ...], html: Path | None, j
         _print(compared)
 
 
+def _opened(path: Path) -> RunDirectory:
+    """Open a run directory.
+
+    Raises:
+        InputError: The path is no run directory; the message says what it is where that is known.
+    """
+    if path.is_file() and (path.parent / "manifest.json").is_file():
+        raise InputError(f"{path} must be a run directory, but it is a file in one; give {path.parent}")
+    if path.is_file() and _is_fit(path):
+        raise InputError(f"{path} must be a run directory, but it is a fit; eznas predict predict --fit {path} uses it")
+    return RunDirectory(path)
+
+
+def _is_fit(path: Path) -> bool:
+    from eznas.predictors.fits import KeptFit
+
+    with contextlib.suppress(InputError):
+        return bool(KeptFit.load(path).predictor)
+    return False
+
+
 def _render(directories: Sequence[RunDirectory]) -> None:
     from eznas.report import render
 
@@ -77,6 +107,13 @@ def _render(directories: Sequence[RunDirectory]) -> None:
         click.echo(f"written: {path}")
     if skipped:
         raise EznasError("; ".join(skipped))
+
+
+def _show_supernet(directory: RunDirectory) -> None:
+    from eznas.api.supernet import SupernetRun
+    from eznas.cli.supernet import show
+
+    show(SupernetRun.open(directory.path))
 
 
 def _print(compared: Mapping[str, Any]) -> None:

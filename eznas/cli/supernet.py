@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from eznas.api.supernet import resume_supernet, train_supernet
+from eznas.api.supernet import SupernetRun, resume_supernet, train_supernet
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.cli.model_options import model_options
@@ -43,8 +43,12 @@ def main(
         run = train_supernet(config=config, progress=json_file != "-", command=command_line(context), **arguments)
     if json_file is not None:
         write_json(json_file, {**run.results, "directory": str(run.path)})
-    if json_file == "-":
-        return
+    if json_file != "-":
+        show(run)
+
+
+def show(run: SupernetRun) -> None:
+    """Print the taus and the last epoch of a supernet."""
     facts, last = run.results["facts"], run.results["history"][-1]
     if run.rows:
         print_table(

@@ -147,6 +147,10 @@ def main(
 def _benchmark(name: str, nds_space: str, builder: str) -> str:
     """Return a benchmark's name, from the names that EZNAS's command line uses in any case."""
     lower = name.lower()
+    if lower == "custom" and not builder:
+        raise InputError(
+            "--benchmark must be custom:MODULE:CALLABLE, such as custom:mypackage.models:build, got 'custom'"
+        )
     for option, value, owner in (("--builder", builder, "custom"), ("--nds-space", nds_space, "NDS")):
         if (lower == owner.lower()) != bool(value):
             raise InputError(f"{option} must be given with --benchmark {owner} and only there, got {value!r}")

@@ -76,7 +76,7 @@ def _pool(source: str) -> Pool:
         digits = load_digits()
         return Pool(digits.images[:, None], digits.target.astype(np.int64), 10)
     path = Path(source)
-    if path.exists():
+    if source and path.exists():
         from eznas.minibatch.files import read_path
 
         return read_path(path)

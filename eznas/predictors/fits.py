@@ -89,7 +89,9 @@ class KeptFit:
         except OSError as error:
             raise InputError(f"{path} must be a readable fit: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"{path} must be a file that eznas predict fit wrote: {error}") from error
+            raise InputError(
+                f"{path} must be a file that eznas predict fit wrote, but it holds something else"
+            ) from error
 
     def refit(self, scores: Scores | None = None, supernet: Path | str | None = None) -> Predictor:
         """Fit again.

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain
+from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain, png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
+    from eznas.run import RunDirectory
+
 _COLOURS = {"accuracy": ORANGE, "loss": BLUE, "params": GREY}
 _PANELS = {"tau": "all architectures", "tau_top_half": "better half by accuracy"}
+
+
+def render_supernet(directory: RunDirectory) -> list[Path]:
+    """Write ``supernet.png`` where architectures were compared with a table, and return the files that were written.
+
+    Raises:
+        InputError: The training is not finished.
+    """
+    results = directory.read_json("supernet.json")
+    if not results["evaluations"]:
+        return []
+    directory.write_bytes("supernet.png", png(supernet_figure(results)))
+    return [directory.path / "supernet.png"]
 
 
 def supernet_figure(results: Mapping[str, Any]) -> Figure:

@@ -83,10 +83,14 @@ class AppendedCsv:
             text = self.path.read_text(encoding="utf-8")
             if text == _text([self.columns]) and not self._state_path().exists():
                 return []  # stopped before the first row
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path} must be a CSV file that can be resumed, but it is not readable") from error
+        try:
             before = json.loads(self._state_path().read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.path} cannot be resumed: {self._state_path().name} beside it must be readable: {error}"
+                f"{self.path} must have {self._state_path().name} beside it to be resumed, as the file had when it was "
+                "begun; choose another file"
             ) from error
         for name, value in self.state.items():
             if not isinstance(before, dict) or before.get(name) != value:

@@ -114,11 +114,16 @@ class Combination:
             return COMBINATIONS[text]
         written = _TEXT.fullmatch(text.strip())
         if written is None:
+            if text.strip().startswith(tuple(f"{method}(" for method in METHODS)):
+                raise InputError(f"a combination must end with a closing bracket; got {text!r}")
             return None
         terms = [_TERM.fullmatch(term) for term in _terms_of(written[2])]
         if not all(terms):
             raise InputError(f"a combination must be written like vote(synflow, jacob_cov, snip); got {text!r}")
         groups = [term.groups() for term in terms if term]
+        for *_, measure in groups:
+            if measure.endswith(".py"):
+                raise InputError(f"the terms of a combination must be measures or programs; got the file {measure!r}")
         return cls(
             text,
             written[1],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,28 @@ def resolve_proxy(text: str) -> Proxy:
     Raises:
         InputError: The text is none of them.
     """
-    if not text.endswith(".py"):
-        return Proxy.of(text)
     path = Path(text)
-    return Proxy.of(read_exported(path), name=path.stem)
+    if text.endswith(".py"):
+        return Proxy.of(read_exported(path), name=path.stem)
+    try:
+        return Proxy.of(text)
+    except InputError as error:
+        if not (fault := fault_of_path(text)):
+            raise
+        raise InputError(f"{text!r} must be a measure, a program or an exported file, but {fault}") from error
+
+
+def fault_of_path(text: str) -> str:
+    """Return why a text that reads like a path is no proxy; nothing for a name or a program."""
+    path = Path(text)
+    if not text or "(" in text:
+        return "" if text else "it is empty"
+    if path.is_dir():
+        run = (path / "manifest.json").is_file()
+        return "it is a run directory; export one of its programs to a file" if run else "it is a folder"
+    if path.is_file():
+        return "it is a file whose name does not end in .py"
+    return "there is no such file" if "/" in text or os.sep in text else ""
 
 
 def read_exported(path: Path) -> str:

@@ -53,7 +53,9 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Tab
         raise InputError(f"{path} must be a readable CSV file of scores: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a CSV file in UTF-8: {error}") from error
-    header = [cell.strip() for cell in rows[0]] if rows else []
+    if not rows:
+        raise InputError(f"{path} must have a header that starts with {_ARCHITECTURE} or {_INDEX}, but it is empty")
+    header = [cell.strip() for cell in rows[0]]
     if len(header) < 2 or header[0] not in (_ARCHITECTURE, _INDEX):  # noqa: PLR2004 - an architecture and a score
         raise InputError(f"{path} must have a header that starts with {_ARCHITECTURE} or {_INDEX}, got {header}")
     architectures = [_architecture(row, header, space, f"{path}, line {line}") for line, row in enumerate(rows[1:], 2)]

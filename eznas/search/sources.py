@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError, unknown
 from eznas.measures import MEASURES
 from eznas.scoring.plugin import plugin_digests
-from eznas.scoring.proxy_sources import resolve_proxy
+from eznas.scoring.proxy_sources import fault_of_path, resolve_proxy
 from eznas.search.score_files import read_scores
 from eznas.search.signals import ComputedSignal
 from eznas.search.table_signals import table_signals
@@ -118,7 +118,7 @@ class SignalSources:
         try:
             proxy = resolve_proxy(name)
         except InputError as error:
-            if "(" in name or "." in name:
+            if "(" in name or "." in name or fault_of_path(name):
                 raise
             raise unknown("signal", name, [*self.columns, *self._files, *MEASURES]) from error
         self._programs[name] = proxy.program or proxy.measure

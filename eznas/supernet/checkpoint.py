@@ -78,6 +78,8 @@ def read_checkpoint(path: Path) -> tuple[TrainingState, dict[str, Tensor], dict[
         if written != FORMAT:
             raise InputError(f"{path} must be a supernet of format {FORMAT}, got format {written!r}")
         read = TrainingState(**state)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} must be a supernet that eznas predict supernet wrote, but there is none") from error
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} must be a supernet that eznas predict supernet wrote: {error}") from error
     weights, momentum = (

@@ -91,7 +91,8 @@ def _read_csv(path: Path, text: str, target: str | None) -> list[TaskScores]:
     architecture = next((name for name in _ARCHITECTURES if name in header), None)
     if architecture is None or accuracy not in header:
         raise InputError(
-            f"{path} must have the columns {_ARCHITECTURES[0]} and {accuracy}, it has: {', '.join(header)[:200]}",
+            f"{path} must have the columns {_ARCHITECTURES[0]} and {accuracy}, it has: "
+            f"{', '.join(header)[:200] or 'none'}",
             parameters=("target",) if architecture else (),
         )
     by_task: dict[str, list[dict[str, str]]] = {}

@@ -113,9 +113,9 @@ def joined(
         dropped |= {column: "is not among the chosen columns" for column in every if column not in chosen}
     columns = tuple(column for column in every if column not in dropped)
     if not columns:
+        unusable = "; ".join(f"{column} {reason}" for column, reason in dropped.items())
         raise InputError(
-            "the score files must have a column of scores in every task; "
-            + "; ".join(f"{column} {reason}" for column, reason in dropped.items())
+            f"the score files must have a column of scores in every task; {unusable or 'they have no other columns'}"
         )
     return ScoreTable(columns, tuple(task.without_missing(columns) for task in tasks), dropped, sources)
 

@@ -48,7 +48,7 @@ def test_the_preset_for_spaces_needs_no_tables_with_scores(tmp_path: Path, monke
 
 def test_presets_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EZNAS_DATA", str(tmp_path))
-    with pytest.raises(InputError, match="needs accuracy tables, and none is found in"):
+    with pytest.raises(InputError, match="needs accuracy tables, but none is in a folder that is searched"):
         preset_options("spaces", {})
     with pytest.raises(InputError, match="unknown preset 'space'; did you mean 'spaces'"):
         preset_options("space", {})

@@ -118,7 +118,7 @@ def test_a_measure_that_is_a_program_can_be_exported() -> None:
         ("params", "params must be a program to be exported, but it is a measure written in Python"),
         ("sum(nonsense(weight))", "nonsense"),
         ("nazwot", "did you mean 'naswot'?"),
-        ("runs/none", "runs/none must be a run directory, a program, a measure or an exported file; it is none"),
+        ("runs/none", "no run directory 'runs/none' exists; 'runs/none' must be a measure, a program or"),
     ],
 )
 def test_what_is_no_program_is_exit_code_2(source: str, message: str) -> None:

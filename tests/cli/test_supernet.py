@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from eznas.cli.predict import main
+from eznas.cli.report import main as report
 from eznas.spaces import SPACES
 
 CELLS = list(SPACES["nasbench201"].architectures() or ())[:40]
@@ -33,6 +34,12 @@ def test_a_supernet_is_trained_reported_and_resumed(tmp_path: Path) -> None:
     described = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
     names = [*(path.name for path in run.iterdir()), *results.keys() - {"directory"}, *results["evaluations"][0]]
     assert {name for name in names if f"`{name}`" not in described} == {"epoch"}
+    picture = (run / "supernet.png").read_bytes()
+    (run / "supernet.png").unlink()
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(report, [str(run)])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout == f"written: {run / 'supernet.png'}\n{first.stdout}"
+    assert (run / "supernet.png").read_bytes() == picture
     refused = invoke("--resume", str(run), "--epochs", "5")
     assert refused.exit_code == 2
     assert "no other option must be given with --resume" in refused.stderr

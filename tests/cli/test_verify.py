@@ -159,7 +159,7 @@ def test_a_proxy_without_any_value_is_exit_code_1(table: Path) -> None:
     [
         (("--benchmark", "NATSBanch"), "unknown benchmark 'natsbanch'; did you mean"),
         (("--benchmark", "NDS", "--nds-space", "cells"), "unknown benchmark 'nds_cells'; did you mean"),
-        (("--benchmark", "custom"), "--builder must be given with --benchmark custom and only there"),
+        (("--benchmark", "custom"), "--benchmark must be custom:MODULE:CALLABLE, such as custom:mypackage"),
         (("--builder", "x:y"), "--builder must be given with --benchmark custom and only there"),
         (("--resume",), "--resume must come with --csv"),
         (("--nds-space", "DARTS"), "--nds-space must be given with --benchmark NDS and only there"),

@@ -149,7 +149,7 @@ def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_pat
     assert stopped.best["tau_train"] > 0
     assert "not tested yet" in stopped._repr_html_()
     assert "provisional" in stopped.export()
-    with pytest.raises(InputError, match="must be a finished run, and it was stopped before its end; resume it"):
+    with pytest.raises(InputError, match="must be a finished run, but it was stopped before its end; resume it"):
         stopped.baselines  # noqa: B018 - reading it is the test
 
 

@@ -44,7 +44,7 @@ def test_a_supernet_of_the_other_method_is_refused(supernets: dict[str, Path]) -
 
 
 def test_a_folder_without_a_supernet_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be a supernet that eznas predict supernet wrote"):
+    with pytest.raises(InputError, match="must be a supernet that eznas predict supernet wrote, but there is none"):
         make_predictor("oneshot", "nasbench201", supernet=tmp_path)
 
 

@@ -7,12 +7,17 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eznas.config import EvolveConfig, build_config, resumed_config
+from eznas.config import EvolveConfig, build_config, resumed_config, run_kind
 from eznas.errors import InputError
 from eznas.fields import parse_duration, parse_size
+from eznas.search.config import SearchConfig
+from eznas.supernet.config import SupernetConfig
+from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 
 @pytest.mark.parametrize(
@@ -135,9 +140,28 @@ def test_every_option_is_described() -> None:
 
 
 def test_a_run_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("seed = 1\nqueries = 3\n")
-    with pytest.raises(InputError, match="must be a run of this kind to be resumed; its"):
+    (tmp_path / "config.toml").write_text('seed = 1\nalgorithm = "random"\n')
+    with pytest.raises(InputError, match="must be the directory of an evolution to be resumed so, but"):
         resumed_config(EvolveConfig, {}, tmp_path, ("seed",))
+
+
+def test_a_run_with_an_option_of_another_version_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("seed = 1\nqueries = 3\n")
+    with pytest.raises(InputError, match=r"config\.toml must hold options of an evolution alone, but it has 'queries'"):
+        resumed_config(EvolveConfig, {}, tmp_path, ("seed",))
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (EvolveConfig, "an evolution"),
+        (ScoresConfig, "an evolution over score files"),
+        (SearchConfig, "a search"),
+        (SupernetConfig, "a supernet"),
+    ],
+)
+def test_options_tell_the_kinds_of_runs_apart(model: type[BaseModel], kind: str) -> None:
+    assert run_kind(model.model_fields) == kind
 
 
 def test_a_single_plugin_needs_no_tuple() -> None:

@@ -102,7 +102,7 @@ def test_other_circumstances_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must begin with the columns"):
         rows(path).begin(resume=True)
     (tmp_path / "x.csv.state.json").write_text("{")
-    with pytest.raises(InputError, match=r"x\.csv\.state\.json beside it must be readable"):
+    with pytest.raises(InputError, match=r"must have x\.csv\.state\.json beside it to be resumed"):
         rows(path).begin(resume=True)
 
 

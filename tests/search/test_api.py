@@ -108,6 +108,6 @@ def test_a_stopped_search_says_how_to_resume_it(options: dict[str, Any], tmp_pat
     ]
     stopped = SearchRun.open(tmp_path / "run")
     assert repr(stopped) == f"SearchRun({str(tmp_path / 'run')!r}, not finished)"
-    with pytest.raises(InputError, match="must be a finished search"):
+    with pytest.raises(InputError, match="must be a finished run, but it was stopped"):
         _ = stopped.best
     assert stopped.resume(progress=False).summary["runs"] == 3

@@ -136,7 +136,7 @@ def test_what_verification_writes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must have a header that starts with architecture or uid"),
+        ("", "must have a header that starts with architecture or uid, but it is empty"),
         ("name,score\n", "must have a header that starts with architecture or uid"),
         ("uid,time\n0,1\n", "must have a column of scores"),
         ("uid,score\n4,1\n", "line 2: uid must be a whole number from 0 to 3, got '4'"),

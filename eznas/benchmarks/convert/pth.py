@@ -47,7 +47,7 @@ def load_pth(path: Path) -> object:
         with torch.serialization.safe_globals(numbers):
             return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
-        what = _refused(error) if isinstance(error, pickle.UnpicklingError) else str(error)
+        what = _refused(error) if isinstance(error, pickle.UnpicklingError) else str(error) or type(error).__name__
         named = _NAMED.search(what)  # code is named before it runs; anything else is damage
         if isinstance(error, pickle.UnpicklingError) and named is not None and not _ends_in(path, named[1]):
             raise InputError(f"{path} was not read, since loading it could run foreign code: {what}") from error

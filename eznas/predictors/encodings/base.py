@@ -55,7 +55,9 @@ class EncodingInputs:
             InputError: There are no such scores.
         """
         if not self.scores:
-            raise InputError(f"scores must be given: {', '.join(names)}", parameters=("scores",))
+            raise InputError(
+                f"scores must be files with the columns {', '.join(names)}, got none", parameters=("scores",)
+            )
         missing = next((name for name in names if name not in self.scores), None)
         if missing is not None:
             raise unknown("score", missing, self.scores)
