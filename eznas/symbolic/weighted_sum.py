@@ -1,8 +1,8 @@
 """Weighted sums of simple functions of columns, fitted to the order of the training architectures.
 
 A term is a column, or its root, tenth root or logarithm. Terms are added one at a time, and after each one all weights
-are fitted again. The loss is the pairwise logistic loss of RankNet (Burges et al., 2005). For one task it is the mean of
-``log(1 + exp(s_worse - s_better))`` over the pairs of architectures with different accuracies, where ``s`` is the
+are fitted again. The loss is the pairwise logistic loss of RankNet (Burges et al., 2005). For one task it is the mean
+of ``log(1 + exp(s_worse - s_better))`` over the pairs of architectures with different accuracies, where ``s`` is the
 weighted sum. The loss is averaged over tasks, and a small ridge penalty is added.
 """
 
