@@ -136,7 +136,7 @@ class Campaign:
         kept = [
             name
             for name, text in self._columns.items()
-            if all(_usable([row[text] for row in each], measure=name in self._measures) for each in rows.values())
+            if _usable([[row[text] for row in each] for each in rows.values()], measure=name in self._measures)
         ]
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
@@ -166,8 +166,9 @@ class Campaign:
         if (out / "manifest.json").exists():
             begun = ScoresRun.open(out)
             return begun if begun.finished else begun.resume()
-        options: dict[str, Any] = {"fitness": settings["fitness"]}
-        if settings.get("forward_only"):
+        del settings["name"]
+        options: dict[str, Any] = settings
+        if options.pop("forward_only", False):
             header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
             options["columns"] = [name for name in header if not _BACKWARD.search(self._columns[name])]
         if without:
@@ -237,10 +238,13 @@ def _accuracies(task: Task) -> dict[str, float]:
     return dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
 
 
-def _usable(cells: Sequence[str], *, measure: bool) -> bool:
-    values = [float(cell) for cell in cells if cell and math.isfinite(float(cell))]
-    enough = len(values) >= (1 - _MOST_MISSING) * len(cells)
-    return enough and (measure or len(set(values)) >= _FEWEST_VALUES * len(cells))
+def _usable(tasks: Sequence[Sequence[str]], *, measure: bool) -> bool:
+    """Whether a column has scores on every task, and many different ones on at least half of the tasks."""
+    values = [[float(cell) for cell in cells if cell and math.isfinite(float(cell))] for cells in tasks]
+    sizes = list(zip(values, tasks, strict=True))
+    enough = all(len(scores) >= (1 - _MOST_MISSING) * len(cells) for scores, cells in sizes)
+    varied = sum(len(set(scores)) >= _FEWEST_VALUES * len(cells) for scores, cells in sizes)
+    return enough and (measure or varied >= len(tasks) / 2)
 
 
 def _figures(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

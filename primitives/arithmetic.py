@@ -136,6 +136,21 @@ def power(x: Tensor, p: float) -> Tensor:
 
 
 @primitive(
+    *keeping(NUMBER_KINDS, literal=True),
+    formula="c x",
+    latex=r"{1} \cdot \left({0}\right)",
+    parameter=Parameter("factor", choices=(-1.0, 1.0), low=-1e8, high=1e8),
+    increasing=lambda c: c > 0,
+    entrywise=True,
+    rules=("scale(x, 1) = x", "scale(x, -1) = neg(x)"),
+    draw_weight=0.0,
+)
+def scale(x: Tensor, c: float) -> Tensor:
+    """Return ``c x``, a term of a weighted sum."""
+    return c * x
+
+
+@primitive(
     *_ONE,
     formula="1 / x",
     domain="an infinity at 0, by the sign of the zero",

@@ -113,6 +113,15 @@ class ScoresConfig(BaseModel):
         0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
     max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3, le=200)
+    weighted_terms: int = option(
+        0,
+        "Evolution",
+        "N",
+        "Fit weighted sums of two to N terms to the training architectures before evolution, and let them compete with "
+        "its programs. A term is a column or a root or logarithm of it. They help where there are many columns.",
+        ge=0,
+        le=100,
+    )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,10 +63,12 @@ class Language:
 
     Args:
         columns: Names of the columns.
+        programs: Trees that may have further literals; operators with these are never drawn.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.operators = tuple(_operators())
+    def __init__(self, columns: Sequence[str], programs: Sequence[Node] = ()) -> None:
+        drawn = _operators()
+        self.operators = (*drawn, *_further_operators(drawn, programs))
         self.leaves = tuple(leaf(f"score.{column}") for column in columns)
         self.leaf_ids = {node: index for index, node in enumerate(self.leaves)}
         self.first_leaf = len(self.operators)
@@ -85,8 +87,7 @@ class Language:
         Raises:
             KeyError: It is not of the language.
         """
-        literals = [float(arg.name) for arg in tree.args if arg.kind is Kind.LITERAL]
-        return self._codes[tree.name, literals[0] if literals else None]
+        return self._codes[tree.name, _literal_of(tree)]
 
     def check(self, tree: Node) -> None:
         """Check that a tree consists of these operators and leaves.
@@ -127,3 +128,17 @@ def _operators() -> list[Operator]:
                 for choice in choices
             ]
     return operators
+
+
+def _literal_of(tree: Node) -> float | None:
+    """Return the literal among the arguments of a tree's root."""
+    return next((float(arg.name) for arg in tree.args if arg.kind is Kind.LITERAL), None)
+
+
+def _further_operators(known: Sequence[Operator], programs: Sequence[Node]) -> list[Operator]:
+    """Return the operators of trees that are known with other literals only."""
+    by_name = {operator.name: operator for operator in known if operator.literal is not None}
+    keys = dict.fromkeys((node.name, _literal_of(node)) for node in postorder(programs) if node.name in by_name)
+    for operator in known:
+        keys.pop((operator.name, operator.literal), None)
+    return [replace(by_name[name], literal=value, weight=0.0) for name, value in keys]

@@ -103,7 +103,7 @@ class Counts:
 
 def evaluate_programs(rules: Rules, programs: Sequence[Node]) -> tuple[Population, Hall]:
     """Evaluate programs on all training and validation architectures; those without a fitness are left out."""
-    graph = Graph(Language(rules.columns), np.empty((len(rules.columns), 0)))
+    graph = Graph(Language(rules.columns, programs), np.empty((len(rules.columns), 0)))
     nodes = graph.add_trees(programs)
     taus, keys = rules.evaluation.training(graph, nodes)
     over_tasks = rules.fitness.over_tasks

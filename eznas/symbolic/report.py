@@ -42,8 +42,9 @@ _SHOWN = 6
 
 def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
     """Return the scores of a task's architectures by a program; not finite where it is undefined."""
-    graph = Graph(Language(table.columns), task.matrix(table.columns))
-    values: NDArray[np.float64] = graph.values(graph.add_trees([parse(program)]))[0]
+    tree = parse(program)
+    graph = Graph(Language(table.columns, [tree]), task.matrix(table.columns))
+    values: NDArray[np.float64] = graph.values(graph.add_trees([tree]))[0]
     return values
 
 

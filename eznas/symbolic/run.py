@@ -9,11 +9,14 @@ from eznas.errors import InputError
 from eznas.gp.time_plan import Clock
 from eznas.scoring.plugin import load_plugin
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
+from eznas.symbolic.population import evaluate_programs
 from eznas.symbolic.problem import ScoresProblem
 from eznas.symbolic.report import ScoresReport
 from eznas.symbolic.results import write_hall, write_results
+from eznas.symbolic.weighted_sum import WeightedSums
 
 if TYPE_CHECKING:
+    from eznas.programs import Node
     from eznas.progress import Progress
     from eznas.run import RunDirectory
     from eznas.scoring import Executor
@@ -25,6 +28,9 @@ _END = 3.0
 
 _PLOTS, _PAGE = 4.0, 1.1
 """Processor seconds that the pictures of a run and those of each task take at the end."""
+
+_SUMS = 0.5
+"""Largest share of the time budget in which weighted sums are fitted."""
 
 _SLOWEST = 3.0
 """Largest ratio of the time at the end to its processor time that is planned for."""
@@ -79,7 +85,13 @@ def run_scores(
     )
     directory.record(**problem.facts())
     rules = problem.rules(config, ISLANDS)
-    evolution = Evolution.restored(rules, checkpoint) if checkpoint else Evolution.begin(rules, problem.first)
+    if checkpoint:
+        evolution = Evolution.restored(rules, checkpoint)
+    else:
+        evolution = Evolution.begin(rules, problem.first)
+        sums = _weighted_sums(config, problem, progress, clock)
+        if sums:
+            evolution.hall.update(evaluate_programs(rules, sums)[1].members.values())
     report, started, worked = ScoresReport(problem, config.seed), time.monotonic(), time.process_time()
     baselines = report.baselines()
     worked = time.process_time() - worked
@@ -93,6 +105,22 @@ def run_scores(
     summary = write_results(config, directory, report, baselines, evolution, stopped_by, clock)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
+
+
+def _weighted_sums(config: ScoresConfig, problem: ScoresProblem, progress: Progress, clock: Clock) -> list[Node]:
+    """Fit weighted sums, in a share of the time budget."""
+    if not config.weighted_terms:
+        return []
+    progress.stage("fitting weighted sums", config.weighted_terms)
+    end = clock.left - _SUMS * config.time_budget
+    weights = problem.fitness.weights if config.fitness == "weighted" else [1.0] * len(problem.selected)
+    sums = WeightedSums(problem.table.columns, problem.selected, weights)
+
+    def keep_going() -> bool:
+        progress.advance()
+        return clock.left > end
+
+    return sums.fit(config.weighted_terms, keep_going)
 
 
 class _Course:

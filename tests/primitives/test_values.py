@@ -40,6 +40,7 @@ CASES: list[tuple[str, list[Kind], list[Any], Any]] = [
     ("square", [U], [[3, -2]], [9, 4]),
     ("sqrt", [U], [[9, 4]], [3, 2]),
     ("power", [U, Kind.LITERAL], [[8, -2], 3.0], [512, -8]),
+    ("scale", [U, Kind.LITERAL], [[8, -2], -0.5], [-4, 1]),
     ("reciprocal", [U], [[4, -2]], [0.25, -0.5]),
     ("exp", [U], [[0, LN2]], [1, 2]),
     ("log", [U], [[1, 2]], [0, LN2]),

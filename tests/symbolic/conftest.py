@@ -33,3 +33,9 @@ def write_scores(path: Path, *, seed: int = 0, count: int = 80, changed: str = "
 @pytest.fixture
 def score_file(tmp_path: Path) -> Path:
     return write_scores(tmp_path / "scores.csv")
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing at the end of a run, which takes longer than the run."""
+    monkeypatch.setattr("eznas.report.render", lambda *_: [])

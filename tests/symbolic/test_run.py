@@ -43,12 +43,6 @@ def evolved(file: Path, executor: Any = SERIAL, epochs: int = 2, **options: Any)
     return evolution
 
 
-@pytest.fixture
-def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw nothing at the end of a run, which takes longer than the run."""
-    monkeypatch.setattr("eznas.report.render", lambda *_: [])
-
-
 def test_a_planted_formula_is_found_and_reported(score_file: Path, tmp_path: Path) -> None:
     run = eznas.evolve(scores=score_file, hold_out_task="other/c", generations=30, out=tmp_path / "run", **SMALL)
     summary = run.summary
