@@ -213,8 +213,8 @@ class Campaign:
                     names.get(column.proxy.name, column.proxy.name): _figures(column.values(), labels)
                     for column in verified.columns
                 }
-        text = json.dumps({"programs": programs, "tasks": figures}, indent=1) + "\n"
-        replace_file(self._out / "test.json", text.encode())
+            text = json.dumps({"programs": programs, "tasks": figures}, indent=1) + "\n"
+            replace_file(self._out / "test.json", text.encode())
         return figures
 
     def _problem(self, task: Task) -> Problem:

@@ -86,7 +86,8 @@ class WeightedSums:
         terms = list(Language(columns).leaves)
         for column, least in zip(list(terms), leaves.min(axis=1), strict=True):
             if least >= 0:
-                terms += [apply("sqrt", column), apply("power", column, literal(_ROOT)), apply("log1p", column)]
+                positive = apply("relu", column)  # rounding makes zeros negative on some networks
+                terms += [apply("sqrt", positive), apply("power", positive, literal(_ROOT)), apply("log1p", positive)]
         graph = Graph(Language(columns, terms), leaves)
         values = graph.values(graph.add_trees(terms)).T.copy()
         with np.errstate(all="ignore"):  # a term that overflows is not used

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _FUNCTIONS: dict[str, Callable[..., NDArray[np.float64]]] = {
     "add": np.add,
+    "relu": lambda x: np.maximum(x, 0.0),
     "scale": np.multiply,
     "sqrt": np.sqrt,
     "log1p": np.log1p,
@@ -137,7 +138,7 @@ def test_a_column_with_zeros_gives_finite_terms_and_one_with_an_outlier_none() -
         [1.0],
     )
     read = {term.text for term in sums._terms}
-    assert read >= {"score.zero", "power(score.zero, 0.1)", "log1p(score.zero)", "sqrt(score.zero)"}
+    assert read >= {"score.zero", "power(relu(score.zero), 0.1)", "log1p(relu(score.zero))", "sqrt(relu(score.zero))"}
     assert "score.outlier" not in read
     assert not any("constant" in text for text in read)
     assert np.isfinite(sums._values).all()
