@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
+from eznas.capture.layer import Layer, Recorded
+from eznas.capture.record import Recorder, RecordError, check_graph, checked_logits
 from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
