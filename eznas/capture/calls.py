@@ -16,6 +16,8 @@ from eznas.capture.attention import attention, opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from eznas.capture.elementwise import Function
+
 
 class Call:
     """One call of a torch function; hooks may change the function and the arguments before they run it.
@@ -26,13 +28,14 @@ class Call:
         kwargs: The keyword arguments.
     """
 
-    __slots__ = ("args", "entering", "func", "kwargs", "name")
+    __slots__ = ("args", "entering", "func", "function", "kwargs", "name")
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
         self.kwargs = dict(kwargs) if kwargs else {}
         self.name: str = getattr(func, "__name__", "")
         self.entering: Tensor | None = None
+        self.function: Function | None = None  # of the tensor ``entering``
 
     def run(self) -> Any:
         """Call the function."""
@@ -83,8 +86,6 @@ class CallHooks(TorchFunctionMode):
         "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu",
         "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
     ))  # fmt: skip
-    COMBINED = frozenset(("masked_fill", "maximum", "mul", "multiply", "rmul", "where"))
-    """Functions that are activations where all their tensors are functions of one tensor."""
     NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
     def __torch_function__(

@@ -25,6 +25,8 @@ class Recorded:
         version: The number of writes to that memory at this moment, as torch counts them.
         edge: The gradient edge of the tensor at this moment; None where no gradient was requested or the tensor
             depends on nothing that requires one.
+        through: The gradient edge of the output of an activation that several calls compute; the gradient of its input
+            goes through this output alone. None for tensors that one call reads.
         place: Where it has the images.
     """
 
@@ -32,6 +34,7 @@ class Recorded:
     value: Any = None
     version: int = 0
     edge: Any = None
+    through: Any = None
     place: Place = field(default_factory=Place)
 
     def images_first(self, tensor: Tensor) -> Tensor:

@@ -13,22 +13,21 @@ from torch import Tensor, nn
 
 from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
 from eznas.capture.calls import Call, CallHooks, version
+from eznas.capture.elementwise import Elementwise
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.layer import Layer, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from eznas.capture.elementwise import Function
 
-_COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
-_COMPARING = frozenset(("maximum",))
-"""Functions of torch that choose between two tensors without a mask."""
 
 _CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
 _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 
-_CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
-
+_FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
+"""Functions of torch that read the shape of a tensor alone."""
 
 _CONSTANT = "constant"
 _NORM = "norm"
@@ -68,7 +67,7 @@ class Recorder(CallHooks):
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
         self._network = network
         self._runs: dict[str, int] = {}
-        self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
+        self.elementwise = Elementwise(self._is_constant)
         # tensors that no layer makes: computed from constants alone, or norms of other tensors
         self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         self._maps: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}  # attention maps, with their scores
@@ -119,15 +118,32 @@ class Recorder(CallHooks):
     def activation(self, call: Call) -> Any:
         """Run an activation and record its input."""
         overwrites = call.overwrites
-        if not overwrites:
+        function = self.compose(call)
+        if not overwrites and call.function is None:
             self._separate_input(call, "input")
         recorded = self._record(call.input, "input")
         if overwrites:
             self._protect(call)
         out = call.run()
         self._note_origin(call, out)
+        self.elementwise.note(out, function, activation=True, composite=call.function is not None)
+        if call.function is not None and recorded.edge is not None and out.requires_grad:
+            recorded.through = torch.autograd.graph.get_gradient_edge(out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
+
+    def compose(self, call: Call) -> Function | None:
+        """Return the function of one tensor that a call computes, and note it where the call completes an activation.
+
+        Several calls compute such an activation, and its input is the tensor that all of them are a function of.
+        """
+        if call.function is not None:
+            return call.function
+        function = self.elementwise.function(call)
+        source = function.source.current() if function is not None and function.activates else None
+        if source is not None:
+            call.entering, call.function = source, function
+        return function
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation and record its output where its input is the output of a layer."""
@@ -141,10 +157,12 @@ class Recorder(CallHooks):
 
     def other(self, call: Call) -> Any:
         """Run any other call, and keep its name for the parameters that it reads."""
-        entering = self._combined(call)
-        if entering is not None:
-            call.entering = entering
+        function = self.compose(call)
+        if call.function is not None:
             return self.activation(call)
+        scaled = None
+        if function is not None and function.scales and function.source.composite:
+            scaled = latest(self._activations, function.source.tensor())
         if self._sharing and call.overwrites:
             self._protect(call)
         scores = latest(self._maps, call.tensors[0]) if self._maps and call.tensors else None
@@ -153,7 +171,9 @@ class Recorder(CallHooks):
             scores = self._record(call.input, "input")
         out = call.run()
         self._note_origin(call, out)
-        self._note_mask(call, out)
+        self.elementwise.note(out, function)
+        if scaled is not None:
+            self._activations[id(out)] = weakref.ref(out), version(out), scaled
         if scores is not None and isinstance(out, Tensor):
             self._attend(call, out, scores)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
@@ -190,7 +210,7 @@ class Recorder(CallHooks):
         name = call.name.strip("_")
         known = [latest(self._origins, tensor) for tensor in call.tensors]
         origin = ""
-        if all(one == _CONSTANT for one in known):
+        if name in _FILLED or all(one == _CONSTANT for one in known):
             origin = _CONSTANT
         elif name in _NORMS or (name == "sum" and call.kwargs.get("keepdim")) or (name == "sqrt" and known[0]):
             origin = _NORM
@@ -201,37 +221,9 @@ class Recorder(CallHooks):
                 if isinstance(tensor, Tensor):
                     self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
 
-    def _note_mask(self, call: Call, out: Any) -> None:
-        """Note that a tensor of booleans compares one tensor with numbers."""
-        tensors = call.tensors
-        if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
-            self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
-            self._masks[id(out)] = weakref.ref(out), *mask
-
-    def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:
-        """Return the tensor that a mask compares and its version then; None where the tensor is no mask."""
-        known = self._masks.get(id(tensor))
-        return known[1:] if known and known[0]() is tensor else None
-
-    def _combined(self, call: Call) -> Tensor | None:
-        """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
-        if call.name.strip("_") not in self.COMBINED:
-            return None
-        tensors = call.tensors
-        sources: dict[int, Tensor] = {}
-        masks = 0
-        for tensor in tensors:
-            mask = self._mask(tensor)
-            source = mask[0]() if mask else None
-            if mask and source is not None and version(source) == mask[1]:
-                sources[id(source)] = source
-                masks += 1
-            elif tensor.dim() and not _constant(tensor, call.name):
-                sources[id(tensor)] = tensor
-        compares = masks > 0 or (call.name in _COMPARING and len(tensors) > 1)
-        (source,) = sources.values() if len(sources) == 1 else (None,)
-        return source if compares and any(tensor is source for tensor in tensors) else None
+    def _is_constant(self, tensor: Tensor, function: str) -> bool:
+        """Return whether a tensor is computed from constants alone, or is one number where a function compares it."""
+        return latest(self._origins, tensor) == _CONSTANT or _one_number(tensor, function)
 
     def check_versions(self) -> None:
         """Check that every write to a kept tensor was recorded.
@@ -288,9 +280,9 @@ def checked_logits(out: Any, images: int) -> Tensor:
     raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
 
 
-def _constant(tensor: Tensor, function: str) -> bool:
+def _one_number(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
-    if tensor.requires_grad or function not in ("maximum", "where"):
+    if tensor.requires_grad or function not in ("max", "maximum", "min", "minimum", "where"):
         return False
     return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
 
@@ -335,7 +327,8 @@ def flattened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
     return flat
 
 
-def latest(outputs: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor) -> Any:
+def latest(outputs: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor | None) -> Any:
     """Return the origin of a tensor, or None where it is unknown or the tensor was overwritten since."""
     output = outputs.get(id(tensor))
-    return output[2] if output and output[0]() is tensor and output[1] == version(tensor) else None
+    current = output is not None and tensor is not None and output[0]() is tensor and output[1] == version(tensor)
+    return output[2] if output and current else None

@@ -195,11 +195,14 @@ def gradients_of(
         quantity: [image] if quantity == "image" else [layer.recorded(quantity) for layer in layers]
         for quantity in quantities
     }
-    edges = [tensor.edge for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
+    read = [tensor for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
     computed: Iterator[Tensor | None] = iter([])
-    if edges and objective.requires_grad:
+    if read and objective.requires_grad:
+        retain_graph |= any(tensor.through is not None for tensor in read)
+        edges = [tensor.through or tensor.edge for tensor in read]
         with fixed_random(objective.device):  # for backward passes that draw numbers
-            computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
+            found = torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True)
+            computed = iter([_through(tensor, one) for tensor, one in zip(read, found, strict=True)])
     gradients: dict[str, list[Tensor]] = {}
     for quantity, tensors in recorded.items():
         for index, tensor in enumerate(tensors):
@@ -210,6 +213,16 @@ def gradients_of(
                 gradient = layers[index].shaped(quantity, gradient)
             gradients.setdefault(quantity, []).append(gradient)
     return gradients
+
+
+def _through(tensor: Recorded, gradient: Tensor | None) -> Tensor | None:
+    """Return the gradient of a tensor, from that of the output through which it goes where there is one."""
+    if tensor.through is None or gradient is None:
+        return gradient
+    (before,) = torch.autograd.grad(
+        [tensor.through], [tensor.edge], grad_outputs=[gradient], retain_graph=True, allow_unused=True
+    )
+    return before
 
 
 def mean_loss(logits: Tensor, labels: Tensor | None) -> Tensor:
