@@ -37,7 +37,7 @@ class Step:
     Args:
         tensor: The tensor.
         version: The number of writes to its memory at that moment.
-        source: The step that it is a function of; None where it is a function of several tensors.
+        source: The ``Step`` that it is a function of; None where it is a function of several tensors.
         shape: The function.
         flat: Whether the function is constant on pieces, as a mask is.
         activation: Whether the step is the output of an activation.
@@ -46,7 +46,7 @@ class Step:
 
     tensor: weakref.ref[Tensor]
     version: int
-    source: Step | None = None
+    source: Any = None
     shape: Shape = Shape.AFFINE
     flat: bool = False
     activation: bool = False
@@ -57,16 +57,16 @@ class Step:
         tensor = self.tensor()
         return tensor if tensor is not None and _version(tensor) == self.version else None
 
-    def sources(self) -> list[Step]:
+    def sources(self) -> list[Any]:
         """Return the step and the steps that it is a function of, the nearest first."""
-        steps: list[Step] = []
-        step: Step | None = self
+        steps: list[Any] = []
+        step: Any = self
         while step is not None:
             steps.append(step)
             step = step.source
         return steps
 
-    def to(self, source: Step) -> list[Step]:
+    def to(self, source: Any) -> list[Any]:
         """Return the steps from this one to the one behind a source."""
         steps = self.sources()
         return steps[: steps.index(source)]
@@ -116,7 +116,7 @@ class Elementwise:
     def function(self, call: Call) -> Function | None:
         """Return the function of one tensor that a call computes; None where it is none."""
         name = call.name.strip("_")
-        if name not in _FOLLOWED:
+        if name not in _TRACKED:
             return None
         tensors = call.tensors
         varying = [tensor for tensor in tensors if tensor.dim() and not self._constant(tensor, name)]
@@ -140,7 +140,7 @@ class Elementwise:
         bends = bool(shape & (Shape.BENT | Shape.CURVED)) and name not in _MASKING and not result_flat
         many = len(steps) > 1
         standalone = (name in UNARY or name in _COMPARING) and not many
-        inner = (standalone or name in _CLAMPS) and not many and source.activation and source.source is not None
+        inner = (standalone or name in CLAMPS) and not many and source.activation and source.source is not None
         if inner and source.source is not None:  # such as a squared or capped ReLU
             paths, shape, source, standalone = [[source]], shape | source.shape, source.source, True
         return Function(
@@ -165,18 +165,16 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     """Return how a call itself deviates from an affine function, and whether its result is constant on pieces."""
     if name in _MASKING:
         return Shape.BENT, True
-    if name in BENDING or (name == "where" and flat[0] and varying[0] is call.tensors[0]):
-        return Shape.BENT, all(flat) and name == "where"
+    chooses = name == "where" and flat[0] and varying[0] is call.tensors[0]
+    if name in BENDING or chooses:
+        return Shape.BENT, chooses and all(flat)
     if name in _REDUCING:
         return Shape.REDUCED, False
-    if name in _CURVING:
+    many = len(varying) > 1
+    divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
+    if name in _CURVING or (divides and not flat[-1]):
         return Shape.CURVED, False
-    divides = name in ("div", "divide", "true_divide", "itruediv", "truediv") and not (
-        len(varying) == 1 and varying[0] is call.args[0]
-    )
-    if name in ("rdiv", "rtruediv") or (divides and not flat[-1]):
-        return Shape.CURVED, False
-    if name in _MULTIPLYING and len(varying) > 1:
+    if name in _MULTIPLYING and many:
         return (Shape.BENT if any(flat) else Shape.CURVED), all(flat)
     return Shape.AFFINE, all(flat)
 
@@ -190,9 +188,9 @@ UNARY = frozenset((
 ))  # fmt: skip
 """Functions of one tensor that are activations, beside those of ``CallHooks.ACTIVATIONS``."""
 
-_CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
+CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
 _COMPARING = frozenset(("max", "maximum", "min", "minimum"))
-BENDING = _CLAMPS | _COMPARING | frozenset((
+BENDING = CLAMPS | _COMPARING | frozenset((
     "abs", "absolute", "hardshrink", "hardsigmoid", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu",
     "softshrink", "threshold",
 ))  # fmt: skip
@@ -200,8 +198,8 @@ BENDING = _CLAMPS | _COMPARING | frozenset((
 
 _CURVING = frozenset((
     "arctan", "asinh", "atan", "celu", "cos", "elu", "erf", "erfc", "exp", "exp2", "expm1", "float_power", "gelu",
-    "hardswish", "log", "log10", "log1p", "log2", "logsigmoid", "mish", "pow", "reciprocal", "rpow", "rsqrt", "selu", "sigmoid",
-    "silu", "sin", "sinc", "softplus", "softsign", "sqrt", "square", "tanh", "tanhshrink",
+    "hardswish", "log", "log10", "log1p", "log2", "logsigmoid", "mish", "pow", "reciprocal", "rpow", "rsqrt", "selu",
+    "sigmoid", "silu", "sin", "sinc", "softplus", "softsign", "sqrt", "square", "tanh", "tanhshrink",
 ))  # fmt: skip
 
 _MASKING = frozenset((
@@ -220,4 +218,4 @@ _NORMALISING = _MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}
 COMBINING = frozenset(("masked_fill", "where")) | _COMPARING | _MULTIPLYING | _DIVIDING | _ADDING
 """Functions that are activations where all their tensors are functions of one tensor, and the result is not affine."""
 
-_FOLLOWED = COMBINING | BENDING | _CURVING | _MASKING | _COPYING | _REDUCING
+_TRACKED = COMBINING | BENDING | _CURVING | _MASKING | _COPYING | _REDUCING

@@ -83,7 +83,7 @@ class ImageAxis:
 
     def follow(self, call: Call, out: Any) -> None:
         """Follow the images through a call that has run."""
-        if not self._strides and call.name not in _FOLLOWED:
+        if not self._strides and call.name not in _AXIS_CALLS:
             return
         tensors = call.tensors
         if not tensors or not self.images:
@@ -114,13 +114,13 @@ class ImageAxis:
     def _followed(self, call: Call, before: Tensor, result: Tensor) -> int:
         """Return how many entries lie between two images of a result; 0 where images come first or are unknown."""
         place, known = self.of(before), self._known(before)
-        constant = before.is_leaf and before.requires_grad  # such as a weight
+        constant = not known and before.is_leaf and before.requires_grad  # such as a weight
         images = not constant and before.dim() > 0 and (known or before.shape[0] % self.images == 0)
         if call.name == "einsum" and isinstance(call.args[0], str) and "->" in call.args[0]:
             return self._summed(call.args[0], call.tensors, result)
         if not images:
             return 0
-        same_order = call.name in _RESHAPING or (call.name == "__getitem__" and result.dim() > before.dim())
+        same_order = call.name in _KEEPING_ORDER or (call.name == "__getitem__" and result.dim() > before.dim())
         if same_order and result.numel() == before.numel():
             return self._strides[id(before)][1] if known else before.numel() // self.images
         moved = -1 if place.axis < 0 else self._kept_axis(call, before, result, place.axis)
@@ -131,7 +131,7 @@ class ImageAxis:
 
     def _kept_axis(self, call: Call, before: Tensor, result: Tensor, axis: int) -> int:
         """Return the axis of a result at which the axis of the images is; -1 where that is unknown."""
-        if call.name in _MOVING and before.dim() == result.dim():
+        if call.name in _MOVING_AXES and before.dim() == result.dim():
             return self._moved(call, before, axis)
         if call.name == "stack":
             new = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % result.dim()
@@ -160,13 +160,15 @@ class ImageAxis:
         return 0
 
 
-_MOVING = frozenset(("transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "adjoint", "__get__"))
+_MOVING_AXES = frozenset(
+    ("transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "adjoint", "__get__")
+)
 """Functions that permute axes; ``__get__`` reads attributes such as ``T`` and ``mT``."""
 
-_RESHAPING = frozenset((
+_KEEPING_ORDER = frozenset((
     "contiguous", "flatten", "ravel", "reshape", "reshape_as", "squeeze", "squeeze_", "unflatten", "unsqueeze",
     "unsqueeze_", "view", "view_as",
 ))  # fmt: skip
 """Functions that keep the order of the entries."""
 
-_FOLLOWED = _MOVING | _RESHAPING | {"einsum", "stack"}
+_AXIS_CALLS = _MOVING_AXES | _KEEPING_ORDER | {"einsum", "stack"}

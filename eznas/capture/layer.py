@@ -5,6 +5,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,30 +45,54 @@ class Recorded:
 
 @dataclass(eq=False)
 class Layer:
-    """One run of a convolution or linear layer.
+    """One run of a layer.
 
     Args:
         name: The module that holds the weight; the second run of one weight is called ``name#2``.
-        linear: Whether it is a linear layer.
+        kind: The function of torch, such as ``"conv2d"`` or ``"linear"``.
         weight: The weight.
         activation_input: The input of the activation in front of the layer; None without one.
         conv_in: The input of the layer.
         conv_out: The output of the layer.
         norm_out: The output of the normalisation behind the layer; None without one.
+        leaves: The names of the parameters from which the weight is computed; empty where it is a parameter.
+        front: The function in front of the layer, such as ``"gelu"``; empty without one.
+        behind: The function behind the layer; empty without one.
+        entering: The input of the function in front, which may be a normalisation; None without one.
+        leaving: The output of the function behind, which may be an activation; None without one.
     """
 
     name: str
-    linear: bool
+    kind: str
     weight: Recorded
     activation_input: Recorded | None
     conv_in: Recorded
     conv_out: Recorded
     norm_out: Recorded | None = None
+    leaves: tuple[str, ...] = ()
+    front: str = ""
+    behind: str = ""
+    entering: Recorded | None = None
+    leaving: Recorded | None = None
+
+    @property
+    def linear(self) -> bool:
+        """Whether the channels are the last axis of its output, and not the second one."""
+        return self.kind in CHANNELS_LAST
 
     @property
     def has_maps(self) -> bool:
         """Whether input and output can be read as ``b x c x h x w``."""
-        return len(self.conv_in.shape) in ((2, 3, 4) if self.linear else (4,))
+        axis = self.conv_in.place.axis
+        if self.linear:
+            return len(self.conv_out.shape) > 1 and 0 <= axis < len(self.conv_out.shape) - 1
+        return axis == 0 and len(self.conv_in.shape) == len(self.weight.shape)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it is a layer of channels alone that reads a sequence of them for each image."""
+        shape, place = self.conv_out.shape, self.conv_out.place
+        return self.linear and len(shape) in (2, 3) and (len(shape) == 3 or place.rows(shape) > 1)  # noqa: PLR2004
 
     def recorded(self, quantity: str) -> Recorded:
         """Return a quantity of the unit, such as ``"conv_in"``."""
@@ -83,18 +108,48 @@ class Layer:
         """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
 
         A linear layer is a 1x1 convolution: ``b x c`` becomes ``b x c x 1 x 1``, ``b x t x c`` becomes
-        ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
+        ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``. Tokens on the axis of the images or on
+        further axes are one sequence. A 1-d convolution has maps ``t x 1``, and a 3-d convolution ``(d h) x w``.
         """
         recorded = self.recorded(quantity)
-        shape = recorded.place.first(recorded.shape)
-        if self.linear:
-            shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
-            shape = (*shape, *(1,) * (4 - len(shape)))
-        return shape
+        if quantity == "weight":
+            shape = recorded.shape
+            if self.kind in _INPUTS_FIRST:
+                shape = (shape[1], shape[0], *shape[2:])
+        else:
+            shape = recorded.place.first(recorded.shape)
+            if self.linear:
+                rows, *tokens, channels = shape
+                each = recorded.place.rows(recorded.shape)
+                many = each > 1 and tokens
+                tokens = [each * math.prod(tokens)] if many else [each, *tokens] if each > 1 else tokens
+                shape = (rows // each, channels, *(tokens if len(tokens) <= 2 else [math.prod(tokens)]))  # noqa: PLR2004
+        if len(shape) == 5:  # noqa: PLR2004
+            shape = (*shape[:2], shape[2] * shape[3], shape[4])
+        return (*shape, *(1,) * (4 - len(shape)))
 
     def shaped(self, quantity: str, tensor: Tensor) -> Tensor:
         """Return a quantity or its gradient in the shape that ``shape`` gives."""
-        tensor = self.recorded(quantity).images_first(tensor)
-        if self.linear and quantity != "weight":
-            tensor = tensor.movedim(-1, 1)
-        return tensor.reshape(self.shape(quantity))
+        recorded, shape = self.recorded(quantity), self.shape(quantity)
+        if quantity == "weight":
+            return (tensor.transpose(0, 1) if self.kind in _INPUTS_FIRST else tensor).reshape(shape)
+        tensor = recorded.images_first(tensor)
+        if self.linear:
+            tensor = tensor.reshape(shape[0], -1, shape[1]).movedim(-1, 1)
+        return tensor.reshape(shape)
+
+    def reads(self, front: Recorded) -> bool:
+        """Return whether a tensor has a place for each entry of the layer's input, so that it can be its ``input``."""
+        own = self.conv_in
+        if not self.linear:
+            return front.shape == own.shape and front.place == own.place
+        return math.prod(front.shape) == math.prod(own.shape) and front.shape[-1:] == own.shape[-1:]
+
+
+CHANNELS_LAST = frozenset(("addmm", "embedding", "linear", "matmul", "mm", "__matmul__"))
+"""Layers whose channels are the last axis."""
+
+_INPUTS_FIRST = frozenset((
+    "addmm", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "embedding", "matmul", "mm", "__matmul__",
+))  # fmt: skip
+"""Layers whose weight has the inputs on its first axis and the outputs on its second one."""

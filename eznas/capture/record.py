@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
 from eznas.capture.calls import Call, CallHooks, version
-from eznas.capture.elementwise import Elementwise
+from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.layer import Layer, Recorded
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from eznas.capture.elementwise import Function
 
 
-_CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
 _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 
 _FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
@@ -50,6 +49,7 @@ class Recorder(CallHooks):
         parameters: The network's parameters, by name.
         layers: The layers, in the order of execution.
         attentions: The products of attention maps and values, in the order of execution.
+        read: The names of the parameters from which weights of layers are computed.
         other_readers: For each parameter that another function than a layer read, that function's name.
         grads_enabled: Weights that were made to require a gradient; the caller resets them.
         axes: Follows the axis of the images.
@@ -60,16 +60,24 @@ class Recorder(CallHooks):
         self.parameters = dict(network.named_parameters())
         self.layers: list[Layer] = []
         self.attentions: list[AttentionProduct] = []
+        self.read: set[str] = set()
         self.other_readers: dict[str, str] = {}
         self.grads_enabled: list[Tensor] = []
         self.axes = ImageAxis()
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
         self._network = network
+        self._memory = {
+            parameter.untyped_storage().data_ptr(): name
+            for name, parameter in self.parameters.items()
+            if parameter.numel() and not parameter.is_meta
+        }
         self._runs: dict[str, int] = {}
         self.elementwise = Elementwise(self._is_constant)
         # tensors that no layer makes: computed from constants alone, or norms of other tensors
         self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
+        # tensors that are computed from constants alone, among them parameters: the names of these
+        self._leaves: dict[int, tuple[weakref.ref[Tensor], int, tuple[str, ...]]] = {}
         self._maps: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}  # attention maps, with their scores
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
@@ -80,20 +88,29 @@ class Recorder(CallHooks):
     def __enter__(self) -> Any:
         for constant in (*self._network.parameters(), *self._network.buffers()):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
+        for name, parameter in self.parameters.items():
+            self._leaves[id(parameter)] = (weakref.ref(parameter), version(parameter), (name,))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
-        bounds = call.name.strip("_") in _CLAMPS
+        bounds = call.name.strip("_") in CLAMPS
         return super().activates(call) and not (bounds and latest(self._origins, call.input))
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
-        weight: Tensor = call.argument(1, "weight")
-        name = self._weights.get(id(weight), "computed")
-        if name == "computed" and any(weight is buffer for buffer in self._network.buffers()):
+        return self._run_layer(call, call.argument(1, "weight"))
+
+    def _run_layer(self, call: Call, weight: Tensor) -> Any:
+        name = self._weights.get(id(weight), "")
+        leaves: tuple[str, ...] = () if name else latest(self._leaves, weight) or ()
+        if leaves:
+            name = computed_name(leaves[0])
+        if not name and latest(self._origins, weight) == _CONSTANT:
             return call.run()  # a filter that is not trained, such as a blur
+        name = name or "computed"
+        self.read.update(leaves)
         if "weight" in self._gradients and not weight.requires_grad:
             self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
@@ -105,11 +122,12 @@ class Recorder(CallHooks):
         self.axes.follow(call, out)
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
-            linear=call.name == "linear",
+            kind=call.name,
             weight=recorded_weight,
             activation_input=activation_input,
             conv_in=conv_in,
             conv_out=self._record(out, "conv_out", "norm_out"),
+            leaves=leaves,
         )
         self.layers.append(layer)
         self._outputs[id(out)] = (weakref.ref(out), version(out), layer)
@@ -163,7 +181,8 @@ class Recorder(CallHooks):
         scaled = None
         if function is not None and function.scales and function.source.composite:
             scaled = latest(self._activations, function.source.tensor())
-        if self._sharing and call.overwrites:
+        if call.overwrites or call.name == "__set__":
+            self._refuse_writes(call)
             self._protect(call)
         scores = latest(self._maps, call.tensors[0]) if self._maps and call.tensors else None
         if call.name in SOFTMAX and not call.overwrites and call.tensors:
@@ -196,7 +215,8 @@ class Recorder(CallHooks):
             maps = self._record(tensors[0], "conv_in", "attention")
             product = AttentionProduct(
                 name=attention_name(self.layers, self.attentions),
-                linear=False,
+                kind="attention",
+                front="softmax",
                 weight=self._record(tensors[1], "weight"),
                 activation_input=scores,
                 conv_in=maps,
@@ -217,9 +237,12 @@ class Recorder(CallHooks):
         if origin != _CONSTANT:
             self.axes.follow(call, out)
         if origin:
+            names = {leaf: None for one in call.tensors for leaf in latest(self._leaves, one) or ()}
             for tensor in out if isinstance(out, tuple) else (out,):
                 if isinstance(tensor, Tensor):
                     self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
+                    if names and origin == _CONSTANT:
+                        self._leaves[id(tensor)] = weakref.ref(tensor), version(tensor), tuple(names)
 
     def _is_constant(self, tensor: Tensor, function: str) -> bool:
         """Return whether a tensor is computed from constants alone, or is one number where a function compares it."""
@@ -239,8 +262,9 @@ class Recorder(CallHooks):
     def _separate_input(self, call: Call, *quantities: str) -> None:
         """Replace a call's input by a view, so that the view's gradient is the one through this call alone."""
         tensor = call.input
-        if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
-            view = tensor.view_as(tensor)
+        gradients = torch.is_grad_enabled() and tensor.is_floating_point()
+        if gradients and not self._gradients.isdisjoint(quantities):
+            view = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
             self.axes.copy(tensor, view)
             call.args = tuple(view if arg is tensor else arg for arg in call.args)
             call.kwargs = {name: view if arg is tensor else arg for name, arg in call.kwargs.items()}
@@ -257,6 +281,20 @@ class Recorder(CallHooks):
             # the edge of a leaf is the tensor itself
             recorded.edge = tensor if tensor.is_leaf else torch.autograd.graph.get_gradient_edge(tensor)
         return recorded
+
+    def _refuse_writes(self, call: Call) -> None:
+        """Check that a call does not write to a parameter through ``.data`` or a detached view.
+
+        Raises:
+            RecordError: It does.
+        """
+        target = call.args[0] if call.args else None
+        if isinstance(target, Tensor) and target.numel() and not target.is_meta:
+            name = self._memory.get(target.untyped_storage().data_ptr())
+            if name is not None:
+                raise RecordError(
+                    f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
+                )
 
     def _protect(self, call: Call) -> None:
         """Copy the recorded values that a call is about to overwrite."""
@@ -317,6 +355,14 @@ def check_graph(out: Tensor, hooks: CallHooks) -> None:
 def weight_name(parameter: str) -> str:
     """Return the layer's name for a parameter's path: the module's where the parameter is its ``weight``."""
     return parameter.removesuffix(".weight")
+
+
+def computed_name(parameter: str) -> str:
+    """Return the layer's name for the path of a parameter from which its weight is computed."""
+    path = parameter.partition(".parametrizations.")[0]
+    for suffix in (".weight", ".weight_v", ".weight_g", ".weight_orig"):
+        path = path.removesuffix(suffix)
+    return path
 
 
 def flattened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:

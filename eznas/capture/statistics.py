@@ -15,6 +15,7 @@ from eznas.capture.calls import version
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.record import Recorder, RecordError, check_graph, checked_logits
 from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.surroundings import UnitRecorder
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -59,12 +60,25 @@ def record_statistics(
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
         layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
         units_of_pass = tuple(
-            Unit(index, layer.name, layer.shape("weight"), layer.shape("conv_in"), layer.shape("conv_out"))
+            Unit(
+                index,
+                layer.name,
+                layer.shape("weight"),
+                layer.shape("conv_in"),
+                layer.shape("conv_out"),
+                layer.kind,
+                layer.front,
+                layer.behind,
+                layer.leaves,
+            )
             for index, layer in enumerate(layers)
         )
         if units_of_all not in ((), units_of_pass):
             raise RecordError("the network must run the same layers for all images; its layers depend on their values")
         units_of_all = units_of_pass
+        if scenario != "data" and "" in plan and any(layer.kind == "attention" for layer in layers):
+            weights = run_pass(network, images, labels, {"": plan[""]}, units)[2]  # values, which depend on the images
+            tensors.update(weights)
         del layers  # frees the tensors that no statistic reads
         if scenario == "perturbed":
             for name, after in tensors.items():
@@ -119,7 +133,7 @@ def run_pass(
         for scenario in plan
         if plan[scenario] - values[scenario]
     }
-    recorder = Recorder(network, set().union(*values.values()), set().union(*pending.values()))
+    recorder = UnitRecorder(network, set().union(*values.values()), set().union(*pending.values()))
     tensors: dict[str, list[Tensor]] = {}
     try:
         with fork_state(network), torch.set_grad_enabled(bool(pending)):

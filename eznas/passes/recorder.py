@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from eznas.capture.elementwise import Shape, Step
-from eznas.capture.layer import Recorded
 from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
+    from eznas.capture.layer import Recorded
     from collections.abc import Collection
 
     from eznas.capture.calls import Call
