@@ -69,11 +69,12 @@ The second kind of network has units with another form. The table says where eac
 
 | unit | `weight` | `input` | `conv_in` | `conv_out` | `norm_out` |
 |---|---|---|---|---|---|
-| layer on tokens | its weight | input of the activation or normalisation in front | its input | its output | output of the activation or normalisation behind |
-| attention product | the values, all images in one matrix | the scores in front of the softmax | the attention maps | the outputs of the heads | as `conv_out` |
+| layer on tokens | its weight | input of the one in front | its input | its output | output of the one behind |
+| attention product | the values of all images | the scores | the attention maps | the heads' outputs | as `conv_out` |
 | embedding | the table, transposed | its output | its output | its output | as for other layers |
 
-Where there is no such function in front, `input` is the layer's own input; where there is none behind, `norm_out` is
+*The one in front* and *the one behind* are an activation or a normalisation; of attention products, the softmax. Where
+there is none in front, `input` is the layer's own input; where there is none behind, `norm_out` is
 its own output. Dropout, copies, reshapes, permutations of other axes than the channels, and a gate may stand between
 the function and the layer; a residual connection may not.
 
@@ -89,10 +90,10 @@ Every statistic of a unit has four axes, so that every primitive has a value on 
 |---|---|---|
 | `b x c x h x w` | `b x c x h x w` | a map for each channel |
 | `b x h x w x c` | `b x c x h x w` | a map for each channel |
-| `b x tokens x c`, also with the tokens on the axis of the images or on several axes | `b x c x tokens x 1` | a map of one column for each channel |
+| `b x tokens x c`, also with tokens on the axis of the images | `b x c x tokens x 1` | a column for each channel |
 | `b x c` | `b x c x 1 x 1` | a number for each channel |
 | scores and attention maps, windows count as heads | `b x heads x tokens x keys` | a map for each head |
-| outputs of heads of width d | `b x (heads d) x tokens x 1` | a map of one column for each channel |
+| outputs of heads of width d | `b x (heads d) x tokens x 1` | a column for each channel |
 | values of heads of width d | `(heads d) x (b keys) x 1 x 1` | a weight of one entry for each pair |
 | weight of a linear layer | `c_out x c_in x 1 x 1` | a weight of one entry for each pair |
 | weight of a 1-d or 3-d convolution | `c_out x c_in x k x 1`, `c_out x c_in x (k k) x k` | a kernel |
@@ -198,7 +199,8 @@ def _units() -> str:
     activations = sorted(CallHooks.ACTIVATIONS | UNARY)
     parts = sorted(name for name in COMBINING if not name.startswith(("i", "r")))
     filled = _UNITS.replace("{activations}", ", ".join(activations)).replace("{parts}", ", ".join(parts))
-    return "\n".join(line if line[:1] in "|-" else textwrap.fill(line, 120) for line in filled.split("\n"))
+    paragraphs = filled.split("\n\n")
+    return "\n\n".join(text if text[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
 
 
 def _definitions() -> str:

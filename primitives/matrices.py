@@ -31,7 +31,8 @@ def _matrices(x: Tensor) -> Tensor:
     # Maps of one row or one column are the columns of one t x c matrix.
     if x.dim() < 5 or 1 not in x.shape[-2:]:  # noqa: PLR2004
         return x
-    return x.flatten(-2).mT[..., None, :, :]
+    matrices: Tensor = x.flatten(-2).mT[..., None, :, :]
+    return matrices
 
 
 def _gram(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +168,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
     rows, columns = (max(x.shape[axis], y.shape[axis]) for axis in (-2, -1))
     if rows == columns:
         return x.expand(*x.shape[:-2], rows, rows) @ y.expand(*y.shape[:-2], rows, rows)
-    shape = torch.broadcast_shapes(x.shape, y.shape)
+    shape = tuple(map(max, x.shape, y.shape))
     left, right = (_matrices(side.expand(shape)) for side in (x, y))
     product = left @ (right.mT @ right) if left.shape[-1] <= left.shape[-2] else (left @ right.mT) @ right
     return product.squeeze(-3).mT.reshape(shape) if left.shape != shape else product

@@ -120,7 +120,7 @@ class Elementwise:
             return None
         tensors = call.tensors
         varying = [tensor for tensor in tensors if tensor.dim() and not self._constant(tensor, name)]
-        if not varying or (name in _REDUCING and not call.kwargs.get("keepdim")):
+        if not varying or (name in _REDUCING and not _keeps_last_axis(call, varying[0])):
             return None
         if name in ("max", "min") and len(tensors) == 1:
             return None
@@ -177,6 +177,13 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     if name in _MULTIPLYING and many:
         return (Shape.BENT if any(flat) else Shape.CURVED), all(flat)
     return Shape.AFFINE, all(flat)
+
+
+def _keeps_last_axis(call: Call, tensor: Tensor) -> bool:
+    """Return whether a call reduces the last axis of a tensor alone to length 1."""
+    axes = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
+    axes = axes if isinstance(axes, (list, tuple)) else (axes,)
+    return bool(call.kwargs.get("keepdim")) and all(axis in (-1, tensor.dim() - 1) for axis in axes)
 
 
 def _version(tensor: Tensor) -> int:

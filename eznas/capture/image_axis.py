@@ -147,7 +147,8 @@ class ImageAxis:
         probe = before.new_empty(1, device="meta").expand(shape)
         args = [probe if arg is before else arg for arg in call.args]
         kwargs = {name: probe if arg is before else arg for name, arg in call.kwargs.items()}
-        return tuple(call.func(*args, **kwargs).shape).index(axis + 1)
+        shape = tuple(call.func(*args, **kwargs).shape)
+        return shape.index(axis + 1)
 
     def _summed(self, equation: str, tensors: list[Tensor], result: Tensor) -> int:
         """Return how many entries lie between two images of the result of an equation of ``einsum``."""

@@ -93,8 +93,8 @@ class UnitRecorder(Recorder):
         layer = latest(self._behind, call.input)
         if call.name in ("batch_norm", "instance_norm"):
             out = super().normalisation(call)
-            if layer is not None:
-                self._note_behind(out, layer, call.name)
+            if layer is not None and not layer.behind and layer.norm_out is not None:
+                layer.behind, layer.leaving = call.name, layer.norm_out
             return out
         made_by = latest(self._outputs, call.input)
         self._separate_input(call, "input")

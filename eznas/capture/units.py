@@ -57,6 +57,10 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipp
                 for product in recorder.attentions
                 if not product.has_maps
             ]
+    else:
+        for layer in chosen:
+            layer.front = layer.front if layer.activation_input else ""
+            layer.behind = layer.behind if layer.norm_out else ""
     ran = {layer.name.partition("#")[0] for layer in recorder.layers}
     for path, parameter in recorder.parameters.items():
         name = weight_name(path)

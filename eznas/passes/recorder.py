@@ -14,10 +14,10 @@ from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
-    from eznas.capture.layer import Recorded
     from collections.abc import Collection
 
     from eznas.capture.calls import Call
+    from eznas.capture.layer import Recorded
 
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
