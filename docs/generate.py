@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eznas.capture.calls import CallHooks
+from eznas.capture.elementwise import UNARY
 from eznas.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -42,18 +43,18 @@ A minibatch runs as a whole, because batch normalisation uses its mean and varia
 `measure(..., split=N)` runs at most N images at once instead. It works for networks without batch normalisation, and
 for measures that are sums over images or read one row for each image. It refuses other networks and measures.
 
-torch runs the projections of `nn.MultiheadAttention` and recurrent layers such as `nn.LSTM` in one call and hides their
-outputs. Measures of layers' outputs (depth, fisher, meco, near) have no value on networks with these modules or with
-products such as `x @ weight`, and their scores say so. flops and measures of weights and of their gradients have a
-value there.
+torch runs recurrent layers such as `nn.LSTM` in one call and hides their outputs. Measures of layers' outputs (depth,
+fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and their scores
+say so. flops and measures of weights and of their gradients have a value there. The projections and the attention maps
+of `nn.MultiheadAttention` are read like those of other modules.
 
 Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
 such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.
 
 eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
-A maximum with a constant is an activation too. So are `where` and a product with a mask, if the mask compares the same
-tensor with a number.
+So are several calls together whose result is an elementwise function of one tensor and not an affine one, such as
+`where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
 Networks run without torch's gradient checkpointing. Layers inside another `torch.autograd.Function` are refused. If a
 module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
@@ -84,7 +85,7 @@ once. `eznas evolve --seed-measures` starts from these programs. The language ca
 
 def _introduction() -> str:
     """Return the introduction with the list of activations that are recognised."""
-    names = ", ".join(sorted(CallHooks.ACTIVATIONS))
+    names = ", ".join(sorted(CallHooks.ACTIVATIONS | UNARY))
     return _INTRODUCTION.replace("{activations}", "\n".join(textwrap.wrap(names, 118)))
 
 

@@ -7,10 +7,13 @@ import inspect
 import itertools
 import random
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from eznas.capture.calls import CallHooks
+from eznas.capture.elementwise import COMBINING, UNARY
 from eznas.primitives import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Kind, Primitive, all_primitives
 from eznas.programs.catalogue import arguments, example, result
 from eznas.spaces import SPACES, SearchSpace, graf
@@ -41,13 +44,71 @@ how to define your own.
 _STATISTICS = """
 ## Statistics
 
-A *unit* is one convolution or linear layer with the activation in front of it and the normalisation behind it. A
-statistic is a quantity in a scenario, written `quantity.scenario`. The weight does not depend on the scenario.
+A *unit* is one layer with the activation in front of it and the normalisation behind it. A statistic is a quantity in a
+scenario, written `quantity.scenario`. The weight does not depend on the scenario. `eznas score --units --model NAME`
+and `eznas.units(network, minibatch)` list the units of a network, and the layers that are none, with the reason.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
 | quantity | symbol | kind | definition |
 |---|---|---|---|
+"""
+
+_UNITS = """
+### Units of convolutional networks and of networks on tokens
+
+Layers are convolutions of all kinds, linear layers, products with a matrix of parameters, and embeddings. Recurrent
+layers run inside one function of torch and are not read.
+
+- **Convolutional networks.** The units are the *complete* layers, those with an activation in front and a
+  normalisation directly behind. If there is none, every layer is a unit.
+- **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit,
+  and so is every product of attention maps with values.
+
+The second kind of network has units with another form. The table says where each quantity is read.
+
+| unit | `weight` | `input` | `conv_in` | `conv_out` | `norm_out` |
+|---|---|---|---|---|---|
+| layer on tokens | its weight | input of the one in front | its input | its output | output of the one behind |
+| attention product | the values of all images | the scores | the attention maps | the heads' outputs | as `conv_out` |
+| embedding | the table, transposed | its output | its output | its output | as for other layers |
+
+*The one in front* and *the one behind* are an activation or a normalisation; of attention products, the softmax. Where
+there is none in front, `input` is the layer's own input; where there is none behind, `norm_out` is
+its own output. Dropout, copies, reshapes, permutations of other axes than the channels, and a gate may stand between
+the function and the layer; a residual connection may not.
+
+The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. Attention is found in
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever the result of a softmax is the left factor of a
+matrix product. A normalisation that is written by hand counts if it reads means over the last axis.
+
+### Three kinds of maps
+
+Every statistic of a unit has four axes, so that every primitive has a value on it.
+
+| layer's tensor | statistic | entry |
+|---|---|---|
+| `b x c x h x w` | `b x c x h x w` | a map for each channel |
+| `b x h x w x c` | `b x c x h x w` | a map for each channel |
+| `b x tokens x c`, also with tokens on the axis of the images | `b x c x tokens x 1` | a column for each channel |
+| `b x c` | `b x c x 1 x 1` | a number for each channel |
+| scores and attention maps, windows count as heads | `b x heads x tokens x keys` | a map for each head |
+| outputs of heads of width d | `b x (heads d) x tokens x 1` | a column for each channel |
+| values of heads of width d | `(heads d) x (b keys) x 1 x 1` | a weight of one entry for each pair |
+| weight of a linear layer | `c_out x c_in x 1 x 1` | a weight of one entry for each pair |
+| weight of a 1-d or 3-d convolution | `c_out x c_in x k x 1`, `c_out x c_in x (k k) x k` | a kernel |
+
+*Space* means the tokens where maps have one column. Functions of matrices read such maps together, as one matrix of
+tokens by channels for each sample; [matrices](#matrices) defines them.
+
+### Activations
+
+These functions are activations, also in place: {activations}.
+
+Several calls are an activation together if their result is an elementwise function of one tensor and not an affine
+one: `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` or `relu(x) ** 2`. The input of
+the activation is this tensor. The calls that may be parts are: {parts}; and comparisons, exponentials, logarithms,
+powers and copies.
 """
 
 _SCENARIOS = """
@@ -113,6 +174,7 @@ def page() -> str:
         *[_row(f"`{kind.value}`", kind.floor.value, _doc(kind)) for kind in Kind],
         _STATISTICS,
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
+        _units(),
         _SCENARIOS,
         *[
             _row(f"`{one.name}`", one.images, one.objective, f"minus the values on `{one.minus}`" if one.minus else "")
@@ -130,6 +192,15 @@ def page() -> str:
         *[_family(name, list(records)) for name, records in itertools.groupby(by_family, lambda record: record.family)],
     ]
     return "".join(sections)
+
+
+def _units() -> str:
+    """Return the section on units, with the functions that are activations."""
+    activations = sorted(CallHooks.ACTIVATIONS | UNARY)
+    parts = sorted(name for name in COMBINING if not name.startswith(("i", "r")))
+    filled = _UNITS.replace("{activations}", ", ".join(activations)).replace("{parts}", ", ".join(parts))
+    paragraphs = filled.split("\n\n")
+    return "\n\n".join(text if text[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
 
 
 def _definitions() -> str:

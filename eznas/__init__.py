@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eznas.programs.parse import parse
     from eznas.scoring.plugin import load_plugin
     from eznas.scoring.score_many import measure
+    from eznas.scoring.unit_report import units
     from eznas.spaces import SPACES
     from eznas.status import Score, Status
 
@@ -41,6 +42,7 @@ __all__ = [
     "predict",
     "search",
     "to_python",
+    "units",
     "verify",
 ]
 
@@ -61,6 +63,7 @@ _MODULES = {
     "predict": "eznas.api.predictions",
     "search": "eznas.api.search",
     "to_python": "eznas.programs.export",
+    "units": "eznas.scoring.unit_report",
     "verify": "eznas.api.verify",
 }
 

@@ -1,7 +1,10 @@
 """Matrix functions of the trailing maps, each ``h x w`` map read as one matrix.
 
-The result is NaN where maps are not square. A number for each map stays in its kind, as a map of ``1 x 1``; such
-reduced maps are matrices of one entry. A map with an entry that is not finite gives NaN.
+A number for each map stays in its kind, as a map of ``1 x 1``; such reduced maps are matrices of one entry. Maps of one
+row or one column, such as the ``t x 1`` maps of tokens, are the columns of one ``t x c`` matrix, tokens by channels,
+for each sample. Where a matrix is not square, its singular values take the place of eigenvalues: the determinant is
+their product, the root of the determinant of its smaller Gram matrix. A matrix with an entry that is not finite gives
+NaN.
 """
 
 from __future__ import annotations
@@ -20,8 +23,46 @@ def _zero_or_nan(x: Tensor) -> Tensor:
     return (x * 0).sum((-2, -1), keepdim=True)
 
 
-def _undefined(x: Tensor) -> Tensor:
-    return x.new_full((*x.shape[:-2], 1, 1), torch.nan)
+def _is_square(x: Tensor) -> bool:
+    return x.shape[-2] == x.shape[-1]
+
+
+def _matrices(x: Tensor) -> Tensor:
+    # Maps of one row or one column are the columns of one t x c matrix.
+    if x.dim() < 5 or 1 not in x.shape[-2:]:  # noqa: PLR2004
+        return x
+    matrices: Tensor = x.flatten(-2).mT[..., None, :, :]
+    return matrices
+
+
+def _gram(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smaller Gram matrices of maps that are not square, in float64 with entries 0 for others than finite.
+
+    The second tensor is 0 where a matrix is finite, else NaN.
+    """
+    matrices = _matrices(x)
+    broken = _zero_or_nan(matrices)
+    wide = matrices.double().nan_to_num(0.0, 0.0, 0.0)
+    return (wide @ wide.mT if wide.shape[-2] <= wide.shape[-1] else wide.mT @ wide), broken
+
+
+def _pivots(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sizes of the pivots, where they show a singular matrix, and where the determinant is negative."""
+    size = x.shape[-1]
+    factors, swaps, _ = torch.linalg.lu_factor_ex(x)
+    pivots = factors.diagonal(dim1=-2, dim2=-1)
+    sizes = pivots.abs()
+    singular = sizes.amin(-1) <= size * torch.finfo(x.dtype).eps * sizes.amax(-1)
+    rows = torch.arange(1, size + 1, dtype=swaps.dtype, device=swaps.device)
+    return sizes, singular, ((swaps != rows).sum(-1) + (pivots < 0).sum(-1)) % 2 == 1
+
+
+def _singular_ratio(x: Tensor) -> Tensor:
+    gram, broken = _gram(x)
+    values = torch.linalg.eigvalsh(gram)
+    rounding = gram.shape[-1] * torch.finfo(gram.dtype).eps * values.amax(-1, keepdim=True)
+    values = torch.where(values <= rounding, 0.0, values).sqrt()
+    return (values.amax(-1) / values.amin(-1))[..., None, None].to(x.dtype) + broken
 
 
 def _scaled(x: Tensor) -> Tensor:
@@ -38,16 +79,17 @@ def _extreme_ratio(eigenvalues: Tensor, x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="determinant of each map",
-    domain="NaN where maps are not square or not finite",
+    formula="determinant of each map; product of its singular values where it is not square",
+    domain="NaN where a map is not finite",
     source="[EZNAS]",
     latex=r"\det\left({0}\right)",
     price=2.0,
 )
 def det(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the determinant."""
-    if x.shape[-2] != x.shape[-1]:
-        return _undefined(x)
+    if not _is_square(x):
+        gram, broken = _gram(x)
+        return torch.linalg.det(gram).clamp_min(0).sqrt()[..., None, None].to(x.dtype) + broken
     value = torch.linalg.det(x)
     value = torch.where(value.isnan(), 0.0, value)  # a zero pivot may leave NaN behind: singular
     return value[..., None, None] + _zero_or_nan(x)
@@ -56,7 +98,7 @@ def det(x: Tensor) -> Tensor:
 @primitive(
     *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
-    domain="0 also where a pivot is at most h eps times the largest; NaN where maps are not square or not finite",
+    domain="0 also where a pivot is at most h eps times the largest; NaN where a map is not finite",
     source="[EZNAS], whose released code turns the NaN of a singular map into 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
@@ -67,15 +109,12 @@ def logdet(x: Tensor) -> Tensor:
     Most sign maps of gradients are singular, and rounding decides whether their determinant comes out as 0 or as a
     small number of either sign. So a map counts as singular as soon as a pivot is at the level of rounding.
     """
-    if x.shape[-2] != x.shape[-1]:
-        return _undefined(x)
-    size = x.shape[-1]
-    factors, swaps, _ = torch.linalg.lu_factor_ex(x)
-    pivots = factors.diagonal(dim1=-2, dim2=-1)
-    sizes = pivots.abs()
-    singular = sizes.amin(-1) <= size * torch.finfo(x.dtype).eps * sizes.amax(-1)
-    rows = torch.arange(1, size + 1, dtype=swaps.dtype, device=swaps.device)
-    odd = ((swaps != rows).sum(-1) + (pivots < 0).sum(-1)) % 2 == 1
+    if not _is_square(x):
+        gram, broken = _gram(x)
+        sizes, singular, odd = _pivots(gram)
+        value = sizes.log().sum(-1) / 2
+        return torch.where(singular | odd | value.isnan(), 0.0, value)[..., None, None].to(x.dtype) + broken
+    sizes, singular, odd = _pivots(x)
     value = sizes.log().sum(-1)
     # a zero pivot may leave NaN behind
     return torch.where(singular | odd | value.isnan(), 0.0, value)[..., None, None] + _zero_or_nan(x)
@@ -83,46 +122,53 @@ def logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A",
-    domain="infinity where A + A^T is singular, NaN where it is 0, not square or not finite",
+    formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A; of singular values if A is not square",
+    domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
 def sym_eig_ratio(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the eigenvalue ratio of the symmetric part."""
-    if x.shape[-2] != x.shape[-1]:
-        return _undefined(x)
+    if not _is_square(x):
+        return _singular_ratio(x)
     maps = _scaled(x)
     return _extreme_ratio(torch.linalg.eigvalsh((maps + maps.mT) / 2), x)
 
 
 @primitive(
     *_MAPS,
-    formula="greatest over least |eigenvalue| of each map",
-    domain="infinity where the map is singular, NaN where it is 0, not square or not finite",
+    formula="greatest over least |eigenvalue| of each map; of singular values where it is not square",
+    domain="infinity where the map is singular, NaN where it is 0 or not finite",
     source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
 def eig_ratio(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the eigenvalue ratio; slow on large maps."""
-    if x.shape[-2] != x.shape[-1]:
-        return _undefined(x)
+    if not _is_square(x):
+        return _singular_ratio(x)
     return _extreme_ratio(torch.linalg.eigvals(_scaled(x)), x)
 
 
 @primitive(
     *keeping(TENSOR_KINDS, arity=2),
-    formula="A B for each pair of maps A, B; a map that is reduced to one entry counts as constant",
-    domain="NaN where maps are not square",
+    formula="A B for each pair of maps A, B, and A B^T B where they are not square; a map that is reduced to one entry "
+    "counts as constant",
     source="[EZNAS]",
     latex=r"{0} \cdot {1}",
     price=2.0,
 )
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """``u x *s x h x h`` twice to ``u x *s x h x h``: the matrix product, broadcast first."""
+    """``u x *s x h x w`` twice to ``u x *s x h x w``: the matrix product, broadcast first.
+
+    Maps that are not square have no product of their own shape. The product with the Gram matrix of the second one
+    has: for tokens, it is attention without softmax, with keys and values ``y``.
+    """
     rows, columns = (max(x.shape[axis], y.shape[axis]) for axis in (-2, -1))
-    if rows != columns:
-        return x * y * torch.nan
-    return x.expand(*x.shape[:-2], rows, rows) @ y.expand(*y.shape[:-2], rows, rows)
+    if rows == columns:
+        return x.expand(*x.shape[:-2], rows, rows) @ y.expand(*y.shape[:-2], rows, rows)
+    shape = tuple(map(max, x.shape, y.shape))
+    left, right = (_matrices(side.expand(shape)) for side in (x, y))
+    product = left @ (right.mT @ right) if left.shape[-1] <= left.shape[-2] else (left @ right.mT) @ right
+    return product.squeeze(-3).mT.reshape(shape) if left.shape != shape else product

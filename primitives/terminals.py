@@ -1,7 +1,7 @@
 """The terminals of the language: named statistics of a unit.
 
-A statistic is a quantity on a scenario, written ``quantity.scenario``. A *unit* is one convolution (or linear
-layer) with the activation in front of it and the normalisation behind it::
+A statistic is a quantity on a scenario, written ``quantity.scenario``. A *unit* is one layer with the activation in
+front of it and the normalisation behind it; ``eznas.capture.capture`` says what they are in a network on tokens::
 
     input --activation--> conv_in --convolution--> conv_out --normalisation--> norm_out
 

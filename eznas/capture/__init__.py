@@ -47,11 +47,21 @@ def capture(
 ) -> Capture:
     """Record statistics of a network's units.
 
-    A *unit* is a 2-d convolution, or a linear layer taken as a 1x1 convolution; it is *complete* with an activation in
-    front and a normalisation behind. ``input.*`` is the input of that activation, or the layer's own input without one;
-    ``norm_out.*`` is the output of that normalisation, or the layer's own output without one. Units come in the order
-    of execution. A layer that runs twice is two units, the second named ``name#2``; the gradient of its weight is the
-    total over both runs. A unit whose weight is computed, such as a standardised weight, is named ``computed``.
+    A *unit* is a layer with weights; it is *complete* with an activation in front and a normalisation directly behind.
+    ``input.*`` is the input of that activation, or the layer's own input without one; ``norm_out.*`` is the output of
+    that normalisation, or the layer's own output without one. Layers are convolutions of all kinds, linear layers,
+    products with a matrix of parameters, and embeddings. Units come in the order of execution. A layer that runs twice
+    is two units, the second named ``name#2``; the gradient of its weight is the total over both runs.
+
+    In a network on tokens, which runs attention, an embedding or a linear layer on tokens, each layer is a unit, and so
+    is each product of attention maps with values. ``input.*`` is then the input of the activation or normalisation in
+    front of the layer, and ``norm_out.*`` the output of the activation or normalisation behind it; dropout, reshapes
+    and a gate may stand between. The weight of an attention product is its values, ``input.*`` the scores in front of
+    the softmax, ``conv_in.*`` the attention maps, and ``conv_out.*`` the outputs of the heads.
+
+    A unit whose weight is computed from parameters, such as a standardised or masked weight, has the name of the first
+    of these parameters. Its weight is the computed one, and the gradient is that of the run alone. If the weight is
+    computed from the images too, the unit is named ``computed``.
 
     Values and gradients are those at the moment when the unit ran, also where the network overwrites them later.
     ``input_grad.*`` comes through the unit's activation alone and ``conv_in_grad.*`` through its convolution alone,
@@ -63,11 +73,11 @@ def capture(
 
     Args:
         network: Maps ``b x c x h x w`` images to ``b x classes`` logits. It is left as it was, also after an exception.
-            A network that writes to its own parameters raises, unless ``.data`` hides the write from torch.
+            A network that writes to its own parameters raises.
         minibatch: Images, labels, noise and perturbed images; it is moved to the network's device.
         statistics: Names from ``eznas.primitives.STATISTICS``; None for all. Only the passes that they need run.
-        units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"`` for the
-            complete ones if there are any and for all otherwise.
+        units: ``"complete"`` for complete units, ``"any"`` for every layer, ``"auto"`` for every layer of a network on
+            tokens, and otherwise for the complete ones if there are any and for all if not.
 
     Raises:
         InputError: A statistic or ``units`` is unknown.

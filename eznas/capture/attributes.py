@@ -6,6 +6,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 from __future__ import annotations
 
 import copy
+import enum
 import operator
 import random
 import sys
@@ -23,7 +24,9 @@ class Attributes:
 
     Beside the attributes themselves, among them the training flags and the names of parameters, buffers and modules,
     these are the contents of lists, dictionaries and sets, the values of tensors that are no parameters and no buffers,
-    and the states of random generators. Other objects are not copied.
+    and the states of random generators. Objects of a user's classes are read attribute by attribute, and so are modules
+    that no module registers, such as those in plain lists, with their buffers. Objects of other libraries are not
+    copied.
 
     Args:
         network: The network.
@@ -33,44 +36,102 @@ class Attributes:
         self._containers: list[tuple[Any, Any]] = []
         self._tensors: list[tuple[Tensor, Tensor, int]] = []
         self._generators: list[tuple[Any, Any]] = []
+        self._slots: list[tuple[Any, dict[str, Any]]] = []
         registered = {id(buffer) for module in network.modules() for buffer in module._buffers.values()}  # noqa: SLF001
-        seen: set[int] = set()
-        for module in network.modules():
-            values = dict(vars(module))
-            self._containers.append((vars(module), values))
-            self._containers += [(values[name], copy.copy(values[name])) for name in _TABLES]
-            for name, value in values.items():
-                if name not in _OWN:
-                    self._add(value, registered, seen)
+        modules = list(network.modules())
+        seen = set(map(id, modules))
+        for module in modules:
+            self._add_module(module, registered, seen)
+
+    def _add_module(self, module: nn.Module, registered: set[int], seen: set[int]) -> None:
+        values = dict(vars(module))
+        self._containers.append((vars(module), values))
+        self._containers += [(values[name], copy.copy(values[name])) for name in _TABLES]
+        for name, value in values.items():
+            if name not in _OWN:
+                self._add(value, registered, seen)
 
     def _add(self, value: Any, registered: set[int], seen: set[int]) -> None:
         kind = type(value)
         if kind in _PLAIN or id(value) in seen:
             return
+        members: list[Any] = []
         if kind in CONTAINERS or kind is tuple:
-            seen.add(id(value))
             if kind is not tuple:
                 self._containers.append((value, copy.copy(value)))
-            for member in value.values() if isinstance(value, dict) else value:
-                self._add(member, registered, seen)
+            members = list(value.values() if isinstance(value, dict) else value)
         elif isinstance(value, Tensor):
-            if id(value) not in registered and not isinstance(value, nn.Parameter) and not value.is_inference():
-                seen.add(id(value))
-                self._tensors.append((value, value.detach().clone(), value._version))  # noqa: SLF001
+            if id(value) in registered or isinstance(value, nn.Parameter) or value.is_inference():
+                return
+            self._tensors.append((value, value.detach().clone(), value._version))  # noqa: SLF001
         elif (state := generator_state(value)) is not None:
-            seen.add(id(value))
             self._generators.append((value, state))
+        elif isinstance(value, nn.Module):
+            self._add_hidden(value, registered, seen)
+        elif is_users(kind):
+            members = self._add_object(value)
+        else:
+            return
+        seen.add(id(value))
+        for member in members:
+            self._add(member, registered, seen)
+
+    def _add_hidden(self, root: nn.Module, registered: set[int], seen: set[int]) -> None:
+        """Add a module that no module registers, with its buffers."""
+        for module in root.modules():
+            if id(module) not in seen:
+                seen.add(id(module))
+                self._add_module(module, registered, seen)
+                for buffer in module._buffers.values():  # noqa: SLF001
+                    self._add(buffer, registered, seen)
+
+    def _add_object(self, value: Any) -> list[Any]:
+        """Add the attributes of an object of a user's class, and return their values."""
+        members: list[Any] = []
+        attributes = getattr(value, "__dict__", None)
+        if isinstance(attributes, dict):
+            self._containers.append((attributes, dict(attributes)))
+            members += attributes.values()
+        slots = {name: getattr(value, name) for name in slots_of(type(value)) if hasattr(value, name)}
+        if slots:
+            self._slots.append((value, slots))
+            members += slots.values()
+        return members
 
     def restore(self) -> None:
         """Restore the attributes, each the same object as it was."""
         for container, contents in self._containers:
             _refill(container, contents)
+        for owner, slots in self._slots:
+            for name in slots_of(type(owner)):
+                if name in slots:
+                    object.__setattr__(owner, name, slots[name])
+                elif hasattr(owner, name):
+                    object.__delattr__(owner, name)
         for tensor, value, version in self._tensors:
             hidden = not tensor.is_meta and not torch.equal(tensor, value)  # a write through .data has no version
             if tensor._version != version or hidden:  # noqa: SLF001
                 tensor.detach().copy_(value)
         for generator, state in self._generators:
             set_generator_state(generator, state)
+
+
+_LIBRARIES = sys.stdlib_module_names | {"numpy", "torch"}
+
+
+def is_users(kind: type) -> bool:
+    """Return whether a class is neither of Python nor of torch or NumPy, and has no state of its own kind."""
+    library = kind.__module__.partition(".")[0] in _LIBRARIES - {"__main__"}
+    return not library and not issubclass(kind, (type, enum.Enum, nn.Module))
+
+
+def slots_of(kind: type) -> list[str]:
+    """Return the names of the slots of a class."""
+    names: list[str] = []
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 _OWN = frozenset(vars(nn.Module()))

@@ -11,8 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from eznas.capture.attention import attention, opened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+
+    from eznas.capture.elementwise import Function
 
 
 class Call:
@@ -24,13 +28,14 @@ class Call:
         kwargs: The keyword arguments.
     """
 
-    __slots__ = ("args", "entering", "func", "kwargs", "name")
+    __slots__ = ("args", "entering", "func", "function", "kwargs", "name")
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
         self.kwargs = dict(kwargs) if kwargs else {}
         self.name: str = getattr(func, "__name__", "")
         self.entering: Tensor | None = None
+        self.function: Function | None = None  # of the tensor ``entering``
 
     def run(self) -> Any:
         """Call the function."""
@@ -81,8 +86,6 @@ class CallHooks(TorchFunctionMode):
         "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu",
         "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
     ))  # fmt: skip
-    COMBINED = frozenset(("masked_fill", "maximum", "mul", "multiply", "rmul", "where"))
-    """Functions that are activations where all their tensors are functions of one tensor."""
     NORMALISATIONS = frozenset(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"))
 
     def __torch_function__(
@@ -94,6 +97,8 @@ class CallHooks(TorchFunctionMode):
     ) -> Any:
         """Hand a call to its hook."""
         call = Call(func, args, kwargs)
+        if call.name in _ATTENTION:
+            return self._run_open(call)
         if call.name in self.LAYERS:
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
@@ -101,6 +106,15 @@ class CallHooks(TorchFunctionMode):
         if self.activates(call):
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
+
+    def _run_open(self, call: Call) -> Any:
+        """Run attention so that the calls within it are handed to hooks too."""
+        function = attention if call.func is nn.functional.scaled_dot_product_attention else opened(call.func)
+        TorchFunctionMode.__enter__(self)  # type: ignore[no-untyped-call]
+        try:
+            return function(*call.args, **call.kwargs)
+        finally:
+            TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation of ``ACTIVATIONS``."""
@@ -125,6 +139,10 @@ class CallHooks(TorchFunctionMode):
     def other(self, call: Call) -> Any:
         """Run any other call."""
         return call.run()
+
+
+_ATTENTION = frozenset(("multi_head_attention_forward", "scaled_dot_product_attention"))
+"""Functions that run other functions of torch within one call."""
 
 
 def version(tensor: Tensor) -> int:

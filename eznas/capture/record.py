@@ -6,28 +6,27 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
 from eznas.capture.calls import Call, CallHooks, version
+from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.image_axis import ImageAxis
+from eznas.capture.layer import Layer, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from eznas.capture.elementwise import Function
 
-_COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
-_COMPARING = frozenset(("maximum",))
-"""Functions of torch that choose between two tensors without a mask."""
 
-_CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
 _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 
-_CASTS = frozenset(("bfloat16", "double", "float", "half", "to", "type", "type_as"))
-
+_FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
+"""Functions of torch that read the shape of a tensor alone."""
 
 _CONSTANT = "constant"
 _NORM = "norm"
@@ -36,89 +35,6 @@ _NORM = "norm"
 
 class RecordError(RuntimeError):
     """A network cannot be recorded."""
-
-
-@dataclass(eq=False)
-class Recorded:
-    """One tensor at one moment of the forward pass.
-
-    Args:
-        shape: Its shape.
-        value: The detached tensor; None where it was not requested. It shares memory with the network's own
-            tensor until an operation is about to overwrite that memory.
-        version: The number of writes to that memory at this moment, as torch counts them.
-        edge: The gradient edge of the tensor at this moment; None where no gradient was requested or the tensor
-            depends on nothing that requires one.
-        axis: The axis of the images.
-    """
-
-    shape: tuple[int, ...]
-    value: Any = None
-    version: int = 0
-    edge: Any = None
-    axis: int = 0
-
-    def images_first(self, tensor: Tensor) -> Tensor:
-        """Return a tensor of this shape with the axis of the images first."""
-        return tensor.movedim(self.axis, 0)
-
-
-@dataclass(eq=False)
-class Layer:
-    """One run of a convolution or linear layer.
-
-    Args:
-        name: The module that holds the weight; the second run of one weight is called ``name#2``.
-        linear: Whether it is a linear layer.
-        weight: The weight.
-        activation_input: The input of the activation in front of the layer; None without one.
-        conv_in: The input of the layer.
-        conv_out: The output of the layer.
-        norm_out: The output of the normalisation behind the layer; None without one.
-    """
-
-    name: str
-    linear: bool
-    weight: Recorded
-    activation_input: Recorded | None
-    conv_in: Recorded
-    conv_out: Recorded
-    norm_out: Recorded | None = None
-
-    @property
-    def has_maps(self) -> bool:
-        """Whether input and output can be read as ``b x c x h x w``."""
-        return len(self.conv_in.shape) in ((2, 3, 4) if self.linear else (4,))
-
-    def recorded(self, quantity: str) -> Recorded:
-        """Return a quantity of the unit, such as ``"conv_in"``."""
-        return {
-            "weight": self.weight,
-            "input": self.activation_input or self.conv_in,
-            "conv_in": self.conv_in,
-            "conv_out": self.conv_out,
-            "norm_out": self.norm_out or self.conv_out,
-        }[quantity]
-
-    def shape(self, quantity: str) -> tuple[int, ...]:
-        """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
-
-        A linear layer is a 1x1 convolution: ``b x c`` becomes ``b x c x 1 x 1``, ``b x t x c`` becomes
-        ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
-        """
-        recorded = self.recorded(quantity)
-        shape = (recorded.shape[recorded.axis], *recorded.shape[: recorded.axis], *recorded.shape[recorded.axis + 1 :])
-        if self.linear:
-            shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
-            shape = (*shape, *(1,) * (4 - len(shape)))
-        return shape
-
-    def shaped(self, quantity: str, tensor: Tensor) -> Tensor:
-        """Return a quantity or its gradient in the shape that ``shape`` gives."""
-        tensor = self.recorded(quantity).images_first(tensor)
-        if self.linear and quantity != "weight":
-            tensor = tensor.movedim(-1, 1)
-        return tensor.reshape(self.shape(quantity))
 
 
 class Recorder(CallHooks):
@@ -132,6 +48,8 @@ class Recorder(CallHooks):
     Attributes:
         parameters: The network's parameters, by name.
         layers: The layers, in the order of execution.
+        attentions: The products of attention maps and values, in the order of execution.
+        read: The names of the parameters from which weights of layers are computed.
         other_readers: For each parameter that another function than a layer read, that function's name.
         grads_enabled: Weights that were made to require a gradient; the caller resets them.
         axes: Follows the axis of the images.
@@ -141,16 +59,26 @@ class Recorder(CallHooks):
         super().__init__()
         self.parameters = dict(network.named_parameters())
         self.layers: list[Layer] = []
+        self.attentions: list[AttentionProduct] = []
+        self.read: set[str] = set()
         self.other_readers: dict[str, str] = {}
         self.grads_enabled: list[Tensor] = []
         self.axes = ImageAxis()
         self._values, self._gradients = frozenset(values), frozenset(gradients)
         self._weights = {id(parameter): weight_name(name) for name, parameter in self.parameters.items()}
         self._network = network
+        self._memory = {
+            parameter.untyped_storage().data_ptr(): name
+            for name, parameter in self.parameters.items()
+            if parameter.numel() and not parameter.is_meta
+        }
         self._runs: dict[str, int] = {}
-        self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
+        self.elementwise = Elementwise(self._is_constant)
         # tensors that no layer makes: computed from constants alone, or norms of other tensors
         self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
+        # tensors that are computed from constants alone, among them parameters: the names of these
+        self._leaves: dict[int, tuple[weakref.ref[Tensor], int, tuple[str, ...]]] = {}
+        self._maps: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}  # attention maps, with their scores
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
         # outputs of activations and layers: the tensor, its version then, and its origin
@@ -160,20 +88,29 @@ class Recorder(CallHooks):
     def __enter__(self) -> Any:
         for constant in (*self._network.parameters(), *self._network.buffers()):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
+        for name, parameter in self.parameters.items():
+            self._leaves[id(parameter)] = (weakref.ref(parameter), version(parameter), (name,))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
-        bounds = call.name.strip("_") in _CLAMPS
+        bounds = call.name.strip("_") in CLAMPS
         return super().activates(call) and not (bounds and latest(self._origins, call.input))
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
-        weight: Tensor = call.argument(1, "weight")
-        name = self._weights.get(id(weight), "computed")
-        if name == "computed" and any(weight is buffer for buffer in self._network.buffers()):
+        return self._run_layer(call, call.argument(1, "weight"))
+
+    def _run_layer(self, call: Call, weight: Tensor) -> Any:
+        name = self._weights.get(id(weight), "")
+        leaves: tuple[str, ...] = () if name else latest(self._leaves, weight) or ()
+        if leaves:
+            name = computed_name(leaves[0])
+        if not name and latest(self._origins, weight) == _CONSTANT:
             return call.run()  # a filter that is not trained, such as a blur
+        name = name or "computed"
+        self.read.update(leaves)
         if "weight" in self._gradients and not weight.requires_grad:
             self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
@@ -185,11 +122,12 @@ class Recorder(CallHooks):
         self.axes.follow(call, out)
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
-            linear=call.name == "linear",
+            kind=call.name,
             weight=recorded_weight,
             activation_input=activation_input,
             conv_in=conv_in,
             conv_out=self._record(out, "conv_out", "norm_out"),
+            leaves=leaves,
         )
         self.layers.append(layer)
         self._outputs[id(out)] = (weakref.ref(out), version(out), layer)
@@ -198,15 +136,32 @@ class Recorder(CallHooks):
     def activation(self, call: Call) -> Any:
         """Run an activation and record its input."""
         overwrites = call.overwrites
-        if not overwrites:
+        function = self.compose(call)
+        if not overwrites and call.function is None:
             self._separate_input(call, "input")
         recorded = self._record(call.input, "input")
         if overwrites:
             self._protect(call)
         out = call.run()
         self._note_origin(call, out)
+        self.elementwise.note(out, function, activation=True, composite=call.function is not None)
+        if call.function is not None and recorded.edge is not None and out.requires_grad:
+            recorded.through = torch.autograd.graph.get_gradient_edge(out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
+
+    def compose(self, call: Call) -> Function | None:
+        """Return the function of one tensor that a call computes, and note it where the call completes an activation.
+
+        Several calls compute such an activation, and its input is the tensor that all of them are a function of.
+        """
+        if call.function is not None:
+            return call.function
+        function = self.elementwise.function(call)
+        source = function.source.current() if function is not None and function.activates else None
+        if source is not None:
+            call.entering, call.function = source, function
+        return function
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation and record its output where its input is the output of a layer."""
@@ -220,68 +175,78 @@ class Recorder(CallHooks):
 
     def other(self, call: Call) -> Any:
         """Run any other call, and keep its name for the parameters that it reads."""
-        entering = self._combined(call)
-        if entering is not None:
-            call.entering = entering
+        function = self.compose(call)
+        if call.function is not None:
             return self.activation(call)
-        if self._sharing and call.overwrites:
+        scaled = None
+        if function is not None and function.scales and function.source.composite:
+            scaled = latest(self._activations, function.source.tensor())
+        if call.overwrites or call.name == "__set__":
+            self._refuse_writes(call)
             self._protect(call)
+        scores = latest(self._maps, call.tensors[0]) if self._maps and call.tensors else None
+        if call.name in SOFTMAX and not call.overwrites and call.tensors:
+            self._separate_input(call, "input")
+            scores = self._record(call.input, "input")
         out = call.run()
         self._note_origin(call, out)
-        self._note_mask(call, out)
+        self.elementwise.note(out, function)
+        if scaled is not None:
+            self._activations[id(out)] = weakref.ref(out), version(out), scaled
+        if scores is not None and isinstance(out, Tensor):
+            self._attend(call, out, scores)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(call.args, call.kwargs):
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
 
+    @property
+    def products(self) -> list[AttentionProduct]:
+        """The members of ``attentions`` that have maps."""
+        return [product for product in self.attentions if product.has_maps]
+
+    def _attend(self, call: Call, out: Tensor, scores: Recorded) -> None:
+        """Note attention maps, or record their product with values."""
+        tensors = call.tensors
+        if call.name in CARRIED or call.name in SOFTMAX:
+            self._maps[id(out)] = weakref.ref(out), version(out), scores
+        elif call.name in PRODUCTS and len(tensors) == 2 and id(tensors[1]) not in self._weights:  # noqa: PLR2004
+            maps = self._record(tensors[0], "conv_in", "attention")
+            product = AttentionProduct(
+                name=attention_name(self.layers, self.attentions),
+                kind="attention",
+                front="softmax",
+                weight=self._record(tensors[1], "weight"),
+                activation_input=scores,
+                conv_in=maps,
+                conv_out=self._record(out, "conv_out", "norm_out", "attention"),
+                after=len(self.layers),
+            )
+            self.attentions.append(product)
+
     def _note_origin(self, call: Call, out: Any) -> None:
         """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
         name = call.name.strip("_")
         known = [latest(self._origins, tensor) for tensor in call.tensors]
         origin = ""
-        if all(one == _CONSTANT for one in known):
+        if name in _FILLED or all(one == _CONSTANT for one in known):
             origin = _CONSTANT
         elif name in _NORMS or (name == "sum" and call.kwargs.get("keepdim")) or (name == "sqrt" and known[0]):
             origin = _NORM
         if origin != _CONSTANT:
             self.axes.follow(call, out)
         if origin:
+            names = {leaf: None for one in call.tensors for leaf in latest(self._leaves, one) or ()}
             for tensor in out if isinstance(out, tuple) else (out,):
                 if isinstance(tensor, Tensor):
                     self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
+                    if names and origin == _CONSTANT:
+                        self._leaves[id(tensor)] = weakref.ref(tensor), version(tensor), tuple(names)
 
-    def _note_mask(self, call: Call, out: Any) -> None:
-        """Note that a tensor of booleans compares one tensor with numbers."""
-        tensors = call.tensors
-        if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
-            self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
-            self._masks[id(out)] = weakref.ref(out), *mask
-
-    def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:
-        """Return the tensor that a mask compares and its version then; None where the tensor is no mask."""
-        known = self._masks.get(id(tensor))
-        return known[1:] if known and known[0]() is tensor else None
-
-    def _combined(self, call: Call) -> Tensor | None:
-        """Return the tensor of which all tensors of a call of ``COMBINED`` are functions, None where there is none."""
-        if call.name.strip("_") not in self.COMBINED:
-            return None
-        tensors = call.tensors
-        sources: dict[int, Tensor] = {}
-        masks = 0
-        for tensor in tensors:
-            mask = self._mask(tensor)
-            source = mask[0]() if mask else None
-            if mask and source is not None and version(source) == mask[1]:
-                sources[id(source)] = source
-                masks += 1
-            elif tensor.dim() and not _constant(tensor, call.name):
-                sources[id(tensor)] = tensor
-        compares = masks > 0 or (call.name in _COMPARING and len(tensors) > 1)
-        (source,) = sources.values() if len(sources) == 1 else (None,)
-        return source if compares and any(tensor is source for tensor in tensors) else None
+    def _is_constant(self, tensor: Tensor, function: str) -> bool:
+        """Return whether a tensor is computed from constants alone, or is one number where a function compares it."""
+        return latest(self._origins, tensor) == _CONSTANT or _one_number(tensor, function)
 
     def check_versions(self) -> None:
         """Check that every write to a kept tensor was recorded.
@@ -297,8 +262,9 @@ class Recorder(CallHooks):
     def _separate_input(self, call: Call, *quantities: str) -> None:
         """Replace a call's input by a view, so that the view's gradient is the one through this call alone."""
         tensor = call.input
-        if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
-            view = tensor.view_as(tensor)
+        gradients = torch.is_grad_enabled() and tensor.is_floating_point()
+        if gradients and not self._gradients.isdisjoint(quantities):
+            view = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
             self.axes.copy(tensor, view)
             call.args = tuple(view if arg is tensor else arg for arg in call.args)
             call.kwargs = {name: view if arg is tensor else arg for name, arg in call.kwargs.items()}
@@ -306,7 +272,7 @@ class Recorder(CallHooks):
                 call.entering = view
 
     def _record(self, tensor: Tensor, *quantities: str) -> Recorded:
-        recorded = Recorded(tuple(tensor.shape), axis=self.axes.of(tensor))
+        recorded = Recorded(tuple(tensor.shape), place=self.axes.of(tensor))
         if not self._values.isdisjoint(quantities):
             recorded.value, recorded.version = tensor.detach(), version(tensor)
             self._kept.append(recorded)
@@ -315,6 +281,20 @@ class Recorder(CallHooks):
             # the edge of a leaf is the tensor itself
             recorded.edge = tensor if tensor.is_leaf else torch.autograd.graph.get_gradient_edge(tensor)
         return recorded
+
+    def _refuse_writes(self, call: Call) -> None:
+        """Check that a call does not write to a parameter through ``.data`` or a detached view.
+
+        Raises:
+            RecordError: It does.
+        """
+        target = call.args[0] if call.args else None
+        if isinstance(target, Tensor) and target.numel() and not target.is_meta:
+            name = self._memory.get(target.untyped_storage().data_ptr())
+            if name is not None:
+                raise RecordError(
+                    f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
+                )
 
     def _protect(self, call: Call) -> None:
         """Copy the recorded values that a call is about to overwrite."""
@@ -338,9 +318,9 @@ def checked_logits(out: Any, images: int) -> Tensor:
     raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
 
 
-def _constant(tensor: Tensor, function: str) -> bool:
+def _one_number(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
-    if tensor.requires_grad or function not in ("maximum", "where"):
+    if tensor.requires_grad or function not in ("max", "maximum", "min", "minimum", "where"):
         return False
     return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
 
@@ -377,6 +357,14 @@ def weight_name(parameter: str) -> str:
     return parameter.removesuffix(".weight")
 
 
+def computed_name(parameter: str) -> str:
+    """Return the layer's name for the path of a parameter from which its weight is computed."""
+    path = parameter.partition(".parametrizations.")[0]
+    for suffix in (".weight", ".weight_v", ".weight_g", ".weight_orig"):
+        path = path.removesuffix(suffix)
+    return path
+
+
 def flattened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
     """Return a call's arguments, with the members of lists and tuples one by one."""
     flat: list[Any] = []
@@ -385,7 +373,8 @@ def flattened(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
     return flat
 
 
-def latest(outputs: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor) -> Any:
+def latest(outputs: Mapping[int, tuple[weakref.ref[Tensor], int, Any]], tensor: Tensor | None) -> Any:
     """Return the origin of a tensor, or None where it is unknown or the tensor was overwritten since."""
     output = outputs.get(id(tensor))
-    return output[2] if output and output[0]() is tensor and output[1] == version(tensor) else None
+    current = output is not None and tensor is not None and output[0]() is tensor and output[1] == version(tensor)
+    return output[2] if output and current else None

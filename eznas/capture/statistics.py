@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
+from eznas.capture.layer import Layer, Recorded
+from eznas.capture.record import Recorder, RecordError, check_graph, checked_logits
 from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.surroundings import UnitRecorder
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -58,12 +60,25 @@ def record_statistics(
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
         layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
         units_of_pass = tuple(
-            Unit(index, layer.name, layer.shape("weight"), layer.shape("conv_in"), layer.shape("conv_out"))
+            Unit(
+                index,
+                layer.name,
+                layer.shape("weight"),
+                layer.shape("conv_in"),
+                layer.shape("conv_out"),
+                layer.kind,
+                layer.front,
+                layer.behind,
+                layer.leaves,
+            )
             for index, layer in enumerate(layers)
         )
         if units_of_all not in ((), units_of_pass):
             raise RecordError("the network must run the same layers for all images; its layers depend on their values")
         units_of_all = units_of_pass
+        if scenario != "data" and "" in plan and any(layer.kind == "attention" for layer in layers):
+            weights = run_pass(network, images, labels, {"": plan[""]}, units)[2]  # values, which depend on the images
+            tensors.update(weights)
         del layers  # frees the tensors that no statistic reads
         if scenario == "perturbed":
             for name, after in tensors.items():
@@ -118,7 +133,7 @@ def run_pass(
         for scenario in plan
         if plan[scenario] - values[scenario]
     }
-    recorder = Recorder(network, set().union(*values.values()), set().union(*pending.values()))
+    recorder = UnitRecorder(network, set().union(*values.values()), set().union(*pending.values()))
     tensors: dict[str, list[Tensor]] = {}
     try:
         with fork_state(network), torch.set_grad_enabled(bool(pending)):
@@ -194,11 +209,14 @@ def gradients_of(
         quantity: [image] if quantity == "image" else [layer.recorded(quantity) for layer in layers]
         for quantity in quantities
     }
-    edges = [tensor.edge for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
+    read = [tensor for tensors in recorded.values() for tensor in tensors if tensor.edge is not None]
     computed: Iterator[Tensor | None] = iter([])
-    if edges and objective.requires_grad:
+    if read and objective.requires_grad:
+        retain_graph |= any(tensor.through is not None for tensor in read)
+        edges = [tensor.through or tensor.edge for tensor in read]
         with fixed_random(objective.device):  # for backward passes that draw numbers
-            computed = iter(torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True))
+            found = torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True)
+            computed = iter([_through(tensor, one) for tensor, one in zip(read, found, strict=True)])
     gradients: dict[str, list[Tensor]] = {}
     for quantity, tensors in recorded.items():
         for index, tensor in enumerate(tensors):
@@ -209,6 +227,16 @@ def gradients_of(
                 gradient = layers[index].shaped(quantity, gradient)
             gradients.setdefault(quantity, []).append(gradient)
     return gradients
+
+
+def _through(tensor: Recorded, gradient: Tensor | None) -> Tensor | None:
+    """Return the gradient of a tensor, from that of the output through which it goes where there is one."""
+    if tensor.through is None or gradient is None:
+        return gradient
+    (before,) = torch.autograd.grad(
+        [tensor.through], [tensor.edge], grad_outputs=[gradient], retain_graph=True, allow_unused=True
+    )
+    return before
 
 
 def mean_loss(logits: Tensor, labels: Tensor | None) -> Tensor:

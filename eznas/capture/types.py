@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """One convolution (or linear layer) with its activation and normalisation.
+    """One layer with the activation or normalisation in front of it and behind it.
 
     Args:
         index: Its place in execution order, from 0.
@@ -25,6 +25,10 @@ class Unit:
         weight_shape: ``c_out x c_in x k x k``.
         input_shape: ``b x c_in x h x w``.
         output_shape: ``b x c_out x h x w``.
+        kind: The function of torch that runs the layer, such as ``"linear"``, or ``"attention"``.
+        front: The function in front of it that ``input`` enters, such as ``"gelu"``; empty without one.
+        behind: The function behind it that ``norm_out`` leaves; empty without one.
+        leaves: The names of the parameters from which its weight is computed; empty where it is a parameter.
     """
 
     index: int
@@ -32,6 +36,10 @@ class Unit:
     weight_shape: tuple[int, ...]
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    kind: str = ""
+    front: str = ""
+    behind: str = ""
+    leaves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,13 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
-from eznas.capture.record import Layer, Recorder, RecordError, weight_name
+from typing import TYPE_CHECKING
+
+from eznas.capture.record import Recorder, RecordError, weight_name
 from eznas.capture.types import Skipped
+
+if TYPE_CHECKING:
+    from eznas.capture.layer import Layer
 
 
 class UnitlessError(RecordError):
@@ -16,11 +21,13 @@ class UnitlessError(RecordError):
 def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipped, ...]]:
     """Choose the units among the layers that ran.
 
+    In a network with attention, an embedding or a linear layer on tokens, every layer and every product of attention
+    maps with values is a unit, unless ``units`` is ``"complete"``.
+
     Args:
         recorder: Holds the layers of the network's forward pass.
         units: ``"complete"`` for layers with an activation in front and a normalisation behind, ``"any"`` for
-            every convolution and linear layer, ``"auto"`` for the complete ones where there are any and for
-            all otherwise.
+            every layer, ``"auto"`` for the complete ones where there are any and for all otherwise.
 
     Returns:
         The units in execution order; and the skipped layers with the reasons: first the layers that ran, then the
@@ -31,28 +38,62 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipp
     """
     readable = [layer for layer in recorder.layers if layer.has_maps]
     complete = [layer for layer in readable if layer.activation_input and layer.norm_out]
-    chosen = complete if units == "complete" or (units == "auto" and complete) else readable
+    tokens = bool(recorder.attentions) or any(layer.has_tokens or layer.kind == "embedding" for layer in readable)
+    chosen = complete if units == "complete" or (units == "auto" and complete and not tokens) else readable
     if not readable:
-        raise UnitlessError("the network must run a 2-d convolution or a linear layer; it runs neither")
+        raise UnitlessError("the network must run a convolution or a linear layer; it runs neither")
     if not chosen:
         raise UnitlessError(
             "a unit must have an activation in front and a normalisation behind; the network runs "
             f"{len(readable)} layers, none of which has both; pass units='any' to read them all"
         )
     skipped = [Skipped(layer.name, skip_reason(layer)) for layer in recorder.layers if layer not in chosen]
+    if tokens:
+        surround(chosen)
+        if units != "complete":
+            chosen = merged_in_order(recorder, chosen)
+            skipped += [
+                Skipped(product.name, "its images are not on one axis of maps and values")
+                for product in recorder.attentions
+                if not product.has_maps
+            ]
+    else:
+        for layer in chosen:
+            layer.front = layer.front if layer.activation_input else ""
+            layer.behind = layer.behind if layer.norm_out else ""
     ran = {layer.name.partition("#")[0] for layer in recorder.layers}
     for path, parameter in recorder.parameters.items():
         name = weight_name(path)
-        if parameter.dim() > 1 and name not in ran:
+        if parameter.dim() > 1 and name not in ran and path not in recorder.read:
             reader = recorder.other_readers.get(name)
-            reason = f"read by {reader}, not by a 2-d convolution or linear layer" if reader else "not executed"
+            reason = f"read by {reader}, not by a layer" if reader else "not executed"
             skipped.append(Skipped(name, reason))
     return chosen, tuple(skipped)
+
+
+def surround(layers: list[Layer]) -> None:
+    """Take the functions in front of and behind layers on tokens, also normalisations in front, activations behind."""
+    for layer in layers:
+        layer.activation_input = layer.entering if layer.entering and layer.reads(layer.entering) else None
+        layer.front = layer.front if layer.activation_input else ""
+        layer.norm_out = layer.leaving
+        if layer.norm_out is not None and layer.norm_out.shape != layer.conv_out.shape:
+            layer.norm_out, layer.behind = None, ""
+
+
+def merged_in_order(recorder: Recorder, layers: list[Layer]) -> list[Layer]:
+    """Return layers and products of attention maps with values in the order of execution."""
+    places = {id(layer): place for place, layer in enumerate(recorder.layers)}
+    ordered = [(places[id(layer)], 1, layer) for layer in layers]
+    ordered += [(product.after, 0, product) for product in recorder.products]
+    return [layer for *_, layer in sorted(ordered, key=lambda entry: entry[:2])]
 
 
 def skip_reason(layer: Layer) -> str:
     """Return the reason why a layer that ran is not a unit."""
     if not layer.has_maps:
+        if layer.conv_in.place.axis != 0:
+            return "its images are not on one axis"
         return f"its input has {len(layer.conv_in.shape)} axes"
     missing = [] if layer.activation_input else ["no activation in front"]
     if not layer.norm_out:

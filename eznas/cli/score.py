@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from eznas.minibatch import Minibatch
     from eznas.scoring import Proxy
     from eznas.status import Score
 
@@ -33,6 +34,8 @@ Examples:
   Score a network of your own with a program, or with every measure:
     eznas score --model mypackage.models:small --proxy "sum(effective_rank(weight_grad.data))"
     eznas score --model torchvision.models:resnet18 --pixels 224 --proxy all
+  List the layers that programs read:
+    eznas score --units --model torchvision.models:vit_b_16 --pixels 224
   Score with a measure of your own:
     eznas score --plugin my_measures.py --proxy my_measure --model mypackage.models:small
 \b
@@ -62,6 +65,12 @@ Exit code:
     flag_value="*",
     help="List the measures whose names match a pattern such as 'eznas*', and score nothing.",
 )
+@options.option(
+    "--units",
+    group="Proxies",
+    is_flag=True,
+    help="List the layers that programs read and those that they do not, and score nothing.",
+)
 @options.plugin
 @options.images
 @options.batch_size
@@ -81,19 +90,22 @@ def main(
     plugin: tuple[Path, ...],
     json_file: str | None,
     pattern: str | None,
+    units: bool,
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
-    if plugin:
-        from eznas.scoring.plugin import load_plugin
-
-        for file in plugin:
-            load_plugin(file)
+    _load(plugin)
     if pattern is not None:
         _list(pattern, json_file)
         return
     if (architecture is None) == (model is None):
         raise InputError("exactly one of --architecture and --model must be given; --help shows examples")
+    if units:
+        from eznas.cli.score_units import show_units
+
+        network, minibatch, _, facts = _build(architecture, space, model, **settings)
+        show_units(network, minibatch, facts, json_file)
+        return
     if not proxies:
         raise InputError("--proxy must be given at least once; --list shows the measures")
 
@@ -134,6 +146,14 @@ def main(
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
 
 
+def _load(plugins: tuple[Path, ...]) -> None:
+    if plugins:
+        from eznas.scoring.plugin import load_plugin
+
+        for file in plugins:
+            load_plugin(file)
+
+
 def _list(pattern: str, json_file: str | None) -> None:
     from eznas.measures import MEASURES
 
@@ -165,8 +185,28 @@ def _score(
     device: str,
 ) -> tuple[list[Score], dict[str, Any]]:
     """Return the scores, and the facts that they depend on."""
+    from eznas.scoring import score_network
+
+    network, minibatch, features, facts = _build(
+        architecture, space, model, images=images, batch_size=batch_size, pixels=pixels, seed=seed, device=device
+    )
+    return score_network(proxies, network, minibatch, features=features), facts
+
+
+def _build(
+    architecture: str | None,
+    space: str,
+    model: str | None,
+    *,
+    images: str,
+    batch_size: int,
+    pixels: int,
+    seed: int,
+    device: str,
+) -> tuple[nn.Module, Minibatch, dict[str, float] | None, dict[str, Any]]:
+    """Return the network, the minibatch, the features of the architecture, and the facts that scores depend on."""
     from eznas.minibatch import load_minibatch
-    from eznas.scoring import Problem, resolve_device, score_network
+    from eznas.scoring import Problem, resolve_device
     from eznas.spaces import SPACES
 
     if architecture is not None:
@@ -188,7 +228,7 @@ def _score(
         "seed": seed,
         "device": device,
     }
-    return score_network(proxies, network, minibatch, features=features), facts
+    return network, minibatch, features, facts
 
 
 def load_model(place: str, seed: int) -> nn.Module:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
-from eznas.passes.recorder import PassRecorder
+from eznas.passes.recorder import PIECEWISE_LINEAR
 
 _RELUS = frozenset((
     "clamp", "clamp_min", "clip", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu", "threshold",
-    *PassRecorder.COMBINED,
+    PIECEWISE_LINEAR,
 ))  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
     total = torch.zeros((), dtype=torch.float64, device=images.device)
     with fork_state(network), torch.enable_grad():
         network.eval()
-        tensors = {id(parameter): parameter.detach().requires_grad_() for parameter in network.parameters()}
+        tensors = {id(parameter): parameter.detach().clone().requires_grad_() for parameter in network.parameters()}
         read = list(tensors.values())[:_TENSORS]
         for image in images.to(read[0]):
             with replaced(network, tensors), _Watching() as hooks:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.record import Recorded, Recorder
+from eznas.capture.elementwise import Shape, Step
+from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from eznas.capture.calls import Call
+    from eznas.capture.layer import Recorded
 
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 """Functions of transposed convolutions."""
 
-_CHANGE_SIGN = (Recorder.ACTIVATIONS | Recorder.COMBINED) - {"hardsigmoid", "sigmoid", "softplus"}
-"""Activations whose outputs are not positive for every input."""
+_VALUES = {"outputs": "output", "attentions": "attention"}
+"""The quantity whose values a part needs."""
+
+_POSITIVE = frozenset(("hardsigmoid", "sigmoid", "softplus"))
+"""Activations whose outputs are positive for every input."""
+
+PIECEWISE_LINEAR, SMOOTH = "piecewise linear", "smooth"
+"""The names of activations that are written by hand."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,16 @@ class Pattern:
     """The sign pattern of one activation's input.
 
     Args:
-        activation: The activation's name, such as ``"relu"``.
+        activation: The activation's name, such as ``"relu"``, or ``PIECEWISE_LINEAR`` or ``SMOOTH``.
         node: The activation's node of the autograd graph; None without a graph.
         positive: ``b x n`` booleans.
+        step: The activation's output.
     """
 
     activation: str
     node: Any
     positive: Tensor
+    step: Step
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,12 @@ class Output:
     Args:
         recorded: The tensor.
         channels_last: Whether channels are its last axis, as for a linear layer, and not its second.
+        step: The tensor.
     """
 
     recorded: Recorded
     channels_last: bool
+    step: Step
 
     def channels_first(self) -> Tensor:
         """Return the tensor as ``n x c x *``; see ``channels_first``."""
@@ -75,7 +87,9 @@ class PassRecorder(Recorder):
 
     def __init__(self, network: nn.Module, images: int, parts: Collection[str]) -> None:
         gradients = {"conv_out"} if "layer_gradients" in parts else set()
-        super().__init__(network, gradients | ({"output"} if "outputs" in parts else set()), gradients)
+        gradients |= {"attention"} if "attention_gradients" in parts else set()
+        values = {quantity for part, quantity in _VALUES.items() if part in parts}
+        super().__init__(network, gradients | values, gradients)
         self.patterns: list[Pattern] = []
         self.outputs: list[Output] = []
         self.finder = WeightFinder(self.parameters.values())
@@ -85,14 +99,20 @@ class PassRecorder(Recorder):
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its input's signs and its output."""
         name = call.name.strip("_")
+        self.compose(call)
+        if call.function is not None:
+            name = SMOOTH if Shape.CURVED in call.function.shape else PIECEWISE_LINEAR
+            inner = set(call.function.inner)  # parts of this activation
+            self.patterns = [pattern for pattern in self.patterns if pattern.step not in inner]
+            self.outputs = [output for output in self.outputs if output.step not in inner]
         positive = None
-        entering = call.input.detach().movedim(self.axes.of(call.input), 0)
-        if "patterns" in self._parts and name in _CHANGE_SIGN and entering.dim() and len(entering) % self._images == 0:
+        entering = self.axes.of(call.input).images_first(call.input.detach())
+        if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)
         if positive is not None:
-            self.patterns.append(Pattern(name, out.grad_fn, positive))
+            self.patterns.append(Pattern(name, out.grad_fn, positive, self.elementwise.step(out)))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
 
     def normalisation(self, call: Call) -> Any:
@@ -117,7 +137,7 @@ class PassRecorder(Recorder):
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
         self._channels_last = channels_last
         if "outputs" in self._parts:
-            self.outputs.append(Output(self._record(out, "output"), channels_last))
+            self.outputs.append(Output(self._record(out, "output"), channels_last, self.elementwise.step(out)))
         return out
 
 
@@ -125,17 +145,14 @@ def check_recorded(recorder: PassRecorder) -> None:
     """Check that the outputs of all layers were recorded.
 
     Raises:
-        UndefinedError: torch runs a layer inside one function, such as ``nn.MultiheadAttention`` or ``nn.LSTM``, or a
+        UndefinedError: torch runs a layer inside one function, such as that of ``nn.LSTM``, or a
             parameter was multiplied as a matrix.
     """
     names = {id(parameter): name for name, parameter in recorder.parameters.items()}
     for key, (_, function) in recorder.finder.hidden.items():
-        attention = function == "multi_head_attention_forward"
-        place = "nn.MultiheadAttention" if attention else f"torch's function {function}"
-        advice = "write the attention with nn.Linear and scaled_dot_product_attention" if attention else "leave it out"
         raise UndefinedError(
-            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside {place}; "
-            f"{advice}"
+            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside torch's "
+            f"function {function}; leave it out"
         )
     for key in recorder.finder.products:
         raise UndefinedError(

@@ -82,7 +82,7 @@ def test_networks_without_complete_units_give_every_layer() -> None:
 
 @pytest.mark.parametrize("network", [nn.Flatten(), nn.Sequential(nn.BatchNorm2d(3), nn.Flatten())])
 def test_a_network_without_layers_has_no_units(network: nn.Module) -> None:
-    with pytest.raises(NoUnitsError, match="must run a 2-d convolution or a linear layer"):
+    with pytest.raises(NoUnitsError, match="must run a convolution or a linear layer"):
         capture(network, BATCH)
 
 
@@ -165,36 +165,45 @@ def test_a_layer_that_runs_twice_is_two_units_with_the_total_gradient() -> None:
 
 
 class Branches(nn.Module):
-    """One branch is thrown away, one layer never runs, and three more are of kinds that are not read."""
+    """One branch is thrown away, one layer never runs, and further layers are of other kinds than 2-d convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
         self.used, self.unused, self.never = (nn.Conv2d(3, 3, 1) for _ in range(3))
-        self.line, self.up = nn.Conv1d(3, 3, 1), nn.ConvTranspose2d(3, 3, 1)
-        self.matrix = nn.Parameter(torch.randn(64, 64))
+        self.line, self.up, self.volume = nn.Conv1d(3, 3, 1), nn.ConvTranspose2d(3, 3, 1), nn.Conv3d(3, 2, 1)
+        self.matrix, self.scale = nn.Parameter(torch.randn(64, 64)), nn.Parameter(torch.randn(1, 64))
+        self.memory = nn.LSTM(64, 64, batch_first=True)
         self.cubes = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Tensor:
         self.unused(x)
         x = self.up(self.used(x))
-        x = self.line(x.flatten(2)) @ self.matrix
+        x = self.volume(x[:, :, None])[:, :, 0].repeat(1, 2, 1, 1)[:, :3]
+        x = self.memory(self.line(x.flatten(2)) @ self.matrix * self.scale)[0]
         out: Tensor = self.cubes(x.reshape(4, 3, 8, 1, 8))
         return out.flatten(1)
 
 
-def test_skipped_layers_have_a_reason() -> None:
+def test_layers_of_every_kind_and_reasons_for_the_others() -> None:
     captured = capture(Branches(), BATCH, ["conv_in_grad.data", "weight_grad.data"])
-    assert names(captured) == ["unused", "used"]
+    assert {unit.name: (unit.kind, unit.weight_shape, unit.output_shape) for unit in captured.units} == {
+        "unused": ("conv2d", (3, 3, 1, 1), (4, 3, 8, 8)),
+        "used": ("conv2d", (3, 3, 1, 1), (4, 3, 8, 8)),
+        "up": ("conv_transpose2d", (3, 3, 1, 1), (4, 3, 8, 8)),
+        "volume": ("conv3d", (2, 3, 1, 1), (4, 2, 8, 8)),
+        "line": ("conv1d", (3, 3, 1, 1), (4, 3, 64, 1)),
+        "matrix": ("matmul", (64, 64, 1, 1), (4, 64, 3, 1)),
+        "cubes": ("linear", (8, 8, 1, 1), (4, 8, 24, 1)),
+    }
     assert reasons(captured) == {
-        "cubes": "its input has 5 axes",
-        "matrix": "read by matmul, not by a 2-d convolution or linear layer",
         "never": "not executed",
-        "line": "read by conv1d, not by a 2-d convolution or linear layer",
-        "up": "read by conv_transpose2d, not by a 2-d convolution or linear layer",
+        "scale": "read by mul, not by a layer",
+        "memory.weight_ih_l0": "read by lstm, not by a layer",
+        "memory.weight_hh_l0": "read by lstm, not by a layer",
     }
     for gradient in ("conv_in_grad.data", "weight_grad.data"):
-        unused, used = captured.groups[0].tensors[gradient]
-        assert used.any()
+        unused, *used = captured.groups[0].tensors[gradient]
+        assert all(one.any() for one in used)
         assert not unused.any()
 
 
@@ -213,10 +222,11 @@ class Standardised(nn.Module):
 def test_computed_weights_are_units_and_fixed_filters_are_not() -> None:
     network = Standardised()
     captured = capture(network, BATCH, ["weight", "weight_grad.data"])
-    assert names(captured) == ["computed"]
+    assert names(captured) == ["conv"]
+    assert captured.units[0].leaves == ("conv.weight",)
     torch.testing.assert_close(captured.groups[0].tensors["weight"][0].mean(), torch.tensor(0.0))
     assert captured.groups[0].tensors["weight_grad.data"][0].any()
-    assert reasons(captured) == {"conv": "read by sub, not by a 2-d convolution or linear layer"}
+    assert reasons(captured) == {}
 
 
 def test_frozen_weights_have_gradients() -> None:

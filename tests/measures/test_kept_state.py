@@ -74,6 +74,49 @@ class Registering(Keeping):
         return out
 
 
+class Cache:
+    """A plain object that a module holds."""
+
+    def __init__(self) -> None:
+        self.bias: Any = None
+        self.inner: list[Tensor] = []
+
+
+class Slots:
+    __slots__ = ("bias", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class InObject(Keeping):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache, self.slots = Cache(), Slots()
+
+    def bias(self, x: Tensor) -> Tensor:
+        if self.cache.bias is None:
+            self.cache.bias = super().bias(x)
+            self.slots.bias = self.cache.bias
+        self.slots.count += 1
+        self.cache.inner.append(x.detach())
+        bias: Tensor = self.cache.bias + self.slots.bias
+        return bias
+
+
+class InList(Keeping):
+    """Holds a normalisation in a plain list, where no search for modules finds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = [nn.BatchNorm2d(4, affine=False)]
+
+    def bias(self, x: Tensor) -> Tensor:
+        self.norms[0].to(x.dtype)
+        bias: Tensor = self.norms[0](self.stem(x))
+        return bias
+
+
 class Chance(Keeping):
     def bias(self, x: Tensor) -> Tensor:
         numbers = [random.random(), np.random.rand(), self.numbers.random(), self.own.random()]  # noqa: NPY002
@@ -89,7 +132,8 @@ def values(network: nn.Module) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("kind", "training"),
-    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Hidden, Registering, Chance)] + [(Keeping, True)],
+    [(kind, False) for kind in (Keeping, InDictionary, InPlace, Hidden, Registering, Chance, InObject)]
+    + [(Keeping, True)],
 )
 def test_a_network_that_keeps_something(kind: Callable[[], nn.Module], training: bool) -> None:
     network = construct(kind).train(training)
@@ -103,3 +147,51 @@ def test_a_network_that_keeps_something(kind: Callable[[], nn.Module], training:
     for name in NAMES:
         assert measure(network, BATCH, [name])[name] == together[name], name
     assert {name for name, score in together.items() if "dtype" in score.detail} == set()
+
+
+def test_plain_objects_and_modules_in_lists_are_restored() -> None:
+    network = construct(InObject)
+    measure(network, BATCH, NAMES)
+    assert network.cache.bias is None
+    assert not hasattr(network.slots, "bias")
+    assert (network.slots.count, network.cache.inner) == (0, [])
+    hidden = construct(InList).train()
+    before = {name: buffer.clone() for name, buffer in hidden.norms[0].named_buffers()}
+    together = measure(hidden, BATCH, NAMES)
+    for name, buffer in hidden.norms[0].named_buffers():
+        assert torch.equal(buffer, before[name]), name
+    for name in NAMES:
+        assert measure(hidden, BATCH, [name])[name] == together[name], name
+
+
+class Writing(nn.Module):
+    """Writes to its weight, where torch does not count the write."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.layer = how, nn.Linear(192, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.layer.weight
+        if self.how == "data":
+            weight.data.mul_(0.9)
+        elif self.how == "assignment":
+            weight.data = nn.functional.normalize(weight.data)
+        elif self.how == "item":
+            weight.data[0] = 0
+        elif self.how == "view":
+            weight.detach()[:2].clamp_(-0.01, 0.01)
+        out: Tensor = self.layer(x.flatten(1))
+        return out
+
+
+@pytest.mark.parametrize("how", ["data", "assignment", "item", "view"])
+def test_writes_to_parameters_are_refused_before_they_happen(how: str) -> None:
+    network = construct(lambda: Writing(how))
+    before = network_state(network)
+    scores = measure(network, BATCH, ["snip", "naswot", "flops", "epe_nas", "eznas_a", "depth", "vkdnw", "zen"])
+    assert network_state(network) == before
+    for name in ("snip", "naswot", "flops", "epe_nas", "eznas_a", "depth"):
+        assert (
+            "must not overwrite its parameters in the forward pass; it overwrites layer.weight" in scores[name].detail
+        )

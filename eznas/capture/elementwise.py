@@ -1,0 +1,228 @@
+"""Finds tensors that are elementwise functions of one other tensor, such as activations that are written by hand.
+
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
+"""
+
+from __future__ import annotations
+
+import enum
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from eznas.capture.calls import Call
+
+
+class Shape(enum.Flag):
+    """How an elementwise function deviates from an affine one."""
+
+    AFFINE = 0
+    BENT = enum.auto()
+    """It is piecewise linear, as ReLU is."""
+    CURVED = enum.auto()
+    """It is curved, as GELU is."""
+    REDUCED = enum.auto()
+    """It reads sums or means of its argument too, as a normalisation does."""
+
+
+@dataclass(eq=False)
+class Step:
+    """A tensor at one moment, as a function of an earlier tensor.
+
+    Args:
+        tensor: The tensor.
+        version: The number of writes to its memory at that moment.
+        source: The ``Step`` that it is a function of; None where it is a function of several tensors.
+        shape: The function.
+        flat: Whether the function is constant on pieces, as a mask is.
+        activation: Whether the step is the output of an activation.
+        composite: Whether several calls computed that activation; a number that multiplies it or is added is a part.
+    """
+
+    tensor: weakref.ref[Tensor]
+    version: int
+    source: Any = None
+    shape: Shape = Shape.AFFINE
+    flat: bool = False
+    activation: bool = False
+    composite: bool = False
+
+    def current(self) -> Tensor | None:
+        """Return the tensor; None where it is freed or was overwritten since."""
+        tensor = self.tensor()
+        return tensor if tensor is not None and _version(tensor) == self.version else None
+
+    def sources(self) -> list[Any]:
+        """Return the step and the steps that it is a function of, the nearest first."""
+        steps: list[Any] = []
+        step: Any = self
+        while step is not None:
+            steps.append(step)
+            step = step.source
+        return steps
+
+    def to(self, source: Any) -> list[Any]:
+        """Return the steps from this one to the one behind a source."""
+        steps = self.sources()
+        return steps[: steps.index(source)]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A call whose result is an elementwise function of one tensor.
+
+    Args:
+        source: The tensor.
+        shape: The function.
+        flat: Whether the result is constant on pieces.
+        activates: Whether the call completes an activation that has no function of its own in torch.
+        normalises: Whether the call completes a normalisation that is written by hand.
+        scales: Whether the call multiplies by a number, adds one, or copies.
+        inner: The outputs of activations that are parts of this one.
+    """
+
+    source: Step
+    shape: Shape
+    flat: bool = False
+    activates: bool = False
+    normalises: bool = False
+    scales: bool = False
+    inner: tuple[Step, ...] = field(default=())
+
+
+class Elementwise:
+    """Follows elementwise functions through a forward pass.
+
+    Args:
+        constant: Whether a tensor is computed from parameters, buffers and numbers alone.
+    """
+
+    def __init__(self, constant: Callable[[Tensor, str], bool]) -> None:
+        self._constant = constant
+        self._steps: dict[int, Step] = {}
+
+    def step(self, tensor: Tensor) -> Step:
+        """Return the step of a tensor as it is now."""
+        known = self._steps.get(id(tensor))
+        if known is None or known.tensor() is not tensor or known.version != _version(tensor):
+            known = self._steps[id(tensor)] = Step(weakref.ref(tensor), _version(tensor))
+        return known
+
+    def function(self, call: Call) -> Function | None:
+        """Return the function of one tensor that a call computes; None where it is none."""
+        name = call.name.strip("_")
+        if name not in _TRACKED:
+            return None
+        tensors = call.tensors
+        varying = [tensor for tensor in tensors if tensor.dim() and not self._constant(tensor, name)]
+        if not varying or (name in _REDUCING and not _keeps_last_axis(call, varying[0])):
+            return None
+        if name in ("max", "min") and len(tensors) == 1:
+            return None
+        steps = [self.step(tensor) for tensor in varying]
+        shared = [step for step in steps[0].sources() if all(step in other.sources() for other in steps[1:])]
+        if not shared:
+            return None
+        source = shared[0]
+        paths = [step.to(source) for step in steps]
+        shape = Shape.AFFINE
+        for path in paths:
+            for step in path:
+                shape |= step.shape
+        flat = [any(step.flat for step in path) for path in paths]
+        own, result_flat = _own_shape(name, call, varying, flat)
+        shape |= own
+        bends = bool(shape & (Shape.BENT | Shape.CURVED)) and name not in _MASKING and not result_flat
+        many = len(steps) > 1
+        standalone = (name in UNARY or name in _COMPARING) and not many
+        inner = (standalone or name in CLAMPS) and not many and source.activation and source.source is not None
+        if inner and source.source is not None:  # such as a squared or capped ReLU
+            paths, shape, source, standalone = [[source]], shape | source.shape, source.source, True
+        return Function(
+            source=source,
+            shape=shape,
+            flat=result_flat,
+            activates=bends and not shape & Shape.REDUCED and (standalone or many),
+            normalises=bool(shape & Shape.REDUCED) and many and name in _NORMALISING,
+            scales=not many and own is Shape.AFFINE and all(one.dim() == 0 for one in tensors if one is not varying[0]),
+            inner=tuple(step for path in paths for step in path if step.activation),
+        )
+
+    def note(self, out: Any, function: Function | None, *, activation: bool = False, composite: bool = False) -> None:
+        """Note the result of a call."""
+        if function is not None and isinstance(out, Tensor):
+            step = Step(weakref.ref(out), _version(out), function.source, function.shape, function.flat, activation)
+            step.composite = composite or (function.scales and function.source.composite)
+            self._steps[id(out)] = step
+
+
+def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[bool]) -> tuple[Shape, bool]:
+    """Return how a call itself deviates from an affine function, and whether its result is constant on pieces."""
+    if name in _MASKING:
+        return Shape.BENT, True
+    chooses = name == "where" and flat[0] and varying[0] is call.tensors[0]
+    if name in BENDING or chooses:
+        return Shape.BENT, chooses and all(flat)
+    if name in _REDUCING:
+        return Shape.REDUCED, False
+    many = len(varying) > 1
+    divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
+    if name in _CURVING or (divides and not flat[-1]):
+        return Shape.CURVED, False
+    if name in _MULTIPLYING and many:
+        return (Shape.BENT if any(flat) else Shape.CURVED), all(flat)
+    return Shape.AFFINE, all(flat)
+
+
+def _keeps_last_axis(call: Call, tensor: Tensor) -> bool:
+    """Return whether a call reduces the last axis of a tensor alone to length 1."""
+    axes = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
+    axes = axes if isinstance(axes, (list, tuple)) else (axes,)
+    return bool(call.kwargs.get("keepdim")) and all(axis in (-1, tensor.dim() - 1) for axis in axes)
+
+
+def _version(tensor: Tensor) -> int:
+    return tensor._version  # noqa: SLF001 - torch has no other name for it
+
+
+UNARY = frozenset((
+    "abs", "absolute", "arctan", "asinh", "atan", "cos", "erf", "pow", "sin", "sinc", "square",
+))  # fmt: skip
+"""Functions of one tensor that are activations, beside those of ``CallHooks.ACTIVATIONS``."""
+
+CLAMPS = frozenset(("clamp", "clamp_max", "clamp_min", "clip"))
+_COMPARING = frozenset(("max", "maximum", "min", "minimum"))
+BENDING = CLAMPS | _COMPARING | frozenset((
+    "abs", "absolute", "hardshrink", "hardsigmoid", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu",
+    "softshrink", "threshold",
+))  # fmt: skip
+"""Piecewise linear functions."""
+
+_CURVING = frozenset((
+    "arctan", "asinh", "atan", "celu", "cos", "elu", "erf", "erfc", "exp", "exp2", "expm1", "float_power", "gelu",
+    "hardswish", "log", "log10", "log1p", "log2", "logsigmoid", "mish", "pow", "reciprocal", "rpow", "rsqrt", "selu",
+    "sigmoid", "silu", "sin", "sinc", "softplus", "softsign", "sqrt", "square", "tanh", "tanhshrink",
+))  # fmt: skip
+
+_MASKING = frozenset((
+    "bitwise_and", "bitwise_not", "bitwise_or", "eq", "ge", "greater", "greater_equal", "gt", "heaviside", "invert",
+    "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "lt", "ne", "sign",
+))  # fmt: skip
+"""Functions whose results are constant on pieces."""
+
+_MULTIPLYING = frozenset(("imul", "mul", "multiply", "rmul"))
+_DIVIDING = frozenset(("div", "divide", "itruediv", "rdiv", "rtruediv", "true_divide", "truediv"))
+_ADDING = frozenset(("add", "iadd", "isub", "neg", "negative", "radd", "rsub", "sub", "subtract"))
+_COPYING = frozenset(("bfloat16", "clone", "contiguous", "double", "float", "half", "to", "type", "type_as"))
+_REDUCING = frozenset(("linalg_norm", "linalg_vector_norm", "mean", "norm", "std", "sum", "var"))
+_NORMALISING = _MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}
+
+COMBINING = frozenset(("masked_fill", "where")) | _COMPARING | _MULTIPLYING | _DIVIDING | _ADDING
+"""Functions that are activations where all their tensors are functions of one tensor, and the result is not affine."""
+
+_TRACKED = COMBINING | BENDING | _CURVING | _MASKING | _COPYING | _REDUCING
