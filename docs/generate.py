@@ -53,8 +53,8 @@ such as a masked, a normalised or an adapted weight, these parameters count, eac
 
 eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
-So are several calls together whose result is an elementwise function of one tensor and not an affine one, such as
-`where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
+Several calls together are an activation too if they compute an elementwise function of one tensor that is not affine, as
+in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
 Networks run without torch's gradient checkpointing. Layers inside another `torch.autograd.Function` are refused. If a
 module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
