@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from eznas.capture.attention import attention, opened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -94,6 +96,8 @@ class CallHooks(TorchFunctionMode):
     ) -> Any:
         """Hand a call to its hook."""
         call = Call(func, args, kwargs)
+        if call.name in _ATTENTION:
+            return self._run_open(call)
         if call.name in self.LAYERS:
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
@@ -101,6 +105,15 @@ class CallHooks(TorchFunctionMode):
         if self.activates(call):
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
+
+    def _run_open(self, call: Call) -> Any:
+        """Run attention so that the calls within it are handed to hooks too."""
+        function = attention if call.func is nn.functional.scaled_dot_product_attention else opened(call.func)
+        TorchFunctionMode.__enter__(self)  # type: ignore[no-untyped-call]
+        try:
+            return function(*call.args, **call.kwargs)
+        finally:
+            TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation of ``ACTIVATIONS``."""
@@ -125,6 +138,10 @@ class CallHooks(TorchFunctionMode):
     def other(self, call: Call) -> Any:
         """Run any other call."""
         return call.run()
+
+
+_ATTENTION = frozenset(("multi_head_attention_forward", "scaled_dot_product_attention"))
+"""Functions that run other functions of torch within one call."""
 
 
 def version(tensor: Tensor) -> int:

@@ -6,14 +6,15 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
 from eznas.capture.calls import Call, CallHooks, version
 from eznas.capture.image_axis import ImageAxis
+from eznas.capture.layer import Layer, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,89 +39,6 @@ class RecordError(RuntimeError):
     """A network cannot be recorded."""
 
 
-@dataclass(eq=False)
-class Recorded:
-    """One tensor at one moment of the forward pass.
-
-    Args:
-        shape: Its shape.
-        value: The detached tensor; None where it was not requested. It shares memory with the network's own
-            tensor until an operation is about to overwrite that memory.
-        version: The number of writes to that memory at this moment, as torch counts them.
-        edge: The gradient edge of the tensor at this moment; None where no gradient was requested or the tensor
-            depends on nothing that requires one.
-        axis: The axis of the images.
-    """
-
-    shape: tuple[int, ...]
-    value: Any = None
-    version: int = 0
-    edge: Any = None
-    axis: int = 0
-
-    def images_first(self, tensor: Tensor) -> Tensor:
-        """Return a tensor of this shape with the axis of the images first."""
-        return tensor.movedim(self.axis, 0)
-
-
-@dataclass(eq=False)
-class Layer:
-    """One run of a convolution or linear layer.
-
-    Args:
-        name: The module that holds the weight; the second run of one weight is called ``name#2``.
-        linear: Whether it is a linear layer.
-        weight: The weight.
-        activation_input: The input of the activation in front of the layer; None without one.
-        conv_in: The input of the layer.
-        conv_out: The output of the layer.
-        norm_out: The output of the normalisation behind the layer; None without one.
-    """
-
-    name: str
-    linear: bool
-    weight: Recorded
-    activation_input: Recorded | None
-    conv_in: Recorded
-    conv_out: Recorded
-    norm_out: Recorded | None = None
-
-    @property
-    def has_maps(self) -> bool:
-        """Whether input and output can be read as ``b x c x h x w``."""
-        return len(self.conv_in.shape) in ((2, 3, 4) if self.linear else (4,))
-
-    def recorded(self, quantity: str) -> Recorded:
-        """Return a quantity of the unit, such as ``"conv_in"``."""
-        return {
-            "weight": self.weight,
-            "input": self.activation_input or self.conv_in,
-            "conv_in": self.conv_in,
-            "conv_out": self.conv_out,
-            "norm_out": self.norm_out or self.conv_out,
-        }[quantity]
-
-    def shape(self, quantity: str) -> tuple[int, ...]:
-        """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
-
-        A linear layer is a 1x1 convolution: ``b x c`` becomes ``b x c x 1 x 1``, ``b x t x c`` becomes
-        ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
-        """
-        recorded = self.recorded(quantity)
-        shape = (recorded.shape[recorded.axis], *recorded.shape[: recorded.axis], *recorded.shape[recorded.axis + 1 :])
-        if self.linear:
-            shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
-            shape = (*shape, *(1,) * (4 - len(shape)))
-        return shape
-
-    def shaped(self, quantity: str, tensor: Tensor) -> Tensor:
-        """Return a quantity or its gradient in the shape that ``shape`` gives."""
-        tensor = self.recorded(quantity).images_first(tensor)
-        if self.linear and quantity != "weight":
-            tensor = tensor.movedim(-1, 1)
-        return tensor.reshape(self.shape(quantity))
-
-
 class Recorder(CallHooks):
     """Records the layers of one forward pass while it is active.
 
@@ -132,6 +50,7 @@ class Recorder(CallHooks):
     Attributes:
         parameters: The network's parameters, by name.
         layers: The layers, in the order of execution.
+        attentions: The products of attention maps and values, in the order of execution.
         other_readers: For each parameter that another function than a layer read, that function's name.
         grads_enabled: Weights that were made to require a gradient; the caller resets them.
         axes: Follows the axis of the images.
@@ -141,6 +60,7 @@ class Recorder(CallHooks):
         super().__init__()
         self.parameters = dict(network.named_parameters())
         self.layers: list[Layer] = []
+        self.attentions: list[AttentionProduct] = []
         self.other_readers: dict[str, str] = {}
         self.grads_enabled: list[Tensor] = []
         self.axes = ImageAxis()
@@ -151,6 +71,7 @@ class Recorder(CallHooks):
         self._masks: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor], int]] = {}
         # tensors that no layer makes: computed from constants alone, or norms of other tensors
         self._origins: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
+        self._maps: dict[int, tuple[weakref.ref[Tensor], int, Recorded]] = {}  # attention maps, with their scores
         self._kept: list[Recorded] = []
         self._sharing: dict[int, list[Recorded]] = {}  # by memory
         # outputs of activations and layers: the tensor, its version then, and its origin
@@ -226,14 +147,43 @@ class Recorder(CallHooks):
             return self.activation(call)
         if self._sharing and call.overwrites:
             self._protect(call)
+        scores = latest(self._maps, call.tensors[0]) if self._maps and call.tensors else None
+        if call.name in SOFTMAX and not call.overwrites and call.tensors:
+            self._separate_input(call, "input")
+            scores = self._record(call.input, "input")
         out = call.run()
         self._note_origin(call, out)
         self._note_mask(call, out)
+        if scores is not None and isinstance(out, Tensor):
+            self._attend(call, out, scores)
         if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
             for tensor in flattened(call.args, call.kwargs):
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
+
+    @property
+    def products(self) -> list[AttentionProduct]:
+        """The members of ``attentions`` that have maps."""
+        return [product for product in self.attentions if product.has_maps]
+
+    def _attend(self, call: Call, out: Tensor, scores: Recorded) -> None:
+        """Note attention maps, or record their product with values."""
+        tensors = call.tensors
+        if call.name in CARRIED or call.name in SOFTMAX:
+            self._maps[id(out)] = weakref.ref(out), version(out), scores
+        elif call.name in PRODUCTS and len(tensors) == 2 and id(tensors[1]) not in self._weights:  # noqa: PLR2004
+            maps = self._record(tensors[0], "conv_in", "attention")
+            product = AttentionProduct(
+                name=attention_name(self.layers, self.attentions),
+                linear=False,
+                weight=self._record(tensors[1], "weight"),
+                activation_input=scores,
+                conv_in=maps,
+                conv_out=self._record(out, "conv_out", "norm_out", "attention"),
+                after=len(self.layers),
+            )
+            self.attentions.append(product)
 
     def _note_origin(self, call: Call, out: Any) -> None:
         """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
@@ -306,7 +256,7 @@ class Recorder(CallHooks):
                 call.entering = view
 
     def _record(self, tensor: Tensor, *quantities: str) -> Recorded:
-        recorded = Recorded(tuple(tensor.shape), axis=self.axes.of(tensor))
+        recorded = Recorded(tuple(tensor.shape), place=self.axes.of(tensor))
         if not self._values.isdisjoint(quantities):
             recorded.value, recorded.version = tensor.detach(), version(tensor)
             self._kept.append(recorded)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
+from eznas.capture.layer import Layer, Recorded
 from eznas.capture.outputs import checked_logits, loss_of
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph
+from eznas.capture.record import Recorder, RecordError, check_graph
 from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
@@ -177,8 +178,9 @@ def recorded_forward(
                 f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
             )
     recorder.check_versions()
-    axis = recorder.axes.of(logits) if isinstance(logits, Tensor) else 0
-    logits = checked_logits(logits.movedim(axis, 0) if axis else logits, len(images))
+    if isinstance(logits, Tensor):
+        logits = recorder.axes.of(logits).images_first(logits)
+    logits = checked_logits(logits, len(images))
     check_graph(logits, recorder)
     return logits, leaf
 

@@ -5,7 +5,8 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
-from eznas.capture.record import Layer, Recorder, RecordError, weight_name
+from eznas.capture.layer import Layer
+from eznas.capture.record import Recorder, RecordError, weight_name
 from eznas.capture.types import Skipped
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
     from typing_extensions import Self
 
+    from eznas.capture.attention import AttentionProduct
     from eznas.minibatch import Minibatch
     from eznas.passes.blocks import Feature
 
@@ -52,6 +53,21 @@ class LayerGradient:
     out: Tensor
     gradient: Tensor
     fan_in: int
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One product of attention maps with values, or the gradients of its tensors.
+
+    Args:
+        name: The module in which it runs, then ``attention``.
+        maps: The maps behind the softmax, ``b x heads x tokens x keys``; windows of an image count as heads.
+        heads: The outputs of the heads, ``b x heads x tokens x d``.
+    """
+
+    name: str
+    maps: Tensor
+    heads: Tensor
 
 
 def computed_once(method: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -205,6 +221,38 @@ class NetworkPasses:
             results.append(LayerGradient(out, gradient, fan_in))
         return results
 
+    def attentions(self) -> list[Attention]:
+        """Return the attention maps and the outputs of the heads, in the order of execution.
+
+        Products are found in ``scaled_dot_product_attention``, in ``nn.MultiheadAttention``, and wherever the result of
+        a softmax is the left factor of a matrix product.
+
+        Raises:
+            UndefinedError: No attention ran.
+        """
+        products = self._attention_products()
+        return [Attention(product.name, product.maps(), product.heads()) for product in products]
+
+    def attention_gradients(self) -> list[Attention]:
+        """Return the gradients of the loss with respect to the tensors of ``attentions``.
+
+        Raises:
+            UndefinedError: No attention ran.
+        """
+        products, gradients = self._attention_products(), self._loss_gradients()[2]
+        results = []
+        for place, product in enumerate(products):
+            tensors = [product.conv_in.value, product.conv_out.value]
+            maps, heads = zeros_for_none(gradients[2 * place : 2 * place + 2], tensors)
+            results.append(Attention(product.name, product.shaped("conv_in", maps), product.by_head(heads)))
+        return results
+
+    def _attention_products(self) -> list[AttentionProduct]:
+        products = self._forward().recorder.products
+        if not products:
+            raise UndefinedError("the network must multiply attention maps by values; it runs no attention")
+        return products
+
     @computed_once
     def curvature(self) -> list[Tensor]:
         """Return the product of the loss's Hessian in the weights with its gradient: one tensor a weight."""
@@ -286,16 +334,21 @@ class NetworkPasses:
         return loss_of(logits, labels, self.minibatch.loss)
 
     @computed_once
-    def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None]]:
-        """Return the gradients of the loss in the weights and in the layers' outputs; None where there is none."""
+    def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]:
+        """Return the gradients of the loss in weights, layers' outputs, and maps and heads; None for none."""
         forward = self._forward()
         layers = forward.recorder.layers if "layer_gradients" in self.parts else []
         outputs = [layer.conv_out.edge for layer in layers]
-        edges = [*forward.weights, *(edge for edge in outputs if edge is not None)]
+        products = forward.recorder.products if "attention_gradients" in self.parts else []
+        attention = [tensor.edge for product in products for tensor in (product.conv_in, product.conv_out)]
+        edges = [*forward.weights, *(edge for edge in (*outputs, *attention) if edge is not None)]
         loss = self._loss(forward.logits, self.minibatch.labels)
         gradients = iter(differentiate(loss, edges, create_graph="curvature" in self.parts))
         of_weights = [next(gradients) for _ in forward.weights]
-        return of_weights, [None if edge is None else next(gradients) for edge in outputs]
+        of_layers, of_attention = (
+            [None if edge is None else next(gradients) for edge in part] for part in (outputs, attention)
+        )
+        return of_weights, of_layers, of_attention
 
     def _gradients_of_some(self, images: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""

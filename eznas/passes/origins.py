@@ -32,7 +32,7 @@ _PRODUCTS = frozenset((
 ))  # fmt: skip
 
 _HIDING = frozenset((
-    "multi_head_attention_forward", "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
+    "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
     "rnn_tanh_cell",
 ))  # fmt: skip
 """Functions of torch that run layers inside."""

@@ -37,6 +37,8 @@ for _name, _needs, _results, _splits in (
     ("image_gradients", "forward, backward", "forward", True),
     ("weight_gradients", "forward, backward, labels", "forward loss_gradients", True),
     ("layer_gradients", "forward, backward, labels", "forward loss_gradients", False),
+    ("attentions", "forward", "forward", False),
+    ("attention_gradients", "forward, backward, labels", "forward loss_gradients", False),
     ("curvature", "forward, backward, labels, second order", "forward loss_gradients", False),
     ("sample_logit_gradients", "forward, backward, samples", "forward", False),
     ("sample_loss_gradients", "forward, backward, labels, samples", "", True),
@@ -50,5 +52,5 @@ for _name, _needs, _results, _splits in (
 WEIGHT_PARTS = frozenset({"weight_gradients", "curvature"})
 """The parts that differentiate with respect to the weights of the layers."""
 
-FOLLOWING_PARTS = WEIGHT_PARTS | {"sample_logit_gradients", "outputs", "layer_gradients"}
+FOLLOWING_PARTS = WEIGHT_PARTS | {"sample_logit_gradients", "outputs", "layer_gradients", "attention_gradients"}
 """The parts for which all parameters require gradients, so that weights are followed to the parameters behind them."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.record import Recorded, Recorder
+from eznas.capture.layer import Recorded
+from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 """Functions of transposed convolutions."""
+
+_VALUES = {"outputs": "output", "attentions": "attention"}
+"""The quantity whose values a part needs."""
 
 _CHANGE_SIGN = (Recorder.ACTIVATIONS | Recorder.COMBINED) - {"hardsigmoid", "sigmoid", "softplus"}
 """Activations whose outputs are not positive for every input."""
@@ -75,7 +79,9 @@ class PassRecorder(Recorder):
 
     def __init__(self, network: nn.Module, images: int, parts: Collection[str]) -> None:
         gradients = {"conv_out"} if "layer_gradients" in parts else set()
-        super().__init__(network, gradients | ({"output"} if "outputs" in parts else set()), gradients)
+        gradients |= {"attention"} if "attention_gradients" in parts else set()
+        values = {quantity for part, quantity in _VALUES.items() if part in parts}
+        super().__init__(network, gradients | values, gradients)
         self.patterns: list[Pattern] = []
         self.outputs: list[Output] = []
         self.finder = WeightFinder(self.parameters.values())
@@ -86,7 +92,7 @@ class PassRecorder(Recorder):
         """Run an activation, and record its input's signs and its output."""
         name = call.name.strip("_")
         positive = None
-        entering = call.input.detach().movedim(self.axes.of(call.input), 0)
+        entering = self.axes.of(call.input).images_first(call.input.detach())
         if "patterns" in self._parts and name in _CHANGE_SIGN and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
@@ -125,17 +131,14 @@ def check_recorded(recorder: PassRecorder) -> None:
     """Check that the outputs of all layers were recorded.
 
     Raises:
-        UndefinedError: torch runs a layer inside one function, such as ``nn.MultiheadAttention`` or ``nn.LSTM``, or a
+        UndefinedError: torch runs a layer inside one function, such as that of ``nn.LSTM``, or a
             parameter was multiplied as a matrix.
     """
     names = {id(parameter): name for name, parameter in recorder.parameters.items()}
     for key, (_, function) in recorder.finder.hidden.items():
-        attention = function == "multi_head_attention_forward"
-        place = "nn.MultiheadAttention" if attention else f"torch's function {function}"
-        advice = "write the attention with nn.Linear and scaled_dot_product_attention" if attention else "leave it out"
         raise UndefinedError(
-            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside {place}; "
-            f"{advice}"
+            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside torch's "
+            f"function {function}; leave it out"
         )
     for key in recorder.finder.products:
         raise UndefinedError(

@@ -75,9 +75,9 @@ def test_a_stack_of_images_has_them_first() -> None:
     for tensors, expected in ((list(images), 0), ([images] * 3, 1), ([images] * 4, 0)):
         out = torch.stack(tensors)
         axes.follow(Call(torch.stack, (tensors,), None), out)
-        assert axes.of(out) == expected
+        assert axes.of(out).axis == expected
         axes.follow(Call(torch.sum, (out, 0), None), total := out.sum(0))
-        assert axes.of(total) == 0
+        assert axes.of(total).axis == 0
 
 
 def test_an_attribute_keeps_the_axis() -> None:
@@ -87,7 +87,7 @@ def test_an_attribute_keeps_the_axis() -> None:
     for get, expected in ((Tensor.data.__get__, 0), (Tensor.T.__get__, 1)):  # type: ignore[attr-defined]
         out = get(features)
         axes.follow(Call(get, (features,), None), out)
-        assert axes.of(out) == expected
+        assert axes.of(out).axis == expected
 
 
 @pytest.mark.parametrize("images", [4, 5])

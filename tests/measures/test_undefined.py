@@ -64,7 +64,7 @@ def test_gradients_of_nan_have_no_score(name: str) -> None:
     assert score.detail == "the gradients of the loss must be finite; the network computes NaN or an infinity"
 
 
-def test_layers_inside_multihead_attention_have_no_value() -> None:
+def test_layers_inside_multihead_attention_are_read() -> None:
     class Attending(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -78,15 +78,30 @@ def test_layers_inside_multihead_attention_have_no_value() -> None:
     network = Attending()
     scores = measure(network, BATCH, ["fisher", "flops", "near", "meco", "l2_norm", "grad_norm", "grasp"])
     assert scores["flops"].value == 8 * 3 * 32 + 2 * 3 * 3 * 8 + 80
-    for name in ("fisher", "near", "meco"):
-        assert scores[name].status is Status.NON_FINITE
-        assert "torch hides that of attention.in_proj_weight inside nn.MultiheadAttention" in scores[name].detail
+    for name in ("fisher", "near", "meco", "grasp"):
+        assert scores[name].ok, scores[name]
     weights = [network.attention.in_proj_weight, network.attention.out_proj.weight, network.head.weight]
     assert scores["l2_norm"].value == pytest.approx(sum(float(weight.detach().norm()) for weight in weights))
     loss = nn.functional.cross_entropy(network(BATCH.images), BATCH.labels)
     gradients = torch.autograd.grad(loss, weights)
     assert scores["grad_norm"].value == pytest.approx(sum(float(one.norm()) for one in gradients), rel=1e-4)
-    assert scores["grasp"].ok
+
+
+def test_recurrent_layers_have_no_value_where_outputs_are_read() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.recurrent, self.head = nn.GRU(8, 8, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.recurrent(x.flatten(2)[:, :, :8])[0].mean(1))
+            return out
+
+    scores = measure(Recurrent(), BATCH, ["fisher", "near", "meco", "l2_norm"])
+    for name in ("fisher", "near", "meco"):
+        assert scores[name].status is Status.NON_FINITE
+        assert "torch hides that of recurrent.weight_ih_l0 inside torch's function gru" in scores[name].detail
+    assert scores["l2_norm"].ok
 
 
 def test_a_network_that_asserts_costs_its_scores_only() -> None:
