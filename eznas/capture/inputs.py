@@ -207,9 +207,12 @@ class _Finder(TorchFunctionMode):
                 self._derived[id(result)] = weakref.ref(result)
         self._axes.follow(call, out)
         if isinstance(out, Tensor) and out.is_floating_point():
-            axis = self._axes.of(derived[0])
-            if out.dim() > axis and out.shape[axis] == self._samples:
-                found = _Place(call.name, count, axis), out.detach().movedim(axis, 0).clone()
+            place = self._axes.of(derived[0])
+            rows = out.shape[place.axis] if place.outer == 1 and 0 <= place.axis < out.dim() else 1
+            if rows % self._samples == 0:
+                images = place.images_first(out.detach())
+                images = images if rows == self._samples else images.unflatten(0, (self._samples, -1))
+                found = _Place(call.name, count, place.axis), images.clone()
                 if call.name in _LOOKUPS and any(tensor.is_floating_point() for tensor in call.tensors):
                     self.lookup = found
                     raise _Found
@@ -240,5 +243,5 @@ class _Replacing(TorchFunctionMode):
             self._count += 1
             if self._count == self._place.count:
                 images = self._images.movedim(0, self._place.axis) if self._place.axis else self._images
-                return images + (out - out.detach())
+                return images.reshape(out.shape) + (out - out.detach())
         return out

@@ -18,13 +18,14 @@ from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
-from eznas.passes.linearised import linearised_gradients
+from eznas.passes.linearised import absolute_gradients, linearised_gradients
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import channels_first, check_recorded, split_by_image
+from eznas.passes.roles import Roles, roles_of
 from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from torch import nn
@@ -246,6 +247,29 @@ class NetworkPasses:
             maps, heads = zeros_for_none(gradients[2 * place : 2 * place + 2], tensors)
             results.append(Attention(product.name, product.shaped("conv_in", maps), product.by_head(heads)))
         return results
+
+    @computed_once
+    def roles(self) -> Roles:
+        """Return the roles of the layers that ran in attention and in feed-forward blocks.
+
+        Raises:
+            UndefinedError: No attention ran.
+        """
+        self._attention_products()
+        recorder = self._forward().recorder
+        return roles_of(recorder.layer_runs, recorder.activation_runs, recorder.products)
+
+    def role_gradients(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradients of the sum of all logits with respect to weights of ``roles``, zero where there is none.
+
+        Args:
+            weights: Parameters; they must require gradients.
+        """
+        return zeros_for_none(differentiate(self._forward().logits.sum(), weights), weights)
+
+    def absolute_gradients(self, weights: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Return the absolute values of weights of ``roles`` and their gradients in the run of ``linearised``."""
+        return absolute_gradients(self.network, self.minibatch.images, weights)
 
     def _attention_products(self) -> list[AttentionProduct]:
         products = self._forward().recorder.products
