@@ -46,6 +46,13 @@ outputs. Measures of layers' outputs (depth, fisher, meco, near) have no value o
 products such as `x @ weight`, and their scores say so. flops and measures of weights and of their gradients have a
 value there.
 
+Networks may take [tokens and other inputs](tutorials/transformers.md) than images. Noise and gradients then act on the
+output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
+softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a softmax is multiplied with values. Its
+projections are the layers whose outputs reach queries, keys or values through no other layer. A *feed-forward block* is
+two layers with an activation between them. vkdnw and epe_nas need one class for each sample.
+
 Sums over weights run over parameters. Where a layer computes its weight from parameters, such as a masked, a
 normalised or an adapted weight, these parameters count, each once; constant kernels do not.
 

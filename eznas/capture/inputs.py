@@ -70,7 +70,7 @@ def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Modu
             if alone:  # a network of another kind, on whose integers no layer runs before they are cast
                 return network, minibatch
             raise
-    deviation = float(images.std(correction=0)) if place else 1.0
+    deviation = float(images.std(correction=0)) if place else minibatch.deviation
     plain = replace(minibatch, images=images, deviation=deviation)
     inner = _Inner(network, minibatch.images, name, place, (plain.images, plain.noise.to(images)))
     seen = object.__new__(_class_of(type(network)))  # type: ignore[arg-type]
@@ -211,7 +211,7 @@ class _Finder(TorchFunctionMode):
             rows = out.shape[place.axis] if place.outer == 1 and 0 <= place.axis < out.dim() else 1
             if rows % self._samples == 0:
                 images = place.images_first(out.detach())
-                images = images if rows == self._samples else images.unflatten(0, (self._samples, -1))
+                images = images if rows == self._samples else images.reshape(self._samples, -1, *images.shape[1:])
                 found = _Place(call.name, count, place.axis), images.clone()
                 if call.name in _LOOKUPS and any(tensor.is_floating_point() for tensor in call.tensors):
                     self.lookup = found

@@ -20,7 +20,8 @@ inputs = option(
     metavar="FILE.npz",
     type=Path,
     help="Inputs for --model in place of images: an array for each of them, such as tokens and an attention mask, by "
-    "the names of the network's arguments; a single array needs no name. An array labels holds the labels.",
+    "the names of the network's arguments; a single array needs no name. An array labels holds the labels. Of many "
+    "samples, --batch-size are drawn.",
 )
 loss = option(
     "--loss",

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas.capture import NoUnitsError
+from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 from eznas.measures.tf_tas import nuclear_norm
 from eznas.passes.recorder import split_by_image
+from eznas.passes.roles import NO_ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,10 +56,9 @@ def synaptic_saliency(passes: NetworkPasses) -> float:
     """Return the synaptic saliency of the layers with an activation between them, among them gated ones.
 
     Raises:
-        UndefinedError: The network runs no attention.
-        NoUnitsError: It runs no feed-forward block.
+        NoUnitsError: The network runs no feed-forward block.
     """
-    return _saliency(passes, _required(passes.roles().feed_forward_weights()))
+    return _saliency(passes, passes.roles().feed_forward_weights())
 
 
 @measure_from_passes(
@@ -90,13 +90,15 @@ def head_confidence(passes: NetworkPasses) -> float:
     the same, and holds too where one layer computes queries, keys and values.
 
     Raises:
-        UndefinedError: The network runs no attention.
-        NoUnitsError: An attention has no projections.
+        UndefinedError: The network runs no attention, or attention without projections.
     """
     images = len(passes.minibatch)
+    attentions = passes.roles().projections
+    if not attentions or not all(attentions):
+        raise UndefinedError(NO_ATTENTION)
     total = 0.0
-    for projections in passes.roles().projections:
-        greatest = [by_sample(run, images).amax(2).mean(0) for run in _required(list(projections))]
+    for projections in attentions:
+        greatest = [by_sample(run, images).amax(2).mean(0) for run in projections]
         total += _PROJECTIONS * float(torch.cat(greatest).double().mean())
     return total
 
@@ -146,13 +148,11 @@ def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.
 
     Raises:
-        UndefinedError: The network runs no attention.
-        NoUnitsError: It runs no feed-forward block.
+        NoUnitsError: The network runs no feed-forward block.
     """
     images = len(passes.minibatch)
-    blocks = _required(list(passes.roles().feed_forwards))
     total = 0.0
-    for run in dict.fromkeys(run for block in blocks for run in block.activations):
+    for run in passes.roles().feed_forward_activations():
         positive = by_sample(run, images) > 0
         counts = positive.sum(2).double()  # of each sample and channel
         total += float((counts.square() + (positive.shape[2] - counts).square()).sum(1).mean())
@@ -165,7 +165,8 @@ def by_sample(run: Run, images: int) -> torch.Tensor:
     Raises:
         UndefinedError: Its first axis is not that of the images.
     """
-    return split_by_image(run.out.channels_first(), images).flatten(2).unflatten(1, (run.widths[1], -1)).flatten(2)
+    out = split_by_image(run.out.channels_first(), images)
+    return out.flatten(2) if out.dim() > 2 else out[..., None]  # noqa: PLR2004
 
 
 def _with_gradients(passes: NetworkPasses, weights: list[torch.Tensor]) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
@@ -175,9 +176,3 @@ def _with_gradients(passes: NetworkPasses, weights: list[torch.Tensor]) -> Itera
 def _saliency(passes: NetworkPasses, weights: list[torch.Tensor]) -> float:
     pairs = _with_gradients(passes, weights)
     return sum(float((weight * gradient).abs().sum(dtype=torch.float64)) for weight, gradient in pairs)
-
-
-def _required(parts: list) -> list:
-    if not parts:
-        raise NoUnitsError("the network must run linear layers around its attention and its activations; it runs none")
-    return parts

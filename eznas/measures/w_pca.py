@@ -6,17 +6,10 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
-
-if TYPE_CHECKING:
-    from eznas.passes.roles import Run
-
 
 VARIANCE = 0.99
 """The share of the variance that the components explain, as in the paper."""
@@ -34,7 +27,7 @@ def v_pca(passes: NetworkPasses) -> float:
 
     Raises:
         NoUnitsError: The network runs no feed-forward block.
-        UndefinedError: The network runs no attention, or a layer's outputs are constant.
+        UndefinedError: A layer's outputs are constant.
     """
     return _components(passes)
 
@@ -45,18 +38,15 @@ def w_pca(passes: NetworkPasses) -> float:
 
     Raises:
         NoUnitsError: The network runs no feed-forward block.
-        UndefinedError: The network runs no attention, or a layer's outputs are constant.
+        UndefinedError: A layer's outputs are constant.
     """
     parameters = sum(parameter.numel() for parameter in passes.network.parameters())
     return parameters * _components(passes)
 
 
 def _components(passes: NetworkPasses) -> float:
-    blocks = passes.roles().feed_forwards
-    if not blocks:
-        raise NoUnitsError("the network must run two layers with an activation between them; it runs none")
-    first: dict[Run, None] = dict.fromkeys(run for block in blocks for run in block.first)
-    return float(sum(components(run.out.channels_first().movedim(1, -1).flatten(0, -2)) for run in first))
+    outputs = [run.out.channels_first() for run in passes.roles().hidden_layers()]
+    return float(sum(components(out.movedim(1, -1).flatten(0, -2)) for out in outputs))
 
 
 def components(rows: torch.Tensor) -> int:

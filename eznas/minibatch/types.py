@@ -43,6 +43,7 @@ class Minibatch:
         seed: Seed of ``noise`` and ``perturbed``.
         loss: Maps logits and labels to one number; None for the mean cross-entropy.
         deviation: Standard deviation of ``noise``, and ten times that of the noise in ``perturbed``.
+        checked: Whether the labels have this form; the constructor brings them into it otherwise, and sets it.
     """
 
     images: Any
@@ -53,17 +54,19 @@ class Minibatch:
     seed: int = 0
     loss: Loss | None = None
     deviation: float = 1.0
+    checked: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.images, Mapping):
             object.__setattr__(self, "images", dict(self.images))
         main = self.main_input
-        if self.loss is None:
+        if not self.checked:
             alone = isinstance(self.images, Tensor) and main.dim() == 4  # noqa: PLR2004
-            labels = class_labels(self.labels, main, images_alone=alone)
-        else:
-            labels = any_labels(self.labels, main)
-        object.__setattr__(self, "labels", labels)
+            given = self.labels
+            of_classes = self.loss is None
+            labels = class_labels(given, main, images_alone=alone) if of_classes else any_labels(given, main)
+            object.__setattr__(self, "labels", labels)
+            object.__setattr__(self, "checked", True)
         if not self.digest:
             object.__setattr__(self, "digest", _digest(self.images, self.labels))
 

@@ -250,12 +250,7 @@ class NetworkPasses:
 
     @computed_once
     def roles(self) -> Roles:
-        """Return the roles of the layers that ran in attention and in feed-forward blocks.
-
-        Raises:
-            UndefinedError: No attention ran.
-        """
-        self._attention_products()
+        """Return the roles of the layers that ran in attention and in feed-forward blocks."""
         recorder = self._forward().recorder
         return roles_of(recorder.layer_runs, recorder.activation_runs, recorder.products)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from eznas.capture import NoUnitsError
+from eznas.errors import UndefinedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
 
     from eznas.capture.attention import AttentionProduct
     from eznas.passes.recorder import Output
+
+
+NO_ATTENTION = "the network must project queries, keys and values of an attention by layers; it runs no such attention"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +72,13 @@ class Roles:
     others: tuple[Run, ...]
 
     def attention_weights(self, *, outputs: bool) -> list[Tensor]:
-        """Return the weights of the projections, each once, and where asked for those of the layers behind too."""
+        """Return the weights of the projections, each once, and where asked for those of the layers behind too.
+
+        Raises:
+            UndefinedError: The network runs no attention, or attention without projections.
+        """
+        if not any(self.projections):
+            raise UndefinedError(NO_ATTENTION)
         runs = [run for attention in self.projections for run in attention]
         return _weights([*runs, *(self.outputs if outputs else ())])
 
@@ -78,8 +90,33 @@ class Roles:
         return _weights([*projections, *linear])
 
     def feed_forward_weights(self) -> list[Tensor]:
-        """Return the weights of the layers of feed-forward blocks, each once."""
-        return _weights(run for block in self.feed_forwards for run in (*block.first, block.second))
+        """Return the weights of the layers of feed-forward blocks, each once.
+
+        Raises:
+            NoUnitsError: There is no feed-forward block.
+        """
+        return _weights(run for block in self._blocks() for run in (*block.first, block.second))
+
+    def feed_forward_activations(self) -> list[Run]:
+        """Return the activations of feed-forward blocks, each once.
+
+        Raises:
+            NoUnitsError: There is no feed-forward block.
+        """
+        return list(dict.fromkeys(run for block in self._blocks() for run in block.activations))
+
+    def hidden_layers(self) -> list[Run]:
+        """Return the first layers of feed-forward blocks, each once.
+
+        Raises:
+            NoUnitsError: There is no feed-forward block.
+        """
+        return list(dict.fromkeys(run for block in self._blocks() for run in block.first))
+
+    def _blocks(self) -> tuple[FeedForward, ...]:
+        if not self.feed_forwards:
+            raise NoUnitsError("the network must run two layers with an activation between them; it runs none")
+        return self.feed_forwards
 
 
 def roles_of(layers: Sequence[Run], activations: Sequence[Run], products: Sequence[AttentionProduct]) -> Roles:

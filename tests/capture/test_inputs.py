@@ -86,11 +86,12 @@ def encoder(taking: str = "tokens") -> Encoder:
 def test_tokens_are_scored_as_their_embeddings(taking: str) -> None:
     network = encoder(taking)
     before = network_state(network)
-    found = measure(network, TEXTS, [*NAMES, *PROGRAMS])
+    names = [*NAMES, *PROGRAMS] if taking == "tokens" else ["snip", "jacob_cov", PROGRAMS[0]]
+    found = measure(network, TEXTS, names)
     assert network_state(network) == before
     embedded = network.table(IDS).detach()
     plain = Minibatch(embedded, LABELS, 3, "test", deviation=float(embedded.std(correction=0)))
-    expected = measure(Embedded(network, embedded, plain.noise), plain, [*NAMES, *PROGRAMS])
+    expected = measure(Embedded(network, embedded, plain.noise), plain, names)
     for name, score in expected.items():
         assert score.ok, score
         assert found[name].value == pytest.approx(score.value, rel=1e-4), name
@@ -205,6 +206,16 @@ def test_sound_rows_sequences_and_films(network: Any, shape: tuple[int, ...], ma
     images = capture(built, Minibatch.of(data), ["image.data", "image_grad.loss"]).images
     assert images["image.data"].shape == images["image_grad.loss"].shape == (1, 6, *maps)
     assert images["image.data"].sum() == pytest.approx(float(data[0].sum()), rel=1e-4)
+
+
+def test_tags_of_tokens_stay_tags() -> None:
+    """Rows of labels with a single one are not taken for classes once the tokens are embedded."""
+    network = construct(lambda: nn.Sequential(nn.Embedding(12, 8), nn.Linear(8, 2)))
+    tags = torch.eye(5, dtype=torch.int64)[[0, 1, 2, 3, 4, 0]]
+    loss = functional.cross_entropy(network(IDS).flatten(0, 1), tags.flatten())
+    (gradient,) = torch.autograd.grad(loss, network[1].weight)
+    found = measure(network, (IDS, tags), "grad_norm")["grad_norm"]
+    assert found.value == pytest.approx(float(gradient.norm()), rel=1e-5)
 
 
 def test_a_row_runs_with_the_other_inputs_of_its_sample() -> None:
