@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 _LOOKUPS = frozenset(("__getitem__", "embedding", "embedding_bag", "index_select"))
 """Functions that look up rows of a table."""
 
+_OF_SHAPES = frozenset((
+    "empty_like", "expand_as", "full_like", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like",
+    "rand_like", "randn_like", "reshape_as", "view_as", "zeros_like",
+))  # fmt: skip
+"""Functions that read the shape of a tensor, and not its entries."""
+
 _MAPS = 4
 
 
@@ -64,12 +70,10 @@ def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Modu
     place = None
     images = minibatch.main_input
     if not main.is_floating_point():
-        try:
-            place, images = _find_embedding(network, minibatch.images, name)
-        except NETWORK_FAILURES:
-            if alone:  # a network of another kind, on whose integers no layer runs before they are cast
-                return network, minibatch
-            raise
+        found = _find_embedding(network, minibatch.images, name)
+        if found is None:
+            return network, minibatch
+        place, images = found
     deviation = float(images.std(correction=0)) if place else minibatch.deviation
     plain = replace(minibatch, images=images, deviation=deviation)
     inner = _Inner(network, minibatch.images, name, place, (plain.images, plain.noise.to(images)))
@@ -150,8 +154,11 @@ class _Found(BaseException):
     """Ends the forward pass at the embedding; no network handles it."""
 
 
-def _find_embedding(network: nn.Module, inputs: Any, name: Any) -> tuple[_Place, Tensor]:
-    """Run a network until the first embedding of its main input, and return the embedding and its result."""
+def _find_embedding(network: nn.Module, inputs: Any, name: Any) -> tuple[_Place, Tensor] | None:
+    """Run a network until the first embedding of its main input, and return the embedding and its result.
+
+    Return None where a network that takes one tensor fails on integers before it looks them up, as linear layers do.
+    """
     main = named_inputs(inputs)[name]
     finder = _Finder(main)
     with fork_state(network), torch.no_grad():
@@ -160,6 +167,10 @@ def _find_embedding(network: nn.Module, inputs: Any, name: Any) -> tuple[_Place,
                 _call(network, inputs)
         except _Found:
             pass
+        except NETWORK_FAILURES:
+            if finder.looks_up or not isinstance(inputs, Tensor):
+                raise
+            return None
     found = finder.lookup or finder.computed
     if found is None:
         raise RecordError(
@@ -175,12 +186,14 @@ class _Finder(TorchFunctionMode):
     Attributes:
         lookup: The first embedding and its result, the images first.
         computed: The first other call.
+        looks_up: Whether an embedding was called.
     """
 
     def __init__(self, main: Tensor) -> None:
         super().__init__()
         self.lookup: tuple[_Place, Tensor] | None = None
         self.computed: tuple[_Place, Tensor] | None = None
+        self.looks_up = False
         self._samples = len(main)
         self._axes = ImageAxis()
         self._axes.images = len(main)
@@ -197,13 +210,13 @@ class _Finder(TorchFunctionMode):
         call = Call(func, args, kwargs)
         self._counts[call.name] = count = self._counts.get(call.name, 0) + 1
         derived = [tensor for tensor in call.tensors if self._is_derived(tensor)]
+        looks_up = bool(derived) and call.name in _LOOKUPS and any(one.is_floating_point() for one in call.tensors)
+        self.looks_up |= looks_up
         out = call.run()
-        if not derived:
+        if not derived or call.name in _OF_SHAPES:
             return out
         for result in out if isinstance(out, tuple) else (out,):
-            if not isinstance(result, Tensor):
-                continue
-            if not result.is_floating_point():
+            if isinstance(result, Tensor) and not result.is_floating_point():
                 self._derived[id(result)] = weakref.ref(result)
         self._axes.follow(call, out)
         if isinstance(out, Tensor) and out.is_floating_point():
@@ -213,7 +226,7 @@ class _Finder(TorchFunctionMode):
                 images = place.images_first(out.detach())
                 images = images if rows == self._samples else images.reshape(self._samples, -1, *images.shape[1:])
                 found = _Place(call.name, count, place.axis), images.clone()
-                if call.name in _LOOKUPS and any(tensor.is_floating_point() for tensor in call.tensors):
+                if looks_up:
                     self.lookup = found
                     raise _Found
                 self.computed = self.computed or found

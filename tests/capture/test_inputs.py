@@ -151,6 +151,30 @@ def test_tokens_without_an_embedding() -> None:
     assert score.status is Status.EXCEPTION
 
 
+def test_a_token_outside_the_vocabulary_is_told() -> None:
+    score = measure(nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(20, 3)), (IDS, LABELS), "snip")["snip"]
+    assert score.status is Status.EXCEPTION
+    assert "index out of range" in score.detail
+
+
+def test_tables_of_places_are_no_embeddings_of_tokens() -> None:
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.place, self.kind, self.table = nn.Embedding(5, 4), nn.Embedding(2, 4), nn.Embedding(12, 4)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            x = self.place(torch.arange(5).expand_as(ids)) + self.kind(torch.zeros_like(ids))
+            out: Tensor = self.head((x + self.table(ids.flatten()).unflatten(0, ids.shape)).mean(1))
+            return out
+
+    network = construct(Placed)
+    _, plain = with_tensor_input(network, Minibatch(IDS, LABELS, 3, "test"))
+    assert torch.equal(plain.images, network.table(IDS))
+    assert measure(network, (IDS, LABELS), "snip")["snip"].ok
+
+
 def test_integers_that_are_numbers_are_cast() -> None:
     network = construct(lambda: nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3)))
     names = ["snip", "naswot"]
