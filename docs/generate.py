@@ -48,13 +48,20 @@ fisher, meco, near) have no value on networks with these modules or with product
 say so. flops and measures of weights and of their gradients have a value there. The projections and the attention maps
 of `nn.MultiheadAttention` are read like those of other modules.
 
+Networks may take [tokens and other inputs](tutorials/transformers.md) than images. Noise and gradients then act on the
+output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
+softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a softmax is multiplied with values. Its
+projections are the layers whose outputs reach queries, keys or values through no other layer. A *feed-forward block* is
+two layers with an activation between them. vkdnw and epe_nas need one class for each sample.
+
 Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
 such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.
 
 eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
-Several calls together are an activation too if they compute an elementwise function of one tensor that is not affine, as
-in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
+Several calls together are an activation too if they compute an elementwise function of one tensor that is not affine,
+as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
 Networks run without torch's gradient checkpointing. Layers inside another `torch.autograd.Function` are refused. If a
 module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through

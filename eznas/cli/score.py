@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eznas.callables import load_callable
-from eznas.cli import options
+from eznas.cli import options, own_network
 from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
@@ -36,6 +36,8 @@ Examples:
     eznas score --model torchvision.models:resnet18 --pixels 224 --proxy all
   List the layers that programs read:
     eznas score --units --model torchvision.models:vit_b_16 --pixels 224
+  Score a language model on tokens, with a loss of your own:
+    eznas score --model mypackage.models:gpt --inputs tokens.npz --loss mypackage.models:loss
   Score with a measure of your own:
     eznas score --plugin my_measures.py --proxy my_measure --model mypackage.models:small
 \b
@@ -55,7 +57,7 @@ Exit code:
     help="Network of your own: a callable without arguments that returns a torch.nn.Module, which keeps its weights. "
     "The current directory is searched for the module too.",
 )
-@options.proxies()
+@options.proxies(default="  [default: " + ", ".join(own_network.DEFAULT_PROXIES) + "]")
 @options.option(
     "--list",
     "pattern",
@@ -73,6 +75,8 @@ Exit code:
 )
 @options.plugin
 @options.images
+@own_network.inputs
+@own_network.loss
 @options.batch_size
 @options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
 @options.seed(0, "the initialisation and the images")
@@ -98,21 +102,19 @@ def main(
     if pattern is not None:
         _list(pattern, json_file)
         return
-    if (architecture is None) == (model is None):
-        raise InputError("exactly one of --architecture and --model must be given; --help shows examples")
+    own_network.check_network(architecture, model, settings)
     if units:
         from eznas.cli.score_units import show_units
 
         network, minibatch, _, facts = _build(architecture, space, model, **settings)
         show_units(network, minibatch, facts, json_file)
         return
-    if not proxies:
-        raise InputError("--proxy must be given at least once; --list shows the measures")
 
     from eznas.run import versions
     from eznas.scoring.proxy_sources import matching, resolve_proxy
 
-    resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in proxies for name in matching(text))]
+    chosen = proxies or own_network.DEFAULT_PROXIES
+    resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in chosen for name in matching(text))]
     scores, facts = _score(resolved, architecture, space, model, **settings)
     if json_file is None:
         print_table(
@@ -140,7 +142,8 @@ def main(
         click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
     pixels = settings["pixels"]
     ran = [score for proxy, score in zip(resolved, scores, strict=True) if "graf." not in proxy.program]
-    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
+    takes_images = model is not None and settings["inputs"] is None
+    if takes_images and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
         click.echo(f"the images have {pixels} x {pixels} pixels; a model for larger ones needs --pixels", err=True)
     if len(failures) == len(scores) or options.asked(proxies) & failures.keys():
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
@@ -173,23 +176,12 @@ def _list(pattern: str, json_file: str | None) -> None:
 
 
 def _score(
-    proxies: list[Proxy],
-    architecture: str | None,
-    space: str,
-    model: str | None,
-    *,
-    images: str,
-    batch_size: int,
-    pixels: int,
-    seed: int,
-    device: str,
+    proxies: list[Proxy], architecture: str | None, space: str, model: str | None, **settings: Any
 ) -> tuple[list[Score], dict[str, Any]]:
     """Return the scores, and the facts that they depend on."""
     from eznas.scoring import score_network
 
-    network, minibatch, features, facts = _build(
-        architecture, space, model, images=images, batch_size=batch_size, pixels=pixels, seed=seed, device=device
-    )
+    network, minibatch, features, facts = _build(architecture, space, model, **settings)
     return score_network(proxies, network, minibatch, features=features), facts
 
 
@@ -199,13 +191,16 @@ def _build(
     model: str | None,
     *,
     images: str,
+    inputs: Path | None,
+    loss: str | None,
     batch_size: int,
     pixels: int,
     seed: int,
     device: str,
 ) -> tuple[nn.Module, Minibatch, dict[str, float] | None, dict[str, Any]]:
     """Return the network, the minibatch, the features of the architecture, and the facts that scores depend on."""
-    from eznas.minibatch import load_minibatch
+    from eznas.minibatch import Minibatch, load_minibatch
+    from eznas.minibatch.inputs import load_inputs
     from eznas.scoring import Problem, resolve_device
     from eznas.spaces import SPACES
 
@@ -219,7 +214,12 @@ def _build(
         features = None
         device = resolve_device(device)
         network = load_model(model or "", seed).to(device)
-        minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
+        function = None if loss is None else load_callable(loss, "loss")
+        if inputs is None:
+            minibatch = Minibatch.of(load_minibatch(images, batch_size, pixels=pixels, seed=seed), function)
+        else:
+            minibatch = load_inputs(inputs, batch_size, seed=seed, loss=function)
+        minibatch = minibatch.to(device)
     facts = {
         "network": architecture or model,
         "space": space if architecture else None,

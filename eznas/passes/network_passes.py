@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from eznas.capture import fork_state, translated_errors
+from eznas.capture import fork_state, translated_errors, with_tensor_input
+from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
-from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
-from eznas.passes.linearised import linearised_gradients
+from eznas.passes.linearised import absolute_gradients, linearised_gradients
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import channels_first, check_recorded, split_by_image
+from eznas.passes.roles import Roles, roles_of
 from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from torch import nn
@@ -97,10 +98,9 @@ class NetworkPasses:
     images; everything else runs in the mode of the network.
 
     Args:
-        network: Maps images to ``b x classes`` logits.
+        network: Maps the images or other inputs to logits; see ``with_tensor_input``.
         minibatch: It may be on any device.
         parts: The parts that will be read: names of ``PARTS``, each the name of a method.
-        loss: Maps logits and labels to the loss; None for the mean cross-entropy.
 
     Raises:
         InputError: A part is unknown.
@@ -108,19 +108,13 @@ class NetworkPasses:
         UndefinedError: The logits, or gradients of single images, are not finite.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        minibatch: Minibatch,
-        parts: Iterable[str],
-        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
-    ) -> None:
-        self.network = network
+    def __init__(self, network: nn.Module, minibatch: Minibatch, parts: Iterable[str]) -> None:
+        with translated_errors():
+            self.network, minibatch = with_tensor_input(network, minibatch)
         self.minibatch = minibatch.to(device_of(network))
         self.parts = frozenset(parts)
         for part in self.parts:
             PARTS[part]  # raises for an unknown part
-        self._loss = loss or mean_loss
         self._results: dict[str, Any] = {}
         self._errors: dict[str, BaseException] = {}
         self._grads_enabled: list[Tensor] = []
@@ -254,6 +248,24 @@ class NetworkPasses:
             results.append(Attention(product.name, product.shaped("conv_in", maps), product.by_head(heads)))
         return results
 
+    @computed_once
+    def roles(self) -> Roles:
+        """Return the roles of the layers that ran in attention and in feed-forward blocks."""
+        recorder = self._forward().recorder
+        return roles_of(recorder.layer_runs, recorder.activation_runs, recorder.products)
+
+    def role_gradients(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradients of the sum of all logits with respect to weights of ``roles``, zero where there is none.
+
+        Args:
+            weights: Parameters; they must require gradients.
+        """
+        return zeros_for_none(differentiate(self._forward().logits.sum(), weights), weights)
+
+    def absolute_gradients(self, weights: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Return the absolute values of weights of ``roles`` and their gradients in the run of ``linearised``."""
+        return absolute_gradients(self.network, self.minibatch.images, weights)
+
     def _attention_products(self) -> list[AttentionProduct]:
         products = self._forward().recorder.products
         if not products:
@@ -336,6 +348,9 @@ class NetworkPasses:
 
     def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
         return run_forward(self.network, images, parts, self._grads_enabled)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return loss_of(logits, labels, self.minibatch.loss)
 
     @computed_once
     def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]:

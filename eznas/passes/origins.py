@@ -121,12 +121,12 @@ class WeightFinder:
 
     def _add_scale(self, weight: Tensor | None) -> None:
         if weight is not None:
-            leaves, _ = self._origins(weight)
+            leaves, _ = self.origins(weight)
             self.scales.update((id(leaf), leaf) for leaf in leaves)
 
     def _add_weight(self, weight: Tensor) -> list[Tensor]:
         """Add the tensors behind a weight, and return them."""
-        leaves, computed = self._origins(weight)
+        leaves, computed = self.origins(weight)
         alone = [weight] if weight.requires_grad and not computed else []  # constant kernels are no weights
         for leaf in leaves or alone:
             self.weights.setdefault(id(leaf), leaf)
@@ -137,7 +137,7 @@ class WeightFinder:
         found = False
         for tensor in flattened(args, kwargs):
             if isinstance(tensor, Tensor) and _is_matrix(tensor):
-                leaves, computed = self._origins(tensor)
+                leaves, computed = self.origins(tensor)
                 if not computed:
                     for leaf in leaves:
                         self.weights.setdefault(id(leaf), leaf)
@@ -145,7 +145,7 @@ class WeightFinder:
                     found |= bool(leaves)
         return found
 
-    def _origins(self, tensor: Tensor) -> tuple[list[Tensor], bool]:
+    def origins(self, tensor: Tensor) -> tuple[list[Tensor], bool]:
         """Return the parameters from which a tensor is computed, and whether it also depends on other tensors.
 
         Outputs of layers are other tensors, and the parameters behind them are not followed.

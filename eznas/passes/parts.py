@@ -38,6 +38,9 @@ for _name, _needs, _results, _splits in (
     ("weight_gradients", "forward, backward, labels", "forward loss_gradients", True),
     ("layer_gradients", "forward, backward, labels", "forward loss_gradients", False),
     ("attentions", "forward", "forward", False),
+    ("roles", "forward", "forward", False),
+    ("role_gradients", "forward, backward", "forward roles", False),
+    ("absolute_gradients", "forward, backward", "", False),
     ("attention_gradients", "forward, backward, labels", "forward loss_gradients", False),
     ("curvature", "forward, backward, labels, second order", "forward loss_gradients", False),
     ("sample_logit_gradients", "forward, backward, samples", "forward", False),
@@ -52,5 +55,11 @@ for _name, _needs, _results, _splits in (
 WEIGHT_PARTS = frozenset({"weight_gradients", "curvature"})
 """The parts that differentiate with respect to the weights of the layers."""
 
-FOLLOWING_PARTS = WEIGHT_PARTS | {"sample_logit_gradients", "outputs", "layer_gradients", "attention_gradients"}
+FOLLOWING_PARTS = WEIGHT_PARTS | {
+    "attention_gradients",
+    "layer_gradients",
+    "outputs",
+    "roles",
+    "sample_logit_gradients",
+}
 """The parts for which all parameters require gradients, so that weights are followed to the parameters behind them."""

@@ -12,6 +12,7 @@ from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
+from eznas.passes.roles import Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 """Functions of transposed convolutions."""
 
-_VALUES = {"outputs": "output", "attentions": "attention"}
+_VALUES = {"outputs": "output", "roles": "output", "attentions": "attention"}
 """The quantity whose values a part needs."""
 
 _POSITIVE = frozenset(("hardsigmoid", "sigmoid", "softplus"))
@@ -80,6 +81,8 @@ class PassRecorder(Recorder):
     Attributes:
         patterns: One for each run of an activation that is not positive everywhere, in the order of execution.
         outputs: One for each run of a layer, a normalisation or an activation, in the order of execution.
+        layer_runs: The runs of layers, for their roles.
+        activation_runs: The runs of activations, for their roles.
         finder: Holds the parameters that layers use as weights.
     """
 
@@ -87,11 +90,13 @@ class PassRecorder(Recorder):
 
     def __init__(self, network: nn.Module, images: int, parts: Collection[str]) -> None:
         gradients = {"conv_out"} if "layer_gradients" in parts else set()
-        gradients |= {"attention"} if "attention_gradients" in parts else set()
+        gradients |= {"attention"} if not {"attention_gradients", "roles"}.isdisjoint(parts) else set()
         values = {quantity for part, quantity in _VALUES.items() if part in parts}
         super().__init__(network, gradients | values, gradients)
         self.patterns: list[Pattern] = []
         self.outputs: list[Output] = []
+        self.layer_runs: list[Run] = []
+        self.activation_runs: list[Run] = []
         self.finder = WeightFinder(self.parameters.values())
         self._channels_last = False
         self._images, self._parts = images, parts
@@ -105,7 +110,8 @@ class PassRecorder(Recorder):
             inner = set(call.function.inner)  # parts of this activation
             self.patterns = [pattern for pattern in self.patterns if pattern.step not in inner]
             self.outputs = [output for output in self.outputs if output.step not in inner]
-        positive = None
+            self.activation_runs = [run for run in self.activation_runs if run.out.step not in inner]
+        positive, before = None, call.input.grad_fn
         entering = self.axes.of(call.input).images_first(call.input.detach())
         if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
@@ -113,6 +119,8 @@ class PassRecorder(Recorder):
         self.finder.note(call, out)
         if positive is not None:
             self.patterns.append(Pattern(name, out.grad_fn, positive, self.elementwise.step(out)))
+        if "roles" in self._parts:
+            self.activation_runs.append(self._run((), before, out, channels_last=self._channels_last))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
 
     def normalisation(self, call: Call) -> Any:
@@ -124,9 +132,15 @@ class PassRecorder(Recorder):
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record its output."""
+        before, channels_last = call.input, call.name == "linear"
+        node = before.grad_fn
         out = super().layer(call)
         self.finder.note(call, out)
-        return self._keep(out, channels_last=call.name == "linear")
+        if "roles" in self._parts:
+            weights, _ = self.finder.origins(call.argument(1, "weight"))
+            width = before.shape[-1 if channels_last else 1]
+            self.layer_runs.append(self._run(tuple(weights), node, out, channels_last=channels_last, width=width))
+        return self._keep(out, channels_last=channels_last)
 
     def other(self, call: Call) -> Any:
         """Run any other call and note the weights that it reads."""
@@ -134,11 +148,18 @@ class PassRecorder(Recorder):
         self.finder.note(call, out)
         return out
 
+    def _run(self, weights: tuple[Tensor, ...], node: Any, out: Tensor, *, channels_last: bool, width: int = 0) -> Run:
+        widths = width, out.shape[-1 if channels_last else min(1, out.dim() - 1)]
+        return Run(weights, node, out.grad_fn, self._output(out, channels_last=channels_last), widths)
+
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
         self._channels_last = channels_last
         if "outputs" in self._parts:
-            self.outputs.append(Output(self._record(out, "output"), channels_last, self.elementwise.step(out)))
+            self.outputs.append(self._output(out, channels_last=channels_last))
         return out
+
+    def _output(self, out: Tensor, *, channels_last: bool) -> Output:
+        return Output(self._record(out, "output"), channels_last, self.elementwise.step(out))
 
 
 def check_recorded(recorder: PassRecorder) -> None:

@@ -165,6 +165,18 @@ def test_a_search_algorithm_searches_and_keeps_the_contract(tmp_path: Path) -> N
     assert (tmp_path / "climbing" / "search.html").exists()
 
 
+def test_language_models_are_scored_and_verified(tmp_path: Path) -> None:
+    output = follow("tutorials/transformers.md", tmp_path)
+    scored = dict(re.findall(r"^ *(\w+) ([-+.\de]+)$", output, flags=re.MULTILINE))
+    assert len(scored) == 18
+    assert float(scored["head_confidence"]) > 0
+    records = json.loads((tmp_path / "bert.json").read_text(encoding="utf-8"))["scores"]
+    values = {record["proxy"]: record["score"] for record in records if record["status"] == "ok"}
+    assert len(values) >= 35
+    assert {"evolved_general", "evolved_nb201", "dss", "attention_importance"} <= set(values)
+    assert len(rows(tmp_path / "scores.csv")) == 6
+
+
 def test_a_notebook_evolves_verifies_searches_and_measures(tmp_path: Path) -> None:
     """Execute the Python of the page as the cells of a notebook, and look at the kinds of their outputs."""
     codes = [code for language, code in blocks(DOCS / "tutorials" / "notebook.md") if language == "python"]

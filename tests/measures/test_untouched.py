@@ -20,10 +20,15 @@ class Broken(RuntimeError):  # noqa: N818
     pass
 
 
+OF_ATTENTION = {"attention_importance", "dss", "head_confidence", "head_importance", "softmax_confidence"}
+OF_ATTENTION |= {"synaptic_diversity"}
+
+
 class Network(nn.Module):
-    def __init__(self, failure: str) -> None:
+    def __init__(self, failure: str, *, attends: bool) -> None:
         super().__init__()
-        self.failure = failure
+        self.failure, self.attends = failure, attends
+        self.projection = nn.Linear(4, 4)
         self.stem, self.conv = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
         self.norm, self.dropout, self.classifier = nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Linear(144, 10)
 
@@ -31,6 +36,9 @@ class Network(nn.Module):
         if self.failure == "first":
             raise Broken
         x = self.norm(self.conv(torch.relu_(self.stem(x))))
+        if self.attends:
+            tokens = self.projection(x.flatten(2).mT)
+            x = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
         out: Tensor = self.classifier(self.dropout(x).flatten(1))
         if self.failure == "last":
             raise Broken
@@ -47,7 +55,7 @@ def fail(_: Tensor) -> None:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", sorted(MEASURES))
 def test_a_measure_leaves_no_trace(name: str, failure: str, training: bool) -> None:
-    network = Network(failure).train(training)
+    network = Network(failure, attends=name in OF_ATTENTION).train(training)
     before, images = network_state(network), BATCH.images.clone()
     record = MEASURES[name]
     raised = False

@@ -1,0 +1,178 @@
+"""Proxies of transformers from the pruning of heads and weights, as Serianni and Kalita define them.
+
+References:
+    [SK] Serianni, Kalita. Training-free Neural Architecture Search for RNNs and Transformers. ACL 2023.
+    [MICHEL] Michel, Levy, Neubig. Are Sixteen Heads Really Better than One? NeurIPS 2019.
+    [VOITA] Voita, Talbot, Moiseev, Sennrich, Titov. Analyzing Multi-Head Self-Attention: Specialized Heads Do the Heavy
+        Lifting, the Rest Can Be Pruned. ACL 2019.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from eznas.errors import UndefinedError
+from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.measures.tf_tas import nuclear_norm
+from eznas.passes.recorder import split_by_image
+from eznas.passes.roles import NO_ATTENTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from eznas.passes.roles import Run
+
+
+_PAPER = "Serianni and Kalita, Training-free NAS for RNNs and Transformers, ACL 2023"
+_PROJECTIONS = 3
+"""Queries, keys and values."""
+
+
+@measure_from_passes(
+    "roles",
+    "role_gradients",
+    paper=_PAPER,
+    formula="sum over attention's weights of ||W||_* ||dS/dW||_*, ||.||_* the nuclear norm, S the sum of all logits",
+)
+def synaptic_diversity(passes: NetworkPasses) -> float:
+    """Return the synaptic diversity of the weights of attention; see ``dss`` for which these are.
+
+    Raises:
+        UndefinedError: The network runs no attention.
+    """
+    pairs = _with_gradients(passes, passes.roles().attention_weights(outputs=True))
+    return sum(nuclear_norm(weight) * nuclear_norm(gradient) for weight, gradient in pairs)
+
+
+@measure_from_passes(
+    "roles",
+    "role_gradients",
+    paper=_PAPER,
+    formula="sum over the weights of feed-forward blocks of |W dS/dW|, S the sum of all logits",
+)
+def synaptic_saliency(passes: NetworkPasses) -> float:
+    """Return the synaptic saliency of the layers with an activation between them, among them gated ones.
+
+    Raises:
+        NoUnitsError: The network runs no feed-forward block.
+    """
+    return _saliency(passes, passes.roles().feed_forward_weights())
+
+
+@measure_from_passes(
+    "roles",
+    "role_gradients",
+    paper=_PAPER,
+    formula="sum over the weights of the projections to queries, keys and values of |W dS/dW|, S the sum of all logits",
+)
+def head_importance(passes: NetworkPasses) -> float:
+    """Return the importance of the heads' weights.
+
+    Raises:
+        UndefinedError: The network runs no attention.
+    """
+    return _saliency(passes, passes.roles().attention_weights(outputs=False))
+
+
+@measure_from_passes(
+    "roles",
+    paper=_PAPER,
+    formula="sum over attentions of three times the mean over samples and channels of the greatest output of the "
+    "projections over tokens",
+    reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
+)
+def head_confidence(passes: NetworkPasses) -> float:
+    """Return the confidence of the projections to queries, keys and values.
+
+    The released code sums the means of three layers of equal width. Three times the mean over all of their channels is
+    the same, and holds too where one layer computes queries, keys and values.
+
+    Raises:
+        UndefinedError: The network runs no attention, or attention without projections.
+    """
+    images = len(passes.minibatch)
+    attentions = passes.roles().projections
+    if not attentions or not all(attentions):
+        raise UndefinedError(NO_ATTENTION)
+    total = 0.0
+    for projections in attentions:
+        greatest = [by_sample(run, images).amax(2).mean(0) for run in projections]
+        total += _PROJECTIONS * float(torch.cat(greatest).double().mean())
+    return total
+
+
+@measure_from_passes(
+    "attentions",
+    paper=f"Voita et al., ACL 2019; as a proxy in {_PAPER}",
+    formula="sum over attentions of the mean over samples, heads and tokens of the greatest attention over keys",
+)
+def softmax_confidence(passes: NetworkPasses) -> float:
+    """Return the confidence of the heads.
+
+    This is the definition of [VOITA]. The released code of [SK] takes the maximum over heads in place of that over
+    keys.
+
+    Raises:
+        UndefinedError: The network runs no attention.
+    """
+    return sum(float(attention.maps.amax(-1).double().mean()) for attention in passes.attentions())
+
+
+@measure_from_passes(
+    "attentions",
+    "attention_gradients",
+    paper=f"Michel et al., NeurIPS 2019; as a proxy in {_PAPER}",
+    formula="sum over attentions, heads and samples of |sum of A dL/dA|, A the output of a head, L the mean loss",
+)
+def attention_importance(passes: NetworkPasses) -> float:
+    """Return the change of the loss if a head were removed, to first order, summed over heads.
+
+    With a mean loss, the sum over samples is the expectation of [MICHEL].
+
+    Raises:
+        UndefinedError: The network runs no attention.
+    """
+    pairs = zip(passes.attentions(), passes.attention_gradients(), strict=True)
+    return sum(float((value.heads * by.heads).double().sum((2, 3)).abs().sum()) for value, by in pairs)
+
+
+@measure_from_passes(
+    "roles",
+    paper=_PAPER,
+    formula="sum over activations of feed-forward blocks of the mean over samples of the sum over pairs of tokens of "
+    "the number of channels whose outputs agree in sign",
+)
+def activation_distance(passes: NetworkPasses) -> float:
+    """Return the agreement of the signs of tokens; the released code reads the first sample alone.
+
+    Raises:
+        NoUnitsError: The network runs no feed-forward block.
+    """
+    images = len(passes.minibatch)
+    total = 0.0
+    for run in passes.roles().feed_forward_activations():
+        positive = by_sample(run, images) > 0
+        counts = positive.sum(2).double()  # of each sample and channel
+        total += float((counts.square() + (positive.shape[2] - counts).square()).sum(1).mean())
+    return total
+
+
+def by_sample(run: Run, images: int) -> torch.Tensor:
+    """Return the output of a run as ``b x c x tokens``.
+
+    Raises:
+        UndefinedError: Its first axis is not that of the images.
+    """
+    out = split_by_image(run.out.channels_first(), images)
+    return out.flatten(2) if out.dim() > 2 else out[..., None]  # noqa: PLR2004
+
+
+def _with_gradients(passes: NetworkPasses, weights: list[torch.Tensor]) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+    return zip([weight.detach() for weight in weights], passes.role_gradients(weights), strict=True)
+
+
+def _saliency(passes: NetworkPasses, weights: list[torch.Tensor]) -> float:
+    pairs = _with_gradients(passes, weights)
+    return sum(float((weight * gradient).abs().sum(dtype=torch.float64)) for weight, gradient in pairs)
