@@ -248,6 +248,18 @@ for _file, _space, _datasets, _flops in (
         )
     )
 
+for _size in ("tiny", "small", "base"):
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=f"autoformer_{_size}",
+            space=f"autoformer_{_size}",
+            datasets=("imagenet",),
+            citation="Chen, Peng, Fu, Ling. AutoFormer. ICCV 2021. arXiv:2107.00651",
+            home="https://github.com/microsoft/Cream",
+            targets=("inherited",),
+        )
+    )
+
 _ZOO = ("cifar10", "cifar100", "svhn")
 BENCHMARKS.register(
     BenchmarkInfo(
