@@ -49,7 +49,7 @@ class AutoFormerNetwork(nn.Module):
         attentions = [
             SelfAttention(channels, heads, head_channels or channels // heads, distance) for heads, _ in layers
         ]
-        self.layers = nn.Sequential(
+        self.layers: nn.Sequential = nn.Sequential(
             *(
                 EncoderLayer(attention, channels, hidden)
                 for attention, (_, hidden) in zip(attentions, layers, strict=True)

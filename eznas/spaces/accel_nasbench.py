@@ -144,7 +144,8 @@ class AccelNasBench(SearchSpace):
             block = [read.get(f"block{place}_{name}") for name in _NAMES]
             if not all(isinstance(choice, int) for choice in block):
                 raise InputError(
-                    f"block {place} of {self.name} must have a number as e, k and l, and se, got {shown(str(block))}"
+                    f"block {place} of {self.name} must have whole numbers as e, k and l, and true or false as se, "
+                    f"got {shown(str(block))}"
                 )
             blocks.append((block[0], block[1], block[2], int(block[3])))
         return blocks

@@ -99,7 +99,7 @@ class AutoFormer(SearchSpace):
         self.fidelities = by_name(
             Fidelity("full", cells=deep, channels=wide, pixels=224),
             Fidelity("small_images", cells=deep, channels=wide, pixels=64),
-            Fidelity("reduced_wide", cells=deep // 2, channels=wide, pixels=32, batch=8),
+            Fidelity("reduced_wide", cells=deep // 4, channels=wide, pixels=32, batch=8),
             Fidelity("reduced_deep", cells=deep, channels=wide // 4, pixels=32, batch=8),
         )
 
@@ -198,13 +198,9 @@ class AutoFormer(SearchSpace):
         every = channels if isinstance(channels, list) else [channels] * len(heads)
         depth = read.get("layer_num", read.get("depth", len(heads)))
         if len(heads) != len(ratios) or len(every) != len(heads) or depth != len(heads):
-            raise InputError(
-                f"lists of {self.name} must have as many numbers as there are layers, {shown(text)} has not"
-            )
+            raise InputError(f"lists of {self.name} must have a number for each layer, got {shown(text)}")
         if not every or every.count(every[0]) != len(every) or type(every[0]) is not int:
-            raise InputError(
-                f"all layers of {self.name} must have the same channels, got {shown(json.dumps(channels))}"
-            )
+            raise InputError(f"the layers of {self.name} must have equal channels, got {shown(json.dumps(channels))}")
         return Encoder(every[0], tuple((int(count), float(ratio)) for count, ratio in zip(heads, ratios, strict=True)))
 
     def _column(self, read: Mapping[str, Any], name: str) -> list[float]:

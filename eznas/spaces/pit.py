@@ -158,9 +158,7 @@ class PitSpace(SearchSpace):
         read = load(text, f"an architecture of {self.name}")
         lists = [read.get(name) for name in ("depth", "num_heads")]
         if not all(isinstance(listed, list) and len(listed) == _STAGES for listed in lists):
-            raise InputError(
-                f"depth and num_heads of {self.name} must be lists of {_STAGES} numbers, got {shown(text)}"
-            )
+            raise InputError(f"depth and num_heads of {self.name} must have {_STAGES} numbers each, got {shown(text)}")
         base, ratio = read.get("base_dim"), read.get("mlp_ratio")
         if not all(type(number) is int for number in (base, ratio, *itertools.chain(*lists))):
             raise InputError(f"the choices of {self.name} must be whole numbers, got {shown(json.dumps(read))}")
