@@ -6,14 +6,10 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import nn
 
 from eznas.networks.autoformer import AutoFormerNetwork
-
-if TYPE_CHECKING:
-    from eznas.networks.encoder import EncoderLayer
+from eznas.networks.encoder import EncoderLayer
 
 
 def autoformer_operations(network: nn.Module) -> float:
@@ -34,10 +30,11 @@ def autoformer_operations(network: nn.Module) -> float:
     """
     if not isinstance(network, AutoFormerNetwork):
         raise TypeError(f"network must be an AutoFormerNetwork, got {type(network).__name__}")
-    tokens, channels = network.positions.shape[1:]
+    _, tokens, channels = network.positions.shape
     patches = (tokens - 1) * network.patches.weight.numel() + channels
     ends = tokens * network.classifier.weight.numel() + tokens * channels / 2
-    return patches + ends + sum(_layer(layer, tokens + 1, channels) for layer in network.layers)
+    layers = [_layer(layer, tokens + 1, channels) for layer in network.layers if isinstance(layer, EncoderLayer)]
+    return patches + ends + sum(layers)
 
 
 def _layer(layer: EncoderLayer, tokens: int, channels: int) -> float:

@@ -65,20 +65,21 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``b x n x c``."""
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        images, tokens, _ = x.shape
+        query, key, value = self.qkv(x).reshape(images, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         products = query @ key.transpose(-1, -2)
         if self.keys is not None:
-            products = products + _paired(query, self.keys(x.shape[1]).transpose(-1, -2))
+            products = products + _paired(query, self.keys(tokens).transpose(-1, -2))
         attention = (products * self.scale).softmax(-1)
         attended = attention @ value
         if self.values is not None:
-            attended = attended + _paired(attention, self.values(x.shape[1]))
+            attended = attended + _paired(attention, self.values(tokens))
         out: Tensor = self.projection(attended.transpose(1, 2).flatten(2))
         return out
 
 
 def _paired(rows: Tensor, vectors: Tensor) -> Tensor:
     """Return the products of rows ``b x heads x n x i`` with the matrix ``i x j`` of each of the ``n`` tokens."""
-    images, heads, _, _ = rows.shape
-    by_token = rows.permute(2, 0, 1, 3).flatten(1, 2)
-    return (by_token @ vectors).unflatten(1, (images, heads)).permute(1, 2, 0, 3)
+    images, heads, tokens, _ = rows.shape
+    products = rows.permute(2, 0, 1, 3).flatten(1, 2) @ vectors
+    return products.reshape(tokens, images, heads, -1).permute(1, 2, 0, 3)

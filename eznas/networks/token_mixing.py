@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 def by_head(x: Tensor, heads: int) -> Tensor:
     """Return ``b x n x c`` as ``b x heads x n x d``."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    images, tokens, channels = x.shape
+    return x.reshape(images, tokens, heads, channels // heads).transpose(1, 2)
 
 
 class DotProductAttention(nn.Module):
@@ -105,8 +106,9 @@ class DynamicConvolution(nn.Module):
         """Return ``b x n x c``: the heads of attention, then those of the convolution."""
         query = self.attention.query(x)
         spans = self.pointwise(self.depthwise(x.transpose(1, 2))).transpose(1, 2)
-        kernels = self.kernels(spans * query).unflatten(-1, (self.heads, self.kernel)).softmax(-1)
+        kernels = by_head(self.kernels(spans * query), self.heads).transpose(1, 2).softmax(-1)
         values = nn.functional.pad(self.values(x), (0, 0, self.kernel // 2, self.kernel // 2))
-        windows = values.unfold(1, self.kernel, 1).unflatten(2, (self.heads, -1))  # b x n x heads x d x kernel
+        windows = values.unfold(1, self.kernel, 1)  # b x n x inner x kernel
+        windows = windows.reshape(*kernels.shape[:3], -1, self.kernel)
         convolved = (windows @ kernels.unsqueeze(-1)).flatten(2)
         return torch.cat([self.attention.attended(x, query), convolved], dim=-1)

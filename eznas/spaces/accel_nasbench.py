@@ -24,6 +24,7 @@ from eznas.spaces.registry import SPACES
 if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
+    from typing import Any
 
     from torch import nn
 
@@ -139,9 +140,9 @@ class AccelNasBench(SearchSpace):
 
     def _published(self, text: str) -> list[Choices]:
         read = load(text, f"an architecture of {self.name}")
-        blocks = []
+        blocks: list[Choices] = []
         for place in range(_BLOCKS):
-            block = [read.get(f"block{place}_{name}") for name in _NAMES]
+            block: list[Any] = [read.get(f"block{place}_{name}") for name in _NAMES]
             if not all(isinstance(choice, int) for choice in block):
                 raise InputError(
                     f"block {place} of {self.name} must have whole numbers as e, k and l, and true or false as se, "

@@ -197,7 +197,8 @@ class FlexiBert(SearchSpace):
         choices = [layer.get(name) for name in _NAMES] if isinstance(layer, dict) else []
         if not choices or not all(type(number) is int for number in choices[2:]):
             raise InputError(f"a layer of {self.name} must have {', '.join(_NAMES)}, got {shown(str(layer))}")
-        return (str(choices[0]), str(choices[1]), *choices[2:])
+        operation, parameter, heads, hidden, stack = choices
+        return (str(operation), str(parameter), heads, hidden, stack)
 
 
 SPACES.register(FlexiBert())

@@ -16,7 +16,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.spaces.base import Fidelity, SearchSpace, by_name, shown
@@ -156,10 +156,11 @@ class PitSpace(SearchSpace):
 
     def _published(self, text: str) -> Pit:
         read = load(text, f"an architecture of {self.name}")
-        lists = [read.get(name) for name in ("depth", "num_heads")]
+        lists: list[Any] = [read.get(name) for name in ("depth", "num_heads")]
         if not all(isinstance(listed, list) and len(listed) == _STAGES for listed in lists):
             raise InputError(f"depth and num_heads of {self.name} must have {_STAGES} numbers each, got {shown(text)}")
-        base, ratio = read.get("base_dim"), read.get("mlp_ratio")
+        base: Any = read.get("base_dim")
+        ratio: Any = read.get("mlp_ratio")
         if not all(type(number) is int for number in (base, ratio, *itertools.chain(*lists))):
             raise InputError(f"the choices of {self.name} must be whole numbers, got {shown(json.dumps(read))}")
         return Pit(base, ratio, tuple(lists[0]), tuple(lists[1]))

@@ -52,24 +52,25 @@ def read_accel(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
     return Converted.of(rows, _USUAL, Target(dataset, "validation", None, mean), notes)
 
 
+_COLUMNS = (
+    ("metrics", _USUAL, _USUAL),
+    ("metrics", "val_top5", "val_top5"),
+    ("metrics", "train_time", "train_seconds"),
+    ("model_info", "macs", "mmacs"),
+)
+"""The part of a training's file, the name there, and the column."""
+
+
 def _row(read: dict[str, object]) -> dict[str, float]:
     """Return the numbers of a training by column."""
-    metrics, info, devices = (read.get(name) for name in ("metrics", "model_info", "platform_perf"))
-    row: dict[str, float] = {}
-    for part, names in (
-        (metrics, {_USUAL: _USUAL, "val_top5": "val_top5", "train_time": "train_seconds"}),
-        (info, {"macs": "mmacs"}),
-    ):
-        for name, column in names.items() if isinstance(part, dict) else ():
-            if (value := number(part.get(name))) is not None:
-                row[column] = value
-    if isinstance(info, dict) and (millions := number(info.get("params"))) is not None:
-        row["params"] = float(round(1e6 * millions))
-    for name, measured in devices.items() if isinstance(devices, dict) else ():
+    parts = {name: part for name, part in read.items() if isinstance(part, dict)}
+    found = {column: number(parts.get(part, {}).get(name)) for part, name, column in _COLUMNS}
+    millions = number(parts.get("model_info", {}).get("params"))
+    found["params"] = None if millions is None else float(round(1e6 * millions))
+    for name, measured in parts.get("platform_perf", {}).items():
         kind = name.partition("_")[0]
-        if isinstance(measured, dict) and (value := number(measured.get(f"{kind}_mean"))) is not None:
-            row[name] = value
-    return row
+        found[name] = number(measured.get(f"{kind}_mean")) if isinstance(measured, dict) else None
+    return {column: value for column, value in found.items() if value is not None}
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -82,10 +83,10 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(fileobj=io.BytesIO(_contents(path))) as archive:
             members = {member.name.rpartition("/")[2]: member for member in archive if member.isreg()}
             for name in sorted(name for name in members if name.startswith("result_") and name.endswith(".json")):
-                file = archive.extractfile(members[name])
-                if file is None or members[name].size > _LARGEST:
-                    raise InputError(f"{path}, {name} must be a file of less than {_LARGEST} bytes")
-                yield name, file.read()
+                member = archive.extractfile(members[name])
+                if member is None or members[name].size > _LARGEST:
+                    raise InputError(f"{path}, {name} must be a file of at most {_LARGEST} bytes")
+                yield name, member.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{path} must be a whole tar archive, but reading it failed: {error}") from error
 
