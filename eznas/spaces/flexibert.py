@@ -194,7 +194,7 @@ class FlexiBert(SearchSpace):
         return Encoder(channels, tuple(self._layer(layer) for layer in listed))
 
     def _layer(self, layer: Any) -> Layer:
-        choices = [layer.get(name) for name in _NAMES] if isinstance(layer, dict) else []
+        choices: list[Any] = [layer.get(name) for name in _NAMES] if isinstance(layer, dict) else []
         if not choices or not all(type(number) is int for number in choices[2:]):
             raise InputError(f"a layer of {self.name} must have {', '.join(_NAMES)}, got {shown(str(layer))}")
         operation, parameter, heads, hidden, stack = choices
