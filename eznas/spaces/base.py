@@ -62,7 +62,7 @@ class Fidelity:
         name: ``"full"`` for the benchmark's own networks.
         cells: Cells a stage, unless the space says otherwise.
         channels: Channels of the first stage, unless the space says otherwise.
-        pixels: Height and width of the images.
+        pixels: Height and width of the images; the number of tokens of networks that read tokens.
         batch: Images of the minibatch; 0 for all.
     """
 
