@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from eznas.capture.inputs import with_tensor_input
 from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
@@ -31,6 +32,7 @@ __all__ = [
     "fork_state",
     "merged",
     "translated_errors",
+    "with_tensor_input",
 ]
 
 
@@ -62,9 +64,10 @@ def capture(
     the mode of the network.
 
     Args:
-        network: Maps ``b x c x h x w`` images to ``b x classes`` logits. It is left as it was, also after an exception.
+        network: Maps the minibatch's images to ``b x classes`` logits. It is left as it was, also after an exception.
             A network that writes to its own parameters raises, unless ``.data`` hides the write from torch.
-        minibatch: Images, labels, noise and perturbed images; it is moved to the network's device.
+        minibatch: Images or other inputs (see ``with_tensor_input``), labels, noise and perturbed images; it is moved
+            to the network's device.
         statistics: Names from ``eznas.primitives.STATISTICS``; None for all. Only the passes that they need run.
         units: ``"complete"`` for complete units, ``"any"`` for every convolution and linear layer, ``"auto"`` for the
             complete ones if there are any and for all otherwise.
@@ -83,6 +86,7 @@ def capture(
         raise InputError(f"units must be 'auto', 'complete' or 'any', got {units!r}")
     scenarios = {STATISTICS[name].scenario for name in names}
     with translated_errors():
+        network, minibatch = with_tensor_input(network, minibatch)
         return record_statistics(
             network,
             minibatch.images,
@@ -91,6 +95,7 @@ def capture(
             minibatch.labels if "loss" in scenarios else None,
             names=list(names),
             units=units,
+            loss=minibatch.loss,
         )
 
 

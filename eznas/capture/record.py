@@ -326,18 +326,6 @@ class Recorder(CallHooks):
                         recorded.version = version(recorded.value)
 
 
-def checked_logits(out: Any, images: int) -> Tensor:
-    """Return the output of a network for a number of images.
-
-    Raises:
-        RecordError: It is not ``images x classes`` logits.
-    """
-    if isinstance(out, Tensor) and out.dim() == 2 and len(out) == images:  # noqa: PLR2004
-        return out
-    got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
-    raise RecordError(f"the network must return one tensor of {images} x classes logits; got {got}")
-
-
 def _constant(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
     if tensor.requires_grad or function not in ("maximum", "where"):

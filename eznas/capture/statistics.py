@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.calls import version
-from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
+from eznas.capture.outputs import checked_logits, loss_of
+from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph
 from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 
 def record_statistics(
@@ -30,6 +31,7 @@ def record_statistics(
     *,
     names: Collection[str],
     units: str = "auto",
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Capture:
     """Record statistics of a network, which is left as it was found.
 
@@ -43,6 +45,7 @@ def record_statistics(
         labels: ``b``; None where no statistic reads them.
         names: The statistics: each ``quantity.scenario``, or ``weight``.
         units: See ``form_units``.
+        loss: See ``loss_of``.
 
     Raises:
         RecordError: The network cannot be recorded; ``UnitlessError`` where it has no units.
@@ -56,7 +59,7 @@ def record_statistics(
         batch = inputs[scenario]
         if batch is None:
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
-        layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
+        layers, skipped, tensors = run_pass(network, batch, labels, plan, units, loss)
         units_of_pass = tuple(
             Unit(index, layer.name, layer.shape("weight"), layer.shape("conv_in"), layer.shape("conv_out"))
             for index, layer in enumerate(layers)
@@ -97,7 +100,12 @@ def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:
 
 
 def run_pass(
-    network: nn.Module, images: Tensor, labels: Tensor | None, plan: Mapping[str, set[str]], units: str
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor | None,
+    plan: Mapping[str, set[str]],
+    units: str,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[list[Layer], tuple[Skipped, ...], dict[str, list[Tensor]]]:
     """Run the network forward once, and backward once for each scenario that needs gradients.
 
@@ -107,6 +115,7 @@ def run_pass(
         labels: ``b``, for the scenario ``loss``.
         plan: For each scenario of this pass, its quantities.
         units: See ``form_units``.
+        loss: See ``loss_of``.
 
     Returns:
         The units; the skipped layers; and for each statistic one tensor a unit, or a single one for a statistic of
@@ -130,7 +139,7 @@ def run_pass(
                     tensors[name] = values_of(quantity, layers, leaf)
             while pending:
                 scenario, parts = pending.popitem()
-                objective = mean_loss(logits, labels) if scenario == "loss" else logits.sum()
+                objective = loss_of(logits, labels, loss) if scenario == "loss" else logits.sum()
                 gradients = gradients_of(objective, parts, layers, leaf, retain_graph=bool(pending))
                 tensors.update({f"{quantity}_grad.{scenario}": gradient for quantity, gradient in gradients.items()})
     finally:
@@ -168,7 +177,8 @@ def recorded_forward(
                 f"the network must not overwrite its parameters in the forward pass; it overwrites {name}"
             )
     recorder.check_versions()
-    logits = checked_logits(logits, len(images))
+    axis = recorder.axes.of(logits) if isinstance(logits, Tensor) else 0
+    logits = checked_logits(logits.movedim(axis, 0) if axis else logits, len(images))
     check_graph(logits, recorder)
     return logits, leaf
 
@@ -176,9 +186,20 @@ def recorded_forward(
 def values_of(quantity: str, layers: Sequence[Layer], leaf: Tensor) -> list[Tensor]:
     """Return the recorded values of a quantity: one tensor a layer, or the images."""
     if quantity == "image":
-        return [leaf.detach()]
+        return [as_maps(leaf.detach())]
     values = [layer.shaped(quantity, layer.recorded(quantity).value) for layer in layers]
     return [value.clone() for value in values] if quantity == "weight" else values  # not the network's own memory
+
+
+def as_maps(images: Tensor) -> Tensor:
+    """Return images ``b x c x h x w`` as they are, and other inputs in such a shape.
+
+    As for a linear layer, ``b x c`` becomes ``b x c x 1 x 1`` and ``b x t x c`` becomes ``b x c x t x 1``. Of further
+    axes the last ones become one, and an input ``b`` becomes ``b x 1 x 1 x 1``.
+    """
+    if images.dim() == 3:  # noqa: PLR2004
+        return images.mT[..., None]
+    return images.flatten(3) if images.dim() > 4 else images[(..., *[None] * (4 - images.dim()))]  # noqa: PLR2004
 
 
 def gradients_of(
@@ -205,22 +226,9 @@ def gradients_of(
             gradient = None if tensor.edge is None else next(computed, None)
             if gradient is None:
                 gradient = objective.new_zeros(tensor.shape)
-            if quantity != "image":
-                gradient = layers[index].shaped(quantity, gradient)
+            gradient = as_maps(gradient) if quantity == "image" else layers[index].shaped(quantity, gradient)
             gradients.setdefault(quantity, []).append(gradient)
     return gradients
-
-
-def mean_loss(logits: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the mean cross-entropy of logits, ``b x classes``, with labels, ``b``.
-
-    Raises:
-        RecordError: The labels are not one class for each image.
-    """
-    classes = logits.shape[1]
-    if labels is None or labels.shape != logits.shape[:1] or not bool(((labels >= 0) & (labels < classes)).all()):
-        raise RecordError(f"labels must be one number from 0 to {classes - 1} for each image; got {labels}")
-    return nn.functional.cross_entropy(logits, labels.to(logits.device, copy=True))
 
 
 def assemble(units: tuple[Unit, ...], skipped: tuple[Skipped, ...], statistics: Mapping[str, list[Tensor]]) -> Capture:

@@ -49,8 +49,8 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
     try:
         count = _count(network, images)
     except NETWORK_FAILURES:
-        two = _count(network, images.repeat(2, 1, 1, 1))
-        count = 2 * two - _count(network, images.repeat(3, 1, 1, 1))
+        two = _count(network, torch.cat([images] * 2))
+        count = 2 * two - _count(network, torch.cat([images] * 3))
     if not count:
         raise NoUnitsError("the network must have a convolution or a linear layer; it has none")
     return float(count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 from eznas.measures.jacob_cov import correlations
 
@@ -26,8 +27,14 @@ _MANY = 100
     reference="rho .787 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )
 def epe_nas(passes: NetworkPasses) -> float:
-    """Return the summed logarithms of the correlations within each class that occurs; ``k`` is 1e-5."""
+    """Return the summed logarithms of the correlations within each class that occurs; ``k`` is 1e-5.
+
+    Raises:
+        UndefinedError: The labels are not one class for each image.
+    """
     gradients, labels = passes.image_gradients(), passes.minibatch.labels
+    if labels.shape != gradients.shape[:1] or labels.is_floating_point():
+        raise UndefinedError(f"labels must be one class for each image; their shape is {tuple(labels.shape)}")
     many = passes.logits().shape[1] > _MANY
     sums = []
     for label in torch.unique(labels):

@@ -13,7 +13,8 @@ import torch
 
 from eznas.capture import fork_state
 from eznas.capture.calls import Call, CallHooks
-from eznas.capture.record import check_graph, checked_logits
+from eznas.capture.outputs import checked_logits
+from eznas.capture.record import check_graph
 from eznas.capture.state import device_of, replaced
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
@@ -80,6 +81,8 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
             with replaced(network, tensors), _Watching() as hooks:
                 logits = checked_logits(network(image[None]), 1)
             check_graph(logits, hooks)
+            if logits.dim() != 2:  # noqa: PLR2004
+                raise UndefinedError(f"the network must return images x classes logits; got {tuple(logits.shape)}")
             logits = logits[0]
             probabilities = logits.detach().double().softmax(0)
             rows = torch.stack([_first_derivatives(logit, read) for logit in logits]).double()

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from eznas.capture import fork_state
 from eznas.capture.calls import Call, CallHooks
-from eznas.capture.record import check_graph, checked_logits
+from eznas.capture.outputs import checked_logits
+from eznas.capture.record import check_graph
 from eznas.capture.state import replaced
 from eznas.passes.origins import WeightFinder
 

@@ -11,6 +11,7 @@ import torch
 from eznas.capture import NoUnitsError
 from eznas.capture.calls import Call, CallHooks
 from eznas.errors import UndefinedError
+from eznas.minibatch.labels import IGNORED
 from eznas.passes.network_passes import NetworkPasses, WeightGradient, computed_once
 from eznas.passes.weights import require_layers
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from torch import Tensor
+
+    from eznas.minibatch import Minibatch
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class _Microbatch:
 class MicrobatchPasses(NetworkPasses):
     """Computes the parts that may split (see ``PARTS``) from microbatches.
 
-    The loss must be a mean over images. Each microbatch runs in the same random state, so dropout zeroes the same
-    elements in each.
+    The loss must be a mean over images, or over labels that are given. Each microbatch runs in the same random state,
+    so dropout zeroes the same elements in each.
 
     Args:
         images: The most images of a microbatch.
@@ -72,12 +75,12 @@ class MicrobatchPasses(NetworkPasses):
         for start in range(0, len(batch), self._images):
             some = slice(start, start + self._images)
             microbatch = replace(batch, images=batch.images[some], labels=batch.labels[some], digest="")
-            with _NoBatchNorm(), NetworkPasses(self.network, microbatch, self.parts, self._loss) as passes:
+            with _NoBatchNorm(), NetworkPasses(self.network, microbatch, self.parts) as passes:
                 rows = passes.image_gradients() if "image_gradients" in self.parts else torch.empty(0)
                 results.append(_Microbatch(passes.logits(), passes.patterns(), rows))
                 if "weight_gradients" in self.parts:
                     with contextlib.suppress(NoUnitsError):  # raised again where they are read
-                        self._add(passes.weight_gradients(), len(microbatch) / len(batch))
+                        self._add(passes.weight_gradients(), _terms(microbatch) / _terms(batch))
         return results
 
     def _add(self, gradients: list[WeightGradient], share: float) -> None:
@@ -88,6 +91,12 @@ class MicrobatchPasses(NetworkPasses):
             WeightGradient(gradient.weight, total.gradient + share * gradient.gradient)
             for total, gradient in zip(totals, gradients, strict=True)
         ]
+
+
+def _terms(minibatch: Minibatch) -> int:
+    """Return the number of labels of which the loss is the mean."""
+    labels = minibatch.labels
+    return int((labels != IGNORED).sum()) if minibatch.loss is None and labels.dim() > 1 else len(minibatch)
 
 
 class _NoBatchNorm(CallHooks):

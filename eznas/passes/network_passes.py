@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from eznas.capture import fork_state, translated_errors
+from eznas.capture import fork_state, translated_errors, with_tensor_input
+from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
-from eznas.capture.statistics import mean_loss
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
@@ -81,10 +81,9 @@ class NetworkPasses:
     images; everything else runs in the mode of the network.
 
     Args:
-        network: Maps images to ``b x classes`` logits.
+        network: Maps the images or other inputs to logits; see ``with_tensor_input``.
         minibatch: It may be on any device.
         parts: The parts that will be read: names of ``PARTS``, each the name of a method.
-        loss: Maps logits and labels to the loss; None for the mean cross-entropy.
 
     Raises:
         InputError: A part is unknown.
@@ -92,19 +91,13 @@ class NetworkPasses:
         UndefinedError: The logits, or gradients of single images, are not finite.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        minibatch: Minibatch,
-        parts: Iterable[str],
-        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
-    ) -> None:
-        self.network = network
+    def __init__(self, network: nn.Module, minibatch: Minibatch, parts: Iterable[str]) -> None:
+        with translated_errors():
+            self.network, minibatch = with_tensor_input(network, minibatch)
         self.minibatch = minibatch.to(device_of(network))
         self.parts = frozenset(parts)
         for part in self.parts:
             PARTS[part]  # raises for an unknown part
-        self._loss = loss or mean_loss
         self._results: dict[str, Any] = {}
         self._errors: dict[str, BaseException] = {}
         self._grads_enabled: list[Tensor] = []
@@ -288,6 +281,9 @@ class NetworkPasses:
 
     def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
         return run_forward(self.network, images, parts, self._grads_enabled)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return loss_of(logits, labels, self.minibatch.loss)
 
     @computed_once
     def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None]]:

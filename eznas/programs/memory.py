@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from eznas.capture import capture
+from eznas.capture import capture, with_tensor_input
 from eznas.primitives import STATISTICS, Kind
 from eznas.programs.tensor_floor import statistics
 
@@ -63,6 +63,7 @@ def split_by_memory(
 
 def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") -> dict[Kind, int]:
     """Return the bytes of one statistic of each kind over all units, measured with a pass of two images."""
+    network, minibatch = with_tensor_input(network, minibatch)
     few = minibatch.take(min(_FEW, len(minibatch)))
     outline, images, item = capture(network, few, ["weight"], units), len(minibatch), minibatch.images.element_size()
     shapes = [(unit.weight_shape, unit.input_shape, unit.output_shape) for unit in outline.units]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eznas.capture import NoUnitsError, Unit, capture
+from eznas.capture import NoUnitsError, Unit, capture, translated_errors, with_tensor_input
 from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.primitives import STATISTICS
 from eznas.programs.memory import memory_left, split_by_memory
@@ -112,6 +112,8 @@ def _captured(
     programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
 ) -> tuple[tuple[Unit, ...], dict[Node, Tensor], Trace]:
     """Return the units, the values of the programs' reductions on them, and the trace."""
+    with translated_errors():
+        network, minibatch = with_tensor_input(network, minibatch)
     trace, vectors = Trace(), dict[Node, Tensor]()
     recorded: tuple[Unit, ...] = ()
     for part in split_by_memory(reductions(programs), network, minibatch, units, memory):

@@ -109,7 +109,7 @@ class Condition:
             *(self.space, *filter(None, [SPACES[self.space].digest])),
             *(self.fidelity.cells, self.fidelity.channels, self.seed),
             *(device, fingerprint()),
-            *(self.minibatch.digest, tuple(self.minibatch.images.shape), self.minibatch.seed, self.minibatch.classes),
+            *(self.minibatch.digest, self.minibatch.shape, self.minibatch.seed, self.minibatch.classes),
         )
         return "|".join(map(str, parts))
 

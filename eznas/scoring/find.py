@@ -64,9 +64,9 @@ def find_measures(
         return {name: _sum(values) for name, values in measures_arr.items()}
     records = [MEASURES[name] for name in (ZERO_COST_NAS if measure_names is None else measure_names)]
     images, labels = _load(dataloader, *dataload_info)
-    minibatch = Minibatch(images, labels, dataload_info[2], "dataloader")
+    minibatch = Minibatch.of(Minibatch(images, labels, dataload_info[2], "dataloader"), loss_fn)
     with on_device(net_orig, device):
-        scores = score_measures(records, net_orig, minibatch, loss_fn)
+        scores = score_measures(records, net_orig, minibatch)
     for name, score in scores.items():
         if score.status is Status.EXCEPTION:
             raise RuntimeError(f"{name}: {score.detail}")

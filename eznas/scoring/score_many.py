@@ -6,13 +6,13 @@ import contextlib
 import math
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from eznas.capture import CaptureError, NoUnitsError, translated_errors
+from eznas.capture import NoUnitsError, translated_errors, with_tensor_input
 from eznas.capture.state import device_of, uncompiled
 from eznas.errors import NETWORK_FAILURES, InputError, UndefinedError
 from eznas.measures.registry import MEASURES, Measure
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def measure(
     network: nn.Module,
-    minibatch: Minibatch | Sequence[Tensor] | Iterable[Sequence[Tensor]],
+    minibatch: Minibatch | Sequence[Any] | Mapping[str, Any] | Iterable[Any],
     names: str | Node | Iterable[str | Node] | None = None,
     device: str = "auto",
     *,
@@ -44,13 +44,17 @@ def measure(
     """Score a network with many measures; forward and backward passes that several measures need run once.
 
     Args:
-        network: Maps images to ``b x classes`` logits. It is left as it was, also after an exception.
-        minibatch: Images and labels: a ``Minibatch``, a pair, or a loader, whose first batch is read.
+        network: Maps images or other inputs to logits, ``b x classes`` or with axes between these. It returns a tensor,
+            or a tuple, dictionary or dataclass that holds it, by the name ``logits`` or as its first tensor. It is left
+            as it was, also after an exception.
+        minibatch: Inputs and labels: a ``Minibatch``, a pair, a dictionary of named inputs and ``labels``, or a loader,
+            whose first batch is read; see ``Minibatch``.
         names: Names of registered measures, programs, or one of them; None for all measures.
         device: A torch device to run on; ``"auto"`` for the network's own.
         split: The most images that run at once, for networks that need too much memory otherwise; None for all.
             Scores are equal up to rounding, unless the network draws random numbers, as dropout does in training mode.
-        loss: Maps logits and labels to the loss of the measures that share passes; None for the cross-entropy.
+        loss: Maps logits and labels to one number; None for the loss of the minibatch, which is the mean cross-entropy
+            unless it has one.
 
     Returns:
         A score for each name or program's text, in the order of the names. Where a measure is undefined, the score's
@@ -63,7 +67,7 @@ def measure(
     chosen = MEASURES if names is None else [names] if isinstance(names, (str, Node)) else names
     records = {str(name): _record(str(name)) for name in chosen}
     with on_device(network, device):
-        return score_measures(list(records.values()), network, Minibatch.of(minibatch), loss, split=split)
+        return score_measures(list(records.values()), network, Minibatch.of(minibatch, loss), split=split)
 
 
 def _record(name: str) -> Measure:
@@ -78,7 +82,6 @@ def score_measures(
     records: Sequence[Measure],
     network: nn.Module,
     minibatch: Minibatch,
-    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     *,
     split: int | None = None,
     features: Mapping[str, float] | None = None,
@@ -89,7 +92,6 @@ def score_measures(
         records: The measures.
         network: It is left as it was.
         minibatch: It may be on any device.
-        loss: Maps logits and labels to the loss of the measures that share passes; None for the cross-entropy.
         split: See ``measure``; the loss must then be a mean over images.
         features: The features of the network's architecture; None where the architecture is not known.
 
@@ -100,12 +102,12 @@ def score_measures(
     try:
         with translated_errors():
             network = uncompiled(network)
-    except CaptureError as error:
+            network, minibatch = with_tensor_input(network, minibatch.to(device_of(network)))
+    except NETWORK_FAILURES as error:
         return dict.fromkeys(requested, _failure(error))
     records = with_measures_read(records)
     if split is not None:
         _check_split(records, network, split)
-    minibatch = minibatch.to(device_of(network))
     scores = dict.fromkeys([record.name for record in records], Score.failed(Status.EXCEPTION, "not computed"))
     with torch.inference_mode(mode=False):
         programs = {record.name: parse(record.program) for record in records if record.program}
@@ -118,7 +120,7 @@ def score_measures(
                 built_in = getattr(record.function, "__module__", "").startswith("eznas.")
                 function = record.function if built_in else partial(_run_restored, record.function)
                 scores[record.name] = _score(record, function, network, minibatch)
-        scores |= _score_from_passes(records, network, minibatch, loss, split)
+        scores |= _score_from_passes(records, network, minibatch, split)
         scores |= score_composed(composed, scores, features, network, minibatch)
     return {name: scores[name] for name in requested}
 
@@ -150,11 +152,7 @@ def _run_restored(function: Callable[[nn.Module, Minibatch], float], network: nn
 
 
 def _score_from_passes(
-    records: Sequence[Measure],
-    network: nn.Module,
-    minibatch: Minibatch,
-    loss: Callable[[Tensor, Tensor], Tensor] | None,
-    split: int | None,
+    records: Sequence[Measure], network: nn.Module, minibatch: Minibatch, split: int | None
 ) -> dict[str, Score]:
     pairs = [(record, record.from_passes) for record in records if record.from_passes is not None]
     if not pairs:
@@ -163,7 +161,7 @@ def _score_from_passes(
     pairs.sort(key=lambda pair: sorted(pair[0].parts))
     scores: dict[str, Score] = {}
     try:
-        args = (network, minibatch, _parts(pairs), loss)
+        args = (network, minibatch, _parts(pairs))
         with NetworkPasses(*args) if split is None else MicrobatchPasses(split, *args) as passes:
             for index, (record, from_passes) in enumerate(pairs):
                 scores[record.name] = _score(record, from_passes, passes)

@@ -285,6 +285,8 @@ def test_gradsign_and_zico_by_loops(kind: str) -> None:
 
 def test_a_network_without_logits_raises_a_capture_error() -> None:
     with pytest.raises(CaptureError, match="must return one tensor of 6 x classes logits"):
+        snip(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(0)), BATCH)
+    with pytest.raises(CaptureError, match="labels of one class an image need logits of shape images x classes"):
         snip(nn.Conv2d(3, 2, 1), BATCH)
 
 

@@ -1,0 +1,244 @@
+"""Networks that take other inputs than one tensor of floating point, as networks that take one."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from eznas.capture.calls import Call
+from eznas.capture.image_axis import ImageAxis
+from eznas.capture.record import RecordError
+from eznas.capture.state import device_of, fork_state, uncompiled
+from eznas.errors import NETWORK_FAILURES
+from eznas.minibatch.types import main_name, named_inputs, with_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from eznas.minibatch import Minibatch
+
+_LOOKUPS = frozenset(("__getitem__", "embedding", "embedding_bag", "index_select"))
+"""Functions that look up rows of a table."""
+
+_MAPS = 4
+
+
+def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Module, Minibatch]:
+    """Return a network and a minibatch whose images are one tensor of floating point, ``b x *``.
+
+    Where the minibatch holds such a tensor, both are returned as they are. Otherwise the images of the new minibatch
+    are the first input that is no mask (see ``Minibatch.main_input``), if it is of floating point. If it holds
+    integers, such as tokens, the images are the output of the first embedding that looks them up, or without an
+    embedding the first tensor of floating point that the network computes from them. Noise, perturbed images and
+    gradients with respect to the images are those of this tensor, and noise has its standard deviation.
+
+    The new network maps such a tensor to the output of ``network``: it runs ``network`` on the other inputs of the
+    minibatch, with the tensor in place of the input, or of the output of the embedding. Gradients flow into the table
+    of the embedding too. The new network shares all parameters, buffers, modules and attributes with ``network``. It
+    may be called with fewer rows than the minibatch: a row that equals one of the minibatch's images or noise runs with
+    the other inputs of that sample, and any other row with those of the sample in its place.
+
+    Integer images ``b x c x h x w`` and integers that the network does not look up are cast to floating point.
+
+    Args:
+        network: It runs once on integer inputs, until the embedding, and is left as it was.
+        minibatch: It may be on any device.
+
+    Raises:
+        RecordError: The network computes no tensor of floating point from its integer inputs.
+        Exception: Any exception of the network.
+    """
+    inputs = minibatch.images
+    alone = isinstance(inputs, Tensor)
+    if alone and (inputs.is_floating_point() or inputs.is_complex() or inputs.dim() == _MAPS):
+        return network, minibatch
+    network = uncompiled(network)
+    name, main = main_name(inputs), minibatch.main_input
+    minibatch = minibatch.to(device_of(network))
+    place = None
+    images = minibatch.main_input
+    if not main.is_floating_point():
+        try:
+            place, images = _find_embedding(network, minibatch.images, name)
+        except NETWORK_FAILURES:
+            if alone:  # a network of another kind, on whose integers no layer runs before they are cast
+                return network, minibatch
+            raise
+    deviation = float(images.std(correction=0)) if place else 1.0
+    plain = replace(minibatch, images=images, deviation=deviation)
+    inner = _Inner(network, minibatch.images, name, place, (plain.images, plain.noise.to(images)))
+    seen = object.__new__(_class_of(type(network)))
+    object.__setattr__(seen, "__dict__", network.__dict__)
+    object.__setattr__(seen, "inner", inner)
+    return seen, plain
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The call that is an embedding: the n-th one of a function's name, and the axis of the images of its result."""
+
+    function: str
+    count: int
+    axis: int
+
+
+@dataclass(frozen=True)
+class _Inner:
+    """Runs a network with another tensor in place of its main input, or of that input's embedding.
+
+    Args:
+        network: The network.
+        inputs: The inputs of all samples.
+        name: The main input.
+        place: The embedding; None where the main input itself is replaced.
+        known: The images and the noise, by which rows are found.
+    """
+
+    network: nn.Module
+    inputs: Any
+    name: Any
+    place: _Place | None
+    known: tuple[Tensor, Tensor]
+
+    def run(self, images: Tensor) -> Any:
+        samples = len(self.known[0])
+        inputs = self.inputs
+        if len(images) != samples:
+            with torch._C.DisableTorchFunction(), torch.no_grad():  # noqa: SLF001 - recorders must not see it
+                rows = self._rows(images)
+                inputs = with_inputs(inputs, lambda tensor: tensor[rows] if tensor.shape[:1] == (samples,) else tensor)
+        if self.place is not None:
+            with _Replacing(self.place, images):
+                return _call(self.network, inputs)
+        given = named_inputs(inputs)
+        given[self.name] = images
+        return _call(self.network, given if isinstance(inputs, dict) else tuple(given.values()))
+
+    def _rows(self, images: Tensor) -> Tensor:
+        """Return the sample of each row of images."""
+        rows = []
+        for place, row in enumerate(images.detach().to(self.known[0])):
+            equal = [(tensor == row).flatten(1).all(1).nonzero().flatten() for tensor in self.known]
+            found = [int(places[0]) for places in equal if len(places)]
+            rows.append(found[0] if found else place % len(self.known[0]))
+        return torch.tensor(rows, device=images.device)
+
+
+def _call(network: nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, dict):
+        return network(**inputs)
+    return network(*inputs) if isinstance(inputs, tuple) else network(inputs)
+
+
+@functools.lru_cache(maxsize=64)
+def _class_of(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return a class of modules that share the attributes of one of a class, and run another call."""
+
+    def call(self: Any, images: Tensor) -> Any:
+        return self.inner.run(images)
+
+    return type(kind.__name__, (kind,), {"__slots__": ("inner",), "__call__": call, "__module__": kind.__module__})
+
+
+class _Found(BaseException):
+    """Ends the forward pass at the embedding; no network handles it."""
+
+
+def _find_embedding(network: nn.Module, inputs: Any, name: Any) -> tuple[_Place, Tensor]:
+    """Run a network until the first embedding of its main input, and return the embedding and its result."""
+    main = named_inputs(inputs)[name]
+    finder = _Finder(main)
+    with fork_state(network), torch.no_grad():
+        try:
+            with finder:
+                _call(network, inputs)
+        except _Found:
+            pass
+    found = finder.lookup or finder.computed
+    if found is None:
+        raise RecordError(
+            "the network must look up its integer inputs in an embedding, or compute numbers of floating point from "
+            "them, so that noise and gradients have a place; it does neither"
+        )
+    return found
+
+
+class _Finder(TorchFunctionMode):
+    """Finds the first tensors of floating point that are computed from an integer input.
+
+    Attributes:
+        lookup: The first embedding and its result, the images first.
+        computed: The first other call.
+    """
+
+    def __init__(self, main: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lookup: tuple[_Place, Tensor] | None = None
+        self.computed: tuple[_Place, Tensor] | None = None
+        self._samples = len(main)
+        self._axes = ImageAxis()
+        self._axes.images = len(main)
+        self._derived = {id(main): weakref.ref(main)}
+        self._counts: dict[str, int] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        call = Call(func, args, kwargs)
+        self._counts[call.name] = count = self._counts.get(call.name, 0) + 1
+        derived = [tensor for tensor in call.tensors if self._is_derived(tensor)]
+        out = call.run()
+        if not derived:
+            return out
+        for result in out if isinstance(out, tuple) else (out,):
+            if not isinstance(result, Tensor):
+                continue
+            if not result.is_floating_point():
+                self._derived[id(result)] = weakref.ref(result)
+        self._axes.follow(call, out)
+        if isinstance(out, Tensor) and out.is_floating_point():
+            axis = self._axes.of(derived[0])
+            if out.dim() > axis and out.shape[axis] == self._samples:
+                found = _Place(call.name, count, axis), out.detach().movedim(axis, 0).clone()
+                if call.name in _LOOKUPS and any(tensor.is_floating_point() for tensor in call.tensors):
+                    self.lookup = found
+                    raise _Found
+                self.computed = self.computed or found
+        return out
+
+    def _is_derived(self, tensor: Tensor) -> bool:
+        known = self._derived.get(id(tensor))
+        return known is not None and known() is tensor
+
+
+class _Replacing(TorchFunctionMode):
+    """Replaces the result of an embedding by a tensor; gradients flow to both."""
+
+    def __init__(self, place: _Place, images: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._place, self._images, self._count = place, images, 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") == self._place.function:
+            self._count += 1
+            if self._count == self._place.count:
+                images = self._images.movedim(0, self._place.axis) if self._place.axis else self._images
+                return images + (out - out.detach())
+        return out
