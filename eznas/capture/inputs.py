@@ -73,7 +73,7 @@ def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Modu
     deviation = float(images.std(correction=0)) if place else 1.0
     plain = replace(minibatch, images=images, deviation=deviation)
     inner = _Inner(network, minibatch.images, name, place, (plain.images, plain.noise.to(images)))
-    seen = object.__new__(_class_of(type(network)))
+    seen = object.__new__(_class_of(type(network)))  # type: ignore[arg-type]
     object.__setattr__(seen, "__dict__", network.__dict__)
     object.__setattr__(seen, "inner", inner)
     return seen, plain
@@ -178,7 +178,7 @@ class _Finder(TorchFunctionMode):
     """
 
     def __init__(self, main: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.lookup: tuple[_Place, Tensor] | None = None
         self.computed: tuple[_Place, Tensor] | None = None
         self._samples = len(main)
@@ -225,7 +225,7 @@ class _Replacing(TorchFunctionMode):
     """Replaces the result of an embedding by a tensor; gradients flow to both."""
 
     def __init__(self, place: _Place, images: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._place, self._images, self._count = place, images, 0
 
     def __torch_function__(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eznas.callables import load_callable
-from eznas.cli import options
+from eznas.cli import options, own_network
 from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
@@ -33,6 +33,8 @@ Examples:
   Score a network of your own with a program, or with every measure:
     eznas score --model mypackage.models:small --proxy "sum(effective_rank(weight_grad.data))"
     eznas score --model torchvision.models:resnet18 --pixels 224 --proxy all
+  Score a language model on tokens, with a loss of your own:
+    eznas score --model mypackage.models:gpt --inputs tokens.npz --loss mypackage.models:loss
   Score with a measure of your own:
     eznas score --plugin my_measures.py --proxy my_measure --model mypackage.models:small
 \b
@@ -52,7 +54,7 @@ Exit code:
     help="Network of your own: a callable without arguments that returns a torch.nn.Module, which keeps its weights. "
     "The current directory is searched for the module too.",
 )
-@options.proxies()
+@options.proxies(default="  [default: " + ", ".join(own_network.DEFAULT_PROXIES) + "]")
 @options.option(
     "--list",
     "pattern",
@@ -64,6 +66,8 @@ Exit code:
 )
 @options.plugin
 @options.images
+@own_network.inputs
+@own_network.loss
 @options.batch_size
 @options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
 @options.seed(0, "the initialisation and the images")
@@ -92,15 +96,13 @@ def main(
     if pattern is not None:
         _list(pattern, json_file)
         return
-    if (architecture is None) == (model is None):
-        raise InputError("exactly one of --architecture and --model must be given; --help shows examples")
-    if not proxies:
-        raise InputError("--proxy must be given at least once; --list shows the measures")
+    own_network.check_network(architecture, model, settings)
 
     from eznas.run import versions
     from eznas.scoring.proxy_sources import matching, resolve_proxy
 
-    resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in proxies for name in matching(text))]
+    chosen = proxies or own_network.DEFAULT_PROXIES
+    resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in chosen for name in matching(text))]
     scores, facts = _score(resolved, architecture, space, model, **settings)
     if json_file is None:
         print_table(
@@ -128,7 +130,8 @@ def main(
         click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
     pixels = settings["pixels"]
     ran = [score for proxy, score in zip(resolved, scores, strict=True) if "graf." not in proxy.program]
-    if model is not None and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
+    takes_images = model is not None and settings["inputs"] is None
+    if takes_images and pixels < _LARGE and any(score.status.value == "exception" for score in ran):
         click.echo(f"the images have {pixels} x {pixels} pixels; a model for larger ones needs --pixels", err=True)
     if len(failures) == len(scores) or options.asked(proxies) & failures.keys():
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
@@ -159,13 +162,16 @@ def _score(
     model: str | None,
     *,
     images: str,
+    inputs: Path | None,
+    loss: str | None,
     batch_size: int,
     pixels: int,
     seed: int,
     device: str,
 ) -> tuple[list[Score], dict[str, Any]]:
     """Return the scores, and the facts that they depend on."""
-    from eznas.minibatch import load_minibatch
+    from eznas.minibatch import Minibatch, load_minibatch
+    from eznas.minibatch.inputs import load_inputs
     from eznas.scoring import Problem, resolve_device, score_network
     from eznas.spaces import SPACES
 
@@ -179,7 +185,12 @@ def _score(
         features = None
         device = resolve_device(device)
         network = load_model(model or "", seed).to(device)
-        minibatch = load_minibatch(images, batch_size, pixels=pixels, seed=seed).to(device)
+        function = None if loss is None else load_callable(loss, "loss")
+        if inputs is None:
+            minibatch = Minibatch.of(load_minibatch(images, batch_size, pixels=pixels, seed=seed), function)
+        else:
+            minibatch = load_inputs(inputs, batch_size, seed=seed, loss=function)
+        minibatch = minibatch.to(device)
     facts = {
         "network": architecture or model,
         "space": space if architecture else None,

@@ -29,7 +29,7 @@ _PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", 
 _FEWEST = 2
 """The smallest number of classes."""
 
-_BROKEN = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile)
+BROKEN = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile)
 """Errors of numpy on bytes that are no archive; TypeError on a bare array."""
 
 
@@ -118,7 +118,7 @@ def _npz(path: Path) -> Pool:
                 if images in archive and labels in archive:
                     return pool_of(archive[images], archive[labels], str(path))
             names = ", ".join(archive.files)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InputError(f"{path} must be a whole .npz file without objects, but reading failed: {error}") from error
     raise InputError(f"{path} must hold images and labels, or x_train and y_train; it holds: {names}")
 

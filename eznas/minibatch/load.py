@@ -39,10 +39,12 @@ def load_minibatch(source: str, batch_size: int, *, pixels: int = 32, seed: int 
     all images of the source, or over the drawn images where the source is a folder of pictures. The images are then
     resized.
 
+    An ``.npz`` file with labels and other arrays than images holds the inputs of a network; see ``load_inputs``.
+
     Args:
         source: One of ``SOURCES``, or a path as ``eznas.minibatch.files.read_path`` describes it.
         batch_size: Number of images.
-        pixels: Height and width of the images.
+        pixels: Height and width of the images; not read for other inputs.
         seed: Seed of the choice of images, of random labels, and of the minibatch's noise.
 
     Raises:
@@ -57,6 +59,11 @@ def load_minibatch(source: str, batch_size: int, *, pixels: int = 32, seed: int 
         generator = torch_generator(seed, "minibatch", "labels")
         labels = torch.randint(_RANDOM_CLASSES, (batch_size,), generator=generator)
         return Minibatch(images, labels, _RANDOM_CLASSES, source, seed=seed)
+    if source.endswith(".npz"):
+        from eznas.minibatch.inputs import holds_inputs, load_inputs
+
+        if holds_inputs(Path(source)):
+            return load_inputs(source, batch_size, seed=seed)
     pool = _pool(source)
     if len(pool.images) < batch_size:
         raise InputError(

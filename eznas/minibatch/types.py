@@ -16,7 +16,7 @@ from eznas.minibatch.labels import any_labels, class_labels, number_of_classes
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-_LABELS = ("labels", "label", "targets", "target")
+LABELS = ("labels", "label", "targets", "target")
 """The names of labels in a dictionary."""
 
 
@@ -83,7 +83,7 @@ class Minibatch:
             return data if loss is None else replace(data, loss=loss)
         if isinstance(data, Mapping):
             inputs = dict(data)
-            name = next((name for name in _LABELS if name in inputs), None)
+            name = next((name for name in LABELS if name in inputs), None)
             return cls._of_pair(inputs, torch.empty(0, dtype=torch.int64) if name is None else inputs.pop(name), loss)
         if isinstance(data, Iterable) and not isinstance(data, (tuple, list, str, Tensor)):
             return cls.of(next(iter(data), None), loss)
@@ -110,7 +110,8 @@ class Minibatch:
         Raises:
             InputError: There is no such tensor.
         """
-        return named_inputs(self.images)[main_name(self.images)]
+        main: Tensor = named_inputs(self.images)[main_name(self.images)]
+        return main
 
     def __len__(self) -> int:
         return len(self.main_input)

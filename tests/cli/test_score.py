@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from eznas.cli.own_network import DEFAULT_PROXIES
 from eznas.cli.score import main
 from eznas.measures import MEASURES
 
@@ -26,6 +28,24 @@ def small():
     with torch.no_grad():
         network[0].weight.fill_(0.5)
     return network
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.hidden, self.head = nn.Embedding(9, 4), nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, input_ids, attention_mask):
+        x = nn.functional.gelu(self.hidden(self.table(input_ids))) * attention_mask[..., None]
+        return {"logits": self.head(x.mean(1))}
+
+def encoder():
+    return Encoder()
+
+def generator():
+    return nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 9))
+
+def squares(logits, labels):
+    return (logits.mean((1, 2)) - labels).square().mean()
 
 def large():
     layers = [nn.Conv2d(3, 2, 40), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 10)]
@@ -103,6 +123,34 @@ def test_a_network_of_ones_own_is_scored_as_it_was_made(own: str) -> None:
     assert norm >= (6 * 0.25) ** 0.5  # the convolution's part
 
 
+TOKENS = np.random.default_rng(0).integers(0, 9, (6, 5))
+
+
+def test_tokens_of_a_file_are_scored(own: str) -> None:
+    np.savez("pairs.npz", input_ids=TOKENS, attention_mask=TOKENS > 1, labels=np.arange(6) % 3)
+    np.savez("texts.npz", tokens=TOKENS, targets=np.where(TOKENS > 4, TOKENS, -100))
+    np.savez("numbers.npz", TOKENS, labels=np.arange(6) / 6)
+    proxies = ("--proxy", "snip", "--proxy", "sum(effective_rank(weight_grad.loss))")
+    batch = ("--batch-size", "4")
+    pair = scored("--model", f"{own}:encoder", "--inputs", "pairs.npz", *proxies, *batch)
+    assert (pair["images"], pair["batch_size"], len(pair["scores"])) == ("pairs.npz", 4, 2)
+    texts = scored("--model", f"{own}:generator", "--inputs", "texts.npz", *proxies, "--batch-size", "16")
+    assert texts["batch_size"] == 6
+    loss = ("--loss", f"{own}:squares")
+    numbers = scored("--model", f"{own}:generator", "--inputs", "numbers.npz", *proxies, *loss)
+    assert all(score["score"] > 0 for found in (pair, texts, numbers) for score in found["scores"])
+    result = invoke("--model", f"{own}:generator", "--inputs", "numbers.npz", *proxies)
+    assert result.exit_code == 2
+    assert "targets of a regression have no classes and need a loss" in result.stderr
+
+
+def test_a_default_set_is_scored(own: str) -> None:
+    result = invoke("--model", f"{own}:small", "--batch-size", "4", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    for name in DEFAULT_PROXIES:
+        assert [line for line in result.stdout.splitlines() if line.split()[:1] == [name] and "ok" in line], name
+
+
 def test_a_table_is_printed() -> None:
     result = invoke("--architecture", ARCHITECTURE, "--proxy", "params", "--batch-size", "2", "--device", "cpu")
     assert result.exit_code == 0, result.output
@@ -132,7 +180,10 @@ def test_measures_are_listed_by_pattern() -> None:
     ("args", "message"),
     [
         ((), "exactly one of --architecture and --model must be given"),
-        (("--architecture", ARCHITECTURE), "--proxy must be given at least once"),
+        (("--architecture", ARCHITECTURE, "--loss", "OWN:loss"), "--loss must be given with --model"),
+        (("--architecture", ARCHITECTURE, "--inputs", "x.npz"), "--inputs must be given with --model"),
+        (("--model", "OWN:small", "--inputs", "x.npz"), "x.npz must be a whole .npz file without objects"),
+        (("--model", "OWN:small", "--loss", "OWN:missing"), "has no callable 'missing'"),
         (("--architecture", "conv", "--proxy", "params"), "conv"),
         (("--architecture", ARCHITECTURE, "--space", "nasbench2001", "--proxy", "params"), "did you mean"),
         (("--model", "nothing", "--proxy", "params"), "--model must be MODULE:CALLABLE"),

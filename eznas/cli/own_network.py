@@ -1,0 +1,43 @@
+"""A network of the user's own on the command line: what it takes, and its loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eznas.cli.options import option
+from eznas.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_PROXIES = ("params", "flops", "depth", "l2_norm", "grad_norm", "snip", "synflow", "jacob_cov", "near", "swap")
+"""The measures without ``--proxy``: cheap ones that have a value on networks of nearly every kind."""
+
+inputs = option(
+    "--inputs",
+    group="Data",
+    metavar="FILE.npz",
+    type=Path,
+    help="Inputs for --model in place of images: an array for each of them, such as tokens and an attention mask, by "
+    "the names of the network's arguments; a single array needs no name. An array labels holds the labels.",
+)
+loss = option(
+    "--loss",
+    group="Data",
+    metavar="MODULE:CALLABLE",
+    help="Loss for --model: maps logits and labels to one number.  [default: mean cross-entropy; -100 is no label]",
+)
+
+
+def check_network(architecture: str | None, model: str | None, settings: Mapping[str, Any]) -> None:
+    """Check that there is one network, and that inputs and a loss are given with one of the user's own.
+
+    Raises:
+        InputError: It is not so.
+    """
+    if (architecture is None) == (model is None):
+        raise InputError("exactly one of --architecture and --model must be given; --help shows examples")
+    for name in ("inputs", "loss"):
+        if settings[name] is not None and model is None:
+            raise InputError(f"{name} must be given with --model", parameters=(name,))
