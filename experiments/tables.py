@@ -133,17 +133,16 @@ def darts_string(cells: list[list[list[int]]], operations: list[str]) -> str:
 
 
 def _flexibert(read: dict[str, Any]) -> Iterator[Table]:
-    names = ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
-    architectures = [
-        json.dumps({"hidden": int(hidden), "layers": json.loads(layers)})
-        for hidden, layers in zip(read["hidden"], read["layers"], strict=True)
-    ]
-    facts = {
-        "dataset": "glue",
-        "split": "validation",
-        "training_seeds": "trainings of 100,000 steps, mostly one of each",
+    trainings: dict[str, list[int]] = {}
+    for row, (hidden, layers) in enumerate(zip(read["hidden"], read["layers"], strict=True)):
+        trainings.setdefault(json.dumps({"hidden": int(hidden), "layers": json.loads(layers)}), []).append(row)
+    columns = {
+        name: [round(statistics.fmean(float(read[name][row]) for row in rows), 6) for rows in trainings.values()]
+        for name in ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
     }
-    yield "flexibert_glue", facts, architectures, {name: read[name] for name in names}
+    seeds = "trainings of 100,000 steps, mostly one of each"
+    facts = {"dataset": "glue", "split": "validation", "training_seeds": seeds}
+    yield "flexibert_glue", facts, list(trainings), columns
 
 
 def _autoformer(read: dict[str, Any]) -> Iterator[Table]:

@@ -83,6 +83,7 @@ class FlexiBert(SearchSpace):
     paper = "Serianni, Kalita. Training-free Neural Architecture Search for RNNs and Transformers. ACL 2023"
     fidelities = by_name(
         Fidelity("full", cells=4, channels=256, pixels=128),
+        Fidelity("short_texts", cells=4, channels=256, pixels=32),
         Fidelity("reduced_wide", cells=2, channels=256, pixels=16, batch=8),
         Fidelity("reduced_deep", cells=4, channels=64, pixels=16, batch=8),
     )

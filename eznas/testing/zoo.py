@@ -62,60 +62,43 @@ _VIT = {
 }  # fmt: skip
 _SEQUENCE, _IMAGE = "ForSequenceClassification", "ForImageClassification"
 
-NETWORKS: dict[str, dict[str, Callable[[], Built]]] = {
-    "torchvision": {
-        name: partial(_torchvision, name, **options)
-        for name, options in {
-            "squeezenet1_1": {},
-            "mobilenet_v2": {"pixels": 32},
-            "mobilenet_v3_small": {"pixels": 32},
-            "shufflenet_v2_x0_5": {"pixels": 32},
-            "mnasnet0_5": {"pixels": 32},
-            "resnet18": {"pixels": 32},
-            "regnet_y_400mf": {"pixels": 32},
-            "efficientnet_b0": {"pixels": 32},
-            "googlenet": {"aux_logits": False, "init_weights": False},
-            "VisionTransformer": {
-                "pixels": 32,
-                "image_size": 32,
-                "patch_size": 8,
-                "num_layers": 2,
-                "num_heads": 2,
-                "hidden_dim": 16,
-                "mlp_dim": 32,
-            },
-            "SwinTransformer": {
-                "pixels": 32,
-                "patch_size": [2, 2],
-                "embed_dim": 16,
-                "depths": [1, 1],
-                "num_heads": [2, 2],
-                "window_size": [4, 4],
-            },
-        }.items()
+_VISION: dict[str, dict[str, Any]] = {
+    "squeezenet1_1": {},
+    "mobilenet_v2": {"pixels": 32},
+    "mobilenet_v3_small": {"pixels": 32},
+    "shufflenet_v2_x0_5": {"pixels": 32},
+    "mnasnet0_5": {"pixels": 32},
+    "resnet18": {"pixels": 32},
+    "regnet_y_400mf": {"pixels": 32},
+    "efficientnet_b0": {"pixels": 32},
+    "googlenet": {"aux_logits": False, "init_weights": False},
+    "VisionTransformer": {
+        "pixels": 32, "image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16,
+        "mlp_dim": 32,
     },
+    "SwinTransformer": {
+        "pixels": 32, "patch_size": [2, 2], "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2],
+        "window_size": [4, 4],
+    },
+}  # fmt: skip
+_TIMM = (
+    *("test_byobnet", "test_convnext", "test_convnext2", "test_convnext3", "test_efficientnet", "test_mambaout"),
+    *("test_efficientnet_evos", "test_efficientnet_gn", "test_efficientnet_ln", "test_nfnet", "test_resnet"),
+    *("lcnet_035", "tinynet_e", "ghostnet_050", "repghostnet_050", "mobilenetv3_small_050"),
+    *("edgenext_xx_small", "mobilevit_xxs", "starnet_s050", "repvit_m0_9", "dla46_c"),
+)
+_TIMM_SIZED = (
+    *("test_vit", "test_vit2", "test_vit3", "test_vit4", "test_vit_relpos", "test_maxvit"),
+    *("xcit_nano_12_p16_224", "gmlp_ti16_224", "pit_ti_224", "levit_128s"),
+)
+"""Networks that must know the size of their images."""
+
+NETWORKS: dict[str, dict[str, Callable[[], Built]]] = {
+    "torchvision": {name: partial(_torchvision, name, **options) for name, options in _VISION.items()},
     "timm": {
-        name: partial(_timm, name, **options)
-        for name, options in {
-            **{
-                f"test_{name}": {}
-                for name in (
-                    *("byobnet", "convnext", "convnext2", "convnext3", "efficientnet", "efficientnet_evos"),
-                    *("efficientnet_gn", "efficientnet_ln", "mambaout", "nfnet", "resnet"),
-                )
-            },
-            **{f"test_{name}": {"img_size": 64} for name in ("vit", "vit2", "vit3", "vit4", "vit_relpos", "maxvit")},
-            **{
-                key: {}
-                for key in ("lcnet_035", "tinynet_e", "ghostnet_050", "repghostnet_050", "mobilenetv3_small_050")
-            },
-            **{key: {} for key in ("edgenext_xx_small", "mobilevit_xxs", "starnet_s050", "repvit_m0_9", "dla46_c")},
-            "xcit_nano_12_p16_224": {"img_size": 64},
-            "gmlp_ti16_224": {"img_size": 64},
-            "pit_ti_224": {"img_size": 64},
-            "crossvit_tiny_240": {"img_size": 240, "pixels": 240},
-            "levit_128s": {"img_size": 64},
-        }.items()
+        **{name: partial(_timm, name) for name in _TIMM},
+        **{name: partial(_timm, name, img_size=64) for name in _TIMM_SIZED},
+        "crossvit_tiny_240": partial(_timm, "crossvit_tiny_240", pixels=240),
     },
     "transformers": {
         "Bert": partial(_transformers, "Bert", _SEQUENCE, **_BERT),
@@ -132,9 +115,6 @@ NETWORKS: dict[str, dict[str, Callable[[], Built]]] = {
         ),
         "Llama": partial(_transformers, "Llama", _SEQUENCE, **_BERT),
         "Mistral": partial(_transformers, "Mistral", _SEQUENCE, num_key_value_heads=1, **_BERT),
-        "Mamba": partial(
-            _transformers, "Mamba", "ForCausalLM", vocab_size=_VOCABULARY, hidden_size=16, num_hidden_layers=1
-        ),
         "ViT": partial(_transformers, "ViT", _IMAGE, **_VIT),
         "DeiT": partial(_transformers, "DeiT", _IMAGE, **_VIT),
         "Dinov2": partial(_transformers, "Dinov2", _IMAGE, **_VIT),

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+import eznas
 from eznas.benchmarks.costs import operations, without_values
 from eznas.errors import InputError
+from eznas.minibatch import random_tokens
 from eznas.networks.flexibert import FlexiBertNetwork, Layer
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
@@ -230,6 +232,27 @@ def test_images_must_fit_the_patches() -> None:
         TINY.build(f"192|{LAYERS}", Fidelity("odd", 12, 240, 40), 5)
     with pytest.raises(InputError, match="at most 512 tokens"):
         FLEXIBERT.build(sampled(FLEXIBERT, 1)[0], Fidelity("long", 4, 256, 513), 5)
+
+
+def test_networks_of_tokens_are_verified(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["architecture,accuracy", *(f"{a},{i}" for i, a in enumerate(sampled(FLEXIBERT, 2)))]))
+    options = {"benchmark": "flexibert", "table": table, "fidelity": "reduced_deep", "batch_size": 2, "workers": 1}
+    proxies = ["params", "snip", "sum(mean(abs(norm_out.noise)))"]
+    verified = eznas.verify(proxies, images="noise", **options)
+    assert [column.failed for column in verified.columns] == [0] * len(proxies)
+    with pytest.raises(InputError, match="networks of flexibert read tokens"):
+        eznas.verify(proxies, images="digits", **options)
+
+
+def test_random_tokens() -> None:
+    minibatch = random_tokens(6, 4, 3, seed=2)
+    assert minibatch.images.shape == (6, 4)
+    assert set(minibatch.images.flatten().tolist()) == {1, 2}
+    assert minibatch.labels.tolist() == [0, 1] * 3
+    assert torch.equal(random_tokens(2, 4, 3, seed=2).images, minibatch.images[:2])
+    with pytest.raises(InputError, match="length must be at least 1"):
+        random_tokens(2, 0, 3)
 
 
 def test_tokens_are_read() -> None:
