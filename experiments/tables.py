@@ -9,7 +9,7 @@ import json
 import statistics
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Column files:
-  A column file is gzipped JSON: an object of parallel lists.
+  A column file is gzipped JSON, an object of parallel lists, or gzipped CSV.
   nasbench201     cells as six digits for the edges 0>1, 0>2, 0>3, 1>2, 1>3, 2>3; the accuracy is validation_200
   nats_sss        channels as five digits, an eighth of each
   nasbench101     the upper triangle of each cell's adjacency, and a digit for each inner vertex
@@ -32,6 +32,9 @@ Column files:
   nasbench_macro  three test accuracies each
   darts_random    cells as pairs of operation and input; no benchmark finds darts_random_cifar10.csv, so give it by
                   --benchmark nasbench301 --table
+  flexibert_glue  GLUE scores, by channels and layers
+  autoformer_imagenet_tiny
+                  accuracies inherited from the supernet, params_m and mflops
 \b
 Examples:
   python experiments/tables.py TABLES nasbench201.json.gz nats_sss.json.gz
@@ -129,6 +132,29 @@ def darts_string(cells: list[list[list[int]]], operations: list[str]) -> str:
     return json.dumps(genotype)
 
 
+def _flexibert(read: dict[str, Any]) -> Iterator[Table]:
+    trainings: dict[str, list[int]] = {}
+    for row, (hidden, layers) in enumerate(zip(read["hidden"], read["layers"], strict=True)):
+        trainings.setdefault(json.dumps({"hidden": int(hidden), "layers": json.loads(layers)}), []).append(row)
+    columns = {
+        name: [round(statistics.fmean(float(read[name][row]) for row in rows), 6) for rows in trainings.values()]
+        for name in ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
+    }
+    seeds = "trainings of 100,000 steps, mostly one of each"
+    facts = {"dataset": "glue", "split": "validation", "training_seeds": seeds}
+    yield "flexibert_glue", facts, list(trainings), columns
+
+
+def _autoformer(read: dict[str, Any]) -> Iterator[Table]:
+    columns = {
+        "inherited": read["imagenet_inherited_top1"],
+        "params": [round(1e6 * float(millions)) for millions in read["params_m"]],
+        "mflops": read["mflops"],
+    }
+    facts = {"dataset": "imagenet", "split": "validation", "training_seeds": "weights inherited from the supernet"}
+    yield "autoformer_tiny_imagenet", facts, read["arch"], columns
+
+
 _READERS: dict[str, Callable[[dict[str, Any]], Iterator[Table]]] = {
     "cell": _nasbench201,
     "channels": _nats_sss,
@@ -136,13 +162,15 @@ _READERS: dict[str, Callable[[dict[str, Any]], Iterator[Table]]] = {
     "micro": _transnas101,
     "acc": _nasbench_macro,
     "genotype": _darts_random,
+    "glue": _flexibert,
+    "imagenet_inherited_top1": _autoformer,
 }
 """For each kind of file, a key that no other kind has."""
 
 
 @click.command(cls=Command, epilog=_EPILOG)
 @click.argument("folder", type=Path)
-@click.argument("sources", metavar="COLUMNS.json.gz...", nargs=-1, required=True, type=Path)
+@click.argument("sources", metavar="COLUMNS.gz...", nargs=-1, required=True, type=Path)
 def main(folder: Path, sources: tuple[Path, ...]) -> None:
     """Write the tables of column files into a folder.
 
@@ -170,13 +198,18 @@ def write_tables(folder: Path, sources: Iterable[Path]) -> None:
 def _read(source: Path) -> Iterator[Table]:
     try:
         with gzip.open(source, "rt", encoding="utf-8") as file:
-            columns = json.load(file)
+            columns = _columns(file) if ".csv" in source.suffixes else json.load(file)
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise EznasError(f"{source} must be a column file, gzipped JSON, but cannot be read: {error}") from error
+        raise EznasError(f"{source} must be a column file, gzipped JSON or CSV, but cannot be read: {error}") from error
     reader = next((reader for name, reader in _READERS.items() if name in columns), None)
     if reader is None:
         raise EznasError(f"{source} must be one of the column files that --help lists")
     return reader(columns)
+
+
+def _columns(file: TextIO) -> dict[str, list[str]]:
+    header, *rows = csv.reader(file)
+    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
 if __name__ == "__main__":

@@ -248,6 +248,85 @@ for _file, _space, _datasets, _flops in (
         )
     )
 
+for _size in ("tiny", "small", "base"):
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=f"autoformer_{_size}",
+            space=f"autoformer_{_size}",
+            datasets=("imagenet",),
+            citation="Chen, Peng, Fu, Ling. AutoFormer. ICCV 2021. arXiv:2107.00651",
+            home="https://github.com/microsoft/Cream",
+            targets=("inherited",),
+            flops=(
+                FlopsColumn(
+                    "mflops",
+                    1e6,
+                    "autoformer",
+                    "millions of operations as AutoFormer's released code counts them",
+                    Rounding(absolute=1e-6),
+                ),
+            ),
+        )
+    )
+
+_VITS = (("vitbench101_autoformer", ("imagenet",)), ("vitbench101_pit", ()))
+for _name, _more in _VITS:
+    BENCHMARKS.register(
+        BenchmarkInfo(
+            name=_name,
+            space=_name,
+            datasets=("cifar100", "flowers", "chaoyang", *_more),
+            citation="Wei et al. Auto-Prox. AAAI 2024. arXiv:2312.09059",
+            home="https://github.com/lilujunai/Auto-Prox-AAAI24",
+            targets=("base", "kd") if not _more else ("base", "kd", "inherited"),
+            files=(
+                (OfficialFile("gt_autoformer.pth"), OfficialFile("gt_autoformer_2.pth"))
+                if _more
+                else (OfficialFile("gt_pit.pth"),)
+            ),
+            convert=_reader("vitbench", _name),
+        )
+    )
+
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="flexibert",
+        space="flexibert",
+        datasets=("glue",),
+        citation="Serianni, Kalita. Training-free Neural Architecture Search for RNNs and Transformers. ACL 2023",
+        home="https://github.com/aaronserianni/training-free-nas",
+        licence="CC-BY-4.0",
+        architectures=491,
+        targets=("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts"),
+        files=(OfficialFile("BERT_benchmark.json"),),
+        convert=_reader("flexibert", "flexibert"),
+    )
+)
+
+BENCHMARKS.register(
+    BenchmarkInfo(
+        name="accel_nasbench",
+        space="accel_nasbench",
+        datasets=("imagenet",),
+        citation="Ahmad et al. Accel-NASBench. DAC 2024",
+        home="https://github.com/afzalxo/Accel-NASBench",
+        architectures=5_125,
+        targets=("val_top1", "val_top5"),
+        files=(OfficialFile("anb_dataset_jsons.tar.gz"), OfficialFile("anb_dataset_jsons")),
+        flops=(
+            FlopsColumn(
+                "mmacs",
+                1e6,
+                "products_and_norms",
+                "millions of operations as THOP counts them: multiply-adds of convolutions and linear layers, 4 for "
+                "each input of a batch normalisation, and h w + 1 for each output of a global pooling",
+                Rounding(absolute=1e-6),
+            ),
+        ),
+        convert=_reader("accel", "accel_nasbench"),
+    )
+)
+
 _ZOO = ("cifar10", "cifar100", "svhn")
 BENCHMARKS.register(
     BenchmarkInfo(

@@ -5,6 +5,7 @@ Networks are built without values, and their layers pass on shapes instead of co
 References:
     [NB201] Dong, Yang. NAS-Bench-201. ICLR 2020.
     [Macro] Su et al. Prioritized Architecture Sampling with Monto-Carlo Tree Search. CVPR 2021.
+    [THOP] Zhu. THOP: PyTorch-OpCounter. github.com/Lyken17/pytorch-OpCounter, with which Accel-NASBench counts.
     [TW] Shah. TensorWatch. github.com/microsoft/tensorwatch, with which NASLib counts.
 """
 
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from eznas.benchmarks.transformer_costs import autoformer_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +38,8 @@ CLASSES = {
 }
 """Classes of the data sets whose networks are built; the other tasks of TransNAS-Bench-101 have other heads."""
 
-_FILLING = ("kaiming_uniform_", "uniform_", "ones_", "zeros_")
-"""The functions of ``torch.nn.init`` that layers' constructors call."""
+_FILLING = ("kaiming_uniform_", "uniform_", "normal_", "trunc_normal_", "ones_", "zeros_")
+"""The functions of ``torch.nn.init`` that constructors call."""
 
 
 @contextmanager
@@ -105,9 +108,18 @@ def _every_layer(layer: nn.Module, x: Tensor, out: Tensor) -> int:
     return _products(layer, x, out)
 
 
+def _products_and_norms(layer: nn.Module, x: Tensor, out: Tensor) -> int:
+    if isinstance(layer, nn.BatchNorm2d):
+        return x.numel() * (4 if layer.affine else 2)
+    if isinstance(layer, nn.AdaptiveAvgPool2d):  # to one pixel
+        return out.numel() * (x[0, 0].numel() + 1)
+    return _products(layer, x, out)
+
+
 COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
     "products": _products,
     "products_and_biases": _products_and_biases,
+    "products_and_norms": _products_and_norms,
     "every_layer": _every_layer,
     "every_layer_unpooled": _every_layer_unpooled,
 }
@@ -115,6 +127,8 @@ COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
 
 - ``products``: products of convolutions and linear layers; [Macro].
 - ``products_and_biases``: products, and one addition for each output with a bias; [NB201].
+- ``products_and_norms``: products; 4 for each input of a batch normalisation with weights, 2 without; ``h w + 1`` for
+  each output of global pooling; [THOP].
 - ``every_layer``: products; additions of biases in convolutions, not in linear layers; 2 for each input of a batch
   normalisation with weights, 1 without; 1 for each input of a ReLU; for each output of a pooling the size of its
   kernel, and of global pooling ``(h + 1)(w + 1)``; [TW].
@@ -122,7 +136,7 @@ COUNTS: dict[str, Callable[[nn.Module, Tensor, Tensor], int]] = {
 """
 
 
-def operations(network: nn.Module, pixels: int, counted: str) -> int:
+def operations(network: nn.Module, pixels: int, counted: str) -> float:
     """Return the operations of a forward pass of one image.
 
     Convolutions, linear layers, normalisations and activations compute nothing meanwhile; their values do not matter.
@@ -130,8 +144,10 @@ def operations(network: nn.Module, pixels: int, counted: str) -> int:
     Args:
         network: A network on the CPU; it is in evaluation mode afterwards.
         pixels: Height and width of the image.
-        counted: A name in ``COUNTS``.
+        counted: A name in ``COUNTS``, or ``"autoformer"``, see ``eznas.benchmarks.transformer_costs``.
     """
+    if counted == "autoformer":
+        return autoformer_operations(network)
     count, total = COUNTS[counted], 0
 
     def add(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
@@ -181,5 +197,6 @@ _SHAPES: tuple[tuple[type[nn.Module], Callable[..., Tensor]], ...] = (
     (nn.Linear, _mapped),
     (nn.BatchNorm2d, _kept),
     (nn.ReLU, _kept),
+    (nn.SiLU, _kept),
 )
 """For kinds of layers, a function that returns a tensor of the output's shape."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eznas.minibatch.load import SOURCES, load_minibatch
+from eznas.minibatch.tokens import random_tokens
 from eznas.minibatch.types import Minibatch
 
-__all__ = ["SOURCES", "Minibatch", "load_minibatch"]
+__all__ = ["SOURCES", "Minibatch", "load_minibatch", "random_tokens"]

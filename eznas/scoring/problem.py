@@ -10,8 +10,8 @@ import numpy as np
 
 from eznas.benchmarks import load_table
 from eznas.benchmarks.reference import trained_fidelity
-from eznas.errors import unknown
-from eznas.minibatch import load_minibatch
+from eznas.errors import InputError, unknown
+from eznas.minibatch import load_minibatch, random_tokens
 from eznas.scoring.condition import Condition, resolve_device
 from eznas.spaces import SPACES
 
@@ -80,9 +80,22 @@ class Problem:
 
     @cached_property
     def minibatch(self) -> Minibatch:
-        """The images, at the size of ``fidelity``; loaded when they are first read."""
-        pixels = self.space.fidelities[self.fidelity].pixels
-        return load_minibatch(self.images, self.batch_size, pixels=pixels, seed=self.seed)
+        """The images, at the size of ``fidelity``, or tokens for networks of text; loaded when they are first read.
+
+        Raises:
+            InputError: They cannot be loaded, or the networks read tokens and these are images.
+        """
+        pixels, vocabulary = self.space.fidelities[self.fidelity].pixels, self.space.vocabulary
+        if vocabulary and self.images == "noise":
+            return random_tokens(self.batch_size, pixels, vocabulary, seed=self.seed)
+        minibatch = load_minibatch(self.images, self.batch_size, pixels=pixels, seed=self.seed)
+        if vocabulary and minibatch.main_input.is_floating_point():
+            raise InputError(
+                f"networks of {self.space.name} read tokens: images must be noise, for random tokens, or an .npz file "
+                f"with an array of integers below {vocabulary} and labels; {self.images} holds images",
+                parameters=("images",),
+            )
+        return minibatch
 
     def condition(self, fidelity: str | None = None) -> Condition:
         """Return the condition of a fidelity, the problem's own by default."""

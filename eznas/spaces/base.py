@@ -62,7 +62,7 @@ class Fidelity:
         name: ``"full"`` for the benchmark's own networks.
         cells: Cells a stage, unless the space says otherwise.
         channels: Channels of the first stage, unless the space says otherwise.
-        pixels: Height and width of the images.
+        pixels: Height and width of the images; the number of tokens of networks that read tokens.
         batch: Images of the minibatch; 0 for all.
     """
 
@@ -86,12 +86,15 @@ class SearchSpace(abc.ABC):
         paper: The publication.
         fidelities: By name; ``"full"`` is the benchmark's own network.
         reduced: The names of the fidelities on which evolution runs by default.
+        vocabulary: 0 for networks of images. For networks that read ``b x n`` tokens, the number of different tokens;
+            ``pixels`` of a fidelity is then the number ``n`` of tokens.
     """
 
     name: ClassVar[str]
     paper: ClassVar[str]
     fidelities: ClassVar[Mapping[str, Fidelity]]
     reduced: ClassVar[tuple[str, ...]]
+    vocabulary: ClassVar[int] = 0
 
     def __repr__(self) -> str:
         return f"<SearchSpace {self.name}>"
@@ -152,7 +155,7 @@ class SearchSpace(abc.ABC):
 
     @abc.abstractmethod
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network, mapping ``b x 3 x h x w`` images to ``b x classes`` logits.
+        """Build the network, mapping ``b x 3 x h x w`` images, or ``b x n`` tokens, to ``b x classes`` logits.
 
         Parameters keep the values of torch's constructors; ``eznas.networks.initialise`` sets them from a seed.
         """

@@ -104,7 +104,7 @@ def check_features(space: SearchSpace, architectures: Sequence[str]) -> None:
 
 
 def check_networks(space: SearchSpace, architectures: Sequence[str]) -> None:
-    """Check that the full network can be built, and that the reduced networks map images to logits.
+    """Check that the full network can be built, and that the reduced networks map images or tokens to logits.
 
     Raises:
         AssertionError: A network fails.
@@ -130,7 +130,11 @@ def _check_forward(space: SearchSpace, architecture: str, fidelity: Fidelity, mo
     initialise(network, 0)
     _must(_parameters(network) <= most, f"{fidelity.name} of {architecture} must not have more parameters than full")
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn((fidelity.batch or 2, 3, fidelity.pixels, fidelity.pixels), generator=generator)
+    batch = fidelity.batch or 2
+    if space.vocabulary:
+        images = torch.randint(space.vocabulary, (batch, fidelity.pixels), generator=generator)
+    else:
+        images = torch.randn((batch, 3, fidelity.pixels, fidelity.pixels), generator=generator)
     logits = network(images)
     _must(tuple(logits.shape) == (len(images), _CLASSES), f"{architecture} must give a row of logits an image")
     _must(bool(logits.isfinite().all()), f"the logits of {architecture} must be finite")

@@ -42,6 +42,7 @@ def test_operations_by_hand() -> None:
     expected = {
         "products": products,
         "products_and_biases": products + biases,
+        "products_and_norms": products + 4 * 4 * 8 * 8 + 2 * 8 * 2 * 2 + 8 * (2 * 2 + 1),
         "every_layer": unpooled + 8 * 3 * 3,
         "every_layer_unpooled": unpooled,
     }

@@ -103,6 +103,13 @@ def gather(rows: Sequence[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
     return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in names}
 
 
+def averaged(trainings: Mapping[str, Sequence[Mapping[str, float]]]) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Return the means over the trainings of each architecture, and a note on those that were trained several times."""
+    several = sum(len(rows) > 1 for rows in trainings.values())
+    notes = [f"{several} architectures were trained several times; their columns are means"] if several else []
+    return {architecture: _means(rows) for architecture, rows in trainings.items()}, notes
+
+
 def curve(column: str, values: Iterable[float | None], *, every_epoch: bool = False) -> dict[str, float]:
     """Return the points of a learning curve as columns, without the last, which is the column itself.
 
