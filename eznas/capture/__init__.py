@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from eznas.capture.outline import Outline, outline
+from eznas.capture.parts import record_part
 from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
@@ -14,7 +16,7 @@ from eznas.errors import EznasError, InputError, unknown
 from eznas.primitives.terminals import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import nn
 
@@ -24,14 +26,21 @@ __all__ = [
     "Capture",
     "CaptureError",
     "NoUnitsError",
+    "Outline",
     "ShapeGroup",
     "Skipped",
     "Unit",
     "capture",
+    "capture_part",
     "fork_state",
     "merged",
+    "outline_network",
     "translated_errors",
 ]
+
+
+_FEW = 2
+"""Images of a pass that shows the shapes of a network; batch normalisation needs two."""
 
 
 class CaptureError(EznasError):
@@ -92,6 +101,53 @@ def capture(
             names=list(names),
             units=units,
         )
+
+
+def outline_network(network: nn.Module, minibatch: Minibatch, units: str = "auto", *, graph: bool = False) -> Outline:
+    """Return the units of a network and the memory that its passes take, from passes of two images.
+
+    Args:
+        network: See ``capture``.
+        minibatch: See ``capture``.
+        units: See ``capture``.
+        graph: Whether to measure the graph of a forward pass.
+
+    Raises:
+        NoUnitsError: The network has no units. Errors of ``capture`` are raised as well.
+    """
+    few = minibatch.images[: min(_FEW, len(minibatch))]
+    with translated_errors():
+        return outline(network, few, len(minibatch), units, graph=graph)
+
+
+def capture_part(
+    network: nn.Module,
+    minibatch: Minibatch,
+    statistics: Iterable[str],
+    units: str,
+    shape: Outline,
+    places: Sequence[int],
+    graph: int | None = None,
+) -> Capture:
+    """Record statistics of some of a network's units, with the values that ``capture`` gives, bit for bit.
+
+    Args:
+        network: See ``capture``.
+        minibatch: See ``capture``.
+        statistics: Names from ``eznas.primitives.STATISTICS``.
+        units: See ``capture``.
+        shape: The outline of the network.
+        places: The places of the units, ascending.
+        graph: Most bytes that the graph of a pass keeps at once; tensors beyond it are computed again by further
+            forward passes. None for no bound.
+
+    Raises:
+        CaptureError: The network cannot be recorded.
+        Exception: Any exception of the network.
+    """
+    inputs = {"data": minibatch.images, "noise": minibatch.noise, "perturbed": minibatch.perturbed}
+    with translated_errors():
+        return record_part(network, inputs, minibatch.labels, [*statistics], units, shape, places, graph)
 
 
 @contextlib.contextmanager
