@@ -68,6 +68,7 @@ Exit code:
 @options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
 @options.seed(0, "the initialisation and the images")
 @options.device
+@options.memory
 @options.json_file
 @click.pass_context
 def main(
@@ -163,11 +164,16 @@ def _score(
     pixels: int,
     seed: int,
     device: str,
+    memory: str | None,
 ) -> tuple[list[Score], dict[str, Any]]:
     """Return the scores, and the facts that they depend on."""
     from eznas.minibatch import load_minibatch
-    from eznas.scoring import Problem, resolve_device, score_network
+    from eznas.scoring import MemoryPlan, Problem, resolve_device, score_network
+    from eznas.scoring.memory_plan import memory_bound
     from eznas.spaces import SPACES
+
+    bound = memory_bound(memory, 1)
+    per_call = None if bound is None else MemoryPlan.of(bound, 1, keep=False).per_call
 
     if architecture is not None:
         problem = Problem.of(SPACES[space], None, images=images, batch_size=batch_size, seed=seed, device=device)
@@ -188,7 +194,7 @@ def _score(
         "seed": seed,
         "device": device,
     }
-    return score_network(proxies, network, minibatch, features=features), facts
+    return score_network(proxies, network, minibatch, per_call, features), facts
 
 
 def load_model(place: str, seed: int) -> nn.Module:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CAPTURED = 0.9
 """Share of the memory for capturing; the rest is for evaluating."""
 
-_GRAPH = 6
+GRAPH = 6
 """Tensors of each unit that the graph of a forward pass holds, at most."""
 
 _WORKING = 4
@@ -204,7 +204,7 @@ def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
     for fact in facts:
         held[fact.scenario if fact.kind in (Kind.INPUT, Kind.OUTPUT) else ""] += sizes[fact.kind]
         if fact.is_gradient:
-            graph[fact.scenario] = _GRAPH * sizes[Kind.OUTPUT] + sizes[Kind.WEIGHT]
+            graph[fact.scenario] = GRAPH * sizes[Kind.OUTPUT] + sizes[Kind.WEIGHT]
     return held.total() + _subtracted(facts, sizes) + max((graph - held).values(), default=0)
 
 
