@@ -20,14 +20,14 @@ _FEWEST = 5
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
-_BLOCK = 32
-"""Ranks of a block whose pairs are compared, before blocks are sorted together."""
+_BLOCK, _SHORT = 32, 127
+"""Ranks of a block whose pairs are compared, before blocks are sorted together; shorter rows are a single block."""
 
 _EXACT_SUMS = 4096
 """Ranks up to which sums of places are whole numbers that float32 holds."""
 
-_ROWS = 128
-"""The number of score vectors compared at once, which fit into a processor's cache."""
+_ENTRIES = 2**16
+"""The number of scores that are ranked and compared at once, which fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -239,11 +239,13 @@ class TauTarget:
         Ranks are small integers, and faster to compare than scores.
         """
         taus = np.full(len(scores), np.nan)
-        ranks = dense_ranks(scores)
-        usable = np.flatnonzero(np.isfinite(scores).all(axis=1))
-        for start in range(0, len(usable), _ROWS):
-            rows = usable[start : start + _ROWS]
-            taus[rows] = self._taus(ranks[rows][:, self._order])
+        ranks = np.empty(scores.shape, _rank_type(scores.shape[1]))
+        step = max(1, _ENTRIES // max(1, scores.shape[1]))
+        for start in range(0, len(scores), step):
+            rows = slice(start, start + step)
+            ranks[rows] = dense_ranks(scores[rows])
+            usable = start + np.flatnonzero(np.isfinite(scores[rows]).all(axis=1))
+            taus[usable] = self._taus(ranks[usable][:, self._order])
         return taus, ranks
 
     def _taus(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
@@ -268,13 +270,15 @@ class TauTarget:
 def _inversions(ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Count in each row of ``p x n`` ranks below ``n`` the pairs whose later rank is the smaller one."""
     rows, n = ranks.shape
+    if n <= _SHORT:
+        return _inversions_in_blocks(ranks, n)
     size = _BLOCK
     while size < n:
         size *= 2
     dtype = np.int16 if size <= np.iinfo(np.int16).max // 2 else np.int32
     padded = np.full((rows, size), n, dtype)  # places behind the last add no pair
     padded[:, :n] = ranks
-    total = _inversions_in_blocks(padded)
+    total = _inversions_in_blocks(padded, _BLOCK)
     exact = np.float32 if size <= _EXACT_SUMS else np.float64
     half = _BLOCK
     while half < size:
@@ -290,12 +294,12 @@ def _inversions(ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     return total
 
 
-def _inversions_in_blocks(padded: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count the inversions within blocks of ``_BLOCK`` ranks, by comparing all pairs."""
-    rows, size = padded.shape
-    blocks = np.ascontiguousarray(padded.T).reshape(size // _BLOCK, _BLOCK, rows)
+def _inversions_in_blocks(ranks: NDArray[np.integer[Any]], block: int) -> NDArray[np.int64]:
+    """Count the inversions within blocks of at most 128 ranks, by comparing all pairs."""
+    rows, size = ranks.shape
+    blocks = np.ascontiguousarray(ranks.T).reshape(size // max(block, 1), block, rows)
     counts = np.zeros(blocks.shape, np.int8)
-    for distance in range(1, _BLOCK):
+    for distance in range(1, block):
         counts[:, distance:] += (blocks[:, distance:] < blocks[:, :-distance]).view(np.int8)
     total: NDArray[np.int64] = counts.sum(axis=(0, 1), dtype=np.int64)
     return total
@@ -306,13 +310,19 @@ def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
 
     Two rows have the same ranks where they order the columns alike and are tied alike.
     """
-    ranks = np.zeros(scores.shape, np.int16 if scores.shape[1] <= np.iinfo(np.int16).max else np.int32)
+    rows, n = scores.shape
     order = np.argsort(scores, axis=1)
-    ordered = np.take_along_axis(scores, order, axis=1)
-    steps = np.zeros_like(ranks)
+    order += n * np.arange(rows)[:, None]
+    ordered = np.take(scores, order, mode="clip")  # without a check of the places, which takes longer
+    steps = np.zeros((rows, n), _rank_type(n))
     np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
-    np.put_along_axis(ranks, order, steps, axis=1)
-    return ranks
+    ranks = np.empty(rows * n, steps.dtype)
+    ranks[order.ravel()] = steps.ravel()
+    return ranks.reshape(rows, n)
+
+
+def _rank_type(count: int) -> type[np.integer[Any]]:
+    return np.int16 if count <= np.iinfo(np.int16).max else np.int32
 
 
 def _tied_pairs(scores: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

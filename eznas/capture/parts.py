@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from eznas.capture.outline import PartRecorder
-from eznas.capture.record import RecordError
 from eznas.capture.recomputed import RecomputedGraph
+from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state, uncompiled
 from eznas.capture.statistics import assemble, gradients_of, mean_loss, plan_passes, recorded_forward, values_of
-from eznas.capture.types import Capture, Unit
 from eznas.capture.units import form_units
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from eznas.capture.outline import Outline
     from eznas.capture.record import Layer
+    from eznas.capture.types import Capture, Unit
 
 
 def record_part(
@@ -88,7 +88,9 @@ def _run_pass(
         with fork_state(network):
             recorded_forward(network, images, PartRecorder(network, (), gradients))
 
-    kept = None if graph is None or not pending else RecomputedGraph(again, graph, network.parameters(), network.buffers())
+    kept = (
+        None if graph is None or not pending else RecomputedGraph(again, graph, network.parameters(), network.buffers())
+    )
     tensors: dict[str, list[Tensor]] = {}
     try:
         with contextlib.ExitStack() as state:

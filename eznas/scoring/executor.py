@@ -268,10 +268,7 @@ class LokyExecutor(PoolExecutor):
     def pool(self) -> AbstractContextManager[Any]:
         """Return joblib's own pool of processes, which start once and end with this process."""
         context: AbstractContextManager[Any] = parallel_config(
-            "loky",
-            n_jobs=self._workers,
-            inner_max_num_threads=1,
-            idle_worker_timeout=_IDLE_SECONDS,
+            "loky", n_jobs=self._workers, inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS
         )
         return context
 

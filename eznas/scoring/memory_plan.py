@@ -29,10 +29,7 @@ _SMALLEST = 2**29
 """The least memory that a command may be given."""
 
 _GROUPS = Path("/sys/fs/cgroup")
-_GROUP_FILES = (
-    ("memory.max", "memory.current"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-)
+_GROUP_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 """Files of the limit and the use of a control group, in both versions of Linux's interface."""
 
 _HELD = 0.75
@@ -108,7 +105,9 @@ def memory_bound(memory: int | str | None, workers: int, scheduler: str | None =
         except ValueError:
             size = 0
         if not isinstance(size, int) or size < _SMALLEST:
-            raise InputError(f"memory must be a size of at least 512M, such as 4G, got {memory!r}", parameters=("memory",))
+            raise InputError(
+                f"memory must be a size of at least 512M, such as 4G, got {memory!r}", parameters=("memory",)
+            )
         return size
     free = free_memory() if scheduler is None else None
     processes = max(workers, 1)

@@ -96,9 +96,10 @@ def test_a_killed_command_resumes_with_its_network_in_another_process(
         raise _KilledError
 
     monkeypatch.setattr(verification, "score_networks", scored)
-    with monkeypatch.context() as patched, pytest.raises(_KilledError):
+    with monkeypatch.context() as patched:
         patched.setattr(ScoreCsv, "ended", lambda _: None)  # as in a process that is killed
-        run([Proxy.of("params")], table, csv=csv)
+        with pytest.raises(_KilledError):
+            run([Proxy.of("params")], table, csv=csv)
     assert (tmp_path / "s.csv.running").read_text(encoding="utf-8") == killer[0]
     [column] = run([Proxy.of("params")], table, csv=csv, resume=True).columns
     assert column.statuses() == {"ok": 4, "exception": 1}
