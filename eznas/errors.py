@@ -32,6 +32,10 @@ class OutOfTimeError(EznasError):
     """A deadline passed before a computation that is of no use in part was complete."""
 
 
+class MemoryLimitError(EznasError):
+    """A computation needs more memory than it may take; the message says how much."""
+
+
 class UndefinedError(EznasError):
     """A measure's formula has no value on a network; the message says why."""
 

@@ -20,8 +20,14 @@ _FEWEST = 5
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
-_ROWS = 128
-"""The number of score vectors compared at once, which fit into a processor's cache."""
+_BLOCK, _SHORT = 32, 127
+"""Ranks of a block whose pairs are compared, before blocks are sorted together; shorter rows are a single block."""
+
+_EXACT_SUMS = 4096
+"""Ranks up to which sums of places are whole numbers that float32 holds."""
+
+_ENTRIES = 2**16
+"""The number of scores that are ranked and compared at once, which fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +200,10 @@ def _pearson(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> fl
 class TauTarget:
     """Accuracies prepared for Kendall's tau-b with many score vectors.
 
-    With the networks sorted by accuracy, a pair is discordant where the later network has the smaller score. One array
-    operation compares all pairs at one distance for many score vectors; up to a thousand architectures, that is several
-    times as fast as sorting each vector.
+    With the networks sorted by accuracy, a pair is discordant where the later network has the smaller score. Pairs of
+    networks at most ``_BLOCK`` places apart are compared, for many score vectors at once; those of neighbouring blocks
+    are counted from the places that the second block takes when both are sorted together, block by larger block. The
+    counts are exact, and the time is ``n log n``.
 
     Args:
         accuracies: ``n`` finite accuracies.
@@ -232,40 +239,70 @@ class TauTarget:
         Ranks are small integers, and faster to compare than scores.
         """
         taus = np.full(len(scores), np.nan)
-        ranks = dense_ranks(scores)
-        usable = np.flatnonzero(np.isfinite(scores).all(axis=1))
-        for start in range(0, len(usable), _ROWS):
-            rows = usable[start : start + _ROWS]
-            taus[rows] = self._taus(np.ascontiguousarray(ranks[rows].T[self._order]))
+        ranks = np.empty(scores.shape, _rank_type(scores.shape[1]))
+        step = max(1, _ENTRIES // max(1, scores.shape[1]))
+        for start in range(0, len(scores), step):
+            rows = slice(start, start + step)
+            ranks[rows] = dense_ranks(scores[rows])
+            usable = start + np.flatnonzero(np.isfinite(scores[rows]).all(axis=1))
+            taus[usable] = self._taus(ranks[usable][:, self._order])
         return taus, ranks
 
-    def _taus(self, scores: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Return tau-b of the columns of ``n x p`` ranks in the order of the accuracies; all slices are contiguous."""
-        tied = _tied_pairs(scores)
-        tied_in_both = np.zeros(scores.shape[1], np.int64)
+    def _taus(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Return tau-b of the rows of ``p x n`` ranks in the order of the accuracies."""
+        columns = np.ascontiguousarray(ordered.T)  # whose slices are contiguous
+        tied = _tied_pairs(columns)
+        discordant = _inversions(ordered)
+        tied_in_both = np.zeros(len(ordered), np.int64)
         for distance, untied in enumerate(self._untied, start=1):
-            same = scores[distance:] == scores[:-distance]
-            tied_in_both += np.count_nonzero(same & ~untied[:, None], axis=0)
+            same_accuracy = ~untied[:, None]
+            later, earlier = columns[distance:], columns[:-distance]
+            tied_in_both += np.count_nonzero((later == earlier) & same_accuracy, axis=0)
+            discordant -= np.count_nonzero((later < earlier) & same_accuracy, axis=0)
         # concordant less discordant
-        difference = self._pairs - tied - self._tied + tied_in_both - 2 * self._discordant(scores)
+        difference = self._pairs - tied - self._tied + tied_in_both - 2 * discordant
         scale = float(self._pairs - self._tied) * (self._pairs - tied)
         taus: NDArray[np.float64] = np.full(len(tied), np.nan)
         np.divide(difference, np.sqrt(scale), out=taus, where=scale > 0)
         return taus
 
-    def _discordant(self, scores: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        total = np.zeros(scores.shape[1], np.int64)
-        counts = np.zeros(scores.shape, np.int8)
-        for distance in range(1, len(scores)):
-            worse = scores[distance:] < scores[:-distance]
-            if distance <= len(self._untied):
-                worse &= self._untied[distance - 1][:, None]
-            counts[distance:] += worse.view(np.int8)
-            if not distance % np.iinfo(np.int8).max:
-                total += counts.sum(axis=0, dtype=np.int64)
-                counts[:] = 0
-        total += counts.sum(axis=0, dtype=np.int64)
-        return total
+
+def _inversions(ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Count in each row of ``p x n`` ranks below ``n`` the pairs whose later rank is the smaller one."""
+    rows, n = ranks.shape
+    if n <= _SHORT:
+        return _inversions_in_blocks(ranks, n)
+    size = _BLOCK
+    while size < n:
+        size *= 2
+    dtype = np.int16 if size <= np.iinfo(np.int16).max // 2 else np.int32
+    padded = np.full((rows, size), n, dtype)  # places behind the last add no pair
+    padded[:, :n] = ranks
+    total = _inversions_in_blocks(padded, _BLOCK)
+    exact = np.float32 if size <= _EXACT_SUMS else np.float64
+    half = _BLOCK
+    while half < size:
+        keys = (2 * padded).reshape(rows, -1, 2 * half)
+        keys[:, :, half:] += 1
+        keys.sort(axis=2)  # of equal ranks, the one of the first block comes first
+        second = (keys & 1).astype(exact).reshape(rows, size)
+        places = second @ np.tile(np.arange(2 * half, dtype=exact), size // (2 * half))
+        # the place of a rank of the second block is the number of ranks of both blocks before it
+        before = places.astype(np.int64) - keys.shape[1] * (half * (half - 1) // 2)
+        total += keys.shape[1] * half**2 - before
+        half *= 2
+    return total
+
+
+def _inversions_in_blocks(ranks: NDArray[np.integer[Any]], block: int) -> NDArray[np.int64]:
+    """Count the inversions within blocks of at most 128 ranks, by comparing all pairs."""
+    rows, size = ranks.shape
+    blocks = np.ascontiguousarray(ranks.T).reshape(size // max(block, 1), block, rows)
+    counts = np.zeros(blocks.shape, np.int8)
+    for distance in range(1, block):
+        counts[:, distance:] += (blocks[:, distance:] < blocks[:, :-distance]).view(np.int8)
+    total: NDArray[np.int64] = counts.sum(axis=(0, 1), dtype=np.int64)
+    return total
 
 
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
@@ -273,13 +310,19 @@ def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
 
     Two rows have the same ranks where they order the columns alike and are tied alike.
     """
-    ranks = np.zeros(scores.shape, np.int16 if scores.shape[1] <= np.iinfo(np.int16).max else np.int32)
+    rows, n = scores.shape
     order = np.argsort(scores, axis=1)
-    ordered = np.take_along_axis(scores, order, axis=1)
-    steps = np.zeros_like(ranks)
+    order += n * np.arange(rows)[:, None]
+    ordered = np.take(scores, order, mode="clip")  # without a check of the places, which takes longer
+    steps = np.zeros((rows, n), _rank_type(n))
     np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
-    np.put_along_axis(ranks, order, steps, axis=1)
-    return ranks
+    ranks = np.empty(rows * n, steps.dtype)
+    ranks[order.ravel()] = steps.ravel()
+    return ranks.reshape(rows, n)
+
+
+def _rank_type(count: int) -> type[np.integer[Any]]:
+    return np.int16 if count <= np.iinfo(np.int16).max else np.int32
 
 
 def _tied_pairs(scores: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -124,11 +124,14 @@ class Run(ABC):
         from eznas.report import render
         from eznas.report.display import open_display
         from eznas.scoring import open_executor
+        from eznas.scoring.memory_plan import memory_bound
 
         run, path = cls(directory, compared), directory.path
         how = how(path) if how else f"{cls.__name__}.open({str(path)!r}).resume()"
         resources = (config.workers, config.backend, config.scheduler)
-        memory = getattr(config, "memory", None)  # searches have no such option
+        memory = None  # evolutions over score files, which run no networks, have no such option
+        if "memory" in type(config).model_fields:
+            memory = memory_bound(config.memory, config.workers, config.scheduler)
         with open_display(progress) as display:
             try:
                 with open_executor(*resources, memory=memory, progress=display) as executor:

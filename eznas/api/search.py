@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Callback = Callable[[dict[str, Any]], object]
 
 
-CHANGEABLE = ("runs", "workers", "backend", "scheduler")
+CHANGEABLE = ("runs", "workers", "memory", "backend", "scheduler")
 """Options that may change when a search is resumed: they do not change its finished runs."""
 
 
@@ -153,7 +153,7 @@ class SearchRun(Run):
         """Do the runs that are missing, and return the search.
 
         The arguments are those of ``search``; by default the same searches are compared. Of the options only ``runs``,
-        ``workers``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
+        ``workers``, ``memory``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
             InputError: Another option is given, the data changed, or another process writes the search.

@@ -12,6 +12,7 @@ from eznas.report.networks import networks_seen
 from eznas.run import RunDirectory
 from eznas.scoring import Problem, open_executor
 from eznas.scoring import verification as scoring
+from eznas.scoring.memory_plan import memory_bound
 from eznas.scoring.plugin import load_plugin
 from eznas.scoring.proxy_sources import resolve_all
 
@@ -59,6 +60,7 @@ def verify(
     fidelity: str | None = None,
     device: str = "auto",
     workers: int = 0,
+    memory: int | str | None = None,
     backend: Backend = "loky",
     scheduler: str | None = None,
     plugin: Path | str | Sequence[Path | str] = (),
@@ -82,7 +84,9 @@ def verify(
         seed: Seed of the draw, the initialisations and the images.
         fidelity: Size of the networks; None for the size that the benchmark trained.
         device: ``"auto"`` or a torch device.
-        workers: Worker processes; 0 for one per core.
+        workers: Worker processes; 0 for one per core, or fewer if memory is short.
+        memory: Bytes for all processes together, or for each worker of a running cluster, or a text such as ``"4G"``;
+            None for what the machine has free.
         backend: ``"loky"`` or ``"dask"``; see ``open_executor``.
         scheduler: Address of a running Dask scheduler.
         plugin: Python files that register measures or primitives of your own, one or several.
@@ -111,7 +115,11 @@ def verify(
         device=device,
         fidelity=fidelity or trained_fidelity(benchmark),
     )
-    with open_display(progress) as display, open_executor(workers, backend, scheduler) as executor:
+    bound = memory_bound(memory, workers, scheduler)
+    with (
+        open_display(progress) as display,
+        open_executor(workers, backend, scheduler, memory=bound, progress=display, keep=False) as executor,
+    ):
         verified = scoring.verify(
             resolved,
             problem,

@@ -6,6 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from eznas.capture.inputs import with_tensor_input
+from eznas.capture.outline import Outline, outline
+from eznas.capture.parts import record_part
 from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
@@ -15,7 +17,7 @@ from eznas.errors import EznasError, InputError, unknown
 from eznas.primitives.terminals import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import nn
 
@@ -25,15 +27,22 @@ __all__ = [
     "Capture",
     "CaptureError",
     "NoUnitsError",
+    "Outline",
     "ShapeGroup",
     "Skipped",
     "Unit",
     "capture",
+    "capture_part",
     "fork_state",
     "merged",
+    "outline_network",
     "translated_errors",
     "with_tensor_input",
 ]
+
+
+_FEW = 2
+"""Images of a pass that shows the shapes of a network; batch normalisation needs two."""
 
 
 class CaptureError(EznasError):
@@ -107,6 +116,62 @@ def capture(
             units=units,
             loss=minibatch.loss,
         )
+
+
+def outline_network(network: nn.Module, minibatch: Minibatch, units: str = "auto", *, graph: bool = False) -> Outline:
+    """Return the units of a network and the memory that its passes take, from passes of two images.
+
+    Args:
+        network: See ``capture``.
+        minibatch: See ``capture``.
+        units: See ``capture``.
+        graph: Whether to measure the graph of a forward pass.
+
+    Raises:
+        NoUnitsError: The network has no units. Errors of ``capture`` are raised as well.
+    """
+    with translated_errors():
+        network, minibatch = with_tensor_input(network, minibatch)
+        few = minibatch.images[: min(_FEW, len(minibatch))]
+        return outline(network, few, len(minibatch), units, graph=graph)
+
+
+def capture_part(
+    network: nn.Module,
+    minibatch: Minibatch,
+    statistics: Iterable[str],
+    units: str,
+    shape: Outline,
+    places: Sequence[int],
+    graph: int | None = None,
+) -> Capture:
+    """Record statistics of some of a network's units, with the values that ``capture`` gives, bit for bit.
+
+    Args:
+        network: See ``capture``.
+        minibatch: See ``capture``.
+        statistics: Names from ``eznas.primitives.STATISTICS``.
+        units: See ``capture``.
+        shape: The outline of the network.
+        places: The places of the units, ascending.
+        graph: Most bytes that the graph of a pass keeps at once; tensors beyond it are computed again by further
+            forward passes. None for no bound.
+
+    Raises:
+        CaptureError: The network cannot be recorded.
+        Exception: Any exception of the network.
+    """
+    names = [*statistics]
+    scenarios = {STATISTICS[name].scenario for name in names}
+    with translated_errors():
+        network, minibatch = with_tensor_input(network, minibatch)
+        inputs = {
+            "data": minibatch.images,
+            "noise": minibatch.noise if "noise" in scenarios else None,
+            "perturbed": minibatch.perturbed if "perturbed" in scenarios else None,
+        }
+        labels = minibatch.labels if "loss" in scenarios else None
+        return record_part(network, inputs, labels, names, units, shape, places, graph, minibatch.loss)
 
 
 @contextlib.contextmanager

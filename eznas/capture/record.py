@@ -275,12 +275,16 @@ class Recorder(CallHooks):
         recorded = Recorded(tuple(tensor.shape), place=self.axes.of(tensor))
         if not self._values.isdisjoint(quantities):
             recorded.value, recorded.version = tensor.detach(), version(tensor)
-            self._kept.append(recorded)
-            self._sharing.setdefault(tensor.untyped_storage().data_ptr(), []).append(recorded)
+            self._keep_value(recorded)
         if tensor.requires_grad and not self._gradients.isdisjoint(quantities):
             # the edge of a leaf is the tensor itself
             recorded.edge = tensor if tensor.is_leaf else torch.autograd.graph.get_gradient_edge(tensor)
         return recorded
+
+    def _keep_value(self, recorded: Recorded) -> None:
+        """Keep the value of a record as it is, also where the network overwrites the memory later."""
+        self._kept.append(recorded)
+        self._sharing.setdefault(recorded.value.untyped_storage().data_ptr(), []).append(recorded)
 
     def _refuse_writes(self, call: Call) -> None:
         """Check that a call does not write to a parameter through ``.data`` or a detached view.

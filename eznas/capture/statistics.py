@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 
+CHANGED = "the network must run the same layers for all images; its layers depend on their values"
+
+
 def record_statistics(
     network: nn.Module,
     images: Tensor,
@@ -62,24 +65,11 @@ def record_statistics(
         if batch is None:
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
         layers, skipped, tensors = run_pass(network, batch, labels, plan, units, loss)
-        units_of_pass = tuple(
-            Unit(
-                index,
-                layer.name,
-                layer.shape("weight"),
-                layer.shape("conv_in"),
-                layer.shape("conv_out"),
-                layer.kind,
-                layer.front,
-                layer.behind,
-                layer.leaves,
-            )
-            for index, layer in enumerate(layers)
-        )
+        units_of_pass = tuple(unit_of(index, layer) for index, layer in enumerate(layers))
         if units_of_all not in ((), units_of_pass):
-            raise RecordError("the network must run the same layers for all images; its layers depend on their values")
+            raise RecordError(CHANGED)
         units_of_all = units_of_pass
-        if scenario != "data" and "" in plan and any(layer.kind == "attention" for layer in layers):
+        if scenario != "data" and plan.get("") and any(layer.kind == "attention" for layer in layers):
             weights = run_pass(network, images, labels, {"": plan[""]}, units)[2]  # values, which depend on the images
             tensors.update(weights)
         del layers  # frees the tensors that no statistic reads
@@ -89,6 +79,21 @@ def record_statistics(
                 tensors[name] = [changed - base for changed, base in zip(after, before, strict=True)]
         statistics.update(tensors)
     return assemble(units_of_all, skipped, {name: statistics[name] for name in names})
+
+
+def unit_of(index: int, layer: Layer) -> Unit:
+    """Return the facts of a layer that is a unit."""
+    return Unit(
+        index,
+        layer.name,
+        layer.shape("weight"),
+        layer.shape("conv_in"),
+        layer.shape("conv_out"),
+        layer.kind,
+        layer.front,
+        layer.behind,
+        layer.leaves,
+    )
 
 
 def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:

@@ -163,11 +163,18 @@ class UnitRecorder(Recorder):
         known = function.source.current()
         before: Front | None = latest(self._fronts, known) if known is not None else None
         if before is not None and before.name == "normalisation by hand":  # the mean was subtracted before
-            recorded = replace(before.entering)
+            recorded = self._copy(before.entering)
         if recorded.edge is not None and out.requires_grad:
             recorded.through = torch.autograd.graph.get_gradient_edge(out)
         layer = before.layer if before is not None else latest(self._behind, known) if known is not None else None
         return Front("normalisation by hand", recorded, layer, normalises=True)
+
+    def _copy(self, recorded: Recorded) -> Recorded:
+        """Return a second record of a tensor."""
+        copy = replace(recorded)
+        if copy.value is not None:
+            self._keep_value(copy)
+        return copy
 
     def _note_front(self, out: Tensor, front: Front) -> None:
         self._fronts[id(out)] = weakref.ref(out), version(out), front

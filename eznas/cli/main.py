@@ -6,8 +6,18 @@ import importlib
 
 import click
 
-COMMANDS = ("evolve", "verify", "score", "search", "predict", "benchmarks", "export", "language", "report")
-"""Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``."""
+COMMANDS = {
+    "evolve": "Evolve zero-cost proxies on the accuracies of one or several benchmarks.",
+    "verify": "Correlate proxies with trained accuracies.",
+    "score": "Score an untrained network with zero-cost proxies.",
+    "search": "Search architectures, guided by zero-cost proxies or without.",
+    "predict": "Compare performance predictors.",
+    "benchmarks": "List, convert and check tables of accuracies.",
+    "export": "Export a program, or a program of a run directory.",
+    "language": "List the primitives and statistics that programs are made of, or the facts of NAME.",
+    "report": "Write the page of a run again, or compare runs.",
+}
+"""Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``, which imports none of them."""
 
 _EPILOG = """\b
 Examples:
@@ -29,6 +39,11 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         return importlib.import_module(f"eznas.cli.{cmd_name}").main if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:

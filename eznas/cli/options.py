@@ -143,6 +143,13 @@ plugin = option(
 )
 device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
 workers = count("--workers", "Worker processes; 0 for one per core.", 0, group="Run")
+memory = option(
+    "--memory",
+    group="Run",
+    metavar="SIZE",
+    help="Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
+    "takes longer and gives the same results.  [default: what the machine has free]",
+)
 backend = option(
     "--backend",
     group="Run",

@@ -81,6 +81,7 @@ Exit code:
 @options.count("--pixels", "Height and width of the images for --model.", 32, 1, group="Data")
 @options.seed(0, "the initialisation and the images")
 @options.device
+@options.memory
 @options.json_file
 @click.pass_context
 def main(
@@ -95,6 +96,7 @@ def main(
     json_file: str | None,
     pattern: str | None,
     units: bool,
+    memory: str | None,
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
@@ -115,7 +117,7 @@ def main(
 
     chosen = proxies or own_network.DEFAULT_PROXIES
     resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in chosen for name in matching(text))]
-    scores, facts = _score(resolved, architecture, space, model, **settings)
+    scores, facts = _score(resolved, architecture, space, model, memory=memory, **settings)
     if json_file is None:
         print_table(
             f"{facts['network']}\n{facts['images']}, batch {facts['batch_size']}, seed {facts['seed']}",
@@ -176,13 +178,22 @@ def _list(pattern: str, json_file: str | None) -> None:
 
 
 def _score(
-    proxies: list[Proxy], architecture: str | None, space: str, model: str | None, **settings: Any
+    proxies: list[Proxy],
+    architecture: str | None,
+    space: str,
+    model: str | None,
+    *,
+    memory: str | None,
+    **settings: Any,
 ) -> tuple[list[Score], dict[str, Any]]:
     """Return the scores, and the facts that they depend on."""
-    from eznas.scoring import score_network
+    from eznas.scoring import MemoryPlan, score_network
+    from eznas.scoring.memory_plan import memory_bound
 
+    bound = memory_bound(memory, 1)
+    per_call = None if bound is None else MemoryPlan.of(bound, 1, keep=False).per_call
     network, minibatch, features, facts = _build(architecture, space, model, **settings)
-    return score_network(proxies, network, minibatch, features=features), facts
+    return score_network(proxies, network, minibatch, per_call, features), facts
 
 
 def _build(

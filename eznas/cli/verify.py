@@ -83,6 +83,7 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
     help="Folder for plots of each proxy: score against accuracy, and their ranks.",
 )
 @options.workers
+@options.memory
 @options.backend
 @options.scheduler
 @options.device

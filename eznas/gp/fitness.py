@@ -189,4 +189,7 @@ class FitnessEvaluator:
 
 
 def _order_key(ranks: Sequence[NDArray[np.integer[Any]]]) -> bytes:
-    return hashlib.blake2b(b"".join([row.tobytes() for row in ranks]), digest_size=16).digest()
+    digest = hashlib.blake2b(digest_size=16)
+    for row in ranks:
+        digest.update(np.ascontiguousarray(row))
+    return digest.digest()

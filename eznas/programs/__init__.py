@@ -7,7 +7,7 @@ of networks, and ``upper_floors``, which evaluates the rest on many networks at 
 from eznas.programs.constant import is_constant
 from eznas.programs.costs import cost
 from eznas.programs.draw import draw, to_networkx
-from eznas.programs.memory import memory_left, split_by_memory
+from eznas.programs.memory import Part, captures_of, memory_left, split_by_memory
 from eznas.programs.network_scores import evaluate
 from eznas.programs.parse import ProgramError, parse
 from eznas.programs.plan import Trace
@@ -29,11 +29,13 @@ from eznas.programs.upper_floors import Layout, Ragged, evaluate_upper
 __all__ = [
     "Layout",
     "Node",
+    "Part",
     "ProgramError",
     "Ragged",
     "Trace",
     "apply",
     "canonical",
+    "captures_of",
     "cost",
     "draw",
     "evaluate",

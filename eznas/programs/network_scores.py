@@ -11,7 +11,7 @@ from torch import Tensor
 from eznas.capture import NoUnitsError, Unit, capture, translated_errors, with_tensor_input
 from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.primitives import STATISTICS
-from eznas.programs.memory import memory_left, split_by_memory
+from eznas.programs.memory import captures_of, memory_left, split_by_memory
 from eznas.programs.plan import Trace
 from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
 from eznas.programs.tree import Node, network_leaves
@@ -115,19 +115,22 @@ def _captured(
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
     trace, vectors = Trace(), dict[Node, Tensor]()
-    recorded: tuple[Unit, ...] = ()
+    recorded: list[Unit] = []
     for part in split_by_memory(reductions(programs), network, minibatch, units, memory):
-        captured = capture(network, minibatch, statistics(part), units)
-        recorded = captured.units
-        vectors |= evaluate_reductions(part, captured, trace, memory=memory_left(memory, captured))
-        del captured  # before the next one is made
-    return recorded, vectors, trace
+        recorded = []
+        rows: list[dict[Node, Tensor]] = []
+        for captured in captures_of(part, network, minibatch, units, memory):
+            recorded += captured.units
+            rows.append(evaluate_reductions(part.nodes, captured, trace, memory=memory_left(memory, captured)))
+            del captured  # before the next one is made
+        vectors |= {node: torch.cat([row[node] for row in rows]) for node in part.nodes}
+    return tuple(recorded), vectors, trace
 
 
 def _runs(network: nn.Module, minibatch: Minibatch, units: str) -> bool:
     """Return whether the network runs forward."""
     try:
-        capture(network, minibatch, ["norm_out.data"], units)
+        capture(network, minibatch, ["weight"], units)
     except NETWORK_FAILURES:
         return False
     return True

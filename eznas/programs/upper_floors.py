@@ -196,8 +196,8 @@ class _Batch:
 class _Run:
     """One evaluation.
 
-    Functions from units to units run node by node, so that their values can be freed early. Aggregations run in
-    batches, because calls on blocks cost more than the arithmetic.
+    Functions from units to units run node by node, so that their values can be freed early. Aggregations, and functions
+    of numbers of networks, run in batches, because calls cost more than the arithmetic.
     """
 
     def __init__(
@@ -234,8 +234,22 @@ class _Run:
                     self.unit.pop(arg, None)
         for batch in self.batches.values():
             self._aggregate(batch)
-        for node in combinations:
-            self.network[node] = self.memo[node] = node.primitive.function(*self._args(node, self.network))
+        self._combine(combinations)
+
+    def _combine(self, nodes: Sequence[Node]) -> None:
+        """Evaluate functions of numbers of networks: those of one function whose arguments are known, together."""
+        levels: dict[Node, int] = {}
+        batches: dict[tuple[int, object, object], _Batch] = {}
+        for node in nodes:  # arguments first
+            levels[node] = level = 1 + max([levels.get(arg, 0) for arg in node.args])
+            pattern = tuple([arg.name if arg.kind is Kind.LITERAL else None for arg in node.args])
+            key = (level, node.primitive.function, pattern)
+            batches.setdefault(key, _Batch(node.primitive.function)).nodes.append(node)
+        for _, batch in sorted(batches.items(), key=lambda item: item[0][0]):
+            columns = zip(*[self._args(node, self.network) for node in batch.nodes], strict=True)
+            args = [column[0] if isinstance(column[0], float) else torch.stack(column) for column in columns]
+            for node, value in zip(batch.nodes, batch.function(*args).unbind(), strict=True):
+                self.network[node] = self.memo[node] = value
 
     def _order(self, roots: Sequence[Node]) -> list[Node]:
         """Return the distinct nodes to evaluate, arguments first, and copy known values into the tables."""

@@ -68,12 +68,31 @@ class AppendedCsv:
         with self._writing():
             replace_file(self.path, _text([self.columns, *rows]).encode())
 
+    def mark(self, item: str) -> None:
+        """Write down that an item runs now, in ``FILE.running``, which stays if the process is killed."""
+        with self._writing():
+            replace_file(self._running_path(), item.encode())
+
+    def marked(self) -> str | None:
+        """Return the item that ran when the process was killed; None where it was not."""
+        try:
+            return self._running_path().read_text(encoding="utf-8")
+        except OSError:
+            return None
+
+    def unmark(self) -> None:
+        """Write down that no item runs."""
+        self._running_path().unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise InputError(f"{self.path} must be a file that can be written: {error.strerror}") from error
+
+    def _running_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.running")
 
     def _state_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.state.json")

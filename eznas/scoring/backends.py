@@ -27,6 +27,7 @@ def open_executor(
     *,
     memory: int | None = None,
     progress: Progress = SILENT,
+    keep: bool = True,
 ) -> Iterator[Executor]:
     """Open an executor for a ``with`` block.
 
@@ -37,6 +38,7 @@ def open_executor(
             machine that ends with the block.
         memory: Bytes for all processes together, or for each worker of a running cluster; None for no bound.
         progress: Shows a message if memory is enough for fewer processes than cores.
+        keep: Whether a single process keeps statistics between calls.
 
     Raises:
         InputError: The memory is too little, Dask is not installed, or nothing answers at the address.
@@ -46,7 +48,7 @@ def open_executor(
             raise InputError(
                 f"scheduler must come with backend 'dask', got {scheduler!r} alone", parameters=("scheduler", "backend")
             )
-        yield local_executor(workers, memory, progress)
+        yield local_executor(workers, memory, progress, keep=keep)
         return
     for package in ("dask", "distributed"):  # before joblib looks for them, and remembers what it found
         _require(package)
@@ -58,12 +60,14 @@ def open_executor(
         yield DaskExecutor(client, plan.per_call if plan else remote)
 
 
-def local_executor(workers: int = 0, memory: int | None = None, progress: Progress = SILENT) -> Executor:
+def local_executor(
+    workers: int = 0, memory: int | None = None, progress: Progress = SILENT, *, keep: bool = True
+) -> Executor:
     """Return an executor on this machine; see ``open_executor``."""
     if memory is None:
         workers = workers or core_count()
         return SerialExecutor() if workers == 1 else LokyExecutor(workers)
-    plan = MemoryPlan.of(memory, workers, progress)
+    plan = MemoryPlan.of(memory, workers, progress, keep=keep)
     return (
         SerialExecutor(plan.per_call, plan.captures) if plan.workers == 1 else LokyExecutor(plan.workers, plan.per_call)
     )

@@ -14,7 +14,16 @@ import torch
 from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
-from eznas.programs import evaluate_captures, evaluate_reductions, memory_left, parse, split_by_memory, statistics
+from eznas.programs import (
+    Part,
+    captures_of,
+    evaluate_captures,
+    evaluate_reductions,
+    memory_left,
+    parse,
+    split_by_memory,
+    statistics,
+)
 from eznas.scoring.executor import is_over
 from eznas.scoring.left_out import FAILED
 
@@ -107,17 +116,19 @@ def evaluate_networks(
             break
         begun_at = time.perf_counter()
         try:
-            rows: dict[Node, torch.Tensor] = {}
+            rows: dict[Node, list[torch.Tensor]] = {}
             read = 0
             for part, captured in _captures(condition, nodes, names, single, kept, architecture):
-                if len(part) == len(nodes):
+                if part.fits and len(part.nodes) == len(nodes):
                     waiting[architecture] = captured
                 else:
-                    rows |= evaluate_reductions(part, captured, memory=memory_left(single, captured))
+                    evaluated = evaluate_reductions(part.nodes, captured, memory=memory_left(single, captured))
+                    for node, of_units in evaluated.items():
+                        rows.setdefault(node, []).append(of_units)
                     read += captured.nbytes
                 del captured  # before the next one is made
             if rows:
-                values = torch.stack([rows[node] for node in nodes]).numpy()
+                values = torch.stack([torch.cat(rows[node]) for node in nodes]).numpy()
                 results[architecture] = Vectors(values.shape[1], values, captured=read)
         except NETWORK_FAILURES as error:
             results[architecture] = _failed(nodes, error)
@@ -168,17 +179,18 @@ def _captures(
     memory: int | None,
     kept: Captures | None,
     architecture: str,
-) -> Iterator[tuple[Sequence[Node], Capture]]:
-    """Yield parts of the reductions with a capture of the statistics that they read."""
+) -> Iterator[tuple[Part, Capture]]:
+    """Yield parts of the reductions with captures of the statistics that they read; see ``captures_of``."""
     key = f"{condition.key}|{architecture}"
     if kept is not None and (known := kept.find(key, names)) is not None:
-        yield nodes, known
+        yield Part(tuple(nodes)), known
         return
     network = condition.network(architecture)
     for part in split_by_memory(nodes, network, condition.minibatch, "auto", memory):
-        read = statistics(part)
-        if kept is None:
-            yield part, capture(network, condition.minibatch, read)
-        else:
+        if kept is not None and part.fits:
             make = functools.partial(capture, network, condition.minibatch)
-            yield part, kept.complete(key, sorted(read), make)
+            yield part, kept.complete(key, sorted(statistics(part.nodes)), make)
+            continue
+        for captured in captures_of(part, network, condition.minibatch, "auto", memory):
+            yield part, captured
+            del captured  # before the next one is made

@@ -9,6 +9,7 @@ import abc
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import cloudpickle
 import torch
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import process_executor
 
 from eznas.errors import EznasError
 from eznas.scoring.condition import installation
@@ -49,6 +51,9 @@ _PATIENCE = 2
 
 _ORPHAN_SECONDS = 1.0
 """How often a worker looks whether the process that started it still lives."""
+
+_IDLE_SECONDS = 7 * 24 * 3600.0
+"""Seconds after which an idle worker ends, far longer than any step that runs no network."""
 
 _ALONE = threading.Lock()
 
@@ -232,7 +237,7 @@ class PoolExecutor(Executor):
         """
         pickled = cloudpickle.dumps(function)  # workers unpickle it after they have loaded the plugins that it may use
         parent = os.getpid() if self.children else None
-        run = delayed(functools.partial(_run_call, pickled, plugin_digests(), installation(), parent))
+        run = delayed(functools.partial(_run_call, pickled, plugin_digests(), installation(), parent, self.memory))
         with self.pool():
             pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead, max_nbytes=None)
             before = threading.excepthook
@@ -261,9 +266,20 @@ class LokyExecutor(PoolExecutor):
         return self._workers
 
     def pool(self) -> AbstractContextManager[Any]:
-        """Return joblib's own pool of processes."""
-        context: AbstractContextManager[Any] = parallel_config("loky", n_jobs=self._workers, inner_max_num_threads=1)
+        """Return joblib's own pool of processes, which start once and end with this process."""
+        context: AbstractContextManager[Any] = parallel_config(
+            "loky", n_jobs=self._workers, inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS
+        )
         return context
+
+
+def _allow_growth(memory: int | None) -> None:
+    """Let a worker keep freed memory up to the bytes that one call may take; None for no bound.
+
+    loky replaces a worker as leaking once it is 300 MB larger than after its first call. The allocator keeps more than
+    that after a large network, so that long runs would start new workers again and again.
+    """
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf if memory is None else memory  # noqa: SLF001
 
 
 def _ignore_pool_thread(
@@ -275,10 +291,17 @@ def _ignore_pool_thread(
 
 
 def _run_call(
-    pickled: bytes, plugins: Mapping[str, str], expected: str, parent: int | None, index: int, call: _Call[Any]
+    pickled: bytes,
+    plugins: Mapping[str, str],
+    expected: str,
+    parent: int | None,
+    memory: int | None,
+    index: int,
+    call: _Call[Any],
 ) -> tuple[int, list[Any]]:
     if parent is not None:
         _end_with(parent)
+        _allow_growth(memory)
     if is_over(call.deadline):
         return index, []
     if (installed := installation()) != expected:

@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
 from eznas.programs import Node, evaluate, network_leaves, parse
 from eznas.progress import SILENT, Progress
-from eznas.scoring.executor import SERIAL, Executor
+from eznas.scoring.executor import SERIAL, Executor, SerialExecutor
+from eznas.scoring.measure_memory import refused_measures
 from eznas.scoring.network_leaves import check_leaves, features_read, leaf_scores, measures_read, with_measures_read
 from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from eznas.minibatch import Minibatch
     from eznas.scoring.condition import Condition
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def score_networks(
     progress: Progress = SILENT,
     keep: Callable[[str, Sequence[Score]], None] = lambda *_: None,
     *,
+    begin: Callable[[str], None] | None = None,
     deadline: float | None = None,
     least: int = 0,
 ) -> ScoreMatrix:
@@ -107,6 +112,7 @@ def score_networks(
         executor: Runs the networks.
         progress: Advances after each network.
         keep: Called with each architecture and its ``p`` scores, in any order.
+        begin: Called with each architecture before it runs in this process; not called for other processes.
         deadline: The value of ``time.time()`` from which on no network begins; the matrix then has the networks before
             the first one that did not begin. None for no deadline.
         least: The number of first networks that run in any case.
@@ -118,6 +124,8 @@ def score_networks(
     if architectures:
         check_leaves(leaves, features_read(leaves, condition.space, architectures[0]))
     call = functools.partial(_score_one, tuple(proxies), condition, executor.memory)
+    if begin is not None and isinstance(executor, SerialExecutor):
+        call = functools.partial(_begun, begin, call)
 
     def lost(_: str, sentence: str) -> tuple[list[Score], float]:
         return [Score.failed(Status.EXCEPTION, sentence)] * len(proxies), 0.0
@@ -132,6 +140,11 @@ def score_networks(
     ordered = [results[architecture] for architecture in reached]
     rows = tuple(tuple(scores[row] for scores, _ in ordered) for row in range(len(proxies)))
     return ScoreMatrix(tuple(proxies), reached, rows, tuple(spent for _, spent in ordered))
+
+
+def _begun(begin: Callable[[str], None], call: Callable[[str], T], architecture: str) -> T:
+    begin(architecture)
+    return call(architecture)
 
 
 def _score_one(
@@ -162,7 +175,8 @@ def score_network(
         proxies: The proxies to compute.
         network: The network; it is left as it was.
         minibatch: Images and labels, on the network's device.
-        memory: Bytes that the programs may take; None for no bound.
+        memory: Bytes that a program or measure may take; None for no bound. It does not change a score; a program or
+            measure that needs more has the status EXCEPTION.
         features: The features of the network's architecture; None where the architecture is not known.
 
     Raises:
@@ -172,7 +186,10 @@ def score_network(
     leaves = network_leaves(programs)
     check_leaves(leaves, features)
     names = dict.fromkeys([*[proxy.measure for proxy in proxies if proxy.measure], *measures_read(leaves)])
-    measured = score_measures([MEASURES[name] for name in names], network, minibatch, features=features)
+    records = [MEASURES[name] for name in names]
+    measured = {} if memory is None else refused_measures(records, network, minibatch, memory)
+    records = [record for record in records if record.name not in measured]
+    measured |= score_measures(records, network, minibatch, features=features)
     given = leaf_scores(leaves, measured, features)
     scored = iter(evaluate(programs, network, minibatch, memory=memory, leaves=given) if programs else [])
     return [next(scored) if proxy.program else measured[proxy.measure] for proxy in proxies]

@@ -58,6 +58,18 @@ class ScoreCsv:
         """
         self._file.add([self._row(architecture, accuracy, scores)])
 
+    def running(self, architecture: str) -> None:
+        """Write down which architecture runs now, so that a resumed command knows it if the process is killed."""
+        self._file.mark(architecture)
+
+    def killed(self) -> str | None:
+        """Return the architecture that ran when the process of an earlier command was killed; None without one."""
+        return self._file.marked()
+
+    def ended(self) -> None:
+        """Write down that no architecture runs."""
+        self._file.unmark()
+
     def finish(self, rows: Sequence[tuple[str, float, Sequence[Score]]]) -> None:
         """Write the file anew, in the order of rows."""
         self._file.rewrite(self._row(*row) for row in rows)

@@ -12,7 +12,7 @@ from eznas.progress import SILENT, Progress
 from eznas.ranking import Correlation, correlate
 from eznas.run import versions
 from eznas.scoring.combination import Combination
-from eznas.scoring.executor import SERIAL, Executor
+from eznas.scoring.executor import SERIAL, Executor, LokyExecutor
 from eznas.scoring.matrix import Proxy, score_networks
 from eznas.scoring.plugin import plugin_digests
 from eznas.scoring.score_csv import ScoreCsv
@@ -200,7 +200,8 @@ def verify(
         samples: See ``draw``.
         unwanted: See ``draw``.
         csv: File for the scores of every architecture; see ``ScoreCsv``. For a combination it holds its members.
-        resume: Whether to continue with the scores that ``csv`` holds.
+        resume: Whether to continue with the scores that ``csv`` holds. An architecture whose process was killed runs
+            in a process of its own, and has no score if that is killed too.
         executor: Runs the networks.
         progress: Advances after each network.
 
@@ -221,7 +222,20 @@ def verify(
             rows.add(architecture, accuracy[architecture], scores)
 
     progress.stage("networks", len(missing))
-    matrix = score_networks(list(members.values()), condition, missing, executor, progress, keep)
+    seconds: tuple[float, ...] = ()
+    killed = rows.killed() if rows is not None and resume else None
+    if killed in missing:  # it may end its process again, so a process of its own runs it
+        alone = LokyExecutor(2, executor.memory)
+        again = score_networks(list(members.values()), condition, [killed], alone, progress, keep)
+        missing.remove(killed)
+        done[killed], seconds = [row[0] for row in again.scores], again.seconds
+    begin = None if rows is None else rows.running
+    try:
+        matrix = score_networks(list(members.values()), condition, missing, executor, progress, keep, begin=begin)
+    finally:
+        if rows is not None:
+            rows.ended()
+    seconds += matrix.seconds
     done |= dict(zip(missing, map(list, zip(*matrix.scores, strict=True)), strict=True))
     if rows is not None:
         rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
@@ -232,7 +246,7 @@ def verify(
         values = np.array([score.value for score in column])
         finite = np.isfinite(values)
         columns.append(Column(proxy, column, correlate(values[finite], accuracies[finite], seed=seed)))
-    return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), matrix.seconds)
+    return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), seconds)
 
 
 def _members(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from eznas.config import EvolveConfig
-from eznas.fields import option, parse_duration, several
+from eznas.fields import MemorySize, option, parse_duration, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,6 +142,13 @@ class SearchConfig(SearcherConfig):
     seed: int = _shared("seed")
     workers: int = option(
         0, "Run", "N", "Worker processes, for runs or for networks that have to be scored; 0 for one per core.", ge=0
+    )
+    memory: MemorySize | None = option(
+        None,
+        "Run",
+        "SIZE",
+        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
+        "takes longer and gives the same results.  [default: what the machine has free]",
     )
     backend: Literal["loky", "dask"] = _shared("backend")
     scheduler: str | None = _shared("scheduler")

@@ -58,6 +58,11 @@ def options_of(path: tuple[str, ...]) -> dict[str, click.Option]:
     return {name: param for param in command(path).params if isinstance(param, click.Option) for name in param.opts}
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_short_help_is_that_of_the_command(name: str) -> None:
+    assert command((name,)).get_short_help_str(limit=1000) == COMMANDS[name]
+
+
 @pytest.mark.parametrize("path", PATHS, ids="_".join)
 def test_help_is_golden(path: tuple[str, ...]) -> None:
     file = GOLDEN / f"{'_'.join(path) or 'eznas'}.txt"

@@ -36,6 +36,17 @@ def test_importing_eznas_is_cheap() -> None:
     assert not set(HEAVY) & set(modules.split())
 
 
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code = """
+import contextlib, io, sys
+from eznas.cli.main import main
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    main(["--help"])
+print(*[name for name in sys.modules if name.startswith(("eznas.", "pydantic", "rich"))])
+"""
+    assert fresh(code).split() == ["eznas.cli", "eznas.cli.main"]
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS, "benchmarks convert"])
 def test_help_is_cheap(command: str) -> None:
     code = """

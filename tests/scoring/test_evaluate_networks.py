@@ -42,7 +42,7 @@ ARCHITECTURES = [SPACES["nasbench201"].sample(RNG) for _ in range(6)]
 ALONE = [visits.evaluate_networks(CONDITION, TEXTS, None, None, [architecture])[0] for architecture in ARCHITECTURES]
 
 
-@pytest.mark.parametrize("memory", [None, 10**8, 10**6, 10**5])
+@pytest.mark.parametrize("memory", [None, 10**8, 10**6, 3 * 10**5])
 @pytest.mark.parametrize("keep", [False, True])
 def test_networks_visited_together_give_what_each_gives_alone(memory: int | None, *, keep: bool) -> None:
     together = visits.evaluate_networks(CONDITION, TEXTS, memory, Captures(10**7) if keep else None, ARCHITECTURES)
@@ -101,7 +101,7 @@ def test_what_did_not_fit_is_let_go_before_networks_are_evaluated_alone(monkeypa
     assert large
 
 
-@pytest.mark.parametrize(("memory", "first"), [(None, "|no such cell|"), (10**5, None)])
+@pytest.mark.parametrize(("memory", "first"), [(None, "|no such cell|"), (3 * 10**5, None)])
 def test_networks_are_visited_singly_until_one_says_how_much_it_takes(
     monkeypatch: pytest.MonkeyPatch, memory: int | None, first: str | None
 ) -> None:

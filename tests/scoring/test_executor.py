@@ -57,6 +57,19 @@ def test_a_network_that_always_costs_its_worker_is_named_and_what_came_before_is
     assert found == {word: 2 * word for word in ("0", "1", "2")}
 
 
+def _allowed_growth(_: str) -> float:
+    from joblib.externals.loky import process_executor
+
+    assert "_MAX_MEMORY_LEAK_SIZE" in process_executor._process_worker.__code__.co_names  # loky still reads it
+    return float(process_executor._MAX_MEMORY_LEAK_SIZE)
+
+
+@pytest.mark.parametrize("memory", [None, 2**30])
+def test_a_worker_is_not_replaced_until_it_keeps_more_than_a_call_may_take(memory: int | None) -> None:
+    found = dict(LokyExecutor(2, memory).map(_allowed_growth, WORDS[:2]))
+    assert set(found.values()) == {float("inf") if memory is None else float(2**30)}
+
+
 @kills
 def test_networks_that_cost_their_workers_get_a_result_and_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eznas.scoring.executor._PATIENCE", 1)  # each death costs seconds: new processes import torch

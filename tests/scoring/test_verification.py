@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from eznas.benchmarks import load_table
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
-from eznas.scoring import Problem, Proxy, verify
+from eznas.scoring import Problem, Proxy, ScoreCsv, verify
 from eznas.scoring.combination import COMBINATIONS, Combination
+from eznas.scoring.executor import LokyExecutor
 from eznas.scoring.proxy_sources import resolve
 from eznas.scoring.verification import draw
 from eznas.spaces import SPACES
@@ -56,7 +58,7 @@ def test_a_combination_scores_what_it_is_made_of(table: AccuracyTable, tmp_path:
 def test_a_combination_fails_where_a_part_fails(table: AccuracyTable, monkeypatch: pytest.MonkeyPatch) -> None:
     from eznas.scoring import verification
 
-    def scored(proxies: list[Proxy], condition: Condition, missing: list[str], *_: object) -> ScoreMatrix:
+    def scored(proxies: list[Proxy], condition: Condition, missing: list[str], *_: object, **__: object) -> ScoreMatrix:
         from eznas.scoring import ScoreMatrix
 
         rows = [[Score(float(index)) for index in range(len(missing))] for _ in proxies]
@@ -68,6 +70,45 @@ def test_a_combination_fails_where_a_part_fails(table: AccuracyTable, monkeypatc
     assert column.statuses() == {"ok": 4, "non_finite": 1}
     assert (column.scores[2].detail, column.failed, column.correlation.n) == ("why", 1, 4)
     assert column.correlation.tau == 1
+
+
+def test_a_killed_command_resumes_with_its_network_in_another_process(
+    table: AccuracyTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eznas.scoring import verification
+
+    csv = tmp_path / "s.csv"
+    original, killer = verification.score_networks, list[str]()
+
+    def scored(proxies: list[Proxy], condition: Condition, missing: list[str], *args: Any, **more: Any) -> ScoreMatrix:
+        """End at the third network without any clean-up, and lose that network when it runs by itself."""
+        if killer:
+            assert isinstance(args[0], LokyExecutor) == (missing == killer)
+            if missing == killer:
+                matrix = original(proxies, condition, missing)
+                lost = Score.failed(Status.EXCEPTION, f"the process that ran {missing[0]} ended 2 times")
+                args[2](missing[0], [lost])
+                return replace(matrix, scores=((lost,),))
+            return original(proxies, condition, missing, *args, **more)
+        original(proxies, condition, missing[:2], *args, **more)
+        more["begin"](missing[2])
+        killer.append(missing[2])
+        raise _KilledError
+
+    monkeypatch.setattr(verification, "score_networks", scored)
+    with monkeypatch.context() as patched:
+        patched.setattr(ScoreCsv, "ended", lambda _: None)  # as in a process that is killed
+        with pytest.raises(_KilledError):
+            run([Proxy.of("params")], table, csv=csv)
+    assert (tmp_path / "s.csv.running").read_text(encoding="utf-8") == killer[0]
+    [column] = run([Proxy.of("params")], table, csv=csv, resume=True).columns
+    assert column.statuses() == {"ok": 4, "exception": 1}
+    assert not (tmp_path / "s.csv.running").exists()
+    assert f"{killer[0]}," in csv.read_text(encoding="utf-8")
+
+
+class _KilledError(BaseException):
+    pass
 
 
 def test_sizes_are_the_spaces(table: AccuracyTable) -> None:

@@ -1,0 +1,187 @@
+"""The units of a network and the memory that its passes take, from passes of a few images."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from eznas.capture.record import flattened
+from eznas.capture.state import fork_state, uncompiled
+from eznas.capture.statistics import recorded_forward, unit_of
+from eznas.capture.surroundings import UnitRecorder
+from eznas.capture.units import form_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from torch import nn
+
+    from eznas.capture.layer import Layer, Recorded
+    from eznas.capture.types import Unit
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a network's passes on the whole minibatch are like; bytes are estimates.
+
+    Args:
+        units: The units.
+        records: For each unit, the places of its tensors among all tensors that a recorder is shown.
+        live: Most bytes of tensors that exist at once in a forward pass without a graph.
+        graph: Bytes of the tensors that a forward pass saves for its backward pass; 0 where they were not asked for.
+        saved: Bytes of the largest of these tensors.
+        shown: The number of tensors that a recorder is shown.
+    """
+
+    units: tuple[Unit, ...]
+    records: tuple[frozenset[int], ...]
+    live: int
+    graph: int = 0
+    saved: int = 0
+    shown: int = 0
+
+
+class PartRecorder(UnitRecorder):
+    """A recorder that keeps some of the tensors that it is shown.
+
+    Args:
+        network: See ``Recorder``.
+        values: See ``Recorder``.
+        gradients: See ``Recorder``.
+        wanted: Places of the tensors to keep, in the order in which they are shown.
+
+    Attributes:
+        places: The place of each record; a second record of a tensor has the place of the first one.
+        shown: The number of tensors that it was shown.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        values: Collection[str] = (),
+        gradients: Collection[str] = (),
+        wanted: Collection[int] = (),
+    ) -> None:
+        super().__init__(network, values, gradients)
+        self.places: dict[Recorded, int] = {}
+        self.shown = 0
+        self._wanted = frozenset(wanted)
+
+    def _record(self, tensor: Tensor, *quantities: str) -> Recorded:
+        recorded = super()._record(tensor, *(quantities if self.shown in self._wanted else ()))
+        self.places[recorded] = self.shown
+        self.shown += 1
+        return recorded
+
+    def _copy(self, recorded: Recorded) -> Recorded:
+        copy = super()._copy(recorded)
+        self.places[copy] = self.places[recorded]
+        return copy
+
+
+class _LiveRecorder(PartRecorder):
+    """Counts the bytes of the tensors that exist at once.
+
+    Attributes:
+        most: The most bytes.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.most = 0
+        self._now = 0
+        self._uses: Counter[int] = Counter()  # tensors by memory
+        self._constants = {one.untyped_storage().data_ptr() for one in (*network.parameters(), *network.buffers())}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        out = super().__torch_function__(func, types, args, kwargs)
+        for tensor in flattened((out,), {}):
+            if isinstance(tensor, Tensor):
+                self._watch(tensor)
+        return out
+
+    def _watch(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
+        if place in self._constants:
+            return
+        self._now += 0 if self._uses[place] else size
+        self._uses[place] += 1
+        self.most = max(self.most, self._now)
+        weakref.finalize(tensor, self._release, place, size)
+
+    def _release(self, place: int, size: int) -> None:
+        self._uses[place] -= 1
+        self._now -= 0 if self._uses[place] else size
+
+
+def outline(network: nn.Module, images: Tensor, count: int, units: str, *, graph: bool) -> Outline:
+    """Run the network on a few images, and return the outline of its passes on ``count`` of them.
+
+    Args:
+        network: It is left as it was found.
+        images: The few images.
+        count: Images of the minibatch.
+        units: See ``form_units``.
+        graph: Whether to measure the graph of a forward pass, in a pass of its own.
+
+    Raises:
+        RecordError: The network cannot be recorded; ``UnitlessError`` where it has no units.
+    """
+    network = uncompiled(network)
+    recorder = _LiveRecorder(network)
+    with fork_state(network), torch.no_grad():
+        recorded_forward(network, images, recorder)
+    layers, _ = form_units(recorder, units)
+    names = ("weight", "input", "conv_in", "conv_out", "norm_out")
+    saved = _saved_bytes(network, images) if graph else []
+    share = count / len(images)
+    return Outline(
+        tuple(_scaled(unit_of(index, layer), layer, len(images), count) for index, layer in enumerate(layers)),
+        tuple(frozenset(recorder.places[layer.recorded(name)] for name in names) for layer in layers),
+        round(share * recorder.most),
+        round(share * sum(saved)),
+        round(share * max(saved, default=0)),
+        recorder.shown,
+    )
+
+
+def _scaled(unit: Unit, layer: Layer, few: int, count: int) -> Unit:
+    """Return a unit of a pass of a few images as it is in one of ``count`` images."""
+    weight = unit.weight_shape
+    if layer.kind == "attention":  # values, which have the images on the second axis
+        weight = (weight[0], weight[1] // few * count, *weight[2:])
+    first, second = (
+        (rows // few * count if rows % few == 0 else rows, *axes)
+        for rows, *axes in (unit.input_shape, unit.output_shape)
+    )
+    return replace(unit, weight_shape=weight, input_shape=first, output_shape=second)
+
+
+def _saved_bytes(network: nn.Module, images: Tensor) -> Iterable[int]:
+    """Return the bytes of each tensor that a forward pass saves, parameters left out."""
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    kept: dict[int, Tensor] = {}  # by memory, which is not used again while the tensor is kept
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.detach()
+        return tensor
+
+    with (
+        fork_state(network),
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        recorded_forward(network, images, UnitRecorder(network))
+    return [tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in parameters]
