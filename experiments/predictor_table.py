@@ -42,16 +42,16 @@ CHEAP = (
 )
 SLOW = (
     *("variational_sparse_gp", "sparse_gp", "dngo", "bohamiann", "bonas", "ngboost", "nao", "seminas", "gcn"),
-    *("siamese_nas", "gates", "brp_nas", "mlp", "bananas"),
+    *("siamese_nas", "gates", "ta_gates", "brp_nas", "mlp", "bananas"),
 )
 SCORED = (
     *("measure:fisher", "measure:grad_norm", "measure:grasp", "measure:jacob_cov", "measure:snip", "measure:synflow"),
     *("extra_trees@measures", "xgboost@onehot+measures", "random_forest_graf@graf+measures"),
-    *("xgboost_slow@graf+measures", "extra_trees@graf+measures"),
+    *("xgboost_slow@graf+measures", "extra_trees@graf+measures", "blended_trees@graf+measures"),
 )
 """Predictors that read scores; their architectures are those of the table of published scores."""
 
-SLOW_SCORED = ("omni@measures+onehot",)
+SLOW_SCORED = ("omni_seminas@tokens+measures", "omni@measures+onehot")
 RENAMED = {"jacov": "jacob_cov", "nwot": "naswot"}
 """Measures by their names in the published files."""
 
