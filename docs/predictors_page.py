@@ -96,6 +96,23 @@ names the hyper-parameters of each predictor that are drawn; predictors without 
 file holds predictions for five architectures. If the new fit does not predict the same, as with another version of a
 package, the command says so.
 
+## Transfer
+
+`TransferredPredictor` uses a predictor that was fitted to another data set or another space. From few labels it learns
+the line from the source's predictions to the accuracies, and a second predictor learns the residuals.
+
+```python
+from eznas.predictors import TransferredPredictor
+
+source = make_predictor("extra_trees", "nasbench201")
+source.fit(table.architectures[:200], table.accuracies[:200])
+predictor = TransferredPredictor(source, make_predictor("extra_trees", "nasbench201"))
+predictor.fit(table.architectures[200:210], table.accuracies[200:210])
+```
+
+Between two spaces, the source reads the scores of measures. `common_scores` turns the scores that both spaces have into
+normal quantiles of their ranks within each space, so that one predictor with the encoding `measures` reads both.
+
 ## Supernets
 
 `rsws` and `oneshot` evaluate an architecture with the weights of a supernet, whose edges hold all operations and which
