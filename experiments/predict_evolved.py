@@ -98,10 +98,17 @@ def score(
 @click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("evolved", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--trials", default=20, show_default=True, help="Draws of training and test architectures.")
+@click.option("--size", "sizes", multiple=True, type=int, default=SIZES, show_default=True, help="Trained networks.")
 @click.option("--predictor", "predictors", multiple=True, default=PREDICTORS, show_default=True)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="JSON file of the figures.")
 def compare(
-    table: Path, scores: Path, evolved: tuple[Path, ...], trials: int, predictors: tuple[str, ...], out: Path
+    table: Path,
+    scores: Path,
+    evolved: tuple[Path, ...],
+    trials: int,
+    sizes: tuple[int, ...],
+    predictors: tuple[str, ...],
+    out: Path,
 ) -> None:
     """Compare predictors on published SCORES with and without those of EVOLVED programs, in the same trials.
 
@@ -112,7 +119,7 @@ def compare(
         kind: {
             (row["predictor"], row["train_size"], row["trial"]): row["tau"]
             for row in evaluate(
-                predictors, table=table, target="validation_200", scores=files, train_sizes=SIZES, trials=trials,
+                predictors, table=table, target="validation_200", scores=files, train_sizes=sizes, trials=trials,
                 workers=1,
             ).rows
         }
@@ -120,7 +127,7 @@ def compare(
     }  # fmt: skip
     rows = []
     for name in predictors:
-        for size in SIZES:
+        for size in sizes:
             pairs = np.array([[taus[kind][name, size, trial] for kind in taus] for trial in range(trials)])
             rows.append({"predictor": name, "train_size": size, **paired(pairs)})
             click.echo(" ".join(f"{key} {value}" for key, value in rows[-1].items()))
