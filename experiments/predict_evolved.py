@@ -99,6 +99,7 @@ def score(
 @click.argument("evolved", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--trials", default=20, show_default=True, help="Draws of training and test architectures.")
 @click.option("--size", "sizes", multiple=True, type=int, default=SIZES, show_default=True, help="Trained networks.")
+@click.option("--test", default=200, show_default=True, help="Test networks of a trial.")
 @click.option("--predictor", "predictors", multiple=True, default=PREDICTORS, show_default=True)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="JSON file of the figures.")
 def compare(
@@ -107,6 +108,7 @@ def compare(
     evolved: tuple[Path, ...],
     trials: int,
     sizes: tuple[int, ...],
+    test: int,
     predictors: tuple[str, ...],
     out: Path,
 ) -> None:
@@ -120,6 +122,7 @@ def compare(
             (row["predictor"], row["train_size"], row["trial"]): row["tau"]
             for row in evaluate(
                 predictors, table=table, target="validation_200", scores=files, train_sizes=sizes, trials=trials,
+                test=test,
                 workers=1,
             ).rows
         }
@@ -131,7 +134,7 @@ def compare(
             pairs = np.array([[taus[kind][name, size, trial] for kind in taus] for trial in range(trials)])
             rows.append({"predictor": name, "train_size": size, **paired(pairs)})
             click.echo(" ".join(f"{key} {value}" for key, value in rows[-1].items()))
-    write_output(out, json.dumps({"trials": trials, "test": 200, "rows": rows}, indent=1) + "\n")
+    write_output(out, json.dumps({"trials": trials, "test": test, "rows": rows}, indent=1) + "\n")
 
 
 def paired(pairs: np.ndarray) -> dict[str, Any]:

@@ -30,7 +30,12 @@ PUBLISHED: dict[tuple[str, str], dict[int, float]] = {
 - nasbench201, brp_nas: zc_combine, read off a plot.
 """
 
-NOTES: dict[tuple[str, str], str] = {}
+NOTES: dict[tuple[str, str], str] = {
+    ("nasbench101", "bayesian_linear_regression"): (
+        "Here the accuracies are standardised; the published predictor has the same prior for accuracies in percent."
+    ),
+    ("nasbench101", "random_forest"): "Another sample of architectures; not explained further.",
+}
 """By benchmark and predictor, why a figure differs by more than 0.05."""
 
 NOT_EVALUATED = {

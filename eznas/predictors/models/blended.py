@@ -33,7 +33,7 @@ class BlendedTrees:
     def __init__(self, seed: int, chosen: NDArray[np.bool_], **settings: Any) -> None:
         self._chosen = chosen
         whole = {"min_samples_leaf": 1, **settings}
-        self._forests = [extra_trees(derive_seed(seed, part) % 2**32, **whole) for part in ("chosen", "all")]
+        self._forests: list[Any] = [extra_trees(derive_seed(seed, part) % 2**32, **whole) for part in ("chosen", "all")]
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
         """Fit both forests to ``n x f`` features and ``n`` labels."""
