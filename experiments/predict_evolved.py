@@ -121,13 +121,18 @@ def compare(
         kind: {
             (row["predictor"], row["train_size"], row["trial"]): row["tau"]
             for row in evaluate(
-                predictors, table=table, target="validation_200", scores=files, train_sizes=sizes, trials=trials,
+                predictors,
+                table=table,
+                target="validation_200",
+                scores=files,
+                train_sizes=sizes,
+                trials=trials,
                 test=test,
                 workers=1,
             ).rows
         }
         for kind, files in (("published", own[:1]), ("both", own))
-    }  # fmt: skip
+    }
     rows = []
     for name in predictors:
         for size in sizes:
