@@ -71,12 +71,15 @@ def test_files_of_scores_are_joined_on_common_networks(evolved: ModuleType, tmp_
     texts = {
         "a": "architecture,params\nx,1\ny,2\nz,3\n",
         "b": "architecture,accuracy,program,status\nz,90,7,ok\nx,80,8,ok\n",
+        "c": "architecture,program,program_seconds\nx,5,0.1\ny,4,0.1\nz,6,0.1\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    files = evolved.joined(tmp_path / "a", [tmp_path / "b"], tmp_path / "published", tmp_path / "programs")
+    files = evolved.joined(
+        tmp_path / "a", [tmp_path / "b", tmp_path / "c"], tmp_path / "published", tmp_path / "programs"
+    )
     read = [list(csv.reader(path.read_text().splitlines())) for path in files]
     assert read == [
         [["architecture", "params"], ["x", "1"], ["z", "3"]],
-        [["architecture", "program#1"], ["x", "8"], ["z", "7"]],
+        [["architecture", "program", "program#1"], ["x", "8", "5"], ["z", "7", "6"]],
     ]
