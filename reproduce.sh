@@ -4,6 +4,7 @@
 #   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign
 #   leave_one_out  the campaign without one of four spaces at a time, tested on that space
 #   eznas_a        EZNAS-A in its three readings, and the baselines, on 1,000 architectures
+#   predictor_table  all predictors beside published figures; FOLDER holds the column files
 #   ROW            a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
 #   rows           all rows, some minutes each
 # FOLDER holds tables such as nasbench201_cifar10.csv, from official files (eznas benchmarks convert) or column files
@@ -60,6 +61,10 @@ campaign | leave_one_out)
             ${space:+--without "$space"}
     done
     ;;
+predictor_table)
+    [[ -n $folder ]] || { echo "predictor_table needs FOLDER, the column files of tables and published scores" >&2; exit 2; }
+    "$python" experiments/predictor_table.py "$folder" runs/reproduce/predictor_table
+    ;;
 eznas_a)
     "$python" verify_scores.py --samples 1000 --seed 1 --batch-size 16 --images "${images:-digits}" \
         ${table[@]+"${table[@]}"} \
@@ -69,7 +74,7 @@ eznas_a)
     row=$name
     [[ $name == rows ]] && row=--all
     if [[ $row != --all && ! ($name =~ ^[a-z0-9_-]+$ && -f experiments/rows/$name.toml) ]]; then
-        sed -n '2,14s/^# \{0,1\}//p' "$script" >&2
+        sed -n '2,15s/^# \{0,1\}//p' "$script" >&2
         echo "rows: $(cd experiments/rows && echo *.toml | sed 's/\.toml//g')" >&2
         exit 2
     fi

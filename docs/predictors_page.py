@@ -98,6 +98,23 @@ defaults. The list below names the hyper-parameters that are drawn; a predictor 
 holds the predictions of the first fit for five architectures. If the new fit predicts other values, for example with
 another version of a package, the command says so.
 
+## Transfer
+
+`TransferredPredictor` uses a predictor that was fitted to another data set or another space. From few labels it learns
+the line from the source's predictions to the accuracies, and a second predictor learns the residuals.
+
+```python
+from eznas.predictors import TransferredPredictor
+
+source = make_predictor("extra_trees", "nasbench201")
+source.fit(table.architectures[:200], table.accuracies[:200])
+predictor = TransferredPredictor(source, make_predictor("extra_trees", "nasbench201"))
+predictor.fit(table.architectures[200:210], table.accuracies[200:210])
+```
+
+Between two spaces, the source reads the scores of measures. `common_scores` turns the scores that both spaces have into
+normal quantiles of their ranks within each space, so that one predictor with the encoding `measures` reads both.
+
 ## Supernets
 
 A *supernet* is one network that holds all operations on every edge. It is trained once, and `rsws` and `oneshot` then

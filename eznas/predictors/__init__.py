@@ -5,6 +5,7 @@ from eznas.predictors.encodings.base import ENCODINGS, register_encoding
 from eznas.predictors.estimator import from_estimator
 from eznas.predictors.protocol import Needs, Prediction, Predictor
 from eznas.predictors.registry import PREDICTORS, make_predictor, register_model
+from eznas.predictors.transfer import TransferredPredictor, common_scores
 
 __all__ = [
     "ENCODINGS",
@@ -13,6 +14,8 @@ __all__ = [
     "Needs",
     "Prediction",
     "Predictor",
+    "TransferredPredictor",
+    "common_scores",
     "from_estimator",
     "make_predictor",
     "register_encoding",

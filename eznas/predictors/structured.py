@@ -123,8 +123,11 @@ class SemiSupervisedSequencePredictor(SequencePredictor):
     def _training_inputs(self, architectures: list[str], rows: NDArray[np.float64], seed: int) -> Sequences:
         space: Any = self.encoder.space
         drawn = draw_unlabelled(space, set(map(space.parse, architectures)), len(architectures), seed)
-        unlabelled = self.encoder.parts[0].rows(drawn, None)
-        return replace(self._inputs(architectures, rows), unlabelled=unlabelled.astype(np.int64))
+        return replace(self._inputs(architectures, rows), unlabelled=self._unlabelled(drawn))
+
+    def _unlabelled(self, architectures: list[str]) -> NDArray[np.int64]:
+        """Return the tokens of architectures without accuracies."""
+        return self.encoder.parts[0].rows(architectures, None).astype(np.int64)
 
 
 def draw_unlabelled(space: SearchSpace, taken: set[str], count: int, seed: int) -> list[str]:

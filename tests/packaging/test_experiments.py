@@ -120,6 +120,11 @@ def test_rows_are_one_command_each(row: str) -> None:
     assert commands("rows", "tables") == [f"experiments/rows.py --all --data {ROOT}/tables"]
 
 
+def test_the_table_of_predictors_reads_column_files() -> None:
+    line = f"experiments/predictor_table.py {ROOT}/columns runs/reproduce/predictor_table"
+    assert commands("predictor_table", "columns") == [line]
+
+
 def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
     arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
     environment = {**os.environ, "PYTHON": "echo"}

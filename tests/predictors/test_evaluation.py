@@ -261,7 +261,7 @@ def test_predictors_and_encodings_are_listed() -> None:
 def test_the_default_is_by_number_space_and_scores() -> None:
     scores = {"synflow": {"a": 1.0}}
     assert default_predictor(20, SPACE) == ("extra_trees", "graf")
-    assert default_predictor(31, SPACE, scores) == ("extra_trees", "measures")
+    assert default_predictor(31, SPACE, scores) == ("blended_trees", "graf+measures")
     assert default_predictor(32, SPACE, scores) == ("extra_trees", "graf+measures")
     assert default_predictor(20, SPACES["custom:torch.nn:Linear"]) == ("extra_trees", "words")
 

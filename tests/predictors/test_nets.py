@@ -20,7 +20,8 @@ from eznas.predictors.nets.gates import FlowNetwork, longest_paths, pairwise_hin
 from eznas.predictors.nets.gcn import NeuralPredictor, TwoWayConvolution
 from eznas.predictors.nets.graph_regressor import GraphBatch, GraphRegressor
 from eznas.predictors.nets.nao import SequenceRegressor
-from eznas.predictors.nets.training import Training, train
+from eznas.predictors.nets.ta_gates import TrainingFlowNetwork
+from eznas.predictors.nets.training import Training, descend, train
 from eznas.predictors.structured import GraphInputs, SemiSupervisedSequencePredictor, Sequences, draw_unlabelled
 from eznas.spaces import SPACES
 
@@ -34,9 +35,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "gcn": {"layers": 2, "hidden": 8, "head": 8, "dropout": 0.0, "epochs": 3, "learning_rate": 0.01},
     "bonas": {"layers": 2, "hidden": 8, "epochs": 3, "learning_rate": 0.01},
     "gates": {"hidden": 8, "embedding": 4, "head": (8,), "dropout": 0.0, "epochs": 3, "learning_rate": 0.01},
+    "ta_gates": {"hidden": 8, "embedding": 4, "head": (8,), "dropout": 0.0, "epochs": 3, "learning_rate": 0.01},
 }
 REGRESSORS: dict[str, type[GraphRegressor]] = {
-    "gcn": NeuralPredictor, "bonas": GlobalVertexNetwork, "gates": FlowNetwork,
+    "gcn": NeuralPredictor, "bonas": GlobalVertexNetwork, "gates": FlowNetwork, "ta_gates": TrainingFlowNetwork,
 }  # fmt: skip
 
 
@@ -87,6 +89,14 @@ def test_each_step_has_its_own_gradient() -> None:
     assert [network.weight.item(), network.bias.item()] == pytest.approx(weights.tolist(), abs=1e-5)
 
 
+def test_a_loss_is_computed_after_the_step_before_it() -> None:
+    """``w^2`` from 1 by steps of 0.25: 1 - 0.5, then 0.5 - 0.25; a clipped gradient has norm 1."""
+    for clip, expected in ((0.0, 0.25), (1.0, 0.5)):
+        weight = torch.ones(1, requires_grad=True)
+        descend(torch.optim.SGD([weight], 0.25), ((weight**2).sum() for _ in range(2)), clip)
+        assert weight.item() == pytest.approx(expected)
+
+
 def test_every_epoch_has_every_architecture_once() -> None:
     """Published code drops the last batch, and trains nothing below one batch."""
     network, seen = nn.Linear(1, 1), []
@@ -101,7 +111,7 @@ def test_every_epoch_has_every_architecture_once() -> None:
     assert not network.training
 
 
-@pytest.mark.parametrize("name", ["gcn", "bonas", "gates"])
+@pytest.mark.parametrize("name", [*SMALL])
 def test_three_architectures_are_enough_to_learn_from(name: str) -> None:
     few, labels = inputs("nasbench201", 3), np.array([-1.0, 0.0, 1.0])
     regressor = REGRESSORS[name](0, **SMALL[name] | {"epochs": 60, "learning_rate": 0.02})  # type: ignore[arg-type]
@@ -177,7 +187,7 @@ def test_the_longest_path_counts_edges() -> None:
     for space, steps in (("nasbench201", 5), ("nats_sss", 6), ("nasbench_macro", 9)):
         regressor = FlowNetwork(0, **SMALL["gates"])
         regressor.fit(inputs(space, 4), np.arange(4.0))
-        assert len(regressor.network.flows) == steps  # type: ignore[arg-type]
+        assert len(regressor.network.flow.flows) == steps  # type: ignore[arg-type]
 
 
 def test_the_first_layer_of_a_long_chain_reaches_the_score() -> None:
@@ -195,6 +205,47 @@ def test_nothing_passes_none() -> None:
     for last, same in (("none", True), ("skip_connect", False)):
         first, second = predictor.predict([form.format(held, last) for held in ("nor_conv_3x3", "skip_connect")]).mean
         assert (abs(first - second) < 1e-6) == same
+
+
+def changed_by(shift: float, time_steps: int) -> tuple[TrainingFlowNetwork, NDArray[np.float64]]:
+    """Fit, let every change be ``shift`` in all directions, and predict."""
+    few = inputs("nasbench201", 9)
+    settings = SMALL["ta_gates"] | {"hidden": 32}
+    regressor = TrainingFlowNetwork(0, **settings, time_steps=time_steps, scale=0.5)
+    regressor.fit(few, np.linspace(-1, 1, 9))
+    network: Any = regressor.network
+    with torch.no_grad():
+        network.change[-1].weight.zero_()
+        network.change[-1].bias.fill_(shift)
+    return regressor, regressor.predict(few)
+
+
+def test_operations_with_weights_change_in_each_time_step() -> None:
+    regressor, changed = changed_by(0.3, 3)
+    network: Any = regressor.network
+    vocabulary = inputs("nasbench201", 1).graphs.vocabulary
+    network.time_steps = 1
+    with torch.no_grad():  # twice 0.5 * 0.3
+        network.operations.weight[:, [name.startswith("nor_conv") for name in vocabulary]] += 0.3
+    assert regressor.predict(inputs("nasbench201", 9)) == pytest.approx(changed, abs=1e-5)
+    assert np.ptp(changed) > 0
+
+
+def test_a_change_sees_what_comes_after_an_operation() -> None:
+    """The cells differ in the operation on 2>3, which reads that on 0>2."""
+    regressor, _ = changed_by(0.0, 2)
+    network: Any = regressor.network
+    seen: list[torch.Tensor] = []
+    network.change.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    form = "|nor_conv_1x1~0|+|nor_conv_3x3~0|skip_connect~1|+|none~0|none~1|{}~2|"
+    encoder = Encoder("graph", EncodingInputs(SPACES["nasbench201"]))
+    graphs = encoder.graphs([form.format(last) for last in ("skip_connect", "nor_conv_1x1")])
+    regressor.predict(GraphInputs(graphs, np.empty((2, 0))))
+    [known] = seen
+    place = graphs.types[0].tolist().index(graphs.vocabulary.index("nor_conv_3x3"))
+    forward, backward = known[:, place, : 4 + 32], known[:, place, 4 + 32 :]
+    assert torch.equal(forward[0], forward[1])
+    assert not torch.allclose(backward[0], backward[1])
 
 
 def test_the_hinge_loss_of_pairs() -> None:

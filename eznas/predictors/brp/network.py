@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eznas.seeds import derive_seed, torch_generator
+from eznas.predictors.nets.training import descend, seeded_weights
+from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +128,7 @@ class BrpTrainer:
         self._adjacency, self._nodes = _tensors(graphs)
         self._settings = settings
         self._generator = torch_generator(seed, "brp", "training")
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive_seed(seed, "brp", "weights"))
+        with seeded_weights(seed, "brp", "weights"):
             self.network = BrpNetwork(self._nodes.shape[2], settings)
 
     def train(self, places: Sequence[int], accuracies: Sequence[float], *, share: float = 1.0) -> None:
@@ -144,18 +144,18 @@ class BrpTrainer:
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+
+        def loss(pairs: Tensor) -> Tensor:
+            one, other = first[pairs], second[pairs]
+            target = torch.stack([truth[one], truth[other]], dim=1).softmax(dim=1)
+            members, place = torch.unique(torch.cat([one, other]), return_inverse=True)
+            kept = chosen[members]
+            readings = self.network.read(self._adjacency[kept], self._nodes[kept], self._generator)
+            return functional.kl_div(self.network.compare(*readings[place].chunk(2)), target, reduction="sum")
+
         for _ in range(epochs):
             drawn = torch.randperm(len(first), generator=self._generator)[: settings.pairs]
-            for pairs in torch.split(drawn, batch):
-                one, other = first[pairs], second[pairs]
-                target = torch.stack([truth[one], truth[other]], dim=1).softmax(dim=1)
-                members, place = torch.unique(torch.cat([one, other]), return_inverse=True)
-                kept = chosen[members]
-                readings = self.network.read(self._adjacency[kept], self._nodes[kept], self._generator)
-                compared = self.network.compare(*readings[place].chunk(2))
-                optimiser.zero_grad()
-                functional.kl_div(compared, target, reduction="sum").backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
+            descend(optimiser, map(loss, torch.split(drawn, batch)))
             schedule.step()
 
     @torch.no_grad()

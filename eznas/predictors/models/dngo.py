@@ -13,7 +13,6 @@ from scipy import optimize
 
 from eznas.predictors.models.linear import BayesianLinearRegression
 from eznas.predictors.registry import register_model
-from eznas.seeds import derive_seed, torch_generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,23 +61,25 @@ class DeepLinearRegression:
         alpha: float = 1.0,
         beta: float = 1000.0,
     ) -> None:
-        self._seed, self._width, self._epochs = seed, width, epochs
-        self._batch, self._learning_rate = batch, learning_rate
+        self._seed, self._width = seed, width
+        self._epochs, self._batch, self._learning_rate = epochs, batch, learning_rate
         self._start = np.log([alpha, beta])
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
         """Train on ``n x f`` features and ``n`` labels."""
         import torch
 
+        from eznas.predictors.nets.training import Training, train
+
         x, y = (torch.tensor(values, dtype=torch.float32) for values in (rows, labels))
         self._network = self._build(x.shape[1])
-        optimiser = torch.optim.Adam(self._network.parameters(), self._learning_rate)
-        generator = torch_generator(self._seed, "batches")
-        for _ in range(self._epochs):
-            for chosen in torch.split(torch.randperm(len(x), generator=generator), self._batch):
-                optimiser.zero_grad()
-                ((self._network(x[chosen])[:, 0] - y[chosen]) ** 2).mean().backward()
-                optimiser.step()
+        train(
+            self._network,
+            lambda chosen: ((self._network(x[chosen])[:, 0] - y[chosen]) ** 2).mean(),
+            len(x),
+            Training(self._epochs, self._batch, self._learning_rate, cosine=False),
+            self._seed,
+        )
         basis = self._basis(rows)
         self.precisions = self._evident_precisions(basis, labels)
         self._regression = BayesianLinearRegression(*self.precisions, intercept=False)
@@ -109,11 +110,11 @@ class DeepLinearRegression:
 
     def _build(self, features: int) -> nn.Sequential:
         """Return the network with torch's initialisation, drawn from the seed; torch's own state does not change."""
-        import torch
         from torch import nn
 
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive_seed(self._seed, "weights"))
+        from eznas.predictors.nets.training import seeded_weights
+
+        with seeded_weights(self._seed, "weights"):
             return nn.Sequential(
                 nn.Linear(features, self._width),
                 nn.Tanh(),

@@ -7,7 +7,7 @@ from typing import Any
 from eznas.predictors.ranges import Span
 from eznas.predictors.registry import register_model
 
-_RANGES = {
+FOREST_RANGES = {
     "n_estimators": Span(16, 128, log=True, whole=True),
     "max_features": Span(0.1, 0.9, log=True),
     "min_samples_leaf": Span(1, 19, whole=True),
@@ -20,7 +20,7 @@ _RANGES = {
     "random_forest",
     "Breiman. Random Forests. 2001; settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021",
     "116 trees without bootstrap, each split of 17.06 % of the columns, leaves of two or more",
-    ranges=_RANGES,
+    ranges=FOREST_RANGES,
 )
 def random_forest(seed: int, **settings: Any) -> Any:
     """Make a forest with the settings of White et al.; ``settings`` are those of scikit-learn."""
@@ -41,7 +41,7 @@ def random_forest(seed: int, **settings: Any) -> Any:
     "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024",
     "100 trees with the defaults of scikit-learn",
     encoding="graf",
-    ranges=_RANGES,
+    ranges=FOREST_RANGES,
 )
 def random_forest_graf(seed: int, **settings: Any) -> Any:
     """Make a forest with scikit-learn's defaults."""
@@ -55,7 +55,7 @@ def random_forest_graf(seed: int, **settings: Any) -> Any:
     "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
     "300 trees, each split of 40 % of the columns, leaves of two or more",
     encoding="graf",
-    ranges=_RANGES,
+    ranges=FOREST_RANGES,
 )
 def extra_trees(seed: int, **settings: Any) -> Any:
     """Make extremely randomised trees."""

@@ -1,4 +1,4 @@
-"""Graph networks: the neural predictor of Wen et al., BONAS, and one that ranks pairs."""
+"""Graph networks: the neural predictor of Wen et al., BONAS, and two that rank pairs."""
 
 from __future__ import annotations
 
@@ -71,3 +71,19 @@ def gates(seed: int, **settings: Any) -> Regressor:
     from eznas.predictors.nets.gates import FlowNetwork
 
     return FlowNetwork(seed, **settings)
+
+
+@register_model(
+    "ta_gates",
+    "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
+    "as gates with three steps or more of flow, four times; between two flows, information flows back from the output "
+    "and changes the embeddings of operations with weights by a tenth of what a layer of 128 makes of it. Its "
+    "predictions only rank",
+    encoding="graph",
+    predictor=RankingGraphPredictor,
+)
+def ta_gates(seed: int, **settings: Any) -> Regressor:
+    """Make the network; for the settings, see ``eznas.predictors.nets.ta_gates.TrainingFlowNetwork``."""
+    from eznas.predictors.nets.ta_gates import TrainingFlowNetwork
+
+    return TrainingFlowNetwork(seed, **settings)

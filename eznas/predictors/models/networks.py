@@ -9,7 +9,7 @@ import numpy as np
 
 from eznas.predictors.ranges import Choice, Span
 from eznas.predictors.registry import register_model
-from eznas.seeds import derive_seed, torch_generator
+from eznas.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,17 +85,19 @@ class Perceptron:
         """Train on ``n x f`` features and ``n`` labels."""
         import torch
 
+        from eznas.predictors.nets.training import Training, train
+
         x, y = (torch.tensor(values, dtype=torch.float32) for values in (rows, labels))
         self._network = self._build(x.shape[1])
         output: Any = self._network[-1].weight
-        optimiser = torch.optim.Adam(self._network.parameters(), self._learning_rate, betas=(0.9, 0.99))
-        generator = torch_generator(self._seed, "batches")
-        for _ in range(self._epochs):
-            for chosen in torch.split(torch.randperm(len(x), generator=generator), self._batch):
-                optimiser.zero_grad()
-                error = (self._network(x[chosen])[:, 0] - y[chosen]).abs().mean()
-                (error + self._penalty * output.abs().mean()).backward()
-                optimiser.step()
+
+        def loss(chosen: torch.Tensor) -> torch.Tensor:
+            error = (self._network(x[chosen])[:, 0] - y[chosen]).abs().mean()
+            penalised: torch.Tensor = error + self._penalty * output.abs().mean()
+            return penalised
+
+        training = Training(self._epochs, self._batch, self._learning_rate, cosine=False, betas=(0.9, 0.99))
+        train(self._network, loss, len(x), training, self._seed)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``n`` predictions."""
@@ -107,12 +109,12 @@ class Perceptron:
 
     def _build(self, features: int) -> nn.Sequential:
         """Return the network with torch's initialisation, drawn from the seed; torch's own state does not change."""
-        import torch
         from torch import nn
 
+        from eznas.predictors.nets.training import seeded_weights
+
         widths = [features, *[self._width] * self._layers]
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive_seed(self._seed, "weights"))
+        with seeded_weights(self._seed, "weights"):
             hidden = [
                 layer for before, after in itertools.pairwise(widths) for layer in (nn.Linear(before, after), nn.ReLU())
             ]

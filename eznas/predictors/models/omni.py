@@ -1,11 +1,14 @@
-"""OMNI: NGBoost on scores, the last point of a learning curve, and an encoding."""
+"""OMNI: NGBoost or SemiNAS on scores, the last point of a learning curve, and an encoding."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from eznas.predictors.binned import BinnedSequencePredictor
 from eznas.predictors.encoded import EncodedPredictor
 from eznas.predictors.models.boosting import ngboost
+from eznas.predictors.models.sequence_networks import seminas
 from eznas.predictors.ranges import Span
 from eznas.predictors.registry import PREDICTORS, PredictorInfo, encoding_needs
 from eznas.predictors.tuned import TunedPredictor
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from eznas.predictors.encodings.encoder import Encoder
     from eznas.predictors.protocol import Predictor
 
+_SEQUENCE = "tokens+measures+curve_end"
 _ENCODING, _METRIC, _LABELS = "measures+curve_end+onehot", "train_loss", 4
 _RANGES = {
     "n_estimators": Span(128, 512, log=True, whole=True),
@@ -42,10 +46,18 @@ def _omni(encoder: Encoder | None, draws: int = 35, **settings: Any) -> Predicto
     return TunedPredictor("omni", make, ranges, draws, no_search={"draws": 1})
 
 
+def _omni_seminas(encoder: Encoder | None, **settings: Any) -> Predictor:
+    """Make SemiNAS on binned columns; the settings are those of ``seminas``."""
+    assert encoder is not None  # noqa: S101 - make_predictor makes one
+    seminas(0, **settings)  # unknown settings raise here, not in a fit
+    return BinnedSequencePredictor("omni_seminas", encoder, lambda seed: seminas(seed, **settings))
+
+
+_PAPER = "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021"
 PREDICTORS.register(
     PredictorInfo(
         "omni",
-        "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
+        _PAPER,
         "NGBoost on scores, SoTL-E and the one-hot encoding; the best by cross-validated tau of 35 settings "
         "(published: by likelihood). It reads jacob_cov alone, as published, with "
         "@measures:jacob_cov+curve_end+onehot. Leave out a part for an ablation: @curve_end+onehot is without scores, "
@@ -57,5 +69,21 @@ PREDICTORS.register(
         encoding=_ENCODING,
         metric=_METRIC,
         extra="ngboost",
+    )
+)
+PREDICTORS.register(
+    PredictorInfo(
+        "omni_seminas",
+        _PAPER,
+        "SemiNAS on the tokens of an architecture and a further token for each score and for SoTL-E: the number of its "
+        "bin among nine, whose bounds are quantiles of the fit (published: constants measured on the benchmark). "
+        "Architectures without accuracies have no SoTL-E. It reads jacob_cov alone, as published, with "
+        "@tokens+measures:jacob_cov+curve_end",
+        replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),
+        "training of the architectures, and the fit",
+        "first epochs of a training",
+        _omni_seminas,
+        encoding=_SEQUENCE,
+        metric=_METRIC,
     )
 )

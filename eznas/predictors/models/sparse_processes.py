@@ -190,15 +190,13 @@ class SparseProcess(abc.ABC):
         """Climb the bound on ``n x f`` features and ``n`` labels."""
         import torch
 
+        from eznas.predictors.nets.training import descend
+
         x, y = torch.tensor(rows), torch.tensor(labels)
         logarithms = torch.tensor(self._first, dtype=x.dtype, requires_grad=True)
         self._z = x[greatest_variances(rows, self._inducing, self._length)].clone().requires_grad_()
         optimiser = torch.optim.Adam([logarithms, self._z, *self._start(len(self._z))], self._learning_rate)
-        for _ in range(self._steps):
-            optimiser.zero_grad()
-            loss: Any = -self._bound(x, y, Kernel(*logarithms.exp()))
-            loss.backward()
-            optimiser.step()
+        descend(optimiser, (-self._bound(x, y, Kernel(*logarithms.exp())) for _ in range(self._steps)))
         with torch.no_grad():
             self.kernel = Kernel(*logarithms.exp())
             self._mean, self._root = self._posterior(x, y)

@@ -64,11 +64,15 @@ class FlowNetwork(GraphRegressor):
         self._head, self._dropout, self._margin = head, dropout, margin
 
     def _build(self, inputs: GraphInputs) -> nn.Module:
+        return FlowModule(*self._sizes(inputs))
+
+    def _sizes(self, inputs: GraphInputs) -> tuple[int, list[int], int, list[int], list[int], float]:
+        """Return the arguments of the module."""
         graphs = inputs.graphs
-        flows = [self._hidden] * max(self._layers, int(longest_paths(graphs).max()))
+        steps = max(self._layers, int(longest_paths(graphs).max()))
         heads = [self._hidden + inputs.rows.shape[1], *self._head]
         closed = [graphs.vocabulary.index(name) for name in graphs.closed]
-        return _Network(len(graphs.vocabulary), closed, self._embedding, flows, heads, self._dropout)
+        return len(graphs.vocabulary), closed, self._embedding, [self._hidden] * steps, heads, self._dropout
 
     def _loss(self, predicted: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return pairwise_hinge(predicted, targets, self._margin)
@@ -90,7 +94,62 @@ def longest_paths(graphs: Graphs) -> NDArray[np.int64]:
     return np.asarray(longest.max(axis=1), dtype=np.int64)
 
 
-class _Network(nn.Module):
+class Flow(nn.Module):
+    """Steps of information along the edges of graphs, gated at each vertex by its operation.
+
+    A step maps the information ``x`` of the vertices to ``p * (sigmoid(o G) * (R x W) + s * x W + b)``. The matrix
+    ``R`` is 1 where a vertex reads another. Sources, where ``s`` is 1, keep their information, and ``p`` is 0 at closed
+    vertices. A ReLU follows every step but the last.
+
+    Args:
+        widths: Widths of the information, one for each step; it starts with the first of them.
+        embedding: Width of the embeddings of operations.
+    """
+
+    def __init__(self, widths: list[int], embedding: int) -> None:
+        super().__init__()
+        pairs = [*itertools.pairwise([widths[0], *widths])]
+        self.flows = nn.ModuleList(nn.Linear(before, after) for before, after in pairs)
+        self.gates = nn.ModuleList(nn.Linear(embedding, after) for _, after in pairs)
+
+    def forward(
+        self,
+        values: torch.Tensor,
+        operations: torch.Tensor,
+        reads: torch.Tensor,
+        source: torch.Tensor,
+        passing: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the ``n x v x h`` information after the last step.
+
+        Args:
+            values: ``n x v x h``, the information at first.
+            operations: ``n x v x e``, the embeddings of operations.
+            reads: ``n x v x v``; 1 where the first vertex reads the second.
+            source: ``n x v x 1``; 1 for vertices that keep their information.
+            passing: ``n x v x 1``; 0 for closed vertices.
+        """
+        for place, (flow, gate) in enumerate(zip(self.flows, self.gates, strict=True)):
+            moved = values @ flow.weight.T  # type: ignore[operator]
+            values = torch.sigmoid(gate(operations)) * (reads @ moved) + source * moved + flow.bias  # type: ignore[operator]
+            values = passing * values
+            if place < len(self.flows) - 1:
+                values = torch.relu(values)
+        return values
+
+
+class FlowModule(nn.Module):
+    """The network: embeddings of operations, the flow, and the layers from its end to the score.
+
+    Args:
+        kinds: Number of types of vertices.
+        closed: Types that nothing passes.
+        embedding: Width of the embeddings of operations.
+        flows: Widths of the information, one for each step.
+        heads: Widths of the layers between output and score, from the width of their input.
+        dropout: Probability of dropout in them.
+    """
+
     def __init__(
         self, kinds: int, closed: list[int], embedding: int, flows: list[int], heads: list[int], dropout: float
     ) -> None:
@@ -99,9 +158,7 @@ class _Network(nn.Module):
         self.operations = nn.Linear(kinds, embedding, bias=False)
         nn.init.normal_(self.operations.weight)
         self.start = nn.Parameter(torch.randn(flows[0]))
-        pairs = [*itertools.pairwise([flows[0], *flows])]
-        self.flows = nn.ModuleList(nn.Linear(before, after) for before, after in pairs)
-        self.gates = nn.ModuleList(nn.Linear(embedding, after) for _, after in pairs)
+        self.flow = Flow(flows, embedding)
         layers = [
             layer
             for before, after in itertools.pairwise(heads)
@@ -110,17 +167,24 @@ class _Network(nn.Module):
         self.head = nn.Sequential(*layers, nn.Linear(heads[-1], 1))
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
+        """Return ``n`` scores."""
         reads = batch.adjacency.transpose(1, 2)
-        operations = self.operations(batch.types)
         passing = 1 - batch.types[..., self.closed].sum(dim=2, keepdim=True)
         source = (batch.mask & (batch.adjacency.sum(dim=1) == 0)).float()[..., None]
-        values = source * self.start
-        for place, (flow, gate) in enumerate(zip(self.flows, self.gates, strict=True)):
-            moved = values @ flow.weight.T  # type: ignore[operator]
-            values = torch.sigmoid(gate(operations)) * (reads @ moved) + source * moved + flow.bias  # type: ignore[operator]
-            values = passing * values
-            if place < len(self.flows) - 1:
-                values = torch.relu(values)
+        values = self._values(batch, self.operations(batch.types), reads, source, passing)
         last = values[torch.arange(len(values)), batch.mask.sum(dim=1) - 1]
         result: torch.Tensor = self.head(torch.cat([last, batch.columns], dim=1))[:, 0]
         return result
+
+    def _values(
+        self,
+        batch: GraphBatch,
+        operations: torch.Tensor,
+        reads: torch.Tensor,
+        source: torch.Tensor,
+        passing: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the ``n x v x h`` information of the vertices."""
+        del batch
+        values: torch.Tensor = self.flow(source * self.start, operations, reads, source, passing)
+        return values

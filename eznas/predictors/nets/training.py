@@ -1,4 +1,4 @@
-"""The training of all networks that predict accuracies."""
+"""The training of all networks that predict accuracies, and the seeds of their initial weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from eznas.seeds import derive_seed, torch_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Training:
         weight_decay: Weight of the L2 penalty.
         cosine: Whether the learning rate falls to 0 along half a cosine, instead of staying as it is.
         clip: Largest norm of the gradient; 0 for any.
+        betas: Decay of Adam's means of gradients and of their squares.
     """
 
     epochs: int
@@ -34,6 +35,23 @@ class Training:
     weight_decay: float = 0.0
     cosine: bool = True
     clip: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
+def descend(optimiser: torch.optim.Optimizer, losses: Iterable[torch.Tensor], clip: float = 0.0) -> None:
+    """Take one step down the gradient of each loss.
+
+    Args:
+        optimiser: The optimiser of the parameters.
+        losses: Computes each loss when the step before it is done, such as a generator.
+        clip: Largest norm of the gradient; 0 for any.
+    """
+    for loss in losses:
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if clip:
+            nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
+        optimiser.step()
 
 
 def train(
@@ -48,20 +66,31 @@ def train(
         training: The hyper-parameters.
         seed: Seed of the order of the architectures.
     """
-    optimiser = torch.optim.Adam(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
+    optimiser = torch.optim.Adam(
+        network.parameters(), training.learning_rate, training.betas, weight_decay=training.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(training.epochs, 1))
     generator = torch_generator(seed, "batches")
     network.train()
     for _ in range(training.epochs):
-        for places in torch.split(torch.randperm(count, generator=generator), training.batch):
-            optimiser.zero_grad()
-            loss(places).backward()  # type: ignore[no-untyped-call]
-            if training.clip:
-                nn.utils.clip_grad_norm_(network.parameters(), training.clip)
-            optimiser.step()
+        batches = torch.split(torch.randperm(count, generator=generator), training.batch)
+        descend(optimiser, map(loss, batches), training.clip)
         if training.cosine:
             schedule.step()
     network.eval()
+
+
+@contextlib.contextmanager
+def seeded_weights(seed: int, *stream: str) -> Iterator[None]:
+    """Seed torch's own draws, such as those of initial weights; put its state back afterwards.
+
+    Args:
+        seed: The seed.
+        *stream: Names the stream of draws.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(seed, *stream))
+        yield
 
 
 @contextlib.contextmanager
@@ -71,8 +100,7 @@ def reproducible(seed: int) -> Iterator[None]:
     The number of threads decides the order in which torch adds numbers, and with it the last digits.
     """
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive_seed(seed, "network"))
+    with seeded_weights(seed, "network"):
         torch.set_num_threads(1)
         try:
             yield

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from eznas.errors import InputError
-from eznas.predictors.nets.training import reproducible
+from eznas.predictors.nets.training import descend, reproducible
 from eznas.seeds import numpy_rng
 
 if TYPE_CHECKING:
@@ -75,31 +75,27 @@ def estimation_code(
         )
     rng = numpy_rng(seed, "estimation code")
     optimiser = torch.optim.Adam(network.parameters(), training.learning_rate, eps=1e-7)
-    losses = []
+    losses: list[float] = []
+
+    def loss() -> torch.Tensor:
+        first, second = torch.from_numpy(rng.integers(len(images), size=(2, training.batch)))
+        kept = rng.beta(_BETA, _BETA, training.batch)
+        kept[rng.random(training.batch) >= _MIXED] = 1
+        share = torch.tensor(kept, dtype=images.dtype, device=images.device)
+        weight = share[:, None, None, None]
+        logits = network(weight * images[first] + (1 - weight) * images[second])
+        own, other = (
+            functional.cross_entropy(logits, labels[chosen], reduction="none", label_smoothing=training.smoothing)
+            for chosen in (first, second)
+        )
+        mixed = (share * own + (1 - share) * other).mean()
+        losses.append(mixed.item())
+        return mixed
+
     network.train()
     with reproducible(seed):
-        for _ in range(training.epochs):
-            total = 0.0
-            for _ in range(steps):
-                first, second = torch.from_numpy(rng.integers(len(images), size=(2, training.batch)))
-                kept = rng.beta(_BETA, _BETA, training.batch)
-                kept[rng.random(training.batch) >= _MIXED] = 1
-                share = torch.tensor(kept, dtype=images.dtype, device=images.device)
-                weight = share[:, None, None, None]
-                logits = network(weight * images[first] + (1 - weight) * images[second])
-                own, other = (
-                    functional.cross_entropy(
-                        logits, labels[chosen], reduction="none", label_smoothing=training.smoothing
-                    )
-                    for chosen in (first, second)
-                )
-                loss = (share * own + (1 - share) * other).mean()
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                total += loss.item()
-            losses.append(total / steps)
-    return losses
+        descend(optimiser, (loss() for _ in range(training.epochs * steps)))
+    return [sum(losses[start : start + steps]) / steps for start in range(0, len(losses), steps)]
 
 
 def estimation_codes(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eznas.predictors.nets.training import descend, seeded_weights
 from eznas.predictors.siamese.network import SiameseNetwork
-from eznas.seeds import derive_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,8 +43,7 @@ class GraphTensors:
 
     def network(self, seed: int, *, code: int, attention: bool, width: int) -> SiameseNetwork:
         """Return a network for these graphs with initial weights from a seed; torch's own state does not change."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive_seed(seed, "weights"))
+        with seeded_weights(seed, "weights"):
             return SiameseNetwork(self.nodes.shape[1], self.nodes.shape[2], code=code, attention=attention, width=width)
 
 
@@ -68,16 +67,14 @@ def train(
         steps: Number of steps.
         optimiser: The optimiser of the network's parameters.
     """
-    network.train()
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         adjacency, nodes, codes, accuracies = batches()
-        optimiser.zero_grad()
         plain, fused = network(adjacency, nodes, codes)
-        loss = huber(plain, accuracies)
-        if fused is not None:
-            loss = loss + huber(fused, accuracies)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        return huber(plain, accuracies) if fused is None else huber(plain, accuracies) + huber(fused, accuracies)
+
+    network.train()
+    descend(optimiser, (loss() for _ in range(steps)))
 
 
 @torch.no_grad()

@@ -1,0 +1,46 @@
+"""Published figures for ``predictor_table.py``, and explanations of differences."""
+
+from __future__ import annotations
+
+PUBLISHED: dict[tuple[str, str], dict[int, float]] = {
+    ("nasbench201", "xgboost@onehot+measures"): {
+        10: 0.322, 15: 0.471, 23: 0.590, 36: 0.653, 56: 0.707, 87: 0.734, 135: 0.769, 209: 0.784,
+    },
+    ("nasbench101", "xgboost@onehot+measures"): {
+        10: 0.370, 15: 0.349, 23: 0.512, 36: 0.541, 56: 0.590, 87: 0.628, 135: 0.680, 209: 0.707,
+    },
+    ("nasbench101", "random_forest_graf@graf+measures"): {5: 0.34, 24: 0.53, 71: 0.63, 121: 0.665, 205: 0.685},
+    ("nasbench101", "seminas"): {5: 0.22, 24: 0.395, 71: 0.51, 121: 0.565, 205: 0.605},
+    ("nasbench101", "nao"): {5: 0.215, 24: 0.36, 71: 0.425, 121: 0.46},
+    ("nasbench101", "mlp"): {5: -0.01, 24: 0.08, 71: 0.20, 121: 0.255, 205: 0.33},
+    ("nasbench101", "bananas"): {5: 0.19, 24: 0.19, 71: 0.19, 121: 0.19},
+    ("nasbench101", "bayesian_linear_regression"): {24: 0.0, 121: 0.31},
+    ("nasbench101", "gcn"): {5: -0.03, 8: 0.28},
+    ("nasbench101", "random_forest"): {121: 0.41},
+    ("nasbench201", "gcn"): {78: 0.343, 156: 0.413},
+    ("nasbench201", "nao"): {78: 0.467, 156: 0.493},
+    ("nasbench201", "brp_nas"): {32: 0.48, 128: 0.575},
+}  # fmt: skip
+"""Kendall's tau by benchmark and predictor, and by the number of training architectures.
+
+- xgboost@onehot+measures: NAS-Bench-Suite-Zero (Krishnakumar et al. 2022), 200 test architectures, five seeds.
+- nasbench101, all others: curves of zc_combine (Kadlecova et al. 2024), read off a plot: 100 seeds of NASLib's
+  predictors.
+- nasbench201, gcn and nao: a table of PINAT (Lu et al. 2023), on all 15,625 architectures.
+- nasbench201, brp_nas: zc_combine, read off a plot.
+"""
+
+NOTES: dict[tuple[str, str], str] = {
+    ("nasbench101", "bayesian_linear_regression"): (
+        "Here the accuracies are standardised; the published predictor has the same prior for accuracies in percent."
+    ),
+    ("nasbench101", "random_forest"): "Another sample of architectures; not explained further.",
+}
+"""By benchmark and predictor, why a figure differs by more than 0.05."""
+
+NOT_EVALUATED = {
+    "sotl, sotl_e, early_stopping_loss, omni with curves": "the tables have no losses.",
+    "lce, lce_m": "the tables have fewer than four points before the target.",
+    "oneshot, rsws": "they need a trained supernet.",
+}
+"""Why a predictor is not in the table."""
