@@ -174,7 +174,6 @@ def page() -> str:
         *[_row(f"`{kind.value}`", kind.floor.value, _doc(kind)) for kind in Kind],
         _STATISTICS,
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
-        _units(),
         _SCENARIOS,
         *[
             _row(f"`{one.name}`", one.images, one.objective, f"minus the values on `{one.minus}`" if one.minus else "")
@@ -184,6 +183,7 @@ def page() -> str:
         ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
         ".\n\n| statistic | definition |\n|---|---|\n",
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
+        _units(),
         _NETWORK_LEAVES,
         _definitions(),
         _SPACES_WITH_FEATURES,
@@ -200,7 +200,7 @@ def _units() -> str:
     parts = sorted(name for name in COMBINING if not name.startswith(("i", "r")))
     filled = _UNITS.replace("{activations}", ", ".join(activations)).replace("{parts}", ", ".join(parts))
     paragraphs = filled.split("\n\n")
-    return "\n\n".join(text if text[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
+    return "\n\n".join(text if text.lstrip()[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
 
 
 def _definitions() -> str:

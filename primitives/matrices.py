@@ -89,7 +89,8 @@ def det(x: Tensor) -> Tensor:
     """``u x a x c x h x h`` to ``u x a x c x 1 x 1``: the determinant."""
     if not _is_square(x):
         gram, broken = _gram(x)
-        return torch.linalg.det(gram).clamp_min(0).sqrt()[..., None, None].to(x.dtype) + broken
+        product: Tensor = torch.linalg.det(gram).clamp_min(0).sqrt()[..., None, None].to(x.dtype)
+        return product + broken
     value = torch.linalg.det(x)
     value = torch.where(value.isnan(), 0.0, value)  # a zero pivot may leave NaN behind: singular
     return value[..., None, None] + _zero_or_nan(x)

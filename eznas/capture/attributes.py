@@ -116,6 +116,33 @@ class Attributes:
             set_generator_state(generator, state)
 
 
+def modules_of(network: nn.Module) -> list[nn.Module]:
+    """Return the modules of a network, and those that its modules hold in lists, dictionaries and plain objects."""
+    modules = list(network.modules())
+    seen = set(map(id, modules))
+    pending = [value for module in modules for name, value in vars(module).items() if name not in _OWN]
+    while pending:
+        value = pending.pop()
+        kind = type(value)
+        if kind in _PLAIN or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, nn.Module):
+            modules.append(value)
+            pending += [*value.children(), *[one for name, one in vars(value).items() if name not in _OWN]]
+        elif kind in CONTAINERS or kind is tuple:
+            pending += value.values() if isinstance(value, dict) else value
+        elif is_users(kind):
+            pending += getattr(value, "__dict__", {}).values()
+    return modules
+
+
+def buffers_of(network: nn.Module) -> list[Tensor]:
+    """Return the buffers of ``modules_of``, each once."""
+    buffers = [buffer for module in modules_of(network) for buffer in module._buffers.values()]  # noqa: SLF001
+    return list({id(buffer): buffer for buffer in buffers if buffer is not None}.values())
+
+
 _LIBRARIES = sys.stdlib_module_names | {"numpy", "torch"}
 
 

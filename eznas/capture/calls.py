@@ -28,7 +28,7 @@ class Call:
         kwargs: The keyword arguments.
     """
 
-    __slots__ = ("args", "entering", "func", "function", "kwargs", "name")
+    __slots__ = ("args", "composed", "entering", "func", "function", "kwargs", "name")
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         self.func, self.args = func, args
@@ -36,6 +36,7 @@ class Call:
         self.name: str = getattr(func, "__name__", "")
         self.entering: Tensor | None = None
         self.function: Function | None = None  # of the tensor ``entering``
+        self.composed: tuple[Function | None, ...] = ()  # the result of ``Recorder.compose``
 
     def run(self) -> Any:
         """Call the function."""

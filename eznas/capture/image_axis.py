@@ -134,7 +134,7 @@ class ImageAxis:
         if call.name in _MOVING_AXES and before.dim() == result.dim():
             return self._moved(call, before, axis)
         if call.name == "stack":
-            new = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % result.dim()
+            new: int = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % result.dim()
             if before.shape[axis] != self.images or (not axis and result.shape[new] == self.images):
                 return -1
             return axis + (new <= axis)

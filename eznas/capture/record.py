@@ -28,6 +28,8 @@ _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 _FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
 """Functions of torch that read the shape of a tensor alone."""
 
+_SET_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]
+
 _CONSTANT = "constant"
 _NORM = "norm"
 """Origins of tensors that no activation reads."""
@@ -155,9 +157,10 @@ class Recorder(CallHooks):
 
         Several calls compute such an activation, and its input is the tensor that all of them are a function of.
         """
-        if call.function is not None:
-            return call.function
+        if call.composed:
+            return call.composed[0]
         function = self.elementwise.function(call)
+        call.composed = (function,)
         source = function.source.current() if function is not None and function.activates else None
         if source is not None:
             call.entering, call.function = source, function
@@ -181,7 +184,7 @@ class Recorder(CallHooks):
         scaled = None
         if function is not None and function.scales and function.source.composite:
             scaled = latest(self._activations, function.source.tensor())
-        if call.overwrites or call.name == "__set__":
+        if call.overwrites or call.func == _SET_DATA:
             self._refuse_writes(call)
             self._protect(call)
         scores = latest(self._maps, call.tensors[0]) if self._maps and call.tensors else None
@@ -312,7 +315,11 @@ class Recorder(CallHooks):
 
 def _one_number(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
-    if tensor.requires_grad or function not in ("max", "maximum", "min", "minimum", "where"):
+    if (
+        tensor.requires_grad
+        or tensor.dtype is torch.bool
+        or function not in ("max", "maximum", "min", "minimum", "where")
+    ):
         return False
     return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
 

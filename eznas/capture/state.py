@@ -15,7 +15,7 @@ import torch.fx
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from eznas.capture.attributes import Attributes
+from eznas.capture.attributes import Attributes, modules_of
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None
     held: list[tuple[dict[str, Any], dict[str, Any]]] = []
     flat: list[tuple[nn.Module, Any]] = []
     try:
-        for module in network.modules():
+        for module in modules_of(network):
             tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001
             for named in tables:
                 held.append((named, dict(named)))

@@ -21,12 +21,16 @@ from eznas.measures import register_measure
 from eznas.passes.gradients import differentiate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor, nn
 
     from eznas.minibatch import Minibatch
 
 
 _TENSORS = 128
+_MORE = 2
+"""A column takes about as long as two rows."""
 
 
 @register_measure(
@@ -65,7 +69,7 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
     """Return the mean over images of the covariance of ``d log p_c / dw`` over classes ``c``: ``t x t`` float64.
 
     The ``w`` are the first numbers of the network's first 128 parameter tensors. Each image runs alone, with a backward
-    pass for each class.
+    pass for each class, or for each parameter tensor where there are many more classes.
 
     Args:
         network: It runs in evaluation mode and is left as it was.
@@ -85,7 +89,7 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
                 raise UndefinedError(f"the network must return images x classes logits; got {tuple(logits.shape)}")
             logits = logits[0]
             probabilities = logits.detach().double().softmax(0)
-            rows = torch.stack([_first_derivatives(logit, read) for logit in logits]).double()
+            rows = _first_derivatives(logits, read).double()
             spread = rows - probabilities @ rows
             total = total + spread.T @ (probabilities[:, None] * spread)
     return total / len(images)
@@ -98,7 +102,23 @@ class _Watching(CallHooks):
         return call.run()
 
 
-def _first_derivatives(logit: Tensor, tensors: list[Tensor]) -> Tensor:
-    """Return the derivatives of a logit with respect to the first number of each tensor, 0 where it depends on none."""
-    gradients = differentiate(logit, tensors)
-    return torch.stack([logit.new_zeros(()) if gradient is None else gradient.flatten()[0] for gradient in gradients])
+def _first_derivatives(logits: Tensor, tensors: list[Tensor]) -> Tensor:
+    """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``.
+
+    A backward pass for each class gives a row. Where there are many more classes than tensors, a column is cheaper:
+    ``v J`` is linear in ``v``, so the gradient in ``v`` of its entry for one number is this number's column of ``J``.
+    """
+    if len(logits) <= _MORE * len(tensors) or not logits.requires_grad:
+        return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
+    v = torch.zeros_like(logits, requires_grad=True)
+    products = differentiate((v * logits).sum(), tensors, create_graph=True)
+    columns = [
+        None if product is None else differentiate(product.flatten()[0], [v])[0] if product.requires_grad else None
+        for product in products
+    ]
+    return torch.stack([torch.zeros_like(logits) if column is None else column.detach() for column in columns], 1)
+
+
+def _firsts(gradients: Iterable[Tensor | None], logits: Tensor) -> Tensor:
+    firsts = [logits.new_zeros(()) if gradient is None else gradient.flatten()[0] for gradient in gradients]
+    return torch.stack(firsts)

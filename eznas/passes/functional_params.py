@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from eznas.capture import fork_state
+from eznas.capture.attributes import buffers_of
 from eznas.capture.calls import Call, CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
@@ -27,7 +28,8 @@ class FunctionalRecorder(CallHooks):
     Attributes:
         finder: Holds the parameters that layers use as weights.
         deviations: For each batch normalisation, the root of the channels' mean variance at its input.
-        last_maps: The last tensor ``b x c x h x w`` of more than one position; None if there was none.
+        last_maps: The last tensor ``b x c x h x w`` of more than one position; None if there was none, or if a linear
+            layer on tokens ran after it.
         linear_input: The input of the last linear layer.
     """
 
@@ -38,6 +40,7 @@ class FunctionalRecorder(CallHooks):
         self.deviations: list[Tensor] = []
         self.last_maps: Tensor | None = None
         self.linear_input: Tensor | None = None
+        self._tokens = False
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation, without running statistics, and record the deviation of its input."""
@@ -56,6 +59,12 @@ class FunctionalRecorder(CallHooks):
         self.finder.note(call, out)
         if call.name == "linear":
             self.linear_input = call.input
+            if self.linear_input.dim() > 2:  # noqa: PLR2004
+                self.last_maps, self._tokens = None, True
+        elif call.name == "conv2d":
+            self._tokens = False
+        if self._tokens:
+            return out
         if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
             self.last_maps = out.detach()
         return out
@@ -79,7 +88,7 @@ def run_with_params(
         RecordError: The network does not return logits, or hides a part of the graph.
     """
     tensors = {
-        id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone() for buffer in network.buffers()
+        id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone() for buffer in buffers_of(network)
     }
     tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
     with fork_state(network), replaced(network, tensors), recorder:

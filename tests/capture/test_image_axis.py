@@ -46,14 +46,18 @@ class Tokens(nn.Module):
             x = torch.cat([x.transpose(0, 1)[:3], x.transpose(0, 1)[3:]])
         elif self.how == "einsum":
             x = torch.einsum("btc,tc->tbc", x, x.new_ones(x.shape[1:]))
+        elif self.how == "rows":
+            x = x.transpose(0, 1).reshape(-1, 12)
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
+        if self.how == "rows":
+            x = x.reshape(16, -1, 8)
         out: Tensor = self.head(torch.relu(x).mean(1 if self.how == "first" else 0))
         return out
 
 
 @pytest.mark.parametrize("images", [4, 5])
-@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data", "stack", "cat", "einsum"])
+@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data", "stack", "cat", "einsum", "rows"])
 def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
     batch = sample_minibatch(images, 8)
     expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
@@ -132,3 +136,39 @@ def test_the_units_of_an_encoder_that_wants_tokens_first() -> None:
     for left, right in zip(one.groups, other.groups, strict=True):
         for name in left.tensors:
             torch.testing.assert_close(left.stacked(name), right.stacked(name), rtol=1e-4, atol=1e-5)
+
+
+def test_a_tensor_whose_images_are_on_several_axes_is_not_read() -> None:
+    class Mixing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(12, 12), nn.Linear(12, 12), nn.Linear(12, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x.reshape(4, 16, 12)).transpose(0, 1)
+            x = self.second(x.reshape(32, 2, 12)).reshape(16, 4, 12)
+            out: Tensor = self.head(x.mean(0))
+            return out
+
+    captured = capture(construct(Mixing), sample_minibatch(4, 8), [])
+    assert [(unit.name, unit.input_shape) for unit in captured.units] == [
+        ("first", (4, 12, 16, 1)), ("head", (4, 12, 1, 1)),
+    ]  # fmt: skip
+    assert [(layer.name, layer.reason) for layer in captured.skipped] == [("second", "its images are not on one axis")]
+
+
+def test_a_tensor_that_is_cut_from_the_graph_has_a_gradient() -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.head = nn.Linear(12, 12), nn.Linear(12, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.first(x.reshape(4, 16, 12).data).mean(1))
+            return out
+
+    network = construct(Cut)
+    captured = capture(network, sample_minibatch(4, 8), ["conv_in_grad.data"])
+    weight = (network.head.weight @ network.first.weight).sum(0).detach() / 16
+    found = captured.groups[0].tensors["conv_in_grad.data"][0]
+    torch.testing.assert_close(found, weight[None, :, None, None].expand(4, 12, 16, 1))

@@ -238,3 +238,12 @@ def test_json_is_written_to_a_file(own: str, tmp_path: Path) -> None:
     result = invoke("--model", f"{own}:small", "--proxy", "params", "--json", str(tmp_path / "scores.json"))
     assert (result.exit_code, result.stdout) == (0, "")
     assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"][0]["status"] == "ok"
+
+
+def test_the_units_of_a_network_are_listed(own: str) -> None:
+    found = scored("--model", f"{own}:large", "--units", "--pixels", "40")
+    assert [row["name"] for row in found["rows"] if not row["reason"]] == ["0", "4"]
+    assert (found["units"], found["read_parameters"]) == (2, 3 * 2 * 1600 + 20)
+    result = invoke("--model", f"{own}:small", "--units", "--batch-size", "2", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "programs read 2 units with 26 of 40 parameters (65.0%)" in result.stdout

