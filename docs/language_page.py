@@ -43,6 +43,7 @@ _STATISTICS = """
 
 A *unit* is one convolution or linear layer with the activation in front of it and the normalisation behind it. A
 statistic is a quantity in a scenario, written `quantity.scenario`. The weight does not depend on the scenario.
+Where a network takes [tokens](tutorials/transformers.md), the embedded tokens are the images.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
