@@ -53,7 +53,8 @@ output of the first embedding. Measures of attention (attention_importance, dss,
 softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a softmax is multiplied with values. Its
 projections are the layers whose outputs reach queries, keys or values through no other layer. A *feed-forward block* is
-two layers with an activation between them. vkdnw and epe_nas need one class for each sample.
+two layers with an activation between them. Tokens behind the end of a text count as all others do. vkdnw and epe_nas
+need one class for each sample.
 
 Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
 such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.

@@ -46,7 +46,8 @@ _STATISTICS = """
 
 A *unit* is one layer with the activation in front of it and the normalisation behind it. A statistic is a quantity in a
 scenario, written `quantity.scenario`. The weight does not depend on the scenario. `eznas score --units --model NAME`
-and `eznas.units(network, minibatch)` list the units of a network, and the layers that are none, with the reason.
+and `eznas.units(network, minibatch)` list the units of a network, and the layers that are none, with the reason. Where
+a network takes [tokens](tutorials/transformers.md), the embedded tokens are the images.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 

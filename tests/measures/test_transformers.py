@@ -174,7 +174,7 @@ def test_the_importance_of_michel() -> None:
         loss = functional.cross_entropy(network(IDS[row : row + 1]), BATCH.labels[row : row + 1])
         heads = [block.heads for block in network.blocks]
         for head, gradient in zip(heads, torch.autograd.grad(loss, heads), strict=True):
-            total += float((head * gradient).sum((0, 2, 3)).abs().sum()) / 4
+            total += float((head.detach() * gradient).sum((0, 2, 3)).abs().sum()) / 4
     assert values(["attention_importance"], network)["attention_importance"] == pytest.approx(total, rel=1e-5)
 
 
@@ -191,7 +191,7 @@ def test_the_indicator_of_tf_tas() -> None:
         if name.endswith(("query.weight", "key.weight", "value.weight", "out.weight")):
             expected += nuclear(parameter.detach()) * nuclear(parameter.grad)
         elif name.endswith(("first.weight", "second.weight", "head.weight")):
-            expected += float((parameter * parameter.grad).abs().sum())
+            expected += float((parameter.detach() * parameter.grad).abs().sum())
     assert values(["dss"], network)["dss"] == pytest.approx(expected, rel=1e-6)
 
 
