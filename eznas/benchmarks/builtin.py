@@ -269,22 +269,17 @@ for _size in ("tiny", "small", "base"):
         )
     )
 
-_VITS = (("vitbench101_autoformer", ("imagenet",)), ("vitbench101_pit", ()))
-for _name, _more in _VITS:
+for _part, _more, _gt in (("autoformer", ("imagenet",), ("autoformer", "autoformer_2")), ("pit", (), ("pit",))):
     BENCHMARKS.register(
         BenchmarkInfo(
-            name=_name,
-            space=_name,
+            name=f"vitbench101_{_part}",
+            space=f"vitbench101_{_part}",
             datasets=("cifar100", "flowers", "chaoyang", *_more),
             citation="Wei et al. Auto-Prox. AAAI 2024. arXiv:2312.09059",
             home="https://github.com/lilujunai/Auto-Prox-AAAI24",
-            targets=("base", "kd") if not _more else ("base", "kd", "inherited"),
-            files=(
-                (OfficialFile("gt_autoformer.pth"), OfficialFile("gt_autoformer_2.pth"))
-                if _more
-                else (OfficialFile("gt_pit.pth"),)
-            ),
-            convert=_reader("vitbench", _name),
+            targets=("base", "kd", *("inherited" for _ in _more)),
+            files=tuple(OfficialFile(f"gt_{_name}.pth") for _name in _gt),
+            convert=_reader("vitbench", f"vitbench101_{_part}"),
         )
     )
 
