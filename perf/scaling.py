@@ -86,7 +86,7 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="One population, 2 generations, one seed.")
+@click.option("--quick", is_flag=True, help="Three sizes each, on few networks and generations.")
 @click.option("--generations", default=6, help="Generations of each run.")
 @click.option("--seeds", default=3, help="Runs that are added up.")
 @click.option("--plot", type=Path, help="PNG, SVG or PDF to write.")
@@ -94,8 +94,8 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
 def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_file: Path | None) -> None:
     """Time runs with more and more programs, and on more and more networks."""
     torch.set_num_threads(1)
-    counts, sizes = (_PROGRAMS[:1], _NETWORKS) if quick else (_PROGRAMS, _NETWORKS)
-    generations, seeds = (2, 1) if quick else (generations, seeds)
+    counts, sizes = (_PROGRAMS[:3], (4, 8, 16)) if quick else (_PROGRAMS, _NETWORKS)
+    generations, seeds = (3, 1) if quick else (generations, seeds)
     evolved(sizes[0], counts[0], 1, 0)  # what is loaded at first use
     curves: dict[str, dict[int, float]] = {
         "programs": dict.fromkeys(counts, 0.0),
