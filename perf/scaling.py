@@ -2,8 +2,9 @@
 
 Tournament runs (``perf/tournament.py``) are timed for several sizes of their population on the same networks: twice the
 programs cost less than twice the time, as programs share subtrees. The smallest is then evaluated again, the same
-programs, on more and more networks: twice the networks cost about twice the time. Times are processor seconds of one
-thread, summed over the seeds.
+programs, on more and more networks, whose statistics are not kept: twice the networks cost about twice the time, and
+memory does not grow. Times are processor seconds of one thread, summed over the seeds; memory is the peak of a process
+of its own for each number of networks.
 
     python perf/scaling.py [--quick] [--plot scaling.png] [--json FILE]
 """
@@ -12,51 +13,58 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import torch
+from joblib import Parallel, delayed, parallel_config
 from tournament import Load, record
 
 from eznas.cli.console import print_table
 from eznas.minibatch import load_minibatch
-from eznas.programs import reductions
+from eznas.programs import parse, reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
 from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
 from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _SIZE = Fidelity("small", cells=1, channels=8, pixels=8, batch=8)
-_PROGRAMS, _NETWORKS = (25, 50, 100, 200, 400), (10, 20, 40, 80, 160)
+_PROGRAMS, _NETWORKS = (25, 50, 100, 200, 400), (10, 20, 40, 80, 160, 320, 640)
 
 
-def panel_of(networks: int, seed: int) -> Panel:
-    """Return small networks, whose statistics are kept between generations."""
+def panel_of(networks: int, seed: int, captures: Captures | None) -> Panel:
+    """Return small networks."""
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, _SIZE, seed, load_minibatch("digits", 8))
-    return Panel(
-        condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=Captures(2**30))
-    )
+    return Panel(condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=captures))
 
 
 def evolved(networks: int, programs: int, generations: int, seed: int) -> Load:
-    """Return a tournament run."""
-    panel = panel_of(networks, seed)
+    """Return a tournament run, which keeps the statistics of its networks."""
+    panel = panel_of(networks, seed, Captures(2**30))
     convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
     return record(panel, convolutions, random.Random(seed), programs, generations, paper=False, fresh=0.0)
 
 
-def again(load: Load, networks: int, seed: int) -> float:
-    """Return the processor seconds of evaluating the programs of a run on other networks."""
-    panel = panel_of(networks, seed)
+def again(generations: Sequence[Sequence[str]], networks: int, seed: int) -> tuple[float, int]:
+    """Return the processor seconds of evaluating programs on other networks, and the peak of this process in bytes."""
+    torch.set_num_threads(1)
+    programs = [[parse(text) for text in generation] for generation in generations]
+    panel = panel_of(networks, seed, None)
+    panel.extend(reductions(programs[0])[:1])  # what is loaded at first use
     begun = time.process_time()
-    for generation in load.generations:
+    for generation in programs:
         panel.extend(reductions(generation))
         panel.table.scores(generation)
-    return time.process_time() - begun
+    return time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
@@ -93,27 +101,33 @@ def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_f
         "programs": dict.fromkeys(counts, 0.0),
         "networks": dict.fromkeys(sizes, 0.0),
     }
+    peaks: dict[int, int] = {}
     for seed in range(seeds):
         for count in counts:
             curves["programs"][count] += sum(evolved(sizes[0], count, generations, seed).seconds)
         load = evolved(sizes[0], counts[0], generations, seed)
+        texts = [[program.text for program in generation] for generation in load.generations]
         for size in sizes:
-            curves["networks"][size] += again(load, size, seed)
+            with parallel_config("multiprocessing", n_jobs=2):  # a pool of new processes for each number
+                ((spent, taken),) = Parallel()([delayed(again)(texts, size, seed)])
+            curves["networks"][size] += spent
+            peaks[size] = max(peaks.get(size, 0), taken)
     rows = []
     for name, curve in curves.items():
         before = None
         for size, spent in curve.items():
-            rows.append([name, size, round(spent, 2), None if before is None else round(spent / before, 2)])
+            times = None if before is None else round(spent / before, 2)
+            rows.append([name, size, round(spent, 2), times, peaks[size] >> 20 if name == "networks" else None])
             before = spent
     print_table(
         f"{generations} generations, {seeds} seeds, {_SIZE}",
-        ["of", "how many", "processor seconds", "times the half"],
+        ["of", "how many", "processor seconds", "times the half", "peak MiB"],
         rows,
     )
     if plot is not None:
         draw(plot, curves)
     if json_file is not None:
-        found = {"generations": generations, "seeds": seeds, "curves": curves, "versions": versions()}
+        found = {"generations": generations, "seeds": seeds, "curves": curves, "peaks": peaks, "versions": versions()}
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

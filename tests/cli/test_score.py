@@ -200,6 +200,10 @@ def test_measures_are_listed_by_pattern() -> None:
         (("--architecture", ARCHITECTURE, "--proxy", "neg(measure.parms)"), "unknown measure 'parms'; did you mean"),
         (("--architecture", ARCHITECTURE, "--proxy", "graf.n"), "unknown feature of the search space 'n'"),
         (("--architecture", ARCHITECTURE, "--proxy", "score.a"), "but score.a is a column of a score file"),
+        (
+            ("--architecture", ARCHITECTURE, "--proxy", "params", "--memory", "9M"),
+            "--memory must be a size of at least",
+        ),
         (("--list", "zzz*"), "no measure matches 'zzz*'"),
     ],
 )

@@ -149,6 +149,7 @@ def test_a_search_that_cannot_begin_leaves_no_directory(table: str, tmp_path: Pa
         (("--weights", "a,b"), "--weights must be a valid number"),
         (("--seconds", "soon"), "--seconds must be a duration such as 90s"),
         (("--queries", "-1"), "--queries must be greater than or equal to 0, got '-1'"),
+        (("--memory", "5M"), "--memory must be a size of at least 512M, such as 4G, got '5M'"),
         (("--move", "2"), "--move must be less than or equal to 1, got '2'"),
         (("--resume", "RUN"), "must be a run directory"),
         (("--compare", "RUN"), "must be a run directory"),

@@ -167,6 +167,7 @@ def test_a_proxy_without_any_value_is_exit_code_1(table: Path) -> None:
         (("--proxy", "abs(measure.nazwot)"), "unknown measure 'nazwot'; did you mean 'naswot'?"),
         (("--samples", "99"), "--samples must be at most 12, the size of the table, got 99"),
         (("--images", "nowhere.npz"), "nowhere.npz"),
+        (("--memory", "much"), "--memory must be a size of at least 512M, such as 4G, got 'much'"),
         (("--device", "warp"), "--device must be auto or a device that works here"),
         (
             ("--json", "missing/folder/x.json", "--samples", "2", "--proxy", "params"),
