@@ -31,6 +31,7 @@ class Attributes:
 
     def __init__(self, network: nn.Module) -> None:
         self._containers: list[tuple[Any, Any]] = []
+        self._empty: list[Any] = []
         self._tensors: list[tuple[Tensor, Tensor, int]] = []
         self._generators: list[tuple[Any, Any]] = []
         registered = {id(buffer) for module in network.modules() for buffer in module._buffers.values()}  # noqa: SLF001
@@ -38,10 +39,19 @@ class Attributes:
         for module in network.modules():
             values = dict(vars(module))
             self._containers.append((vars(module), values))
-            self._containers += [(values[name], copy.copy(values[name])) for name in _TABLES]
+            for name in _TABLES:
+                self._add_container(values[name])
             for name, value in values.items():
                 if name not in _OWN:
                     self._add(value, registered, seen)
+
+    def _add_container(self, container: Any) -> None:
+        if not container:  # most tables of a module are
+            self._empty.append(container)
+        elif type(container) is dict:
+            self._containers.append((container, dict(container)))
+        else:
+            self._containers.append((container, copy.copy(container)))
 
     def _add(self, value: Any, registered: set[int], seen: set[int]) -> None:
         kind = type(value)
@@ -50,7 +60,7 @@ class Attributes:
         if kind in CONTAINERS or kind is tuple:
             seen.add(id(value))
             if kind is not tuple:
-                self._containers.append((value, copy.copy(value)))
+                self._add_container(value)
             for member in value.values() if isinstance(value, dict) else value:
                 self._add(member, registered, seen)
         elif isinstance(value, Tensor):
@@ -63,6 +73,9 @@ class Attributes:
 
     def restore(self) -> None:
         """Restore the attributes, each the same object as it was."""
+        for container in self._empty:
+            if container:
+                container.clear()
         for container, contents in self._containers:
             _refill(container, contents)
         for tensor, value, version in self._tensors:
