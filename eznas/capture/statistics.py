@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eznas.capture.calls import version
 from eznas.capture.record import Layer, Recorded, Recorder, RecordError, check_graph, checked_logits
-from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.state import NetworkState, device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
 
@@ -48,6 +48,7 @@ def record_statistics(
         RecordError: The network cannot be recorded; ``UnitlessError`` where it has no units.
     """
     network = uncompiled(network)
+    state = NetworkState(network)
     inputs = {"data": images, "noise": noise, "perturbed": perturbed}
     units_of_all: tuple[Unit, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -56,7 +57,7 @@ def record_statistics(
         batch = inputs[scenario]
         if batch is None:
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
-        layers, skipped, tensors = run_pass(network, batch, labels, plan, units)
+        layers, skipped, tensors = run_pass(network, state, batch, labels, plan, units)
         units_of_pass = tuple(
             Unit(index, layer.name, layer.shape("weight"), layer.shape("conv_in"), layer.shape("conv_out"))
             for index, layer in enumerate(layers)
@@ -97,12 +98,18 @@ def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:
 
 
 def run_pass(
-    network: nn.Module, images: Tensor, labels: Tensor | None, plan: Mapping[str, set[str]], units: str
+    network: nn.Module,
+    state: NetworkState,
+    images: Tensor,
+    labels: Tensor | None,
+    plan: Mapping[str, set[str]],
+    units: str,
 ) -> tuple[list[Layer], tuple[Skipped, ...], dict[str, list[Tensor]]]:
     """Run the network forward once, and backward once for each scenario that needs gradients.
 
     Args:
         network: The network.
+        state: Its state, in which it is left.
         images: ``b x c x h x w``.
         labels: ``b``, for the scenario ``loss``.
         plan: For each scenario of this pass, its quantities.
@@ -121,7 +128,7 @@ def run_pass(
     recorder = Recorder(network, set().union(*values.values()), set().union(*pending.values()))
     tensors: dict[str, list[Tensor]] = {}
     try:
-        with fork_state(network), torch.set_grad_enabled(bool(pending)):
+        with fork_state(network, state), torch.set_grad_enabled(bool(pending)):
             logits, leaf = recorded_forward(network, images, recorder)
             layers, skipped = form_units(recorder, units)
             for scenario, quantities in values.items():
