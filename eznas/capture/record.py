@@ -16,7 +16,7 @@ from eznas.capture.calls import Call, CallHooks, version
 from eznas.capture.image_axis import ImageAxis
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 
 _COMPARISONS = frozenset(["ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"])
@@ -158,15 +158,16 @@ class Recorder(CallHooks):
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
 
     def __enter__(self) -> Any:
-        for constant in (*self._network.parameters(), *self._network.buffers()):
+        for constant in (*self.parameters.values(), *self._network.buffers()):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
-        bounds = call.name.strip("_") in _CLAMPS
-        return super().activates(call) and not (bounds and latest(self._origins, call.input))
+        if not super().activates(call):
+            return False
+        return call.name.strip("_") not in _CLAMPS or not latest(self._origins, call.input)
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
@@ -204,7 +205,7 @@ class Recorder(CallHooks):
         if overwrites:
             self._protect(call)
         out = call.run()
-        self._note_origin(call, out)
+        self._note_origin(call, call.tensors, out)
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -227,18 +228,21 @@ class Recorder(CallHooks):
         if self._sharing and call.overwrites:
             self._protect(call)
         out = call.run()
-        self._note_origin(call, out)
+        if not isinstance(out, (Tensor, tuple)) or isinstance(out, torch.Size):
+            return out  # asking for a weight's shape is not using it
+        tensors = call.tensors
+        self._note_origin(call, tensors, out)
         self._note_mask(call, out)
-        if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
-            for tensor in flattened(call.args, call.kwargs):
+        if type(out) in (Tensor, tuple):
+            for tensor in tensors:
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
 
-    def _note_origin(self, call: Call, out: Any) -> None:
+    def _note_origin(self, call: Call, tensors: Sequence[Tensor], out: Any) -> None:
         """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
         name = call.name.strip("_")
-        known = [latest(self._origins, tensor) for tensor in call.tensors]
+        known = [latest(self._origins, tensor) for tensor in tensors]
         origin = ""
         if all(one == _CONSTANT for one in known):
             origin = _CONSTANT
@@ -253,11 +257,13 @@ class Recorder(CallHooks):
 
     def _note_mask(self, call: Call, out: Any) -> None:
         """Note that a tensor of booleans compares one tensor with numbers."""
-        tensors = call.tensors
-        if call.name.strip("_") in _COMPARISONS and len([one for one in tensors if one.dim()]) == 1:
-            self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and tensors and isinstance(out, Tensor) and (mask := self._mask(tensors[0])):
-            self._masks[id(out)] = weakref.ref(out), *mask
+        if call.name.strip("_") in _COMPARISONS:
+            tensors = call.tensors
+            if len([one for one in tensors if one.dim()]) == 1:
+                self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
+        elif call.name in _CASTS and isinstance(out, Tensor) and (tensors := call.tensors):
+            if mask := self._mask(tensors[0]):
+                self._masks[id(out)] = weakref.ref(out), *mask
 
     def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:
         """Return the tensor that a mask compares and its version then; None where the tensor is no mask."""
