@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eznas.capture.modules import modules_of
+
 CONTAINERS = (dict, list, set, OrderedDict, defaultdict, deque)
 
 
@@ -34,24 +36,18 @@ class Attributes:
         self._empty: list[Any] = []
         self._tensors: list[tuple[Tensor, Tensor, int]] = []
         self._generators: list[tuple[Any, Any]] = []
-        registered = {id(buffer) for module in network.modules() for buffer in module._buffers.values()}  # noqa: SLF001
+        modules = [module for _, module in modules_of(network)]
+        registered = {id(buffer) for module in modules for buffer in module._buffers.values()}  # noqa: SLF001
         seen: set[int] = set()
-        for module in network.modules():
+        for module in modules:
             values = dict(vars(module))
             self._containers.append((vars(module), values))
-            for name in _TABLES:
-                self._add_container(values[name])
+            tables = [values[name] for name in _TABLES]
+            self._empty += [table for table in tables if not table]  # most of them
+            self._containers += [(table, copy.copy(table)) for table in tables if table]
             for name, value in values.items():
-                if name not in _OWN:
+                if name not in _OWN and type(value) not in _PLAIN:
                     self._add(value, registered, seen)
-
-    def _add_container(self, container: Any) -> None:
-        if not container:  # most tables of a module are
-            self._empty.append(container)
-        elif type(container) is dict:
-            self._containers.append((container, dict(container)))
-        else:
-            self._containers.append((container, copy.copy(container)))
 
     def _add(self, value: Any, registered: set[int], seen: set[int]) -> None:
         kind = type(value)
@@ -60,7 +56,7 @@ class Attributes:
         if kind in CONTAINERS or kind is tuple:
             seen.add(id(value))
             if kind is not tuple:
-                self._add_container(value)
+                self._containers.append((value, copy.copy(value)))
             for member in value.values() if isinstance(value, dict) else value:
                 self._add(member, registered, seen)
         elif isinstance(value, Tensor):

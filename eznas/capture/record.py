@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eznas.capture.calls import Call, CallHooks, version
 from eznas.capture.image_axis import ImageAxis
+from eznas.capture.modules import buffers_of, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -139,7 +140,7 @@ class Recorder(CallHooks):
 
     def __init__(self, network: nn.Module, values: Collection[str] = (), gradients: Collection[str] = ()) -> None:
         super().__init__()
-        self.parameters = dict(network.named_parameters())
+        self.parameters = parameters_of(network)
         self.layers: list[Layer] = []
         self.other_readers: dict[str, str] = {}
         self.grads_enabled: list[Tensor] = []
@@ -158,7 +159,7 @@ class Recorder(CallHooks):
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
 
     def __enter__(self) -> Any:
-        for constant in (*self.parameters.values(), *self._network.buffers()):
+        for constant in (*self.parameters.values(), *buffers_of(self._network)):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -261,8 +262,9 @@ class Recorder(CallHooks):
             tensors = call.tensors
             if len([one for one in tensors if one.dim()]) == 1:
                 self._masks[id(out)] = weakref.ref(out), weakref.ref(tensors[0]), version(tensors[0])
-        elif call.name in _CASTS and isinstance(out, Tensor) and (tensors := call.tensors):
-            if mask := self._mask(tensors[0]):
+        elif call.name in _CASTS and isinstance(out, Tensor):
+            mask = next(map(self._mask, call.tensors), None)
+            if mask:
                 self._masks[id(out)] = weakref.ref(out), *mask
 
     def _mask(self, tensor: Tensor) -> tuple[weakref.ref[Tensor], int] | None:

@@ -16,6 +16,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from eznas.capture.attributes import Attributes
+from eznas.capture.modules import buffers_of, modules_of, parameters_of
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class NetworkState:
 
     def __init__(self, network: nn.Module) -> None:
         self._attributes = Attributes(network)
-        self._buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
+        self._buffers = [(buffer, buffer.detach().clone()) for buffer in buffers_of(network)]
         for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in self._buffers)):
             if tensor is not None and tensor.is_inference():
                 raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
@@ -161,7 +162,7 @@ def uncompiled(network: nn.Module) -> nn.Module:
         RecordError: The network, or a part of it, is TorchScript or exported, has parameters on the meta device, or has
             lazy parameters.
     """
-    for module in network.modules():
+    for _, module in modules_of(network):
         if isinstance(module, torch.jit.ScriptModule):
             raise RecordError(
                 "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
@@ -173,7 +174,7 @@ def uncompiled(network: nn.Module) -> nn.Module:
                 "the network must be an eager torch.nn.Module, not one of torch.export; pass the module that was "
                 "exported"
             )
-    for name, parameter in network.named_parameters():
+    for name, parameter in parameters_of(network).items():
         if isinstance(parameter, torch.nn.parameter.UninitializedParameter):
             raise RecordError(f"the network must have run once, so that its lazy parameter {name} has a shape")
         if parameter.is_meta:
