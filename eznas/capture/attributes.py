@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eznas.capture.modules import modules_of
+
 CONTAINERS = (dict, list, set, OrderedDict, defaultdict, deque)
 
 
@@ -34,11 +36,12 @@ class Attributes:
 
     def __init__(self, network: nn.Module) -> None:
         self._containers: list[tuple[Any, Any]] = []
+        self._empty: list[Any] = []
         self._tensors: list[tuple[Tensor, Tensor, int]] = []
         self._generators: list[tuple[Any, Any]] = []
         self._slots: list[tuple[Any, dict[str, Any]]] = []
-        registered = {id(buffer) for module in network.modules() for buffer in module._buffers.values()}  # noqa: SLF001
-        modules = list(network.modules())
+        modules = [module for _, module in modules_of(network)]
+        registered = {id(buffer) for module in modules for buffer in module._buffers.values()}  # noqa: SLF001
         seen = set(map(id, modules))
         for module in modules:
             self._add_module(module, registered, seen)
@@ -46,9 +49,11 @@ class Attributes:
     def _add_module(self, module: nn.Module, registered: set[int], seen: set[int]) -> None:
         values = dict(vars(module))
         self._containers.append((vars(module), values))
-        self._containers += [(values[name], copy.copy(values[name])) for name in _TABLES]
+        tables = [values[name] for name in _TABLES]
+        self._empty += [table for table in tables if not table]  # most of them
+        self._containers += [(table, copy.copy(table)) for table in tables if table]
         for name, value in values.items():
-            if name not in _OWN:
+            if name not in _OWN and type(value) not in _PLAIN:
                 self._add(value, registered, seen)
 
     def _add(self, value: Any, registered: set[int], seen: set[int]) -> None:
@@ -100,6 +105,9 @@ class Attributes:
 
     def restore(self) -> None:
         """Restore the attributes, each the same object as it was."""
+        for container in self._empty:
+            if container:
+                container.clear()
         for container, contents in self._containers:
             _refill(container, contents)
         for owner, slots in self._slots:
@@ -116,9 +124,9 @@ class Attributes:
             set_generator_state(generator, state)
 
 
-def modules_of(network: nn.Module) -> list[nn.Module]:
+def reachable_modules(network: nn.Module) -> list[nn.Module]:
     """Return the modules of a network, and those that its modules hold in lists, dictionaries and plain objects."""
-    modules = list(network.modules())
+    modules = [module for _, module in modules_of(network)]
     seen = set(map(id, modules))
     pending = [value for module in modules for name, value in vars(module).items() if name not in _OWN]
     while pending:
@@ -137,9 +145,9 @@ def modules_of(network: nn.Module) -> list[nn.Module]:
     return modules
 
 
-def buffers_of(network: nn.Module) -> list[Tensor]:
-    """Return the buffers of ``modules_of``, each once."""
-    buffers = [buffer for module in modules_of(network) for buffer in module._buffers.values()]  # noqa: SLF001
+def reachable_buffers(network: nn.Module) -> list[Tensor]:
+    """Return the buffers of ``reachable_modules``, each once."""
+    buffers = [buffer for module in reachable_modules(network) for buffer in module._buffers.values()]  # noqa: SLF001
     return list({id(buffer): buffer for buffer in buffers if buffer is not None}.values())
 
 

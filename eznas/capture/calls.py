@@ -49,10 +49,13 @@ class Call:
     @property
     def tensors(self) -> list[Tensor]:
         """The tensors among the arguments, and those in lists and tuples."""
-        flat: list[Any] = []
+        tensors: list[Tensor] = []
         for arg in (*self.args, *self.kwargs.values()):
-            flat.extend(arg if isinstance(arg, (list, tuple)) else (arg,))
-        return [arg for arg in flat if isinstance(arg, Tensor)]
+            if isinstance(arg, Tensor):
+                tensors.append(arg)
+            elif isinstance(arg, (list, tuple)):
+                tensors += [member for member in arg if isinstance(member, Tensor)]
+        return tensors
 
     @property
     def input(self) -> Tensor:

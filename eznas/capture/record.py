@@ -16,9 +16,10 @@ from eznas.capture.calls import Call, CallHooks, version
 from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.layer import Layer, Recorded
+from eznas.capture.modules import buffers_of, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from eznas.capture.elementwise import Function
 
@@ -59,7 +60,7 @@ class Recorder(CallHooks):
 
     def __init__(self, network: nn.Module, values: Collection[str] = (), gradients: Collection[str] = ()) -> None:
         super().__init__()
-        self.parameters = dict(network.named_parameters())
+        self.parameters = parameters_of(network)
         self.layers: list[Layer] = []
         self.attentions: list[AttentionProduct] = []
         self.read: set[str] = set()
@@ -88,7 +89,7 @@ class Recorder(CallHooks):
         self._outputs: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
 
     def __enter__(self) -> Any:
-        for constant in (*self._network.parameters(), *self._network.buffers()):
+        for constant in (*self.parameters.values(), *buffers_of(self._network)):
             self._origins[id(constant)] = (weakref.ref(constant), version(constant), _CONSTANT)
         for name, parameter in self.parameters.items():
             self._leaves[id(parameter)] = (weakref.ref(parameter), version(parameter), (name,))
@@ -97,8 +98,9 @@ class Recorder(CallHooks):
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
-        bounds = call.name.strip("_") in CLAMPS
-        return super().activates(call) and not (bounds and latest(self._origins, call.input))
+        if not super().activates(call):
+            return False
+        return call.name.strip("_") not in CLAMPS or not latest(self._origins, call.input)
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record it, unless its weight is a buffer."""
@@ -145,7 +147,7 @@ class Recorder(CallHooks):
         if overwrites:
             self._protect(call)
         out = call.run()
-        self._note_origin(call, out)
+        self._note_origin(call, call.tensors, out)
         self.elementwise.note(out, function, activation=True, composite=call.function is not None)
         if call.function is not None and recorded.edge is not None and out.requires_grad:
             recorded.through = torch.autograd.graph.get_gradient_edge(out)
@@ -192,14 +194,17 @@ class Recorder(CallHooks):
             self._separate_input(call, "input")
             scores = self._record(call.input, "input")
         out = call.run()
-        self._note_origin(call, out)
+        if not isinstance(out, (Tensor, tuple)) or isinstance(out, torch.Size):
+            return out  # asking for a weight's shape is not using it
+        tensors = call.tensors
+        self._note_origin(call, tensors, out)
         self.elementwise.note(out, function)
         if scaled is not None:
             self._activations[id(out)] = weakref.ref(out), version(out), scaled
         if scores is not None and isinstance(out, Tensor):
             self._attend(call, out, scores)
-        if type(out) in (Tensor, tuple):  # asking for a weight's shape is not using it
-            for tensor in flattened(call.args, call.kwargs):
+        if type(out) in (Tensor, tuple):
+            for tensor in tensors:
                 if id(tensor) in self._weights:
                     self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
         return out
@@ -228,10 +233,10 @@ class Recorder(CallHooks):
             )
             self.attentions.append(product)
 
-    def _note_origin(self, call: Call, out: Any) -> None:
+    def _note_origin(self, call: Call, tensors: Sequence[Tensor], out: Any) -> None:
         """Note whether tensors are computed from constants alone or are norms, and follow the axis of the images."""
         name = call.name.strip("_")
-        known = [latest(self._origins, tensor) for tensor in call.tensors]
+        known = [latest(self._origins, tensor) for tensor in tensors]
         origin = ""
         if name in _FILLED or all(one == _CONSTANT for one in known):
             origin = _CONSTANT

@@ -15,15 +15,42 @@ import torch.fx
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from eznas.capture.attributes import Attributes, modules_of
+from eznas.capture.attributes import Attributes, reachable_modules
+from eznas.capture.modules import buffers_of, modules_of, parameters_of
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+class NetworkState:
+    """The attributes of a network's modules and the values of its buffers at one moment.
+
+    Args:
+        network: The network.
+
+    Raises:
+        RecordError: The network was built under ``torch.inference_mode``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._attributes = Attributes(network)
+        self._buffers = [(buffer, buffer.detach().clone()) for buffer in buffers_of(network)]
+        for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in self._buffers)):
+            if tensor is not None and tensor.is_inference():
+                raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Restore the attributes, each the same object as it was, and the values of the buffers."""
+        self._attributes.restore()
+        for buffer, value in self._buffers:
+            if 0 not in buffer.stride():  # an expanded buffer cannot be written to
+                buffer.copy_(value)
+
+
 @contextlib.contextmanager
-def fork_state(network: nn.Module) -> Iterator[None]:
+def fork_state(network: nn.Module, state: NetworkState | None = None) -> Iterator[None]:
     """Run the block with random generators of a fixed seed, and restore the state of the network and the generators.
 
     This is ``torch.random.fork_rng`` for a network: on exit, also after an exception, the attributes of its modules
@@ -32,26 +59,23 @@ def fork_state(network: nn.Module) -> Iterator[None]:
     ``torch.inference_mode`` of the caller is off, compiled modules run eagerly, so that torch function modes record
     their calls, and ``torch.utils.checkpoint`` runs its function without checkpointing, which would hide the graph.
 
+    Args:
+        network: The network.
+        state: Its present state, where several blocks follow each other; None to copy it.
+
     Raises:
         RecordError: The network was built under ``torch.inference_mode``, or is TorchScript.
     """
-    uncompiled(network)
-    attributes = Attributes(network)
-    buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
-    for tensor in (next(network.parameters(), None), *(buffer for buffer, _ in buffers)):
-        if tensor is not None and tensor.is_inference():
-            raise RecordError("the network must be built outside torch.inference_mode, which forbids gradients")
+    if state is None:
+        uncompiled(network)
+        state = NetworkState(network)
     compiled = "torch._dynamo" in sys.modules  # which takes seconds to import
     eager = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
     try:
         with torch.inference_mode(mode=False), fixed_random(device_of(network)), eager, _without_checkpoints():
             yield
     finally:
-        with torch.no_grad():
-            attributes.restore()
-            for buffer, value in buffers:
-                if 0 not in buffer.stride():  # an expanded buffer cannot be written to
-                    buffer.copy_(value)
+        state.restore()
 
 
 @contextlib.contextmanager
@@ -113,7 +137,7 @@ def replaced(network: nn.Module, tensors: Mapping[int, Tensor]) -> Iterator[None
     held: list[tuple[dict[str, Any], dict[str, Any]]] = []
     flat: list[tuple[nn.Module, Any]] = []
     try:
-        for module in modules_of(network):
+        for module in reachable_modules(network):
             tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001
             for named in tables:
                 held.append((named, dict(named)))
@@ -138,7 +162,7 @@ def uncompiled(network: nn.Module) -> nn.Module:
         RecordError: The network, or a part of it, is TorchScript or exported, has parameters on the meta device, or has
             lazy parameters.
     """
-    for module in network.modules():
+    for _, module in modules_of(network):
         if isinstance(module, torch.jit.ScriptModule):
             raise RecordError(
                 "the network must be an eager torch.nn.Module, not TorchScript; pass the module that was scripted"
@@ -150,7 +174,7 @@ def uncompiled(network: nn.Module) -> nn.Module:
                 "the network must be an eager torch.nn.Module, not one of torch.export; pass the module that was "
                 "exported"
             )
-    for name, parameter in network.named_parameters():
+    for name, parameter in parameters_of(network).items():
         if isinstance(parameter, torch.nn.parameter.UninitializedParameter):
             raise RecordError(f"the network must have run once, so that its lazy parameter {name} has a shape")
         if parameter.is_meta:

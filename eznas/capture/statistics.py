@@ -15,7 +15,7 @@ from eznas.capture.calls import version
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.outputs import checked_logits, loss_of
 from eznas.capture.record import Recorder, RecordError, check_graph
-from eznas.capture.state import device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.state import NetworkState, device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
 from eznas.capture.surroundings import UnitRecorder
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
@@ -56,6 +56,7 @@ def record_statistics(
         RecordError: The network cannot be recorded; ``UnitlessError`` where it has no units.
     """
     network = uncompiled(network)
+    state = NetworkState(network)
     inputs = {"data": images, "noise": noise, "perturbed": perturbed}
     units_of_all: tuple[Unit, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -64,14 +65,14 @@ def record_statistics(
         batch = inputs[scenario]
         if batch is None:
             raise RecordError(f"the statistics need images of the scenario {scenario!r}; got none")
-        layers, skipped, tensors = run_pass(network, batch, labels, plan, units, loss)
+        layers, skipped, tensors = run_pass(network, state, batch, labels, plan, units, loss)
         units_of_pass = tuple(unit_of(index, layer) for index, layer in enumerate(layers))
         if units_of_all not in ((), units_of_pass):
             raise RecordError(CHANGED)
         units_of_all = units_of_pass
         if scenario != "data" and plan.get("") and any(layer.kind == "attention" for layer in layers):
-            weights = run_pass(network, images, labels, {"": plan[""]}, units)[2]  # values, which depend on the images
-            tensors.update(weights)
+            only_weights = {"": plan[""]}  # values, which depend on the images
+            tensors.update(run_pass(network, state, images, labels, only_weights, units)[2])
         del layers  # frees the tensors that no statistic reads
         if scenario == "perturbed":
             for name, after in tensors.items():
@@ -121,6 +122,7 @@ def plan_passes(names: Collection[str]) -> dict[str, dict[str, set[str]]]:
 
 def run_pass(
     network: nn.Module,
+    state: NetworkState,
     images: Tensor,
     labels: Tensor | None,
     plan: Mapping[str, set[str]],
@@ -131,6 +133,7 @@ def run_pass(
 
     Args:
         network: The network.
+        state: Its state, in which it is left.
         images: ``b x c x h x w``.
         labels: ``b``, for the scenario ``loss``.
         plan: For each scenario of this pass, its quantities.
@@ -150,7 +153,7 @@ def run_pass(
     recorder = UnitRecorder(network, set().union(*values.values()), set().union(*pending.values()))
     tensors: dict[str, list[Tensor]] = {}
     try:
-        with fork_state(network), torch.set_grad_enabled(bool(pending)):
+        with fork_state(network, state), torch.set_grad_enabled(bool(pending)):
             logits, leaf = recorded_forward(network, images, recorder)
             layers, skipped = form_units(recorder, units)
             for scenario, quantities in values.items():

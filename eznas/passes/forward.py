@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from eznas.capture import fork_state
-from eznas.capture.attributes import buffers_of
+from eznas.capture.attributes import reachable_buffers
 from eznas.capture.statistics import recorded_forward
 from eznas.passes.blocks import features_recorded
 from eznas.passes.gradients import check_finite
@@ -63,7 +63,7 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
     if FOLLOWING_PARTS.intersection(parts):
         enable_grads(network, grads_enabled)
     recorder = PassRecorder(network, len(images), parts)
-    buffers = {id(buffer): buffer.clone() for buffer in buffers_of(network)}
+    buffers = {id(buffer): buffer.clone() for buffer in reachable_buffers(network)}
     recording: contextlib.AbstractContextManager[list[Feature]] = (
         features_recorded(network) if "features" in parts else contextlib.nullcontext([])
     )

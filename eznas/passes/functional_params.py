@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from eznas.capture import fork_state
-from eznas.capture.attributes import buffers_of
+from eznas.capture.attributes import reachable_buffers
 from eznas.capture.calls import Call, CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
@@ -88,7 +88,8 @@ def run_with_params(
         RecordError: The network does not return logits, or hides a part of the graph.
     """
     tensors = {
-        id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone() for buffer in buffers_of(network)
+        id(buffer): buffer.double() if buffer.is_floating_point() else buffer.clone()
+        for buffer in reachable_buffers(network)
     }
     tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
     with fork_state(network), replaced(network, tensors), recorder:
