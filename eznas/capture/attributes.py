@@ -111,11 +111,7 @@ class Attributes:
         for container, contents in self._containers:
             _refill(container, contents)
         for owner, slots in self._slots:
-            for name in slots_of(type(owner)):
-                if name in slots:
-                    object.__setattr__(owner, name, slots[name])
-                elif hasattr(owner, name):
-                    object.__delattr__(owner, name)
+            _reset(owner, slots)
         for tensor, value, version in self._tensors:
             hidden = not tensor.is_meta and not torch.equal(tensor, value)  # a write through .data has no version
             if tensor._version != version or hidden:  # noqa: SLF001
@@ -175,6 +171,15 @@ _OWN = frozenset(vars(nn.Module()))
 _TABLES = tuple(name for name, value in vars(nn.Module()).items() if type(value) in CONTAINERS)
 
 _PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None)))
+
+
+def _reset(owner: Any, slots: dict[str, Any]) -> None:
+    """Set the slots of an object to what they held, and empty the others."""
+    for name in slots_of(type(owner)):
+        if name in slots:
+            object.__setattr__(owner, name, slots[name])
+        elif hasattr(owner, name):
+            object.__delattr__(owner, name)
 
 
 def _refill(container: Any, contents: Any) -> None:

@@ -204,10 +204,13 @@ class Recorder(CallHooks):
         if scores is not None and isinstance(out, Tensor):
             self._attend(call, out, scores)
         if type(out) in (Tensor, tuple):
-            for tensor in tensors:
-                if id(tensor) in self._weights:
-                    self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
+            self._note_readers(call, tensors)
         return out
+
+    def _note_readers(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        for tensor in tensors:
+            if id(tensor) in self._weights:
+                self.other_readers[self._weights[id(tensor)]] = call.name.strip("_")
 
     @property
     def products(self) -> list[AttentionProduct]:
