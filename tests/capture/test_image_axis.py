@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,25 @@ from eznas.programs import evaluate, parse
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NAMES = ["naswot", "swap", "linear_regions", "fisher", "meco", "near", "snip", "flops", "depth", "eznas_pnas"]
 PROGRAMS = ["sum(effective_rank(input_grad.data))", "mean(frobenius_norm(norm_out.data))"]
+
+
+MOVES: dict[str, Callable[[Tensor], Tensor]] = {
+    "first": lambda x: x,
+    "transpose": lambda x: x.transpose(0, 1),
+    "permute": lambda x: x.permute(1, 0, 2),
+    "movedim": lambda x: torch.movedim(x, 0, 1),
+    "mT": lambda x: x.permute(1, 2, 0).mT,
+    "data": lambda x: x.permute(1, 0, 2).data,
+    "stack": lambda x: torch.stack(x.unbind(1)),
+    "cat": lambda x: torch.cat([x.transpose(0, 1)[:3], x.transpose(0, 1)[3:]]),
+    "einsum": lambda x: torch.einsum("btc,tc->tbc", x, x.new_ones(x.shape[1:])),
+    "rows": lambda x: x.transpose(0, 1).reshape(-1, 12),
+}
 
 
 class Tokens(nn.Module):
@@ -30,24 +49,7 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(2).transpose(1, 2).reshape(len(x), -1, 12)
-        if self.how == "transpose":
-            x = x.transpose(0, 1)
-        elif self.how == "permute":
-            x = x.permute(1, 0, 2)
-        elif self.how == "movedim":
-            x = torch.movedim(x, 0, 1)
-        elif self.how == "mT":
-            x = x.permute(1, 2, 0).mT
-        elif self.how == "data":
-            x = x.permute(1, 0, 2).data
-        elif self.how == "stack":
-            x = torch.stack(x.unbind(1))
-        elif self.how == "cat":
-            x = torch.cat([x.transpose(0, 1)[:3], x.transpose(0, 1)[3:]])
-        elif self.how == "einsum":
-            x = torch.einsum("btc,tc->tbc", x, x.new_ones(x.shape[1:]))
-        elif self.how == "rows":
-            x = x.transpose(0, 1).reshape(-1, 12)
+        x = MOVES[self.how](x)
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
         if self.how == "rows":
@@ -57,7 +59,7 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize("images", [4, 5])
-@pytest.mark.parametrize("how", ["transpose", "permute", "movedim", "mT", "data", "stack", "cat", "einsum", "rows"])
+@pytest.mark.parametrize("how", [how for how in MOVES if how != "first"])
 def test_the_axis_of_the_images_makes_no_difference(how: str, images: int) -> None:
     batch = sample_minibatch(images, 8)
     expected = measure(construct(lambda: Tokens("first")), batch, NAMES)
