@@ -104,7 +104,7 @@ class Recorder(CallHooks):
         return super().activates(call) and not (bounds and latest(self._origins, call.input))
 
     def layer(self, call: Call) -> Any:
-        """Run a layer and record it, unless its weight is a buffer."""
+        """Run a layer and record it, unless its weight is a constant that is computed from no parameter."""
         return self._run_layer(call, call.argument(1, "weight"))
 
     def _run_layer(self, call: Call, weight: Tensor) -> Any:
