@@ -64,7 +64,7 @@ layers run inside one function of torch and are not read.
 - **Convolutional networks.** The units are the *complete* layers, those with an activation in front and a
   normalisation directly behind. If there is none, every layer is a unit.
 - **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit,
-  and so is every product of attention maps with values.
+  and so is every product of attention maps with values, but not with `units="any"`, which means layers alone.
 
 The second kind of network has units with another form. The table says where each quantity is read.
 

@@ -88,8 +88,8 @@ def capture(
         minibatch: Images or other inputs (see ``with_tensor_input``), labels, noise and perturbed images; it is moved
             to the network's device.
         statistics: Names from ``eznas.primitives.STATISTICS``; None for all. Only the passes that they need run.
-        units: ``"complete"`` for complete units, ``"any"`` for every layer, ``"auto"`` for every layer of a network on
-            tokens, and otherwise for the complete ones if there are any and for all if not.
+        units: ``"complete"`` for complete units, ``"any"`` for every layer, ``"auto"`` for every layer and attention
+            product of a network on tokens, and otherwise for the complete units if there are any and for all if not.
 
     Raises:
         InputError: A statistic or ``units`` is unknown.

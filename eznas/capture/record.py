@@ -29,6 +29,9 @@ _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 _FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
 """Functions of torch that read the shape of a tensor alone."""
 
+_CHOOSING = frozenset(("max", "maximum", "min", "minimum", "where"))
+"""Functions of torch that choose between two tensors."""
+
 _SET_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]
 
 _CONSTANT = "constant"
@@ -103,7 +106,7 @@ class Recorder(CallHooks):
         return call.name.strip("_") not in CLAMPS or not latest(self._origins, call.input)
 
     def layer(self, call: Call) -> Any:
-        """Run a layer and record it, unless its weight is a buffer."""
+        """Run a layer and record it, unless its weight is a constant that is computed from no parameter."""
         return self._run_layer(call, call.argument(1, "weight"))
 
     def _run_layer(self, call: Call, weight: Tensor) -> Any:

@@ -21,8 +21,8 @@ class UnitlessError(RecordError):
 def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipped, ...]]:
     """Choose the units among the layers that ran.
 
-    In a network with attention, an embedding or a linear layer on tokens, every layer and every product of attention
-    maps with values is a unit, unless ``units`` is ``"complete"``.
+    In a network on tokens, which runs attention, an embedding or a linear layer on tokens, ``"auto"`` stands for every
+    layer and every product of attention maps with values.
 
     Args:
         recorder: Holds the layers of the network's forward pass.
@@ -50,7 +50,7 @@ def form_units(recorder: Recorder, units: str) -> tuple[list[Layer], tuple[Skipp
     skipped = [Skipped(layer.name, skip_reason(layer)) for layer in recorder.layers if layer not in chosen]
     if tokens:
         surround(chosen)
-        if units != "complete":
+        if units == "auto":
             chosen = merged_in_order(recorder, chosen)
             skipped += [
                 Skipped(product.name, "its images are not on one axis of maps and values")

@@ -48,7 +48,8 @@ class Tokens(nn.Module):
         self.head = nn.Linear(8, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = MOVES[self.how](x.flatten(2).transpose(1, 2).reshape(len(x), -1, 12))
+        x = x.flatten(2).transpose(1, 2).reshape(len(x), -1, 12)
+        x = MOVES[self.how](x)
         x = self.norm(self.first(x))
         x = x + self.norm(self.second(torch.relu(x)))
         if self.how == "rows":

@@ -94,6 +94,8 @@ def test_the_units_of_a_transformer() -> None:
         ("head", "linear", "", "", (4, 8, 1, 1)),
     ]
     assert {layer.name: layer.reason for layer in captured.skipped} == {"place": "read by add, not by a layer"}
+    layers = capture(construct(lambda: Transformer("module")), BATCH, [], "any").units
+    assert [unit.name for unit in layers] == [unit.name for unit in captured.units if unit.kind != "attention"]
 
 
 def test_statistics_by_their_formulas() -> None:

@@ -229,6 +229,28 @@ def test_computed_weights_are_units_and_fixed_filters_are_not() -> None:
     assert reasons(captured) == {}
 
 
+def test_parametrised_and_masked_weights_have_the_names_of_their_modules() -> None:
+    mask = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).round()
+
+    class Masked(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.conv2d(x, self.weight * mask, self.bias)
+
+    network = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.ReLU(), Masked(4, 4, 3), nn.Flatten()
+    )
+    captured = capture(network, BATCH, ["weight", "weight_grad.data"])
+    assert [(unit.name, unit.leaves) for unit in captured.units] == [
+        ("0", ("0.parametrizations.weight.original0", "0.parametrizations.weight.original1")),
+        ("2", ("2.weight",)),
+    ]
+    assert captured.skipped == ()
+    first, second = (group.tensors for group in captured.groups)
+    torch.testing.assert_close(first["weight"][0], network[0].weight.detach())
+    torch.testing.assert_close(second["weight"][0], (network[2].weight * mask).detach())
+    assert first["weight_grad.data"][0].any()
+
+
 def test_frozen_weights_have_gradients() -> None:
     network = conv_bn_relu()
     expected = capture(network, BATCH, ["weight_grad.data"]).groups[0].tensors["weight_grad.data"][0]
