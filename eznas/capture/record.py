@@ -61,7 +61,7 @@ class Recorded:
 
     def images_first(self, tensor: Tensor) -> Tensor:
         """Return a tensor of this shape with the axis of the images first."""
-        return tensor.movedim(self.axis, 0)
+        return tensor.movedim(self.axis, 0) if self.axis else tensor
 
 
 @dataclass(eq=False)
@@ -93,13 +93,12 @@ class Layer:
 
     def recorded(self, quantity: str) -> Recorded:
         """Return a quantity of the unit, such as ``"conv_in"``."""
-        return {
-            "weight": self.weight,
-            "input": self.activation_input or self.conv_in,
-            "conv_in": self.conv_in,
-            "conv_out": self.conv_out,
-            "norm_out": self.norm_out or self.conv_out,
-        }[quantity]
+        if quantity == "input":
+            return self.activation_input or self.conv_in
+        if quantity == "norm_out":
+            return self.norm_out or self.conv_out
+        tensor: Recorded = getattr(self, quantity)
+        return tensor
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
@@ -108,7 +107,9 @@ class Layer:
         ``b x c x t x 1`` and ``b x h x w x c`` becomes ``b x c x h x w``.
         """
         recorded = self.recorded(quantity)
-        shape = (recorded.shape[recorded.axis], *recorded.shape[: recorded.axis], *recorded.shape[recorded.axis + 1 :])
+        shape = recorded.shape
+        if recorded.axis:
+            shape = (shape[recorded.axis], *shape[: recorded.axis], *shape[recorded.axis + 1 :])
         if self.linear:
             shape = shape if quantity == "weight" else (shape[0], shape[-1], *shape[1:-1])
             shape = (*shape, *(1,) * (4 - len(shape)))
@@ -119,7 +120,8 @@ class Layer:
         tensor = self.recorded(quantity).images_first(tensor)
         if self.linear and quantity != "weight":
             tensor = tensor.movedim(-1, 1)
-        return tensor.reshape(self.shape(quantity))
+        shape = self.shape(quantity)
+        return tensor if tensor.shape == shape else tensor.reshape(shape)
 
 
 class Recorder(CallHooks):
