@@ -96,13 +96,12 @@ class Layer:
 
     def recorded(self, quantity: str) -> Recorded:
         """Return a quantity of the unit, such as ``"conv_in"``."""
-        return {
-            "weight": self.weight,
-            "input": self.activation_input or self.conv_in,
-            "conv_in": self.conv_in,
-            "conv_out": self.conv_out,
-            "norm_out": self.norm_out or self.conv_out,
-        }[quantity]
+        if quantity == "input":
+            return self.activation_input or self.conv_in
+        if quantity == "norm_out":
+            return self.norm_out or self.conv_out
+        tensor: Recorded = getattr(self, quantity)
+        return tensor
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a quantity: ``c_out x c_in x k x k`` or ``b x c x h x w``.
@@ -136,7 +135,7 @@ class Layer:
         tensor = recorded.images_first(tensor)
         if self.linear:
             tensor = tensor.reshape(shape[0], -1, shape[1]).movedim(-1, 1)
-        return tensor.reshape(shape)
+        return tensor if tensor.shape == shape else tensor.reshape(shape)
 
     def reads(self, front: Recorded) -> bool:
         """Return whether a tensor has a place for each entry of the layer's input, so that it can be its ``input``."""

@@ -7,7 +7,7 @@ from eznas.capture.modules import buffers_of, modules_of, parameters_of
 
 
 def shared_network() -> nn.Module:
-    """Modules, a parameter and a buffer that occur twice, and children, buffers and parameters that are None."""
+    """A module, a parameter and a buffer occur twice; a child, a buffer and a parameter are None."""
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
     network.add_module("again", network[2])
     network.add_module("inner", nn.ModuleDict({"norm": network[1], "linear": nn.Linear(4, 4, bias=False)}))

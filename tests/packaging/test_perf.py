@@ -66,6 +66,16 @@ def test_a_roofline_times_all_primitives(tmp_path: Path) -> None:
         assert found["fraction_of_the_limit"][name] == pytest.approx(seconds / spent, abs=0.01)
 
 
+def test_a_visit_is_the_sum_of_its_steps() -> None:
+    visit = importlib.import_module("visit")
+    options = {"space_name": "nasbench201", "fidelity": "reduced_wide", "networks": 1, "reductions": 2}
+    [figures] = visit.least_of_rounds([ROOT], 1, {**options, "images": 2, "seed": 0})
+    steps = [figures[step] for step in ("build", "capture", "evaluate")]
+    assert min(steps) > 0
+    assert figures["visit"] == pytest.approx(sum(steps))
+    assert visit.ratio([{"build": 2.0}, {"build": 3.0}], "build") == [1.5]
+
+
 def test_programs_over_scores_are_counted(tmp_path: Path) -> None:
     found = quick("scores", tmp_path)
     assert found["racing_architectures"] >= 2 * 8
