@@ -202,10 +202,11 @@ class Recorder(CallHooks):
         tensors = call.tensors
         self._note_origin(call, tensors, out)
         self.elementwise.note(out, function)
-        if scaled is not None:
-            self._activations[id(out)] = weakref.ref(out), version(out), scaled
-        if scores is not None and isinstance(out, Tensor):
-            self._attend(call, out, scores)
+        if isinstance(out, Tensor):
+            if scaled is not None:
+                self._activations[id(out)] = weakref.ref(out), version(out), scaled
+            if scores is not None:
+                self._attend(call, out, scores)
         if type(out) in (Tensor, tuple):
             self._note_readers(call, tensors)
         return out
