@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -103,13 +104,18 @@ class _Watching(CallHooks):
 
 
 def _first_derivatives(logits: Tensor, tensors: list[Tensor]) -> Tensor:
-    """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``.
+    """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``."""
+    if len(logits) > _MORE * len(tensors) and logits.requires_grad:
+        with contextlib.suppress(RuntimeError):  # a function without second derivatives, such as hardsigmoid
+            return _by_columns(logits, tensors)
+    return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
 
-    A backward pass for each class gives a row. Where there are many more classes than tensors, a column is cheaper:
+
+def _by_columns(logits: Tensor, tensors: list[Tensor]) -> Tensor:
+    """Return the derivatives by one pass a tensor, which is cheaper where there are many more classes.
+
     ``v J`` is linear in ``v``, so the gradient in ``v`` of its entry for one number is this number's column of ``J``.
     """
-    if len(logits) <= _MORE * len(tensors) or not logits.requires_grad:
-        return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
     v = torch.zeros_like(logits, requires_grad=True)
     products = differentiate((v * logits).sum(), tensors, create_graph=True)
     columns = [

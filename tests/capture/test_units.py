@@ -233,14 +233,17 @@ def test_parametrised_and_masked_weights_have_the_names_of_their_modules() -> No
     mask = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).round()
 
     class Masked(nn.Conv2d):
+        mask: Tensor
+
         def forward(self, x: Tensor) -> Tensor:
-            return functional.conv2d(x, self.weight * mask, self.bias)
+            return functional.conv2d(x, self.weight * self.mask, self.bias)
 
     network = nn.Sequential(
         nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.ReLU(), Masked(4, 4, 3), nn.Flatten()
     )
+    network[2].register_buffer("mask", mask)
     captured = capture(network, BATCH, ["weight", "weight_grad.data"])
-    assert [(unit.name, unit.leaves) for unit in captured.units] == [
+    assert [(unit.name, tuple(sorted(unit.leaves))) for unit in captured.units] == [
         ("0", ("0.parametrizations.weight.original0", "0.parametrizations.weight.original1")),
         ("2", ("2.weight",)),
     ]
