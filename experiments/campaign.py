@@ -298,7 +298,7 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
-        print_left_out(campaign.evolve(scores, "lexicase", time_budget, without), scores, without)
+        print_left_out(campaign.evolve(scores, "weighted", time_budget, without), scores, without)
         return
     found = []
     for entry in read_toml(config)["evolution"]:
@@ -310,7 +310,9 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
     print_table(
         "formulas by their least margin", ["margin", "evolution", "program"], [list(each) for each in found[:8]]
     )
-    programs = {"best": found[0][2], "forward": next(each[2] for each in found if each[1] == "forward")}
+    programs = {"chosen": found[0][2]}
+    for _, evolution, program in found:
+        programs.setdefault(evolution, program)
     with open_executor(workers) as executor:
         print_tests(campaign.test(programs, executor))
 
