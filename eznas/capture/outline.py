@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ class Outline:
         graph: Bytes of the tensors that a forward pass saves for its backward pass; 0 where they were not asked for.
         saved: Bytes of the largest of these tensors.
         shown: The number of tensors that a recorder is shown.
+        maps: Bytes of the attention maps of all products.
     """
 
     units: tuple[Unit, ...]
@@ -44,6 +46,7 @@ class Outline:
     graph: int = 0
     saved: int = 0
     shown: int = 0
+    maps: int = 0
 
 
 class PartRecorder(UnitRecorder):
@@ -154,6 +157,7 @@ def outline(network: nn.Module, images: Tensor, count: int, units: str, *, graph
         round(share * sum(saved)),
         round(share * max(saved, default=0)),
         recorder.shown,
+        round(share * images.element_size() * sum(math.prod(one.conv_in.shape) for one in recorder.attentions)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.capture import outline_network
+from eznas.capture import outline_network, translated_errors, with_tensor_input
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
 from eznas.programs.memory import GRAPH, unit_bytes
@@ -44,9 +44,12 @@ def refused_measures(
     if not run:
         return {}
     try:
+        with translated_errors():
+            network, minibatch = with_tensor_input(network, minibatch)
         shape = outline_network(network, minibatch, "any")
         sizes = unit_bytes(shape.units, minibatch)
-        most = _SECOND_ORDER * GRAPH * sizes[Kind.OUTPUT] + 2 * shape.live + _WEIGHTS * sizes[Kind.WEIGHT]
+        graph = GRAPH * (sizes[Kind.OUTPUT] + shape.maps)
+        most = _SECOND_ORDER * graph + 2 * shape.live + _WEIGHTS * sizes[Kind.WEIGHT]
         if most <= memory:
             return {}
         shape = outline_network(network, minibatch, "any", graph=True)
