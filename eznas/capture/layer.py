@@ -122,7 +122,9 @@ class Layer:
                 each = recorded.place.rows(recorded.shape)
                 many = each > 1 and tokens
                 tokens = [each * math.prod(tokens)] if many else [each, *tokens] if each > 1 else tokens
-                shape = (rows // each, channels, *(tokens if len(tokens) <= 2 else [math.prod(tokens)]))  # noqa: PLR2004
+                if len(tokens) > 2:  # noqa: PLR2004
+                    tokens = [math.prod(tokens)]
+                shape = (rows // each, channels, *tokens)
         if len(shape) == 5:  # noqa: PLR2004
             shape = (*shape[:2], shape[2] * shape[3], shape[4])
         return (*shape, *(1,) * (4 - len(shape)))
