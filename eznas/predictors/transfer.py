@@ -20,6 +20,7 @@ from scipy import stats
 
 from eznas.errors import InputError
 from eznas.predictors.protocol import Prediction, Predictor
+from eznas.seeds import numpy_rng
 from eznas.status import Status
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from eznas.predictors.encodings.base import Scores
 
 
+_FOLDS = 3
+
+
 class TransferredPredictor(Predictor):
-    """Predicts ``a s(x) + b``, where ``s`` is the prediction of a fitted source, plus a prediction of the residuals.
+    """Predicts ``a s(x) + b + c r(x)``: a line of a fitted source's prediction ``s``, and a predictor of the residuals.
 
     ``a`` and ``b`` are the least-squares line through the labels, without one where ``a`` would be negative: then ``a``
     is 0. The line is shrunk as if there were one more label on the line through the mean with the slope that gives
-    predictions and labels the same standard deviation.
+    predictions and labels the same standard deviation. The factor ``c``, from 0 to 1, fits best to the residuals that
+    ``r`` predicts in three folds; it is 0 where two folds have too few labels for ``r``.
 
     Args:
         source: A predictor that was fitted, such as to another data set of the same space, and reads no learning
@@ -76,19 +81,45 @@ class TransferredPredictor(Predictor):
         slope = (moment + spread * float(accuracies.std())) / ((len(known) + 1) * spread**2) if spread else 0.0
         self._slope = max(slope, 0.0)
         if self._residual is not None:
-            status = self._residual.fit(architectures, accuracies - self._line(known), curves, seed)
-            if status is not Status.OK:
-                raise ValueError(self._residual.detail)
+            rest = accuracies - self._line(known)
+            self._share = self._explained(self._residual, architectures, rest, curves, seed)
+            _fit_part(self._residual, architectures, rest, curves, seed)
 
     def _predict(self, architectures: list[str], curves: Curves | None) -> Prediction:
         mean = self._line(self._source.predict(architectures).mean)
         if self._residual is None:
             return Prediction.of(mean)
         rest = self._residual.predict(architectures, curves)
-        return Prediction.of(mean + rest.mean, rest.standard_deviation)
+        deviation = rest.standard_deviation
+        return Prediction.of(mean + self._share * rest.mean, None if deviation is None else self._share * deviation)
+
+    @staticmethod
+    def _explained(
+        residual: Predictor, architectures: list[str], rest: NDArray[np.float64], curves: Curves | None, seed: int
+    ) -> float:
+        """Return the factor of the residual's predictions that fits best outside of its training, from 0 to 1."""
+        count = len(rest)
+        folds = np.array_split(numpy_rng(seed, "folds").permutation(count), _FOLDS)
+        if count - max(map(len, folds)) < residual.needs.labels:
+            return 0.0
+        predicted = np.zeros(count)
+        for fold in folds:
+            fitted = np.setdiff1d(np.arange(count), fold)
+            parts = [None if curves is None else curves.rows(part.tolist()) for part in (fitted, fold)]
+            _fit_part(residual, [architectures[place] for place in fitted], rest[fitted], parts[0], seed)
+            predicted[fold] = residual.predict([architectures[place] for place in fold], parts[1]).mean
+        square = float((predicted**2).sum())
+        return min(max(float((predicted * rest).sum()) / square, 0.0), 1.0) if square > 0 else 0.0
 
     def _line(self, known: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._slope * (known - self._centre) + self._shift
+
+
+def _fit_part(
+    residual: Predictor, architectures: list[str], rest: NDArray[np.float64], curves: Curves | None, seed: int
+) -> None:
+    if residual.fit(architectures, rest, curves, seed) is not Status.OK:
+        raise ValueError(residual.detail)
 
 
 def common_scores(*spaces: Scores) -> Scores:

@@ -78,6 +78,17 @@ def test_residuals_are_what_the_line_leaves() -> None:
     assert predictor.predict(CELLS[50:]).mean == pytest.approx(CONVOLUTIONS[50:], abs=1e-6)
 
 
+def test_residuals_that_cannot_be_predicted_have_no_share() -> None:
+    """The source is right, and the residuals are noise, which 30 columns fit to 40 labels."""
+    accuracies = CONVOLUTIONS + np.random.default_rng(0).normal(size=60) / 10
+    errors = []
+    for residual in (from_estimator(LinearRegression(), "onehot", "nasbench201"), None):
+        predictor = TransferredPredictor(known(*CONVOLUTIONS), residual)
+        predictor.fit(CELLS[:40], accuracies[:40])
+        errors.append(float(np.abs(predictor.predict(CELLS[40:]).mean - CONVOLUTIONS[40:]).max()))
+    assert max(errors) < 0.15
+
+
 def test_a_failed_residual_is_a_failed_fit() -> None:
     class Failing(Known):
         def _fit(self, *_: Any) -> None:
