@@ -22,11 +22,7 @@ MASK = torch.arange(5) < torch.tensor([5, 4, 3, 5, 2, 4])[:, None]
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 TEXTS = {"ids": IDS, "mask": MASK, "labels": LABELS}
 NAMES = ["snip", "jacob_cov", "zico", "gradsign", "near", "meco", "fisher", "synflow", "vkdnw", "epe_nas"]
-PROGRAMS = [
-    "sum(frobenius_norm(conv_in_grad.perturbed))",
-    "sum(l1(image_grad.noise))",
-    "sum(effective_rank(weight_grad.loss))",
-]
+STATISTICS = ["conv_in_grad.perturbed", "image_grad.noise", "weight_grad.loss"]
 
 
 class Encoder(nn.Module):
@@ -82,19 +78,36 @@ def encoder(taking: str = "tokens") -> Encoder:
     return network
 
 
+def by_unit(network: nn.Module, minibatch: Minibatch) -> dict[tuple[str, str], Tensor]:
+    """Return the statistics by the names of units, and those of the images by an empty name."""
+    captured = capture(network, minibatch, STATISTICS, "any")
+    tensors = {("", name): tensor for name, tensor in captured.images.items()}
+    for group in captured.groups:
+        for name, of_units in group.tensors.items():
+            for place, tensor in zip(group.units, of_units, strict=True):
+                tensors[captured.units[place].name.removeprefix("inner."), name] = tensor
+    return tensors
+
+
 @pytest.mark.parametrize("taking", ["tokens", "columns", "rows of a parameter"])
 def test_tokens_are_scored_as_their_embeddings(taking: str) -> None:
     network = encoder(taking)
     before = network_state(network)
-    names = [*NAMES, *PROGRAMS] if taking == "tokens" else ["snip", "jacob_cov", PROGRAMS[0]]
-    found = measure(network, TEXTS, names)
+    names = NAMES if taking == "tokens" else ["snip", "jacob_cov"]
+    found, statistics = measure(network, TEXTS, names), by_unit(network, Minibatch.of(TEXTS))
     assert network_state(network) == before
     embedded = network.table(IDS).detach()
     plain = Minibatch(embedded, LABELS, 3, "test", deviation=float(embedded.std(correction=0)))
-    expected = measure(Embedded(network, embedded, plain.noise), plain, names)
+    inner = Embedded(network, embedded, plain.noise)
+    expected = measure(inner, plain, names)
     for name, score in expected.items():
         assert score.ok, score
         assert found[name].value == pytest.approx(score.value, rel=1e-4), name
+    same = by_unit(inner, plain)
+    looks_up = taking != "rows of a parameter"
+    assert {name for name, _ in statistics.keys() - same.keys()} == ({"table"} if looks_up else set())
+    for key, tensor in same.items():
+        torch.testing.assert_close(statistics[key], tensor, rtol=0.0, atol=1e-3 * float(tensor.abs().max()))
 
 
 def test_gradients_flow_into_the_table() -> None:
@@ -111,9 +124,9 @@ def test_gradients_flow_into_the_table() -> None:
     labels[:, -1] = -100
     logits = network(IDS)[:, :-1].flatten(0, 1)
     (gradient,) = torch.autograd.grad(functional.cross_entropy(logits, labels[:, :-1].flatten()), network.table.weight)
-    found = measure(network, (IDS, labels), ["grad_norm", "sum(frobenius_norm(weight_grad.loss))", "vkdnw", "epe_nas"])
+    found = measure(network, (IDS, labels), ["grad_norm", "mean(frobenius_norm(weight_grad.loss))", "vkdnw", "epe_nas"])
     assert found["grad_norm"].value == pytest.approx(float(gradient.norm()), rel=1e-5)
-    assert found["sum(frobenius_norm(weight_grad.loss))"].value == pytest.approx(float(gradient.norm()), rel=1e-5)
+    assert found["mean(frobenius_norm(weight_grad.loss))"].value == pytest.approx(float(gradient.norm()), rel=1e-5)
     assert "images x classes logits; got (1, 5, 12)" in found["vkdnw"].detail
     assert "one class for each image; their shape is (6, 5)" in found["epe_nas"].detail
 
