@@ -50,8 +50,8 @@ TRIVIAL = ("params", "flops", "synflow")
 BESIDE = (*TRIVIAL, "naswot")
 _MOST_MISSING = 0.03
 _FEWEST_VALUES = 0.1
-_BACKWARD = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|near|az_")
-"""Names of measures and statistics that need a backward pass."""
+_COSTLY = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|near|az_")
+"""Names of measures and statistics that need a backward pass, and of near, which decomposes large matrices."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Campaign:
         options: dict[str, Any] = settings
         if options.pop("forward_only", False):
             header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
-            options["columns"] = [name for name in header if not _BACKWARD.search(self._columns[name])]
+            options["columns"] = [name for name in header if not _COSTLY.search(self._columns[name])]
         if without:
             options["hold_out_task"] = [task.name for task in self.tasks if task.benchmark == without]
         run: EvolutionRun = eznas.evolve(

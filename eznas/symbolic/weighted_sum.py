@@ -76,7 +76,8 @@ class WeightedSums:
             accuracies = test.task.accuracies[chosen]
             better = (accuracies[:, None] > accuracies).astype(np.float64)
             rows = slice(start, start := start + len(chosen))
-            self._tasks.append(_Task(rows, better * (weight / sum(weights) / better.sum())))
+            pairs = max(better.sum(), 1.0)  # a task of equal accuracies has none
+            self._tasks.append(_Task(rows, better * (weight / sum(weights) / pairs)))
         self._terms, self._values, self._spread = self._candidates(columns, leaves)
 
     def _candidates(
@@ -111,8 +112,8 @@ class WeightedSums:
         programs = []
         while len(chosen) < min(most, len(self._terms)) and keep_going():
             gains = self._gains(self._values[:, chosen] @ weights)
-            gains[chosen] = -1.0
-            tried = np.argsort(-gains, kind="stable")[:_TRIED]
+            order = np.argsort(-gains, kind="stable")
+            tried = order[~np.isin(order, chosen)][:_TRIED]
             fits = [self._fitted([*chosen, int(term)], np.append(weights, 0.0)) for term in tried]
             best = int(np.argmin([loss for loss, _ in fits]))
             chosen, weights = [*chosen, int(tried[best])], fits[best][1]
@@ -121,7 +122,7 @@ class WeightedSums:
         return programs
 
     def _gains(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how much less the loss becomes by each term, by a quadratic approximation of the loss."""
+        """Return the decrease of the loss by each term, times two, by a quadratic approximation of the loss."""
         slope, curvature = np.zeros(self._values.shape[1]), np.zeros(self._values.shape[1])
         for task in self._tasks:
             values, wrong = self._values[task.rows], _wrong(scores[task.rows])

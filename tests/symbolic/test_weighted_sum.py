@@ -144,6 +144,22 @@ def test_a_column_with_zeros_gives_finite_terms_and_one_with_an_outlier_none() -
     assert np.isfinite(sums._values).all()
 
 
+def test_no_term_is_added_twice() -> None:
+    rng = np.random.default_rng(3)
+    good, noise = rng.normal(size=(2, 80))
+    programs = WeightedSums(("good", "noise"), [task("space/one", good, good=good, noise=noise)], [1.0]).fit(5)
+    assert [program.text.count("score.good") for program in programs] == [1]
+    assert [program.text.count("score.noise") for program in programs] == [1]
+
+
+def test_a_task_of_equal_accuracies_is_left_out_of_the_loss() -> None:
+    rng = np.random.default_rng(4)
+    good, noise = rng.normal(size=(2, 80))
+    tasks = [task("space/one", good, good=good, noise=noise), task("space/two", np.ones(80), good=noise, noise=good)]
+    program = WeightedSums(("good", "noise"), tasks, [1.0, 1.0]).fit(2)[0]
+    assert kendalltau(scores_of(program.text, good=good, noise=noise), good).statistic > 0.9
+
+
 def test_a_stopped_fit_returns_the_sums_so_far(planted: tuple[list[SplitTask], dict[str, NDArray[np.float64]]]) -> None:
     tasks, _ = planted
     answers = iter([True, True, False])
