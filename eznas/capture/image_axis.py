@@ -15,7 +15,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eznas.capture.calls import Call
+    from eznas.capture.call import Call
 
 
 @dataclass(frozen=True)

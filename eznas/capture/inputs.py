@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from eznas.capture.calls import Call
+from eznas.capture.call import Call
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.record import RecordError
 from eznas.capture.state import device_of, fork_state, uncompiled

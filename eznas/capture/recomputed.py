@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eznas.capture.calls import version
+from eznas.capture.function import version
 from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
-from eznas.capture.calls import Call, CallHooks, version
+from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import CLAMPS, Elementwise
+from eznas.capture.function import version
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.modules import buffers_of, parameters_of
@@ -21,7 +22,8 @@ from eznas.capture.modules import buffers_of, parameters_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from eznas.capture.elementwise import Function
+    from eznas.capture.call import Call
+    from eznas.capture.function import Function
 
 
 _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
@@ -327,11 +329,7 @@ class Recorder(CallHooks):
 
 def _one_number(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
-    if (
-        tensor.requires_grad
-        or tensor.dtype is torch.bool
-        or function not in ("max", "maximum", "min", "minimum", "where")
-    ):
+    if tensor.requires_grad or tensor.dtype is torch.bool or function not in _CHOOSING:
         return False
     return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from eznas.capture.calls import version
+from eznas.capture.function import version
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.outputs import checked_logits, loss_of
 from eznas.capture.record import Recorder, RecordError, check_graph

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from eznas.capture.calls import Call, version
+from eznas.capture.function import version
 from eznas.capture.record import Recorder, latest
 
 if TYPE_CHECKING:
-    from eznas.capture.elementwise import Function
+    from eznas.capture.call import Call
+    from eznas.capture.function import Function
     from eznas.capture.layer import Layer, Recorded
 
 

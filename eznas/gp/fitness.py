@@ -191,5 +191,5 @@ class FitnessEvaluator:
 def _order_key(ranks: Sequence[NDArray[np.integer[Any]]]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for row in ranks:
-        digest.update(np.ascontiguousarray(row))
+        digest.update(np.ascontiguousarray(row).data)
     return digest.digest()

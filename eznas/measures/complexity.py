@@ -22,7 +22,7 @@ from eznas.passes.weights import enable_grads, require_layers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eznas.capture.calls import Call
+    from eznas.capture.call import Call
     from eznas.minibatch import Minibatch
 
 

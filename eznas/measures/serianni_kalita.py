@@ -16,7 +16,7 @@ import torch
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
 from eznas.measures.tf_tas import nuclear_norm
-from eznas.passes.recorder import split_by_image
+from eznas.passes.outputs import split_by_image
 from eznas.passes.roles import NO_ATTENTION
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eznas.capture import fork_state
-from eznas.capture.calls import Call, CallHooks
+from eznas.capture.calls import CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
 from eznas.capture.state import device_of, replaced
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from eznas.capture.call import Call
     from eznas.minibatch import Minibatch
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eznas.capture import fork_state
 from eznas.capture.attributes import reachable_buffers
-from eznas.capture.calls import Call, CallHooks
+from eznas.capture.calls import CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
 from eznas.capture.state import replaced
@@ -16,6 +16,8 @@ from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from eznas.capture.call import Call
 
 
 class FunctionalRecorder(CallHooks):

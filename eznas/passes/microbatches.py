@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eznas.capture import NoUnitsError
-from eznas.capture.calls import Call, CallHooks
+from eznas.capture.calls import CallHooks
 from eznas.errors import UndefinedError
 from eznas.minibatch.labels import IGNORED
 from eznas.passes.network_passes import NetworkPasses, WeightGradient, computed_once
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from eznas.capture.call import Call
     from eznas.minibatch import Minibatch
 
 

@@ -19,8 +19,9 @@ from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
 from eznas.passes.linearised import absolute_gradients, linearised_gradients
+from eznas.passes.outputs import channels_first, split_by_image
 from eznas.passes.parts import PARTS
-from eznas.passes.recorder import channels_first, check_recorded, split_by_image
+from eznas.passes.recorder import check_recorded
 from eznas.passes.roles import Roles, roles_of
 from eznas.passes.weights import require_layers
 

@@ -11,7 +11,7 @@ from eznas.capture.record import flattened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from eznas.capture.calls import Call
+    from eznas.capture.call import Call
 
 
 _WEIGHTS = {

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.elementwise import Shape, Step
+from eznas.capture.function import Shape, Step
 from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
 from eznas.passes.origins import WeightFinder
+from eznas.passes.outputs import Output
 from eznas.passes.roles import Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from eznas.capture.calls import Call
-    from eznas.capture.layer import Recorded
+    from eznas.capture.call import Call
 
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -49,25 +49,6 @@ class Pattern:
     node: Any
     positive: Tensor
     step: Step
-
-
-@dataclass(frozen=True)
-class Output:
-    """The output of a layer, a normalisation or an activation.
-
-    Args:
-        recorded: The tensor.
-        channels_last: Whether channels are its last axis, as for a linear layer, and not its second.
-        step: The tensor.
-    """
-
-    recorded: Recorded
-    channels_last: bool
-    step: Step
-
-    def channels_first(self) -> Tensor:
-        """Return the tensor as ``n x c x *``; see ``channels_first``."""
-        return channels_first(self.recorded.images_first(self.recorded.value), last=self.channels_last)
 
 
 class PassRecorder(Recorder):
@@ -180,31 +161,3 @@ def check_recorded(recorder: PassRecorder) -> None:
             "every layer's output must be recorded, which needs layers such as nn.Linear; the network multiplies "
             f"{names.get(key, 'a weight')} by a function for matrices"
         )
-
-
-def channels_first(tensor: Tensor, *, last: bool) -> Tensor:
-    """Return a layer's output as ``n x c x *``.
-
-    Args:
-        tensor: ``n x c x *``, or ``n x * x c``.
-        last: Whether the channels are its last axis.
-
-    Raises:
-        UndefinedError: It has fewer than two axes.
-    """
-    if tensor.dim() < 2:  # noqa: PLR2004
-        raise UndefinedError(f"a layer's output must have images and channels; its shape is {tuple(tensor.shape)}")
-    return tensor.movedim(-1, 1) if last else tensor
-
-
-def split_by_image(tensor: Tensor, images: int) -> Tensor:
-    """Return ``n x c x *``, with consecutive windows or tokens of an image on its first axis, as ``images x c x *``.
-
-    Raises:
-        UndefinedError: The length of the first axis is no multiple of the number of images.
-    """
-    if len(tensor) % images:
-        raise UndefinedError(
-            f"a layer's output must have the {images} images on its first axis; that axis has {len(tensor)} entries"
-        )
-    return tensor if len(tensor) == images else tensor.reshape(images, -1, *tensor.shape[1:]).movedim(1, 2)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from eznas.capture.attention import AttentionProduct
-    from eznas.passes.recorder import Output
+    from eznas.passes.outputs import Output
 
 
 NO_ATTENTION = "the network must project queries, keys and values of an attention by layers; it runs no such attention"

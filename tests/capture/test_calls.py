@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from eznas.capture.calls import Call, CallHooks
+from eznas.capture.calls import CallHooks
+
+if TYPE_CHECKING:
+    from eznas.capture.call import Call
 
 
 class Naming(CallHooks):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture import capture
-from eznas.capture.calls import Call
+from eznas.capture.call import Call
 from eznas.capture.image_axis import ImageAxis
 from eznas.networks import construct
 from eznas.programs import evaluate, parse

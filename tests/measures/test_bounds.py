@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eznas.capture.calls import Call
+from eznas.capture.call import Call
 from eznas.capture.record import Recorder
 from eznas.networks import construct
 from eznas.scoring.score_many import measure

@@ -19,6 +19,8 @@ PRIMITIVES = {record.name for record in primitives.all_primitives()}
 QUANTITIES = set(primitives.QUANTITIES)
 RECORDING = PACKAGE / "capture"
 """Defines what the statistics are, in files that exported proxies carry."""
+CHOICES = {"max", "maximum", "min", "minimum"}
+"""Functions of torch too, which recording has to know as activations."""
 
 
 def strings(node: ast.AST) -> list[str]:
@@ -77,7 +79,7 @@ def test_no_names_are_listed_outside_the_language() -> None:
         if PACKAGE / "primitives" in path.parents:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = PRIMITIVES if RECORDING in path.parents else PRIMITIVES | QUANTITIES
+        names = PRIMITIVES - CHOICES if RECORDING in path.parents else PRIMITIVES | QUANTITIES
         hits += [f"{path}:{line}: {', '.join(found)}" for line, found in lists_of(names, tree)]
         hits += [f"{path}:{line}: {', '.join(found)}" for line, found in comparisons_with(PRIMITIVES, tree)]
     assert hits == []

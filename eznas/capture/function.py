@@ -1,0 +1,97 @@
+"""Elementwise functions of one tensor, and the tensors that they map to each other.
+
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import weakref
+
+    from torch import Tensor
+
+
+class Shape(enum.Flag):
+    """How an elementwise function deviates from an affine one."""
+
+    AFFINE = 0
+    BENT = enum.auto()
+    """It is piecewise linear, as ReLU is."""
+    CURVED = enum.auto()
+    """It is curved, as GELU is."""
+    REDUCED = enum.auto()
+    """It reads sums or means of its argument too, as a normalisation does."""
+
+
+@dataclass(eq=False)
+class Step:
+    """A tensor at one moment, as a function of an earlier tensor.
+
+    Args:
+        tensor: The tensor.
+        version: The number of writes to its memory at that moment.
+        source: The ``Step`` that it is a function of; None where it is a function of several tensors.
+        shape: The function.
+        flat: Whether the function is constant on pieces, as a mask is.
+        activation: Whether the step is the output of an activation.
+        composite: Whether several calls computed that activation; a number that multiplies it or is added is a part.
+    """
+
+    tensor: weakref.ref[Tensor]
+    version: int
+    source: Any = None
+    shape: Shape = Shape.AFFINE
+    flat: bool = False
+    activation: bool = False
+    composite: bool = False
+
+    def current(self) -> Tensor | None:
+        """Return the tensor; None where it is freed or was overwritten since."""
+        tensor = self.tensor()
+        return tensor if tensor is not None and version(tensor) == self.version else None
+
+    def sources(self) -> list[Any]:
+        """Return the step and the steps that it is a function of, the nearest first."""
+        steps: list[Any] = []
+        step: Any = self
+        while step is not None:
+            steps.append(step)
+            step = step.source
+        return steps
+
+    def to(self, source: Any) -> list[Any]:
+        """Return the steps from this one to the one behind a source."""
+        steps = self.sources()
+        return steps[: steps.index(source)]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A call whose result is an elementwise function of one tensor.
+
+    Args:
+        source: The tensor.
+        shape: The function.
+        flat: Whether the result is constant on pieces.
+        activates: Whether the call completes an activation that has no function of its own in torch.
+        normalises: Whether the call completes a normalisation that is written by hand.
+        scales: Whether the call multiplies by a number, adds one, or copies.
+        inner: The outputs of activations that are parts of this one.
+    """
+
+    source: Step
+    shape: Shape
+    flat: bool = False
+    activates: bool = False
+    normalises: bool = False
+    scales: bool = False
+    inner: tuple[Step, ...] = field(default=())
+
+
+def version(tensor: Tensor) -> int:
+    """Return how many writes to the tensor's memory torch has counted."""
+    return tensor._version  # noqa: SLF001 - torch has no other name for it
