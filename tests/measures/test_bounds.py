@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture.call import Call
-from eznas.capture.record import Recorder
+from eznas.capture.elementwise import Elementwise
+from eznas.capture.function import Step
 from eznas.networks import construct
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
@@ -70,9 +71,12 @@ def test_an_activation_of_a_number_has_no_pattern() -> None:
 
 
 def test_a_tensor_in_the_place_of_a_mask_is_no_mask() -> None:
-    features, freed, later = torch.ones(3), torch.ones(3) > 0, torch.ones(3)
-    recorder = Recorder(nn.Identity())
-    recorder._masks[id(later)] = weakref.ref(freed), weakref.ref(features), 0
-    cast = later.double()
-    recorder._note_mask(Call(Tensor.double, (later,), None), cast)
-    assert recorder._mask(cast) is recorder._mask(later) is None
+    features, freed, later = torch.ones(3), torch.ones(3), torch.ones(3)
+    elementwise = Elementwise(lambda *_: False)
+    of_features = Step(weakref.ref(freed), 0, source=elementwise.step(features), flat=True)
+    elementwise._steps.update({id(tensor): of_features for tensor in (freed, later)})
+    assert elementwise.step(freed).source is elementwise.step(features)
+    assert elementwise.step(later).sources() == [elementwise.step(later)]
+    function = elementwise.function(Call(Tensor.double, (later,), None))
+    assert function is not None
+    assert (function.source, function.flat) == (elementwise.step(later), False)
