@@ -52,9 +52,9 @@ Networks may take [tokens and other inputs](tutorials/transformers.md) than imag
 output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
 softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
-with values. Its projections are the layers whose outputs reach queries, keys or values through no other layer. A *feed-forward block* is
-two layers with an activation between them. Tokens behind the end of a text count as all others do. vkdnw and epe_nas
-need one class for each sample.
+with values. Its projections are the layers whose outputs reach queries, keys or values through no other layer. A
+*feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count as all others
+do. vkdnw and epe_nas need one class for each sample.
 
 Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
 such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.

@@ -102,8 +102,8 @@ class Recorder(CallHooks):
     def open(self, call: Call) -> Callable[[], Any] | None:
         """Return attention, also where ``einsum`` multiplies its maps by values; see ``CallHooks.open``."""
         if call.name == "einsum" and self._maps:
-            maps = next((tensor for tensor in call.tensors if latest(self._maps, tensor) is not None), None)
-            return None if maps is None else einsum_as_product(call, maps)
+            maps = [tensor for tensor in call.tensors if latest(self._maps, tensor)]
+            return einsum_as_product(call, maps[0]) if maps else None
         return super().open(call)
 
     def activates(self, call: Call) -> bool:
@@ -339,11 +339,7 @@ class Recorder(CallHooks):
 
 def _one_number(tensor: Tensor, function: str) -> bool:
     """Return whether a tensor is one number at every place, such as the zeros that a maximum reads."""
-    if (
-        tensor.requires_grad
-        or tensor.dtype is torch.bool
-        or function not in ("max", "maximum", "min", "minimum", "where")
-    ):
+    if tensor.requires_grad or tensor.dtype is torch.bool or function not in _CHOOSING:
         return False
     return not tensor.numel() or bool((tensor == tensor.flatten()[0]).all())
 
