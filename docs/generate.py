@@ -51,10 +51,10 @@ of `nn.MultiheadAttention` are read like those of other modules.
 Networks may take [tokens and other inputs](tutorials/transformers.md) than images. Noise and gradients then act on the
 output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
 softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
-`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a softmax is multiplied with values. Its
-projections are the layers whose outputs reach queries, keys or values through no other layer. A *feed-forward block* is
-two layers with an activation between them. Tokens behind the end of a text count as all others do. vkdnw and epe_nas
-need one class for each sample.
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
+with values. Its projections are the layers whose outputs reach queries, keys or values through no other layer. A
+*feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count as all others
+do. vkdnw and epe_nas need one class for each sample.
 
 Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
 such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.

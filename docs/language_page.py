@@ -80,8 +80,8 @@ its own output. Dropout, copies, reshapes, permutations of other axes than the c
 the function and the layer; a residual connection may not.
 
 The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. Attention is found in
-`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever the result of a softmax is the left factor of a
-matrix product. A normalisation that is written by hand counts if it reads means over the last axis.
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
+result of a softmax with values. A normalisation that is written by hand counts if it reads means over the last axis.
 
 ### Three kinds of maps
 

@@ -19,6 +19,8 @@ from eznas.capture.layer import Layer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from eznas.capture.calls import Call
+
 
 @cache
 def opened(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +51,8 @@ def attention(
 ) -> Tensor:
     """Return ``softmax(query key^T scale + mask) value``, as torch's ``scaled_dot_product_attention`` does.
 
-    The order of the operations is that of torch's kernel ``SDPBackend.MATH``.
+    The order of the operations is that of torch's kernel ``SDPBackend.MATH``. The maps of a row without any allowed key
+    are 0.
     """
     if enable_gqa:
         key, value = (tensor.repeat_interleave(query.shape[-3] // tensor.shape[-3], -3) for tensor in (key, value))
@@ -60,11 +63,12 @@ def attention(
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
             hidden = attn_mask.logical_not()
-            # a row without any allowed key has the maps 0, as in torch
             empty = hidden.all(-1, keepdim=True)
             maps = scores.masked_fill(hidden, -math.inf).softmax(-1).masked_fill(empty, 0.0)
         else:
-            maps = (scores + attn_mask).softmax(-1)
+            scores = scores + attn_mask
+            empty = (scores == -math.inf).all(-1, keepdim=True)
+            maps = scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)  # a softmax of -inf is NaN
     else:
         maps = scores.softmax(-1)
     return nn.functional.dropout(maps, dropout_p) @ value if dropout_p else maps @ value
@@ -131,6 +135,35 @@ class AttentionProduct(Layer):
         """Return the outputs of the heads or their gradient as ``b x heads x tokens x d``."""
         recorded = self.conv_out
         return recorded.images_first(tensor).reshape(recorded.place.images, -1, *recorded.shape[-2:])
+
+
+def einsum_as_product(call: Call, maps: Tensor) -> Callable[[], Tensor] | None:
+    """Return the call of ``einsum`` that multiplies attention maps with values, as a matrix product.
+
+    Args:
+        call: A call of ``torch.einsum``.
+        maps: The operand whose last two axes are those of queries and keys.
+
+    Returns:
+        Computes the result of the call; None where the call is no such product.
+    """
+    tensors = call.tensors
+    if not isinstance(call.args[0], str) or len(tensors) != 2:  # noqa: PLR2004
+        return None
+    terms, _, out = call.args[0].replace(" ", "").partition("->")
+    first, _, second = terms.partition(",")
+    if tensors[0] is not maps:
+        first, second = second, first
+    values = tensors[1] if tensors[0] is maps else tensors[0]
+    if "." in terms or len(first) < 3:  # noqa: PLR2004
+        return None
+    *batch, row, key = first
+    column = "".join(set(second) - set(first))
+    if sorted(second) != sorted([*batch, key, column]) or sorted(out) != sorted([*batch, row, column]):
+        return None
+    in_order = [second.index(letter) for letter in (*batch, key, column)]
+    behind = [[*batch, row, column].index(letter) for letter in out]
+    return lambda: (maps @ values.permute(in_order)).permute(behind)
 
 
 PRODUCTS = frozenset(("bmm", "matmul", "__matmul__"))

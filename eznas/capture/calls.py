@@ -5,6 +5,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,8 +49,13 @@ class CallHooks(TorchFunctionMode):
     ) -> Any:
         """Hand a call to its hook."""
         call = Call(func, args, kwargs)
-        if call.name in _ATTENTION:
-            return self._run_open(call)
+        opened_call = self.open(call)
+        if opened_call is not None:
+            TorchFunctionMode.__enter__(self)  # type: ignore[no-untyped-call]
+            try:
+                return opened_call()
+            finally:
+                TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
         if call.name in self.LAYERS:
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
@@ -58,14 +64,12 @@ class CallHooks(TorchFunctionMode):
             return self.activation(call)
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
 
-    def _run_open(self, call: Call) -> Any:
-        """Run attention so that the calls within it are handed to hooks too."""
+    def open(self, call: Call) -> Callable[[], Any] | None:
+        """Return attention as a function whose calls of torch are handed to hooks too; None for other calls."""
+        if call.name not in _ATTENTION:
+            return None
         function = attention if call.func is nn.functional.scaled_dot_product_attention else opened(call.func)
-        TorchFunctionMode.__enter__(self)  # type: ignore[no-untyped-call]
-        try:
-            return function(*call.args, **call.kwargs)
-        finally:
-            TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
+        return partial(function, *call.args, **call.kwargs)
 
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation of ``ACTIVATIONS``."""

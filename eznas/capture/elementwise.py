@@ -43,7 +43,7 @@ class Elementwise:
             return None
         tensors = call.tensors
         varying = [tensor for tensor in tensors if tensor.dim() and not self._constant(tensor, name)]
-        if not varying or (name in _REDUCING and not _keeps_last_axis(call, varying[0])):
+        if not varying or (name in _REDUCING and not _keeps_axes(call)):
             return None
         if name in ("max", "min") and len(tensors) == 1:
             return None
@@ -51,8 +51,13 @@ class Elementwise:
         shared = [step for step in steps[0].sources() if all(step in other.sources() for other in steps[1:])]
         if not shared:
             return None
-        source = shared[0]
+        source = read = shared[0]
         paths = [step.to(source) for step in steps]
+        many = len(steps) > 1
+        squares = [step for path in paths for step in _squares(path)] if many and name in _NORMALISING else []
+        if squares and any(squares[0].read in path for path in paths):  # such as the square of a ReLU
+            source = read = squares[0].read
+            paths = [path[: path.index(source)] if source in path else path for path in paths]
         shape = Shape.AFFINE
         for path in paths:
             for step in path:
@@ -61,7 +66,7 @@ class Elementwise:
         own, result_flat = _own_shape(name, call, varying, flat)
         shape |= own
         bends = bool(shape & (Shape.BENT | Shape.CURVED)) and name not in _MASKING and not result_flat
-        many = len(steps) > 1
+        outside = bool(shape & (Shape.REDUCED | Shape.SPREAD))
         standalone = (name in UNARY or name in _COMPARING) and not many
         inner = (standalone or name in CLAMPS) and not many and source.activation and source.source is not None
         if inner and source.source is not None:  # such as a squared or capped ReLU
@@ -70,10 +75,13 @@ class Elementwise:
             source=source,
             shape=shape,
             flat=result_flat,
-            activates=bends and not shape & Shape.REDUCED and (standalone or many),
-            normalises=bool(shape & Shape.REDUCED) and many and name in _NORMALISING,
+            activates=bends and not outside and (standalone or many),
+            normalises=bool(shape & Shape.REDUCED) and not shape & Shape.SPREAD and many and name in _NORMALISING,
             scales=not many and own is Shape.AFFINE and all(one.dim() == 0 for one in tensors if one is not varying[0]),
             inner=tuple(step for path in paths for step in path if step.activation),
+            reduces=name in _REDUCING,
+            read=None if read is source else read,
+            squares=tuple(squares),
         )
 
     def note(self, out: Any, function: Function | None, *, activation: bool = False, composite: bool = False) -> None:
@@ -81,6 +89,7 @@ class Elementwise:
         if function is not None and isinstance(out, Tensor):
             step = Step(weakref.ref(out), version(out), function.source, function.shape, function.flat, activation)
             step.composite = composite or (function.scales and function.source.composite)
+            step.reduces, step.read = function.reduces, function.read or function.source
             self._steps[id(out)] = step
 
 
@@ -92,7 +101,7 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     if name in BENDING or chooses:
         return Shape.BENT, chooses and all(flat)
     if name in _REDUCING:
-        return Shape.REDUCED, False
+        return (Shape.REDUCED if _keeps_last_axis(call, varying[0]) else Shape.SPREAD), False
     many = len(varying) > 1
     divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
     if name in _CURVING or (divides and not flat[-1]):
@@ -102,11 +111,29 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     return Shape.AFFINE, all(flat)
 
 
+def _squares(path: Sequence[Step]) -> list[Step]:
+    """Return the steps of a path, the nearest first, that are squares or absolute values and are summed or averaged."""
+    squares, reduced = [], False
+    for step in path:
+        if step.activation:
+            squares += [step] if reduced and step.composite else []
+            reduced = False
+        elif step.reduces or step.shape is not Shape.AFFINE:
+            reduced = step.reduces
+    return squares
+
+
+def _keeps_axes(call: Call) -> bool:
+    """Return whether the result of a sum or a mean has as many axes as its argument."""
+    positional = len(call.args) > 2 and call.name in ("mean", "sum") and call.args[2]  # noqa: PLR2004
+    return bool(call.kwargs.get("keepdim") or positional)
+
+
 def _keeps_last_axis(call: Call, tensor: Tensor) -> bool:
-    """Return whether a call reduces the last axis of a tensor alone to length 1."""
+    """Return whether a sum or a mean that keeps the number of axes is over the last axis of a tensor alone."""
     axes = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
     axes = axes if isinstance(axes, (list, tuple)) else (axes,)
-    return bool(call.kwargs.get("keepdim")) and all(axis in (-1, tensor.dim() - 1) for axis in axes)
+    return all(axis in (-1, tensor.dim() - 1) for axis in axes)
 
 
 UNARY = frozenset((

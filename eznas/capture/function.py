@@ -24,7 +24,9 @@ class Shape(enum.Flag):
     CURVED = enum.auto()
     """It is curved, as GELU is."""
     REDUCED = enum.auto()
-    """It reads sums or means of its argument too, as a normalisation does."""
+    """It reads sums or means of its argument over the last axis too, as a normalisation does."""
+    SPREAD = enum.auto()
+    """It reads sums or means of its argument over other axes too."""
 
 
 @dataclass(eq=False)
@@ -39,6 +41,8 @@ class Step:
         flat: Whether the function is constant on pieces, as a mask is.
         activation: Whether the step is the output of an activation.
         composite: Whether several calls computed that activation; a number that multiplies it or is added is a part.
+        reduces: Whether the step is a sum or a mean.
+        read: The ``Step`` that the last call read, which ``source`` may lie behind.
     """
 
     tensor: weakref.ref[Tensor]
@@ -48,6 +52,8 @@ class Step:
     flat: bool = False
     activation: bool = False
     composite: bool = False
+    reduces: bool = False
+    read: Any = None
 
     def current(self) -> Tensor | None:
         """Return the tensor; None where it is freed or was overwritten since."""
@@ -81,6 +87,10 @@ class Function:
         normalises: Whether the call completes a normalisation that is written by hand.
         scales: Whether the call multiplies by a number, adds one, or copies.
         inner: The outputs of activations that are parts of this one.
+        reduces: Whether the call sums or averages.
+        read: The tensor that the call reads, where ``source`` lies behind it; None otherwise.
+        squares: The squares and absolute values that the call reads through a sum or a mean, as a normalisation does;
+            they are no activations.
     """
 
     source: Step
@@ -90,6 +100,9 @@ class Function:
     normalises: bool = False
     scales: bool = False
     inner: tuple[Step, ...] = field(default=())
+    reduces: bool = False
+    read: Step | None = None
+    squares: tuple[Step, ...] = field(default=())
 
 
 def version(tensor: Tensor) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name
+from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name, einsum_as_product
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.function import version
@@ -20,10 +20,10 @@ from eznas.capture.layer import Layer, Recorded
 from eznas.capture.modules import buffers_of, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from eznas.capture.call import Call
-    from eznas.capture.function import Function
+    from eznas.capture.function import Function, Step
 
 
 _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
@@ -101,6 +101,13 @@ class Recorder(CallHooks):
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
+    def open(self, call: Call) -> Callable[[], Any] | None:
+        """Return attention, also where ``einsum`` multiplies its maps by values; see ``CallHooks.open``."""
+        if call.name == "einsum" and self._maps:
+            maps = [tensor for tensor in call.tensors if latest(self._maps, tensor)]
+            return einsum_as_product(call, maps[0]) if maps else None
+        return super().open(call)
+
     def activates(self, call: Call) -> bool:
         """Return whether a call runs an activation, which a bound of a norm or of a function of parameters is not."""
         if not super().activates(call):
@@ -168,10 +175,15 @@ class Recorder(CallHooks):
             return call.composed[0]
         function = self.elementwise.function(call)
         call.composed = (function,)
+        if function is not None and function.squares:
+            self.withdraw(function.squares)
         source = function.source.current() if function is not None and function.activates else None
         if source is not None:
             call.entering, call.function = source, function
         return function
+
+    def withdraw(self, squares: Sequence[Step]) -> None:
+        """Forget activations that are parts of a normalisation; steps are their outputs."""
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation and record its output where its input is the output of a layer."""

@@ -16,8 +16,10 @@ from eznas.capture.function import version
 from eznas.capture.record import Recorder, latest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eznas.capture.call import Call
-    from eznas.capture.function import Function
+    from eznas.capture.function import Function, Step
     from eznas.capture.layer import Layer, Recorded
 
 
@@ -55,6 +57,7 @@ class UnitRecorder(Recorder):
         super().__init__(*args)
         self._fronts: dict[int, tuple[weakref.ref[Tensor], int, Front]] = {}
         self._behind: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
+        self._led: dict[Step, Layer] = {}  # by activations by hand that are the first function behind a layer
 
     def layer(self, call: Call) -> Any:
         """Run a layer, and record it with the function in front of it."""
@@ -82,12 +85,20 @@ class UnitRecorder(Recorder):
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its output where it is the first function behind a layer."""
         self.compose(call)
-        layer = latest(self._behind, call.input)
+        layer: Layer | None = latest(self._behind, call.input)
         name = call.name.strip("_") if call.function is None else "function by hand"
         out = super().activation(call)
+        if layer is not None and not layer.behind and call.function is not None:
+            self._led[self.elementwise.step(out)] = layer
         entering: Recorded = latest(self._activations, out)
         self._note_front(out, Front(name, entering, layer, normalises=False))
         return out
+
+    def withdraw(self, squares: Sequence[Step]) -> None:
+        """Forget the squares in a normalisation as functions behind layers."""
+        super().withdraw(squares)
+        for layer in [self._led.pop(step) for step in squares if step in self._led]:
+            layer.behind, layer.leaving = "", None
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation, and record its input and output."""

@@ -226,8 +226,8 @@ class NetworkPasses:
     def attentions(self) -> list[Attention]:
         """Return the attention maps and the outputs of the heads, in the order of execution.
 
-        Products are found in ``scaled_dot_product_attention``, in ``nn.MultiheadAttention``, and wherever the result of
-        a softmax is the left factor of a matrix product.
+        Products are found in ``scaled_dot_product_attention``, in ``nn.MultiheadAttention``, and wherever a matrix
+        product or ``einsum`` multiplies the result of a softmax with values.
 
         Raises:
             UndefinedError: No attention ran.
@@ -270,7 +270,10 @@ class NetworkPasses:
     def _attention_products(self) -> list[AttentionProduct]:
         products = self._forward().recorder.products
         if not products:
-            raise UndefinedError("the network must multiply attention maps by values; it runs no attention")
+            raise UndefinedError(
+                "the network must multiply the result of a softmax by values in matmul, einsum or "
+                "scaled_dot_product_attention; no attention is found"
+            )
         return products
 
     @computed_once

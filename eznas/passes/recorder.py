@@ -16,7 +16,7 @@ from eznas.passes.outputs import Output
 from eznas.passes.roles import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from eznas.capture.call import Call
 
@@ -81,28 +81,52 @@ class PassRecorder(Recorder):
         self.finder = WeightFinder(self.parameters.values())
         self._channels_last = False
         self._images, self._parts = images, parts
+        # the records that an activation replaced, by its output
+        self._replaced: dict[Step, tuple[list[Pattern], list[Output], list[Run]]] = {}
 
     def activation(self, call: Call) -> Any:
         """Run an activation, and record its input's signs and its output."""
         name = call.name.strip("_")
         self.compose(call)
+        parts: tuple[list[Pattern], list[Output], list[Run]] = [], [], []
         if call.function is not None:
             name = SMOOTH if Shape.CURVED in call.function.shape else PIECEWISE_LINEAR
-            inner = set(call.function.inner)  # parts of this activation
-            self.patterns = [pattern for pattern in self.patterns if pattern.step not in inner]
-            self.outputs = [output for output in self.outputs if output.step not in inner]
-            self.activation_runs = [run for run in self.activation_runs if run.out.step not in inner]
+            parts = self._remove(call.function.inner)
         positive, before = None, call.input.grad_fn
         entering = self.axes.of(call.input).images_first(call.input.detach())
         if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)
+        if call.function is not None and call.function.read is not None:
+            self._replaced[self.elementwise.step(out)] = parts
         if positive is not None:
             self.patterns.append(Pattern(name, out.grad_fn, positive, self.elementwise.step(out)))
         if "roles" in self._parts:
             self.activation_runs.append(self._run((), before, out, channels_last=self._channels_last))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
+
+    def withdraw(self, squares: Sequence[Step]) -> None:
+        """Remove the squares in a normalisation, and put back the activations that they replaced."""
+        super().withdraw(squares)
+        for step in squares:
+            patterns, outputs, runs = self._replaced.pop(step, ([], [], []))
+            self._remove([step])
+            self.patterns += patterns
+            self.outputs += outputs
+            self.activation_runs += runs
+
+    def _remove(self, steps: Collection[Step]) -> tuple[list[Pattern], list[Output], list[Run]]:
+        """Remove the records of activations, and return them; steps are their outputs."""
+        removed = (
+            [pattern for pattern in self.patterns if pattern.step in steps],
+            [output for output in self.outputs if output.step in steps],
+            [run for run in self.activation_runs if run.out.step in steps],
+        )
+        self.patterns = [pattern for pattern in self.patterns if pattern.step not in steps]
+        self.outputs = [output for output in self.outputs if output.step not in steps]
+        self.activation_runs = [run for run in self.activation_runs if run.out.step not in steps]
+        return removed
 
     def normalisation(self, call: Call) -> Any:
         """Run a normalisation and record its output."""

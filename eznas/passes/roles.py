@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from eznas.passes.outputs import Output
 
 
-NO_ATTENTION = "the network must project queries, keys and values of an attention by layers; it runs no such attention"
+NO_ATTENTION = (
+    "the network must project queries, keys and values of an attention by layers; no such attention is found in "
+    "matmul, einsum or scaled_dot_product_attention"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,6 +18,9 @@ from eznas.networks import construct, initialise
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import sample_minibatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDS = torch.randint(20, (4, 6), generator=torch.Generator().manual_seed(1))
 BATCH = Minibatch(IDS, torch.tensor([0, 1, 2, 1]), 3, "test")
@@ -74,6 +77,32 @@ class Fused(Block):
             return self.inner(x, x, x, need_weights=False)[0]
         q, k, v = self.qkv(x).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4)
         return self.attend(q, k, v)
+
+
+class Normalised(nn.Module):
+    """A gated block and a ReLU between RMS normalisations, which are written in several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.table, self.gate, self.up, self.down = nn.Embedding(20, 8), *(nn.Linear(8, 8) for _ in range(3))
+        self.first, self.second, self.head = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def norm(self, x: Tensor) -> Tensor:
+        squares: dict[str, Callable[[], Tensor]] = {
+            "pow": lambda: x.pow(2), "square": x.square, "product": lambda: x * x, "float": lambda: x.float().pow(2),
+        }  # fmt: skip
+        if self.how == "torch":
+            return functional.rms_norm(x, (8,), eps=1e-6)
+        return x * torch.rsqrt(squares[self.how]().mean(-1, keepdim=True) + 1e-6)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = ids if ids.is_floating_point() else self.table(ids)
+        gated = self.norm(x)
+        x = x + self.down(functional.silu(self.gate(gated)) * self.up(gated))
+        x = x + self.second(self.norm(functional.relu(self.first(self.norm(x)))))
+        out: Tensor = self.head(x.mean(1))
+        return out
 
 
 class Transformer(nn.Module):
@@ -248,6 +277,54 @@ def test_attention_is_found_however_it_is_written(kind: Any, how: str) -> None:
         assert found[name] == pytest.approx(expected[name], rel=1e-4), name
     one, other = (values(NUCLEAR, transformer(Fused, fused)) for fused in ("softmax", "module"))
     assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize("how", ["pow", "square", "product", "float"])
+def test_squares_in_normalisations_are_no_activations(how: str) -> None:
+    names = ["activation_distance", "synaptic_saliency", "v_pca", "swap", "linear_regions", "snip"]
+    expected, found = (values(names, _normalised(way)) for way in ("torch", how))
+    for name in names:
+        assert found[name] == pytest.approx(expected[name], rel=1e-4), name
+
+
+def _normalised(how: str) -> nn.Module:
+    network = construct(lambda: Normalised(how))
+    initialise(network, 4)
+    return network
+
+
+def test_squares_in_normalisations_of_channels_are_no_activations() -> None:
+    class Channels(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x / x.pow(2).mean(1, keepdim=True).sqrt()).mean((2, 3))
+
+    score = measure(Channels(), (torch.arange(48.0).view(4, 3, 2, 2) - 20, torch.tensor([0, 1, 2, 1])), "swap")["swap"]
+    assert not score.ok
+
+
+def test_squares_that_a_layer_reads_are_activations() -> None:
+    class Squares(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.square().mean(1, keepdim=True) + x[:, :1]
+
+    found = values(["swap"], Squares(), (torch.tensor([[1.0, -1], [1, 2]]), torch.tensor([0, 0])))
+    assert found["swap"] == 2
+
+
+def test_activations_of_a_pooled_token() -> None:
+    """Two samples of one vector: each channel agrees with itself alone."""
+
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.pooler, self.head = nn.Embedding(20, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            x = ids if ids.is_floating_point() else self.table(ids)
+            out: Tensor = self.head(torch.tanh(self.pooler(x[:, 0])))
+            return out
+
+    assert values(["activation_distance"], construct(Pooled))["activation_distance"] == 8
 
 
 class Gated(nn.Module):

@@ -18,6 +18,7 @@ from eznas.testing.measures import sample_minibatch
 
 BATCH = sample_minibatch(4, 8)
 WAYS = ["sdpa", "matmul", "bmm", "dropout", "module", "module with maps", "tokens first", "tokens first with maps"]
+WAYS += ["einsum", "einsum of values first"]
 
 
 class Attending(nn.Module):
@@ -51,7 +52,11 @@ class Attending(nn.Module):
             maps = (query @ key.mT / 2).softmax(-1)
             if self.how == "dropout":
                 maps = functional.dropout(maps, 0.0)
-            if self.how == "bmm":
+            if self.how == "einsum":
+                heads = torch.einsum("bhqk,bkhd->bqhd", maps, value.transpose(1, 2)).transpose(1, 2)
+            elif self.how == "einsum of values first":
+                heads = torch.einsum("bhkd, bhqk -> bhqd", value, maps)
+            elif self.how == "bmm":
                 heads = torch.bmm(maps.flatten(0, 1), value.flatten(0, 1)).view_as(value)
             else:
                 heads = maps @ value
@@ -97,7 +102,9 @@ def test_a_network_without_attention() -> None:
         passes.attentions()
 
 
-@pytest.mark.parametrize("masked", ["nothing", "booleans", "a whole row", "numbers", "later tokens", "scale", "groups"])
+@pytest.mark.parametrize(
+    "masked", ["nothing", "booleans", "a whole row", "numbers", "a row of -inf", "later tokens", "scale", "groups"]
+)
 def test_products_are_those_of_the_kernel_to_the_bit(masked: str) -> None:
     numbers = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(2, 4, 5, 8, generator=numbers) for _ in range(3))
@@ -108,6 +115,7 @@ def test_products_are_those_of_the_kernel_to_the_bit(masked: str) -> None:
         "booleans": {"attn_mask": mask | torch.eye(5, dtype=torch.bool)},
         "a whole row": {"attn_mask": mask & (torch.arange(5) != 2)[:, None]},
         "numbers": {"attn_mask": torch.randn(5, 5, generator=numbers)},
+        "a row of -inf": {"attn_mask": torch.zeros(5, 5).masked_fill((torch.arange(5) == 2)[:, None], -math.inf)},
         "later tokens": {"is_causal": True},
         "scale": {"scale": -0.3},
         "groups": {"enable_gqa": True},
@@ -115,3 +123,15 @@ def test_products_are_those_of_the_kernel_to_the_bit(masked: str) -> None:
     with sdpa_kernel(SDPBackend.MATH):
         expected = functional.scaled_dot_product_attention(query, key, value, **options)  # type: ignore[arg-type]
     assert torch.equal(attention(query, key, value, **options), expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_gradients_of_a_row_without_keys_are_zero(numbers: bool) -> None:
+    query, key, value = (torch.ones(1, 1, 3, 2, requires_grad=True) for _ in range(3))
+    allowed = torch.tensor([[True, True, False], [False, False, False], [True, True, True]])
+    mask = torch.zeros(3, 3).masked_fill(~allowed, -math.inf) if numbers else allowed
+    out = attention(query, key, value, mask)
+    assert out[0, 0].detach().tolist() == [[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
+    gradients = torch.autograd.grad(out.sum(), [query, key, value])
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert gradients[0][0, 0, 1].tolist() == [0.0, 0.0]
