@@ -80,7 +80,7 @@ class Minibatch:
             loss: Replaces the loss of the minibatch; see ``Minibatch``.
 
         Raises:
-            InputError: It is none of these.
+            InputError: It is none of these, or a tuple or list with tensors behind the first two members.
         """
         if isinstance(data, cls):
             return data if loss is None else replace(data, loss=loss)
@@ -90,6 +90,12 @@ class Minibatch:
             return cls._of_pair(inputs, torch.empty(0, dtype=torch.int64) if name is None else inputs.pop(name), loss)
         if isinstance(data, Iterable) and not isinstance(data, (tuple, list, str, Tensor)):
             return cls.of(next(iter(data), None), loss)
+        if isinstance(data, (tuple, list)) and any(isinstance(member, Tensor) for member in data[2:]):
+            raise InputError(
+                f"minibatch must be a pair of inputs and labels, got {len(data)} members; pass a pair "
+                "((first, second), labels), or a dictionary of named inputs with the labels under 'labels'",
+                parameters=("minibatch",),
+            )
         if isinstance(data, (tuple, list)) and len(data) > 1 and isinstance(data[1], Tensor):
             first = tuple(data[0]) if isinstance(data[0], list) else data[0]
             if isinstance(first, (Tensor, tuple, Mapping)):

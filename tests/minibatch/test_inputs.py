@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from eznas.errors import InputError
 from eznas.minibatch import Minibatch, load_minibatch
@@ -98,6 +98,16 @@ def test_batches_of_several_kinds() -> None:
     assert tags.labels.shape == (4, 3)  # a class for each token, although each row has a single one
     with pytest.raises(InputError, match="the least is -1"):
         Minibatch.of((ids, ids - 1))
+
+
+def test_more_than_a_pair_is_refused() -> None:
+    ids, mask, labels = torch.from_numpy(IDS), torch.from_numpy(MASK), torch.from_numpy(LABELS)
+    loader = DataLoader(TensorDataset(ids, mask, labels), batch_size=4)
+    for data in (loader, (ids, mask, labels), [(ids, mask), labels, labels]):
+        with pytest.raises(InputError, match="must be a pair of inputs and labels, got 3 members") as caught:
+            Minibatch.of(data)
+        assert "((first, second), labels)" in str(caught.value)
+    assert Minibatch.of((ids, labels, ["names"])).labels.tolist() == LABELS.tolist()
 
 
 def test_parts_of_a_minibatch_of_several_inputs() -> None:
