@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import eznas
 from eznas.capture import CaptureError, capture
 from eznas.capture.inputs import with_tensor_input
 from eznas.minibatch import Minibatch
@@ -275,3 +276,10 @@ def test_a_network_that_raises_has_a_status() -> None:
     assert "missing 1 required positional argument: 'mask'" in scores["snip"].detail
     with pytest.raises(CaptureError, match="labels must be"):
         capture(encoder(), Minibatch.of({"ids": IDS, "mask": MASK}), ["weight_grad.loss"])
+
+
+def test_units_take_what_measures_take() -> None:
+    network = encoder()
+    report = eznas.units(network, TEXTS)
+    assert [row.name for row in report.units] == ["table", "place", "first", "second", "head"]
+    assert eznas.units(nn.Sequential(nn.Embedding(12, 3)), (IDS, IDS)).units[0].name == "0"
