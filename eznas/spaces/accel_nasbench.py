@@ -148,7 +148,9 @@ class AccelNasBench(SearchSpace):
                     f"block {place} of {self.name} must have whole numbers as e, k and l, got {shown(str(block[:3]))}"
                 )
             if not isinstance(block[3], int) or block[3] not in (0, 1):
-                raise InputError(f"block {place} of {self.name} must have true or false as se, got {shown(str(block[3]))}")
+                raise InputError(
+                    f"block {place} of {self.name} must have true or false as se, got {shown(str(block[3]))}"
+                )
             blocks.append((block[0], block[1], block[2], int(block[3])))
         return blocks
 

@@ -106,9 +106,9 @@ def test_labels_of_a_dictionary_are_lists_and_arrays_too() -> None:
     for labels in (LABELS, LABELS.tolist()):
         batch = Minibatch.of({"ids": ids, "labels": labels})
         assert (batch.labels.tolist(), batch.labels.dtype, batch.classes) == (LABELS.tolist(), torch.int64, 3)
-    with pytest.raises(InputError, match="labels must be a tensor, or numbers .* got a list"):
+    with pytest.raises(InputError, match=r"labels must be a tensor, or numbers .* got a list"):
         Minibatch.of({"ids": ids, "labels": ["one", "two"]})
-    with pytest.raises(InputError, match="must hold a tensor that is no mask; they hold ndarray; torch.as_tensor"):
+    with pytest.raises(InputError, match=r"must hold a tensor that is no mask; they hold ndarray; torch\.as_tensor"):
         Minibatch.of({"ids": IDS, "labels": LABELS})
 
 

@@ -259,7 +259,7 @@ def test_networks_of_tokens_are_verified(tmp_path: Path) -> None:
             eznas.verify(proxies, images=str(file), **options)
     np.savez(file, tokens=np.array([[1, 30_521]] * 2), labels=np.array([0, 1]))
     assert Problem.of(FLEXIBERT, None, images=str(file), batch_size=2, seed=0).minibatch.images.max() == 30_521
-    with pytest.raises(InputError, match="images for networks of nasbench201; .* holds other inputs"):
+    with pytest.raises(InputError, match=r"images for networks of nasbench201; .* holds other inputs"):
         _ = Problem.of(SPACES["nasbench201"], None, images=str(file), batch_size=2, seed=0).minibatch
 
 
