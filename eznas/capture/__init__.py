@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from eznas.capture.inputs import with_tensor_input
+from eznas.capture.inputs import network_of_samples, with_tensor_input
 from eznas.capture.outline import Outline, outline
 from eznas.capture.parts import record_part
 from eznas.capture.record import RecordError
@@ -35,6 +35,7 @@ __all__ = [
     "capture_part",
     "fork_state",
     "merged",
+    "network_of_samples",
     "outline_network",
     "translated_errors",
     "with_tensor_input",

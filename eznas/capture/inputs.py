@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
 from eznas.capture.call import Call
 from eznas.capture.image_axis import ImageAxis
@@ -48,7 +48,8 @@ def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Modu
     minibatch, with the tensor in place of the input, or of the output of the embedding. Gradients flow into the table
     of the embedding too. The new network shares all parameters, buffers, modules and attributes with ``network``. It
     may be called with fewer rows than the minibatch: a row that equals one of the minibatch's images or noise runs with
-    the other inputs of that sample, and any other row with those of the sample in its place.
+    the other inputs of that sample, and any other row with those of the sample in its place. Of several equal samples,
+    it is the one in the row's place or else the first; ``network_of_samples`` tells them apart.
 
     Integer images ``b x c x h x w`` and integers that the network does not look up are cast to floating point.
 
@@ -77,10 +78,21 @@ def with_tensor_input(network: nn.Module, minibatch: Minibatch) -> tuple[nn.Modu
     deviation = float(images.std(correction=0)) if place else minibatch.deviation
     plain = replace(minibatch, images=images, deviation=deviation)
     inner = _Inner(network, minibatch.images, name, place, (plain.images, plain.noise.to(images)))
-    seen = object.__new__(_class_of(type(network)))  # type: ignore[arg-type]
-    object.__setattr__(seen, "__dict__", network.__dict__)
-    object.__setattr__(seen, "inner", inner)
-    return seen, plain
+    return inner.as_network(), plain
+
+
+def network_of_samples(network: nn.Module, samples: slice) -> nn.Module:
+    """Return a network that runs on some samples of its minibatch, each with its own other inputs.
+
+    Samples with equal images may have other inputs that differ, such as masks, so images alone do not tell which they
+    are.
+
+    Args:
+        network: A network of ``with_tensor_input``; any other network is returned as it is.
+        samples: The samples of the minibatch, in whose order the network's images will be.
+    """
+    inner = getattr(network, "inner", None)
+    return inner.of_samples(samples).as_network() if isinstance(inner, _Inner) else network
 
 
 @dataclass(frozen=True)
@@ -111,12 +123,10 @@ class _Inner:
     known: tuple[Tensor, Tensor]
 
     def run(self, images: Tensor) -> Any:
-        samples = len(self.known[0])
         inputs = self.inputs
-        if len(images) != samples:
+        if len(images) != len(self.known[0]):
             with torch._C.DisableTorchFunction(), torch.no_grad():  # noqa: SLF001 - recorders must not see it
-                rows = self._rows(images)
-                inputs = with_inputs(inputs, lambda tensor: tensor[rows] if tensor.shape[:1] == (samples,) else tensor)
+                inputs = self._inputs_of(self._rows(images))
         if self.place is not None:
             with _Replacing(self.place, images):
                 return _call(self.network, inputs)
@@ -124,12 +134,28 @@ class _Inner:
         given[self.name] = images
         return _call(self.network, given if isinstance(inputs, dict) else tuple(given.values()))
 
+    def of_samples(self, samples: slice) -> _Inner:
+        """Return this for some of the samples."""
+        images, noise = self.known
+        return replace(self, inputs=self._inputs_of(samples), known=(images[samples], noise[samples]))
+
+    def as_network(self) -> nn.Module:
+        """Return a module that runs this and shares the attributes of the network."""
+        seen: nn.Module = object.__new__(_class_of(type(self.network)))  # type: ignore[arg-type]
+        object.__setattr__(seen, "__dict__", self.network.__dict__)
+        object.__setattr__(seen, "inner", self)
+        return seen
+
+    def _inputs_of(self, rows: Tensor | slice) -> Any:
+        samples = len(self.known[0])
+        return with_inputs(self.inputs, lambda tensor: tensor[rows] if tensor.shape[:1] == (samples,) else tensor)
+
     def _rows(self, images: Tensor) -> Tensor:
         """Return the sample of each row of images."""
         rows = []
         for place, row in enumerate(images.detach().to(self.known[0])):
-            equal = [(tensor == row).flatten(1).all(1).nonzero().flatten() for tensor in self.known]
-            found = [int(places[0]) for places in equal if len(places)]
+            equal = [(tensor == row).flatten(1).all(1).nonzero().flatten().tolist() for tensor in self.known]
+            found = [place if place in places else places[0] for places in equal if places]
             rows.append(found[0] if found else place % len(self.known[0]))
         return torch.tensor(rows, device=images.device)
 
@@ -251,10 +277,21 @@ class _Replacing(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
         if getattr(func, "__name__", "") == self._place.function:
             self._count += 1
             if self._count == self._place.count:
-                images = self._images.movedim(0, self._place.axis) if self._place.axis else self._images
-                return images.reshape(out.shape) + (out - out.detach())
-        return out
+                func = self._replacing(func)
+        return func(*args, **(kwargs or {}))
+
+    def _replacing(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an embedding whose result is the images, for other modes too."""
+
+        @functools.wraps(func)
+        def replacing(*args: Any, **kwargs: Any) -> Any:
+            if has_torch_function((self._images,)):
+                return handle_torch_function(replacing, (self._images,), *args, **kwargs)
+            out = func(*args, **kwargs)
+            images = self._images.movedim(0, self._place.axis) if self._place.axis else self._images
+            return images.reshape(out.shape) + (out - out.detach())
+
+        return replacing

@@ -77,7 +77,7 @@ class UnitRecorder(Recorder):
 
     def _embedding(self, call: Call) -> Any:
         """Run an embedding; its output counts as its input, because indices have no gradient."""
-        out = self._run_layer(call, call.argument(1, "weight"))
+        out = self._surrounded(call, call.argument(1, "weight"))
         if self.layers and latest(self._outputs, out) is self.layers[-1]:
             self.layers[-1].conv_in = self._record(out, "conv_in", "input")
         return out

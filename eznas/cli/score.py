@@ -235,7 +235,7 @@ def _build(
         "network": architecture or model,
         "space": space if architecture else None,
         "images": minibatch.source,
-        "batch_size": len(minibatch.labels),
+        "batch_size": len(minibatch),
         "seed": seed,
         "device": device,
     }

@@ -107,4 +107,4 @@ class EvolutionTask:
     def __str__(self) -> str:
         table, minibatch = self.problem.accuracy_table, self.problem.minibatch
         sizes = f"{len(self.train)} training, {len(self.validation)} validation and {len(self.test)} test networks"
-        return f"{table.benchmark} ({table.target}), {sizes}, {len(minibatch.labels)} images of {minibatch.source}"
+        return f"{table.benchmark} ({table.target}), {sizes}, {len(minibatch)} images of {minibatch.source}"

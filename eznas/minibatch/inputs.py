@@ -68,6 +68,8 @@ def load_inputs(path: Path | str, batch_size: int = 0, *, seed: int = 0, loss: L
         inputs = tuple(drawn.values())
     if len(drawn) == 1:
         (inputs,) = drawn.values()
+    if not labels.dim():
+        raise InputError(f"the labels of {path} must have {samples} rows, one a sample, got a single number")
     if len(labels) not in (0, samples):
         raise InputError(f"the labels of {path} must have {samples} rows, one a sample, got {len(labels)}")
     labels = labels[chosen] if len(labels) else labels

@@ -80,16 +80,23 @@ class Minibatch:
             loss: Replaces the loss of the minibatch; see ``Minibatch``.
 
         Raises:
-            InputError: It is none of these.
+            InputError: It is none of these, or a tuple or list with tensors behind the first two members.
         """
         if isinstance(data, cls):
             return data if loss is None else replace(data, loss=loss)
         if isinstance(data, Mapping):
             inputs = dict(data)
             name = next((name for name in LABELS if name in inputs), None)
-            return cls._of_pair(inputs, torch.empty(0, dtype=torch.int64) if name is None else inputs.pop(name), loss)
+            labels = torch.empty(0, dtype=torch.int64) if name is None else _tensor(inputs.pop(name), name)
+            return cls._of_pair(inputs, labels, loss)
         if isinstance(data, Iterable) and not isinstance(data, (tuple, list, str, Tensor)):
             return cls.of(next(iter(data), None), loss)
+        if isinstance(data, (tuple, list)) and any(isinstance(member, Tensor) for member in data[2:]):
+            raise InputError(
+                f"minibatch must be a pair of inputs and labels, got {len(data)} members; pass a pair "
+                "((first, second), labels), or a dictionary of named inputs with the labels under 'labels'",
+                parameters=("minibatch",),
+            )
         if isinstance(data, (tuple, list)) and len(data) > 1 and isinstance(data[1], Tensor):
             first = tuple(data[0]) if isinstance(data[0], list) else data[0]
             if isinstance(first, (Tensor, tuple, Mapping)):
@@ -197,6 +204,17 @@ class Minibatch:
             return normal if self.deviation == 1 else self.deviation * normal
 
 
+def _tensor(labels: Any, name: str) -> Tensor:
+    """Return labels of a dictionary, such as a list or an array, as a tensor."""
+    try:
+        return torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{name} must be a tensor, or numbers of which torch.as_tensor makes one; got a {type(labels).__name__}",
+            parameters=("minibatch",),
+        ) from error
+
+
 def named_inputs(inputs: Any) -> dict[Any, Any]:
     """Return inputs by their names, or by their positions."""
     if isinstance(inputs, Tensor):
@@ -227,7 +245,13 @@ def main_name(inputs: Any) -> Any:
     for name, value in named_inputs(inputs).items():
         if isinstance(value, Tensor) and value.dtype is not torch.bool and "mask" not in str(name):
             return name
-    raise InputError("images must hold a tensor that is no mask; they hold none", parameters=("images",))
+    values = named_inputs(inputs).values()
+    kinds = dict.fromkeys("masks" if isinstance(value, Tensor) else type(value).__name__ for value in values)
+    raise InputError(
+        f"images must hold a tensor that is no mask; they hold {', '.join(kinds) or 'nothing'}; torch.as_tensor makes "
+        "tensors of arrays",
+        parameters=("images",),
+    )
 
 
 def resize(images: Tensor, pixels: int) -> Tensor:
@@ -259,4 +283,5 @@ def _digest(images: Any, labels: Tensor) -> str:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().numpy().tobytes()
+    contiguous = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    return contiguous.flatten().view(torch.uint8).numpy().tobytes()  # numpy has no bfloat16

@@ -29,13 +29,14 @@ class EncoderLayer(nn.Module):
         attention: Attention among tokens of ``channels``.
         channels: Channels ``c``.
         hidden: Channels between the two layers of the perceptron.
+        epsilon: Added to the variance by the normalisations.
     """
 
-    def __init__(self, attention: SelfAttention, channels: int, hidden: int) -> None:
+    def __init__(self, attention: SelfAttention, channels: int, hidden: int, epsilon: float = 1e-5) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(channels)
+        self.attention_norm = nn.LayerNorm(channels, eps=epsilon)
         self.attention = attention
-        self.perceptron_norm = nn.LayerNorm(channels)
+        self.perceptron_norm = nn.LayerNorm(channels, eps=epsilon)
         self.perceptron = Perceptron(channels, hidden)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 PATCH, STRIDE = 16, 8
+EPSILON = 1e-6
+"""Added to the variance by the normalisations, as in the released code of [PiT]."""
 
 
 class PoolingStage(nn.Module):
@@ -39,9 +41,8 @@ class PoolingStage(nn.Module):
         super().__init__()
         self.pool = nn.Conv2d(entrance, channels, 3, 2, 1, groups=entrance) if entrance else nn.Identity()
         self.widen = nn.Linear(entrance, channels) if entrance else nn.Identity()
-        self.layers = nn.Sequential(
-            *(EncoderLayer(SelfAttention(channels, heads, channels // heads), channels, hidden) for _ in range(layers))
-        )
+        attentions = (SelfAttention(channels, heads, channels // heads) for _ in range(layers))
+        self.layers = nn.Sequential(*(EncoderLayer(one, channels, hidden, EPSILON) for one in attentions))
 
     def forward(self, image: Tensor, class_token: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map ``b x c x h x w`` and the class token ``b x 1 x c``."""
@@ -81,7 +82,7 @@ class PitNetwork(nn.Module):
             built.append(PoolingStage(entrance, channels, layers, heads, ratio * channels))
             entrance = channels
         self.stages = nn.ModuleList(built)
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(channels, eps=EPSILON)
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from eznas.capture import NoUnitsError
+from eznas.capture import NoUnitsError, network_of_samples
 from eznas.capture.calls import CallHooks
 from eznas.errors import UndefinedError
 from eznas.minibatch.labels import IGNORED
@@ -73,15 +73,18 @@ class MicrobatchPasses(NetworkPasses):
     @computed_once
     def _microbatches(self) -> list[_Microbatch]:
         results, batch = [], self.minibatch
+        total = _terms(batch)
         for start in range(0, len(batch), self._images):
             some = slice(start, start + self._images)
             microbatch = replace(batch, images=batch.images[some], labels=batch.labels[some], digest="")
-            with _NoBatchNorm(), NetworkPasses(self.network, microbatch, self.parts) as passes:
+            network = network_of_samples(self.network, some)
+            with _NoBatchNorm(), NetworkPasses(network, microbatch, self.parts) as passes:
                 rows = passes.image_gradients() if "image_gradients" in self.parts else torch.empty(0)
                 results.append(_Microbatch(passes.logits(), passes.patterns(), rows))
-                if "weight_gradients" in self.parts:
+                terms = _terms(microbatch)
+                if "weight_gradients" in self.parts and (terms or not total):  # no loss without labels
                     with contextlib.suppress(NoUnitsError):  # raised again where they are read
-                        self._add(passes.weight_gradients(), _terms(microbatch) / _terms(batch))
+                        self._add(passes.weight_gradients(), terms / max(total, 1))
         return results
 
     def _add(self, gradients: list[WeightGradient], share: float) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from eznas.capture import fork_state, translated_errors, with_tensor_input
+from eznas.capture import fork_state, network_of_samples, translated_errors, with_tensor_input
 from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
 from eznas.errors import NETWORK_FAILURES, UndefinedError
@@ -375,7 +375,8 @@ class NetworkPasses:
 
     def _gradients_of_some(self, images: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
-        forward = self._run(self.minibatch.images[images], {"weight_gradients"})
+        network = network_of_samples(self.network, images)
+        forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled)
         weights = require_layers(forward.weights)
         gradients = differentiate(self._loss(forward.logits, self.minibatch.labels[images]), weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])

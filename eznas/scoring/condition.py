@@ -91,7 +91,7 @@ class Condition:
     def of(cls, space: str, fidelity: Fidelity, seed: int, minibatch: Minibatch, device: str = "cpu") -> Condition:
         """Cut the minibatch to the fidelity's pixels and number of images, and build the condition."""
         if fidelity.batch:
-            minibatch = minibatch.take(min(fidelity.batch, len(minibatch.labels)))
+            minibatch = minibatch.take(min(fidelity.batch, len(minibatch)))
         return cls(space, fidelity, seed, minibatch.resized(fidelity.pixels).to(device), device)
 
     def network(self, architecture: str) -> nn.Module:
@@ -114,4 +114,4 @@ class Condition:
         return "|".join(map(str, parts))
 
     def __str__(self) -> str:
-        return f"{self.fidelity.name}, seed {self.seed}, {len(self.minibatch.labels)} images of {self.minibatch.source}"
+        return f"{self.fidelity.name}, seed {self.seed}, {len(self.minibatch)} images of {self.minibatch.source}"

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import Tensor
 
 from eznas.benchmarks import load_table
 from eznas.benchmarks.reference import trained_fidelity
@@ -83,19 +84,35 @@ class Problem:
         """The images, at the size of ``fidelity``, or tokens for networks of text; loaded when they are first read.
 
         Raises:
-            InputError: They cannot be loaded, or the networks read tokens and these are images.
+            InputError: They cannot be loaded, or the networks of the space do not read them.
         """
         pixels, vocabulary = self.space.fidelities[self.fidelity].pixels, self.space.vocabulary
         if vocabulary and self.images == "noise":
             return random_tokens(self.batch_size, pixels, vocabulary, seed=self.seed)
         minibatch = load_minibatch(self.images, self.batch_size, pixels=pixels, seed=self.seed)
-        if vocabulary and minibatch.main_input.is_floating_point():
+        self._check_inputs(minibatch)
+        return minibatch
+
+    def _check_inputs(self, minibatch: Minibatch) -> None:
+        """Check that the networks of the space read such inputs; those of a user's own space may read any."""
+        vocabulary, inputs = self.space.vocabulary, minibatch.main_input
+        if not vocabulary:
+            maps = isinstance(minibatch.images, Tensor) and inputs.dim() == 4 and inputs.is_floating_point()  # noqa: PLR2004
+            if not maps and not self.space.digest:
+                raise InputError(
+                    f"images must hold b x c x h x w images for networks of {self.space.name}; {self.images} holds "
+                    "other inputs",
+                    parameters=("images",),
+                )
+            return
+        least, greatest = (0, 0) if inputs.is_floating_point() else (int(inputs.min()), int(inputs.max()))
+        if inputs.is_floating_point() or least < 0 or greatest >= vocabulary:
+            held = "images" if inputs.is_floating_point() else f"integers from {least} to {greatest}"
             raise InputError(
                 f"networks of {self.space.name} read tokens: images must be noise, for random tokens, or an .npz file "
-                f"with an array of integers below {vocabulary} and labels; {self.images} holds images",
+                f"with an array of integers from 0, below {vocabulary}, and labels; {self.images} holds {held}",
                 parameters=("images",),
             )
-        return minibatch
 
     def condition(self, fidelity: str | None = None) -> Condition:
         """Return the condition of a fidelity, the problem's own by default."""

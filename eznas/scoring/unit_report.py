@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from eznas.capture import Capture, capture
+from eznas.minibatch import Minibatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import nn
-
-    from eznas.minibatch import Minibatch
 
 
 @dataclass(frozen=True)
@@ -69,20 +68,20 @@ class UnitReport:
         return {**asdict(self), "units": len(self.units), "share": self.share}
 
 
-def units(network: nn.Module, minibatch: Minibatch, which: str = "auto") -> UnitReport:
+def units(network: nn.Module, minibatch: Any, which: str = "auto") -> UnitReport:
     """Return the units of a network, and its layers that programs do not read.
 
     The network runs forward once, and is left as it was.
 
     Args:
         network: Maps images to ``b x classes`` logits.
-        minibatch: Images and labels.
+        minibatch: A minibatch, or data of which ``Minibatch.of`` makes one.
         which: Which layers are units: see ``eznas.capture.capture``.
 
     Raises:
         CaptureError: The network cannot be recorded; ``NoUnitsError`` where it has no units.
     """
-    captured = capture(network, minibatch, [], which)
+    captured = capture(network, Minibatch.of(minibatch), [], which)
     parameters = dict(network.named_parameters())
     rows = [
         UnitRow(

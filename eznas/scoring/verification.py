@@ -136,7 +136,7 @@ class Verification:
                 "seconds": sum(self.seconds) if self.seconds else None,
                 "n_scored_now": len(self.seconds),
                 "images": self.condition.minibatch.source,
-                "batch_size": len(self.condition.minibatch.labels),
+                "batch_size": len(self.condition.minibatch),
                 "seed": self.condition.seed,
                 "device": self.condition.device,
                 "condition": str(self.condition),

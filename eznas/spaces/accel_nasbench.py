@@ -143,10 +143,13 @@ class AccelNasBench(SearchSpace):
         blocks: list[Choices] = []
         for place in range(_BLOCKS):
             block: list[Any] = [read.get(f"block{place}_{name}") for name in _NAMES]
-            if not all(isinstance(choice, int) for choice in block):
+            if not all(type(choice) is int for choice in block[:3]):
                 raise InputError(
-                    f"block {place} of {self.name} must have whole numbers as e, k and l, and true or false as se, "
-                    f"got {shown(str(block))}"
+                    f"block {place} of {self.name} must have whole numbers as e, k and l, got {shown(str(block[:3]))}"
+                )
+            if not isinstance(block[3], int) or block[3] not in (0, 1):
+                raise InputError(
+                    f"block {place} of {self.name} must have true or false as se, got {shown(str(block[3]))}"
                 )
             blocks.append((block[0], block[1], block[2], int(block[3])))
         return blocks

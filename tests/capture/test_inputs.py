@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import eznas
 from eznas.capture import CaptureError, capture
 from eznas.capture.inputs import with_tensor_input
 from eznas.minibatch import Minibatch
@@ -151,6 +152,72 @@ def test_a_split_counts_the_labels_that_are_given() -> None:
     assert parts["swap"] == whole["swap"]
 
 
+@pytest.mark.parametrize("first", [3, 0])
+def test_a_split_without_labels_adds_nothing(first: int) -> None:
+    network = nn.Sequential(nn.Embedding(12, 8), nn.Linear(8, 12))
+    labels = IDS.clone()
+    labels[first : first + 3] = -100
+    whole, parts = (measure(network, (IDS, labels), ["snip", "swap"], split=split) for split in (None, 1))
+    assert parts["snip"].value == pytest.approx(whole["snip"].value, rel=1e-5)
+    nothing = measure(network, (IDS, labels.fill_(-100)), ["snip"], split=1)["snip"]
+    assert nothing == measure(network, (IDS, labels), ["snip"])["snip"]
+    assert not nothing.ok
+
+
+def test_equal_tokens_keep_their_masks() -> None:
+    network = encoder()
+    kept = torch.tensor([5, 3, 2, 1])
+    texts = {"ids": IDS[:1].expand(4, 5), "mask": torch.arange(5) < kept[:, None], "labels": torch.tensor([0, 1, 2, 0])}
+    whole, parts = (measure(network, texts, ["snip", "jacob_cov"], split=split) for split in (None, 1))
+    for name, score in whole.items():
+        assert parts[name].value == pytest.approx(score.value, rel=1e-4), name
+    expected: dict[str, Tensor] = {}
+    names = [name for name, weight in network.named_parameters() if weight.dim() > 1 and name[0] in "fsh"]
+    for row in range(4):
+        logits = network(texts["ids"][row : row + 1], texts["mask"][row : row + 1])
+        loss = functional.cross_entropy(logits, texts["labels"][row : row + 1])
+        weights = [network.get_parameter(name) for name in names]
+        for name, gradient in zip(names, torch.autograd.grad(loss, weights), strict=True):
+            expected[name] = expected.get(name, 0) + gradient.sign()
+    found = measure(network, texts, "gradsign")["gradsign"].value
+    assert found == sum(float(signs.abs().sum()) for signs in expected.values())
+    seen, plain = with_tensor_input(network, Minibatch.of(texts))
+    torch.testing.assert_close(seen(plain.images[:2]), network(texts["ids"][:2], texts["mask"][:2]))
+
+
+def test_noise_is_the_output_of_the_embedding() -> None:
+    class Normalised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.norm, self.head = nn.Embedding(12, 8), nn.LayerNorm(8), nn.Linear(8, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            out: Tensor = self.head(self.norm(self.table(ids)).mean(1))
+            return out
+
+    network = construct(Normalised)
+    _, plain = with_tensor_input(network, Minibatch(IDS, LABELS, 3, "test"))
+    quantities = ["conv_in", "conv_out", "norm_out"]
+    names = [f"{quantity}.{scenario}" for quantity in quantities for scenario in ("data", "noise", "perturbed")]
+    captured = capture(network, Minibatch(IDS, LABELS, 3, "test"), names)
+    unit = captured.units[0]
+    assert (unit.name, unit.behind) == ("table", "layer_norm")
+    found = {
+        name: tensors[group.units.index(0)].squeeze(-1).mT
+        for group in captured.groups
+        if 0 in group.units
+        for name, tensors in group.tensors.items()
+    }
+    changed = plain.perturbed.detach()
+    expected = {"data": plain.images, "noise": plain.noise, "perturbed": changed - plain.images}
+    for scenario, tensor in expected.items():
+        for quantity in quantities[:2]:
+            torch.testing.assert_close(found[f"{quantity}.{scenario}"], tensor)
+    torch.testing.assert_close(found["norm_out.noise"], network.norm(plain.noise).detach())
+    score = measure(network, (IDS, LABELS), "sum(log(nuclear_norm(conv_out.perturbed)))")
+    assert all(one.ok for one in score.values())
+
+
 def test_tokens_without_an_embedding() -> None:
     product, table = (measure(encoder(taking), TEXTS, ["snip", "flops"]) for taking in ("product", "tokens"))
     assert product["snip"].ok
@@ -275,3 +342,10 @@ def test_a_network_that_raises_has_a_status() -> None:
     assert "missing 1 required positional argument: 'mask'" in scores["snip"].detail
     with pytest.raises(CaptureError, match="labels must be"):
         capture(encoder(), Minibatch.of({"ids": IDS, "mask": MASK}), ["weight_grad.loss"])
+
+
+def test_units_take_what_measures_take() -> None:
+    network = encoder()
+    report = eznas.units(network, TEXTS)
+    assert [row.name for row in report.units] == ["table", "place", "first", "second", "head"]
+    assert eznas.units(nn.Sequential(nn.Embedding(12, 3)), (IDS, IDS)).units[0].name == "0"

@@ -136,6 +136,9 @@ def test_tokens_of_a_file_are_scored(own: str) -> None:
     assert (pair["images"], pair["batch_size"], len(pair["scores"])) == ("pairs.npz", 4, 2)
     texts = scored("--model", f"{own}:generator", "--inputs", "texts.npz", *proxies, "--batch-size", "16")
     assert texts["batch_size"] == 6
+    np.savez("unlabelled.npz", input_ids=TOKENS, attention_mask=TOKENS > 1)
+    unlabelled = scored("--model", f"{own}:encoder", "--inputs", "unlabelled.npz", "--proxy", "params", *batch)
+    assert unlabelled["batch_size"] == 4
     loss = ("--loss", f"{own}:squares")
     numbers = scored("--model", f"{own}:generator", "--inputs", "numbers.npz", *proxies, *loss)
     assert all(score["score"] > 0 for found in (pair, texts, numbers) for score in found["scores"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from eznas.errors import InputError
 from eznas.minibatch import Minibatch, load_minibatch
@@ -65,6 +65,7 @@ def test_samples_are_drawn_with_their_labels(tmp_path: Path) -> None:
         ({"labels": LABELS}, "must hold an array of a network's inputs"),
         ({"scale": np.array(2.0), "labels": LABELS}, "must hold an array of a network's inputs"),
         ({"ids": IDS, "labels": LABELS[:2]}, "must have 4 rows, one a sample, got 2"),
+        ({"ids": IDS, "labels": np.array(2)}, "must have 4 rows, one a sample, got a single number"),
         ({"ids": IDS.astype(object), "labels": LABELS}, "without objects"),
         ({"ids": IDS.astype(str), "labels": LABELS}, "the array ids of .* must hold integers, booleans or numbers"),
         ({"x": np.full((4, 2), np.inf), "labels": LABELS}, "the array x of .* must be finite"),
@@ -98,6 +99,27 @@ def test_batches_of_several_kinds() -> None:
     assert tags.labels.shape == (4, 3)  # a class for each token, although each row has a single one
     with pytest.raises(InputError, match="the least is -1"):
         Minibatch.of((ids, ids - 1))
+
+
+def test_labels_of_a_dictionary_are_lists_and_arrays_too() -> None:
+    ids = torch.from_numpy(IDS)
+    for labels in (LABELS, LABELS.tolist()):
+        batch = Minibatch.of({"ids": ids, "labels": labels})
+        assert (batch.labels.tolist(), batch.labels.dtype, batch.classes) == (LABELS.tolist(), torch.int64, 3)
+    with pytest.raises(InputError, match=r"labels must be a tensor, or numbers .* got a list"):
+        Minibatch.of({"ids": ids, "labels": ["one", "two"]})
+    with pytest.raises(InputError, match=r"must hold a tensor that is no mask; they hold ndarray; torch\.as_tensor"):
+        Minibatch.of({"ids": IDS, "labels": LABELS})
+
+
+def test_more_than_a_pair_is_refused() -> None:
+    ids, mask, labels = torch.from_numpy(IDS), torch.from_numpy(MASK), torch.from_numpy(LABELS)
+    loader = DataLoader(TensorDataset(ids, mask, labels), batch_size=4)
+    for data in (loader, (ids, mask, labels), [(ids, mask), labels, labels]):
+        with pytest.raises(InputError, match="must be a pair of inputs and labels, got 3 members") as caught:
+            Minibatch.of(data)
+        assert "((first, second), labels)" in str(caught.value)
+    assert Minibatch.of((ids, labels, ["names"])).labels.tolist() == LABELS.tolist()
 
 
 def test_parts_of_a_minibatch_of_several_inputs() -> None:

@@ -28,6 +28,15 @@ def test_the_digest_is_of_the_bytes() -> None:
     assert Minibatch(IMAGES, 1 - LABELS, 2, "test").digest != expected
 
 
+def test_bytes_are_those_of_every_type() -> None:
+    halves = IMAGES.bfloat16()
+    expected = hashlib.sha256(halves.view(torch.int16).numpy().tobytes() + LABELS.numpy().tobytes()).hexdigest()
+    assert Minibatch(halves, LABELS, 2, "test").digest == expected
+    for other in (IMAGES > 3, IMAGES.double(), IMAGES[:, :, ::2, 1:], torch.tensor(2.0)):
+        parts = b"0", IMAGES.numpy().tobytes(), b"1", other.numpy().tobytes(), LABELS.numpy().tobytes()
+        assert Minibatch((IMAGES, other), LABELS, 2, "test").digest == hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def test_a_minibatch_prints_in_one_line() -> None:
     assert repr(batch()) == "<Minibatch 2 images 3x4x4 of test, 2 classes, cpu>"
 

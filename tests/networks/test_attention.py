@@ -40,6 +40,12 @@ def attended(attention: SelfAttention, x: Tensor) -> Tensor:
     return projected
 
 
+def test_normalisations_of_pit_have_the_epsilon_of_the_released_code() -> None:
+    network = PitNetwork([(1, 2), (1, 2), (1, 4)], head_channels=4, ratio=2, pixels=64, classes=3)
+    norms = [module for module in network.modules() if isinstance(module, nn.LayerNorm)]
+    assert [norm.eps for norm in norms] == [1e-6] * 7
+
+
 @pytest.mark.parametrize("distance", [0, 1, 2])
 def test_attention_is_its_formula(distance: int) -> None:
     attention = SelfAttention(6, 2, 4, distance)

@@ -9,6 +9,7 @@ import json
 import random
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from eznas.benchmarks.costs import operations, without_values
 from eznas.errors import InputError
 from eznas.minibatch import random_tokens
 from eznas.networks.flexibert import FlexiBertNetwork, Layer
+from eznas.scoring import Problem
 from eznas.spaces import SPACES, Fidelity
 from eznas.testing.spaces import sampled
 
@@ -139,6 +141,13 @@ def test_published_forms_are_read() -> None:
     blocks = {f"block{place}_{name}": value for place in range(7) for name, value in (("e", 6), ("k", 3), ("l", 2))}
     blocks |= {f"block{place}_se": place == 1 for place in range(7)}
     assert ACCEL.parse(json.dumps(blocks)) == "|".join(["e6k3l2", "e6k3l2s", *["e6k3l2"] * 5])
+    for name, value, sentence in (
+        *((name, True, "block 3 of accel_nasbench must have whole numbers as e, k and l") for name in "ekl"),
+        ("se", 2, "block 3 of accel_nasbench must have true or false as se, got 2"),
+        ("se", 1.0, "block 3 of accel_nasbench must have true or false as se, got 1.0"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            ACCEL.parse(json.dumps(blocks | {f"block3_{name}": value}))
     pit = {"base_dim": 16, "mlp_ratio": 6, "depth": [2, 8, 4], "num_heads": [2, 4, 4]}
     assert PIT.parse(json.dumps(pit)) == "16x6|2x2|8x4|4x4"
     layer = {
@@ -243,6 +252,15 @@ def test_networks_of_tokens_are_verified(tmp_path: Path) -> None:
     assert [column.failed for column in verified.columns] == [0] * len(proxies)
     with pytest.raises(InputError, match="networks of flexibert read tokens"):
         eznas.verify(proxies, images="digits", **options)
+    file = tmp_path / "tokens.npz"
+    for tokens, held in (([[1, 30_522]], "from 1 to 30522"), ([[-1, 5]], "from -1 to 5")):
+        np.savez(file, tokens=np.array(tokens * 2), labels=np.array([0, 1]))
+        with pytest.raises(InputError, match=f"integers from 0, below 30522, .* holds integers {held}"):
+            eznas.verify(proxies, images=str(file), **options)
+    np.savez(file, tokens=np.array([[1, 30_521]] * 2), labels=np.array([0, 1]))
+    assert Problem.of(FLEXIBERT, None, images=str(file), batch_size=2, seed=0).minibatch.images.max() == 30_521
+    with pytest.raises(InputError, match=r"images for networks of nasbench201; .* holds other inputs"):
+        _ = Problem.of(SPACES["nasbench201"], None, images=str(file), batch_size=2, seed=0).minibatch
 
 
 def test_random_tokens() -> None:
