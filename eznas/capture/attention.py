@@ -19,7 +19,7 @@ from eznas.capture.layer import Layer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from eznas.capture.calls import Call
+    from eznas.capture.call import Call
 
 
 @cache
@@ -157,7 +157,7 @@ def einsum_as_product(call: Call, maps: Tensor) -> Callable[[], Tensor] | None:
     values = tensors[1] if tensors[0] is maps else tensors[0]
     if "." in terms or len(first) < 3:  # noqa: PLR2004
         return None
-    *batch, row, key = first
+    *batch, row, key = list(first)
     column = "".join(set(second) - set(first))
     if sorted(second) != sorted([*batch, key, column]) or sorted(out) != sorted([*batch, row, column]):
         return None

@@ -30,7 +30,6 @@ _NORMS = frozenset(("linalg_norm", "linalg_vector_norm", "norm", "std", "var"))
 
 _FILLED = frozenset(("full_like", "new_full", "new_ones", "new_tensor", "new_zeros", "ones_like", "zeros_like"))
 """Functions of torch that read the shape of a tensor alone."""
-
 _CHOOSING = frozenset(("max", "maximum", "min", "minimum", "where"))
 """Functions of torch that choose between two tensors."""
 

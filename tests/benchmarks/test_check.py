@@ -205,7 +205,7 @@ def test_a_table_needs_its_benchmark(tmp_path: Path) -> None:
         (None, "NAME_DATASET.csv must be in one of the folders that are searched"),
         ("CIFAR10", "NAME_cifar10.csv must be in one of the folders that are searched"),
         ("cifarr", "unknown data set 'cifarr'; did you mean 'cifar"),
-        ("zzz", "unknown data set 'zzz'; known: autoencoder, cifar10, cifar100, class_object"),
+        ("zzz", "unknown data set 'zzz'; known: autoencoder, chaoyang, cifar10, cifar100, class_object"),
     ],
 )
 def test_to_check_nothing_is_no_success(tmp_path: Path, dataset: str | None, message: str) -> None:

@@ -31,7 +31,7 @@ def test_tables_and_records_print_in_one_line() -> None:
     assert repr(replace(table_of(ALL), source="x")) == expected
     assert repr(BENCHMARKS["nats_tss"]) == "<BenchmarkInfo nats_tss: nasbench201 on cifar10, cifar100, imagenet16-120>"
     assert repr(SPACE) == "<SearchSpace nasbench201>"
-    assert repr(BENCHMARKS).startswith("<Registry with a benchmark for each of 37 names: nasbench101, ")
+    assert repr(BENCHMARKS).startswith("<Registry with a benchmark for each of 44 names: accel_nasbench, ")
 
 
 def test_a_benchmark_names_a_space_and_its_embedded_data_sets() -> None:

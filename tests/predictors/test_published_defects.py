@@ -33,7 +33,7 @@ DEFECTS = {
     "gradients of GCN and BONAS add up over all batches": ("test_nets.py", "test_each_step_has_its_own_gradient"),
     "GCN ignores the tuned width": ("test_nets.py", "test_a_drawn_width_is_the_width_of_the_network"),
     "GCN trains nothing below one batch": ("test_nets.py", "test_three_architectures_are_enough_to_learn_from"),
-    "NAO and SemiNAS ignore drawn hyper-parameters": ("test_nets.py", "test_every_setting_of_nao_is_used"),
+    "NAO and SemiNAS ignore drawn hyper-parameters": ("test_sequence_nets.py", "test_every_setting_of_nao_is_used"),
     "the kernel of a GP is never fitted": (
         "test_protocol.py",
         "test_a_fitted_process_fits_its_kernel_and_the_published_one_does_not",

@@ -160,7 +160,7 @@ def test_every_range_is_of_a_setting(name: str) -> None:
     if extra and find_spec(extra) is None:
         pytest.skip(f"the optional package {extra} is not installed")
     drawn = draw_settings(PREDICTORS[name].ranges, random.Random(1))
-    make_predictor(name, "nasbench201", **drawn)
+    make_predictor(name, "nasbench201", scores=SCORES, **drawn)
 
 
 def test_published_ranges_of_graph_networks() -> None:

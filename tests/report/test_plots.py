@@ -93,7 +93,7 @@ def test_a_run_without_a_generation_has_no_progress(undrawn: None, finished: Run
 
 def test_an_unfinished_run_is_an_input_error(finished: RunDirectory) -> None:
     (finished.path / "summary.json").unlink()
-    with pytest.raises(InputError, match=r"summary\.json must be readable"):
+    with pytest.raises(InputError, match=r"must hold summary\.json"):
         render(finished, print)
 
 
