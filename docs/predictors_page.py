@@ -101,8 +101,8 @@ another version of a package, the command says so.
 ## Transfer
 
 `TransferredPredictor` uses a predictor that was fitted to another data set or another space. From few labels it learns
-the line from the source's predictions to the accuracies. A second predictor learns the residuals, and counts as far as
-it predicts residuals that it was not fitted to.
+the line from the source's predictions to the accuracies. A second predictor learns the residuals. Its
+predictions are multiplied by a factor from 0 to 1, which a cross-validation chooses.
 
 ```python
 from eznas.predictors import TransferredPredictor

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SIZES = (5, 8, 14, 24, 42, 71, 121, 205)
 TRIALS, TEST = 20, 200
-FEWER = {"gates": 4, "brp_nas": 2, "mlp": 4, "bananas": 2, "omni@measures+onehot": 1}
+FEWER = {"gates": 4, "ta_gates": 1, "brp_nas": 2, "mlp": 4, "bananas": 2, "omni@measures+onehot": 1}
 """Trials of the predictors whose 20 trials would take over 10 minutes of a processor."""
 
 CHEAP = (

@@ -159,7 +159,7 @@ class EvolveConfig(BaseModel):
         "Run",
         "SIZE",
         "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
-        "takes longer and gives the same results.",
+        "takes longer; a score that does not fit at all counts as failed.",
     )
     backend: Literal["loky", "dask"] = option(
         "loky", "Run", "loky|dask", "Run networks in processes of this machine, or on a Dask cluster."

@@ -125,7 +125,7 @@ def _squares(path: Sequence[Step]) -> list[Step]:
 
 def _keeps_axes(call: Call) -> bool:
     """Return whether the result of a sum or a mean has as many axes as its argument."""
-    positional = len(call.args) > 2 and call.name in ("mean", "sum") and call.args[2]  # noqa: PLR2004
+    positional = len(call.args) > 2 and call.args[2] is True  # noqa: PLR2004
     return bool(call.kwargs.get("keepdim") or positional)
 
 

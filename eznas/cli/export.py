@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def main(context: click.Context, /, source: str, rank: int, form: Any, output: P
     that is a program, or an exported file.
     """
     command = command_line(context)
-    if source and Path(source).is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 - a program may be longer than a path
         from eznas.api.evolve import EvolutionRun
 
         text = EvolutionRun.open(source).export(rank=rank, format=form, command=command)
@@ -66,7 +67,7 @@ def _export_program(source: str, form: str, command: str) -> str:
     try:
         proxy = resolve_proxy(source)
     except InputError as error:
-        if "\n" in str(error) or source.endswith(".py") or Path(source).exists():  # no path of a run directory
+        if "\n" in str(error) or source.endswith(".py") or os.path.exists(source):  # noqa: PTH110 - no path of a run directory
             raise
         raise InputError(f"no run directory {source!r} exists; {error}") from error
     if not proxy.program:

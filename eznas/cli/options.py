@@ -148,7 +148,7 @@ memory = option(
     group="Run",
     metavar="SIZE",
     help="Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
-    "takes longer and gives the same results.  [default: what the machine has free]",
+    "takes longer; a score that does not fit at all counts as failed.  [default: what the machine has free]",
 )
 backend = option(
     "--backend",

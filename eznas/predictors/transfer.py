@@ -12,6 +12,7 @@ encoding ``measures`` reads the architectures of both::
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,7 @@ class TransferredPredictor(Predictor):
         if self._residual is None:
             return Prediction.of(mean)
         rest = self._residual.predict(architectures, curves)
-        deviation = rest.standard_deviation
-        return Prediction.of(mean + self._share * rest.mean, None if deviation is None else self._share * deviation)
+        return Prediction.of(mean + self._share * rest.mean)  # the deviation of the residual alone would be too small
 
     @staticmethod
     def _explained(
@@ -132,11 +132,14 @@ def common_scores(*spaces: Scores) -> Scores:
         *spaces: For each space, scores by the name of a measure or program and then by architecture.
 
     Raises:
-        InputError: No score is in all of them.
+        InputError: No score is in all of them, or two of them have an architecture in common.
     """
     names = [name for name in spaces[0] if all(name in scores for scores in spaces)] if spaces else []
     if not names:
         raise InputError("spaces must have a score in common, got none", parameters=("spaces",))
+    cells = Counter(cell for scores in spaces for cell in scores[names[0]])
+    if twice := [cell for cell, count in cells.items() if count > 1]:
+        raise InputError(f"spaces must have no architecture in common, got {twice[0]!r} twice", parameters=("spaces",))
     return {
         name: {cell: value for scores in spaces for cell, value in _quantiles(scores[name]).items()} for name in names
     }

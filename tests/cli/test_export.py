@@ -31,6 +31,15 @@ def run(tmp_path: Path) -> Path:
     return made.path
 
 
+def test_a_program_may_be_longer_than_a_path() -> None:
+    program = BEST
+    while len(program) < 300:
+        program = f"add({program}, {SECOND})"
+    result = invoke(program, "--format", "text")
+    assert result.exit_code == 0, result.output
+    assert invoke(program.replace("mean", "meen")).exit_code == 2
+
+
 def test_the_best_of_a_run_says_where_it_comes_from(run: Path) -> None:
     result = invoke(str(run))
     assert result.exit_code == 0, result.output

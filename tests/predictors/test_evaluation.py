@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import kendalltau
 
 from eznas.api.predictions import predict
 from eznas.cli.main import main
 from eznas.errors import InputError
-from eznas.predictors import ENCODINGS, PREDICTORS, Curves
+from eznas.predictors import ENCODINGS, PREDICTORS, Curves, make_predictor
 from eznas.predictors.defaults import default_predictor
 from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
 from eznas.predictors.evaluation_data import EvaluationData
@@ -22,6 +23,7 @@ from eznas.scoring.executor import LokyExecutor
 from eznas.scoring.plugin import use_plugins
 from eznas.seeds import python_rng
 from eznas.spaces import SPACES
+from eznas.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,6 +266,16 @@ def test_the_default_is_by_number_space_and_scores() -> None:
     assert default_predictor(31, SPACE, scores) == ("blended_trees", "graf+measures")
     assert default_predictor(32, SPACE, scores) == ("extra_trees", "graf+measures")
     assert default_predictor(20, SPACES["custom:torch.nn:Linear"]) == ("extra_trees", "words")
+
+
+def test_the_default_learns_from_words_and_scores() -> None:
+    space, cells = SPACES["custom:torch.nn:Linear"], [f"{width},{depth}" for width in range(6) for depth in range(3)]
+    scores = {"params": {cell: float(place) for place, cell in enumerate(cells)}}
+    name, encoding = default_predictor(len(cells), space, scores)
+    predictor = make_predictor(name, space, encoding=encoding, scores=scores)
+    assert name == "blended_trees"
+    assert predictor.fit(cells, np.arange(len(cells), dtype=float)) is Status.OK
+    assert kendalltau(predictor.predict(cells).mean, np.arange(len(cells))).statistic > 0.9
 
 
 def test_ranking_puts_the_best_first(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sixteen defects of published code of predictors, each with the test that this code does not have it."""
+"""Defects of published code of predictors, each with the test that this code does not have it."""
 
 from __future__ import annotations
 

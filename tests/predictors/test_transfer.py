@@ -114,6 +114,8 @@ def test_scores_of_spaces_become_comparable() -> None:
     assert {cell: float(stats.norm.cdf(value)) for cell, value in common["synflow"].items()} == pytest.approx(quantiles)
     with pytest.raises(InputError, match="score in common"):
         common_scores({"synflow": {"a": 1.0}}, {"params": {"b": 1.0}})
+    with pytest.raises(InputError, match="got 'a' twice"):
+        common_scores({"synflow": {"a": 1.0, "b": 2.0}}, {"synflow": {"a": 3.0}})
 
 
 def test_one_space_teaches_another() -> None:

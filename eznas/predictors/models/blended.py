@@ -57,15 +57,19 @@ class BlendedTrees:
 
 def _blended(encoder: Encoder | None, **settings: Any) -> Predictor:
     assert encoder is not None  # noqa: S101 - make_predictor makes one
-    names = {f"measures.{name}" for name in encoder.scores}
-    chosen = np.array([column in names for column in encoder.columns], dtype=bool)
-    if not chosen.any() or chosen.all():
+    if not encoder.scores or all(part.reads == "scores" for part in encoder.parts):
         raise InputError(
             f"blended_trees reads scores and other columns, got {encoder.text}; choose an encoding such as {_ENCODING}",
             parameters=("encoding",),
         )
+    names = {f"measures.{name}" for name in encoder.scores}
     extra_trees(0, **settings)  # unknown settings raise here, not in a fit
-    return EncodedPredictor("blended_trees", encoder, lambda seed: BlendedTrees(seed, chosen, **settings), _LABELS)
+
+    def make(seed: int) -> BlendedTrees:
+        chosen = np.array([column in names for column in encoder.columns], dtype=bool)  # a fit chooses words
+        return BlendedTrees(seed, chosen, **settings)
+
+    return EncodedPredictor("blended_trees", encoder, make, _LABELS)
 
 
 PREDICTORS.register(
