@@ -118,7 +118,8 @@ class ScoresConfig(BaseModel):
         "Evolution",
         "N",
         "Fit weighted sums of two to N terms to the training architectures before evolution, and let them compete with "
-        "its programs. A term is a column or a root or logarithm of it. They help where there are many columns.",
+        "its programs. A term is a column, its root, its tenth root or its logarithm. Weighted sums help where there "
+        "are many columns.",
         ge=0,
         le=100,
     )
