@@ -25,11 +25,10 @@ _INTRODUCTION = """\
 The first table compares them, the second one defines them, and the third one lists equivalent programs.
 [Experiments](experiments.md) describes how the figures were measured.
 
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are reported as they are, never
-  negated.
-- **needs**: the passes and the data that a measure uses: *forward* and *backward* passes; *labels*; *noise*, images of
-  noise; *second order*, a backward pass through a backward pass; *samples*, a backward pass for each image; *batches*,
-  the two halves of the minibatch.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
+- **needs**: the passes and the data that a measure uses: *forward* and *backward* passes; *labels*; *noise*, which
+  means images of noise; *second order*, a backward pass through a backward pass; *samples*, a backward pass for each
+  image; *batches*, passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
   measured. *All equal* means that all networks have the same score.
@@ -39,35 +38,36 @@ The first table compares them, the second one defines them, and the third one li
 Measures that share a forward or backward pass run it once. Computing several of them takes little more time than
 computing one.
 
-A minibatch runs as a whole, because batch normalisation uses its mean and variance (vkdnw uses the running averages).
-`measure(..., split=N)` runs at most N images at once instead. It works for networks without batch normalisation, and
-for measures that are sums over images or read one row for each image. It refuses other networks and measures.
+A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the minibatch (vkdnw uses the
+running averages). `measure(..., split=N)` runs at most N images at once instead. This option works for networks without
+batch normalisation, and for measures that are sums over images or read one row for each image. Other networks and
+measures are refused.
 
 torch runs recurrent layers such as `nn.LSTM` in one call and hides their outputs. Measures of layers' outputs (depth,
 fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and their scores
-say so. flops and measures of weights and of their gradients have a value there. The projections and the attention maps
-of `nn.MultiheadAttention` are read like those of other modules.
+say so. flops, and measures of weights and of their gradients, have a value on such networks. The projections and the
+attention maps of `nn.MultiheadAttention` are read like those of other modules.
 
-Networks may take [tokens and other inputs](tutorials/transformers.md) than images. Noise and gradients then act on the
-output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
+Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise and gradients then act on
+the output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
 softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
-with values. Its projections are the layers whose outputs reach queries, keys or values through no other layer. A
-*feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count as all others
-do. vkdnw and epe_nas need one class for each sample.
+with values. The *projections* of an attention are the layers whose outputs reach its queries, keys or values through no
+other layer. A *feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count
+as all other tokens do. vkdnw and epe_nas need one class for each sample.
 
-Measures that sum over weights sum over the parameters of the network. If a layer computes its weight from parameters,
-such as a masked, a normalised or an adapted weight, these parameters count, each once. Constant kernels do not count.
+Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from parameters,
+such as a masked, a normalised or an adapted weight. Then these parameters count, each once. Constant kernels do not
+count.
 
-eznas recognises these functions, and their in-place forms, as activations:
-{activations}.
-Several calls together are an activation too if they compute an elementwise function of one tensor that is not affine,
-as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
+eznas recognises these functions, and their in-place forms, as activations: {activations}. Several calls together are an
+activation too if they compute an elementwise function of one tensor and this function is not affine, as in
+`where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
-Networks run without torch's gradient checkpointing. Layers inside another `torch.autograd.Function` are refused. If a
+Networks run without torch's gradient checkpointing. Layers inside any other `torch.autograd.Function` are refused. If a
 module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
-transpositions. Images are cast to the precision of the network. TorchScript, exported networks, lazy parameters that
-have no shape and parameters on the meta device are refused.
+transpositions. Images are cast to the precision of the network. eznas refuses TorchScript, exported networks, lazy
+parameters that have no shape, and parameters on the meta device.
 
 ## Comparison
 """
@@ -75,14 +75,20 @@ have no shape and parameters on the meta device are refused.
 _DEFINITIONS = """\
 ## Definitions
 
-The column *published* gives figures from the papers, with the networks on which the authors measured them.
+The column *published* gives figures from the papers, with the networks on which the authors measured them. Several
+figures between slashes belong to the data sets in brackets, in the same order.
+
+In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
+cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a
+residual block, or a similar part of a network.
 """
 
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-Evaluated on every layer (`units="any"`), each program has the value of its measure on networks that run each layer
-once. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures that
+If a program of this table is evaluated on every layer (`units="any"`), and the network runs each layer once, it has the
+value of the measure. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures
+that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels other than through the loss (epe_nas),

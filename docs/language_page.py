@@ -32,10 +32,13 @@ unit, one number for each unit, and one number for the network, which is the sco
 levels. The kinds of its arguments then decide on which level it works.
 
 `eznas language` prints this catalogue. `eznas language NAME` prints every fact about one entry: its properties, the
-rules that simplify it, its cost and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
+rules that simplify it, its cost, and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
 how to define your own.
 
 ## Kinds
+
+In the shapes, `u` is the number of units, `b` the number of samples in the minibatch, and `c`, `c_in` and `c_out` are
+numbers of channels. A map has `h x w` entries and a kernel `k x k`.
 
 | kind | level | tensor |
 |---|---|---|
@@ -45,9 +48,10 @@ _STATISTICS = """
 ## Statistics
 
 A *unit* is one layer with the activation in front of it and the normalisation behind it. A statistic is a quantity in a
-scenario, written `quantity.scenario`. The weight does not depend on the scenario. `eznas score --units --model NAME`
-and `eznas.units(network, minibatch)` list the units of a network, and the layers that are none, with the reason. Where
-a network takes [tokens](tutorials/transformers.md), the embedded tokens are the images.
+scenario, written `quantity.scenario`. The *scenario* says which images the network runs on, and of which number
+gradients are taken. The weight does not depend on the scenario. `eznas score --units --model NAME` and
+`eznas.units(network, minibatch)` list the units of a network. They also list the layers that are no units, and say why.
+Where a network takes [tokens](tutorials/transformers.md), the embedded tokens are the images.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
@@ -61,12 +65,12 @@ _UNITS = """
 Layers are convolutions of all kinds, linear layers, products with a matrix of parameters, and embeddings. Recurrent
 layers run inside one function of torch and are not read.
 
-- **Convolutional networks.** The units are the *complete* layers, those with an activation in front and a
-  normalisation directly behind. If there is none, every layer is a unit.
-- **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit,
-  and so is every product of attention maps with values, but not with `units="any"`, which means layers alone.
+- **Convolutional networks.** The units are the *complete* layers, which have an activation in front and a normalisation
+  directly behind. If a network has no complete layer, every layer is a unit.
+- **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit.
+  Every product of attention maps with values is a unit too, except with `units="any"`, which selects layers alone.
 
-The second kind of network has units with another form. The table says where each quantity is read.
+Units of networks on tokens have another form. The table says where each quantity is read.
 
 | unit | `weight` | `input` | `conv_in` | `conv_out` | `norm_out` |
 |---|---|---|---|---|---|
@@ -74,14 +78,15 @@ The second kind of network has units with another form. The table says where eac
 | attention product | the values of all images | the scores | the attention maps | the heads' outputs | as `conv_out` |
 | embedding | the table, transposed | its output | its output | its output | as for other layers |
 
-*The one in front* and *the one behind* are an activation or a normalisation; of attention products, the softmax. Where
-there is none in front, `input` is the layer's own input; where there is none behind, `norm_out` is
-its own output. Dropout, copies, reshapes, permutations of other axes than the channels, and a gate may stand between
-the function and the layer; a residual connection may not.
+*The one in front* and *the one behind* are an activation or a normalisation. For attention products, the one in front
+is the softmax. If nothing of this kind stands in front of a layer, `input` is the layer's own input. If nothing of this
+kind stands behind it, `norm_out` is the layer's own output. Dropout, copies, reshapes, permutations of other axes than
+the channels, and a gate may stand between this function and the layer. A residual connection may not.
 
 The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. Attention is found in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
-result of a softmax with values. A normalisation that is written by hand counts if it reads means over the last axis.
+result of a softmax with values. A normalisation that is written by hand counts as one if it reads means over the last
+axis.
 
 ### Three kinds of maps
 
@@ -99,17 +104,17 @@ Every statistic of a unit has four axes, so that every primitive has a value on 
 | weight of a linear layer | `c_out x c_in x 1 x 1` | a weight of one entry for each pair |
 | weight of a 1-d or 3-d convolution | `c_out x c_in x k x 1`, `c_out x c_in x (k k) x k` | a kernel |
 
-*Space* means the tokens where maps have one column. Functions of matrices read such maps together, as one matrix of
-tokens by channels for each sample; [matrices](#matrices) defines them.
+If maps have one column, *space* means the tokens. Functions of matrices read such maps together, as one matrix of
+tokens by channels for each sample; the section [Matrices](#matrices) defines these functions.
 
 ### Activations
 
 These functions are activations, also in place: {activations}.
 
-Several calls are an activation together if their result is an elementwise function of one tensor and not an affine
-one: `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` or `relu(x) ** 2`. The input of
-the activation is this tensor. The calls that may be parts are: {parts}; and comparisons, exponentials, logarithms,
-powers and copies.
+Several calls together are an activation if their result is an elementwise function of one tensor and this function is
+not affine: `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` or `relu(x) ** 2`. This
+tensor is the input of the activation. Calls that may be parts of an activation are: {parts}; and comparisons,
+exponentials, logarithms, powers and copies.
 """
 
 _SCENARIOS = """
@@ -122,7 +127,7 @@ _NETWORK_LEAVES = """
 
 A program may also read numbers of the network: `add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such
 a leaf can stand wherever a primitive takes a number of the network, and it is a program by itself. If no program reads
-a statistic, eznas records none.
+a statistic, eznas records no statistics.
 
 | leaf | value |
 |---|---|
@@ -130,8 +135,8 @@ a statistic, eznas records none.
 | `graf.NAME` | a feature of the architecture that needs no network, such as `graf.count_conv_3x3` |
 | `score.NAME` | a column of a score file; only evolution over a score file reads it |
 
-A measure that several programs read is computed once for each network. Where it has no value, the program has none
-either, and its score names the measure.
+A measure that several programs read is computed once for each network. If the measure has no value, the program has no
+value either, and the score of the program names the measure.
 
 In `eznas evolve`, `--terminals` says whether programs read statistics, measures or both, and `--terminal-measures`
 names the measures. The name `graf` stands for all features that every task of the run has.
@@ -139,16 +144,15 @@ names the measures. The name `graf` stands for all features that every task of t
 ### Features of architectures
 
 `eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network that is given
-without an architecture, by `eznas score --model`, has no features. The features of a cell describe its graph (Kadlecova
-et al., ICML 2024):
+without an architecture, by `eznas score --model`, has no features. A *cell* is a small graph of operations that a
+network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024):
 
 """
 
 _SPACES_WITH_FEATURES = """
 For example, `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. Where a network has two kinds
-of cells, a name begins with the kind, as in `normal_count_skip`. The features of NATS-Bench's size space are numbers
-of channels.
-Search spaces that are not in the table have no features.
+of cells, a name begins with the kind, as in `normal_count_skip`. Search spaces without cells have other features, such
+as the numbers of channels in NATS-Bench's size space. Search spaces that are not in the table have no features.
 
 | search spaces | features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|
@@ -157,7 +161,8 @@ Search spaces that are not in the table have no features.
 _PRIMITIVES = """
 ## Primitives
 
-An empty domain means that the function is defined everywhere. A program whose value is not finite gets no score.
+The column *domain* says where a function is not defined or has a special value. An empty domain means that the function
+is defined everywhere. A program whose value is not finite gets no score.
 """
 
 

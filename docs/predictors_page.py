@@ -31,7 +31,7 @@ print(prediction.mean[:3], prediction.standard_deviation[:3])
 `fit(architectures, accuracies, curves=None, seed=0)` returns a status. `predict(architectures, curves=None)` returns a
 mean and a status for each architecture, and some predictors also return a standard deviation. Both methods raise an
 `InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
-All predictions then have this status and no value.
+All predictions of this predictor then have the same status and no value.
 
 `eznas.predict(table="trained.csv")` chooses a predictor by the number of accuracies and by the data, fits it, and ranks
 the other architectures of the space.
@@ -62,16 +62,17 @@ def least_squares(seed):
 [`PredictorSuite`](api.md#eznas.testing.predictors.PredictorSuite) tests a predictor of your own.
 
 A *learning curve* holds the accuracies or losses after the first epochs of a full training. A separate training of ten
-epochs cannot replace the first ten of 200 epochs, because its learning rate falls earlier.
+epochs cannot replace the first ten of 200 epochs, because the learning rate of the short training falls earlier.
 
-`measure:NAME` ranks architectures by their scores in the column NAME of a file (`--scores`). It needs no trained
-architectures. If less is better for the measure NAME, its scores are negated, on every search space.
+`measure:NAME` ranks architectures by their scores in the column NAME of a file (`--scores`). This predictor needs no
+trained architectures. If a lower score of the measure NAME is better, eznas negates the scores, on every search space.
 
 ## Comparison
 
-`eznas predict evaluate` draws training and test architectures in each trial, fits every predictor at every size, and
-reports means over trials: tau on all test architectures, tau on the more accurate half, tau of rounded predictions,
-precision among the first 10 and 20, errors, and seconds.
+`eznas predict evaluate` runs several trials. In each trial it draws training and test architectures, and fits every
+predictor to every number of training architectures. It reports means over trials: tau on all test architectures, tau on
+the more accurate half, tau of predictions rounded to one and two decimals, errors, and seconds. The precision among the
+first 10 and 20 is the share of them that is among the 10 and 20 most accurate architectures.
 
 - `--csv FILE` appends the rows of each trial as it ends. The same command with `--resume` runs the trials that are
   missing. The number of trials may change; everything else must be as before.
@@ -81,15 +82,16 @@ precision among the first 10 and 20, errors, and seconds.
   fitting. *query s* is the time of one prediction. The seconds of trainings come from a column of the table such as
   `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
   cost is empty. The page plots one cost against the other; the colour shows the best predictor at each point.
-- *in 95 %* is for predictors that state a standard deviation: the share of accuracies inside the central 95 % of the
-  predicted normal distributions. The page and the JSON also have the shares for 50 and 80 %.
+- *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors
+  that state a standard deviation have this figure. The page and the JSON also have the shares for 50 and 80 %.
 
 ## Tuning
 
 `--tune N` tries N settings of the hyper-parameters for each fit: the defaults, and N - 1 settings that are drawn from
-published ranges. It takes the setting with the highest tau in a cross-validation of three folds. The number of settings
-is fixed, not the time, so that the result does not depend on the machine. Fits to fewer than 10 architectures use the
-defaults. The list below names the hyper-parameters that are drawn; a predictor without any is not tuned.
+published ranges. Each fit takes the setting with the highest tau in a cross-validation of three folds. The number of
+settings is fixed and not the time, so that the result does not depend on the machine. Fits to fewer than 10
+architectures use the defaults. The list below names the hyper-parameters that are drawn. A predictor without such
+hyper-parameters is not tuned.
 
 ## Kept fits
 
@@ -100,9 +102,9 @@ another version of a package, the command says so.
 
 ## Transfer
 
-`TransferredPredictor` uses a predictor that was fitted to another data set or another space. From few labels it learns
-the line from the source's predictions to the accuracies. A second predictor learns the residuals. Its
-predictions are multiplied by a factor from 0 to 1, which a cross-validation chooses.
+`TransferredPredictor` uses a predictor, the *source*, that was fitted to another data set or another space. From few
+accuracies, `TransferredPredictor` fits a line that maps the predictions of the source to accuracies. A second predictor
+learns the residuals. The predicted residuals are multiplied by a factor from 0 to 1, which a cross-validation chooses.
 
 ```python
 from eznas.predictors import TransferredPredictor
@@ -118,8 +120,9 @@ normal quantiles of their ranks within each space, so that one predictor with th
 
 ## Supernets
 
-A *supernet* is one network that holds all operations on every edge. It is trained once, and `rsws` and `oneshot` then
-evaluate each architecture with its weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201:
+A *supernet* is one network that holds all operations on every edge. It is trained once. The predictors `rsws` and
+`oneshot` then evaluate each architecture with the weights of the supernet. `eznas predict supernet` trains a small
+supernet of NAS-Bench-201:
 
 ```sh
 eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
@@ -127,11 +130,11 @@ eznas predict supernet --method rsws --images cifar10/train --train-images 4000 
 eznas predict evaluate --predictor rsws --supernet runs/rsws
 ```
 
-A step of `rsws` trains one random operation on each edge, and a step of `oneshot` the sum of all operations. Batch
-normalisations use the statistics of the batch, also in the evaluation. After a quarter, half, three quarters and all of
-the training, the command evaluates architectures with the weights of the supernet (*inherited* weights) and compares
-their accuracies and losses with the table. `supernet.json` and `supernet.png` in the run directory hold tau over all
-architectures and over the more accurate half, beside tau of the number of parameters. `--resume DIR` continues a
+A step of `rsws` trains one random operation on each edge. A step of `oneshot` trains the sum of all operations. Batch
+normalisations use the statistics of the batch, also in the evaluation. After each quarter of the training, the command
+evaluates architectures with the weights of the supernet (*inherited* weights). It compares the resulting accuracies and
+losses with the table. `supernet.json` and `supernet.png` in the run directory hold tau over all architectures and over
+the more accurate half. For comparison, they also hold tau of the number of parameters. `--resume DIR` continues a
 training that was stopped; on the same machine, the result is the same to the bit. `eznas report DIR` prints the taus.
 
 ```python
@@ -146,8 +149,14 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 - **needs**: the data that the predictor needs with its default encoding.
 - **before**: the cost before the first prediction.
 - **query**: the cost of a prediction for one architecture.
-- **tuned**: the hyper-parameters that a search draws.
+- **tuned**: the hyper-parameters that `--tune` draws.
 - **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
+"""
+
+_METHODS = """\
+The next table describes the methods. *Published* in brackets says where the publication differs from eznas. If
+predictions *only rank*, their order estimates that of the accuracies, but their values are no accuracies. Widths are
+numbers of channels, and batches are numbers of architectures.
 """
 
 _ENCODINGS = """\
@@ -155,12 +164,12 @@ _ENCODINGS = """\
 
 An encoding turns an architecture into numbers. `+` joins encodings, as in `graf+measures`. The encoding *measures*
 reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about an
-architecture. `measures:synflow,naswot` reads two of them.
+architecture. `measures:synflow,naswot` reads two columns of the table.
 
-A graph is not a row of numbers: only *bonas*, *brp_nas*, *gates*, *gcn* and *siamese_nas* read it, also with columns
-beside it, as in `gcn@graph+measures`. The columns join the result of the graph before the last layers; for
-*siamese_nas*, they are the estimation code. *nao* and *seminas* read *tokens* and nothing else. Every other predictor
-refuses a graph.
+The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn* and *siamese_nas*
+read it. They also read columns beside the graph, as in `gcn@graph+measures`. The columns join the result of the graph
+before the last layers; for *siamese_nas*, they are the estimation code. *nao* and *seminas* read *tokens* and nothing
+else. Every other predictor refuses the encoding *graph*.
 """
 
 
@@ -181,6 +190,7 @@ def page() -> str:
         [
             _INTRODUCTION,
             *_table(["predictor", "encoding", "needs", "before", "query", "tuned", "package"], facts),
+            _METHODS,
             *_table(["predictor", "method", "paper"], methods),
             _ENCODINGS,
             *_table(["encoding", "columns", "paper"], encodings),

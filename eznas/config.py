@@ -51,11 +51,11 @@ class EvolveConfig(BaseModel):
     dataset: str = option("cifar10", "Data", "NAME", "Data set of the accuracies.")
     table: FilePath = option(None, "Data", "CSV", "Table of accuracies to use instead of the benchmark's own.")
     target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
-    images: Images = option("digits", "Data", "digits|noise|PATH", "Images that networks are run on.")
+    images: Images = option("digits", "Data", "digits|noise|PATH", "Images on which networks are run.")
     batch_size: int = option(8, "Data", "N", "Number of images in the minibatch.", ge=2)
     networks: int = option(60, "Data", "N", "Training networks of each task: fitness is computed on them.", ge=10)
     validation_networks: int = option(
-        60, "Data", "N", "Validation networks of each task: they choose among programs.", ge=10
+        60, "Data", "N", "Validation networks of each task: the fittest programs are compared on them.", ge=10
     )
     test_networks: int = option(
         100, "Data", "N", "Test networks of each task: they are used for the reported figures only.", ge=10
@@ -73,8 +73,9 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
-    generations: int = option(400, "Evolution", "N", "Most generations before networks of full size are added.", ge=1)
-    full_generations: int = option(100, "Evolution", "N", "Most generations with networks of full size.", ge=0)
+    generations: int = option(400, "Evolution", "N", "Largest number of generations before networks of full size are "
+    "added.", ge=1)
+    full_generations: int = option(100, "Evolution", "N", "Largest number of generations with networks of full size.", ge=0)
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
         "least",
         "Evolution",
@@ -86,21 +87,21 @@ class EvolveConfig(BaseModel):
         False,
         "Evolution",
         "",
-        "Subtract from the tau on each task the better tau of params and flops there, so that easy tasks do not hide "
-        "hard ones.",
+        "From the tau on each task, subtract the higher one of the taus of params and flops on this task. Easy tasks "
+        "then do not hide hard ones.",
     )
     objective: Literal["tau", "pareto", "tasks"] = option(
         "tau",
         "Evolution",
         "tau|pareto|tasks",
-        "Selection: by fitness minus parsimony, by NSGA-II over fitness, complexity and cost, or by NSGA-II over the "
-        "tasks.",
+        "Selection. tau: by fitness minus parsimony; pareto: by NSGA-II over fitness, complexity and cost; tasks: by "
+        "NSGA-II over the tasks.",
     )
     max_cost: float | None = option(
         None,
         "Evolution",
         "SECONDS",
-        "Most seconds that a program may take on one network of full size, on every task.",
+        "Longest time that a program may take on one network of full size, on every task.",
         gt=0,
         allow_inf_nan=False,
     )
@@ -114,8 +115,9 @@ class EvolveConfig(BaseModel):
         (),
         "Evolution",
         "NAME",
-        "Measure that programs may read under --terminals measures or both; may be given several times. graf.FEATURE "
-        "is a feature of the architecture, and graf stands for all features. By default ten cheap measures.",
+        "Measure that programs may read, with --terminals measures or both; may be given several times. graf.FEATURE "
+        "is a feature of the architecture, and graf stands for all features. Without this option, programs read ten "
+        "cheap measures.",
     )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
@@ -130,7 +132,7 @@ class EvolveConfig(BaseModel):
     parsimony: float = option(
         0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
-    max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3)
+    max_size: int = option(30, "Evolution", "N", "Largest number of nodes of a program.", ge=3)
     max_height: int = option(14, "Evolution", "N", "Greatest height of a program's tree.", ge=2)
     library: int = option(
         60, "Evolution", "N", "Building blocks of programs to keep: formulas that give one number for each unit.", ge=1
@@ -139,16 +141,16 @@ class EvolveConfig(BaseModel):
         3,
         "Evolution",
         "N",
-        "Oversampling factor: draw N times as many building blocks, screen them on 20 networks, keep the best. "
-        "No effect on fewer than 40 networks.",
+        "Oversampling factor: draw N times as many building blocks, screen them on 20 networks, and keep the best. No "
+        "effect on fewer than 40 networks.",
         ge=1,
     )
     patience: int = option(
         25,
         "Evolution",
         "N",
-        "Generations without a better program after which new building blocks are drawn. Evolution ends when two such "
-        "draws in a row bring no gain.",
+        "Generations without a better program after which new building blocks are drawn. After two draws in a row "
+        "without a gain, evolution ends instead.",
         ge=1,
     )
 
@@ -158,8 +160,8 @@ class EvolveConfig(BaseModel):
         "4G",
         "Run",
         "SIZE",
-        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
-        "takes longer; a score that does not fit at all counts as failed.",
+        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
+        "memory, the command takes longer. A score that does not fit into it counts as failed.",
     )
     backend: Literal["loky", "dask"] = option(
         "loky", "Run", "loky|dask", "Run networks in processes of this machine, or on a Dask cluster."
@@ -169,14 +171,14 @@ class EvolveConfig(BaseModel):
     )
     device: str = option("auto", "Run", "auto|cpu|cuda", "Device to run networks on.")
     time_budget: Duration = option(
-        "270s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+        "270s", "Run", "TIME", "Longest time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
     plugin: FilePaths = option(
         (),
         "Run",
         "FILE",
         "Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
-        "several times. It is run.",
+        "several times. eznas runs this file.",
     )
     store: FilePath = option(
         None,

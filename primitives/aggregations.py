@@ -1,8 +1,7 @@
-"""Aggregations: from one number for each unit to one for the network, over the last axis.
+"""Aggregations: functions that turn the numbers of all units, along the last axis, into one number for the network.
 
-Units come in execution order. A unit that is NaN makes the aggregate NaN, unless the aggregation does not
-read it (``first``,
-``last`` and ``count``).
+Units come in execution order. If the number of a unit is NaN, the result is NaN. The exceptions are ``first`` and
+``last``, which read one unit, and ``count``, which reads none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arithmetic, entry by entry: on tensors, on one number for each unit, and on the number of a network."""
+"""Arithmetic, entry by entry: on tensors, on the numbers of units, and on the number of a network."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Reductions over one named axis; the axis stays with length 1.
 
 ``samples`` and ``filters`` are the first axis after the units, ``channels`` the second, and ``space`` the last two.
-Standard deviations have the denominator n: they are 0 where all entries are equal, also for a single entry,
-and NaN where one is not finite.
+Standard deviations have the denominator n. They are 0 where all entries are equal, also for a single entry, and NaN
+where an entry is not finite.
 """
 
 from __future__ import annotations

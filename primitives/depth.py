@@ -1,4 +1,7 @@
-"""Functions along the depth of a network: they map one number for each unit, in execution order, to one for each."""
+"""Functions along the depth of a network.
+
+They take one number for each unit, in execution order, and return one number for each unit.
+"""
 
 from __future__ import annotations
 

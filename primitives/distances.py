@@ -1,4 +1,4 @@
-"""Comparisons of two tensors of the same kind, broadcast against each other."""
+"""Products, similarities and distances of two tensors of the same kind, which are broadcast against each other."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Matrix functions of the trailing maps, each ``h x w`` map read as one matrix.
+"""Functions of matrices: each ``h x w`` map is read as one matrix.
 
-A number for each map stays in its kind, as a map of ``1 x 1``; such reduced maps are matrices of one entry. Maps of one
-row or one column, such as the ``t x 1`` maps of tokens, are the columns of one ``t x c`` matrix, tokens by channels,
-for each sample. Where a matrix is not square, its singular values take the place of eigenvalues: the determinant is
-their product, the root of the determinant of its smaller Gram matrix. A matrix with an entry that is not finite gives
-NaN.
+If the result for a map is one number, it takes the place of the map, as a map of ``1 x 1``. Such maps are matrices of
+one entry. Maps of one row or one column, such as the ``t x 1`` maps of t tokens, are read together: for each sample,
+they are the columns of one ``t x c`` matrix, tokens by channels. If a matrix is not square, its singular values take
+the place of eigenvalues. Its determinant is then the product of its singular values. This product is the root of the
+determinant of the smaller Gram matrix. A matrix with an entry that is not finite gives NaN.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def logdet(x: Tensor) -> Tensor:
     *_MAPS,
     formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A; of singular values if A is not square",
     domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
+    source="[EZNAS], which takes the ratio for a Gram matrix, as condition_number of gram does",
     price=2.0,
     draw_weight=0.1,
 )
@@ -141,7 +141,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     *_MAPS,
     formula="greatest over least |eigenvalue| of each map; of singular values where it is not square",
     domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix; that is condition_number(gram(x))",
+    source="[EZNAS], which takes the ratio for a Gram matrix, as condition_number of gram does",
     price=2.0,
     draw_weight=0.1,
 )

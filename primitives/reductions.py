@@ -1,4 +1,4 @@
-"""Reductions: from a tensor to one number for each unit, over all entries that the tensor holds.
+"""Reductions: functions that turn all entries of a tensor on a unit into one number for this unit.
 
 Sums run in the tensor's own precision; a sum that exceeds the largest representable number is infinite.
 """

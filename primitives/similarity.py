@@ -1,4 +1,4 @@
-"""Matrices over pairs of samples, and reductions of them.
+"""Matrices over pairs of samples, and reductions of these matrices.
 
 Each sample is the vector of all its ``d = c h w`` entries. Products of floats accumulate in float64.
 """

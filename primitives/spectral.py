@@ -1,9 +1,10 @@
-"""Reductions that read the singular values or eigenvalues of a unit, computed in float64.
+"""Reductions that read the singular values or eigenvalues of a unit's matrix, computed in float64.
 
-The matrix of a unit has one row for each index of the first axis after the units and one column for all
-others: ``c_out x (c_in k k)`` for weights, ``b x (c h w)`` for inputs, outputs and images, ``b x b`` for
-samples. Its singular values are the roots of the eigenvalues of its smaller Gram matrix. This is exact to about 1e-8
-of the greatest one, and for these oblong matrices several times faster than a singular value decomposition.
+The matrix of a unit has one row for each index of the first axis after the units, and one column for each combination
+of the other indices: ``c_out x (c_in k k)`` for weights, ``b x (c h w)`` for inputs, outputs and images, ``b x b`` for
+samples. Its singular values are the roots of the eigenvalues of its smaller Gram matrix. This method is exact to about
+1e-8 of the greatest singular value. For these oblong matrices, it is several times faster than a singular value
+decomposition.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
     name="logdet",
     formula="log |det K|",
     domain="minus infinity, or a value determined by rounding, where K is singular; NaN where it is not finite",
-    source="Mellor et al., Neural Architecture Search without Training, ICML 2021 (of a sign_kernel)",
+    source="Mellor et al., Neural Architecture Search without Training, ICML 2021, of a sign_kernel",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,
 )

@@ -129,7 +129,7 @@ scores = option(
     help="File of scores for the encoding measures, such as eznas verify --csv writes. May be repeated.",
 )
 images = option(
-    "--images", group="Data", metavar="digits|noise|PATH", default="digits", help="Images to run networks on."
+    "--images", group="Data", metavar="digits|noise|PATH", default="digits", help="Images on which networks are run."
 )
 batch_size = count("--batch-size", "Number of images in the minibatch.", 16, 2, group="Data")
 plugin = option(
@@ -139,7 +139,7 @@ plugin = option(
     type=Path,
     multiple=True,
     help="Python file that registers primitives, measures, a search space or a benchmark of your own; may be given "
-    "several times. It is run.",
+    "several times. eznas runs this file.",
 )
 device = option("--device", group="Run", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
 workers = count("--workers", "Worker processes; 0 for one per core.", 0, group="Run")
@@ -147,8 +147,9 @@ memory = option(
     "--memory",
     group="Run",
     metavar="SIZE",
-    help="Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
-    "takes longer; a score that does not fit at all counts as failed.  [default: what the machine has free]",
+    help="Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
+    "memory, the command takes longer. A score that does not fit into it counts as failed.  [default: what the machine "
+    "has free]",
 )
 backend = option(
     "--backend",
@@ -156,13 +157,13 @@ backend = option(
     metavar="loky|dask",
     type=click.Choice(["loky", "dask"]),
     default="loky",
-    help="Where to run networks: processes of this machine, or a Dask cluster.",
+    help="Run networks in processes of this machine, or on a Dask cluster.",
 )
 scheduler = option(
     "--scheduler",
     group="Run",
     metavar="ADDRESS",
-    help="Scheduler of a running Dask cluster; without it, dask starts a local one.",
+    help="Address of a running Dask scheduler; by default a cluster starts on this machine.",
 )
 json_file = option(
     "--json",
@@ -180,13 +181,13 @@ predictor = option(
     "--predictor",
     group="Predictors",
     metavar="NAME[@ENCODING]",
-    help="Predictor, with an encoding where it is not the default.  [default: by the number of accuracies "
-    "and the data]",
+    help="Predictor, with an encoding if that is not the default one.  [default: by the number of accuracies and the "
+    "data]",
 )
 tune = count(
     "--tune",
-    "Settings among which each fit chooses by cross-validation, for predictors with ranges of hyper-parameters; 0 for "
-    "the defaults.",
+    "Number of settings of the hyper-parameters from which each fit chooses by cross-validation; 0 for the default "
+    "setting. Only predictors with ranges of hyper-parameters can be tuned.",
     0,
     group="Predictors",
 )

@@ -19,15 +19,16 @@ inputs = option(
     group="Data",
     metavar="FILE.npz",
     type=Path,
-    help="Inputs for --model in place of images: an array for each of them, such as tokens and an attention mask, by "
-    "the names of the network's arguments; a single array needs no name. An array labels holds the labels. Of many "
-    "samples, --batch-size are drawn.",
+    help="File of inputs for --model, in place of images. It holds one array for each input, such as tokens and an "
+    "attention mask, named after the argument of the network. A single input may have any name. The array labels holds "
+    "the labels. From more samples, --batch-size are drawn.",
 )
 loss = option(
     "--loss",
     group="Data",
     metavar="MODULE:CALLABLE",
-    help="Loss for --model: maps logits and labels to one number.  [default: mean cross-entropy; -100 is no label]",
+    help="Loss for --model: maps logits and labels to one number.  [default: mean cross-entropy; the label -100 stands "
+    "for none]",
 )
 
 

@@ -56,7 +56,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
 
 @click.group(short_help="Compare performance predictors.", epilog=_EPILOG)
 def main() -> None:
-    """Predict the accuracies of architectures from those of others, and from the beginning of a training."""
+    """Predict the accuracy of an architecture from the accuracies of others or the first epochs of its training."""
 
 
 @main.command("list", cls=Command)
@@ -89,7 +89,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="NAME[@ENCODING]",
     multiple=True,
     required=True,
-    help="Predictor, with an encoding where it is not the default, such as random_forest@graf+measures, or "
+    help="Predictor, with an encoding if that is not the default one, such as random_forest@graf+measures, or "
     "measure:synflow for the scores of synflow; see eznas predict list. May be repeated.",
 )
 @options.tune
@@ -131,7 +131,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="uniform|mutation",
     type=click.Choice(["uniform", "mutation"]),
     default="uniform",
-    help="Architectures at random, or edits of good ones as in an evolution.",
+    help="How architectures are drawn: at random, or as edits of good ones as in an evolution.",
 )
 @options.seed(0, "all draws")
 @options.workers

@@ -42,8 +42,8 @@ def _architectures(default: str) -> options.Decorator:
 def fit_command(*, out: Path, curves: tuple[str, ...], table: Path | None, **values: Any) -> None:
     """Fit a predictor to all accuracies of a table, and write the fit to a file.
 
-    The file holds the data, the settings and the seed as JSON. eznas predict predict fits again to them, and states
-    whether that reproduces the first fit.
+    The file holds the data, the settings and the seed as JSON. eznas predict predict reads the file and fits again to
+    the same data. It states whether the new fit gives the predictions of the first one.
     """
     check_files({"--table": table, "--scores": values["scores"], "--plugin": values["plugin"]}, {"--out": out})
     columns = options.named_columns(curves)

@@ -71,7 +71,7 @@ Exit code:
     "--units",
     group="Proxies",
     is_flag=True,
-    help="List the layers that programs read and those that they do not, and score nothing.",
+    help="List the layers that programs read and the layers that they do not read, and score nothing.",
 )
 @options.plugin
 @options.images

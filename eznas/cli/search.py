@@ -16,12 +16,12 @@ from eznas.search.config import SearchConfig
 _EPILOG = """\b
 Terms:
   The search maximises a signal, such as an accuracy of the table or a proxy. A query evaluates the signal on one
-  architecture and costs the seconds of its training or scoring. Warm-up and moves are guided by --proxy; its scores
-  cost seconds but no queries. Each run reports the accuracy (--target) of the architecture with the best signal. Only
-  if the signal is that accuracy itself, as by default, does the algorithm see it.
+  architecture and costs the seconds of its training or scoring. --proxy guides warm-up and moves; the scores of the
+  proxy cost seconds but no queries. Each run reports the accuracy (--target) of the architecture with the best signal.
+  The algorithm sees that accuracy only if it is the signal, as by default.
 \b
 Algorithms:
-  random              draws uniformly without replacement; after a warm-up, takes its best first
+  random              draws uniformly without replacement; after a warm-up, starts with the best of it
   aging_evolution     mutates the winner of a tournament; the oldest member dies
   local_search        steps to the first better neighbour; restarts at a local optimum
   hill_climbing       steps to the best of all neighbours; restarts at a local optimum

@@ -31,8 +31,8 @@ def main(
 ) -> None:
     """Train a supernet of NAS-Bench-201, in which all architectures share weights.
 
-    After a quarter, half, three quarters and all of the training, architectures of the table are evaluated with
-    inherited weights, and tau is computed with their accuracies, beside tau of the number of parameters.
+    After each quarter of the training, architectures of the table are evaluated with the weights of the supernet. The
+    tau between the results and the accuracies of the table is reported, beside the tau of the number of parameters.
     """
     arguments = {name: value for name, value in values.items() if value not in (None, ())}
     if resume is not None:

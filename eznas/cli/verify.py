@@ -36,8 +36,8 @@ Examples:
     eznas verify --samples 1000 --json scores.json --csv scores.csv --quiet
 \b
 Exit code:
-  1 if a proxy that --proxy names has no value on any network, or if no proxy has one. A default proxy, or one that
-  a pattern matches, may be undefined on all networks of a benchmark: a sentence then says why.
+  1 if a proxy that --proxy names has no value on any network, or if no proxy has a value. A default proxy, or a
+  proxy that a pattern matches, may be undefined on all networks of a benchmark: a sentence then says why.
 """
 _REFERENCE_NAMES = {"natsbench": "nats_sss"}
 """Benchmarks that EZNAS's command line calls otherwise."""
@@ -107,8 +107,8 @@ def main(
 ) -> None:
     """Correlate the scores of zero-cost proxies with trained accuracies.
 
-    Each figure comes with its accuracy, the numbers of networks with and without a score, and the images. Signs are
-    kept: a proxy that ranks networks upside down has a negative tau.
+    Each figure is printed with the accuracy that it refers to, the images, and the numbers of networks with and
+    without a score. Signs are kept: a proxy that ranks networks upside down has a negative tau.
     """
     check_files({"--table": table}, {"--json": json_path(json_file), "--csv": csv})
     if plots is not None:

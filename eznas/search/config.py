@@ -68,8 +68,8 @@ class SearcherConfig(BaseModel):
         _CANDIDATES,
         "Search",
         "N|random:N|all",
-        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or one of "
-        "each function without a query.",
+        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or all, "
+        "which is one architecture for each function that was not queried yet.",
     )
     eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
 
@@ -78,7 +78,7 @@ class SearchConfig(SearcherConfig):
     """Every option of ``eznas search``; the field names are the keys of a TOML file."""
 
     benchmark: str = option(
-        "nasbench201", "Data", "NAME", "Benchmark, or a search space with a --table of its own or with --table none."
+        "nasbench201", "Data", "NAME", "Benchmark, or a search space with --table CSV or --table none."
     )
     dataset: str = _shared("dataset")
     table: _File = option(
@@ -128,7 +128,7 @@ class SearchConfig(SearcherConfig):
     )
     epochs: float | None = option(None, "Budget", "N", "Epochs of training of one run.", ge=0)
     count_repeats: bool = option(
-        False, "Budget", "", "Charge for a query of an architecture that was queried before, too."
+        False, "Budget", "", "Count a query of an architecture that was queried before, too."
     )
 
     plugin: _Files = option(
@@ -136,7 +136,7 @@ class SearchConfig(SearcherConfig):
         "Run",
         "FILE",
         "Python file that registers primitives, measures, a search space, an algorithm or a benchmark of your own; may "
-        "be given several times. It is run.",
+        "be given several times. eznas runs this file.",
     )
     runs: int = option(10, "Run", "N", "Independent runs, which differ in their random draws only.", ge=1)
     seed: int = _shared("seed")
@@ -147,8 +147,9 @@ class SearchConfig(SearcherConfig):
         None,
         "Run",
         "SIZE",
-        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. Less memory "
-        "takes longer; a score that does not fit at all counts as failed.  [default: what the machine has free]",
+        "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
+        "memory, the command takes longer. A score that does not fit into it counts as failed.  [default: what the "
+        "machine has free]",
     )
     backend: Literal["loky", "dask"] = _shared("backend")
     scheduler: str | None = _shared("scheduler")

@@ -27,7 +27,7 @@ class SupernetConfig(BaseModel):
         "One random operation on each edge in each step (rsws), or the sum of all operations (oneshot).",
     )
     epochs: int = option(50, "Training", "N", "Epochs of training.", ge=1)
-    batch_size: int = option(64, "Training", "N", "Images of a step.", ge=2)
+    batch_size: int = option(64, "Training", "N", "Images in each step.", ge=2)
     learning_rate: float = option(0.025, "Training", "X", "Learning rate of the first epoch; a cosine follows.", gt=0)
     last_learning_rate: float = option(0.001, "Training", "X", "Learning rate after the last epoch.", ge=0)
     momentum: float = option(0.9, "Training", "X", "Momentum of SGD.", ge=0, lt=1)
@@ -35,7 +35,7 @@ class SupernetConfig(BaseModel):
     clip: float = option(5.0, "Training", "X", "Largest norm of the gradient.", gt=0)
     augment: bool = option(False, "Training", "", "Shift and mirror the training images at random.")
 
-    cells: int = option(1, "Network", "N", "Cells a stage.", ge=1)
+    cells: int = option(1, "Network", "N", "Cells in each stage.", ge=1)
     channels: int = option(8, "Network", "N", "Channels of the first stage.", ge=1)
 
     images: Images = option("digits", "Data", "digits|noise|PATH", "Images to train on and to evaluate with.")
@@ -47,7 +47,7 @@ class SupernetConfig(BaseModel):
         "", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none to train without accuracies."
     )
     target: str = option("", "Data", "NAME", "Accuracy to compare with: the name of a column of the table.")
-    architectures: int = option(200, "Data", "N", "Architectures to compare by tau; 0 for none.", ge=0)
+    architectures: int = option(200, "Data", "N", "Architectures on which tau is computed; 0 for none.", ge=0)
 
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
     device: str = option("auto", "Run", "auto|cpu|cuda", "Device to train on.")

@@ -100,19 +100,19 @@ class ScoresConfig(BaseModel):
         False,
         "Evolution",
         "",
-        "Subtract from the tau on each task the better tau of the columns params and flops there, so that easy tasks "
-        "do not hide hard ones.",
+        "From the tau on each task, subtract the higher one of the taus of the columns params and flops on this task. "
+        "Easy tasks then do not hide hard ones.",
     )
     population: int = option(1000, "Evolution", "N", "Programs that are kept after each generation.", ge=40)
     offspring: int = option(
         4096, "Evolution", "N", "Programs that each of four populations breeds in a generation, with --scores.", ge=16
     )
-    generations: int = option(1_000_000, "Evolution", "N", "Most generations.", ge=1)
+    generations: int = option(1_000_000, "Evolution", "N", "Largest number of generations.", ge=1)
     tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
     parsimony: float = option(
         0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
-    max_size: int = option(30, "Evolution", "N", "Most nodes of a program.", ge=3, le=200)
+    max_size: int = option(30, "Evolution", "N", "Largest number of nodes of a program.", ge=3, le=200)
     weighted_terms: int = option(
         0,
         "Evolution",
@@ -127,12 +127,13 @@ class ScoresConfig(BaseModel):
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
-    workers: int = option(0, "Run", "N", "Processes; 0 for one per core. The result does not depend on them.", ge=0)
+    workers: int = option(0, "Run", "N", "Processes; 0 for one per core. The result does not depend on their number.", ge=0)
     time_budget: Duration = option(
-        "60s", "Run", "TIME", "Most time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
+        "60s", "Run", "TIME", "Longest time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
     plugin: FilePaths = option(
-        (), "Run", "FILE", "Python file that registers primitives of your own; may be given several times. It is run."
+        (), "Run", "FILE", "Python file that registers primitives of your own; may be given several times. eznas runs "
+            "this file."
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 

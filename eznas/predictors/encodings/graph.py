@@ -53,7 +53,7 @@ class Graph(GraphEncoding):
     """
 
     name = "graph"
-    description = "no columns but a graph: its vertices are input, operations and output"
+    description = "a graph in place of columns: its vertices are the input, the operations and the output"
     paper = "Wen, Liu, Chen, Li, Bender, Kindermans. Neural Predictor for Neural Architecture Search. ECCV 2020"
 
     def __init__(self, inputs: EncodingInputs) -> None:
@@ -87,7 +87,7 @@ class GraphOfNodes(Graph):
     """
 
     name = "graph_nodes"
-    description = "as graph, and the nodes at which the operations of a cell meet are vertices, too"
+    description = "as graph, but the nodes at which the operations of a cell meet are vertices too"
     paper = (
         "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural "
         "Architecture by Prior Knowledge. 2022. arXiv:2210.00546"

@@ -36,7 +36,7 @@ class OneHot(Encoding):
     """
 
     name = "onehot"
-    description = "an indicator of each operation at each place, and of each edge where edges differ"
+    description = "an indicator of each operation at each place, and of each edge if architectures have different edges"
     paper = "White, Neiswanger, Nolen, Savani. A Study on Encodings for Neural Architecture Search. NeurIPS 2020"
 
     def __init__(self, inputs: EncodingInputs) -> None:

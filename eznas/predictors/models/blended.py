@@ -77,7 +77,7 @@ PREDICTORS.register(
         "blended_trees",
         "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
         "the mean of extra_trees on scores alone and of extra_trees on scores and features, both with leaves of one or "
-        "more; where few architectures are trained, either of the two is the better one on some spaces",
+        "more. With few trained architectures, the first part is better on some spaces and the second on others",
         encoding_needs(_ENCODING, _LABELS),
         "training of the architectures, and the fit",
         "the encoding",

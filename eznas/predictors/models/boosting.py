@@ -117,8 +117,8 @@ def lightgbm(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ngboost",
     f"Duan et al. NGBoost. ICML 2020; {_WHITE}",
-    "a normal distribution boosted by 505 trees of depth 6 for the log score, learning rate 0.0813, half of the "
-    "architectures a tree, each split of 79.2 % of the columns",
+    "505 trees of depth 6 that boost the parameters of a normal distribution for the log score. The learning rate is "
+    "0.0813; each tree reads half of the architectures, and each split 79.2 % of the columns",
     labels=4,
     ranges={
         "n_estimators": Span(128, 512, log=True, whole=True),

@@ -76,9 +76,9 @@ def gates(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ta_gates",
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
-    "as gates with three steps or more of flow, four times; between two flows, information flows back from the output "
-    "and changes the embeddings of operations with weights by a tenth of what a layer of 128 makes of it. Its "
-    "predictions only rank",
+    "as gates, but information flows from the input to the output four times, in three steps or more. Between two "
+    "flows, information flows back from the output. A layer of width 128 turns it into a change of the embeddings of "
+    "operations with weights; a tenth of this change is added. Its predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )

@@ -149,8 +149,8 @@ class Lce(_Extrapolation):
     "lce_m",
     f"{_DOMHAN}; as in Klein, Falkner, Springenberg, Hutter. Learning Curve Prediction with Bayesian Neural Networks. "
     "ICLR 2017",
-    "as lce, with non-negative least-squares weights at first, an ensemble sampler of 50 walkers, 500 of 800 steps as "
-    "burn-in, and a prior for curves that rise and end between 0 and 100 %",
+    "as lce, but the weights start at a non-negative least-squares fit, and an ensemble of 50 walkers takes 800 steps, "
+    "the first 500 of them as burn-in. The prior favours curves that rise and end between 0 and 100 %",
     metric="validation_accuracy",
     points=_POINTS,
 )

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _JITTER = 1e-6
 _SETTINGS = (
-    "an RBF kernel that starts at variance 5 and length scale 10, noise that starts at variance 1, and 10 inducing "
-    "points that start at the training architectures of greatest conditional variance; 200 steps of Adam of size 0.01 "
-    "on all of them"
+    "an RBF kernel, noise, and 10 inducing points. The kernel starts at variance 5 and length scale 10, the noise at "
+    "variance 1, and the points at the training architectures of greatest conditional variance. Adam takes 200 steps "
+    "of size 0.01 on all of these"
 )
 
 
@@ -36,7 +36,7 @@ _SETTINGS = (
     "sparse_gp",
     "Titsias. Variational Learning of Inducing Variables in Sparse Gaussian Processes. AISTATS 2009; settings of White "
     "et al. NeurIPS 2021",
-    f"{_SETTINGS}, up the collapsed bound",
+    f"{_SETTINGS}, to maximise the collapsed bound",
 )
 def sparse_gaussian_process(seed: int, **settings: Any) -> Regressor:
     """Make a process of the collapsed bound; for the settings, see ``SparseProcess``."""
@@ -47,7 +47,8 @@ def sparse_gaussian_process(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "variational_sparse_gp",
     "Hensman, Fusi, Lawrence. Gaussian Processes for Big Data. UAI 2013; settings of White et al. NeurIPS 2021",
-    f"{_SETTINGS} and on the normal posterior of the whitened values there, up the evidence lower bound",
+    f"{_SETTINGS} and on the normal posterior of the whitened values at the points, to maximise the evidence lower "
+    "bound",
 )
 def variational_sparse_gaussian_process(seed: int, **settings: Any) -> Regressor:
     """Make a process with a variational posterior; for the settings, see ``SparseProcess``."""

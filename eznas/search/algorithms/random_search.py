@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @register_algorithm(
     "random",
     "Li, Talwalkar. Random Search and Reproducibility for NAS. UAI 2019",
-    "draws uniformly without replacement; after a warm-up, takes its best first",
+    "draws uniformly without replacement; after a warm-up, starts with the best of it",
 )
 class RandomSearch(Searcher):
     """Draws uniformly without replacement."""
