@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 _STEM, _STRIDES, _CHANNELS = 32, (1, 2, 2, 2, 1, 2, 1), (16, 24, 40, 80, 112, 192, 320)
-BLOCKS = len(_CHANNELS)
 _LAST = 4  # times the last block's channels: 1,280
 _SQUEEZE = 4
 

@@ -55,11 +55,6 @@ class Encoder:
         self.metric = metrics[0] if metrics else ""
         self._known: dict[str, NDArray[np.float64]] = {}
 
-    @property
-    def needs_curves(self) -> bool:
-        """Whether rows need learning curves."""
-        return any(part.reads == "curves" for part in self.parts)
-
     def reads(self, data: str) -> bool:
         """Return whether a part reads ``"scores"``, ``"features"`` or ``"curves"``."""
         return any(part.reads == data for part in self.parts)
