@@ -156,7 +156,7 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 _METHODS = """\
 The next table describes the methods. *Published* in brackets says where the publication differs from eznas. If
 predictions *only rank*, their order estimates that of the accuracies, but their values are no accuracies. Widths are
-numbers of channels, and batches are numbers of architectures.
+numbers of hidden channels, and batches are numbers of architectures.
 """
 
 _ENCODINGS = """\

@@ -73,9 +73,12 @@ class EvolveConfig(BaseModel):
     )
 
     population: int = option(200, "Evolution", "N", "Programs in each generation.", ge=4)
-    generations: int = option(400, "Evolution", "N", "Largest number of generations before networks of full size are "
-    "added.", ge=1)
-    full_generations: int = option(100, "Evolution", "N", "Largest number of generations with networks of full size.", ge=0)
+    generations: int = option(
+        400, "Evolution", "N", "Largest number of generations before networks of full size are added.", ge=1
+    )
+    full_generations: int = option(
+        100, "Evolution", "N", "Largest number of generations with networks of full size.", ge=0
+    )
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
         "least",
         "Evolution",

@@ -51,11 +51,11 @@ def verdict(
     """Compare the best program with the baselines on every task.
 
     On each task, the program is compared with each baseline on the architectures on which both have a score. It is
-    *worse* if the 95 % interval of its paired difference in tau lies below 0 for a baseline, *better* if the interval
-    lies above 0 for every baseline, and *undecided* otherwise. A task without an interval is undecided too. The record
-    of a task names the baseline with the least difference: of those that the program is worse than, else of those whose
-    interval includes 0, else of all. Where all have a score on every architecture, this is nearly always the baseline
-    with the highest tau.
+    *worse* if the 95 % interval of the paired difference in tau lies below 0 for a baseline. It is *better* if the
+    interval lies above 0 for every baseline. Otherwise it is *undecided*. A task without an interval is undecided too.
+    The record of a task names the baseline with the least difference. Baselines that the program is worse than come
+    first, then baselines whose interval includes 0, then all others. If all have a score on every architecture, this is
+    nearly always the baseline with the highest tau.
 
     Args:
         tasks: The scores on each task.

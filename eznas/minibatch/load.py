@@ -36,8 +36,8 @@ def load_minibatch(source: str, batch_size: int, *, pixels: int = 32, seed: int 
 
     Images are drawn uniformly without replacement. A smaller minibatch is the beginning of a larger one with the same
     seed. Grey images are repeated to three channels. Each channel is normalised to mean 0 and standard deviation 1 over
-    all images of the source, or over the drawn images where the source is a folder of pictures. The images are then
-    resized.
+    all images of the source. If the source is a folder of pictures, only the drawn images count for this. The images
+    are then resized.
 
     An ``.npz`` file with labels and other arrays than images holds the inputs of a network; see ``load_inputs``.
 

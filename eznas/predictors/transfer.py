@@ -39,10 +39,10 @@ _FOLDS = 3
 class TransferredPredictor(Predictor):
     """Predicts ``a s(x) + b + c r(x)``: a line of a fitted source's prediction ``s``, and a predictor of the residuals.
 
-    ``a`` and ``b`` are the least-squares line through the labels, without one where ``a`` would be negative: then ``a``
-    is 0. The line is shrunk as if there were one more label on the line through the mean with the slope that gives
-    predictions and labels the same standard deviation. The factor ``c``, from 0 to 1, fits best to the residuals that
-    ``r`` predicts in three folds; it is 0 where two folds have too few labels for ``r``.
+    ``a`` and ``b`` are the least-squares line through the labels; ``a`` is 0 where it would be negative. The line is
+    shrunk as if there were one more label. This label lies on the line through the mean whose slope gives predictions
+    and labels the same standard deviation. The factor ``c``, from 0 to 1, fits best to the residuals that ``r``
+    predicts in three folds; it is 0 where two folds have too few labels for ``r``.
 
     Args:
         source: A predictor that was fitted, such as to another data set of the same space, and reads no learning

@@ -30,11 +30,11 @@ FEWEST = 10
 class TunedPredictor(Predictor):
     """Chooses among settings by cross-validation, then fits with the best ones to all architectures.
 
-    The first draw is that of the defaults. The score of a draw is the mean of Kendall's tau over three folds, which the
-    seed of the fit draws, and which are the same for all draws. A draw for which tau is undefined in a fold, or whose
-    fit fails there, has no score. Of equal scores the first is the best. The defaults are used without a search where
-    there are fewer than 10 architectures, fewer in two folds than the predictor needs, no range, or a single draw, and
-    after a search in which no draw has a score.
+    The first draw is the default settings. The score of a draw is the mean of Kendall's tau over three folds. The seed
+    of the fit draws the folds, which are the same for all draws. A draw has no score if tau is undefined in a fold, or
+    if the fit fails there. Of equal scores, the first one is the best. The defaults are used if no draw has a score.
+    They are used without a search if there are fewer than 10 architectures, if two folds have fewer architectures than
+    the predictor needs, if there is no range, or if there is a single draw.
 
     Args:
         name: The name in messages.

@@ -127,9 +127,7 @@ class SearchConfig(SearcherConfig):
         None, "Budget", "TIME", "Seconds of training and scoring of one run, such as 90s or 20h.", ge=0
     )
     epochs: float | None = option(None, "Budget", "N", "Epochs of training of one run.", ge=0)
-    count_repeats: bool = option(
-        False, "Budget", "", "Count a query of an architecture that was queried before, too."
-    )
+    count_repeats: bool = option(False, "Budget", "", "Count a query of an architecture that was queried before, too.")
 
     plugin: _Files = option(
         (),

@@ -127,13 +127,17 @@ class ScoresConfig(BaseModel):
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )
     seed: int = option(0, "Run", "N", "Random seed.", ge=0)
-    workers: int = option(0, "Run", "N", "Processes; 0 for one per core. The result does not depend on their number.", ge=0)
+    workers: int = option(
+        0, "Run", "N", "Processes; 0 for one per core. The result does not depend on their number.", ge=0
+    )
     time_budget: Duration = option(
         "60s", "Run", "TIME", "Longest time for the whole run, such as 90s, 10m or 1h30m.", gt=0, allow_inf_nan=False
     )
     plugin: FilePaths = option(
-        (), "Run", "FILE", "Python file that registers primitives of your own; may be given several times. eznas runs "
-            "this file."
+        (),
+        "Run",
+        "FILE",
+        "Python file that registers primitives of your own; may be given several times. eznas runs this file.",
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 

@@ -56,8 +56,9 @@ def network_state(network: nn.Module) -> list[Any]:
 def check_measure(record: Measure, network: nn.Module, minibatch: Minibatch) -> Score:
     """Check that a measure is a function of network and minibatch, and leaves both as they were.
 
-    The score must be the same when computed twice, for a network in the other mode, which batch normalisation ignores
-    here, and for a network whose parameters require no gradients. A failure must have a status and a message.
+    The score must be the same if it is computed twice, if the network is in the other mode (batch normalisation ignores
+    the mode here), and if the parameters of the network require no gradients. A failure must have a status and a
+    message.
 
     Args:
         record: The measure.
