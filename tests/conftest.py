@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch: every test process keeps to one core
 os.environ.pop("EZNAS_DATA", None)  # tables of whoever runs the tests
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the processes that tests start need not compile the package again
+sys.dont_write_bytecode = False
 os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no_configuration")
 
 

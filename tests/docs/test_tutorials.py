@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import nbformat
 import pytest
@@ -25,16 +25,27 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FAST = """\
-import dataclasses, os
+import dataclasses, os, re
+from torch import nn
+from eznas.gp import confirmation, time_plan
+from eznas.networks.nasbench201 import ReLUConvBN
 from eznas.spaces import SPACES
+
+def chain(space, architecture, fidelity, classes):
+    kernels = map(int, re.findall(r"nor_conv_([0-9])", space.parse(architecture)))
+    layers = [nn.Conv2d(3, 8, 3, padding=1), *[ReLUConvBN(8, 8, kernel) for kernel in kernels], nn.BatchNorm2d(8)]
+    return nn.Sequential(*layers, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
 
 os.sched_getaffinity = lambda process: {0}
 for name in ("nasbench201", "nats_sss"):
     sizes = SPACES[name].fidelities.items()
     small = {key: dataclasses.replace(size, cells=1, channels=8, pixels=8) for key, size in sizes}
     type(SPACES[name]).fidelities = small
+type(SPACES["nasbench201"]).build = chain
+confirmation.BASELINES = confirmation.MEASURED = time_plan.MEASURED = ("params", "naswot")
+confirmation._COMBINED = {}
 """
-"""Small networks, and no worker processes, each of which takes seconds to import torch."""
+"""Small networks, two baselines, and no worker processes, each of which takes seconds to import torch."""
 
 START = f"""\
 import pytest
@@ -46,7 +57,12 @@ def eznas_command(*words):
 
 """
 
-pytestmark = pytest.mark.slow
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked"),
+]
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -73,19 +89,48 @@ def statements(page: Path, folder: Path) -> Iterator[str]:
 
 def python(folder: Path, *arguments: str) -> str:
     """Run this interpreter in a folder and return what it prints."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
     process = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
     return process.stdout
 
 
+class Sessions:
+    """The process that runs sessions: it has loaded the package, which takes seconds."""
+
+    process: ClassVar[subprocess.Popen[str]]
+
+    @classmethod
+    def answer(cls) -> str:
+        assert cls.process.stdout is not None
+        return cls.process.stdout.readline().rstrip("\n")
+
+    @classmethod
+    def run(cls, script: Path, output: Path) -> int:
+        assert cls.process.stdin is not None
+        cls.process.stdin.write(f"{script}\t{output}\n")
+        cls.process.stdin.flush()
+        return int(cls.answer())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sessions() -> Iterator[None]:
+    command = [sys.executable, str(Path(__file__).with_name("sessions.py"))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as Sessions.process:
+        assert Sessions.answer() == "ready"
+        yield
+
+
 def session(folder: Path, code: str) -> str:
     """Run code in a session and return what it prints."""
-    body = textwrap.indent(code, "    ")
-    (folder / "session.py").write_text(f'{START}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
-    return python(folder, "session.py")
+    script, output, body = folder / "session.py", folder / "session.txt", textwrap.indent(code, "    ")
+    script.write_text(f'{START}\nif __name__ == "__main__":\n{body}\n', encoding="utf-8")
+    status, printed = Sessions.run(script, output), output.read_text(encoding="utf-8")
+    assert status == 0, printed
+    return printed
 
 
 def follow(name: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from eznas.api.evolve import EvolutionRun, evolve
 from eznas.errors import InputError
-from eznas.gp.confirmation import BASELINES
+from eznas.gp import confirmation
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate, parse
 from eznas.progress import Progress
@@ -61,7 +61,7 @@ def test_a_run_shows_itself(run: EvolutionRun) -> None:
 def test_tables_are_data_frames(run: EvolutionRun, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pandas")
     assert run.hall_of_fame["program"][0] == run.best["program"] == run.summary["best"]["program"]
-    assert list(run.baselines["name"]) == list(BASELINES)
+    assert list(run.baselines["name"]) == list(confirmation.BASELINES)
     assert list(run.logbook["generation"]) == [1, 2, 3]
     monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
     assert run.hall_of_fame[0] == run.best

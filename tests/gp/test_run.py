@@ -17,7 +17,9 @@ from eznas.scoring import local_executor
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    RunUntil = Callable[[Path, EvolveConfig, int], None]
 
 TIMES = {"seconds"}
 
@@ -83,7 +85,6 @@ def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path
     assert whole["stopped_by"] == "generations"
     assert whole["networks"] == {"train": 12, "full_size": 8, "validation": 10, "test": 10}
     assert whole["generations"] == 6 + 2  # and those after the promotion
-    assert tuple(whole["baselines"]) == BASELINES
     assert len(list((tmp_path / "whole" / "proxies").glob("*.py"))) == EXPORTED
     rows = RunDirectory(tmp_path / "whole").read_csv("hall_of_fame.csv")
     assert list(rows[0]) == ["complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
@@ -128,21 +129,21 @@ def test_a_promotion_that_does_not_fit_the_time_leaves_it_to_the_generations(
 
 @pytest.mark.usefixtures("small_networks")
 def test_a_resumed_run_is_promoted_as_it_was_decided(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
 ) -> None:
-    start(tmp_path / "run", config(table, generations=3))
+    run_until(tmp_path / "run", config(table), 3)
     monkeypatch.setattr(course.Course, "_plan_promotion", lambda _: None)  # the time left is short by now
     assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 8
 
 
 @pytest.mark.usefixtures("small_networks")
 def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
 ) -> None:
     few_are_screened(monkeypatch)
     few = {"generations": 3, "full_networks": 0}
     whole = start(tmp_path / "whole", config(table, **few))
-    start(tmp_path / "parts", config(table, **{**few, "generations": 2}))
+    run_until(tmp_path / "parts", config(table, **few), 2)
     resumed = resume(tmp_path / "parts", config(table, **few))
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
@@ -153,11 +154,11 @@ def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
 
 @pytest.mark.usefixtures("small_networks")
 def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
 ) -> None:
     with monkeypatch.context() as busy:
         busy.setattr(time_plan.TimePlan, "promotion", lambda *_: 1e9)
-        start(tmp_path / "run", config(table, generations=3))
+        run_until(tmp_path / "run", config(table), 3)
     assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 0
     assert resume(tmp_path / "run", config(table, time_budget=1200.0))["networks"]["full_size"] == 8
 
@@ -242,9 +243,11 @@ def test_a_seed_program_that_is_none_is_said_before_anything_is_written(tmp_path
     assert not (tmp_path / "run" / "checkpoint.json").exists()
 
 
-def test_seed_programs_take_part(tmp_path: Path, table: Path) -> None:
+@pytest.mark.usefixtures("small_networks", "every_baseline")
+def test_seed_programs_and_every_baseline_take_part(tmp_path: Path, table: Path) -> None:
     seed = "sum(effective_rank(weight_grad.data))"
-    start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    summary = start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    assert tuple(summary["baselines"]) == BASELINES
     checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
     assert checkpoint is not None
     assert checkpoint["library"][0] == "effective_rank(weight_grad.data)"

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eznas.config import EvolveConfig
+from eznas.gp import confirmation
 from eznas.gp import run as run_module
-from eznas.gp import time_plan
-from eznas.gp.confirmation import BASELINES
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.trivial import trivial_taus
 from eznas.progress import Progress
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     RunIn = Callable[..., dict[str, Any]]
+    RunUntil = Callable[[Path, EvolveConfig, int], None]
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 FIRST, SECOND, OTHER, HELD_OUT = NAMES = (
@@ -120,7 +120,7 @@ def test_the_summary_has_every_task(whole: RunDirectory) -> None:
 
 def test_scores_on_the_test_networks_are_written_by_task(whole: RunDirectory, tables: dict[str, Path]) -> None:
     rows = whole.read_csv("test_scores.csv")
-    assert list(rows[0]) == ["task", "architecture", "accuracy", "best", *BASELINES]
+    assert list(rows[0]) == ["task", "architecture", "accuracy", "best", *confirmation.BASELINES]
     assert Counter(row["task"] for row in rows) == dict.fromkeys(NAMES, 10)
     for name in NAMES:
         with tables[name].open() as file:
@@ -181,7 +181,6 @@ def test_tasks_on_one_space_share_the_runs_of_networks(
         return build(self, architecture)
 
     monkeypatch.setattr(Condition, "network", network)
-    monkeypatch.setattr(time_plan, "seconds_of", lambda *_: 0.01)
     options = config(tables, task=[f"{name}={tables[name]}" for name in NAMES[:2]], generations=1, full_generations=0)
     summary = run_in(tmp_path / "run", options)
     task = EvolutionProblem.of(options).tasks[0]
@@ -198,13 +197,13 @@ def test_tasks_on_one_space_share_the_runs_of_networks(
     [("mean", "tau"), ("weighted", "tau"), ("lexicase", "tau"), ("least", "tasks"), ("mean", "pareto")],
 )
 def test_every_fitness_and_objective_runs_and_repeats_itself(
-    tables: dict[str, Path], tmp_path: Path, run_in: RunIn, fitness: str, objective: str
+    tables: dict[str, Path], tmp_path: Path, run_in: RunIn, run_until: RunUntil, fitness: str, objective: str
 ) -> None:
     tasks = [{"benchmark": name.split("/")[0], "dataset": name.split("/")[1], "table": tables[name], "weight": weight}
              for name, weight in ((FIRST, 1.0), (OTHER, 3.0))]  # fmt: skip
     changes = {"task": tasks, "hold_out_task": (), "fitness": fitness, "objective": objective, "full_networks": 0}
     summary = run_in(tmp_path / "one", config(tables, generations=3, **changes))
-    run_in(tmp_path / "two", config(tables, generations=1, **changes))
+    run_until(tmp_path / "two", config(tables, generations=3, **changes), 1)
     assert run_in(tmp_path / "two", config(tables, generations=3, **changes), resume=True)["best"] == summary["best"]
     first, other = (summary["best"]["tasks"][name]["tau"] for name in (FIRST, OTHER))
     expected = {"least": min(first, other), "weighted": (first + 3 * other) / 4}.get(fitness, (first + other) / 2)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     RunIn = Callable[..., dict[str, Any]]
+    RunUntil = Callable[[Path, EvolveConfig, int], None]
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 RESULTS = ("hall_of_fame.csv", "test_scores.csv", "genealogy.json")
@@ -85,10 +86,10 @@ def leaves_of(summary: Mapping[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("terminals", ["measures", "both"])
 def test_programs_read_measures_and_resuming_equals_not_stopping(
-    widths: Path, tmp_path: Path, run_in: RunIn, terminals: str
+    widths: Path, tmp_path: Path, run_in: RunIn, run_until: RunUntil, terminals: str
 ) -> None:
     whole = run_in(tmp_path / "whole", config(widths, terminals=terminals))
-    run_in(tmp_path / "parts", config(widths, terminals=terminals, generations=2))
+    run_until(tmp_path / "parts", config(widths, terminals=terminals), 2)
     parts = run_in(tmp_path / "parts", config(widths, terminals=terminals), resume=True)
     for name in RESULTS:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
@@ -135,7 +136,7 @@ def test_features_that_all_spaces_have_are_leaves(widths: Path, table: Path, tmp
 
 @pytest.mark.parametrize("terminals", ["measures", "both"])
 def test_a_measure_without_a_value_on_a_network_is_no_leaf(
-    widths: Path, tmp_path: Path, run_in: RunIn, terminals: str
+    widths: Path, tmp_path: Path, run_in: RunIn, run_until: RunUntil, terminals: str
 ) -> None:
     """Also after a resume, when the network may be left out for the sake of the formulas."""
     table, faulty = with_fault(widths, "train", 4, "nan@reduced_wide", tmp_path)
@@ -146,7 +147,7 @@ def test_a_measure_without_a_value_on_a_network_is_no_leaf(
     assert len(told) == 1
     assert faulty in told[0]
     assert (faulty in whole["tasks"][0]["left_out"]["train"]) is (terminals == "both")
-    run_in(tmp_path / "parts", options.model_copy(update={"generations": 2}))
+    run_until(tmp_path / "parts", options, 2)
     summary = run_in(tmp_path / "parts", options, resume=True)
     for name in RESULTS:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name

@@ -11,22 +11,25 @@ import pytest
 from eznas.report.search import search_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    return importlib.import_module("search_naswot")
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(EXPERIMENTS))
+        yield importlib.import_module("search_naswot")
 
 
-@pytest.fixture
-def folder(script: ModuleType, shared_data: Path, tmp_path: Path) -> Path:
-    script.write_scores(shared_data / "naswot_cifar10.json.gz", tmp_path)
-    script.write_tables(tmp_path, [shared_data / "nasbench201.json.gz"])
-    return tmp_path
+@pytest.fixture(scope="module")
+def folder(script: ModuleType, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("published")
+    script.write_scores(shared_data / "naswot_cifar10.json.gz", path)
+    script.write_tables(path, [shared_data / "nasbench201.json.gz"])
+    return path
 
 
 @pytest.mark.slow
