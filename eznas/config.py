@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from eznas.errors import InputError, unknown
-from eznas.fields import Duration, FilePath, FilePaths, Images, MemorySize, Texts, option, several
+from eznas.fields import Duration, FilePath, FilePaths, Images, MemorySize, Options, Texts, option, several
 from eznas.tasks import TaskConfig
 
 if sys.version_info >= (3, 11):
@@ -24,15 +24,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-Config = TypeVar("Config", bound=BaseModel)
+Config = TypeVar("Config", bound=Options)
 
 _Tasks = Annotated[tuple[TaskConfig, ...], BeforeValidator(several)]
 
 
-class EvolveConfig(BaseModel):
+class EvolveConfig(Options):
     """The options of an evolution; the names of the fields are the keys of a TOML file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     task: _Tasks = option(
         (),
@@ -216,10 +214,6 @@ class EvolveConfig(BaseModel):
     def held_out_tasks(self) -> tuple[TaskConfig, ...]:
         """Return the tasks that programs are tested on only, with all of their options."""
         return tuple(task.completed(self) for task in self.hold_out_task)
-
-    def as_toml(self) -> dict[str, Any]:
-        """Return the content of ``config.toml``: every field but ``out`` that has a value."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
 
 def run_kind(options: Collection[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -93,3 +93,13 @@ Images = Annotated[str, AfterValidator(_absolute_images)]
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(several)]
 """Texts; one alone stands for a tuple of one."""
+
+
+class Options(BaseModel):
+    """Options, each a field; the names of the fields are the keys of a TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def as_toml(self) -> dict[str, Any]:
+        """Return the content of ``config.toml``: every field but ``out`` that has a value."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from eznas.fields import FilePath, Images
+from eznas.fields import FilePath, Images, Options
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class TaskConfig(BaseModel):
+class TaskConfig(Options):
     """One search space with one target; options that are not given are those of the run.
 
     Attributes:
@@ -30,8 +30,6 @@ class TaskConfig(BaseModel):
         fidelity: Size of the training networks.
         weight: Weight of the task in a weighted fitness.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     benchmark: str
     dataset: str = ""
@@ -56,7 +54,7 @@ class TaskConfig(BaseModel):
         """The name in reports, such as ``nasbench101/cifar10:validation_108``."""
         return f"{self.benchmark}/{self.dataset}" + (f":{self.target}" if self.target else "")
 
-    def completed(self, options: BaseModel) -> Self:
+    def completed(self, options: Options) -> Self:
         """Return the task with the run's options in place of those that it does not give."""
         missing = {
             name: getattr(options, name)

@@ -6,10 +6,10 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from eznas.config import EvolveConfig
-from eznas.fields import MemorySize, option, parse_duration, several
+from eznas.fields import MemorySize, Options, option, parse_duration, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +41,8 @@ _Files = Annotated[tuple[_File, ...], BeforeValidator(several)]
 _Names = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 
-class SearcherConfig(BaseModel):
+class SearcherConfig(Options):
     """Settings of the algorithms; each algorithm reads its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     pool: int = option(0, "Search", "N", "Size of the population; 0 for the algorithm's default.", ge=0)
     tournament: int = option(10, "Search", "N", "Architectures that compete to become a parent.", ge=1)
@@ -159,10 +157,6 @@ class SearchConfig(SearcherConfig):
     def _bounded(cls, data: dict[str, Any]) -> dict[str, Any]:
         budget = any(data.get(name) is not None for name in ("queries", "seconds", "epochs"))
         return data if budget else {**data, "queries": _DEFAULT_QUERIES}
-
-    def as_toml(self) -> dict[str, Any]:
-        """Return the content of ``config.toml``: every key but ``out`` that has a value."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
     @property
     def guided(self) -> bool:

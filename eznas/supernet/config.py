@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, model_validator
 
-from eznas.fields import FilePath, Images, option
+from eznas.fields import FilePath, Images, Options, option
 
 
 def _absolute(table: str) -> str:
@@ -15,10 +15,8 @@ def _absolute(table: str) -> str:
     return str(Path(table).absolute()) if Path(table).is_file() else table
 
 
-class SupernetConfig(BaseModel):
+class SupernetConfig(Options):
     """Every option of ``eznas predict supernet``; the field names are the keys of a TOML file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     method: Literal["rsws", "oneshot"] = option(
         "rsws",
@@ -58,10 +56,6 @@ class SupernetConfig(BaseModel):
         if self.batch_size > self.train_images:
             raise ValueError(f"batch_size must be at most train_images, {self.train_images}, got {self.batch_size}")
         return self
-
-    def as_toml(self) -> dict[str, Any]:
-        """Return the content of ``config.toml``: every key but ``out`` that has a value."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
     @property
     def quarters(self) -> list[int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
-from eznas.fields import Duration, FilePaths, Texts, option
+from eznas.fields import Duration, FilePaths, Options, Texts, option
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -51,10 +51,8 @@ def parse_split(text: str) -> tuple[float, float, float]:
     return sizes
 
 
-class ScoresConfig(BaseModel):
+class ScoresConfig(Options):
     """The options of an evolution over score files; the names of the fields are the keys of a TOML file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     scores: FilePaths = option(
         (),
@@ -144,10 +142,6 @@ class ScoresConfig(BaseModel):
     device: ClassVar[str] = "cpu"
     backend: ClassVar[str] = "loky"
     scheduler: ClassVar[None] = None
-
-    def as_toml(self) -> dict[str, Any]:
-        """Return the content of ``config.toml``: every field but ``out`` that has a value."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
 
     def task_weights(self) -> dict[str, float]:
         """Return the weights by task."""
