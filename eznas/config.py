@@ -197,10 +197,10 @@ class EvolveConfig(Options):
             name for name in ("benchmark", "dataset", "table", "target") if getattr(self, name) != fields[name].default
         ]
         if self.task and single:
-            raise ValueError(f"{single[0]} must not be given with task, which names its own")
+            raise ValueError(f"{single[0]} must not be given with task: each task names its own {single[0]}")
         if self.fitness == "lexicase" and self.objective != "tau":
             raise ValueError(
-                f"fitness must not be lexicase with the objective {self.objective}, which selects otherwise"
+                f"fitness must not be lexicase with the objective {self.objective}, which selects in another way"
             )
         if self.terminal_measures and self.terminals == "statistics":
             raise ValueError("terminal_measures must come with terminals measures or both")
@@ -283,7 +283,7 @@ def resumed_config(model: type[Config], changes: Mapping[str, Any], run: Path, c
     for name in changes:
         if name not in changeable:
             raise InputError(
-                f"{name} must not be given when a run is resumed: the run in {run} keeps its own", parameters=(name,)
+                f"{name} must not be given when a run is resumed: the run in {run} keeps its value", parameters=(name,)
             )
     stored = read_toml(run / "config.toml")
     if (kind := run_kind(stored)) != (wanted := run_kind(model.model_fields)):

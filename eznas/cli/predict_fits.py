@@ -159,5 +159,5 @@ def _lines(file: Path) -> list[str]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f"file must be a readable text file, got {file}: {reason}", parameters=("file",)) from error
     if not lines:
-        raise InputError(f"file must have an architecture in each line, {file} has none", parameters=("file",))
+        raise InputError(f"file must have an architecture in each line, but {file} has none", parameters=("file",))
     return lines

@@ -62,7 +62,7 @@ def main(runs: tuple[Path, ...], compare: tuple[Path, ...], html: Path | None, j
     if comparing and (compare or not evolutions):
         raise InputError(f"--html and --json must come with evolutions, without --compare; {runs[0]} is {kinds[0]}")
     if compare and evolutions:
-        raise InputError("--compare must come with searches; to compare evolutions, give several RUN")
+        raise InputError("--compare must come with searches; to compare evolutions, give several directories as RUN")
     if not evolutions or (len(directories) == 1 and not comparing):
         _render(directories)
         if kinds[0] == "a supernet":

@@ -107,8 +107,8 @@ CASES = {
     "predict supernet --images '' --out new": "the images '' must be a known name or a path that exists",
     f"predict evaluate {SHORT_TRIAL} --predictor measure:naswot": "--scores must be files with the columns naswot",
     "predict predict --fit object.json": "must be a file that eznas predict fit wrote, but it holds something else",
-    "predict rank --architectures empty.txt": "--architectures must have an architecture in each line, empty.txt has "
-    "none",
+    "predict rank --architectures empty.txt": "--architectures must have an architecture in each line, but empty.txt "
+    "has none",
     "predict rank --architectures none.txt": "must be a readable text file, got none.txt: No such file or directory",
     "benchmarks convert nasbench201 empty.txt --out new.csv": "but reading it failed: EOFError",
 }

@@ -59,7 +59,10 @@ def test_a_configuration_keeps_its_tasks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "nasbench201/cifar10", "table": "t.csv"}, "table must not be given with task, which names its own"),
+        (
+            {"task": "nasbench201/cifar10", "table": "t.csv"},
+            "table must not be given with task: each task names its own table",
+        ),
         ({"fitness": "lexicase", "objective": "tasks"}, "fitness must not be lexicase with the objective tasks"),
         ({"terminal_measures": "synflow"}, "terminal_measures must come with terminals measures or both"),
     ],

@@ -47,7 +47,7 @@ def test_a_search_is_resumed_with_more_runs(options: dict[str, Any], tmp_path: P
     whole = search(**options, runs=3, out=tmp_path / "whole")
     more = search(**options, runs=1, out=tmp_path / "run").resume(runs=3, progress=False)
     assert (more.summary, more.best) == (whole.summary, whole.best)
-    with pytest.raises(InputError, match=r"queries must not be given when a run is resumed: .*run keeps its own"):
+    with pytest.raises(InputError, match=r"queries must not be given when a run is resumed: .*run keeps its value"):
         more.resume(queries=3)
 
 
