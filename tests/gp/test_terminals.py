@@ -147,7 +147,7 @@ def test_a_measure_without_a_value_on_a_network_is_no_leaf(
     assert len(told) == 1
     assert faulty in told[0]
     assert (faulty in whole["tasks"][0]["left_out"]["train"]) is (terminals == "both")
-    run_until(tmp_path / "parts", options, 2)
+    run_until(tmp_path / "parts", options, 1)
     summary = run_in(tmp_path / "parts", options, resume=True)
     for name in RESULTS:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
