@@ -60,9 +60,10 @@ Measures that sum over weights sum over the parameters of the network. A layer m
 such as a masked, a normalised or an adapted weight. Then these parameters count, each once. Constant kernels do not
 count.
 
-eznas recognises these functions, and their in-place forms, as activations: {activations}. Several calls together are an
-activation too if they compute an elementwise function of one tensor and this function is not affine, as in
-`where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
+eznas recognises these functions, and their in-place forms, as activations:
+{activations}.
+Several calls together are an activation too if they compute an elementwise function of one tensor and this function is
+not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
 Networks run without torch's gradient checkpointing. Layers inside any other `torch.autograd.Function` are refused. If a
 module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
@@ -79,8 +80,8 @@ The column *published* gives figures from the papers, with the networks on which
 figures between slashes belong to the data sets in brackets, in the same order.
 
 In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
-cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a
-residual block, or a similar part of a network.
+cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a residual block, or a
+similar part of a network.
 """
 
 _PROGRAMS = """\
