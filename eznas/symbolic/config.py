@@ -121,7 +121,7 @@ class ScoresConfig(BaseModel):
         "its programs. A term is a column, its root, its tenth root or its logarithm. Weighted sums help where there "
         "are many columns.",
         ge=0,
-        le=100,
+        le=500,
     )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
