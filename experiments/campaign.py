@@ -192,20 +192,25 @@ class Campaign:
 
         return eznas.parse(re.sub(r"score\.(\w+)", block, formula)).text
 
-    def evolve(self, scores: Path, name: str, budget: str, without: str = "") -> EvolutionRun:
+    def evolve(self, scores: Path, name: str, budget: str) -> EvolutionRun:
         """Return the run of an evolution: a finished one, a resumed one, or a new one."""
-        settings = next(dict(entry) for entry in self._config["evolution"] if entry["name"] == name)
-        out = self._out / (f"without_{without}" if without else name)
-        if (out / "manifest.json").exists():
-            begun = ScoresRun.open(out)
-            return begun if begun.finished else begun.resume()
-        del settings["name"]
-        options: dict[str, Any] = settings
+        options = next(dict(entry) for entry in self._config["evolution"] if entry["name"] == name)
+        del options["name"]
         if options.pop("forward_only", False):
             header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
             options["columns"] = [name for name in header if not _COSTLY.search(self._columns[name])]
-        if without:
-            options["hold_out_task"] = [task.name for task in self.tasks if task.benchmark == without]
+        return self._run(scores, self._out / name, budget, options)
+
+    def evolve_without(self, scores: Path, space: str, budget: str) -> EvolutionRun:
+        """Return the run of an evolution that does not see the tasks of a space."""
+        held_out = [task.name for task in self.tasks if task.benchmark == space]
+        options = {**self._config["leave_one_out"], "hold_out_task": held_out}
+        return self._run(scores, self._out / f"without_{space}", budget, options)
+
+    def _run(self, scores: Path, out: Path, budget: str, options: dict[str, Any]) -> EvolutionRun:
+        if (out / "manifest.json").exists():
+            begun = ScoresRun.open(out)
+            return begun if begun.finished else begun.resume()
         run: EvolutionRun = eznas.evolve(
             scores=scores,
             relative=True,
@@ -309,7 +314,7 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
-        print_left_out(campaign.evolve(scores, "weighted", time_budget, without), scores, without)
+        print_left_out(campaign.evolve_without(scores, without, time_budget), scores, without)
         return
     found = []
     for entry in read_toml(config)["evolution"]:

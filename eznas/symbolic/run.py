@@ -114,7 +114,7 @@ def _weighted_sums(config: ScoresConfig, problem: ScoresProblem, progress: Progr
     progress.stage("fitting weighted sums", 0)
     end = clock.left - _SUMS * config.time_budget
     weights = problem.fitness.weights if config.fitness == "weighted" else [1.0] * len(problem.selected)
-    sums = WeightedSums(problem.table.columns, problem.selected, weights)
+    sums = WeightedSums(problem.table.columns, problem.selected, weights, config.weighted_ridge)
     return sums.fit(config.weighted_terms, lambda: clock.left > end)
 
 

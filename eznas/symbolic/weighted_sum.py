@@ -4,7 +4,7 @@ A term is a column, or its root, tenth root or logarithm. The weights of all ter
 with the smallest weights is dropped, and the weights of the others are fitted again (recursive feature elimination,
 Guyon et al., 2002). The loss is the pairwise logistic loss of RankNet (Burges et al., 2005). For one task it is the
 mean of ``log(1 + exp(s_worse - s_better))`` over the pairs of architectures with different accuracies, where ``s`` is
-the weighted sum. The loss is averaged over tasks, and a small ridge penalty is added.
+the weighted sum. The loss is averaged over tasks, and a ridge penalty is added.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ _FEWEST = 2
 _STEPS = 300
 """Most steps of a fit."""
 
-_RIDGE = 1e-3
-"""Weight of the sum of the squared weights of standardised terms in the loss."""
-
 _SPREAD = (1e-4, 1e4)
 """Least and greatest standard deviation within tasks of a term; a weight divided by it remains a plain number."""
 
@@ -70,9 +67,13 @@ class WeightedSums:
         columns: The columns that terms read.
         tasks: The tasks of selection.
         weights: The weight of each task in the loss.
+        ridge: The weight in the loss of the sum of the squared weights of standardised terms.
     """
 
-    def __init__(self, columns: Sequence[str], tasks: Sequence[SplitTask], weights: Sequence[float]) -> None:
+    def __init__(
+        self, columns: Sequence[str], tasks: Sequence[SplitTask], weights: Sequence[float], ridge: float
+    ) -> None:
+        self._ridge = ridge
         places = [test.split.train[:_ARCHITECTURES] for test in tasks]
         leaves = np.concatenate(
             [test.task.matrix(columns)[:, chosen] for test, chosen in zip(tasks, places, strict=True)], axis=1
@@ -136,7 +137,7 @@ class WeightedSums:
 
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             scores = values @ weights
-            total, slope = _RIDGE * float(weights @ weights), 2 * _RIDGE * weights
+            total, slope = self._ridge * float(weights @ weights), 2 * self._ridge * weights
             for task in self._tasks:
                 own = scores[task.rows]
                 pull = task.pairs * _wrong(own)
