@@ -44,6 +44,8 @@ from eznas.symbolic.report import program_scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from eznas.proxies import Combination, Proxy
+
     from eznas.scoring import Executor
 
 TRIVIAL = ("params", "flops", "synflow")
@@ -58,11 +60,12 @@ _COSTLY = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|nea
 class Task:
     """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies.
 
-    Without networks for evolution, it is a task that the formula is tested on alone.
+    ``networks`` has the number of networks for evolution with each seed. A task without them is one that the formula is
+    tested on alone.
     """
 
     name: str
-    networks: int
+    networks: tuple[int, ...]
     test: int
     file: Path
 
@@ -93,7 +96,7 @@ class Campaign:
         self.tasks = [
             Task(
                 entry["name"],
-                entry["networks"],
+                tuple(entry["networks"]),
                 entry["test"],
                 tables / entry.get("table", f"{entry['name'].replace('/', '_')}.csv"),
             )
@@ -107,23 +110,53 @@ class Campaign:
 
     def score(self) -> Path:
         """Score the networks of every task, and join the scores to one file."""
-        for task in (task for task in self._spaces() if task.networks):
-            rows = self._out / "train" / f"{task.benchmark}.csv"
-            rows.parent.mkdir(parents=True, exist_ok=True)
-            eznas.verify(
-                list(self._columns.values()),
-                benchmark=task.benchmark,
-                dataset=task.dataset,
-                table=task.file,
-                images=self._images,
-                batch_size=self._config["batch_size"],
-                samples=task.networks,
-                seed=self._config["seed"],
-                workers=self._workers,
+        proxies = resolve_all(list(self._columns.values()))
+        with open_executor(self._workers) as executor:
+            for space in (space for space in self._spaces() if space.networks):
+                seen: list[str] = []
+                for rows, seed, networks in zip(
+                    self._trained(space), self._config["seeds"], space.networks, strict=True
+                ):
+                    self._verify(space, proxies, rows, networks, seed, seen, executor)
+                    seen += [row["architecture"] for row in _read(rows)]
+        return self._join()
+
+    def _trained(self, space: Task) -> list[Path]:
+        """Return the score file of each seed."""
+        seeds = self._config["seeds"] if space.networks else []
+        return [self._out / "train" / f"{space.benchmark}_{seed}.csv" for seed in seeds]
+
+    def _verify(
+        self,
+        space: Task,
+        proxies: Sequence[Proxy | Combination],
+        rows: Path,
+        networks: int,
+        seed: int,
+        unwanted: Sequence[str],
+        executor: Executor,
+    ) -> verification.Verification:
+        """Score further networks of a space into a file, or go on with the file."""
+        rows.parent.mkdir(parents=True, exist_ok=True)
+        problem = Problem.load(
+            space.benchmark,
+            space.dataset,
+            space.file,
+            images=self._images,
+            batch_size=self._config["batch_size"],
+            seed=seed,
+        )
+        with open_display(progress=True) as display:
+            return verification.verify(
+                proxies,
+                problem,
+                samples=networks,
+                unwanted=unwanted,
                 csv=rows,
                 resume=rows.exists(),
+                executor=executor,
+                progress=display,
             )
-        return self._join()
 
     def _spaces(self) -> list[Task]:
         """Return the first task of every space, whose networks the others share."""
@@ -132,7 +165,7 @@ class Campaign:
     def _join(self) -> Path:
         """Write one score file with short names of columns, without those that lack scores or are nearly constant."""
         tasks = [task for task in self.tasks if task.networks]
-        rows = {task.name: _read(self._out / "train" / f"{task.benchmark}.csv") for task in tasks}
+        rows = {task.name: [row for file in self._trained(task) for row in _read(file)] for task in tasks}
         kept = [
             name
             for name, text in self._columns.items()
@@ -159,20 +192,25 @@ class Campaign:
 
         return eznas.parse(re.sub(r"score\.(\w+)", block, formula)).text
 
-    def evolve(self, scores: Path, name: str, budget: str, without: str = "") -> EvolutionRun:
+    def evolve(self, scores: Path, name: str, budget: str) -> EvolutionRun:
         """Return the run of an evolution: a finished one, a resumed one, or a new one."""
-        settings = next(dict(entry) for entry in self._config["evolution"] if entry["name"] == name)
-        out = self._out / (f"without_{without}" if without else name)
-        if (out / "manifest.json").exists():
-            begun = ScoresRun.open(out)
-            return begun if begun.finished else begun.resume()
-        del settings["name"]
-        options: dict[str, Any] = settings
+        options = next(dict(entry) for entry in self._config["evolution"] if entry["name"] == name)
+        del options["name"]
         if options.pop("forward_only", False):
             header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
             options["columns"] = [name for name in header if not _COSTLY.search(self._columns[name])]
-        if without:
-            options["hold_out_task"] = [task.name for task in self.tasks if task.benchmark == without]
+        return self._run(scores, self._out / name, budget, options)
+
+    def evolve_without(self, scores: Path, space: str, budget: str) -> EvolutionRun:
+        """Return the run of an evolution that does not see the tasks of a space."""
+        held_out = [task.name for task in self.tasks if task.benchmark == space]
+        options = {**self._config["leave_one_out"], "hold_out_task": held_out}
+        return self._run(scores, self._out / f"without_{space}", budget, options)
+
+    def _run(self, scores: Path, out: Path, budget: str, options: dict[str, Any]) -> EvolutionRun:
+        if (out / "manifest.json").exists():
+            begun = ScoresRun.open(out)
+            return begun if begun.finished else begun.resume()
         run: EvolutionRun = eznas.evolve(
             scores=scores,
             relative=True,
@@ -190,22 +228,10 @@ class Campaign:
         proxies = resolve_all([*programs.values(), *BESIDE])
         names = {text: name for name, text in reversed(programs.items())}  # the first name of one that comes twice
         figures: dict[str, dict[str, Any]] = {}
-        (self._out / "test").mkdir(exist_ok=True)
         for space in self._spaces():
+            seen = [row["architecture"] for file in self._trained(space) for row in _read(file)]
             rows = self._out / "test" / f"{space.benchmark}.csv"
-            trained = self._out / "train" / f"{space.benchmark}.csv"
-            seen = [row["architecture"] for row in _read(trained)] if space.networks else []
-            with open_display(progress=True) as display:
-                verified = verification.verify(
-                    proxies,
-                    self._problem(space),
-                    samples=space.test,
-                    unwanted=seen,
-                    csv=rows,
-                    resume=rows.exists(),
-                    executor=executor,
-                    progress=display,
-                )
+            verified = self._verify(space, proxies, rows, space.test, self._config["test_seed"], seen, executor)
             for task in (task for task in self.tasks if task.benchmark == space.benchmark):
                 accuracies = _accuracies(task)
                 labels = np.array([accuracies[name] for name in verified.architectures])
@@ -216,16 +242,6 @@ class Campaign:
             text = json.dumps({"programs": programs, "tasks": figures}, indent=1) + "\n"
             replace_file(self._out / "test.json", text.encode())
         return figures
-
-    def _problem(self, task: Task) -> Problem:
-        return Problem.load(
-            task.benchmark,
-            task.dataset,
-            task.file,
-            images=self._images,
-            batch_size=self._config["batch_size"],
-            seed=self._config["test_seed"],
-        )
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -298,7 +314,7 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
-        print_left_out(campaign.evolve(scores, "weighted", time_budget, without), scores, without)
+        print_left_out(campaign.evolve_without(scores, without, time_budget), scores, without)
         return
     found = []
     for entry in read_toml(config)["evolution"]:

@@ -119,7 +119,16 @@ class ScoresConfig(Options):
         "its programs. A term is a column, its root, its tenth root or its logarithm. Weighted sums help where there "
         "are many columns.",
         ge=0,
-        le=100,
+        le=500,
+    )
+    weighted_ridge: float = option(
+        0.001,
+        "Evolution",
+        "X",
+        "Ridge penalty of --weighted-terms: the loss has X times the sum of the squared weights. A larger one, such as "
+        "0.1, ranks spaces better that the fit did not see, and its own spaces worse.",
+        gt=0,
+        allow_inf_nan=False,
     )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."

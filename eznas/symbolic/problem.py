@@ -15,6 +15,7 @@ from eznas.symbolic.operators import Language
 from eznas.symbolic.population import Rules
 from eznas.symbolic.read import read_score_tables
 from eznas.symbolic.split import split_tasks
+from eznas.symbolic.table import some
 from eznas.symbolic.task import SplitTask
 
 if TYPE_CHECKING:
@@ -80,8 +81,16 @@ class ScoresProblem:
         )
 
     def notes(self) -> list[str]:
-        """Return a sentence for each column that is not read, and for each task with architectures left out."""
-        notes = [f"column {column} is not read: it {reason}" for column, reason in self.table.dropped.items()]
+        """Return a sentence for each reason why columns are not read, and for each task with architectures left out."""
+        columns: dict[str, list[str]] = {}
+        for column, reason in self.table.dropped.items():
+            columns.setdefault(reason, []).append(column)
+        notes = [
+            f"column {names[0]} is not read: it {reason}"
+            if len(names) == 1
+            else f"columns {some(names)} are not read: each {reason}"
+            for reason, names in columns.items()
+        ]
         for test in self.tasks:
             if count := len(test.task.left_out):
                 noun = "architecture is" if count == 1 else "architectures are"

@@ -111,16 +111,11 @@ def _weighted_sums(config: ScoresConfig, problem: ScoresProblem, progress: Progr
     """Fit weighted sums, in a share of the time budget."""
     if not config.weighted_terms:
         return []
-    progress.stage("fitting weighted sums", config.weighted_terms)
+    progress.stage("fitting weighted sums", 0)
     end = clock.left - _SUMS * config.time_budget
     weights = problem.fitness.weights if config.fitness == "weighted" else [1.0] * len(problem.selected)
-    sums = WeightedSums(problem.table.columns, problem.selected, weights)
-
-    def keep_going() -> bool:
-        progress.advance()
-        return clock.left > end
-
-    return sums.fit(config.weighted_terms, keep_going)
+    sums = WeightedSums(problem.table.columns, problem.selected, weights, config.weighted_ridge)
+    return sums.fit(config.weighted_terms, lambda: clock.left > end)
 
 
 class _Course:

@@ -124,7 +124,7 @@ def _unusable(tasks: Sequence[TaskScores], column: str, max_missing: float) -> s
     """Return why a column cannot be read; empty where it can."""
     without = [task.name for task in tasks if column not in task.scores]
     if without:
-        return f"is missing in {_some(without)}"
+        return f"is missing in {some(without)}"
     for task in tasks:
         missing = int((~np.isfinite(task.scores[column])).sum())
         if missing > max_missing * len(task.architectures):
@@ -132,7 +132,7 @@ def _unusable(tasks: Sequence[TaskScores], column: str, max_missing: float) -> s
     return ""
 
 
-def _some(names: Collection[str]) -> str:
+def some(names: Collection[str]) -> str:
     """Return at most three names, and how many others there are."""
     first, more = list(names)[:3], len(names) - 3
     return ", ".join(first) + (f" and {more} other{'s' * (more > 1)}" if more > 0 else "")

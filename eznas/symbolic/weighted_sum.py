@@ -1,9 +1,10 @@
 """Weighted sums of simple functions of columns, fitted to the order of the training architectures.
 
-A term is a column, or its root, tenth root or logarithm. Terms are added one at a time, and after each one all weights
-are fitted again. The loss is the pairwise logistic loss of RankNet (Burges et al., 2005). For one task it is the mean
-of ``log(1 + exp(s_worse - s_better))`` over the pairs of architectures with different accuracies, where ``s`` is the
-weighted sum. The loss is averaged over tasks, and a small ridge penalty is added.
+A term is a column, or its root, tenth root or logarithm. The weights of all terms are fitted, the fifth of the terms
+with the smallest weights is dropped, and the weights of the others are fitted again (recursive feature elimination,
+Guyon et al., 2002). The loss is the pairwise logistic loss of RankNet (Burges et al., 2005). For one task it is the
+mean of ``log(1 + exp(s_worse - s_better))`` over the pairs of architectures with different accuracies, where ``s`` is
+the weighted sum. The loss is averaged over tasks, and a ridge penalty is added.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
 _ROOT = 0.1
 """Exponent of a term: nearly a logarithm over many orders of magnitude, and defined at 0."""
 
-_ARCHITECTURES = 250
+_ARCHITECTURES = 500
 """Most training architectures of a task that weights are fitted to."""
 
-_TRIED = 8
-"""Terms for which all weights are fitted before the best of them is added."""
+_KEPT = 0.8
+"""Share of the terms that remain after a fit."""
 
-_RIDGE = 1e-3
-"""Weight of the sum of the squared weights of standardised terms in the loss."""
+_FEWEST = 2
+"""Terms of the shortest sum."""
+
+_STEPS = 300
+"""Most steps of a fit."""
 
 _SPREAD = (1e-4, 1e4)
 """Least and greatest standard deviation within tasks of a term; a weight divided by it remains a plain number."""
@@ -63,9 +67,13 @@ class WeightedSums:
         columns: The columns that terms read.
         tasks: The tasks of selection.
         weights: The weight of each task in the loss.
+        ridge: The weight in the loss of the sum of the squared weights of standardised terms.
     """
 
-    def __init__(self, columns: Sequence[str], tasks: Sequence[SplitTask], weights: Sequence[float]) -> None:
+    def __init__(
+        self, columns: Sequence[str], tasks: Sequence[SplitTask], weights: Sequence[float], ridge: float
+    ) -> None:
+        self._ridge = ridge
         places = [test.split.train[:_ARCHITECTURES] for test in tasks]
         leaves = np.concatenate(
             [test.task.matrix(columns)[:, chosen] for test, chosen in zip(tasks, places, strict=True)], axis=1
@@ -101,46 +109,35 @@ class WeightedSums:
         return [terms[place] for place in usable], values[:, usable], spread[usable]
 
     def fit(self, most: int, keep_going: Callable[[], bool] = lambda: True) -> list[Node]:
-        """Return the sums of two to ``most`` terms.
+        """Return sums of at most ``most`` terms, the longest one first, and the shortest one with two terms.
 
         Args:
             most: Most terms.
-            keep_going: Asked before each further term.
+            keep_going: Asked after each fit. When it answers no, the sum of ``most`` terms is the last one.
         """
-        chosen: list[int] = []
-        weights: NDArray[np.float64] = np.empty(0)
-        programs = []
-        while len(chosen) < min(most, len(self._terms)) and keep_going():
-            gains = self._gains(self._values[:, chosen] @ weights)
-            order = np.argsort(-gains, kind="stable")
-            tried = order[~np.isin(order, chosen)][:_TRIED]
-            fits = [self._fitted([*chosen, int(term)], np.append(weights, 0.0)) for term in tried]
-            best = int(np.argmin([loss for loss, _ in fits]))
-            chosen, weights = [*chosen, int(tried[best])], fits[best][1]
-            if len(chosen) > 1:
-                programs.append(self._program(chosen, weights))
+        kept = np.arange(len(self._terms))
+        weights = self._fitted(kept, np.zeros(len(kept)))
+        programs: list[Node] = []
+        while len(kept) >= _FEWEST:
+            if len(kept) <= most:
+                programs.append(self._program(kept, weights))
+            in_time = keep_going()
+            if len(kept) <= _FEWEST or (programs and not in_time):
+                break
+            left = int(len(kept) * _KEPT) if in_time else most
+            largest = np.argsort(-np.abs(weights), kind="stable")[: max(left, most if len(kept) > most else _FEWEST)]
+            largest.sort()
+            kept = kept[largest]
+            weights = self._fitted(kept, weights[largest])
         return programs
 
-    def _gains(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the decrease of the loss by each term, times two, by a quadratic approximation of the loss."""
-        slope, curvature = np.zeros(self._values.shape[1]), np.zeros(self._values.shape[1])
-        for task in self._tasks:
-            values, wrong = self._values[task.rows], _wrong(scores[task.rows])
-            pull = task.pairs * wrong
-            slope += (pull.sum(axis=1) - pull.sum(axis=0)) @ values
-            bend = pull * (1 - wrong)
-            bend += bend.T
-            curvature += bend.sum(axis=1) @ np.square(values) - (values * (bend @ values)).sum(axis=0)
-        gains: NDArray[np.float64] = np.square(slope) / (curvature + 2 * _RIDGE)
-        return gains
-
-    def _fitted(self, chosen: list[int], start: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the loss and the weights of some terms."""
+    def _fitted(self, chosen: NDArray[np.intp], start: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights of some terms."""
         values = self._values[:, chosen]
 
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             scores = values @ weights
-            total, slope = _RIDGE * float(weights @ weights), 2 * _RIDGE * weights
+            total, slope = self._ridge * float(weights @ weights), 2 * self._ridge * weights
             for task in self._tasks:
                 own = scores[task.rows]
                 pull = task.pairs * _wrong(own)
@@ -148,10 +145,10 @@ class WeightedSums:
                 slope = slope - (pull.sum(axis=1) - pull.sum(axis=0)) @ values[task.rows]
             return total, slope
 
-        found = minimize(loss, start, jac=True, method="L-BFGS-B")
-        return float(found.fun), found.x
+        found: NDArray[np.float64] = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+        return found
 
-    def _program(self, chosen: list[int], weights: NDArray[np.float64]) -> Node:
+    def _program(self, chosen: NDArray[np.intp], weights: NDArray[np.float64]) -> Node:
         parts = [
             apply("scale", self._terms[term], literal(float(f"{weight / self._spread[term]:.{_DIGITS}g}")))
             for term, weight in zip(chosen, weights, strict=True)

@@ -21,7 +21,7 @@ from eznas.symbolic.measures import with_measures
 from eznas.symbolic.problem import ScoresProblem
 from eznas.symbolic.report import ScoresReport, program_scores
 
-from .conftest import TASKS, write_scores
+from .conftest import COLUMNS, TASKS, write_scores
 
 if TYPE_CHECKING:
     from eznas.symbolic.population import Rules
@@ -308,3 +308,9 @@ def test_formulas_beat_every_measure_on_published_scores(shared_data: Path, tmp_
 
     best = mean(evolution.hall.candidates(1)[0].program)
     assert best > max(mean(f"score.{column}") for column in problem.table.columns) + 0.02
+
+
+def test_columns_that_are_not_chosen_are_named_in_one_sentence(score_file: Path) -> None:
+    problem = ScoresProblem.of(ScoresConfig(scores=score_file, columns=COLUMNS[0]))
+    first, second = COLUMNS[1:]
+    assert problem.notes() == [f"columns {first}, {second} are not read: each is not among the chosen columns"]
