@@ -120,7 +120,7 @@ def main(
     found: dict[str, list[Any]] = {}
     for name in spaces:
         drawn, size = _sample(name, networks, rng), fidelity or SPACES[name].reduced[0]
-        options = {"space": name, "fidelity": size, "architectures": drawn, "proxies": proxies}
+        options: dict[str, Any] = {"space": name, "fidelity": size, "architectures": drawn, "proxies": proxies}
         options |= {"images": images, "seed": seed, "workers": workers}
         before, now = (in_checkout(path, options) for path in (against, Path(__file__).parents[1]))
         found[name] = compared(proxies, before, now)
