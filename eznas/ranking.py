@@ -20,11 +20,8 @@ _FEWEST = 5
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
-_BLOCK, _SHORT = 32, 127
-"""Ranks of a block whose pairs are compared, before blocks are sorted together; shorter rows are a single block."""
-
-_EXACT_SUMS = 4096
-"""Ranks up to which sums of places are whole numbers that float32 holds."""
+_MOST_BITS = 7
+"""Binary logarithm of the most numbers of a block, whose pairs are counted in 8 bits."""
 
 _ENTRIES = 2**16
 """The number of scores that are ranked and compared at once, which fit into a processor's cache."""
@@ -200,10 +197,9 @@ def _pearson(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> fl
 class TauTarget:
     """Accuracies prepared for Kendall's tau-b with many score vectors.
 
-    With the networks sorted by accuracy, a pair is discordant where the later network has the smaller score. Pairs of
-    networks at most ``_BLOCK`` places apart are compared, for many score vectors at once; those of neighbouring blocks
-    are counted from the places that the second block takes when both are sorted together, block by larger block. The
-    counts are exact, and the time is ``n log n``.
+    The networks, in the order of their accuracies, are sorted by score; equal scores stay in the order of accuracies.
+    A pair is then discordant where the later network has the smaller accuracy. The counts are exact, and the time grows
+    little faster than the number of networks.
 
     Args:
         accuracies: ``n`` finite accuracies.
@@ -234,26 +230,29 @@ class TauTarget:
         return self.taus_and_ranks(scores)[0]
 
     def taus_and_ranks(self, scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.integer[Any]]]:
-        """Return the taus and the ``dense_ranks`` of the rows, which determine tau.
+        """Return the taus of the rows, and their ``dense_ranks``, which determine tau.
 
-        Ranks are small integers, and faster to compare than scores.
+        The ranks are in the order of the accuracies; those of a row that holds non-finite values are 0.
         """
         taus = np.full(len(scores), np.nan)
-        ranks = np.empty(scores.shape, _rank_type(scores.shape[1]))
+        ranks = np.zeros(scores.shape, _int_type(scores.shape[1]))
         step = max(1, _ENTRIES // max(1, scores.shape[1]))
         for start in range(0, len(scores), step):
-            rows = slice(start, start + step)
-            ranks[rows] = dense_ranks(scores[rows])
-            usable = start + np.flatnonzero(np.isfinite(scores[rows]).all(axis=1))
-            taus[usable] = self._taus(ranks[usable][:, self._order])
+            usable = start + np.flatnonzero(np.isfinite(scores[start : start + step]).all(axis=1))
+            ordered = scores[usable][:, self._order]
+            places, steps = _sorted(ordered)
+            ranks[usable] = _in_columns(places, steps)
+            taus[usable] = self._taus(ranks[usable], places, steps)
         return taus, ranks
 
-    def _taus(self, ordered: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Return tau-b of the rows of ``p x n`` ranks in the order of the accuracies."""
-        columns = np.ascontiguousarray(ordered.T)  # whose slices are contiguous
-        tied = _tied_pairs(columns)
-        discordant = _inversions(ordered)
-        tied_in_both = np.zeros(len(ordered), np.int64)
+    def _taus(
+        self, ranks: NDArray[np.integer[Any]], places: NDArray[np.int64], steps: NDArray[np.integer[Any]]
+    ) -> NDArray[np.float64]:
+        """Return tau-b of rows from their ranks in the order of the accuracies, and from ``_sorted``."""
+        tied = _tied_pairs(steps)
+        discordant = _inversions(places)
+        tied_in_both = np.zeros(len(ranks), np.int64)
+        columns = np.ascontiguousarray(ranks.T) if self._untied else ranks.T  # whose slices are contiguous
         for distance, untied in enumerate(self._untied, start=1):
             same_accuracy = ~untied[:, None]
             later, earlier = columns[distance:], columns[:-distance]
@@ -267,72 +266,100 @@ class TauTarget:
         return taus
 
 
-def _inversions(ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count in each row of ``p x n`` ranks below ``n`` the pairs whose later rank is the smaller one."""
-    rows, n = ranks.shape
-    if n <= _SHORT:
-        return _inversions_in_blocks(ranks, n)
-    size = _BLOCK
-    while size < n:
-        size *= 2
-    dtype = np.int16 if size <= np.iinfo(np.int16).max // 2 else np.int32
-    padded = np.full((rows, size), n, dtype)  # places behind the last add no pair
-    padded[:, :n] = ranks
-    total = _inversions_in_blocks(padded, _BLOCK)
-    exact = np.float32 if size <= _EXACT_SUMS else np.float64
-    half = _BLOCK
-    while half < size:
-        keys = (2 * padded).reshape(rows, -1, 2 * half)
-        keys[:, :, half:] += 1
-        keys.sort(axis=2)  # of equal ranks, the one of the first block comes first
-        second = (keys & 1).astype(exact).reshape(rows, size)
-        places = second @ np.tile(np.arange(2 * half, dtype=exact), size // (2 * half))
-        # the place of a rank of the second block is the number of ranks of both blocks before it
-        before = places.astype(np.int64) - keys.shape[1] * (half * (half - 1) // 2)
-        total += keys.shape[1] * half**2 - before
-        half *= 2
+def _sorted(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
+    """Sort the rows of ``p x n`` finite scores; equal scores stay in the order of the columns.
+
+    The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Rows
+    of which that is not the order, since some scores differ in the last bits alone, are sorted again.
+
+    Returns:
+        The columns of the sorted scores, and their ``dense_ranks``; both are ``p x n``.
+    """
+    rows, n = scores.shape
+    last = (1 << n.bit_length()) - 1
+    keys = (scores + 0.0).view(np.int64)  # the sum has no minus zero
+    keys ^= (keys >> 63) & np.iinfo(np.int64).max  # integers in the order of the scores, negative ones too
+    keys &= ~last
+    keys |= np.arange(n)
+    keys.sort(axis=1)
+    places = keys & last
+    starts = n * np.arange(rows)[:, None]
+    ordered = np.take(scores, places + starts, mode="clip")  # without a check of the places, which takes longer
+    wrong = np.flatnonzero((ordered[:, 1:] < ordered[:, :-1]).any(axis=1))
+    if len(wrong):
+        places[wrong] = np.argsort(scores[wrong], axis=1, kind="stable")
+        ordered[wrong] = np.take_along_axis(scores[wrong], places[wrong], axis=1)
+    steps = np.zeros((rows, n), _int_type(n))
+    np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
+    return places, steps
+
+
+def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
+    """Return ``p x n`` values with each at its place in its row, a permutation of 0 to ``n - 1``."""
+    rows, n = places.shape
+    placed = np.empty(rows * n, values.dtype)
+    placed[(places + n * np.arange(rows)[:, None]).ravel()] = values.ravel()
+    return placed.reshape(rows, n)
+
+
+def _inversions(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count in each row of ``p x n`` permutations of 0 to ``n - 1`` the pairs whose later number is the smaller one.
+
+    Positions and numbers are cut into blocks of about the root of ``n``. The pairs in one block of positions are
+    compared, and so are the pairs in one block of numbers, by the blocks of their positions. All other pairs are
+    counted from the number of entries that each block of positions has of each block of numbers.
+    """
+    rows, n = places.shape
+    bits = min(_MOST_BITS, max(1, n.bit_length() // 2))
+    blocks = -(-n // (1 << bits))
+    block_of = np.arange(n) >> bits
+    total = _inversions_in_blocks(places, bits)
+    positions = _in_columns(places, np.broadcast_to(block_of.astype(_int_type(blocks)), places.shape))
+    total += _inversions_in_blocks(positions, bits)
+    cells = ((places >> bits) * blocks + block_of) * rows + np.arange(rows)[:, None]
+    entries = np.bincount(cells.ravel(), minlength=blocks * blocks * rows).reshape(blocks, blocks, rows)
+    greater = np.zeros((blocks, rows), np.int64)  # entries of greater numbers, by block of positions
+    for number in range(blocks - 1, -1, -1):
+        before = np.cumsum(greater[:-1], axis=0)
+        total += (before * entries[number, 1:]).sum(axis=0)
+        greater += entries[number]
     return total
 
 
-def _inversions_in_blocks(ranks: NDArray[np.integer[Any]], block: int) -> NDArray[np.int64]:
-    """Count the inversions within blocks of at most 128 ranks, by comparing all pairs."""
-    rows, size = ranks.shape
-    blocks = np.ascontiguousarray(ranks.T).reshape(size // max(block, 1), block, rows)
+def _inversions_in_blocks(numbers: NDArray[np.integer[Any]], bits: int) -> NDArray[np.int64]:
+    """Count in each row the pairs within blocks of ``2^bits`` numbers, at most 128, whose later number is smaller."""
+    rows, n = numbers.shape
+    size = -(-n // (1 << bits)) << bits
+    columns = np.full((size, rows), n, _int_type(n))  # behind the last number, where no pair counts
+    columns[:n] = numbers.T
+    blocks = columns.reshape(size >> bits, 1 << bits, rows)
     counts = np.zeros(blocks.shape, np.int8)
-    for distance in range(1, block):
+    for distance in range(1, 1 << bits):
         counts[:, distance:] += (blocks[:, distance:] < blocks[:, :-distance]).view(np.int8)
     total: NDArray[np.int64] = counts.sum(axis=(0, 1), dtype=np.int64)
     return total
 
 
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
-    """Return the places of each row's values among its distinct values, from 0: ``p x n``, as are the scores.
+    """Return the places of each row's values among its distinct values, from 0: ``p x n``, as are the finite scores.
 
     Two rows have the same ranks where they order the columns alike and are tied alike.
     """
-    rows, n = scores.shape
-    order = np.argsort(scores, axis=1)
-    order += n * np.arange(rows)[:, None]
-    ordered = np.take(scores, order, mode="clip")  # without a check of the places, which takes longer
-    steps = np.zeros((rows, n), _rank_type(n))
-    np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
-    ranks = np.empty(rows * n, steps.dtype)
-    ranks[order.ravel()] = steps.ravel()
-    return ranks.reshape(rows, n)
+    return _in_columns(*_sorted(scores))
 
 
-def _rank_type(count: int) -> type[np.integer[Any]]:
-    return np.int16 if count <= np.iinfo(np.int16).max else np.int32
+def _int_type(greatest: int) -> type[np.signedinteger[Any]]:
+    """Return the smallest type of integers up to a number."""
+    return next(kind for kind in (np.int8, np.int16, np.int32) if greatest <= np.iinfo(kind).max)
 
 
-def _tied_pairs(scores: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count the pairs of equal values in each column."""
-    ordered = np.sort(scores, axis=0)
-    same = ordered[1:] == ordered[:-1]
-    pairs = np.zeros(scores.shape[1], np.int64)
-    columns = np.flatnonzero(same.any(axis=0))
-    same = same[:, columns]
-    places = np.arange(1, len(scores))[:, None]
-    starts = np.maximum.accumulate(np.where(same, 0, places), axis=0)  # where each run of equal values begins
-    pairs[columns] = np.where(same, places - starts, 0).sum(axis=0)
+def _tied_pairs(ordered: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Count the pairs of equal values in each row of ``p x n`` sorted values."""
+    same = ordered[:, 1:] == ordered[:, :-1]
+    pairs = np.zeros(len(ordered), np.int64)
+    rows = np.flatnonzero(same.any(axis=1))
+    same = same[rows]
+    places = np.arange(1, ordered.shape[1])
+    starts = np.maximum.accumulate(np.where(same, 0, places), axis=1)  # where each run of equal values begins
+    pairs[rows] = np.where(same, places - starts, 0).sum(axis=1)
     return pairs

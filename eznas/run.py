@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 FORMAT = 3
 """The version of the format of run directories; another version is refused."""
 
+NUMERICS = 1
+"""The version of the numerics: it is raised when a statistic, a reduction or a score has other last digits than before
+for the same network, images and version of torch. Stored values and run directories of another version are not used."""
+
 _LOCK = "run.lock"
 _PACKAGES = ("eznas", "torch", "numpy", "deap")
 
@@ -61,8 +65,8 @@ def default_directory(root: Path = Path("runs")) -> Path:
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of the packages that results depend on; None where one is not installed."""
-    return {name: _version(name) for name in _PACKAGES}
+    """Return the versions of the packages that results depend on, None where one is not installed, and ``NUMERICS``."""
+    return {**{name: _version(name) for name in _PACKAGES}, "numerics": str(NUMERICS)}
 
 
 class RunDirectory:

@@ -170,26 +170,20 @@ class FitnessEvaluator:
         validation = train.copy()
         ranked, finite = [], np.ones(len(programs), bool)
         for case in self.cases:
-            taus, held, ranks, scored = case.taus_and_ranks(programs)
+            taus, held, ranks_of_case, scored = case.taus_and_ranks(programs)
             # np.minimum gives NaN where any condition gave NaN: a tau that is missing somewhere is missing.
             train[case.task] = np.minimum(train[case.task], taus)
             validation[case.task] = np.minimum(validation[case.task], held)
-            ranked.append(ranks)
+            ranked.append(ranks_of_case)
             finite &= scored
+        ranks = np.concatenate(ranked, axis=1)
         whole, held_out = self._over_tasks(train, 0).tolist(), self._over_tasks(validation, 1).tolist()
         evaluated = []
         for row, (tau, held) in enumerate(zip(whole, held_out, strict=True)):
             if math.isfinite(tau):
-                key = _order_key([ranks[row] for ranks in ranked])
+                key = hashlib.blake2b(ranks[row].tobytes(), digest_size=16).digest()
                 evaluated.append(Fitness(Status.OK, tau, held, key, tuple(train[:, row].tolist())))
             else:
                 status = Status.CONSTANT if finite[row] else Status.NON_FINITE
                 evaluated.append(Fitness(status, tau, held, b""))
         return evaluated
-
-
-def _order_key(ranks: Sequence[NDArray[np.integer[Any]]]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for row in ranks:
-        digest.update(np.ascontiguousarray(row).data)
-    return digest.digest()

@@ -33,6 +33,9 @@ SCREENED = 20
 
 _DEEPEST = 3
 
+_ASSESSED = 8
+"""Reductions that are assessed at once: their aggregations are about as many programs as a generation has."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -216,25 +219,28 @@ class Library:
 
 def assess(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> list[Entry]:
     """Return an entry for each reduction with an aggregation that has a tau."""
-    return [entry for reduction in reductions if (entry := _best_aggregation(evaluator, reduction)) is not None]
+    entries = []
+    for start in range(0, len(reductions), _ASSESSED):
+        aggregations = {reduction: _aggregations(reduction) for reduction in reductions[start : start + _ASSESSED]}
+        programs = [program for of_one in aggregations.values() for program in of_one]
+        fitness = dict(zip(programs, evaluator.evaluate(programs), strict=True))
+        for reduction, of_one in aggregations.items():
+            valid = [program for program in of_one if fitness[program].status is Status.OK]
+            if valid:
+                merits = {program: statistics.fmean(fitness[program].tasks) for program in valid}
+                best = max(valid, key=merits.__getitem__)
+                entries.append(Entry(reduction, best, merits[best], fitness[best].key))
+    return entries
 
 
-def _best_aggregation(evaluator: FitnessEvaluator, reduction: Node) -> Entry | None:
+def _aggregations(reduction: Node) -> list[Node]:
+    """Return the single aggregations of a reduction, and their negations."""
     singles = [
         apply(option.primitive.name, reduction)
         for option in options(Kind.NETWORK)
         if option.args == (Kind.UNIT,) and not option.primitive.shape_only
     ]
-    programs = singles + [apply("neg", single) for single in singles]
-    valid = [
-        (statistics.fmean(fitness.tasks), program, fitness.key)
-        for fitness, program in zip(evaluator.evaluate(programs), programs, strict=True)
-        if fitness.status is Status.OK
-    ]
-    if not valid:
-        return None
-    merit, best, key = max(valid, key=lambda aggregation: aggregation[0])
-    return Entry(reduction, best, merit, key)
+    return singles + [apply("neg", single) for single in singles]
 
 
 def _forget(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> None:

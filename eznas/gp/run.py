@@ -126,7 +126,7 @@ def _seed_programs(config: EvolveConfig) -> list[Node]:
 
 
 def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
-    """Refuse to resume on other data, another kind of device or another torch than the run began with.
+    """Refuse to resume on other data, another kind of device, or other versions of torch or the numerics.
 
     Raises:
         InputError: One of them differs from the manifest.
@@ -146,7 +146,12 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
                 "a new process"
             )
     device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
-    torch = manifest["versions"]["torch"]
-    for name, before, here in (("device", device, now["device"]), ("torch", torch, versions()["torch"])):
-        if before != here:
-            raise InputError(f"the {name} must be the one that the run began with, {before}, got {here}")
+    if device != now["device"]:
+        raise InputError(f"the device must be the one that the run began with, {device}, got {now['device']}")
+    before, here = {"numerics": "1", **manifest["versions"]}, versions()  # earlier manifests have no numerics
+    for name in ("torch", "numerics"):
+        if before[name] != here[name]:
+            raise InputError(
+                f"the version of {name} must be the one that the run began with, {before[name]}, got {here[name]}; "
+                "resume the run with the eznas and torch that began it, or begin a new run"
+            )

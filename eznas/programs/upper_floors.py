@@ -2,7 +2,7 @@
 
 A reduction of a network is a short vector, so whole populations are evaluated on all networks in memory. Vectors of
 networks with the same number of units form a matrix ``n_g x u_g`` (a *block*), and all blocks lie one after another in
-a flat tensor. Entrywise primitives run once on the flat tensor, all others once on each block. Numbers of networks,
+a flat tensor. Entrywise primitives run on flat tensors, all others on each block. Numbers of networks,
 those of leaves among them, form vectors of ``n``.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -21,10 +21,14 @@ from eznas.primitives import Kind
 from eznas.programs.tree import Node, is_network_leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 
 
-_BATCH = 32  # aggregations that run in one call
+_CHUNK = 2**20
+"""Bytes of the values over units of nodes that run in one call, unless a single one takes more."""
+
+_MOST_BYTES = 2**26
+"""Bytes of the values over units of programs that are evaluated together, unless a single program takes more."""
 
 
 class Layout:
@@ -174,30 +178,26 @@ def _read_by(root: Node) -> Iterator[Node]:
         stack += new
 
 
-def _pattern(args: Sequence[Tensor | float]) -> tuple[float | None, ...]:
-    return tuple([arg if isinstance(arg, float) else None for arg in args])
-
-
-@dataclass
-class _Batch:
-    """Aggregations of one function with the same literals, to be run together.
+def _batches(nodes: Iterable[Node]) -> list[list[Node]]:
+    """Return nodes in batches that can run one after the other, each of one function with the same literals.
 
     Args:
-        function: The aggregation.
-        nodes: ``k`` nodes.
-        args: The arguments of each node.
+        nodes: Distinct nodes, arguments first; the arguments of the others are known.
     """
-
-    function: Callable[..., Tensor]
-    nodes: list[Node] = field(default_factory=list)
-    args: list[list[Tensor | float]] = field(default_factory=list)
+    levels: dict[Node, int] = {}
+    batches: dict[tuple[object, ...], list[Node]] = {}
+    for node in nodes:
+        levels[node] = level = 1 + max([levels.get(arg, 0) for arg in node.args])
+        literals = [arg.name for arg in node.args if arg.kind is Kind.LITERAL]
+        batches.setdefault((level, node.primitive.function, *literals), []).append(node)
+    return [batch for _, batch in sorted(batches.items(), key=lambda item: cast("int", item[0][0]))]
 
 
 class _Run:
     """One evaluation.
 
-    Functions from units to units run node by node, so that their values can be freed early. Aggregations, and functions
-    of numbers of networks, run in batches, because calls cost more than the arithmetic.
+    Nodes of one function with the same literals run together, because calls cost more than the arithmetic. Values over
+    units are freed after their last use.
     """
 
     def __init__(
@@ -213,43 +213,35 @@ class _Run:
         self.memo = memo
         self.unit: dict[Node, Tensor] = {}  # flat
         self.network: dict[Node, Tensor] = {}  # one number for each network, in the layout's order
-        self.batches: dict[tuple[object, ...], _Batch] = {}
+        self._bytes = 8 * sum([networks * units for networks, units in layout.shapes])  # of a flat tensor
 
     def evaluate(self, roots: Sequence[Node]) -> None:
         """Fill ``network`` with the values of the roots and of the network floor below them."""
         order = self._order(roots)
-        uses = Counter([arg for node in order for arg in node.args])
-        combinations = []
-        for node in order:
-            if node.kind is Kind.UNIT:
-                self.unit[node] = self._map(node)
-            elif node.args[0].kind is Kind.UNIT:
-                self._collect(node)
-            else:
-                combinations.append(node)
-                continue
-            for arg in node.args:
-                uses[arg] -= 1
-                if not uses[arg]:
-                    self.unit.pop(arg, None)
-        for batch in self.batches.values():
-            self._aggregate(batch)
-        self._combine(combinations)
-
-    def _combine(self, nodes: Sequence[Node]) -> None:
-        """Evaluate functions of numbers of networks: those of one function whose arguments are known, together."""
-        levels: dict[Node, int] = {}
-        batches: dict[tuple[int, object, object], _Batch] = {}
-        for node in nodes:  # arguments first
-            levels[node] = level = 1 + max([levels.get(arg, 0) for arg in node.args])
-            pattern = tuple([arg.name if arg.kind is Kind.LITERAL else None for arg in node.args])
-            key = (level, node.primitive.function, pattern)
-            batches.setdefault(key, _Batch(node.primitive.function)).nodes.append(node)
-        for _, batch in sorted(batches.items(), key=lambda item: item[0][0]):
-            columns = zip(*[self._args(node, self.network) for node in batch.nodes], strict=True)
-            args = [column[0] if isinstance(column[0], float) else torch.stack(column) for column in columns]
-            for node, value in zip(batch.nodes, batch.function(*args).unbind(), strict=True):
-                self.network[node] = self.memo[node] = value
+        of_units = [node for node in order if node.kind is Kind.UNIT]
+        if len(roots) > 1 and self._bytes * len(of_units) > _MOST_BYTES:
+            middle = len(roots) // 2
+            self.evaluate(roots[:middle])
+            self.evaluate(roots[middle:])
+            return
+        above = [node for node in order if node.kind is not Kind.UNIT]
+        aggregations = [node for node in above if node.args[0].kind is Kind.UNIT]
+        uses = Counter([arg for node in (*of_units, *aggregations) for arg in node.args])
+        step = max(1, _CHUNK // max(self._bytes, 1))
+        for batch in (*_batches(of_units), *_batches(aggregations)):
+            for start in range(0, len(batch), step):
+                nodes = batch[start : start + step]
+                if nodes[0].kind is Kind.UNIT:
+                    self._map(nodes)
+                else:
+                    self._aggregate(nodes)
+                for arg in [arg for node in nodes for arg in node.args]:
+                    uses[arg] -= 1
+                    if not uses[arg]:
+                        self.unit.pop(arg, None)
+        for batch in _batches([node for node in above if node.args[0].kind is not Kind.UNIT]):
+            function = batch[0].primitive.function
+            self._keep(batch, function(*self._args(batch, self.network)))
 
     def _order(self, roots: Sequence[Node]) -> list[Node]:
         """Return the distinct nodes to evaluate, arguments first, and copy known values into the tables."""
@@ -277,32 +269,33 @@ class _Run:
         return list(order)
 
     @staticmethod
-    def _args(node: Node, values: Mapping[Node, Tensor]) -> list[Tensor | float]:
-        return [float(arg.name) if arg.kind is Kind.LITERAL else values[arg] for arg in node.args]
+    def _args(nodes: Sequence[Node], values: Mapping[Node, Tensor]) -> list[Tensor | float]:
+        """Return the arguments of nodes with the same literals, each stacked."""
+        return [
+            float(column[0].name) if column[0].kind is Kind.LITERAL else torch.stack([values[arg] for arg in column])
+            for column in zip(*[node.args for node in nodes], strict=True)
+        ]
 
-    def _map(self, node: Node) -> Tensor:
-        function, args = node.primitive.function, self._args(node, self.unit)
-        if node.primitive.entrywise:
-            return function(*args)
-        values = [function(*block).flatten() for block in self._blocks(args)]
-        return torch.cat(values) if values else torch.empty(0, dtype=torch.float64)
+    def _map(self, nodes: Sequence[Node]) -> None:
+        """Evaluate a function from units to units."""
+        record, args = nodes[0].primitive, self._args(nodes, self.unit)
+        if record.entrywise:
+            values = record.function(*args)
+        else:
+            none = torch.empty(len(nodes), 0, dtype=torch.float64)
+            values = torch.cat([none, *[record.function(*block).flatten(1) for block in self._blocks(args)]], dim=1)
+        self.unit.update(zip(nodes, values.unbind(), strict=True))
 
-    def _collect(self, node: Node) -> None:
-        function, args = node.primitive.function, self._args(node, self.unit)
-        key = (function, _pattern(args))
-        batch = self.batches.setdefault(key, _Batch(function))
-        batch.nodes.append(node)
-        batch.args.append(args)
-        if len(batch.nodes) == _BATCH:
-            self._aggregate(self.batches.pop(key))
+    def _aggregate(self, nodes: Sequence[Node]) -> None:
+        """Evaluate a function from units to a number of the network."""
+        function, args = nodes[0].primitive.function, self._args(nodes, self.unit)
+        without = torch.full((len(nodes), self.layout.unitless), math.nan, dtype=torch.float64)
+        self._keep(nodes, torch.cat([*[function(*block) for block in self._blocks(args)], without], dim=-1))
 
-    def _aggregate(self, batch: _Batch) -> None:
-        columns = zip(*batch.args, strict=True)
-        args = [column[0] if isinstance(column[0], float) else torch.stack(column) for column in columns]
-        without = torch.full((len(batch.nodes), self.layout.unitless), math.nan, dtype=torch.float64)
-        values = torch.cat([*[batch.function(*block) for block in self._blocks(args)], without], dim=-1)
-        for node, value in zip(batch.nodes, values.unbind(), strict=True):
-            self.network[node] = self.memo[node] = value
+    def _keep(self, nodes: Sequence[Node], values: Tensor) -> None:
+        rows = dict(zip(nodes, values.unbind(), strict=True))
+        self.network.update(rows)
+        self.memo.update(rows)
 
     def _blocks(self, args: Sequence[Tensor | float]) -> Iterator[tuple[Tensor | float, ...]]:
         """Iterate over the arguments of each block."""

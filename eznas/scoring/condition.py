@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from eznas import primitives
+from eznas import primitives, run
 from eznas.errors import InputError
 from eznas.networks import construct, initialise
 from eznas.scoring.plugin import plugin_digests
@@ -48,8 +48,8 @@ def _code() -> str:
 
 
 def fingerprint() -> str:
-    """Return what values depend on: the version of torch, and digests of the code and of plugins."""
-    return "|".join([torch.__version__, _code(), *plugin_digests("primitive").values()])
+    """Return what values depend on: the versions of torch and the numerics, and digests of the code and of plugins."""
+    return "|".join([torch.__version__, f"numerics {run.NUMERICS}", _code(), *plugin_digests("primitive").values()])
 
 
 def _digest(*packages: Path) -> str:

@@ -279,8 +279,12 @@ def test_parts_of_one_accuracy_are_refused(tmp_path: Path, table: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_resuming_on_another_table_is_refused(tmp_path: Path, table: Path) -> None:
+def test_resuming_with_other_numerics_or_on_another_table_is_refused(tmp_path: Path, table: Path) -> None:
     start(tmp_path / "run", config(table, generations=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eznas.run.NUMERICS", 2)
+        with pytest.raises(InputError, match="version of numerics must be the one that the run began with, 1, got 2"):
+            resume(tmp_path / "run", config(table, generations=2))
     text = table.read_text().splitlines()
     table.write_text("\n".join(text[:-1]) + "\n")
     with pytest.raises(InputError, match="table of nasbench201/cifar10 must be those that the run began with"):

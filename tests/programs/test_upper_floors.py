@@ -22,6 +22,7 @@ from eznas.programs import (
     parse,
     postorder,
     reductions,
+    upper_floors,
 )
 from eznas.testing.strategies import programs
 
@@ -105,6 +106,19 @@ def test_the_population_around_a_program_does_not_change_a_bit_of_it(roots: list
     for row, root in zip(together, roots, strict=True):
         assert torch.equal(evaluate_upper([root], vectors, layout).nan_to_num(), row[None].nan_to_num())
         assert torch.equal(evaluate_upper([root], vectors, layout, memo).nan_to_num(), row[None].nan_to_num())
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(programs(), min_size=2, max_size=30))
+def test_the_bound_on_memory_does_not_change_a_bit(roots: list[Node]) -> None:
+    layout = Layout(COUNTS)
+    vectors = known(roots, layout)
+    whole = evaluate_upper(roots, vectors, layout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upper_floors, "_CHUNK", 1)
+        patch.setattr(upper_floors, "_MOST_BYTES", 1)
+        parts = evaluate_upper(roots, vectors, layout)
+    assert torch.equal(whole.view(torch.int64), parts.view(torch.int64))
 
 
 @pytest.mark.parametrize("record", AGGREGATIONS, ids=lambda record: record.name)
@@ -215,10 +229,10 @@ def test_what_may_read_other_units_runs_network_by_network(monkeypatch: pytest.M
     monkeypatch.setitem(vars(record), "function", watched)
     root, layout = parse("sum(neg(sum(weight)))"), Layout(COUNTS)
     evaluate_upper([root], known([root], layout), layout)
-    assert shapes == [(sum(COUNTS),)]
+    assert shapes == [(1, sum(COUNTS))]
     monkeypatch.setitem(vars(record), "entrywise", False)
     evaluate_upper([root], known([root], layout), layout)
-    assert shapes[1:] == list(layout.shapes)
+    assert shapes[1:] == [(1, *shape) for shape in layout.shapes]
 
 
 def leaves_of(**columns: list[float]) -> dict[Node, Tensor]:

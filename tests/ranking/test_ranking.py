@@ -89,6 +89,17 @@ def test_tau_of_many_rows_equals_scipy(seed: int, n: int, values: int, levels: i
         assert got == pytest.approx(want, nan_ok=True, abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [100, 127, 128, 700, 3000])
+def test_tau_of_scores_that_differ_in_the_last_bits_alone(n: int) -> None:
+    rng = np.random.default_rng(n)
+    accuracies = rng.normal(size=n)
+    steps = np.finfo(float).eps * rng.integers(-3, 4, n)
+    rows = np.stack([1 + steps, -1 - steps, np.where(steps > 0, 0.0, -0.0) + 1e-300 * rng.integers(-2, 3, n)])
+    for row, got, ranks in zip(rows, TauTarget(accuracies).taus(rows), dense_ranks(rows), strict=True):
+        assert got == pytest.approx(stats.kendalltau(row, accuracies).statistic, abs=1e-12)
+        assert ranks.tolist() == np.unique(row, return_inverse=True)[1].tolist()
+
+
 def test_tau_of_more_rows_than_are_compared_at_once() -> None:
     rng = np.random.default_rng(0)
     accuracies, scores = rng.normal(size=20), rng.normal(size=(600, 20))

@@ -31,7 +31,7 @@ def test_a_new_directory_says_where_it_comes_from(run: RunDirectory) -> None:
     manifest = run.manifest()
     assert manifest["format"] == FORMAT
     assert (manifest["seed"], manifest["command"], manifest["device"]) == (7, "evolve --seed 7", "cpu")
-    assert set(manifest["versions"]) == {"eznas", "torch", "numpy", "deap"}
+    assert set(manifest["versions"]) == {"eznas", "torch", "numpy", "deap", "numerics"}
     assert (run.path / "config.toml").read_text(encoding="utf-8") == "seed = 7\n"
 
 

@@ -160,6 +160,12 @@ def test_a_worker_that_reads_another_content_is_refused(own: Path) -> None:
         use_plugins(digests)
 
 
+def test_kept_vectors_depend_on_the_version_of_the_numerics(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = fingerprint()
+    monkeypatch.setattr("eznas.run.NUMERICS", 2)
+    assert fingerprint() != present
+
+
 def test_kept_vectors_depend_on_the_plugins_that_register_primitives(own: Path) -> None:
     plain = fingerprint()
     load_plugin(own)
