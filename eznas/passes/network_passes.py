@@ -15,6 +15,7 @@ from eznas.capture import fork_state, network_of_samples, translated_errors, wit
 from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
 from eznas.errors import NETWORK_FAILURES, UndefinedError
+from eznas.minibatch.labels import IGNORED
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from eznas.capture.attention import AttentionProduct
     from eznas.minibatch import Minibatch
     from eznas.passes.blocks import Feature
+    from eznas.passes.recorder import PassRecorder
 
 
 T = TypeVar("T")
@@ -142,6 +144,11 @@ class NetworkPasses:
         keep = set(needed).union(*(PARTS[part].results for part in needed))
         for name in self._results.keys() - keep:
             del self._results[name]
+
+    @property
+    def recorder(self) -> PassRecorder:
+        """The recorder of the forward pass."""
+        return self._forward().recorder
 
     def logits(self) -> Tensor:
         """Return the logits, ``b x classes``."""
@@ -353,7 +360,19 @@ class NetworkPasses:
     def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
         return run_forward(self.network, images, parts, self._grads_enabled)
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, labels: Tensor, images: slice = slice(None)) -> Tensor:
+        """Return the loss of some of the images.
+
+        Raises:
+            UndefinedError: None of them has a label.
+        """
+        positions = labels.dim() > 1 and labels.numel() and not labels.is_floating_point()
+        if positions and bool((labels == IGNORED).all()):
+            which = ", ".join(map(str, range(len(self.minibatch))[images]))
+            raise UndefinedError(
+                f"a loss must have a label; all labels of {'sample' if len(labels) == 1 else 'samples'} {which} are "
+                f"{IGNORED}; leave {'it' if len(labels) == 1 else 'them'} out"
+            )
         return loss_of(logits, labels, self.minibatch.loss)
 
     @computed_once
@@ -378,6 +397,7 @@ class NetworkPasses:
         network = network_of_samples(self.network, images)
         forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled)
         weights = require_layers(forward.weights)
-        gradients = differentiate(self._loss(forward.logits, self.minibatch.labels[images]), weights)
+        loss = self._loss(forward.logits, self.minibatch.labels[images], images)
+        gradients = differentiate(loss, weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])
         return zeros_for_none(gradients, weights)

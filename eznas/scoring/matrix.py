@@ -62,6 +62,10 @@ class Proxy:
             return cls(name or text, measure=text)
         return cls(name or text, parse(text).text)
 
+    def record(self) -> Measure:
+        """Return the measure that it is; a program has its own name, which may be no registered one."""
+        return MEASURES[self.measure] if self.measure else Measure(self.name, program=self.program)
+
 
 @dataclass(frozen=True)
 class ScoreMatrix:
