@@ -59,9 +59,9 @@ class Elementwise:
         paths = [step.to(source) for step in steps]
         many = len(steps) > 1
         squares = [step for path in paths for step in _squares(path)] if many and name in _NORMALISING else []
-        if squares and squares[0].read.current() is not None and any(squares[0].read in path for path in paths):
-            # such as the square of a ReLU
-            source = read = squares[0].read
+        square = squares[0] if squares and squares[0].read.current() is not None else None
+        if square and all(square in path or square.read in path for path in paths):  # such as that of a ReLU
+            source = read = square.read
             paths = [path[: path.index(source)] if source in path else path for path in paths]
         shape = Shape.AFFINE
         for path in paths:
@@ -149,11 +149,12 @@ def _degree(name: str, call: Call, varying: Sequence[Tensor], degrees: Sequence[
     if name in _DIVIDING:
         reverse = name in ("rdiv", "rtruediv") or varying[0] is not call.args[0]
         return known[0] - known[1] if len(known) > 1 else -known[0] if reverse else known[0]
-    power = _POWERS.get(name)
+    power: Any = _POWERS.get(name)
     if name in ("pow", "float_power"):
         power = call.args[1] if len(call.args) > 1 else call.kwargs.get("exponent")
-    same = len(set(known)) == 1 and isinstance(power, (int, float))
-    return known[0] * power if same else None
+    if len(set(known)) > 1 or not isinstance(power, (int, float)):
+        return None
+    return known[0] * power
 
 
 def _squares(path: Sequence[Step]) -> list[Step]:

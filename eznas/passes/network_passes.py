@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, network_of_samples, translated_errors, with_tensor_input
-from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
 from eznas.errors import NETWORK_FAILURES, UndefinedError
-from eznas.minibatch.labels import IGNORED
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
 from eznas.passes.linearised import absolute_gradients, linearised_gradients
+from eznas.passes.loss import loss_of_samples
 from eznas.passes.outputs import channels_first, split_by_image
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import check_recorded
@@ -360,20 +359,8 @@ class NetworkPasses:
     def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
         return run_forward(self.network, images, parts, self._grads_enabled)
 
-    def _loss(self, logits: Tensor, labels: Tensor, images: slice = slice(None)) -> Tensor:
-        """Return the loss of some of the images.
-
-        Raises:
-            UndefinedError: None of them has a label.
-        """
-        positions = labels.dim() > 1 and labels.numel() and not labels.is_floating_point()
-        if positions and bool((labels == IGNORED).all()):
-            which = ", ".join(map(str, range(len(self.minibatch))[images]))
-            raise UndefinedError(
-                f"a loss must have a label; all labels of {'sample' if len(labels) == 1 else 'samples'} {which} are "
-                f"{IGNORED}; leave {'it' if len(labels) == 1 else 'them'} out"
-            )
-        return loss_of(logits, labels, self.minibatch.loss)
+    def _loss(self, logits: Tensor, images: slice = slice(None)) -> Tensor:
+        return loss_of_samples(logits, self.minibatch, images)
 
     @computed_once
     def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]:
@@ -384,7 +371,7 @@ class NetworkPasses:
         products = forward.recorder.products if "attention_gradients" in self.parts else []
         attention = [tensor.edge for product in products for tensor in (product.conv_in, product.conv_out)]
         edges = [*forward.weights, *(edge for edge in (*outputs, *attention) if edge is not None)]
-        loss = self._loss(forward.logits, self.minibatch.labels)
+        loss = self._loss(forward.logits)
         gradients = iter(differentiate(loss, edges, create_graph="curvature" in self.parts))
         of_weights = [next(gradients) for _ in forward.weights]
         of_layers, of_attention = (
@@ -397,7 +384,6 @@ class NetworkPasses:
         network = network_of_samples(self.network, images)
         forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled)
         weights = require_layers(forward.weights)
-        loss = self._loss(forward.logits, self.minibatch.labels[images], images)
-        gradients = differentiate(loss, weights)
+        gradients = differentiate(self._loss(forward.logits, images), weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])
         return zeros_for_none(gradients, weights)

@@ -48,7 +48,7 @@ class NormFollower:
 
     def __init__(self) -> None:
         self._norms: dict[int, tuple[weakref.ref[Tensor], int, Norm]] = {}
-        self._views: dict[int, tuple[weakref.ref[Tensor], int, tuple[int, ...]]] = {}
+        self._views: dict[Step, tuple[int, ...]] = {}
 
     def known(self, call: Call) -> tuple[Tensor, Norm] | None:
         """Return the output of a normalisation that a call reads; to be asked before the call runs."""
@@ -60,10 +60,10 @@ class NormFollower:
                 return tensor, norm
         return None
 
-    def note_view(self, call: Call, out: Tensor) -> None:
+    def note_view(self, call: Call, out: Step) -> None:
         """Note the result of a call that may be a view."""
         if call.name in _VIEWS and call.tensors:
-            self._views[id(out)] = weakref.ref(out), version(out), tuple(call.tensors[0].shape)
+            self._views[out] = tuple(call.tensors[0].shape)
 
     def add(self, out: Tensor, norm: Norm) -> None:
         """Follow the output of a normalisation."""
@@ -71,8 +71,7 @@ class NormFollower:
 
     def entering(self, function: Function) -> tuple[int, ...] | None:
         """Return the shape of the tensor of which the source of a normalisation is a view; None where it is none."""
-        tensors = [step.current() for step in function.source.sources()]
-        return next((shape for tensor in tensors if (shape := latest(self._views, tensor))), None)
+        return next((self._views[step] for step in function.source.sources() if step in self._views), None)
 
 
 def continues(call: Call, function: Function | None, tensor: Tensor, norm: Norm, out: Tensor) -> bool:

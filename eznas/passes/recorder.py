@@ -162,7 +162,7 @@ class PassRecorder(Recorder):
         self.finder.note(call, out)
         if not isinstance(out, Tensor) or call.function is not None:
             return out
-        self._norms.note_view(call, out)
+        self._norms.note_view(call, self.elementwise.step(out))
         if function is not None and function.normalised:
             self._add_norm(function, out)
         elif known is not None and continues(call, function, *known, out):

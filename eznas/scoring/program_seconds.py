@@ -105,6 +105,8 @@ def _matrices(name: str, shape: Shape) -> float:
     if 1 in (rows, columns) and rows != columns:  # tokens by channels, for each sample
         count, rows, columns = first, rows * columns, channels
     side = min(rows, columns)
+    if rows == columns == 1:
+        return count * _ELEMENTWISE * ENTRY
     prepared = 0.0 if rows == columns else gram(rows, columns)
     if name == "matmul":
         return count * rows * columns * side * 2 * PRODUCT
