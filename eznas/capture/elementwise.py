@@ -218,13 +218,10 @@ _EXPANDING = frozenset(("expand", "expand_as", "getitem", "unsqueeze"))
 _REDUCING = frozenset((
     "linalg_norm", "linalg_vector_norm", "mean", "norm", "std", "std_mean", "sum", "var", "var_mean",
 ))  # fmt: skip
-_POWERS = {
-    **dict.fromkeys(
-        CLAMPS | _COMPARING | _ADDING | COPYING | {"abs", "absolute", "leaky_relu", "relu", "masked_fill", "where"}, 1.0
-    ),
-    **dict.fromkeys(_EXPANDING | _REDUCING, 1.0),
-    "var": 2.0, "var_mean": 2.0, "reciprocal": -1.0, "rsqrt": -0.5, "sqrt": 0.5, "square": 2.0,
-}  # fmt: skip
+_POWERS = dict.fromkeys(
+    CLAMPS | _COMPARING | _ADDING | COPYING | _EXPANDING | _REDUCING | {"abs", "absolute", "leaky_relu", "relu"}, 1.0
+)
+_POWERS |= {"reciprocal": -1.0, "rsqrt": -0.5} | {"sqrt": 0.5} | dict.fromkeys(("square", "var", "var_mean"), 2.0)
 """The powers by which functions of one tensor grow with it."""
 
 _NORMALISING = MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}

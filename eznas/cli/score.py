@@ -114,7 +114,8 @@ def main(
 
     from eznas.run import versions
     from eznas.scoring import score_network
-    from eznas.scoring.estimates import estimates, skipped
+    from eznas.scoring.estimates import skipped
+    from eznas.scoring.matrix import estimate_proxies
     from eznas.scoring.proxy_sources import matching, resolve_proxy
 
     chosen = proxies or own_network.DEFAULT_PROXIES
@@ -122,7 +123,7 @@ def main(
     memory_per_call = _memory_per_call(memory)
     network, minibatch, features, facts = _build(architecture, space, model, **settings)
     seconds = {
-        proxy.name: spent for proxy, spent in zip(resolved, estimates(resolved, network, minibatch), strict=True)
+        proxy.name: spent for proxy, spent in zip(resolved, estimate_proxies(resolved, network, minibatch), strict=True)
     }
     left_out = skipped(seconds, max_seconds_per_measure, options.asked(proxies))
     run = [proxy for proxy in resolved if proxy.name not in left_out]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eznas.measures.registry import Measure
     from eznas.minibatch import Minibatch
     from eznas.passes.sizes import Sizes
-    from eznas.scoring.matrix import Proxy
 
 MOST_SECONDS = 30.0
 """The limit of a measure's estimated seconds, where the measure is not asked for by its name."""
@@ -71,12 +70,6 @@ def _own_seconds(record: Measure, units: Sequence[Unit], sizes: Sizes) -> float:
 def _read(record: Measure) -> list[str]:
     """Return the names of the measures that a measure reads, also through others."""
     return [other.name for other in with_measures_read([record])[1:]]
-
-
-def estimates(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch) -> list[float | None]:
-    """Return the estimated seconds of each proxy alone; None where the network does not run."""
-    seconds = seconds_of([proxy.record() for proxy in proxies], network, minibatch)
-    return [seconds.get(proxy.name) for proxy in proxies]
 
 
 def skipped(seconds: Mapping[str, float | None], limit: float | None, asked: Collection[str] = ()) -> dict[str, Score]:

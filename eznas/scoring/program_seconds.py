@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
     from eznas.capture import Unit
     from eznas.passes.sizes import Sizes
+    from eznas.primitives import Primitive
     from eznas.programs import Node
 
     Shape = tuple[int, ...]
 
 _CALL = 3e-5
 """Seconds of a primitive on a unit of any size."""
+_ITERATIONS = 5
+"""The time of the eigenvalues of any matrix, in those of a symmetric one."""
 _ELEMENTWISE = 4
 """Passes over its argument that a primitive makes."""
 _PROBE = {
@@ -93,12 +96,12 @@ def _seconds(node: Node, shapes: Sequence[Shape], *, low_rank: bool) -> float:
             return reduced if low_rank else reduced + spectrum(first, rest)
         return _CALL + spectrum(first, rest)
     if family == "matrices":
-        return _CALL + _matrices(node.name, shape)
+        return _CALL + _matrices(node.primitive, shape)
     products = first if family == "similarity" and node.kind is Kind.SAMPLES else 0
     return _CALL + entries * (_ELEMENTWISE * ENTRY + products * DOUBLE * PRODUCT)
 
 
-def _matrices(name: str, shape: Shape) -> float:
+def _matrices(primitive: Primitive, shape: Shape) -> float:
     """Return the seconds of a function of the trailing maps."""
     first, channels, rows, columns = shape
     count = first * channels
@@ -108,10 +111,8 @@ def _matrices(name: str, shape: Shape) -> float:
     if rows == columns == 1:
         return count * _ELEMENTWISE * ENTRY
     prepared = 0.0 if rows == columns else gram(rows, columns)
-    if name == "matmul":
+    if primitive.arity > 1:
         return count * rows * columns * side * 2 * PRODUCT
-    if name == "eig_ratio" and rows == columns:
-        return count * 30 * eigenvalues(side)
-    if name in ("eig_ratio", "sym_eig_ratio"):
-        return count * (prepared + eigenvalues(side))
+    if "eigenvalue" in primitive.formula:
+        return count * (prepared + _ITERATIONS * eigenvalues(side))
     return count * (prepared + 2e-7 + side**3 * DOUBLE * PRODUCT)

@@ -57,7 +57,8 @@ class Convolutional(nn.Module):
             out = functional.conv2d(x, conv.weight * 1.0, padding=conv.kernel_size[0] // 2)  # type: ignore[operator,index]
         elif self.how == "calls":
             out = functional.conv2d(x, conv.weight, padding="same")  # type: ignore[arg-type]
-            return functional.batch_norm(out, None, None, norm.weight, norm.bias, True)  # type: ignore[arg-type]
+            averages: Any = (norm.running_mean, norm.running_var)
+            return functional.batch_norm(out, *averages, norm.weight, norm.bias, self.training)  # type: ignore[arg-type]
         else:
             out = conv(x)
         normed: Tensor = norm(out)
