@@ -36,7 +36,8 @@ The first table compares them, the second one defines them, and the third one li
   NAS-Bench-201 with four convolutions in each cell.
 
 Measures that share a forward or backward pass run it once. Computing several of them takes little more time than
-computing one.
+computing one. Before a measure runs, its seconds are [estimated](scaling.md#seconds-of-a-measure-in-advance) from the
+sizes of the network and the minibatch; slow measures are left out unless their names are given.
 
 A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the minibatch (vkdnw uses the
 running averages). `measure(..., split=N)` runs at most N images at once instead. This option works for networks without
@@ -45,8 +46,15 @@ measures are refused.
 
 torch runs recurrent layers such as `nn.LSTM` in one call and hides their outputs. Measures of layers' outputs (depth,
 fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and their scores
-say so. flops, and measures of weights and of their gradients, have a value on such networks. The projections and the
-attention maps of `nn.MultiheadAttention` are read like those of other modules.
+say so. flops, and measures of weights and of their gradients, have a value on such networks: the value of a network
+that runs the same layers step by step. The projections and the attention maps of `nn.MultiheadAttention` are read like
+those of other modules. Products with matrices whose rows are looked up in a table, such as relative positions, are not
+layers.
+
+near and meco read the outputs of normalisations, however these are written. Several calls together are a normalisation
+if they divide a tensor by a sum or a mean that grows as the tensor does, such as its deviation. The product with a
+constant for each channel, and the sum with one, belong to it. Scales that `einsum` or `addcmul` multiply are not found.
+synflow and zen recognise batch normalisations by torch's function alone.
 
 Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise and gradients then act on
 the output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
@@ -54,7 +62,8 @@ softmax_confidence, synaptic_diversity) have no value on networks without attent
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
 with values. The *projections* of an attention are the layers whose outputs reach its queries, keys or values through no
 other layer. A *feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count
-as all other tokens do. vkdnw and epe_nas need one class for each sample.
+as all other tokens do. vkdnw and epe_nas need one class for each sample. gradsign needs a label other than -100 for
+each sample, and zico for each half of the samples.
 
 Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from parameters,
 such as a masked, a normalised or an adapted weight. Then these parameters count, each once. Constant kernels do not

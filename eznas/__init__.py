@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eznas.programs.export import to_python
     from eznas.programs.parse import parse
     from eznas.scoring.plugin import load_plugin
-    from eznas.scoring.score_many import measure
+    from eznas.scoring.score_many import estimate_seconds, measure
     from eznas.scoring.unit_report import units
     from eznas.spaces import SPACES
     from eznas.status import Score, Status
@@ -32,6 +32,7 @@ __all__ = [
     "Score",
     "Status",
     "__version__",
+    "estimate_seconds",
     "evaluate",
     "evolve",
     "load_minibatch",
@@ -53,6 +54,7 @@ _MODULES = {
     "Minibatch": "eznas.minibatch",
     "Score": "eznas.status",
     "Status": "eznas.status",
+    "estimate_seconds": "eznas.scoring.score_many",
     "evaluate": "eznas.programs",
     "evolve": "eznas.api.evolve",
     "load_minibatch": "eznas.minibatch",

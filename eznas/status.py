@@ -19,6 +19,8 @@ class Status(str, enum.Enum):
     """Building the network, running it, or evaluating the proxy raised."""
     CONSTANT = "constant"
     """The proxy has one value on all networks, and so no rank correlation."""
+    SKIPPED = "skipped"
+    """Its estimated seconds are above the limit, and it was not asked for by its name."""
 
     __str__ = str.__str__
 

@@ -49,6 +49,9 @@ def _gram(x: Tensor) -> tuple[Tensor, Tensor]:
 def _pivots(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sizes of the pivots, where they show a singular matrix, and where the determinant is negative."""
     size = x.shape[-1]
+    if size == 1:  # each entry is its own pivot
+        sizes = x[..., 0].abs()
+        return sizes, (sizes <= torch.finfo(x.dtype).eps * sizes)[..., 0], x[..., 0, 0] < 0
     factors, swaps, _ = torch.linalg.lu_factor_ex(x)
     pivots = factors.diagonal(dim1=-2, dim2=-1)
     sizes = pivots.abs()

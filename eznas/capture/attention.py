@@ -29,13 +29,13 @@ def opened(function: Callable[..., Any]) -> Callable[..., Any]:
     torch hands the whole function to a mode, and the calls within it to none.
     """
     original: Any = function
-    names = {**original.__globals__, "has_torch_function": _never}
+    names = {**original.__globals__, "has_torch_function": _never, "has_torch_function_variadic": _never}
     copy = types.FunctionType(original.__code__, names, original.__name__, original.__defaults__, original.__closure__)
     copy.__kwdefaults__ = original.__kwdefaults__
     return copy
 
 
-def _never(_: Any) -> bool:
+def _never(*_: Any) -> bool:
     return False
 
 

@@ -65,8 +65,8 @@ class CallHooks(TorchFunctionMode):
         return self.normalisation(call) if call.name in self.NORMALISATIONS else self.other(call)
 
     def open(self, call: Call) -> Callable[[], Any] | None:
-        """Return attention as a function whose calls of torch are handed to hooks too; None for other calls."""
-        if call.name not in _ATTENTION:
+        """Return attention or a normalisation by a norm as a function whose calls are handed to hooks too, or None."""
+        if call.name not in _OPENED:
             return None
         function = attention if call.func is nn.functional.scaled_dot_product_attention else opened(call.func)
         return partial(function, *call.args, **call.kwargs)
@@ -96,5 +96,5 @@ class CallHooks(TorchFunctionMode):
         return call.run()
 
 
-_ATTENTION = frozenset(("multi_head_attention_forward", "scaled_dot_product_attention"))
+_OPENED = frozenset(("multi_head_attention_forward", "normalize", "scaled_dot_product_attention"))
 """Functions that run other functions of torch within one call."""

@@ -5,7 +5,9 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+import math
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -43,11 +45,13 @@ class Elementwise:
             return None
         tensors = call.tensors
         varying = [tensor for tensor in tensors if tensor.dim() and not self._constant(tensor, name)]
-        if not varying or (name in _REDUCING and not _keeps_axes(call)):
+        if not varying:
             return None
         if name in ("max", "min") and len(tensors) == 1:
             return None
         steps = [self.step(tensor) for tensor in varying]
+        if name in _EXPANDING and not (_expands(call) and any(step.reduces for step in steps[0].sources())):
+            return None
         shared = [step for step in steps[0].sources() if all(step in other.sources() for other in steps[1:])]
         if not shared:
             return None
@@ -55,8 +59,9 @@ class Elementwise:
         paths = [step.to(source) for step in steps]
         many = len(steps) > 1
         squares = [step for path in paths for step in _squares(path)] if many and name in _NORMALISING else []
-        if squares and any(squares[0].read in path for path in paths):  # such as the square of a ReLU
-            source = read = squares[0].read
+        square = squares[0] if squares and squares[0].read.current() is not None else None
+        if square and all(square in path or square.read in path for path in paths):  # such as that of a ReLU
+            source = read = square.read
             paths = [path[: path.index(source)] if source in path else path for path in paths]
         shape = Shape.AFFINE
         for path in paths:
@@ -71,6 +76,14 @@ class Elementwise:
         inner = (standalone or name in CLAMPS) and not many and source.activation and source.source is not None
         if inner and source.source is not None:  # such as a squared or capped ReLU
             paths, shape, source, standalone = [[source]], shape | source.shape, source.source, True
+        degrees = [_product([step.degree for step in path]) for path in paths]
+        constants = [tensor for tensor in tensors if tensor.dim() and all(tensor is not one for one in varying)]
+        factors = [factor for path in paths for step in path for factor in step.factors]
+        factors += constants if name in MULTIPLYING else []
+        degree = _degree(name, call, varying, degrees)
+        normalised = outside and degree == 0 and many
+        between = tuple(one for path in paths for step in path for one in (step, *step.between))
+        parts = tuple(step for step in between if step.is_part) if normalised else ()
         return Function(
             source=source,
             shape=shape,
@@ -81,15 +94,25 @@ class Elementwise:
             inner=tuple(step for path in paths for step in path if step.activation),
             reduces=name in _REDUCING,
             read=None if read is source else read,
-            squares=tuple(squares),
+            squares=(*squares, *(step for step in parts if step.activation and step not in squares)),
+            degree=degree,
+            entering_degree=degrees[0],
+            factors=tuple(factors),
+            normalised=normalised,
+            parts=parts,
+            between=between if many or inner else (),
         )
 
     def note(self, out: Any, function: Function | None, *, activation: bool = False, composite: bool = False) -> None:
-        """Note the result of a call."""
-        if function is not None and isinstance(out, Tensor):
+        """Note the result of a call, or its results where it computes a variance and a mean."""
+        if function is not None and isinstance(out, tuple) and function.reduces:
+            for member, degree in zip(out, (function.degree, function.entering_degree), strict=True):
+                self.note(member, replace(function, degree=degree))
+        elif function is not None and isinstance(out, Tensor):
             step = Step(weakref.ref(out), version(out), function.source, function.shape, function.flat, activation)
             step.composite = composite or (function.scales and function.source.composite)
             step.reduces, step.read = function.reduces, function.read or function.source
+            step.degree, step.factors, step.between = function.degree, function.factors, function.between
             self._steps[id(out)] = step
 
 
@@ -106,9 +129,32 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
     if name in _CURVING or (divides and not flat[-1]):
         return Shape.CURVED, False
-    if name in _MULTIPLYING and many:
+    if name in MULTIPLYING and many:
         return (Shape.BENT if any(flat) else Shape.CURVED), all(flat)
     return Shape.AFFINE, all(flat)
+
+
+def _product(degrees: Sequence[float | None]) -> float | None:
+    """Return the degree of functions one behind the other."""
+    return None if None in degrees else math.prod(degrees)  # type: ignore[arg-type]
+
+
+def _degree(name: str, call: Call, varying: Sequence[Tensor], degrees: Sequence[float | None]) -> float | None:
+    """Return the degree of a call's result; degrees are those of its varying arguments. See ``Step``."""
+    known = [degree for degree in degrees if degree is not None]
+    if len(known) < len(degrees):
+        return None
+    if name in MULTIPLYING:
+        return sum(known)
+    if name in _DIVIDING:
+        reverse = name in ("rdiv", "rtruediv") or varying[0] is not call.args[0]
+        return known[0] - known[1] if len(known) > 1 else -known[0] if reverse else known[0]
+    power: Any = _POWERS.get(name)
+    if name in ("pow", "float_power"):
+        power = call.args[1] if len(call.args) > 1 else call.kwargs.get("exponent")
+    if len(set(known)) > 1 or not isinstance(power, (int, float)):
+        return None
+    return known[0] * power
 
 
 def _squares(path: Sequence[Step]) -> list[Step]:
@@ -123,14 +169,16 @@ def _squares(path: Sequence[Step]) -> list[Step]:
     return squares
 
 
-def _keeps_axes(call: Call) -> bool:
-    """Return whether the result of a sum or a mean has as many axes as its argument."""
-    positional = len(call.args) > 2 and call.args[2] is True  # noqa: PLR2004
-    return bool(call.kwargs.get("keepdim") or positional)
+def _expands(call: Call) -> bool:
+    """Return whether a call adds axes of length 1, or repeats along them, and changes nothing else."""
+    if call.name != "__getitem__":
+        return True
+    places = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
+    return all(place is None or place is Ellipsis or place == slice(None) for place in places)
 
 
 def _keeps_last_axis(call: Call, tensor: Tensor) -> bool:
-    """Return whether a sum or a mean that keeps the number of axes is over the last axis of a tensor alone."""
+    """Return whether a sum or a mean is over the last axis of a tensor alone."""
     axes = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
     axes = axes if isinstance(axes, (list, tuple)) else (axes,)
     return all(axis in (-1, tensor.dim() - 1) for axis in axes)
@@ -161,14 +209,24 @@ _MASKING = frozenset((
 ))  # fmt: skip
 """Functions whose results are constant on pieces."""
 
-_MULTIPLYING = frozenset(("imul", "mul", "multiply", "rmul"))
+MULTIPLYING = frozenset(("imul", "mul", "multiply", "rmul"))
 _DIVIDING = frozenset(("div", "divide", "itruediv", "rdiv", "rtruediv", "true_divide", "truediv"))
 _ADDING = frozenset(("add", "iadd", "isub", "neg", "negative", "radd", "rsub", "sub", "subtract"))
-_COPYING = frozenset(("bfloat16", "clone", "contiguous", "double", "float", "half", "to", "type", "type_as"))
-_REDUCING = frozenset(("linalg_norm", "linalg_vector_norm", "mean", "norm", "std", "sum", "var"))
-_NORMALISING = _MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}
+COPYING = frozenset(("bfloat16", "clone", "contiguous", "double", "float", "half", "to", "type", "type_as"))
+_EXPANDING = frozenset(("expand", "expand_as", "getitem", "unsqueeze"))
+"""Functions that give sums and means the axes of their argument."""
+_REDUCING = frozenset((
+    "linalg_norm", "linalg_vector_norm", "mean", "norm", "std", "std_mean", "sum", "var", "var_mean",
+))  # fmt: skip
+_POWERS = dict.fromkeys(
+    CLAMPS | _COMPARING | _ADDING | COPYING | _EXPANDING | _REDUCING | {"abs", "absolute", "leaky_relu", "relu"}, 1.0
+)
+_POWERS |= {"reciprocal": -1.0, "rsqrt": -0.5} | {"sqrt": 0.5} | dict.fromkeys(("square", "var", "var_mean"), 2.0)
+"""The powers by which functions of one tensor grow with it."""
 
-COMBINING = frozenset(("masked_fill", "where")) | _COMPARING | _MULTIPLYING | _DIVIDING | _ADDING
+_NORMALISING = MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}
+
+COMBINING = frozenset(("masked_fill", "where")) | _COMPARING | MULTIPLYING | _DIVIDING | _ADDING
 """Functions that are activations where all their tensors are functions of one tensor, and the result is not affine."""
 
-_TRACKED = COMBINING | BENDING | _CURVING | _MASKING | _COPYING | _REDUCING
+_TRACKED = COMBINING | BENDING | _CURVING | _MASKING | COPYING | _EXPANDING | _REDUCING

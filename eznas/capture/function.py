@@ -43,6 +43,10 @@ class Step:
         composite: Whether several calls computed that activation; a number that multiplies it or is added is a part.
         reduces: Whether the step is a sum or a mean.
         read: The ``Step`` that the last call read, which ``source`` may lie behind.
+        degree: The power of ``s`` by which the step grows if ``source`` is multiplied by ``s``, apart from constants
+            that are added; None for functions that are no such power.
+        factors: Constants that multiply it.
+        between: The steps between ``source`` and the call that computed it, where that read several.
     """
 
     tensor: weakref.ref[Tensor]
@@ -54,6 +58,9 @@ class Step:
     composite: bool = False
     reduces: bool = False
     read: Any = None
+    degree: float | None = 1.0
+    factors: tuple[Tensor, ...] = ()
+    between: tuple[Any, ...] = ()
 
     def current(self) -> Tensor | None:
         """Return the tensor; None where it is freed or was overwritten since."""
@@ -68,6 +75,11 @@ class Step:
             steps.append(step)
             step = step.source
         return steps
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it may be a part of a normalisation: an activation of torch is none, but of a sum or a mean."""
+        return self.composite or not self.activation or any(step.reduces for step in self.sources())
 
     def to(self, source: Any) -> list[Any]:
         """Return the steps from this one to the one behind a source."""
@@ -91,6 +103,13 @@ class Function:
         read: The tensor that the call reads, where ``source`` lies behind it; None otherwise.
         squares: The squares and absolute values that the call reads through a sum or a mean, as a normalisation does;
             they are no activations.
+        degree: See ``Step``.
+        entering_degree: The degree of the call's first argument.
+        factors: Constants that multiply the result or a part of it.
+        normalised: Whether the call completes a normalisation over any axes: it divides the source by a sum or a mean
+            that grows as the source does.
+        parts: The results that a normalisation is made of.
+        between: See ``Step``.
     """
 
     source: Step
@@ -103,6 +122,12 @@ class Function:
     reduces: bool = False
     read: Step | None = None
     squares: tuple[Step, ...] = field(default=())
+    degree: float | None = None
+    entering_degree: float | None = None
+    factors: tuple[Tensor, ...] = ()
+    normalised: bool = False
+    parts: tuple[Step, ...] = ()
+    between: tuple[Step, ...] = ()
 
 
 def version(tensor: Tensor) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from eznas.cli.options import option
 from eznas.errors import InputError
 
@@ -29,6 +31,15 @@ loss = option(
     metavar="MODULE:CALLABLE",
     help="Loss for --model: maps logits and labels to one number.  [default: mean cross-entropy; the label -100 stands "
     "for none]",
+)
+max_seconds = option(
+    "--max-seconds-per-measure",
+    group="Proxies",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    help="Leave out measures whose estimated seconds are above this limit, unless --proxy names them; inf for no "
+    "limit. Estimates are for one thread of a CPU, and follow from the sizes of the network and the minibatch.",
 )
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from eznas.minibatch import Minibatch
-    from eznas.scoring import Proxy
-    from eznas.status import Score
 
 
 _LARGE = 224
@@ -82,6 +80,7 @@ Exit code:
 @options.seed(0, "the initialisation and the images")
 @options.device
 @options.memory
+@own_network.max_seconds
 @options.json_file
 @click.pass_context
 def main(
@@ -97,6 +96,7 @@ def main(
     pattern: str | None,
     units: bool,
     memory: str | None,
+    max_seconds_per_measure: float | None,
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
@@ -113,17 +113,34 @@ def main(
         return
 
     from eznas.run import versions
+    from eznas.scoring import score_network
+    from eznas.scoring.estimates import skipped
+    from eznas.scoring.matrix import estimate_proxies
     from eznas.scoring.proxy_sources import matching, resolve_proxy
 
     chosen = proxies or own_network.DEFAULT_PROXIES
     resolved = [resolve_proxy(name) for name in dict.fromkeys(name for text in chosen for name in matching(text))]
-    scores, facts = _score(resolved, architecture, space, model, memory=memory, **settings)
+    memory_per_call = _memory_per_call(memory)
+    network, minibatch, features, facts = _build(architecture, space, model, **settings)
+    seconds = {
+        proxy.name: spent for proxy, spent in zip(resolved, estimate_proxies(resolved, network, minibatch), strict=True)
+    }
+    left_out = skipped(seconds, max_seconds_per_measure, options.asked(proxies))
+    run = [proxy for proxy in resolved if proxy.name not in left_out]
+    scored = zip(run, score_network(run, network, minibatch, memory_per_call, features), strict=True)
+    by_name = {proxy.name: score for proxy, score in scored} | left_out
+    scores = [by_name[proxy.name] for proxy in resolved]
     if json_file is None:
         print_table(
             f"{facts['network']}\n{facts['images']}, batch {facts['batch_size']}, seed {facts['seed']}",
-            ["proxy", "score", "status"],
+            ["proxy", "score", "status", "estimated seconds"],
             [
-                [proxy.name, f"{score.value:.6g}" if score.ok else "-", score.status.value]
+                [
+                    proxy.name,
+                    f"{score.value:.6g}" if score.ok else "-",
+                    score.status.value,
+                    _rounded(seconds[proxy.name]),
+                ]
                 for proxy, score in zip(resolved, scores, strict=True)
             ],
         )
@@ -135,13 +152,21 @@ def main(
                 "score": score.value if score.ok else None,
                 "status": score.status.value,
                 "detail": score.detail,
+                "estimated_seconds": seconds[proxy.name],
             }
             for proxy, score in zip(resolved, scores, strict=True)
         ]
         write_json(json_file, {**facts, "versions": versions(), "command": command_line(context), "scores": records})
     failures = {proxy.name: score for proxy, score in zip(resolved, scores, strict=True) if not score.ok}
     for name, score in failures.items():
-        click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
+        if name not in left_out:
+            click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
+        else:
+            click.echo(f"{name} is skipped: {score.detail}", err=True)
+    if left_out:
+        click.echo(
+            f"{len(left_out)} of {len(scores)} proxies are skipped; --max-seconds-per-measure sets the limit", err=True
+        )
     pixels = settings["pixels"]
     ran = [score for proxy, score in zip(resolved, scores, strict=True) if "graf." not in proxy.program]
     takes_images = model is not None and settings["inputs"] is None
@@ -177,23 +202,17 @@ def _list(pattern: str, json_file: str | None) -> None:
     )
 
 
-def _score(
-    proxies: list[Proxy],
-    architecture: str | None,
-    space: str,
-    model: str | None,
-    *,
-    memory: str | None,
-    **settings: Any,
-) -> tuple[list[Score], dict[str, Any]]:
-    """Return the scores, and the facts that they depend on."""
-    from eznas.scoring import MemoryPlan, score_network
+def _memory_per_call(memory: str | None) -> int | None:
+    """Return the bytes that a program or measure may take; None for no bound."""
+    from eznas.scoring import MemoryPlan
     from eznas.scoring.memory_plan import memory_bound
 
     bound = memory_bound(memory, 1)
-    per_call = None if bound is None else MemoryPlan.of(bound, 1, keep=False).per_call
-    network, minibatch, features, facts = _build(architecture, space, model, **settings)
-    return score_network(proxies, network, minibatch, per_call, features), facts
+    return None if bound is None else MemoryPlan.of(bound, 1, keep=False).per_call
+
+
+def _rounded(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"  # noqa: PLR2004
 
 
 def _build(

@@ -17,14 +17,32 @@ from torch.nn import functional
 from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import DOUBLE, PRODUCT, singular_values, spectrum
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
     from eznas.passes.blocks import Feature
+    from eznas.passes.sizes import Sizes
 
+
+_WIDE = 1024
+"""Channels from which matrices of few positions are reduced to these positions; the difference is a rounding."""
 
 _PAPER = "Lee and Ham, AZ-NAS, CVPR 2024"
 _REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"
+
+
+def _entropy_seconds(sizes: Sizes) -> float:
+    return sum(spectrum(sizes.images * positions, channels) for positions, channels in sizes.features)
+
+
+def _mapping_seconds(sizes: Sizes) -> float:
+    total = 0.0
+    for (positions, channels), (later, following) in pairwise(sizes.features):
+        rows, gathered = sizes.images * later, channels * positions // max(later, 1)
+        side = min(rows, gathered, following)
+        total += singular_values(side, max(following, side)) + rows * gathered * following * DOUBLE * PRODUCT
+    return total
 
 
 @measure_from_passes(
@@ -32,6 +50,7 @@ _REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10
     paper=_PAPER,
     formula="sum over blocks of the entropy of v / sum(v), v the eigenvalues of the channels' covariance",
     reference=_REFERENCE,
+    seconds=_entropy_seconds,
 )
 def az_expressivity(passes: NetworkPasses) -> float:
     """Return the summed entropies of the blocks' features over their principal components.
@@ -48,6 +67,7 @@ def az_expressivity(passes: NetworkPasses) -> float:
     paper=_PAPER,
     formula="min over consecutive blocks of the increase of the entropy of az_expressivity",
     reference=_REFERENCE,
+    seconds=_entropy_seconds,
 )
 def az_progressivity(passes: NetworkPasses) -> float:
     """Return the least increase of the features' entropy from one block to the next.
@@ -66,6 +86,7 @@ def az_progressivity(passes: NetworkPasses) -> float:
     formula="mean over blocks of 2 - s - 1/(s + 1e-6), s the greatest singular value of E[g_in g_out^T], g_out random "
     "signs in place of the gradient of the block's output",
     reference=_REFERENCE,
+    seconds=_mapping_seconds,
 )
 def az_trainability(passes: NetworkPasses) -> float:
     """Return how well the blocks keep the norm of gradients.
@@ -87,7 +108,7 @@ def az_trainability(passes: NetworkPasses) -> float:
         gradient = passes.feature_gradients(later, earlier, signs)
         if gradient.shape == signs.shape and bool((gradient == signs).all()):
             raise UndefinedError(f"block {index + 2} must change its input; it returns it")
-        greatest = float(torch.linalg.matrix_norm(_mapping(earlier, later, gradient, signs), 2))
+        greatest = _greatest_singular_value(*_positions(earlier, later, gradient, signs))
         scores.append(2 - greatest - 1 / (greatest + 1e-6))
     return sum(scores) / len(scores)
 
@@ -108,15 +129,18 @@ def _entropies(passes: NetworkPasses) -> list[float]:
 def _entropy(rows: torch.Tensor) -> float:
     """Return the entropy of the normalised eigenvalues of the columns' covariance, ``n x c``."""
     centred = rows - rows.mean(0)
-    values = torch.linalg.eigvalsh(centred.T @ centred / len(rows)).clamp_min(0)
+    short = len(rows) < rows.shape[1] >= _WIDE  # the other eigenvalues are 0
+    values = torch.linalg.eigvalsh((centred @ centred.T if short else centred.T @ centred) / len(rows)).clamp_min(0)
     if not values.sum() > 0:
         raise UndefinedError("the output of a block must vary; it is constant")
     share = values / values.sum()
     return float(-(share * (share + 1e-8).log()).sum())
 
 
-def _mapping(earlier: Feature, later: Feature, gradient: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
-    """Return the mean over positions of the outer product of both gradients, ``c_in x c_out``, in float64."""
+def _positions(
+    earlier: Feature, later: Feature, gradient: torch.Tensor, signs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both gradients in float64, one row a position: ``n x c_in`` and ``n x c_out``."""
     if signs.dim() > 3 and gradient.shape[2:] != signs.shape[2:]:  # noqa: PLR2004
         (high, wide), (to_high, to_wide) = gradient.shape[2:], signs.shape[2:]
         factor = max(-(-high // to_high), -(-wide // to_wide))
@@ -127,4 +151,14 @@ def _mapping(earlier: Feature, later: Feature, gradient: torch.Tensor, signs: to
     rows, columns = earlier.channels_last(gradient).double(), later.channels_last(signs).double()
     if len(rows) != len(columns):
         raise UndefinedError("consecutive blocks must return equally many tokens")
-    return rows.T @ columns / len(columns)
+    return rows, columns
+
+
+def _greatest_singular_value(rows: torch.Tensor, columns: torch.Tensor) -> float:
+    """Return the greatest singular value of the mean over positions of the outer products of two rows."""
+    positions = len(rows)
+    if (
+        positions < (side := min(rows.shape[1], columns.shape[1])) and side >= _WIDE
+    ):  # triangular factors have the same product up to rotations
+        rows, columns = (torch.linalg.qr(side.T, mode="r").R.T for side in (rows, columns))
+    return float(torch.linalg.matrix_norm(rows.T @ columns / positions, 2))

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from eznas.capture import NoUnitsError, fork_state, translated_errors
-from eznas.capture.record import Recorder, flattened
+from eznas.capture.record import Recorder
 from eznas.capture.statistics import recorded_forward
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import register_measure
+from eznas.passes.operations import OperationCounter
 from eznas.passes.recorder import PassRecorder, check_recorded
 from eznas.passes.weights import enable_grads, require_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from eznas.capture.call import Call
     from eznas.minibatch import Minibatch
 
 
-@register_measure(formula="number of trainable parameters")
+@register_measure(formula="number of trainable parameters", seconds=lambda _: 1e-4)
 def params(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the number of the network's parameters that require a gradient."""
     del minibatch  # not read
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
-@register_measure(formula="multiply-accumulates of the forward pass for one image", needs=["forward"])
+@register_measure(
+    formula="multiply-accumulates of the forward pass for one image",
+    needs=["forward"],
+    seconds=lambda sizes: sizes.forward(1),
+)
 def flops(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the multiply-accumulates of the forward pass of one image; one multiply-accumulate counts as one.
 
@@ -56,7 +56,11 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
     return float(count)
 
 
-@register_measure(formula="greatest number of layers with weights on a path to the logits", needs=["forward"])
+@register_measure(
+    formula="greatest number of layers with weights on a path to the logits",
+    needs=["forward"],
+    seconds=lambda sizes: sizes.forward(2),
+)
 def depth(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the greatest number of convolutions and linear layers on one path from the images to the logits.
 
@@ -90,10 +94,10 @@ def depth(network: nn.Module, minibatch: Minibatch) -> float:
 
 def _count(network: nn.Module, images: Tensor) -> int:
     """Return the multiply-accumulates of one forward pass."""
-    counter = _Counter()
+    counter = OperationCounter()
     with translated_errors(), fork_state(network), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         recorded_forward(network, images, _Unnormalised(network))
-    return counter.count
+    return counter.products
 
 
 class _Unnormalised(Recorder):
@@ -101,28 +105,3 @@ class _Unnormalised(Recorder):
 
     def normalisation(self, call: Call) -> Any:
         return call.input.clone() if call.name in ("batch_norm", "instance_norm") else super().normalisation(call)
-
-
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the multiply-accumulates of the operations that run while it is active."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.count = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        formula, name = flop_registry.get(func.overloadpacket), func.overloadpacket.__name__
-        if formula is not None:
-            self.count += formula(*args, **(kwargs or {}), out_val=out) // 2
-        elif name in ("mv", "addmv"):
-            self.count += args[-2].numel()
-        elif name == "_trilinear":  # of nn.Bilinear
-            self.count += len(args[0]) * args[1].numel()
-        elif name in ("mkldnn_rnn_layer", "_cudnn_rnn"):
-            weights = [tensor for tensor in flattened(args[1:3], {}) if isinstance(tensor, Tensor)]
-            numbers = sum(weight.numel() for weight in weights if weight.dim() > 1)  # without biases
-            self.count += math.prod(args[0].shape[:-1]) * numbers
-        return out

@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import GRADIENT
 
 
 @measure_from_passes(
     "sample_loss_gradients",
     paper="Zhang and Jia, GradSign, ICLR 2022",
     formula="sum over weights of |sum over images x of sign(dL(x)/dW)|",
+    seconds=lambda sizes: sizes.images * sizes.weights * GRADIENT,
     reference="tau .618/.594/.575 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def gradsign(passes: NetworkPasses) -> float:

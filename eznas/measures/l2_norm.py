@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from eznas.measures import register_measure
 from eznas.passes.layers import layers_of
+from eznas.passes.sizes import WEIGHT
 from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @register_measure(
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
     formula="sum over layers of ||W||",
+    seconds=lambda sizes: 4 * sizes.weights * WEIGHT,
     equivalent="sum(frobenius_norm(weight))",
     reference="rho .720 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )

@@ -7,10 +7,20 @@ References:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import spectrum
+
+if TYPE_CHECKING:
+    from eznas.passes.sizes import Sizes
+
+
+def _seconds(sizes: Sizes) -> float:
+    return sum(spectrum(positions, channels) for positions, channels in sizes.outputs if positions > channels)
 
 
 @measure_from_passes(
@@ -18,6 +28,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
     paper="Jiang et al., MeCo, NeurIPS 2023",
     formula="sum over outputs of layers, normalisations and activations of the least eigenvalue of the channels' "
     "Pearson correlation matrix, on one image of noise",
+    seconds=_seconds,
 )
 def meco(passes: NetworkPasses) -> float:
     """Return the summed least eigenvalues of the channels' correlations, in float64.
@@ -38,6 +49,9 @@ def meco(passes: NetworkPasses) -> float:
 
 def _least_eigenvalue(rows: torch.Tensor) -> float:
     """Return the least eigenvalue of the correlation matrix of the rows of ``c x n``."""
+    channels, positions = rows.shape
+    if positions <= channels and bool(rows.isfinite().all()):  # the centred rows are linearly dependent
+        return 0.0
     rows = rows.double()
     centred = rows - rows.mean(1, keepdim=True)
     norms = centred.norm(dim=1, keepdim=True)

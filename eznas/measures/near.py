@@ -8,16 +8,27 @@ References:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import spectrum
+
+if TYPE_CHECKING:
+    from eznas.passes.sizes import Sizes
+
+
+def _seconds(sizes: Sizes) -> float:
+    return sum(spectrum(sizes.images * positions, channels) for positions, channels in sizes.outputs)
 
 
 @measure_from_passes(
     "outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
     formula="sum over outputs of layers, normalisations and activations of the effective rank of positions x channels",
+    seconds=_seconds,
 )
 def near(passes: NetworkPasses) -> float:
     """Return the summed effective ranks of the matrices before and after each activation.

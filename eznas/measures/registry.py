@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from eznas.passes.network_passes import NetworkPasses
-from eznas.passes.parts import PARTS
+from eznas.passes.parts import PARTS, RESULTS
 from eznas.primitives import STATISTICS
 from eznas.programs import cost, network_leaves, parse, statistics
 from eznas.registry import Registry
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from eznas.minibatch import Minibatch
+    from eznas.passes.sizes import Sizes
     from eznas.programs import Node
 
     Function = Callable[[nn.Module, Minibatch], float]
@@ -43,6 +44,8 @@ class Measure:
         equivalent: A program with the same value as ``function``, evaluated with ``units="any"`` on a network that runs
             each layer once; empty if the language cannot express it.
         reference: Published rank correlations, and the networks on which they were measured.
+        seconds: Estimates the time of its own computation from the sizes of the passes: beside that of ``parts``, or
+            of all passes if it has no parts. Without it, parts or needs decide.
     """
 
     name: str
@@ -56,6 +59,22 @@ class Measure:
     parts: frozenset[str] = frozenset()
     equivalent: str = ""
     reference: str = ""
+    seconds: Callable[[Sizes], float] | None = None
+
+    def estimate(self, sizes: Sizes) -> float:
+        """Estimate the seconds of a measure that is a function, alone, on one thread of a CPU.
+
+        Args:
+            sizes: The sizes of the network's passes.
+        """
+        own = self.seconds(sizes) if self.seconds else 0.0
+        if self.parts:
+            records = [PARTS[part] for part in self.parts]
+            shared = frozenset[str]().union(*(record.results for record in records))
+            return own + sum(record.seconds(sizes) for record in records) + sum(RESULTS[name](sizes) for name in shared)
+        if self.seconds:
+            return own
+        return sum(_PRICES.get(need, 0.0) for need in self.needs) * sizes.forward()
 
     @property
     def price(self) -> float:
@@ -88,6 +107,7 @@ class _Facts(TypedDict, total=False):
     direction: int
     equivalent: str
     reference: str
+    seconds: Callable[[Sizes], float]
 
 
 def register_measure(*, needs: Iterable[str] = (), **facts: Unpack[_Facts]) -> Callable[[Function], Function]:
@@ -98,8 +118,8 @@ def register_measure(*, needs: Iterable[str] = (), **facts: Unpack[_Facts]) -> C
 
     Args:
         needs: See ``Measure``.
-        **facts: ``name`` (by default that of the function), ``paper``, ``formula``, ``direction``, ``equivalent`` and
-            ``reference``; see ``Measure``.
+        **facts: ``name`` (by default that of the function), ``paper``, ``formula``, ``direction``, ``equivalent``,
+            ``reference`` and ``seconds``; see ``Measure``.
 
     Raises:
         InputError: The name is taken.

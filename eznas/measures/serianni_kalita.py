@@ -15,7 +15,7 @@ import torch
 
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
-from eznas.measures.tf_tas import nuclear_norm
+from eznas.measures.tf_tas import nuclear_norm, nuclear_norm_seconds
 from eznas.passes.outputs import split_by_image
 from eznas.passes.roles import NO_ATTENTION
 
@@ -35,6 +35,7 @@ _PROJECTIONS = 3
     "role_gradients",
     paper=_PAPER,
     formula="sum over attention's weights of ||W||_* ||dS/dW||_*, ||.||_* the nuclear norm, S the sum of all logits",
+    seconds=nuclear_norm_seconds,
 )
 def synaptic_diversity(passes: NetworkPasses) -> float:
     """Return the synaptic diversity of the weights of attention; see ``dss`` for which these are.

@@ -8,11 +8,16 @@ References:
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from eznas.capture import NoUnitsError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import ENTRY
+
+if TYPE_CHECKING:
+    from eznas.passes.sizes import Sizes
 
 CENTRE = 1000.0
 """The paper's mu, in thousands of parameters: the size that the regularisation favours. The paper fixes no value."""
@@ -20,13 +25,20 @@ WIDTH = 1e6
 """The paper's sigma, in squared thousands of parameters: the width around ``CENTRE``. The paper fixes no value."""
 
 _WORD = 62
+_SORTED = 100
+"""The time to sort an integer, in entries of an elementwise function."""
 _PAPER = "Peng et al., SWAP-NAS, ICLR 2024"
+
+
+def _seconds(sizes: Sizes) -> float:
+    return sizes.patterns * (_SORTED + 4 * sizes.images) * ENTRY
 
 
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
     formula="number of different columns of the images x activations matrix of signs of the activations' inputs",
+    seconds=_seconds,
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
 def swap(passes: NetworkPasses) -> float:
@@ -44,6 +56,7 @@ def swap(passes: NetworkPasses) -> float:
     "patterns",
     paper=_PAPER,
     formula="swap times exp(-(p - 1000)^2 / 10^6), p the parameters in thousands",
+    seconds=_seconds,
     reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
 )
 def swap_regularised(passes: NetworkPasses) -> float:

@@ -15,6 +15,7 @@ import torch
 
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import GRADIENT
 
 _PAPER = "Tanaka et al., SynFlow, NeurIPS 2020; as a proxy in Abdelfattah et al., ICLR 2021"
 
@@ -60,6 +61,7 @@ def synflow_bn(passes: NetworkPasses) -> float:
     "linearised",
     paper="Cavagnero et al., FreeREA, WACV 2023",
     formula="sum over weights of |W| log(1 + dR/dW), R as in synflow",
+    seconds=lambda sizes: 2 * sizes.weights * GRADIENT,
 )
 def logsynflow(passes: NetworkPasses) -> float:
     """Return the synaptic flow with logarithms of the gradients, in float64.

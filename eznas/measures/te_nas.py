@@ -12,6 +12,7 @@ import torch
 from eznas.capture import NoUnitsError
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import DOUBLE, GRADIENT, PRODUCT
 
 _ROUNDING = 128
 """Error of a gradient, in roundings of its precision."""
@@ -25,6 +26,7 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
     formula="greatest over least eigenvalue of G G^T, G the gradients of each image's summed logits with respect "
     "to the weights",
     direction=-1,
+    seconds=lambda sizes: sizes.images * sizes.weights * (4 * GRADIENT + sizes.images * DOUBLE * PRODUCT),
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def ntk_condition(passes: NetworkPasses) -> float:

@@ -7,11 +7,21 @@ References:
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import singular_values
+
+if TYPE_CHECKING:
+    from eznas.passes.sizes import Sizes
+
+
+def nuclear_norm_seconds(sizes: Sizes) -> float:
+    """Return the seconds of the nuclear norms of attention's weights and of their gradients."""
+    return 2 * sum(singular_values(*sides) for sides in sizes.attention)
 
 
 @measure_from_passes(
@@ -20,6 +30,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
     paper="Zhou et al., Training-free Transformer Architecture Search, CVPR 2022",
     formula="sum over attention's weights of ||W||_* ||dR/dW||_* + sum over all other linear layers of |W dR/dW|, "
     "||.||_* the nuclear norm, R as in synflow",
+    seconds=nuclear_norm_seconds,
 )
 def dss(passes: NetworkPasses) -> float:
     """Return the DSS-indicator, in float64.

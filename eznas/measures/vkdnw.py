@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from eznas.capture.call import Call
     from eznas.minibatch import Minibatch
+    from eznas.passes.sizes import Sizes
 
 
 _TENSORS = 128
@@ -35,11 +36,19 @@ _MORE = 2
 """A column takes about as long as two rows."""
 
 
+def _seconds(sizes: Sizes) -> float:
+    tensors = min(sizes.tensors, _TENSORS)
+    if sizes.classes > _MORE * tensors:  # a column runs through a part of the graph
+        return sizes.images * (3 * sizes.forward(1) + tensors * sizes.backward(1) / 2)
+    return sizes.images * (sizes.forward(1) + sizes.classes * sizes.backward(1, weights=True))
+
+
 @register_measure(
     paper="Tybl and Neumann, VKDNW, CVPR 2025",
     formula="number of parameter tensors + entropy of d / sum(d), d the nine deciles of the eigenvalues of the Fisher "
     "information of the first number of each of the first 128 parameter tensors, in evaluation mode",
     needs=["forward", "backward", "noise", "samples"],
+    seconds=_seconds,
     reference="tau .618/.634/.622 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120), combined by rank with four "
     "other proxies .750/.753/.743",
 )

@@ -6,10 +6,16 @@ References:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from eznas.errors import UndefinedError
 from eznas.measures import NetworkPasses, measure_from_passes
+from eznas.passes.sizes import spectrum
+
+if TYPE_CHECKING:
+    from eznas.passes.sizes import Sizes
 
 VARIANCE = 0.99
 """The share of the variance that the components explain, as in the paper."""
@@ -21,7 +27,11 @@ _COUNT = (
 )
 
 
-@measure_from_passes("roles", paper=_PAPER, formula=_COUNT)
+def _seconds(sizes: Sizes) -> float:
+    return sum(spectrum(sizes.images * positions, channels) for positions, channels in sizes.hidden)
+
+
+@measure_from_passes("roles", paper=_PAPER, formula=_COUNT, seconds=_seconds)
 def v_pca(passes: NetworkPasses) -> float:
     """Return the paper's vanilla PCA: the numbers of principal components of hidden states in front of activations.
 
@@ -32,7 +42,7 @@ def v_pca(passes: NetworkPasses) -> float:
     return _components(passes)
 
 
-@measure_from_passes("roles", paper=_PAPER, formula=f"number of parameters times the {_COUNT}")
+@measure_from_passes("roles", paper=_PAPER, formula=f"number of parameters times the {_COUNT}", seconds=_seconds)
 def w_pca(passes: NetworkPasses) -> float:
     """Return the number of parameters times ``v_pca``.
 

@@ -17,6 +17,7 @@ from eznas.errors import UndefinedError
 from eznas.measures import register_measure
 from eznas.passes.functional_params import FunctionalRecorder, run_with_params
 from eznas.passes.layers import layers_of
+from eznas.passes.sizes import DOUBLE, WEIGHT
 from eznas.passes.weights import LAYERS
 from eznas.seeds import torch_generator
 
@@ -35,6 +36,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
     "feature maps, s^2 the "
     "mean variance of the channels at the input; x, e and the weights are standard normal",
     needs=["forward", "noise"],
+    seconds=lambda sizes: 2 * sizes.forward(precision=DOUBLE) + 10 * sizes.weights * WEIGHT,
     reference="tau .296/.283/.303 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def zen(network: nn.Module, minibatch: Minibatch) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PATCH = 16
 HEAD_CHANNELS = 64
 _DISTANCE = 14
+_EPSILON, _SHARED_EPSILON = 1e-5, 1e-6
 
 
 class AutoFormerNetwork(nn.Module):
@@ -33,7 +34,7 @@ class AutoFormerNetwork(nn.Module):
         layers: Number of heads and hidden channels of the perceptron, for each layer.
         channels: Channels of a token.
         head_channels: Channels of a head; 64 in the paper. With 0, the heads of a layer share the channels of a token,
-            and there are no relative positions.
+            there are no relative positions, and normalisations have the epsilon of ViT-Bench-101's released code.
         pixels: Height and width of the images.
         classes: Number of classes.
     """
@@ -45,17 +46,17 @@ class AutoFormerNetwork(nn.Module):
         self.patches = nn.Conv2d(3, channels, PATCH, PATCH)
         self.class_token = drawn_embedding(1, 1, channels)
         self.positions = drawn_embedding(1, (pixels // PATCH) ** 2 + 1, channels)
-        distance = _DISTANCE if head_channels else 0
+        distance, epsilon = (_DISTANCE, _EPSILON) if head_channels else (0, _SHARED_EPSILON)
         attentions = [
             SelfAttention(channels, heads, head_channels or channels // heads, distance) for heads, _ in layers
         ]
         self.layers: nn.Sequential = nn.Sequential(
             *(
-                EncoderLayer(attention, channels, hidden)
+                EncoderLayer(attention, channels, hidden, epsilon)
                 for attention, (_, hidden) in zip(attentions, layers, strict=True)
             )
         )
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(channels, eps=epsilon)
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -32,6 +32,11 @@ class Feature:
     tensor: Tensor
     edge: Any
 
+    @property
+    def channels(self) -> int:
+        """The number of channels."""
+        return self.tensor.shape[1 if self.tensor.dim() > 3 else -1]  # noqa: PLR2004
+
     def channels_last(self, tensor: Tensor) -> Tensor:
         """Return the feature or its gradient as ``n x c``, one row a position; maps have their channels second."""
         return (tensor.movedim(1, -1) if tensor.dim() > 3 else tensor).flatten(0, -2)  # noqa: PLR2004

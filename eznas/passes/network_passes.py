@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, network_of_samples, translated_errors, with_tensor_input
-from eznas.capture.outputs import loss_of
 from eznas.capture.state import device_of, fixed_random
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
 from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
 from eznas.passes.linearised import absolute_gradients, linearised_gradients
+from eznas.passes.loss import loss_of_samples
 from eznas.passes.outputs import channels_first, split_by_image
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import check_recorded
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from eznas.capture.attention import AttentionProduct
     from eznas.minibatch import Minibatch
     from eznas.passes.blocks import Feature
+    from eznas.passes.recorder import PassRecorder
 
 
 T = TypeVar("T")
@@ -142,6 +143,11 @@ class NetworkPasses:
         keep = set(needed).union(*(PARTS[part].results for part in needed))
         for name in self._results.keys() - keep:
             del self._results[name]
+
+    @property
+    def recorder(self) -> PassRecorder:
+        """The recorder of the forward pass."""
+        return self._forward().recorder
 
     def logits(self) -> Tensor:
         """Return the logits, ``b x classes``."""
@@ -353,8 +359,8 @@ class NetworkPasses:
     def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
         return run_forward(self.network, images, parts, self._grads_enabled)
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return loss_of(logits, labels, self.minibatch.loss)
+    def _loss(self, logits: Tensor, images: slice = slice(None)) -> Tensor:
+        return loss_of_samples(logits, self.minibatch, images)
 
     @computed_once
     def _loss_gradients(self) -> tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]:
@@ -365,7 +371,7 @@ class NetworkPasses:
         products = forward.recorder.products if "attention_gradients" in self.parts else []
         attention = [tensor.edge for product in products for tensor in (product.conv_in, product.conv_out)]
         edges = [*forward.weights, *(edge for edge in (*outputs, *attention) if edge is not None)]
-        loss = self._loss(forward.logits, self.minibatch.labels)
+        loss = self._loss(forward.logits)
         gradients = iter(differentiate(loss, edges, create_graph="curvature" in self.parts))
         of_weights = [next(gradients) for _ in forward.weights]
         of_layers, of_attention = (
@@ -378,6 +384,6 @@ class NetworkPasses:
         network = network_of_samples(self.network, images)
         forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled)
         weights = require_layers(forward.weights)
-        gradients = differentiate(self._loss(forward.logits, self.minibatch.labels[images]), weights)
+        gradients = differentiate(self._loss(forward.logits, images), weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])
         return zeros_for_none(gradients, weights)

@@ -37,6 +37,12 @@ _HIDING = frozenset((
 ))  # fmt: skip
 """Functions of torch that run layers inside."""
 
+_MATRIX = 2
+"""Axes of a matrix."""
+
+_LOOKUPS = ("EmbeddingBackward", "GatherBackward", "IndexBackward", "IndexSelectBackward")
+"""Nodes of the graph that look up rows of a table."""
+
 
 class WeightFinder:
     """Finds the parameters that the layers of a forward pass use as weights.
@@ -73,7 +79,7 @@ class WeightFinder:
             out: Its result.
         """
         if call.name in _SCALES:
-            self._add_scale(_argument(call, _SCALES[call.name], "weight"))
+            self.add_scale(_argument(call, _SCALES[call.name], "weight"))
         elif self._is_layer(call):
             for tensor in out if isinstance(out, tuple) else (out,):
                 if isinstance(tensor, Tensor) and tensor.grad_fn is not None:
@@ -119,7 +125,14 @@ class WeightFinder:
             return True
         return name in _PRODUCTS and self._add_factors(call.args, call.kwargs)
 
-    def _add_scale(self, weight: Tensor | None) -> None:
+    def is_scaled(self, call: Call) -> bool:
+        """Return whether a normalisation has a weight or a bias of its own."""
+        place = _SCALES[call.name]
+        biased = call.name != "rms_norm" and _argument(call, place + 1, "bias") is not None
+        return biased or _argument(call, place, "weight") is not None
+
+    def add_scale(self, weight: Tensor | None) -> None:
+        """Add the parameters behind the weight of a normalisation, an embedding or PReLU."""
         if weight is not None:
             leaves, _ = self.origins(weight)
             self.scales.update((id(leaf), leaf) for leaf in leaves)
@@ -141,7 +154,8 @@ class WeightFinder:
                 if not computed:
                     for leaf in leaves:
                         self.weights.setdefault(id(leaf), leaf)
-                        self.products[id(leaf)] = leaf
+                        if not _is_lookup(tensor, leaf):
+                            self.products[id(leaf)] = leaf
                     found |= bool(leaves)
         return found
 
@@ -173,6 +187,25 @@ class WeightFinder:
 
 def _argument(call: Call, position: int, name: str) -> Any:
     return call.args[position] if len(call.args) > position else call.kwargs.get(name)
+
+
+def _is_lookup(tensor: Tensor, table: Tensor) -> bool:
+    """Return whether a tensor holds several matrices whose rows are looked up in a table, such as positions of pairs.
+
+    A matrix for each token or pair of tokens is no layer, which multiplies all tokens by one.
+    """
+    if table.dim() != _MATRIX or tensor.dim() <= _MATRIX:
+        return False
+    nodes = [tensor.grad_fn] if tensor.grad_fn is not None else []
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if node.name().startswith(_LOOKUPS):
+            return True
+        following = [below for below, _ in node.next_functions if below is not None and below not in seen]
+        seen.update(following)
+        nodes += following
+    return False
 
 
 def _is_matrix(tensor: Tensor) -> bool:

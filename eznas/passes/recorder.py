@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from eznas.capture.elementwise import MULTIPLYING
 from eznas.capture.function import Shape, Step
 from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
 from eznas.passes.normalise import batch_norm
+from eznas.passes.norms import Norm, NormFollower, constants_of, continues, is_for_channels
 from eznas.passes.origins import WeightFinder
 from eznas.passes.outputs import Output
 from eznas.passes.roles import Run
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from eznas.capture.call import Call
+    from eznas.capture.function import Function
 
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -81,6 +84,7 @@ class PassRecorder(Recorder):
         self.finder = WeightFinder(self.parameters.values())
         self._channels_last = False
         self._images, self._parts = images, parts
+        self._norms = NormFollower()
         # the records that an activation replaced, by its output
         self._replaced: dict[Step, tuple[list[Pattern], list[Output], list[Run]]] = {}
 
@@ -133,7 +137,11 @@ class PassRecorder(Recorder):
         channels_last = call.name in ("layer_norm", "rms_norm")
         if "curvature" in self._parts and call.func is nn.functional.batch_norm:
             call.func = batch_norm
-        return self._keep(super().normalisation(call), channels_last=channels_last)
+        scaled = self.finder.is_scaled(call)
+        out = self._keep(super().normalisation(call), channels_last=channels_last)
+        if not scaled:  # the network may scale it by hand
+            self._follow(out, channels_last=channels_last)
+        return out
 
     def layer(self, call: Call) -> Any:
         """Run a layer and record its output."""
@@ -148,10 +156,47 @@ class PassRecorder(Recorder):
         return self._keep(out, channels_last=channels_last)
 
     def other(self, call: Call) -> Any:
-        """Run any other call and note the weights that it reads."""
+        """Run any other call, note the weights that it reads, and follow normalisations that are written by hand."""
+        function, known = self.compose(call), self._norms.known(call)
         out = super().other(call)
         self.finder.note(call, out)
+        if not isinstance(out, Tensor) or call.function is not None:
+            return out
+        self._norms.note_view(call, self.elementwise.step(out))
+        if function is not None and function.normalised:
+            self._add_norm(function, out)
+        elif known is not None and continues(call, function, *known, out):
+            self._move_norm(call, *known, out)
         return out
+
+    def _add_norm(self, function: Function, out: Tensor) -> None:
+        """Record the output of a normalisation by hand, in place of those of its parts."""
+        self._remove(function.parts)
+        source = function.source.current()
+        if source is None or source.shape != out.shape:  # such as a mean that was normalised
+            return
+        channels_last = self._channels_last or Shape.SPREAD not in function.shape
+        self._keep(out, channels_last=channels_last)
+        norm = self._follow(out, self._norms.entering(function), channels_last=channels_last)
+        for factor in function.factors:
+            if is_for_channels(factor, norm.channels):
+                self.finder.add_scale(factor)
+
+    def _move_norm(self, call: Call, tensor: Tensor, norm: Norm, out: Tensor) -> None:
+        """Record a result in place of the output of a normalisation, of which it is the scaled one or a view."""
+        self._remove([norm.step])
+        channels_last = norm.channels_last and out.shape[-1] == tensor.shape[-1]
+        self._keep(out, channels_last=channels_last)
+        self._follow(out, norm.entering, channels_last=channels_last)
+        if call.name.strip("_") in MULTIPLYING:
+            for constant in constants_of(call, tensor):
+                self.finder.add_scale(constant)
+
+    def _follow(self, out: Tensor, entering: tuple[int, ...] | None = None, *, channels_last: bool) -> Norm:
+        channels = out.shape[-1 if channels_last else min(1, out.dim() - 1)]
+        norm = Norm(self.elementwise.step(out), channels, channels_last, entering)
+        self._norms.add(out, norm)
+        return norm
 
     def _run(self, weights: tuple[Tensor, ...], node: Any, out: Tensor, *, channels_last: bool, width: int = 0) -> Run:
         widths = width, out.shape[-1 if channels_last else min(1, out.dim() - 1)]

@@ -15,6 +15,7 @@ from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
 from eznas.programs import Node, evaluate, network_leaves, parse
 from eznas.progress import SILENT, Progress
+from eznas.scoring.estimates import seconds_of
 from eznas.scoring.executor import SERIAL, Executor, SerialExecutor
 from eznas.scoring.measure_memory import refused_measures
 from eznas.scoring.network_leaves import check_leaves, features_read, leaf_scores, measures_read, with_measures_read
@@ -62,6 +63,10 @@ class Proxy:
             return cls(name or text, measure=text)
         return cls(name or text, parse(text).text)
 
+    def record(self) -> Measure:
+        """Return the measure that it is; a program has its own name, which may be no registered one."""
+        return MEASURES[self.measure] if self.measure else Measure(self.name, program=self.program)
+
 
 @dataclass(frozen=True)
 class ScoreMatrix:
@@ -87,6 +92,12 @@ class ScoreMatrix:
     def statuses(self, proxy: int) -> Counter[Status]:
         """Count the statuses of one proxy."""
         return Counter(score.status for score in self.scores[proxy])
+
+
+def estimate_proxies(proxies: Sequence[Proxy], network: nn.Module, minibatch: Minibatch) -> list[float | None]:
+    """Return the estimated seconds of each proxy alone; None where the network does not run."""
+    seconds = seconds_of([proxy.record() for proxy in proxies], network, minibatch)
+    return [seconds.get(proxy.name) for proxy in proxies]
 
 
 def score_networks(

@@ -23,6 +23,7 @@ from eznas.passes.parts import PARTS
 from eznas.passes.restore_network import restore_network
 from eznas.primitives import STATISTICS
 from eznas.programs import Node, evaluate, network_leaves, parse, statistics
+from eznas.scoring.estimates import MOST_SECONDS, seconds_of, skipped
 from eznas.scoring.network_leaves import score_composed, with_measures_read
 from eznas.status import Score, Status
 
@@ -40,6 +41,7 @@ def measure(
     *,
     split: int | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    max_seconds_per_measure: float | None = MOST_SECONDS,
 ) -> dict[str, Score]:
     """Score a network with many measures; forward and backward passes that several measures need run once.
 
@@ -55,6 +57,8 @@ def measure(
             Scores are equal up to rounding, unless the network draws random numbers, as dropout does in training mode.
         loss: Maps logits and labels to one number; None for the loss of the minibatch, which is the mean cross-entropy
             unless it has one.
+        max_seconds_per_measure: Where ``names`` is None, measures whose estimated seconds are above this limit are
+            left out, with the status ``SKIPPED``; None for no limit. ``eznas.estimate_seconds`` returns the estimates.
 
     Returns:
         A score for each name or program's text, in the order of the names. Where a measure is undefined, the score's
@@ -64,10 +68,49 @@ def measure(
         InputError: A name is unknown, or ``split`` is given and a measure or a batch normalisation reads the minibatch
             as a whole.
     """
-    chosen = MEASURES if names is None else [names] if isinstance(names, (str, Node)) else names
-    records = {str(name): _record(str(name)) for name in chosen}
+    records = _records(names)
     with on_device(network, device):
-        return score_measures(list(records.values()), network, Minibatch.of(minibatch, loss), split=split)
+        batch = Minibatch.of(minibatch, loss)
+        left_out: dict[str, Score] = {}
+        if names is None and max_seconds_per_measure is not None:
+            left_out = skipped(seconds_of(list(records.values()), network, batch), max_seconds_per_measure)
+        chosen_records = [record for name, record in records.items() if name not in left_out]
+        scores = score_measures(chosen_records, network, batch, split=split) | left_out
+    return {name: scores[name] for name in records}
+
+
+def estimate_seconds(
+    network: nn.Module,
+    minibatch: Minibatch | Sequence[Any] | Mapping[str, Any] | Iterable[Any],
+    names: str | Node | Iterable[str | Node] | None = None,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> dict[str, float]:
+    """Estimate the seconds that each measure takes on a network, before any of them runs.
+
+    The estimates are for one thread of a CPU and each measure alone; measures that share passes take less together.
+    They follow from sizes: operations, weights, images, positions and channels. The network runs forward on two images,
+    and twice if a program is among the measures.
+
+    Args:
+        network: See ``measure``.
+        minibatch: See ``measure``.
+        names: See ``measure``.
+        loss: See ``measure``.
+
+    Returns:
+        The seconds for each name or program's text; empty where the network does not run, as its scores will say.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    return seconds_of(list(_records(names).values()), network, Minibatch.of(minibatch, loss))
+
+
+def _records(names: str | Node | Iterable[str | Node] | None) -> dict[str, Measure]:
+    """Return the measures of names and programs, by name or text."""
+    chosen = MEASURES if names is None else [names] if isinstance(names, (str, Node)) else names
+    return {str(name): _record(str(name)) for name in chosen}
 
 
 def _record(name: str) -> Measure:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from eznas.status import Score
 
 BATCH = sample_minibatch(4, 8)
-SLOW = {"eznas_a_released", "evolved_nb201", "eznas_a_paper"}
-NAMES = sorted(set(MEASURES) - SLOW)
+NAMES = sorted(MEASURES)
 READS_ORDER = {"az_progressivity", "evolved_compact", "evolved_forward", "evolved_general"}
 """Measures that read steps from one layer to the next that runs, such as ``mean_abs_difference(X)``."""
-SAME = ("functional", "in place", "swapped", "computed", "checkpoint", "wrapped", "channels last")
+READS_MODULES = dict.fromkeys(("az_expressivity", "az_progressivity", "az_trainability"), ("computed", "calls"))
+READS_MODULES["eznas_a_released"] = ("computed", "calls", "functional", "in place")
+"""Measures that read which modules run, and the rewrites that run other ones."""
+SAME = ("functional", "calls", "in place", "swapped", "computed", "checkpoint", "wrapped", "channels last")
 MODULES: dict[str, Any] = {"relu": nn.ReLU, "silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
 
 
@@ -44,7 +46,7 @@ class Convolutional(nn.Module):
         self.module, self.head = MODULES[self.act](), nn.Linear(4, 10)
 
     def branch(self, x: Tensor, place: int) -> Tensor:
-        if self.how == "functional":
+        if self.how in ("functional", "calls"):
             x = getattr(functional, self.act)(x)
         elif self.how == "in place":
             x = getattr(functional, self.act)(x.clone(), inplace=True)
@@ -53,6 +55,10 @@ class Convolutional(nn.Module):
         conv, norm = self.convs[place], self.norms[place]
         if self.how == "computed":
             out = functional.conv2d(x, conv.weight * 1.0, padding=conv.kernel_size[0] // 2)  # type: ignore[operator,index]
+        elif self.how == "calls":
+            out = functional.conv2d(x, conv.weight, padding="same")  # type: ignore[arg-type]
+            averages: Any = (norm.running_mean, norm.running_var)
+            return functional.batch_norm(out, *averages, norm.weight, norm.bias, self.training)  # type: ignore[arg-type]
         else:
             out = conv(x)
         normed: Tensor = norm(out)
@@ -106,12 +112,14 @@ class Transformer(nn.Module):
         super().__init__()
         self.how, self.embed = how, nn.Conv2d(3, 8, 4, 4)
         self.first, self.attention, self.second = nn.LayerNorm(8), Attention(how), nn.LayerNorm(8)
+        self.left, self.right = nn.Linear(8, 8), nn.Linear(8, 8)
         self.wide, self.act, self.narrow = nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8)
         self.head = nn.Linear(8, 10)
 
     def mlp(self, x: Tensor) -> Tensor:
         wide = functional.linear(x, self.wide.weight * 1.0, self.wide.bias) if self.how == "computed" else self.wide(x)
-        active = functional.relu(wide) if self.how == "functional" else self.act(wide)
+        active = torch.relu_(wide) if self.how == "in place" else self.act(wide)
+        active = functional.relu(wide) if self.how == "functional" else active
         out: Tensor = self.narrow(active)
         return out
 
@@ -120,6 +128,11 @@ class Transformer(nn.Module):
         x = x + self.attention(self.first(x))
         y = self.second(x)
         y = checkpoint(self.mlp, y, use_reentrant=True) if self.how == "checkpoint" else self.mlp(y)
+        if self.how == "swapped":
+            right = self.right(y)
+            y = self.left(y) + right
+        else:
+            y = self.left(y) + self.right(y)
         out: Tensor = self.head((x + y).mean(1))
         return out
 
@@ -139,8 +152,8 @@ def expected(kind: str) -> dict[str, Score]:
     return measure(network(kind, "modules"), BATCH, NAMES)
 
 
-CASES = [(kind, how) for kind in ("0", "1") for how in SAME]
-CASES += [("transformer", how) for how in ("tokens first", "sdpa", "matmul", "functional", "computed", "checkpoint")]
+CASES = [(kind, how) for kind in ("0", "1", "2") for how in SAME]
+CASES += [("transformer", how) for how in ("tokens first", "sdpa", "matmul", *SAME) if how != "calls"]
 
 
 @pytest.mark.parametrize(("kind", "how"), CASES)
@@ -149,8 +162,10 @@ def test_a_rewrite_keeps_every_score(kind: str, how: str) -> None:
         before = expected(kind)[name]
         if how == "swapped" and name in READS_ORDER:
             continue
-        if name.startswith("az_") and how == "computed":
-            continue  # the layers do not run as modules, so the network has other blocks
+        if how in READS_MODULES.get(name, ()):
+            continue
+        if (name, kind, how) == ("az_trainability", "transformer", "in place"):
+            continue  # the activation overwrites a view, whose gradient then takes another edge
         if score.ok and before.ok:
             assert score.value == pytest.approx(before.value, rel=2e-3, abs=1e-6), name
         else:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eznas.measures import MEASURES
 from eznas.minibatch import Minibatch
+from eznas.networks.autoformer import AutoFormerNetwork
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import network_state, sample_minibatch
@@ -232,3 +233,56 @@ def test_a_product_with_a_computed_weight_is_refused(name: str, frozen: bool) ->
     assert score.status is Status.NON_FINITE
     assert "the network multiplies weight by a function for matrices" in score.detail
     assert all(parameter.requires_grad is not frozen for parameter in network.parameters())
+
+
+def test_relative_positions_are_no_layers() -> None:
+    network = AutoFormerNetwork([(2, 16), (2, 8)], channels=8, head_channels=4, pixels=32, classes=10)
+    scores = measure(network, sample_minibatch(4, 32), ["depth", "fisher", "near", "meco", "evolved_compact", "snip"])
+    assert scores["depth"].value == 1 + 2 * 4 + 1
+    for name in ("fisher", "near", "meco", "snip"):
+        assert scores[name].ok, scores[name]
+
+
+def test_a_weight_that_is_looked_up_as_one_matrix_is_a_layer() -> None:
+    class Pruned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.head = nn.Parameter(torch.eye(12, 8)), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).mT.reshape(len(x), -1, 12)
+            out: Tensor = self.head((tokens @ self.weight[torch.arange(12)]).relu().mean(1))
+            return out
+
+    assert (
+        "the network multiplies weight by a function for matrices" in measure(Pruned(), BATCH, ["near"])["near"].detail
+    )
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_samples_without_labels_have_a_status(own: bool) -> None:
+    class Language(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.wide, self.head = nn.Embedding(9, 8), nn.Linear(8, 8), nn.Linear(8, 9)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            out: Tensor = self.head(self.wide(self.words(tokens)).relu())
+            return out
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+    tokens = torch.arange(20).reshape(4, 5) % 9
+    names = [name for name, record in MEASURES.items() if "labels" in record.needs and not record.program]
+    names = [name for name in names if name != "attention_importance"]
+    for rows in ([1], [0, 1], [0, 1, 2, 3]):
+        labels = tokens.roll(-1, 1)
+        labels[rows] = -100
+        scores = measure(Language(), (tokens, labels), names, loss=loss if own else None)
+        for name, score in scores.items():
+            if len(rows) == 4 or name == "gradsign" or (name == "zico" and len(rows) > 1):
+                assert score.status is Status.NON_FINITE, (name, rows, score)
+                assert score.detail.startswith("a loss must have a label; all labels of sample"), score
+            else:
+                assert score.ok, (name, rows, score)

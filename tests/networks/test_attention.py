@@ -46,6 +46,13 @@ def test_normalisations_of_pit_have_the_epsilon_of_the_released_code() -> None:
     assert [norm.eps for norm in norms] == [1e-6] * 7
 
 
+@pytest.mark.parametrize(("head_channels", "epsilon"), [(4, 1e-5), (0, 1e-6)])
+def test_normalisations_of_autoformer_have_the_epsilon_of_the_released_code(head_channels: int, epsilon: float) -> None:
+    network = AutoFormerNetwork([(2, 8)], channels=8, head_channels=head_channels, pixels=32, classes=3)
+    norms = [module for module in network.modules() if isinstance(module, nn.LayerNorm)]
+    assert [norm.eps for norm in norms] == [epsilon] * 3
+
+
 @pytest.mark.parametrize("distance", [0, 1, 2])
 def test_attention_is_its_formula(distance: int) -> None:
     attention = SelfAttention(6, 2, 4, distance)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from eznas import primitives
-from eznas.primitives import STATISTICS, Kind
+from eznas.primitives import STATISTICS, Kind, spectral
 
 
 def function(name: str, kind: Kind, x: Tensor, *literal: float) -> Tensor:
@@ -197,3 +197,23 @@ def test_statistics_are_what_the_released_code_numbers() -> None:
     assert (numbered[0], numbered[1], numbered[8], numbered[12]) == (
         "norm_out_grad.perturbed", "weight", "input_grad.data", "conv_in.noise",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["effective_rank", "stable_rank", "nuclear_norm", "spectral_norm"])
+def test_wide_matrices_of_low_rank_are_reduced_first(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = torch.cat([low_rank(3, 1, 1100, 1030, 1, 1), 1e-3 * low_rank(2, 1, 1100, 1030, 1, 1)])
+    reduced = function(name, Kind.WEIGHT, wide)
+    assert torch.equal(function(name, Kind.WEIGHT, wide[1:]), reduced[1:])
+    monkeypatch.setattr(spectral, "WIDE", 2000)
+    torch.testing.assert_close(reduced, function(name, Kind.WEIGHT, wide), rtol=1e-3, atol=0)
+
+
+def test_wide_matrices_of_full_rank_and_of_nan_are_read_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = normal(1, 1030, 1030, 1, 1)
+    wide[0, 70:] = 0  # rank 70
+    broken = wide.clone()
+    broken[0, 0, 0] = torch.nan
+    found = [function("nuclear_norm", Kind.WEIGHT, one) for one in (wide, broken)]
+    monkeypatch.setattr(spectral, "WIDE", 2000)
+    assert torch.equal(found[0], function("nuclear_norm", Kind.WEIGHT, wide))
+    assert bool(found[1].isnan().all())
