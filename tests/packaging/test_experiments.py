@@ -125,6 +125,14 @@ def test_the_table_of_predictors_reads_column_files() -> None:
     assert commands("predictor_table", "columns") == [line]
 
 
+def test_transformers_take_tables_and_images() -> None:
+    [line] = commands("transformers", "tables", "pictures")
+    options = f"--images {ROOT}/pictures --out runs/reproduce/transformers"
+    assert line == f"experiments/transformer_spaces.py {ROOT}/tables {options}"
+    with pytest.raises(subprocess.CalledProcessError):
+        commands("transformers")
+
+
 def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
     arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
     environment = {**os.environ, "PYTHON": "echo"}
