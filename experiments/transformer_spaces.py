@@ -2,7 +2,8 @@
 
 The experiment has three steps, each of which goes on from what an earlier, stopped one left in the folder ``--out``:
 
-1. Measures and building blocks (an aggregation of a reduction) score the networks of each space: ``SPACE.csv``.
+1. Measures, building blocks (an aggregation of a reduction) and slow measures score the networks of each space:
+   ``SPACE_measures.csv``, ``SPACE_blocks.csv`` and ``SPACE_slow.csv``.
 2. Tables of tau of each measure, also on pairs of networks of about equal size, beside published figures.
 3. Evolutions over the scores of one half of the networks find formulas (``eznas evolve --scores``), in one run
    directory each. The formulas are tested on the other half.
@@ -16,22 +17,22 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from transformer_figures import Scored, print_figures, print_tests, rounded, table_rows
 
 import eznas
 from eznas.api.evolve import EvolutionRun, ScoresRun
+from eznas.benchmarks import load_table
 from eznas.cli.console import Command
 from eznas.config import read_toml
 from eznas.errors import InputError
 from eznas.files import replace_file
 from eznas.ranking import correlate, paired_difference
-from eznas.report.html import interval
-from eznas.seeds import numpy_rng
 from eznas.spaces import SPACES
 from eznas.symbolic.config import parse_split
 from eznas.symbolic.read import read_score_tables
@@ -39,46 +40,16 @@ from eznas.symbolic.report import program_scores
 from eznas.symbolic.split import split_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from eznas.api.verify import Verification
-
-    Columns = Mapping[str, NDArray[np.float64]]
-
-RESAMPLES = 1000
-TOLERANCE = 0.1
-"""Two networks are of about equal size if their numbers of parameters differ by at most this share."""
-FEWEST = 10
-"""The smallest number of values of a measure that has a row."""
+PARTS = ("measures", "blocks", "slow")
 SIZES = ("params", "flops")
 BLOCKS = 10
 """Building blocks of the highest tau that are reported."""
-_DIGITS = 4
 _FEATURE = "graf_"
 """The prefix of features among the columns of a score file."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of the networks of a space.
-
-    Args:
-        architectures: ``n`` architectures.
-        accuracies: ``n`` accuracies.
-        columns: By program or measure, ``n`` scores, NaN where there is none.
-        features: By feature, ``n`` numbers of the architectures.
-        extra: By column of the table of accuracies, ``n`` numbers.
-        facts: The accuracies' target, and how the networks ran.
-    """
-
-    architectures: tuple[str, ...]
-    accuracies: NDArray[np.float64]
-    columns: Columns
-    features: Columns
-    extra: Columns
-    facts: dict[str, str]
 
 
 class Space:
@@ -89,9 +60,12 @@ class Space:
         entry: The space's own entry there.
         tables: Folder of the accuracy tables.
         out: Folder of the experiment.
+        images: Images for networks of images.
     """
 
-    def __init__(self, config: Mapping[str, Any], entry: Mapping[str, Any], tables: Path, out: Path) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], entry: Mapping[str, Any], tables: Path, out: Path, images: str = ""
+    ) -> None:
         self.name: str = entry["benchmark"]
         self.split: str = config["split"]
         self._config, self._entry, self._out = config, entry, out
@@ -99,39 +73,18 @@ class Space:
         self.measures = [name for name in config["measures"] if name not in entry["no_value"]]
         self.slow = [name for name in config["slow_measures"] if name not in entry["no_value"]]
         self.blocks = [form.replace("X", text) for text in config["reductions"] for form in config["aggregations"]]
+        self.proxies = {"measures": self.measures, "blocks": self.blocks, "slow": self.slow}
+        self._images: str = entry["images"] or images
 
-    def score(self, images: str, workers: int, *, slow: bool) -> Scored:
-        """Score all networks, or those that an earlier call did not reach; with the slow measures if ``slow``."""
-        main = self._verify(self.name, [*self.measures, *self.blocks], images, workers)
-        columns = {column.proxy.name: column.values() for column in main.columns}
-        if slow:
-            others = self._verify(f"{self.name}_slow", self.slow, images, workers)
-            columns |= {column.proxy.name: column.values() for column in others.columns}
-        features = [SPACES[self.name].features(architecture) for architecture in main.architectures]
-        table = main.table
-        place = {architecture: index for index, architecture in enumerate(table.architectures)}
-        order = [place[architecture] for architecture in main.architectures]
-        return Scored(
-            main.architectures,
-            main.accuracies,
-            columns,
-            {name: np.array([row[name] for row in features]) for name in features[0]},
-            {name: table.columns[name][order] for name in self._entry["columns"]},
-            {
-                "target": str(table.target),
-                "fidelity": self._entry["fidelity"],
-                "inputs": f"{self._config['batch_size']} of {Path(main.condition.minibatch.source).name}",
-            },
-        )
-
-    def _verify(self, stem: str, proxies: list[str], images: str, workers: int) -> Verification:
-        rows = self._out / f"{stem}.csv"
+    def score(self, part: str, workers: int) -> None:
+        """Score all networks by the proxies of a part, or those that an earlier call did not reach."""
+        rows = self._rows(part)
         verified = eznas.verify(
-            proxies,
+            self.proxies[part],
             benchmark=self.name,
             dataset=self._entry["dataset"],
             table=self._table,
-            images=self._entry["images"] or images,
+            images=self._images,
             batch_size=self._config["batch_size"],
             fidelity=self._entry["fidelity"],
             samples=0,
@@ -142,8 +95,43 @@ class Space:
         )
         if verified.seconds:
             seconds = f"{np.mean(verified.seconds):.2f} seconds each, at most {max(verified.seconds):.2f}"
-            click.echo(f"{stem}: {len(verified.seconds)} networks, {seconds}", err=True)
-        return verified
+            click.echo(f"{self.name}, {part}: {len(verified.seconds)} networks, {seconds}", err=True)
+
+    def read(self, parts: Sequence[str]) -> Scored:
+        """Return the scores of the networks that have those of all the parts.
+
+        Raises:
+            InputError: A part has not been scored.
+        """
+        files = []
+        for part in parts:
+            if not self._rows(part).exists():
+                raise InputError(f"{self._rows(part)} must exist; score the part first, or leave it out")
+            with self._rows(part).open(newline="", encoding="utf-8") as file:
+                files.append({row["architecture"]: row for row in csv.DictReader(file)})
+        table = load_table(self.name, self._entry["dataset"], self._table)
+        kept = [place for place, name in enumerate(table.architectures) if all(name in rows for rows in files)]
+        architectures = tuple(table.architectures[place] for place in kept)
+        features = [SPACES[self.name].features(name) for name in architectures]
+        return Scored(
+            architectures,
+            table.accuracies[kept],
+            {
+                proxy: np.array([float(rows[name][proxy] or "nan") for name in architectures])
+                for part, rows in zip(parts, files, strict=True)
+                for proxy in self.proxies[part]
+            },
+            {feature: np.array([row[feature] for row in features]) for feature in features[0]},
+            {name: table.columns[name][kept] for name in self._entry["columns"]},
+            {
+                "target": str(table.target),
+                "fidelity": self._entry["fidelity"],
+                "inputs": f"{self._config['batch_size']} of {Path(self._images).name}",
+            },
+        )
+
+    def _rows(self, part: str) -> Path:
+        return self._out / f"{self.name}_{part}.csv"
 
     def score_file(self, scored: Scored) -> Path:
         """Write the scores of usable columns as a file for ``eznas evolve --scores``, with short names of blocks.
@@ -152,7 +140,7 @@ class Space:
         """
         columns = {
             **{name: scored.columns[name] for name in self.measures},
-            **{block: scored.columns[text] for block, text in self._block_names().items()},
+            **{block: scored.columns[text] for block, text in self._block_names().items() if text in scored.columns},
             **{f"{_FEATURE}{name}": values for name, values in scored.features.items()},
         }
         usable = {name: values for name, values in columns.items() if np.isfinite(values).all() and np.ptp(values) > 0}
@@ -203,56 +191,6 @@ class Space:
         return run
 
 
-def table_rows(scored: Scored, measures: list[str], seed: int) -> list[dict[str, Any]]:
-    """Return the figures of measures, features and further columns of the table, in the order of tau."""
-    named = {
-        **{name: scored.columns[name] for name in measures},
-        **{f"{name}, as published": values for name, values in scored.extra.items()},
-        **{f"graf.{name}": values for name, values in scored.features.items()},
-    }
-    rows = [figures(name, values, scored, seed) for name, values in named.items()]
-    return sorted(rows, key=lambda row: -2.0 if row["tau"] is None else -row["tau"])
-
-
-def figures(name: str, values: NDArray[np.float64], scored: Scored, seed: int) -> dict[str, Any]:
-    """Return tau and rho of scores, also tau on pairs of equal size; None without values that differ."""
-    known = np.isfinite(values)
-    row: dict[str, Any] = {"name": name, "n": int(known.sum())}
-    if known.sum() < FEWEST or np.ptp(values[known]) == 0:
-        return {**row, "tau": None}
-    accuracies, sizes = scored.accuracies[known], scored.columns["params"][known]
-    found = correlate(values[known], accuracies, seed=seed)
-    equal, low, high = equal_size(values[known], accuracies, sizes, seed)
-    numbers = {"tau": found.tau, "low": found.tau_low, "high": found.tau_high, "rho": found.rho}
-    numbers |= {"equal_size": equal, "equal_size_low": low, "equal_size_high": high}
-    return {**row, **{key: _rounded(value) for key, value in numbers.items()}}
-
-
-def equal_size(
-    scores: NDArray[np.float64], accuracies: NDArray[np.float64], sizes: NDArray[np.float64], seed: int
-) -> tuple[float, float, float]:
-    """Return tau on the pairs of about equal size, and its 95 % percentile bootstrap interval over networks.
-
-    Tau is that of ``eznas.rank_metrics.tau_equal_size``. A resample is the number of times that it has each network, so
-    that all resamples take three products of matrices.
-    """
-    count = len(scores)
-    near = np.maximum(sizes[:, None], sizes) <= (1 + TOLERANCE) * np.minimum(sizes[:, None], sizes)
-    by_score = np.sign(scores[:, None] - scores) * near
-    by_accuracy = np.sign(accuracies[:, None] - accuracies) * near
-    drawn = numpy_rng(seed, "bootstrap").integers(0, count, (RESAMPLES, count))
-    times = np.stack([np.ones(count), *(np.bincount(draw, minlength=count) for draw in drawn)]).astype(np.float64)
-    agreement, of_score, of_accuracy = (
-        ((times @ pairs) * times).sum(axis=1)
-        for pairs in (by_score * by_accuracy, np.abs(by_score), np.abs(by_accuracy))
-    )
-    with np.errstate(invalid="ignore"):  # a resample without such pairs has no tau
-        taus = agreement / np.sqrt(of_score * of_accuracy)
-    defined = taus[1:][np.isfinite(taus[1:])]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-    return float(taus[0]), float(low), float(high)
-
-
 def tested(
     space: Space, runs: Mapping[str, EvolutionRun], scores: Path, scored: Scored, seed: int
 ) -> list[dict[str, Any]]:
@@ -286,58 +224,25 @@ def tested(
         row = {
             "evolution": name,
             "program": space.program(best["program"]),
-            "tau_train": _rounded(best["tau_train"]),
-            "tau_validation": _rounded(best["tau_validation"]),
+            "tau_train": rounded(best["tau_train"]),
+            "tau_validation": rounded(best["tau_validation"]),
             "n": len(test),
-            "tau": _rounded(found.tau),
-            "low": _rounded(found.tau_low),
-            "high": _rounded(found.tau_high),
-            "rho": _rounded(found.rho),
+            "tau": rounded(found.tau),
+            "low": rounded(found.tau_low),
+            "high": rounded(found.tau_high),
+            "rho": rounded(found.rho),
         }
         for rival, column in rivals.items():
             paired = paired_difference(own, task.scores[column][test], task.accuracies[test], seed=seed)
             row[rival] = {
                 "name": column.replace(_FEATURE, "graf."),
-                "tau": _rounded(paired.second),
-                "difference": _rounded(paired.difference),
-                "low": _rounded(paired.low),
-                "high": _rounded(paired.high),
+                "tau": rounded(paired.second),
+                "difference": rounded(paired.difference),
+                "low": rounded(paired.low),
+                "high": rounded(paired.high),
             }
         rows.append(row)
     return rows
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(value, _DIGITS)
-
-
-def print_figures(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print the table of measures, and the names of those without a value."""
-    click.echo(f"### {title}\n\n| measure | n | tau (95 %) | rho | tau on pairs of equal size (95 %) |")
-    click.echo("|---|---|---|---|---|")
-    for row in rows:
-        if row["tau"] is not None:
-            low, high = row["equal_size_low"], row["equal_size_high"]
-            equal = "-" if row["equal_size"] is None else f"{row['equal_size']:.3f} ({interval(low, high)})"
-            tau = f"{row['tau']:.3f} ({interval(row['low'], row['high'])})"
-            click.echo(f"| {row['name']} | {row['n']} | {tau} | {row['rho']:.3f} | {equal} |")
-    without = [f"{row['name']} ({row['n']})" for row in rows if row["tau"] is None]
-    click.echo(f"\nWithout different values: {', '.join(without) or 'none'}\n")
-
-
-def print_tests(rows: list[dict[str, Any]]) -> None:
-    """Print tau of each evolution's formula on the half that it did not see, beside its rivals."""
-    rivals = [name for name, value in rows[0].items() if isinstance(value, dict)]
-    click.echo(f"| evolution | n | tau (95 %) | {' | '.join(rivals)} |\n|---|---|---|{'---|' * len(rivals)}")
-    for row in rows:
-        cells = [
-            f"{row[name]['name']} {row[name]['tau']:.3f}, {row[name]['difference']:+.3f} "
-            f"({interval(row[name]['low'], row[name]['high'])})"
-            for name in rivals
-        ]
-        tau = f"{row['tau']:.3f} ({interval(row['low'], row['high'])})"
-        click.echo(f"| {row['evolution']} | {row['n']} | {tau} | {' | '.join(cells)} |")
-    click.echo()
 
 
 @click.command(cls=Command, context_settings={"show_default": True})
@@ -347,7 +252,15 @@ def print_tests(rows: list[dict[str, Any]]) -> None:
 @click.option("--out", metavar="DIR", type=Path, default=Path("runs/transformers"), help="Folder of the experiment.")
 @click.option("--space", "wanted", metavar="NAME", default="", help="One space.  [default: all]")
 @click.option("--time-budget", metavar="TIME", default="2m", help="Time of each evolution.")
-@click.option("--slow/--no-slow", default=True, help="Score the slow measures too.")
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(PARTS),
+    multiple=True,
+    default=PARTS,
+    help="What to score: measures, building blocks, slow measures; may be given several times.",
+)
+@click.option("--score/--no-score", "scoring", default=True, help="Score networks, or use the scores that there are.")
 @click.option("--workers", metavar="N", default=0, help="Processes; 0 for one per core.")
 @click.option("--json", "json_file", metavar="FILE", type=Path, help="File to write the figures to.")
 def main(
@@ -359,26 +272,33 @@ def main(
     time_budget: str,
     workers: int,
     json_file: Path | None,
+    parts: tuple[str, ...],
     *,
-    slow: bool,
+    scoring: bool,
 ) -> None:
     """Score transformers, print tau of every measure, and test proxies that were evolved on half of the networks."""
     read = read_toml(config)
     spaces = {entry["benchmark"]: entry for entry in read["space"]}
     if wanted and wanted not in spaces:
         raise InputError(f"space must be one of {', '.join(spaces)}, got {wanted}", parameters=("wanted",))
+    if "measures" not in parts:
+        raise InputError("part must include measures, which the others are compared with", parameters=("parts",))
     out.mkdir(parents=True, exist_ok=True)
     seed, results = read["seed"], {}
-    for name in [wanted] if wanted else spaces:
-        space = Space(read, spaces[name], tables, out)
-        scored = space.score(images, workers, slow=slow)
-        rows = table_rows(scored, [*space.measures, *(space.slow if slow else [])], seed)
+    chosen = {name: Space(read, entry, tables, out, images) for name, entry in spaces.items() if wanted in ("", name)}
+    for part in parts if scoring else ():
+        for space in chosen.values():
+            space.score(part, workers)
+    for name, space in chosen.items():
+        scored = space.read(parts)
+        rows = table_rows(scored, [name for name in (*space.measures, *space.slow) if name in scored.columns], seed)
         print_figures(name, rows)
         scores = space.score_file(scored)
         runs = {entry["name"]: space.evolve(scores, entry, time_budget, workers) for entry in read["evolution"]}
         compared = tested(space, runs, scores, scored, seed)
         print_tests(compared)
-        blocks = table_rows(replace(scored, features={}, extra={}), space.blocks, seed)[:BLOCKS]
+        texts = [text for text in space.blocks if text in scored.columns]
+        blocks = table_rows(replace(scored, features={}, extra={}), texts, seed)[:BLOCKS]
         results[name] = {**scored.facts, "measures": rows, "blocks": blocks, "evolutions": compared}
         if json_file is not None:
             replace_file(json_file, (json.dumps(results, indent=1) + "\n").encode())

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import eznas
+from eznas.errors import InputError
 from eznas.rank_metrics import tau_equal_size
 from eznas.seeds import numpy_rng
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 CONFIG: dict[str, Any] = {
     "seed": 1,
+    "batch_size": 8,
     "split": "0.35/0.15/0.5",
     "measures": ["params", "dss", "near"],
     "slow_measures": ["meco", "grasp"],
@@ -36,17 +38,22 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def space(script: ModuleType, tmp_path: Path) -> Any:
-    entry = {"benchmark": "flexibert", "dataset": "glue", "no_value": ["near", "meco"]}
-    return script.Space(CONFIG, entry, tmp_path, tmp_path)
+    entry = {"benchmark": "flexibert", "dataset": "glue", "no_value": ["near", "meco"], "fidelity": "full"}
+    return script.Space(CONFIG, {**entry, "images": "noise", "columns": ["hours"]}, tmp_path, tmp_path)
 
 
-def test_the_interval_on_pairs_of_equal_size_is_that_of_resamples_one_by_one(script: ModuleType) -> None:
+@pytest.fixture
+def figures(script: ModuleType) -> ModuleType:
+    return importlib.import_module("transformer_figures")
+
+
+def test_the_interval_on_pairs_of_equal_size_is_that_of_resamples_one_by_one(figures: ModuleType) -> None:
     rng = np.random.default_rng(0)
     scores, accuracies = rng.integers(0, 9, 30).astype(float), rng.integers(0, 9, 30).astype(float)
     sizes = rng.uniform(1, 1.5, 30)
-    drawn = numpy_rng(3, "bootstrap").integers(0, 30, (script.RESAMPLES, 30))
+    drawn = numpy_rng(3, "bootstrap").integers(0, 30, (figures.RESAMPLES, 30))
     naive = [tau_equal_size(scores[draw], accuracies[draw], sizes[draw]) for draw in drawn]
-    found = script.equal_size(scores, accuracies, sizes, 3)
+    found = figures.equal_size(scores, accuracies, sizes, 3)
     assert found[0] == pytest.approx(tau_equal_size(scores, accuracies, sizes))
     assert found[1:] == pytest.approx(tuple(np.quantile(naive, [0.025, 0.975])))
 
@@ -64,6 +71,25 @@ def scored(script: ModuleType) -> Any:
     return script.Scored(
         ("a", "b", "c"), np.array([1.0, 2.0, 3.0]), arrays, {"layers": np.array([2.0, 4.0, 4.0])}, {}, {}
     )
+
+
+def test_networks_are_read_that_have_the_scores_of_all_parts(space: Any, tmp_path: Path) -> None:
+    names = [f"128|SA-SDP-{heads}-512x1|DSC-5-2-512x{stack}" for heads in (2, 4) for stack in (1, 3)]
+    lines = [f"{name},{80 + place},{place}" for place, name in enumerate(names)]
+    (tmp_path / "flexibert_glue.csv").write_text("\n".join(["architecture,accuracy,hours", *lines]), encoding="utf-8")
+    rows = [f"{name},0,{place + 5},,ok" for place, name in enumerate(names)]
+    for part, header, kept in (("measures", "params,dss", rows), ("slow", "grasp,other", rows[1:][::-1])):
+        text = "\n".join([f"architecture,accuracy,{header},status", *kept])
+        (tmp_path / f"flexibert_{part}.csv").write_text(text, encoding="utf-8")
+    read = space.read(["measures", "slow"])
+    assert read.architectures == tuple(names[1:])
+    assert read.accuracies.tolist() == [81, 82, 83]
+    assert read.columns["params"].tolist() == read.columns["grasp"].tolist() == [6, 7, 8]
+    assert np.isnan(read.columns["dss"]).all()
+    assert read.features["feed_forward"].tolist() == [4, 2, 4]
+    assert read.extra["hours"].tolist() == [1, 2, 3]
+    with pytest.raises(InputError, match=r"flexibert_blocks\.csv must exist"):
+        space.read(["measures", "blocks"])
 
 
 def test_the_score_file_has_the_columns_with_a_value_on_every_network(script: ModuleType, space: Any) -> None:
@@ -84,14 +110,14 @@ def test_columns_become_measures_blocks_and_features(space: Any) -> None:
     assert eznas.parse(program) == eznas.parse(wanted)
 
 
-def test_figures_leave_out_networks_without_a_score(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, "FEWEST", 2)
-    few = scored(script)
-    found = script.figures("dss", few.columns["dss"], few, 0)
+def test_figures_leave_out_networks_without_a_score(figures: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "FEWEST", 2)
+    few = scored(figures)
+    found = figures.figures("dss", few.columns["dss"], few, 0)
     assert (found["n"], found["tau"], found["rho"]) == (2, 1.0, 1.0)
     assert found["equal_size"] is None  # the two networks differ in size
     constant = few.columns["sum(l1(weight))"]
-    assert script.figures("block", constant, few, 0) == {"name": "block", "n": 3, "tau": None}
+    assert figures.figures("block", constant, few, 0) == {"name": "block", "n": 3, "tau": None}
 
 
 def test_every_text_of_the_configuration_is_a_proxy(script: ModuleType, tmp_path: Path) -> None:
