@@ -2,8 +2,8 @@
 
 The experiment has three steps, each of which goes on from what an earlier, stopped one left in the folder ``--out``:
 
-1. Measures, building blocks (an aggregation of a reduction) and slow measures score the networks of each space:
-   ``SPACE_measures.csv``, ``SPACE_blocks.csv`` and ``SPACE_slow.csv``.
+1. Measures and building blocks (an aggregation of a reduction) score the networks of each space, in parts that take
+   longer and longer: ``SPACE_shapes.csv``, ``SPACE_fast.csv``, ``SPACE_blocks.csv`` and ``SPACE_slow.csv``.
 2. Tables of tau of each measure, also on pairs of networks of about equal size, beside published figures.
 3. Evolutions over the scores of one half of the networks find formulas (``eznas evolve --scores``), in one run
    directory each. The formulas are tested on the other half.
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PARTS = ("measures", "blocks", "slow")
+PARTS = ("shapes", "fast", "blocks", "slow")
+READ = ("shapes", "fast")
+"""The parts whose measures evolution reads, beside blocks."""
 SIZES = ("params", "flops")
 BLOCKS = 10
 """Building blocks of the highest tau that are reported."""
@@ -70,11 +72,16 @@ class Space:
         self.split: str = config["split"]
         self._config, self._entry, self._out = config, entry, out
         self._table = tables / f"{self.name}_{entry['dataset']}.csv"
-        self.measures = [name for name in config["measures"] if name not in entry["no_value"]]
-        self.slow = [name for name in config["slow_measures"] if name not in entry["no_value"]]
         self.blocks = [form.replace("X", text) for text in config["reductions"] for form in config["aggregations"]]
-        self.proxies = {"measures": self.measures, "blocks": self.blocks, "slow": self.slow}
+        self.proxies = {part: self.blocks if part == "blocks" else self._measures(part) for part in PARTS}
         self._images: str = entry["images"] or images
+
+    def _measures(self, part: str) -> list[str]:
+        return [name for name in self._config["parts"][part] if name not in self._entry["no_value"]]
+
+    def measures(self, parts: Sequence[str]) -> list[str]:
+        """Return the measures of some parts."""
+        return [name for part in parts if part != "blocks" for name in self.proxies[part]]
 
     def score(self, part: str, workers: int) -> None:
         """Score all networks by the proxies of a part, or those that an earlier call did not reach."""
@@ -139,7 +146,7 @@ class Space:
         A column is usable if it has a value on every network, and not the same one on all.
         """
         columns = {
-            **{name: scored.columns[name] for name in self.measures},
+            **{name: scored.columns[name] for name in self.measures(READ) if name in scored.columns},
             **{block: scored.columns[text] for block, text in self._block_names().items() if text in scored.columns},
             **{f"{_FEATURE}{name}": values for name, values in scored.features.items()},
         }
@@ -176,10 +183,15 @@ class Space:
             begun = ScoresRun.open(out)
             return begun if begun.finished else begun.resume()
         header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
-        options = {name: value for name, value in settings.items() if name not in ("name", "features")}
+        columns = {
+            "features": [name for name in header if name == SIZES[0] or name.startswith(_FEATURE)],
+            "statistics": [name for name in header if not name.startswith(_FEATURE)],
+            "all": header,
+        }
+        options = {name: value for name, value in settings.items() if name not in ("name", "reads")}
         run: EvolutionRun = eznas.evolve(
             scores=scores,
-            columns=[name for name in header if settings["features"] or not name.startswith(_FEATURE)],
+            columns=columns[settings["reads"]],
             max_missing=0.0,
             split=self.split,
             time_budget=budget,
@@ -209,11 +221,11 @@ def tested(
         values = task.scores[name][places]
         return correlate(values, task.accuracies[places], resamples=0).tau if np.ptp(values) > 0 else -1.0
 
-    hand_written = [name for name in space.measures if name in task.scores]
+    hand_written = [name for name in space.measures(READ) if name in task.scores]
     rivals = {
         "chosen": max(hand_written, key=lambda name: tau(name, seen)),
         "best": max(hand_written, key=lambda name: tau(name, test)),
-        **{name: name for name in SIZES},
+        **{name: name for name in SIZES if name in task.scores},
         **{name: f"{_FEATURE}{name}" for name in scored.features if name == "layers"},
     }
     rows = []
@@ -258,7 +270,7 @@ def tested(
     type=click.Choice(PARTS),
     multiple=True,
     default=PARTS,
-    help="What to score: measures, building blocks, slow measures; may be given several times.",
+    help="What to score and read; may be given several times.",
 )
 @click.option("--score/--no-score", "scoring", default=True, help="Score networks, or use the scores that there are.")
 @click.option("--workers", metavar="N", default=0, help="Processes; 0 for one per core.")
@@ -281,8 +293,8 @@ def main(
     spaces = {entry["benchmark"]: entry for entry in read["space"]}
     if wanted and wanted not in spaces:
         raise InputError(f"space must be one of {', '.join(spaces)}, got {wanted}", parameters=("wanted",))
-    if "measures" not in parts:
-        raise InputError("part must include measures, which the others are compared with", parameters=("parts",))
+    if PARTS[0] not in parts:
+        raise InputError(f"part must include {PARTS[0]}, for the sizes of the networks", parameters=("parts",))
     out.mkdir(parents=True, exist_ok=True)
     seed, results = read["seed"], {}
     chosen = {name: Space(read, entry, tables, out, images) for name, entry in spaces.items() if wanted in ("", name)}
@@ -291,7 +303,7 @@ def main(
             space.score(part, workers)
     for name, space in chosen.items():
         scored = space.read(parts)
-        rows = table_rows(scored, [name for name in (*space.measures, *space.slow) if name in scored.columns], seed)
+        rows = table_rows(scored, space.measures(parts), seed)
         print_figures(name, rows)
         scores = space.score_file(scored)
         runs = {entry["name"]: space.evolve(scores, entry, time_budget, workers) for entry in read["evolution"]}

@@ -23,8 +23,7 @@ CONFIG: dict[str, Any] = {
     "seed": 1,
     "batch_size": 8,
     "split": "0.35/0.15/0.5",
-    "measures": ["params", "dss", "near"],
-    "slow_measures": ["meco", "grasp"],
+    "parts": {"shapes": ["params"], "fast": ["dss", "near"], "slow": ["meco", "grasp"]},
     "reductions": ["l1(weight)", "numel(weight)"],
     "aggregations": ["sum(X)", "slope(cumulative_sum(sqrt(X)))"],
 }
@@ -78,18 +77,17 @@ def test_networks_are_read_that_have_the_scores_of_all_parts(space: Any, tmp_pat
     lines = [f"{name},{80 + place},{place}" for place, name in enumerate(names)]
     (tmp_path / "flexibert_glue.csv").write_text("\n".join(["architecture,accuracy,hours", *lines]), encoding="utf-8")
     rows = [f"{name},0,{place + 5},,ok" for place, name in enumerate(names)]
-    for part, header, kept in (("measures", "params,dss", rows), ("slow", "grasp,other", rows[1:][::-1])):
+    for part, header, kept in (("shapes", "params,other", rows), ("slow", "grasp,other", rows[1:][::-1])):
         text = "\n".join([f"architecture,accuracy,{header},status", *kept])
         (tmp_path / f"flexibert_{part}.csv").write_text(text, encoding="utf-8")
-    read = space.read(["measures", "slow"])
+    read = space.read(["shapes", "slow"])
     assert read.architectures == tuple(names[1:])
     assert read.accuracies.tolist() == [81, 82, 83]
     assert read.columns["params"].tolist() == read.columns["grasp"].tolist() == [6, 7, 8]
-    assert np.isnan(read.columns["dss"]).all()
     assert read.features["feed_forward"].tolist() == [4, 2, 4]
     assert read.extra["hours"].tolist() == [1, 2, 3]
     with pytest.raises(InputError, match=r"flexibert_blocks\.csv must exist"):
-        space.read(["measures", "blocks"])
+        space.read(["shapes", "blocks"])
 
 
 def test_the_score_file_has_the_columns_with_a_value_on_every_network(script: ModuleType, space: Any) -> None:
@@ -101,7 +99,8 @@ def test_the_score_file_has_the_columns_with_a_value_on_every_network(script: Mo
 
 
 def test_measures_without_a_value_are_left_out(space: Any) -> None:
-    assert (space.measures, space.slow) == (["params", "dss"], ["grasp"])
+    assert space.measures(["shapes", "fast", "blocks"]) == ["params", "dss"]
+    assert space.measures(["slow"]) == ["grasp"]
 
 
 def test_columns_become_measures_blocks_and_features(space: Any) -> None:
@@ -122,8 +121,9 @@ def test_figures_leave_out_networks_without_a_score(figures: ModuleType, monkeyp
 
 def test_every_text_of_the_configuration_is_a_proxy(script: ModuleType, tmp_path: Path) -> None:
     config = script.read_toml(FOLDER / "transformer_spaces.toml")
-    assert {*config["measures"], *config["slow_measures"]} <= set(eznas.MEASURES)
-    assert not {*config["measures"]} & {*config["slow_measures"]}
+    measures = [name for names in config["parts"].values() for name in names]
+    assert set(measures) <= set(eznas.MEASURES)
+    assert len(measures) == len(set(measures))
     for entry in config["space"]:
         made = script.Space(config, entry, tmp_path, tmp_path)
         assert entry["fidelity"] in eznas.SPACES[made.name].fidelities
