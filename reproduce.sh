@@ -3,6 +3,7 @@
 #   evolved        three runs of the experiment (seeds 0, 1, 2), 14 minutes each on 2 cores, in runs/reproduce/
 #   campaign       one proxy for several search spaces (experiments/campaign.toml), in runs/reproduce/campaign
 #   leave_one_out  the campaign without one of four spaces at a time, tested on that space
+#   transformers   measures and evolved proxies on AutoFormer-Ti and NAS-Bench-BERT, in runs/reproduce/transformers
 #   eznas_a        EZNAS-A in its three readings, and the baselines, on 1,000 architectures
 #   predictor_table  all predictors beside published figures; FOLDER holds the column files
 #   ROW            a row of EZNAS's table, or a similar one, beside the published figures: experiments/rows/ROW.toml
@@ -61,6 +62,10 @@ campaign | leave_one_out)
             ${space:+--without "$space"}
     done
     ;;
+transformers)
+    [[ -n $folder ]] || { echo "transformers needs FOLDER, the tables of experiments/tables.py" >&2; exit 2; }
+    "$python" experiments/transformer_spaces.py "$folder" --images "${images:-digits}" --out runs/reproduce/transformers
+    ;;
 predictor_table)
     [[ -n $folder ]] || { echo "predictor_table needs FOLDER, the column files of tables and published scores" >&2; exit 2; }
     "$python" experiments/predictor_table.py "$folder" runs/reproduce/predictor_table
@@ -74,7 +79,7 @@ eznas_a)
     row=$name
     [[ $name == rows ]] && row=--all
     if [[ $row != --all && ! ($name =~ ^[a-z0-9_-]+$ && -f experiments/rows/$name.toml) ]]; then
-        sed -n '2,15s/^# \{0,1\}//p' "$script" >&2
+        sed -n '2,16s/^# \{0,1\}//p' "$script" >&2
         echo "rows: $(cd experiments/rows && echo *.toml | sed 's/\.toml//g')" >&2
         exit 2
     fi

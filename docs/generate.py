@@ -161,10 +161,12 @@ def _figures(file: str) -> dict[str, dict[str, str]]:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(
-        description="Write docs/measures.md, docs/predictors.md, docs/language.md and its picture."
+        description="Write docs/measures.md, docs/predictors.md, docs/zoo.md, docs/language.md and its picture."
     ).parse_args()
     import language_page  # in this folder, which is the first on the path
     import predictors_page
+    import zoo_page
 
-    for path, text in {PAGE: page(), predictors_page.PAGE: predictors_page.page(), **language_page.files()}.items():
+    pages = {PAGE: page(), predictors_page.PAGE: predictors_page.page(), zoo_page.PAGE: zoo_page.page()}
+    for path, text in {**pages, **language_page.files()}.items():
         path.write_text(text, encoding="utf-8")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Verification
 
 ROWS = Path(__file__).parent / "rows"
+NOISE = "noise"
 _FIGURES = ("tau", "rho")
 _EPILOG = """\b
 Examples:
@@ -44,7 +45,7 @@ class Row:
         proxies: The proxies to verify.
         table: File name of the table, if it is not ``BENCHMARK_DATASET.csv``.
         target: Column of the accuracies; empty for the table's usual one.
-        pictures: Name of the images in the folder of tables.
+        pictures: Name of the images in the folder of tables; ``noise`` for networks that take random tokens.
         n_samples: Number of networks.
         batch_size: Number of images.
         seed: Seed of the networks, the images and the initialisations.
@@ -130,6 +131,8 @@ def find_images(row: Row, data: Path | None, given: str | None) -> tuple[str, st
     """Return a row's images and a remark on a fallback."""
     from eznas.benchmarks.places import places
 
+    if row.pictures == NOISE:
+        return NOISE, ""
     if given:
         return given, ""
     for place in places(data):

@@ -1,4 +1,4 @@
-"""Networks of torchvision, timm and transformers with random weights, each with inputs for two samples.
+"""Networks of torchvision, timm, transformers and written by hand, with random weights and inputs for two samples.
 
 They are small enough to score on a CPU. The packages are imported only to build a network.
 """
@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from eznas.testing.hand_made import OF_IMAGES, OF_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,12 @@ def _transformers(kind: str, head: str, **options: Any) -> Built:
     return network, _images(32) if head.startswith("ForImage") else _tokens()
 
 
+def _hand_made(name: str) -> Built:
+    if name in OF_TOKENS:
+        return OF_TOKENS[name](CLASSES), _tokens()
+    return OF_IMAGES[name](CLASSES), _images(16)
+
+
 _BERT = {
     "vocab_size": _VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "intermediate_size": 32, "pad_token_id": 0,
@@ -82,6 +90,7 @@ _VISION: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 _TIMM = (
+    *("regnetx_002", "ese_vovnet19b_slim_dw", "mobilenetv2_035", "semnasnet_050", "efficientvit_m0"),
     *("test_byobnet", "test_convnext", "test_convnext2", "test_convnext3", "test_efficientnet", "test_mambaout"),
     *("test_efficientnet_evos", "test_efficientnet_gn", "test_efficientnet_ln", "test_nfnet", "test_resnet"),
     *("lcnet_035", "tinynet_e", "ghostnet_050", "repghostnet_050", "mobilenetv3_small_050"),
@@ -115,7 +124,55 @@ NETWORKS: dict[str, dict[str, Callable[[], Built]]] = {
         ),
         "Llama": partial(_transformers, "Llama", _SEQUENCE, **_BERT),
         "Mistral": partial(_transformers, "Mistral", _SEQUENCE, num_key_value_heads=1, **_BERT),
+        "Qwen3": partial(_transformers, "Qwen3", _SEQUENCE, head_dim=8, num_key_value_heads=1, **_BERT),
+        "Gemma": partial(_transformers, "Gemma", _SEQUENCE, head_dim=8, num_key_value_heads=1, **_BERT),
+        "Phi": partial(_transformers, "Phi", _SEQUENCE, **_BERT),
+        "GPTNeoX": partial(_transformers, "GPTNeoX", _SEQUENCE, **_BERT),
+        "OPT": partial(
+            _transformers,
+            "OPT",
+            _SEQUENCE,
+            word_embed_proj_dim=16,
+            ffn_dim=32,
+            **{key: value for key, value in _BERT.items() if key != "intermediate_size"},
+        ),
+        "Bloom": partial(
+            _transformers,
+            "Bloom",
+            _SEQUENCE,
+            vocab_size=_VOCABULARY,
+            hidden_size=16,
+            n_layer=2,
+            n_head=2,
+            pad_token_id=0,
+        ),
+        "MPNet": partial(_transformers, "MPNet", _SEQUENCE, **_BERT),
         "ViT": partial(_transformers, "ViT", _IMAGE, **_VIT),
+        "Beit": partial(_transformers, "Beit", _IMAGE, **_VIT),
+        "Swin": partial(
+            _transformers,
+            "Swin",
+            _IMAGE,
+            image_size=32,
+            patch_size=4,
+            embed_dim=8,
+            depths=[1, 1],
+            num_heads=[1, 2],
+            window_size=4,
+        ),
+        "Segformer": partial(
+            _transformers,
+            "Segformer",
+            _IMAGE,
+            num_encoder_blocks=2,
+            depths=[1, 1],
+            sr_ratios=[2, 1],
+            hidden_sizes=[8, 16],
+            patch_sizes=[7, 3],
+            strides=[4, 2],
+            num_attention_heads=[1, 2],
+            mlp_ratios=[2, 2],
+        ),
         "DeiT": partial(_transformers, "DeiT", _IMAGE, **_VIT),
         "Dinov2": partial(_transformers, "Dinov2", _IMAGE, **_VIT),
         "ConvNext": partial(_transformers, "ConvNext", _IMAGE, hidden_sizes=[8, 16], depths=[1, 1], num_stages=2),
@@ -123,5 +180,6 @@ NETWORKS: dict[str, dict[str, Callable[[], Built]]] = {
             _transformers, "ResNet", _IMAGE, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"
         ),
     },
+    "by hand": {name: partial(_hand_made, name) for name in (*OF_IMAGES, *OF_TOKENS)},
 }
 """For each package, the networks by name."""

@@ -125,6 +125,14 @@ def test_the_table_of_predictors_reads_column_files() -> None:
     assert commands("predictor_table", "columns") == [line]
 
 
+def test_transformers_take_tables_and_images() -> None:
+    [line] = commands("transformers", "tables", "pictures")
+    options = f"--images {ROOT}/pictures --out runs/reproduce/transformers"
+    assert line == f"experiments/transformer_spaces.py {ROOT}/tables {options}"
+    with pytest.raises(subprocess.CalledProcessError):
+        commands("transformers")
+
+
 def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
     arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
     environment = {**os.environ, "PYTHON": "echo"}
@@ -241,7 +249,7 @@ def test_tables_refuse_what_is_no_column_file(tmp_path: Path) -> None:
         assert "README.md must be a column file, gzipped JSON or CSV, but cannot be read" in done.stderr
 
 
-DATA = {"predictor_table_published"}
+DATA = {"predictor_table_published", "transformer_figures"}
 """Files without a command."""
 SCRIPTS = sorted({path.stem for path in (ROOT / "experiments").glob("*.py")} - DATA)
 
