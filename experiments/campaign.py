@@ -121,6 +121,10 @@ class Campaign:
                     seen += [row["architecture"] for row in _read(rows)]
         return self._join()
 
+    def scored_first(self, benchmark: str) -> Path:
+        """Return the scores of a space with the first seed."""
+        return self._trained(next(task for task in self.tasks if task.benchmark == benchmark))[0]
+
     def _trained(self, space: Task) -> list[Path]:
         """Return the score file of each seed."""
         seeds = self._config["seeds"] if space.networks else []
@@ -314,7 +318,9 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
     if without:
-        print_left_out(campaign.evolve_without(scores, without, time_budget), scores, without)
+        print_left_out(
+            campaign.evolve_without(scores, without, time_budget), scores, without, campaign.scored_first(without)
+        )
         return
     found = []
     for entry in read_toml(config)["evolution"]:
@@ -333,14 +339,17 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
         print_tests(campaign.test(programs, executor))
 
 
-def print_left_out(run: EvolutionRun, scores: Path, without: str) -> None:
-    """Print tau of the best formula on all scored networks of the space that its evolution never saw."""
+def print_left_out(run: EvolutionRun, scores: Path, without: str, one_seed: Path) -> None:
+    """Print tau of the best formula on the networks of the space that its evolution never saw, scored with one seed."""
     table = read_score_tables([scores])
+    scored = {row["architecture"] for row in _read(one_seed)}
     rows = []
     for task in (task for task in table.tasks if task.name.startswith(f"{without}/")):
-        others = {name: _figures(values, task.accuracies)["tau"] for name, values in task.scores.items()}
+        chosen = [place for place, name in enumerate(task.architectures) if name in scored]
+        labels = task.accuracies[chosen]
+        others = {name: _figures(values[chosen], labels)["tau"] for name, values in task.scores.items()}
         best = max(others, key=lambda name: others[name] if math.isfinite(others[name]) else -1.0)
-        found = _figures(program_scores(table, task, run.summary["best"]["program"]), task.accuracies)
+        found = _figures(program_scores(table, task, run.summary["best"]["program"])[chosen], labels)
         rows.append(
             [task.name, found["n"], found["tau"], interval(found["low"], found["high"])]
             + [others.get(name) for name in BESIDE]
