@@ -75,11 +75,12 @@ def page() -> str:
 
 
 def _general(without: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Return the measures by reason, in which no measure or layer is named."""
+    """Return the measures by reason, in which no measure, layer or size is named."""
     general: dict[str, list[str]] = {}
     for reason, measures in without.items():
         sentence = "it reads a measure that has no value" if reason.startswith("measure.") else reason
         sentence = re.sub(r"that of \S+ inside", "that of a layer inside", sentence)
+        sentence = re.sub(r", got input size torch\.Size\(.*\)", "", sentence)
         general.setdefault(sentence, []).extend(measures)
     return general
 
