@@ -33,7 +33,7 @@ from eznas.cli.console import Command, print_table
 from eznas.config import read_toml
 from eznas.errors import InputError
 from eznas.files import replace_file
-from eznas.ranking import correlate
+from eznas.ranking import TauTarget, correlate
 from eznas.report.display import open_display
 from eznas.report.html import interval
 from eznas.scoring import Problem, open_executor, verification
@@ -347,7 +347,8 @@ def print_left_out(run: EvolutionRun, scores: Path, without: str, one_seed: Path
     for task in (task for task in table.tasks if task.name.startswith(f"{without}/")):
         chosen = [place for place, name in enumerate(task.architectures) if name in scored]
         labels = task.accuracies[chosen]
-        others = {name: _figures(values[chosen], labels)["tau"] for name, values in task.scores.items()}
+        taus = TauTarget(labels).taus(np.stack(list(task.scores.values()))[:, chosen])
+        others = dict(zip(task.scores, taus.tolist(), strict=True))
         best = max(others, key=lambda name: others[name] if math.isfinite(others[name]) else -1.0)
         found = _figures(program_scores(table, task, run.summary["best"]["program"])[chosen], labels)
         rows.append(
