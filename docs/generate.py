@@ -35,49 +35,51 @@ The first table compares them, the second one defines them, and the third one li
 - **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
   NAS-Bench-201 with four convolutions in each cell.
 
-Measures that share a forward or backward pass run it once. Computing several of them takes little more time than
-computing one. Before a measure runs, its seconds are [estimated](scaling.md#seconds-of-a-measure-in-advance) from the
-sizes of the network and the minibatch; slow measures are left out unless their names are given.
+eznas runs a forward or backward pass once for all measures that need it. Computing several such measures takes little
+more time than computing one. Before a measure runs, its seconds are
+[estimated](scaling.md#seconds-of-a-measure-in-advance) from the sizes of the network and the minibatch; slow measures
+are left out unless their names are given.
 
 A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the minibatch (vkdnw uses the
-running averages). `measure(..., split=N)` runs at most N images at once instead. This option works for networks without
-batch normalisation, and for measures that are sums over images or read one row for each image. Other networks and
-measures are refused.
+running averages). `measure(..., split=N)` runs at most N images at once instead. This option needs a network without
+batch normalisation, and a measure that is a sum over images or reads one row for each image. eznas refuses other
+networks and other measures.
 
 torch runs recurrent layers such as `nn.LSTM` in one call and hides their outputs. Measures of layers' outputs (depth,
-fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and their scores
-say so. flops, and measures of weights and of their gradients, have a value on such networks: the value of a network
-that runs the same layers step by step. The projections and the attention maps of `nn.MultiheadAttention` are read like
-those of other modules. Products with matrices whose rows are looked up in a table, such as relative positions, are not
-layers.
+fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and the statuses
+of their scores say so. flops, and measures of weights and of their gradients, have a value on such networks. This value
+equals that of a network that runs the same layers step by step. The projections and the attention maps of
+`nn.MultiheadAttention` are read like those of other modules. Products with matrices whose rows are looked up in a
+table, such as relative positions, are not layers.
 
-near and meco read the outputs of normalisations, however these are written. Several calls together are a normalisation
-if they divide a tensor by a sum or a mean that grows as the tensor does, such as its deviation. The product with a
-constant for each channel, and the sum with one, belong to it. Scales that `einsum` or `addcmul` multiply are not found.
-synflow and zen recognise batch normalisations by torch's function alone.
+near and meco read the outputs of normalisations, also of those that do not call torch's functions. Several calls
+together are a normalisation if they divide a tensor by a sum or a mean that grows as the tensor does, such as its
+standard deviation. If the result is then multiplied by a constant for each channel, or such a constant is added to it,
+this operation belongs to the normalisation. eznas does not find scales that `einsum` or `addcmul` multiplies. synflow
+and zen recognise only those batch normalisations that call torch's function.
 
 Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise and gradients then act on
 the output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
 softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
 with values. The *projections* of an attention are the layers whose outputs reach its queries, keys or values through no
-other layer. A *feed-forward block* is two layers with an activation between them. Tokens behind the end of a text count
-as all other tokens do. vkdnw and epe_nas need one class for each sample. gradsign needs a label other than -100 for
-each sample, and zico for each half of the samples.
+other layer. A *feed-forward block* is two layers with an activation between them. Tokens after the end of a text
+(padding) count as all other tokens do. vkdnw and epe_nas need labels with one class for each sample. gradsign needs a
+label other than -100 for each sample; zico needs such a label in each half of the samples.
 
-Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from parameters,
-such as a masked, a normalised or an adapted weight. Then these parameters count, each once. Constant kernels do not
-count.
+Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from parameters;
+examples are masked, normalised and adapted weights. In this case, each of these parameters counts once. Constant
+kernels do not count.
 
 eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
 Several calls together are an activation too if they compute an elementwise function of one tensor and this function is
 not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
-Networks run without torch's gradient checkpointing. Layers inside any other `torch.autograd.Function` are refused. If a
-module puts the images on another axis than the first, as with `batch_first=False`, eznas follows this axis through
-transpositions. Images are cast to the precision of the network. eznas refuses TorchScript, exported networks, lazy
-parameters that have no shape, and parameters on the meta device.
+Networks run without torch's gradient checkpointing. eznas refuses layers inside a `torch.autograd.Function` other than
+that of checkpointing. If a module puts the images on another axis than the first, as with `batch_first=False`, eznas
+follows this axis through transpositions. Images are cast to the precision of the network. eznas refuses TorchScript,
+exported networks, lazy parameters that have no shape, and parameters on the meta device.
 
 ## Comparison
 """
@@ -85,8 +87,8 @@ parameters that have no shape, and parameters on the meta device.
 _DEFINITIONS = """\
 ## Definitions
 
-The column *published* gives figures from the papers, with the networks on which the authors measured them. Several
-figures between slashes belong to the data sets in brackets, in the same order.
+The column *published* gives figures from the papers, and names the networks on which the authors measured them. Figures
+that are separated by slashes belong to the data sets in brackets, in the same order.
 
 In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
 cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a residual block, or a
@@ -96,8 +98,8 @@ similar part of a network.
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-If a program of this table is evaluated on every layer (`units="any"`), and the network runs each layer once, it has the
-value of the measure. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures
+A program of this table has the value of its measure if it is evaluated on every layer (`units="any"`) and the network
+runs each layer once. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures
 that
 
 - add matrices over layers (naswot, ntk_condition),

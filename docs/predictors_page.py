@@ -33,10 +33,11 @@ mean and a status for each architecture, and some predictors also return a stand
 `InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
 All predictions of this predictor then have the same status and no value.
 
-`eznas.predict(table="trained.csv")` chooses a predictor by the number of accuracies and by the data, fits it, and ranks
-the other architectures of the space.
+`eznas.predict(table="trained.csv")` chooses a predictor that suits the number of accuracies and the other data that are
+given. It fits this predictor and ranks the other architectures of the space.
 
-Any regressor with the methods `fit` and `predict` becomes a predictor, such as one of scikit-learn:
+`from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
+predictor:
 
 ```python
 from sklearn.ensemble import RandomForestRegressor
@@ -65,14 +66,16 @@ A *learning curve* holds the accuracies or losses after the first epochs of a fu
 epochs cannot replace the first ten of 200 epochs, because the learning rate of the short training falls earlier.
 
 `measure:NAME` ranks architectures by their scores in the column NAME of a file (`--scores`). This predictor needs no
-trained architectures. If a lower score of the measure NAME is better, eznas negates the scores, on every search space.
+trained architectures. If a lower score of the measure NAME is better, eznas negates the scores. It does so on every
+search space.
 
 ## Comparison
 
 `eznas predict evaluate` runs several trials. In each trial it draws training and test architectures, and fits every
 predictor to every number of training architectures. It reports means over trials: tau on all test architectures, tau on
-the more accurate half, tau of predictions rounded to one and two decimals, errors, and seconds. The precision among the
-first 10 and 20 is the share of them that is among the 10 and 20 most accurate architectures.
+the more accurate half, tau of predictions rounded to one and two decimals, errors, and seconds. It also reports the
+precision among the first 10: the share of the 10 architectures with the highest predictions that is among the 10 most
+accurate ones. The precision among the first 20 is defined in the same way.
 
 - `--csv FILE` appends the rows of each trial as it ends. The same command with `--resume` runs the trials that are
   missing. The number of trials may change; everything else must be as before.
@@ -81,15 +84,15 @@ first 10 and 20 is the share of them that is among the 10 and 20 most accurate a
 - *init s* is the time before the first prediction, in seconds: training the architectures, computing scores, and
   fitting. *query s* is the time of one prediction. The seconds of trainings come from a column of the table such as
   `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
-  cost is empty. The page plots one cost against the other; the colour shows the best predictor at each point.
+  cost is empty. The page plots the two costs against each other; the colour shows the best predictor at each point.
 - *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors
   that state a standard deviation have this figure. The page and the JSON also have the shares for 50 and 80 %.
 
 ## Tuning
 
 `--tune N` tries N settings of the hyper-parameters for each fit: the defaults, and N - 1 settings that are drawn from
-published ranges. Each fit takes the setting with the highest tau in a cross-validation of three folds. The number of
-settings is fixed and not the time, so that the result does not depend on the machine. Fits to fewer than 10
+published ranges. Each fit takes the setting with the highest tau in a cross-validation of three folds. The option fixes
+the number of settings and not the time, so the result does not depend on the machine. Fits to fewer than 10
 architectures use the defaults. The list below names the hyper-parameters that are drawn. A predictor without such
 hyper-parameters is not tuned.
 
@@ -102,9 +105,10 @@ another version of a package, the command says so.
 
 ## Transfer
 
-`TransferredPredictor` uses a predictor, the *source*, that was fitted to another data set or another space. From few
-accuracies, `TransferredPredictor` fits a line that maps the predictions of the source to accuracies. A second predictor
-learns the residuals. The predicted residuals are multiplied by a factor from 0 to 1, which a cross-validation chooses.
+`TransferredPredictor` uses a predictor, the *source*, that was fitted to another data set or another space.
+`TransferredPredictor` needs only few accuracies of the new data set or space. To these, it fits a line that maps the
+predictions of the source to accuracies. A second predictor learns the residuals. The predicted residuals are multiplied
+by a factor from 0 to 1, which a cross-validation chooses.
 
 ```python
 from eznas.predictors import TransferredPredictor
@@ -134,8 +138,8 @@ A step of `rsws` trains one random operation on each edge. A step of `oneshot` t
 normalisations use the statistics of the batch, also in the evaluation. After each quarter of the training, the command
 evaluates architectures with the weights of the supernet (*inherited* weights). It compares the resulting accuracies and
 losses with the table. `supernet.json` and `supernet.png` in the run directory hold tau over all architectures and over
-the more accurate half. For comparison, they also hold tau of the number of parameters. `--resume DIR` continues a
-training that was stopped; on the same machine, the result is the same to the bit. `eznas report DIR` prints the taus.
+the more accurate half. For comparison, these files also hold tau of the number of parameters. `--resume DIR` continues
+a training that was stopped; on the same machine, the result is the same to the bit. `eznas report DIR` prints the taus.
 
 ```python
 from eznas.predictors import make_predictor
@@ -155,8 +159,8 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 _METHODS = """\
 The next table describes the methods. *Published* in brackets says where the publication differs from eznas. If
-predictions *only rank*, their order estimates that of the accuracies, but their values are no accuracies. Widths are
-numbers of hidden channels, and batches are numbers of architectures.
+predictions *only rank*, their order estimates the order of the accuracies, but their values are not accuracies. Widths
+are numbers of hidden channels, and batches are numbers of architectures.
 """
 
 _ENCODINGS = """\
@@ -166,10 +170,10 @@ An encoding turns an architecture into numbers. `+` joins encodings, as in `graf
 reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about an
 architecture. `measures:synflow,naswot` reads two columns of the table.
 
-The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn* and *siamese_nas*
-read it. They also read columns beside the graph, as in `gcn@graph+measures`. The columns join the result of the graph
-before the last layers; for *siamese_nas*, they are the estimation code. *nao* and *seminas* read *tokens* and nothing
-else. Every other predictor refuses the encoding *graph*.
+The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
+*ta_gates* read it. All of them except *brp_nas* also read columns beside the graph, as in `gcn@graph+measures`. The
+columns join the result of the graph before the last layers; for *siamese_nas*, they are the estimation code. *nao* and
+*seminas* read *tokens* and nothing else. Every other predictor refuses the encoding *graph*.
 """
 
 

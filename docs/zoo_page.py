@@ -19,12 +19,14 @@ FACTS = Path(__file__).parents[1] / "experiments" / "results" / "zoo.json"
 _INTRODUCTION = """\
 # Measures on many networks
 
-{networks} networks of torchvision, timm and transformers, and some written by hand, ran through all {measures}
-measures and {programs} programs. All have random weights, most are small, and the minibatch has two samples.
-`ZOO_FACTS=experiments/results/zoo.json pytest -m zoo` adds the networks that the table does not have; without the file
-it runs all {zoo}. It needs `pip install ".[models]"` in the checkout. For each network, the test checks that
+This page shows on which networks the measures have a value. All {measures} measures and {programs} programs were
+computed on {networks} networks: networks of torchvision, timm and transformers, and some written by hand. All networks
+have random weights, most are small, and the minibatch has two samples. The command
+`ZOO_FACTS=experiments/results/zoo.json pytest -m zoo` adds the networks that the table does not have. Without
+`ZOO_FACTS`, `pytest -m zoo` runs all {zoo} networks. Both commands need `pip install ".[models]"` in the checkout. For
+each network, the test checks that
 
-- every measure has a value, or a sentence that says why it has none,
+- every measure has a value, or a message that says why it has none,
 - the network, its attributes and all sources of random numbers are left as they were, and
 - a second call returns the same values, to the bit.
 
@@ -32,11 +34,12 @@ it runs all {zoo}. It needs `pip install ".[models]"` in the checkout. For each 
 
 {complete}
 
-The table shows the others. An empty cell is a value; a number is the reason why there is none:
+The table shows the other measures and programs. An empty cell means that the measure has a value on the network. A
+number means that it has none, for the reason with this number:
 
 {reasons}
 
-Measures with equal columns share one.
+Measures whose columns are equal share one column.
 
 ## Table
 
