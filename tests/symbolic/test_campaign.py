@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 CONFIG: dict[str, Any] = {
+    "seeds": [1, 3],
+    "batch_size": 8,
     "measures": ["params", "depth"],
     "reductions": ["l1(weight)", "effective_rank(weight_grad.loss)"],
     "aggregations": ["sum(X)", "slope(cumulative_sum(sqrt(X)))"],
-    "task": [{"name": "nasbench201/cifar10", "networks": 4, "test": 4}],
+    "task": [{"name": "nasbench201/cifar10", "networks": [3, 1], "test": 4}],
 }
 
 
@@ -41,12 +43,12 @@ def campaign(script: ModuleType, tmp_path: Path) -> Any:
     made = script.Campaign(CONFIG, tmp_path, tmp_path / "out", "digits", 1)
     (tmp_path / "out" / "train").mkdir(parents=True)
     blocks = [form.replace("X", block) for block in CONFIG["reductions"] for form in CONFIG["aggregations"]]
-    with (tmp_path / "out" / "train" / "nasbench201.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(["architecture", "accuracy", "params", "depth", *blocks, "status"])
-        for place, name in enumerate(names):
-            missing = "" if place else "inf"
-            writer.writerow([name, 0, 7, 3, place, missing, place + 1, 9 - place, ""])
+    rows = [[name, 0, 7, 3, i, "" if i else "inf", i + 1, 9 - i, ""] for i, name in enumerate(names)]
+    for seed, scored in (("1", rows[:3]), ("3", rows[3:])):
+        with (tmp_path / "out" / "train" / f"nasbench201_{seed}.csv").open("w", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out)
+            writer.writerow(["architecture", "accuracy", "params", "depth", *blocks, "status"])
+            writer.writerows(scored)
     return made
 
 
@@ -57,6 +59,35 @@ def test_the_score_file_has_short_names_and_no_column_that_lacks_scores(campaign
     assert [row["accuracy"] for row in rows] == ["60.5", "70.5", "80.5", "90.5"]
     assert [row["c005"] for row in rows] == ["9", "8", "7", "6"]
     assert {row["task"] for row in rows} == {"nasbench201/cifar10"}
+
+
+def test_networks_of_a_seed_are_others_than_those_of_the_seeds_before(
+    script: ModuleType, campaign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def verify(*_: Any, **options: Any) -> None:
+        asked.append((options["samples"], options["csv"].name, options["unwanted"][:]))
+
+    monkeypatch.setattr(script.verification, "verify", verify)
+    campaign.score()
+    names = list(load_table("nasbench201", "cifar10").architectures[:4])
+    assert asked == [(3, "nasbench201_1.csv", []), (1, "nasbench201_3.csv", names[:3])]
+
+
+def test_a_formula_is_tested_on_the_left_out_space_with_one_seed(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["task,architecture,accuracy,params,flops"]
+    lines += [f"space/a,net{i},{i},{i if i < 12 else -i},{-i}" for i in range(20)]
+    scores, one_seed = tmp_path / "scores.csv", tmp_path / "space_1.csv"
+    scores.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    one_seed.write_text("\n".join(["architecture,params", *[f"net{i},0" for i in range(12)]]), encoding="utf-8")
+    run = SimpleNamespace(summary={"best": {"program": "neg(score.flops)"}})
+    script.print_left_out(run, scores, "space", one_seed)
+    row = next(line for line in capsys.readouterr().out.splitlines() if "space/a" in line)
+    assert row.split()[1:3] == ["12", "1.000"]
+    assert row.split()[-2:] == ["params", "1.000"]
 
 
 def test_columns_become_measures_and_building_blocks(campaign: Any) -> None:
