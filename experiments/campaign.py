@@ -44,9 +44,7 @@ from eznas.symbolic.report import program_scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eznas.proxies import Combination, Proxy
-
-    from eznas.scoring import Executor
+    from eznas.scoring import Combination, Executor, Proxy
 
 TRIVIAL = ("params", "flops", "synflow")
 BESIDE = (*TRIVIAL, "naswot")

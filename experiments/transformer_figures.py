@@ -56,7 +56,7 @@ def table_rows(scored: Scored, measures: list[str], seed: int) -> list[dict[str,
         **{f"graf.{name}": values for name, values in scored.features.items()},
     }
     rows = [figures(name, values, scored, seed) for name, values in named.items()]
-    return sorted(rows, key=lambda row: -2.0 if row["tau"] is None else -row["tau"])
+    return sorted(rows, key=lambda row: 2.0 if row["tau"] is None else -row["tau"])
 
 
 def figures(name: str, values: NDArray[np.float64], scored: Scored, seed: int) -> dict[str, Any]:

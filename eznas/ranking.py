@@ -93,7 +93,7 @@ def correlate(
     if not (np.isfinite(scores).all() and np.isfinite(accuracies).all()):
         raise ValueError("scores and accuracies must be finite; leave out architectures without a score")
     n = len(scores)
-    if n < 2 or np.ptp(scores) == 0 or np.ptp(accuracies) == 0:  # noqa: PLR2004 - a pair
+    if n < 2 or scores.min() == scores.max() or accuracies.min() == accuracies.max():  # noqa: PLR2004 - a pair
         return Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, n)
     low, high = _interval(_bootstrap_taus(scores, accuracies, seed, resamples), n)
     ranks = stats.rankdata(scores), stats.rankdata(accuracies)
@@ -167,7 +167,8 @@ def _taus_by_pairs(
         sums: NDArray[np.float64] = np.einsum("rn,rn->r", counts @ pairs, counts, dtype=np.float64)
         return sums
 
-    x, y = (np.sign(values[:, None] - values).astype(np.float32) for values in (scores, accuracies))
+    with np.errstate(over="ignore"):  # of differences, whose signs stay right
+        x, y = (np.sign(values[:, None] - values).astype(np.float32) for values in (scores, accuracies))
     scale = total(np.abs(x)) * total(np.abs(y))
     taus: NDArray[np.float64] = np.full(len(drawn), np.nan)
     np.divide(total(x * y), np.sqrt(scale), out=taus, where=scale > 0)
@@ -199,7 +200,7 @@ class TauTarget:
 
     The networks, in the order of their accuracies, are sorted by score; equal scores stay in the order of accuracies.
     A pair is then discordant where the later network has the smaller accuracy. The counts are exact, and the time grows
-    little faster than the number of networks.
+    little faster than the number of networks up to about 16,000.
 
     Args:
         accuracies: ``n`` finite accuracies.

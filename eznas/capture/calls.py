@@ -18,6 +18,8 @@ from eznas.capture.call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from torch import Tensor
+
 
 class CallHooks(TorchFunctionMode):
     """Hands every torch function that is called while it is active to one hook, which runs the call.
@@ -59,6 +61,7 @@ class CallHooks(TorchFunctionMode):
         if call.name in self.LAYERS:
             if not torch.is_grad_enabled():
                 self.ungraphed = call.name
+            call.func = partial(_owned, call.func)
             return self.layer(call)
         if self.activates(call):
             return self.activation(call)
@@ -98,3 +101,12 @@ class CallHooks(TorchFunctionMode):
 
 _OPENED = frozenset(("multi_head_attention_forward", "normalize", "scaled_dot_product_attention"))
 """Functions that run other functions of torch within one call."""
+
+
+def _owned(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Return the output of a layer, copied if it is a view.
+
+    An activation in place would give a view, such as the output of a linear layer on tokens, another ``grad_fn``.
+    """
+    out = function(*args, **kwargs)
+    return out.clone() if out._is_view() else out  # noqa: SLF001 - torch has no other name for it

@@ -81,8 +81,9 @@ class Elementwise:
         factors = [factor for path in paths for step in path for factor in step.factors]
         factors += constants if name in MULTIPLYING else []
         degree = _degree(name, call, varying, degrees)
-        normalised = outside and degree == 0 and many
-        between = tuple(one for path in paths for step in path for one in (step, *step.between))
+        shares = source.shape is Shape.CURVED and not source.activation  # of exponentials, as in a softmax
+        normalised = outside and degree == 0 and many and not shares
+        between = tuple(dict.fromkeys(one for path in paths for step in path for one in (step, *step.between)))
         parts = tuple(step for step in between if step.is_part) if normalised else ()
         return Function(
             source=source,
@@ -97,7 +98,7 @@ class Elementwise:
             squares=(*squares, *(step for step in parts if step.activation and step not in squares)),
             degree=degree,
             entering_degree=degrees[0],
-            factors=tuple(factors),
+            factors=tuple({id(factor): factor for factor in factors}.values()),
             normalised=normalised,
             parts=parts,
             between=between if many or inner else (),
@@ -218,9 +219,9 @@ _EXPANDING = frozenset(("expand", "expand_as", "getitem", "unsqueeze"))
 _REDUCING = frozenset((
     "linalg_norm", "linalg_vector_norm", "mean", "norm", "std", "std_mean", "sum", "var", "var_mean",
 ))  # fmt: skip
-_POWERS = dict.fromkeys(
-    CLAMPS | _COMPARING | _ADDING | COPYING | _EXPANDING | _REDUCING | {"abs", "absolute", "leaky_relu", "relu"}, 1.0
-)
+_RECTIFYING = frozenset(("leaky_relu", "relu"))
+_ABSOLUTE = frozenset(("abs", "absolute"))
+_POWERS = dict.fromkeys(CLAMPS | _COMPARING | _ADDING | COPYING | _EXPANDING | _REDUCING | _RECTIFYING | _ABSOLUTE, 1.0)
 _POWERS |= {"reciprocal": -1.0, "rsqrt": -0.5} | {"sqrt": 0.5} | dict.fromkeys(("square", "var", "var_mean"), 2.0)
 """The powers by which functions of one tensor grow with it."""
 

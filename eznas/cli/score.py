@@ -96,7 +96,7 @@ def main(
     pattern: str | None,
     units: bool,
     memory: str | None,
-    max_seconds_per_measure: float | None,
+    max_seconds_per_measure: float,
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""

@@ -148,7 +148,7 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
     if device != now["device"]:
         raise InputError(f"the device must be the one that the run began with, {device}, got {now['device']}")
-    before, here = {"numerics": "1", **manifest["versions"]}, versions()  # earlier manifests have no numerics
+    before, here = {"numerics": "0", **manifest["versions"]}, versions()  # earlier manifests have no numerics
     for name in ("torch", "numerics"):
         if before[name] != here[name]:
             raise InputError(

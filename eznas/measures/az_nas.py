@@ -156,9 +156,7 @@ def _positions(
 
 def _greatest_singular_value(rows: torch.Tensor, columns: torch.Tensor) -> float:
     """Return the greatest singular value of the mean over positions of the outer products of two rows."""
-    positions = len(rows)
-    if (
-        positions < (side := min(rows.shape[1], columns.shape[1])) and side >= _WIDE
-    ):  # triangular factors have the same product up to rotations
-        rows, columns = (torch.linalg.qr(side.T, mode="r").R.T for side in (rows, columns))
+    positions, least = len(rows), min(rows.shape[1], columns.shape[1])
+    if positions < least and least >= _WIDE:  # triangular factors have the same product up to rotations
+        rows, columns = (torch.linalg.qr(matrix.T, mode="r").R.T for matrix in (rows, columns))
     return float(torch.linalg.matrix_norm(rows.T @ columns / positions, 2))

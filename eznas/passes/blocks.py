@@ -81,14 +81,21 @@ def _layers(module: nn.Module) -> int:
 
 @contextlib.contextmanager
 def features_recorded(network: nn.Module) -> Iterator[list[Feature]]:
-    """Record the outputs of the network's blocks within the context, by a global hook; the network gets none."""
+    """Record the outputs of the network's blocks within the context, by a global hook; the network gets none.
+
+    The network gets copies of outputs that are views.
+    """
     blocks = {id(module) for module in blocks_of(network)}
     features: list[Feature] = []
 
-    def record(module: nn.Module, _: Any, out: Any) -> None:
-        if id(module) in blocks and isinstance(out, Tensor) and out.is_floating_point():
-            edge = torch.autograd.graph.get_gradient_edge(out) if out.requires_grad else None
-            features.append(Feature(out.detach().clone(), edge))  # the network may overwrite the output
+    def record(module: nn.Module, _: Any, out: Any) -> Tensor | None:
+        if not (id(module) in blocks and isinstance(out, Tensor) and out.is_floating_point()):
+            return None
+        if out._is_view():  # noqa: SLF001 - where the network overwrites a view, the graph loses its node
+            out = out.clone()
+        edge = torch.autograd.graph.get_gradient_edge(out) if out.requires_grad else None
+        features.append(Feature(out.detach().clone(), edge))  # the network may overwrite the output
+        return out
 
     handle = nn.modules.module.register_module_forward_hook(record)
     try:

@@ -164,15 +164,18 @@ class PassRecorder(Recorder):
             return out
         self._norms.note_view(call, self.elementwise.step(out))
         if function is not None and function.normalised:
-            self._add_norm(function, out)
+            self._add_norm(call, function, out)
         elif known is not None and continues(call, function, *known, out):
             self._move_norm(call, *known, out)
         return out
 
-    def _add_norm(self, function: Function, out: Tensor) -> None:
+    def _add_norm(self, call: Call, function: Function, out: Tensor) -> None:
         """Record the output of a normalisation by hand, in place of those of its parts."""
         self._remove(function.parts)
         source = function.source.current()
+        if source is None:  # the network has freed it
+            path = self.elementwise.step(call.input).to(function.source)
+            source = None if any(step.reduces for step in path) else call.input
         if source is None or source.shape != out.shape:  # such as a mean that was normalised
             return
         channels_last = self._channels_last or Shape.SPREAD not in function.shape

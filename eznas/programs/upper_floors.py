@@ -197,7 +197,7 @@ class _Run:
     """One evaluation.
 
     Nodes of one function with the same literals run together, because calls cost more than the arithmetic. Values over
-    units are freed after their last use.
+    units are freed after the last use of all that ran in one call.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ def seconds_of(records: Sequence[Measure], network: nn.Module, minibatch: Miniba
         minibatch: It may be on any device.
 
     Returns:
-        The seconds by name; empty where the network does not run, as the scores of the measures will say.
+        The seconds by name; empty if the network does not run on two samples; no limit applies then.
     """
     closed = with_measures_read(records)
     try:

@@ -103,7 +103,7 @@ def _seconds(node: Node, shapes: Sequence[Shape], *, low_rank: bool) -> float:
 
 def _matrices(primitive: Primitive, shape: Shape) -> float:
     """Return the seconds of a function of the trailing maps."""
-    first, channels, rows, columns = shape
+    first, channels, rows, columns = (1,) * (4 - len(shape)) + shape  # of samples, one matrix
     count = first * channels
     if 1 in (rows, columns) and rows != columns:  # tokens by channels, for each sample
         count, rows, columns = first, rows * columns, channels

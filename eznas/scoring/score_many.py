@@ -99,7 +99,8 @@ def estimate_seconds(
         loss: See ``measure``.
 
     Returns:
-        The seconds for each name or program's text; empty where the network does not run, as its scores will say.
+        The seconds for each name or program's text; empty if the network does not run on two samples. No
+        limit applies then.
 
     Raises:
         InputError: A name is unknown.

@@ -108,7 +108,7 @@ def run_scores(
 
 
 def _weighted_sums(config: ScoresConfig, problem: ScoresProblem, progress: Progress, clock: Clock) -> list[Node]:
-    """Fit weighted sums, in a share of the time budget."""
+    """Fit weighted sums, in a share of the time budget. A fit that has begun is not interrupted."""
     if not config.weighted_terms:
         return []
     progress.stage("fitting weighted sums", 0)

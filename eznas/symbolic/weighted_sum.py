@@ -113,7 +113,8 @@ class WeightedSums:
 
         Args:
             most: Most terms.
-            keep_going: Asked after each fit. When it answers no, the sum of ``most`` terms is the last one.
+            keep_going: Asked after each fit. When it answers no, the terms are cut to ``most`` at once, or, if there is
+                a sum already, no further one is fitted.
         """
         kept = np.arange(len(self._terms))
         weights = self._fitted(kept, np.zeros(len(kept)))

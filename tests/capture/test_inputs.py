@@ -159,9 +159,11 @@ def test_a_split_without_labels_adds_nothing(first: int) -> None:
     labels[first : first + 3] = -100
     whole, parts = (measure(network, (IDS, labels), ["snip", "swap"], split=split) for split in (None, 1))
     assert parts["snip"].value == pytest.approx(whole["snip"].value, rel=1e-5)
-    nothing = measure(network, (IDS, labels.fill_(-100)), ["snip"], split=1)["snip"]
-    assert nothing == measure(network, (IDS, labels), ["snip"])["snip"]
-    assert not nothing.ok
+    labels.fill_(-100)
+    for split in (None, 1):
+        nothing = measure(network, (IDS, labels), ["snip"], split=split)["snip"]
+        assert not nothing.ok
+        assert "must have a label; all labels of sample" in nothing.detail
 
 
 def test_equal_tokens_keep_their_masks() -> None:

@@ -118,9 +118,8 @@ class Transformer(nn.Module):
 
     def mlp(self, x: Tensor) -> Tensor:
         wide = functional.linear(x, self.wide.weight * 1.0, self.wide.bias) if self.how == "computed" else self.wide(x)
-        active = torch.relu_(wide) if self.how == "in place" else self.act(wide)
-        active = functional.relu(wide) if self.how == "functional" else active
-        out: Tensor = self.narrow(active)
+        ways = {"in place": torch.relu_, "functional": functional.relu}
+        out: Tensor = self.narrow(ways.get(self.how, self.act)(wide))
         return out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -164,8 +163,6 @@ def test_a_rewrite_keeps_every_score(kind: str, how: str) -> None:
             continue
         if how in READS_MODULES.get(name, ()):
             continue
-        if (name, kind, how) == ("az_trainability", "transformer", "in place"):
-            continue  # the activation overwrites a view, whose gradient then takes another edge
         if score.ok and before.ok:
             assert score.value == pytest.approx(before.value, rel=2e-3, abs=1e-6), name
         else:

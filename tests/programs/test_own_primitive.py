@@ -66,8 +66,9 @@ def asinh(x: Tensor) -> Tensor:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Load]:
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Imports the file as a plugin loader does, in place of what it registered before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which could be that of an earlier version
     before = set(primitives.all_primitives())
 
     def own() -> list[primitives.Primitive]:
