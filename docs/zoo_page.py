@@ -19,7 +19,7 @@ FACTS = Path(__file__).parents[1] / "experiments" / "results" / "zoo.json"
 _INTRODUCTION = """\
 # Measures on many networks
 
-This page shows on which networks the measures have a value. All {measures} measures and {programs} programs were
+This page shows on which networks the measures have a value. {measures} measures and {programs} programs were
 computed on {networks} networks: networks of torchvision, timm and transformers, and some written by hand. All networks
 have random weights, most are small, and the minibatch has two samples. The command
 `ZOO_FACTS=experiments/results/zoo.json pytest -m zoo` adds the networks that the table does not have. Without
