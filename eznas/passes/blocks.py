@@ -88,7 +88,7 @@ def features_recorded(network: nn.Module) -> Iterator[list[Feature]]:
     blocks = {id(module) for module in blocks_of(network)}
     features: list[Feature] = []
 
-    def record(module: nn.Module, _: Any, out: Any) -> Tensor | None:
+    def record(module: nn.Module, _: Any, out: Any) -> Any:
         if not (id(module) in blocks and isinstance(out, Tensor) and out.is_floating_point()):
             return None
         if out._is_view():  # noqa: SLF001 - where the network overwrites a view, the graph loses its node
