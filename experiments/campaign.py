@@ -37,6 +37,7 @@ from eznas.ranking import TauTarget, correlate
 from eznas.report.display import open_display
 from eznas.report.html import interval
 from eznas.scoring import Problem, open_executor, verification
+from eznas.scoring.memory_plan import memory_bound
 from eznas.scoring.proxy_sources import resolve_all
 from eznas.symbolic.read import read_score_tables
 from eznas.symbolic.report import program_scores
@@ -87,10 +88,14 @@ class Campaign:
         out: The folder.
         images: The images of all tasks.
         workers: Processes; 0 for one per core.
+        memory: Bytes for all processes together; None for no bound.
     """
 
-    def __init__(self, config: dict[str, Any], tables: Path, out: Path, images: str, workers: int) -> None:
-        self._config, self._out, self._images, self._workers = config, out, images, workers
+    def __init__(
+        self, config: dict[str, Any], tables: Path, out: Path, images: str, workers: int, memory: int | None = None
+    ) -> None:
+        self._config, self._out, self._images = config, out, images
+        self._workers, self._memory = workers, memory
         self.tasks = [
             Task(
                 entry["name"],
@@ -109,7 +114,7 @@ class Campaign:
     def score(self) -> Path:
         """Score the networks of every task, and join the scores to one file."""
         proxies = resolve_all(list(self._columns.values()))
-        with open_executor(self._workers) as executor:
+        with open_executor(self._workers, memory=self._memory) as executor:
             for space in (space for space in self._spaces() if space.networks):
                 seen: list[str] = []
                 for rows, seed, networks in zip(
@@ -308,10 +313,16 @@ def print_tests(figures: dict[str, dict[str, Any]]) -> None:
 @click.option("--out", metavar="DIR", type=Path, default=Path("runs/campaign"), help="Folder of the campaign.")
 @click.option("--time-budget", metavar="TIME", default="4m", help="Time of each evolution.")
 @click.option("--workers", metavar="N", default=0, help="Processes; 0 for one per core.")
+@click.option(
+    "--memory", metavar="SIZE", default=None, help="Memory of all processes, such as 8G; by default the free."
+)
 @click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
-def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, workers: int, without: str) -> None:
+def main(
+    tables: Path, config: Path, images: str, out: Path, time_budget: str, workers: int, memory: str | None, without: str
+) -> None:
     """Evolve one proxy for several search spaces, and test it on networks that evolution did not see."""
-    campaign = Campaign(read_toml(config), tables, out, images, workers)
+    bound = memory_bound(memory, workers)
+    campaign = Campaign(read_toml(config), tables, out, images, workers, bound)
     if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()
@@ -333,7 +344,7 @@ def main(tables: Path, config: Path, images: str, out: Path, time_budget: str, w
     programs = {"chosen": found[0][2]}
     for _, evolution, program in found:
         programs.setdefault(evolution, program)
-    with open_executor(workers) as executor:
+    with open_executor(workers, memory=bound) as executor:
         print_tests(campaign.test(programs, executor))
 
 
