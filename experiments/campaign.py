@@ -59,8 +59,8 @@ _COSTLY = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|nea
 class Task:
     """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies.
 
-    ``networks`` has the number of networks for evolution with each seed, or with the first seeds alone. A task without
-    them is one that the formula is tested on alone.
+    ``networks`` has the number of networks for evolution with each seed. A task without them is one that the formula is
+    tested on alone.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Campaign:
             for space in (space for space in self._spaces() if space.networks):
                 seen: list[str] = []
                 for rows, seed, networks in zip(
-                    self._trained(space), self._config["seeds"], space.networks, strict=False
+                    self._trained(space), self._config["seeds"], space.networks, strict=True
                 ):
                     self._verify(space, proxies, rows, networks, seed, seen, executor)
                     seen += [row["architecture"] for row in _read(rows)]
@@ -130,7 +130,7 @@ class Campaign:
 
     def _trained(self, space: Task) -> list[Path]:
         """Return the score file of each seed."""
-        seeds = self._config["seeds"][: len(space.networks)]
+        seeds = self._config["seeds"] if space.networks else []
         return [self._out / "train" / f"{space.benchmark}_{seed}.csv" for seed in seeds]
 
     def _verify(
