@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eznas.api.predictor_data import load_plugins, read_data, read_signals
+from eznas.api.predictor_data import read_data, read_signals
 from eznas.benchmarks import load_table
 from eznas.benchmarks.csv import read_table
 from eznas.benchmarks.reference import dataset_name
@@ -20,6 +20,7 @@ from eznas.predictors import Curves
 from eznas.predictors.defaults import default_predictor
 from eznas.predictors.evaluation import PredictorChoice
 from eznas.predictors.fits import KeptFit, fit_and_keep
+from eznas.scoring.plugin import load_plugins
 from eznas.spaces import SPACES
 from eznas.status import Status
 
