@@ -122,20 +122,9 @@ def fit(
 ) -> KeptFit:
     """Fit a predictor to all accuracies of a table, and return the fit to keep in a file.
 
-    Args:
-        predictor: See ``predict``.
-        benchmark: See ``predict``.
-        dataset: See ``predict``.
-        table: See ``predict``.
-        target: See ``predict``.
-        scores: See ``predict``.
-        curves: The column of the table that is the whole training, such as ``validation_200``, by the metric of the
-            learning curve.
-        epoch: Where learning curves end; None for whole curves.
-        supernet: See ``predict``.
-        tune: See ``predict``.
-        seed: See ``predict``.
-        plugin: See ``predict``.
+    ``curves`` maps the metric of a learning curve to the column of the table that is the whole training, such as
+    ``validation_200``. Learning curves end at ``epoch``; None stands for whole curves. All other arguments are those of
+    ``predict``.
 
     Raises:
         InputError: An argument cannot be used.
@@ -143,18 +132,8 @@ def fit(
     """
     load_plugins(plugin)
     columns = dict(curves or {})
-    data, choice, facts = _data(
-        predictor,
-        benchmark,
-        dataset,
-        table,
-        target,
-        scores=scores,
-        curves=columns,
-        epoch=epoch,
-        supernet=supernet,
-        tune=tune,
-    )
+    given = {"scores": scores, "curves": columns, "epoch": epoch, "supernet": supernet, "tune": tune}
+    data, choice, facts = _data(predictor, benchmark, dataset, table, target, **given)
     return fit_and_keep(data, choice, facts["target"], columns, seed)[1]
 
 

@@ -45,12 +45,8 @@ class MixedEdge(nn.Module):
 class Supernet(nn.Sequential):
     """The network of NAS-Bench-201 with mixed edges: ``b x 3 x h x w`` images to ``b x classes`` logits.
 
-    Batch normalisations have no running statistics: they use those of the batch in training and in evaluation.
-
-    Args:
-        cells: Cells a stage.
-        channels: Channels of the first stage, doubled in each further one.
-        classes: Number of classes.
+    Batch normalisations have no running statistics: they use those of the batch in training and in evaluation. The
+    arguments are those of ``skeleton``.
     """
 
     def __init__(self, *, cells: int, channels: int, classes: int) -> None:
