@@ -115,6 +115,7 @@ def main(
         show_units(network, minibatch, facts, json_file)
         return
 
+    from eznas.report.html import seconds as rounded
     from eznas.run import versions
     from eznas.scoring import score_network
     from eznas.scoring.estimates import skipped
