@@ -132,7 +132,7 @@ def fit(
     """
     load_plugins(plugin)
     columns = dict(curves or {})
-    given = {"scores": scores, "curves": columns, "epoch": epoch, "supernet": supernet, "tune": tune}
+    given: dict[str, Any] = {"scores": scores, "curves": columns, "epoch": epoch, "supernet": supernet, "tune": tune}
     data, choice, facts = _data(predictor, benchmark, dataset, table, target, **given)
     return fit_and_keep(data, choice, facts["target"], columns, seed)[1]
 
