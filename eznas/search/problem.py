@@ -197,13 +197,13 @@ def _combined(config: SearchConfig, signals: Sequence[Signal], domain: Domain) -
     first, *others = signals
     if not others:
         return first
-    if domain.size is not None and isinstance(first, TabularSignal) and _all_tabular(others):
+    if (
+        domain.size is not None
+        and isinstance(first, TabularSignal)
+        and all(isinstance(one, TabularSignal) for one in others)
+    ):
         reference = [architecture for architecture in first.values if architecture in domain]
     else:
         rng = python_rng(config.seed, "search", "reference")
         reference = [domain.sample(rng) for _ in range(_REFERENCE)]
     return CombinedSignal(signals, list(dict.fromkeys(reference)), config.combine, config.weights or None)
-
-
-def _all_tabular(signals: Sequence[Signal]) -> bool:
-    return all(isinstance(signal, TabularSignal) for signal in signals)
