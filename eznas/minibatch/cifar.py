@@ -44,7 +44,8 @@ def read_cifar(files: Sequence[Path], source: str) -> Pool:
 def read_imagenet16(files: Sequence[Path], source: str) -> Pool:
     """Return the images of the first 120 classes, with labels from 0; the files count classes from 1.
 
-    See ``read_cifar``; also where no file has an image of these classes, an error is raised.
+    Raises:
+        InputError: A file is not a batch, or none has an image of these classes.
     """
     images, labels = [], []
     for file in files:
