@@ -200,9 +200,9 @@ class RunDirectory:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, data, backup=backup)
 
-    def write_json(self, name: str, value: Mapping[str, Any], *, backup: bool = False) -> None:
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace a file by a JSON object."""
-        self.write_bytes(name, _json(value), backup=backup)
+        self.write_bytes(name, _json(value))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a file that holds a JSON object.

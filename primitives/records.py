@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class Primitive:
         rules: Further rewriting rules of ``eznas.programs.rules`` whose left side begins with this primitive.
         price: Its time on the largest statistic of a unit, in forward passes.
         draw_weight: How often evolution draws it, relative to the others.
-        doc: The docstring of the function.
     """
 
     name: str
@@ -95,7 +94,6 @@ class Primitive:
     rules: tuple[str, ...] = ()
     price: float = 0.1
     draw_weight: float = 1.0
-    doc: str = field(default="", repr=False)
 
     @property
     def arity(self) -> int:

@@ -67,7 +67,6 @@ def primitive(
             function=function,
             signatures=tuple(Signature(tuple(args), result) for args, result in signatures),
             family=Path(file).stem if file else function.__module__,
-            doc=function.__doc__ or "",
             **{"name": name, "latex": rf"\operatorname{{{{{name.replace('_', '-')}}}}}({slots})", **facts},
         )
         if not _NAME.fullmatch(name):

@@ -152,10 +152,13 @@ class EvolutionRun(Run):
             network: The network; it is left as it was.
             minibatch: Images and labels, on the network's device; see ``load_minibatch``.
             rank: The program's row in the hall of fame.
+
+        Raises:
+            InputError: There is no such row, or a program over score files reads a column that is no measure.
         """
         from eznas.scoring import Proxy, score_network
 
-        return score_network([Proxy.of(self._record(rank)["program"])], network, minibatch)[0]
+        return score_network([Proxy.of(self._program(rank))], network, minibatch)[0]
 
     def export(
         self,
@@ -245,6 +248,10 @@ class EvolutionRun(Run):
 
         return read_hall_of_fame(self._directory)
 
+    def _program(self, rank: int) -> str:
+        """Return the text of a program over networks."""
+        return str(self._record(rank)["program"])
+
     def _record(self, rank: int) -> dict[str, Any]:
         records = self._records()
         if not records:
@@ -263,25 +270,14 @@ class ScoresRun(EvolutionRun):
     _options = ScoresConfig
     _changeable = ("time_budget", "generations", "workers")
 
-    def score(self, network: nn.Module, minibatch: Minibatch, rank: int = 0) -> Score:
-        """Score a network with one of the programs, whose columns are measures; see ``with_measures``.
-
-        Args:
-            network: The network; it is left as it was.
-            minibatch: Images and labels, on the network's device; see ``load_minibatch``.
-            rank: The program's row in the hall of fame.
-
-        Raises:
-            InputError: The program reads a column that is no measure.
-        """
+    def _program(self, rank: int) -> str:
         from eznas.programs import parse
-        from eznas.scoring import Proxy, score_network
         from eznas.symbolic.measures import with_measures
 
-        program, missing = with_measures(parse(self._record(rank)["program"]))
+        program, missing = with_measures(parse(super()._program(rank)))
         if missing:
             raise InputError(f"a program must read columns that are measures, got {', '.join(missing)}")
-        return score_network([Proxy.of(program.text)], network, minibatch)[0]
+        return program.text
 
     def _evolve(self, *args: Any, **options: Any) -> dict[str, Any]:
         from eznas.symbolic.run import run_scores

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eznas.api.predictor_data import load_plugins, read_data
+from eznas.api.predictor_data import read_data
 from eznas.benchmarks import load_table
 from eznas.benchmarks.reference import dataset_name
 from eznas.errors import InputError
@@ -14,7 +14,7 @@ from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluat
 from eznas.predictors.trial_csv import TrialCsv
 from eznas.report.display import open_display
 from eznas.scoring import open_executor
-from eznas.scoring.plugin import plugin_digests
+from eznas.scoring.plugin import load_plugins, plugin_digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eznas.api.predictor_data import load_plugins, read_data, read_signals
+from eznas.api.predictor_data import read_data, read_signals
 from eznas.benchmarks import load_table
 from eznas.benchmarks.csv import read_table
 from eznas.benchmarks.reference import dataset_name
@@ -20,6 +20,7 @@ from eznas.predictors import Curves
 from eznas.predictors.defaults import default_predictor
 from eznas.predictors.evaluation import PredictorChoice
 from eznas.predictors.fits import KeptFit, fit_and_keep
+from eznas.scoring.plugin import load_plugins
 from eznas.spaces import SPACES
 from eznas.status import Status
 
@@ -121,20 +122,9 @@ def fit(
 ) -> KeptFit:
     """Fit a predictor to all accuracies of a table, and return the fit to keep in a file.
 
-    Args:
-        predictor: See ``predict``.
-        benchmark: See ``predict``.
-        dataset: See ``predict``.
-        table: See ``predict``.
-        target: See ``predict``.
-        scores: See ``predict``.
-        curves: The column of the table that is the whole training, such as ``validation_200``, by the metric of the
-            learning curve.
-        epoch: Where learning curves end; None for whole curves.
-        supernet: See ``predict``.
-        tune: See ``predict``.
-        seed: See ``predict``.
-        plugin: See ``predict``.
+    ``curves`` maps the metric of a learning curve to the column of the table that is the whole training, such as
+    ``validation_200``. Learning curves end at ``epoch``; None stands for whole curves. All other arguments are those of
+    ``predict``.
 
     Raises:
         InputError: An argument cannot be used.
@@ -142,18 +132,8 @@ def fit(
     """
     load_plugins(plugin)
     columns = dict(curves or {})
-    data, choice, facts = _data(
-        predictor,
-        benchmark,
-        dataset,
-        table,
-        target,
-        scores=scores,
-        curves=columns,
-        epoch=epoch,
-        supernet=supernet,
-        tune=tune,
-    )
+    given: dict[str, Any] = {"scores": scores, "curves": columns, "epoch": epoch, "supernet": supernet, "tune": tune}
+    data, choice, facts = _data(predictor, benchmark, dataset, table, target, **given)
     return fit_and_keep(data, choice, facts["target"], columns, seed)[1]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from eznas.errors import InputError, unknown
 from eznas.predictors import Curves
 from eznas.predictors.evaluation_data import EvaluationData
-from eznas.scoring.plugin import load_plugin
 from eznas.search.score_files import read_scores
 from eznas.spaces import SPACES
 
@@ -24,21 +23,6 @@ if TYPE_CHECKING:
     Files = Path | str | Sequence[Path | str]
 
 
-def listed(files: Files) -> list[Path]:
-    """Return one path or several as a list."""
-    return [Path(file) for file in ((files,) if isinstance(files, str | Path) else files)]
-
-
-def load_plugins(files: Files) -> None:
-    """Load plugins.
-
-    Raises:
-        InputError: A file cannot be imported or registers nothing.
-    """
-    for file in listed(files):
-        load_plugin(file)
-
-
 def read_signals(files: Files, space: SearchSpace) -> dict[str, TabularSignal]:
     """Return the scores of all files by name.
 
@@ -46,8 +30,8 @@ def read_signals(files: Files, space: SearchSpace) -> dict[str, TabularSignal]:
         InputError: A file cannot be read, or a name is in several files.
     """
     signals: dict[str, TabularSignal] = {}
-    for file in listed(files):
-        for name, signal in read_scores(file, space).items():
+    for file in (files,) if isinstance(files, str | Path) else files:
+        for name, signal in read_scores(Path(file), space).items():
             if name in signals:
                 raise InputError(f"{name} must be in one file of scores, it is in several", parameters=("scores",))
             signals[name] = signal

@@ -13,7 +13,7 @@ from eznas.run import RunDirectory
 from eznas.scoring import Problem, open_executor
 from eznas.scoring import verification as scoring
 from eznas.scoring.memory_plan import memory_bound
-from eznas.scoring.plugin import load_plugin
+from eznas.scoring.plugin import load_plugins
 from eznas.scoring.proxy_sources import resolve_all
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def verify(
         >>> verified = eznas.verify(["params", "naswot"], samples=50)  # doctest: +SKIP
         >>> pandas.DataFrame(verified.records())  # doctest: +SKIP
     """
-    for file in (plugin,) if isinstance(plugin, str | Path) else plugin:
-        load_plugin(file)
+    load_plugins(plugin)
     resolved = resolve_all(DEFAULT_PROXIES if proxies is None else proxies)
     problem = Problem.load(
         benchmark,

@@ -41,10 +41,9 @@ def main(name: str | None, plugin: tuple[Path, ...], json_file: str | None) -> N
     from eznas.programs.catalogue import describe, look_up
 
     if plugin:
-        from eznas.scoring.plugin import load_plugin
+        from eznas.scoring.plugin import load_plugins
 
-        for file in plugin:
-            load_plugin(file)
+        load_plugins(plugin)
     if name and not set("*?[") & set(name):
         records = look_up(name)
     else:

@@ -64,10 +64,9 @@ def main() -> None:
 def _list(plugin: tuple[Path, ...]) -> None:
     """List the predictors and the encodings."""
     from eznas.predictors import ENCODINGS, PREDICTORS
-    from eznas.scoring.plugin import load_plugin
+    from eznas.scoring.plugin import load_plugins
 
-    for file in plugin:
-        load_plugin(file)
+    load_plugins(plugin)
     print_table(
         "predictors",
         ["name", "encoding", "needs", "package", "description"],

@@ -100,7 +100,10 @@ def main(
     **settings: Any,
 ) -> None:
     """Score an untrained network with zero-cost proxies."""
-    _load(plugin)
+    if plugin:
+        from eznas.scoring.plugin import load_plugins
+
+        load_plugins(plugin)
     if pattern is not None:
         _list(pattern, json_file)
         return
@@ -112,6 +115,7 @@ def main(
         show_units(network, minibatch, facts, json_file)
         return
 
+    from eznas.report.html import seconds as rounded
     from eznas.run import versions
     from eznas.scoring import score_network
     from eznas.scoring.estimates import skipped
@@ -139,7 +143,7 @@ def main(
                     proxy.name,
                     f"{score.value:.6g}" if score.ok else "-",
                     score.status.value,
-                    _rounded(seconds[proxy.name]),
+                    rounded(seconds[proxy.name]),
                 ]
                 for proxy, score in zip(resolved, scores, strict=True)
             ],
@@ -176,14 +180,6 @@ def main(
         raise EznasError(f"{len(failures)} of {len(scores)} proxies have no value")
 
 
-def _load(plugins: tuple[Path, ...]) -> None:
-    if plugins:
-        from eznas.scoring.plugin import load_plugin
-
-        for file in plugins:
-            load_plugin(file)
-
-
 def _list(pattern: str, json_file: str | None) -> None:
     from eznas.measures import MEASURES
 
@@ -209,10 +205,6 @@ def _memory_per_call(memory: str | None) -> int | None:
 
     bound = memory_bound(memory, 1)
     return None if bound is None else MemoryPlan.of(bound, 1, keep=False).per_call
-
-
-def _rounded(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"  # noqa: PLR2004
 
 
 def _build(

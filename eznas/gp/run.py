@@ -17,7 +17,7 @@ from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
 from eznas.run import versions
-from eznas.scoring.plugin import load_plugin, plugin_digests
+from eznas.scoring.plugin import load_plugins, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def run_evolution(
         InputError: An option cannot be used, or the time budget is too short.
         EznasError: No usable program was found.
     """
-    for file in config.plugin:
-        load_plugin(file)
+    load_plugins(config.plugin)
     seeds = _seed_programs(config)  # before anything is written
     checkpoint = directory.read_checkpoint() if resume else None
     begun = time.monotonic() if begun is None else begun

@@ -44,10 +44,6 @@ def read_cifar(files: Sequence[Path], source: str) -> Pool:
 def read_imagenet16(files: Sequence[Path], source: str) -> Pool:
     """Return the images of the first 120 classes, with labels from 0; the files count classes from 1.
 
-    Args:
-        files: The batches.
-        source: The directory, for messages.
-
     Raises:
         InputError: A file is not a batch, or none has an image of these classes.
     """

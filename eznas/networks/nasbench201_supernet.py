@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
-from eznas.networks.nasbench201 import OPERATION_MODULES, CellNetwork, SummedNodes, skeleton
+from eznas.networks.nasbench201 import OPERATION_MODULES, SummedNodes, skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,17 +44,12 @@ class MixedEdge(nn.Module):
 class Supernet(nn.Sequential):
     """The network of NAS-Bench-201 with mixed edges: ``b x 3 x h x w`` images to ``b x classes`` logits.
 
-    Batch normalisations have no running statistics: they use those of the batch in training and in evaluation.
-
-    Args:
-        cells: Cells a stage.
-        channels: Channels of the first stage, doubled in each further one.
-        classes: Number of classes.
+    Batch normalisations have no running statistics: they use those of the batch in training and in evaluation. The
+    arguments are those of ``skeleton``.
     """
 
     def __init__(self, *, cells: int, channels: int, classes: int) -> None:
         super().__init__(skeleton(_mixed_cell, cells, channels, classes))
-        self._facts = {"cells": cells, "channels": channels, "classes": classes}
         _use_batch_statistics(self)
 
     def choose(self, operations: Sequence[str] | None) -> None:
@@ -71,33 +65,9 @@ class Supernet(nn.Sequential):
                     assert isinstance(edge, MixedEdge)  # noqa: S101 - so are all edges of these cells
                     edge.chosen = name
 
-    def inherit(self, operations: Sequence[str]) -> CellNetwork:
-        """Return the network of an architecture alone, with a copy of its weights and with batch statistics."""
-        alone = CellNetwork(operations, **self._facts)
-        _use_batch_statistics(alone)
-        shared = self.state_dict()
-        names = iter(operations)
-        chosen = {edge: next(names) for edge in _edge_names()}
-        alone.load_state_dict({name: shared[_shared_name(name, chosen)] for name in alone.state_dict()})
-        return alone
-
 
 def _mixed_cell(channels: int) -> nn.Module:
     return SummedNodes([""] * _EDGES, lambda _name, _source: MixedEdge(channels))
-
-
-def _edge_names() -> list[str]:
-    with torch.device("meta"):
-        return [*SummedNodes([""] * _EDGES, lambda _name, _source: nn.Identity()).edges]
-
-
-def _shared_name(name: str, chosen: dict[str, str]) -> str:
-    """Return the supernet's name of a parameter, such as ``body.0.edges.0_1.operations.nor_conv_1x1.conv.weight``."""
-    before, edges, after = name.partition(".edges.")
-    if not edges:
-        return name
-    edge, _, rest = after.partition(".")
-    return f"{before}.edges.{edge}.operations.{chosen[edge]}.{rest}"
 
 
 def _use_batch_statistics(network: nn.Module) -> None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eznas.ranking import paired_difference
-from eznas.report.html import cell, interval, signed, signed_interval
+from eznas.report.html import cell, interval, seconds, signed, signed_interval
 from eznas.report.run_results import figure_of
-from eznas.report.run_tables import seconds
 from eznas.report.run_text import fitted, heading
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eznas.report.comparison import comparison, differences_table, tau_and_interval
-from eznas.report.html import html_table
+from eznas.report.html import html_table, seconds
 from eznas.report.page import code, definitions, items, page, picture, section, wide
-from eznas.report.run_tables import heading, seconds
-from eznas.report.style import BLUE, ORANGE, PURPLE, png
+from eznas.report.run_tables import heading
+from eznas.report.style import COLOURS, png
 from eznas.report.tau_plots import bar_of, bars_figure
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from eznas.report.run_results import RunResults
-
-
-_COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", PURPLE)
 
 
 def comparison_page(runs: Mapping[str, RunResults]) -> str:
@@ -67,7 +64,7 @@ def comparison_page(runs: Mapping[str, RunResults]) -> str:
 
 def runs_figure(runs: Mapping[str, RunResults], tasks: list[str]) -> Figure:
     """Plot the tau of the best program of each run with its 95 % interval, one panel for each task."""
-    colours = dict(zip(runs, _COLOURS * len(runs), strict=False))
+    colours = dict(zip(runs, COLOURS * len(runs), strict=False))
     return bars_figure(
         {task: [bar_of(name, run.best, task, colours[name]) for name, run in runs.items()] for task in tasks}
     )

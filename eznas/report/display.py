@@ -16,7 +16,7 @@ from rich.text import Text
 from eznas.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from typing_extensions import Self
@@ -31,28 +31,6 @@ _BAR_WIDTH = 30
 def open_display(progress: bool | Progress) -> AbstractContextManager[Progress]:
     """Return a display for True, one that shows nothing for False, or the object itself, for a ``with`` block."""
     return Display(quiet=not progress) if isinstance(progress, bool) else contextlib.nullcontext(progress)
-
-
-class Lines:
-    """Limits the rate of lines in a log.
-
-    Args:
-        every: Least seconds between two lines.
-        clock: Returns the time in seconds.
-    """
-
-    def __init__(self, every: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._every = every
-        self._clock = clock
-        self._next = -math.inf
-
-    def due(self) -> bool:
-        """Whether it is time for a line; if so, the next line has to wait."""
-        now = self._clock()
-        if now < self._next:
-            return False
-        self._next = now + self._every
-        return True
 
 
 class Display(Progress):
@@ -70,7 +48,7 @@ class Display(Progress):
         self._quiet = quiet
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
-        self._lines = Lines(_LOG_SECONDS)
+        self._next_line = -math.inf
         self._stage, self._steps, self._done, self._status = "", 0, 0, ""
         self._begun, self._end = time.monotonic(), math.nan
         self._fraction = 0.0
@@ -91,13 +69,13 @@ class Display(Progress):
     def advance(self) -> None:
         """Complete one step of the stage."""
         self._done += 1
-        if not self._show() and (self._done == self._steps or self._lines.due()):
+        if not self._show() and (self._done == self._steps or self._is_line_due()):
             self.message(f"{self._stage}: {self._done}/{self._steps}{self._left()}")
 
     def status(self, text: str) -> None:
         """Show a line that the next status replaces."""
         self._status = text
-        if not self._show() and self._lines.due():
+        if not self._show() and self._is_line_due():
             self.message(f"{text}{self._left()}")
 
     def remaining(self, seconds: float) -> None:
@@ -122,6 +100,14 @@ class Display(Progress):
             self._live = Live(self, console=self._console, transient=True, refresh_per_second=4)
             self._live.start()
         return self._live is not None
+
+    def _is_line_due(self) -> bool:
+        """Return whether it is time for a line of a log; if so, the next line has to wait."""
+        now = time.monotonic()
+        due = now >= self._next_line
+        if due:
+            self._next_line = now + _LOG_SECONDS
+        return due
 
     def _left(self) -> str:
         seconds = self._end - time.monotonic()

@@ -23,6 +23,13 @@ def interval(low: float | None, high: float | None) -> str:
     return "-" if low is None or math.isnan(low) else f"{cell(low)} to {cell(high)}"
 
 
+def seconds(value: float | None) -> str:
+    """Write seconds with two significant digits."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits
+
+
 def signed(value: float | None) -> str:
     """Write a difference with its sign."""
     return "-" if value is None else f"{value:+.3f}"

@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 
 from eznas.predictors.plane import best_by_cost, with_costs
-from eznas.report.style import BLUE, GREY, INK, ORANGE, PURPLE, figure, plain
+from eznas.report.style import COLOURS, figure, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ COLUMNS = (
     *("predictor", "N", "epochs", "tau", "sd", "top half", "prec@10", "rho", "MAE", "in 95 %", "no tau"),
     *("fit s", "predict s", "init s", "query s"),
 )
-_COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", PURPLE, INK, GREY)
 _LEAST_SECONDS = 1e-6
 """Where the plane shows shorter times."""
 _CELLS = 160
@@ -90,7 +89,7 @@ def taus_figure(summary: Sequence[Row]) -> Figure | None:
         return None
     made = figure(5.4 * len(drawn), 3.8)
     for axes, (label, (axis, lines)) in zip(made.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
-        for (name, line), colour in zip(lines.items(), _COLOURS * len(lines), strict=False):
+        for (name, line), colour in zip(lines.items(), COLOURS * len(lines), strict=False):
             x = [row[axis] for row in line]
             tau, spread = (np.array([row[key] or 0.0 for row in line]) for key in ("tau", "tau_sd"))
             axes.plot(x, tau, color=colour, linewidth=1.6, marker="o", markersize=3, label=name)
@@ -123,7 +122,7 @@ def plane_figure(summary: Sequence[Row]) -> Figure | None:
     if not rows:
         return None
     names = [*dict.fromkeys(row["predictor"] for row in rows)]
-    colours = [(_COLOURS * len(names))[place] for place in range(len(names))]
+    colours = [(COLOURS * len(names))[place] for place in range(len(names))]
     costs = [[max(row[key], _LEAST_SECONDS) for row in rows] for key in ("initialisation_seconds", "query_seconds")]
     made = figure(6.6, 4.2)
     axes = made.subplots()

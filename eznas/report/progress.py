@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.report.run_results import column_of
 from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
     """
     plot = figure(6.4, 4.4)
     taus, counts = plot.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    generations = _column(logbook, "generation")
+    generations = column_of(logbook, "generation")
     marker = "o" if len(logbook) == 1 else ""
     for name, label, colour in [
         ("best_tau_train", "training networks", BLUE),
         ("best_tau_validation", "validation networks", ORANGE),
     ]:
-        values = _column(logbook, name)
+        values = column_of(logbook, name)
         taus.plot(generations, values, color=colour, linewidth=1.6, marker=marker, label=f"{label} ({values[-1]:.3f})")
     taus.set_ylabel("tau of the fittest program")
     full = [float(row["generation"]) for row in logbook if row.get("full_size") == "1"]
@@ -42,13 +43,13 @@ def progress_figure(logbook: Sequence[Mapping[str, str]]) -> Figure:
         offset = {"xytext": (3, -10), "textcoords": "offset points", "fontsize": 8, "color": GREY}
         taus.annotate("full size", where, xycoords=("data", "axes fraction"), **offset)
     taus.legend(frameon=False, fontsize=8)
-    counts.plot(generations, _column(logbook, "programs_evaluated"), color=GREY, linewidth=1.4, marker=marker)
+    counts.plot(generations, column_of(logbook, "programs_evaluated"), color=GREY, linewidth=1.4, marker=marker)
     counts.set_ylabel("programs\nevaluated")
     counts.set_xlabel("generation")
     counts.set_ylim(bottom=0)
     for axes in (taus, counts):
         plain(axes)
-    _show_seconds(taus, generations, _column(logbook, "seconds"))
+    _show_seconds(taus, generations, column_of(logbook, "seconds"))
     plot.align_ylabels()
     return plot
 
@@ -61,7 +62,3 @@ def _show_seconds(axes: Axes, generations: np.ndarray, seconds: np.ndarray) -> N
     top.tick_params(labelsize=8, colors=GREY, length=2)
     top.spines["top"].set_visible(False)
     axes.xaxis.label.set_color(INK)
-
-
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
-    return np.array([float(row[name]) if row[name] else np.nan for row in rows])

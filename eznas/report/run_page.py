@@ -6,17 +6,9 @@ import html
 from typing import TYPE_CHECKING
 
 from eznas.report.genealogy import genealogy_html
-from eznas.report.html import cell, html_table
+from eznas.report.html import cell, html_table, seconds
 from eznas.report.page import cards, code, definitions, details, page, picture, section, wide
-from eznas.report.run_tables import (
-    ablation_table,
-    headline,
-    left_out_table,
-    metrics_table,
-    programs_table,
-    seconds,
-    tasks_table,
-)
+from eznas.report.run_tables import ablation_table, headline, left_out_table, metrics_table, programs_table, tasks_table
 from eznas.report.scores import scores_figure
 from eznas.report.style import png
 

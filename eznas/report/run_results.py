@@ -148,12 +148,13 @@ def _task(facts: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> TaskRe
         name=facts["name"],
         facts=facts,
         architectures=tuple(row["architecture"] for row in own),
-        accuracies=_column(own, "accuracy"),
-        scores={name: _column(own, name) for name in names},
+        accuracies=column_of(own, "accuracy"),
+        scores={name: column_of(own, name) for name in names},
     )
 
 
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> NDArray[np.float64]:
+def column_of(rows: Sequence[Mapping[str, str]], name: str) -> NDArray[np.float64]:
+    """Return the numbers of a column of a CSV file, NaN where it is empty."""
     return np.array([float(row[name]) if row[name] else np.nan for row in rows], dtype=np.float64)
 
 

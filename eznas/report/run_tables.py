@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from eznas.report.html import Html, html_table, interval, signed, signed_interval
+from eznas.report.html import Html, html_table, interval, seconds, signed, signed_interval
 from eznas.report.page import badge, bar, code, definitions, details, items, wide
 from eznas.report.run_results import figure_of, verdict_lines
 
@@ -144,10 +144,3 @@ def left_out_table(run: RunResults) -> str:
 def heading(task: str) -> Html:
     """Return the name of a task over several lines."""
     return Html(html.escape(task).replace("/", "/<br>").replace(":", ":<br>"))
-
-
-def seconds(value: float | None) -> str:
-    """Write seconds with two significant digits."""
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits

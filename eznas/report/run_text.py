@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eznas.report.html import cell, interval
+from eznas.report.html import cell, interval, seconds
 from eznas.report.run_results import figure_of
-from eznas.report.run_tables import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.report.html import html_image, html_table
+from eznas.report.page import CSS, code, definitions, page, section, wide
 from eznas.report.search import search_table
-from eznas.report.style import BLUE, GREY, INK, ORANGE, figure, plain, png
+from eznas.report.style import COLOURS, GREY, figure, plain, png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,27 +22,12 @@ if TYPE_CHECKING:
     from eznas.report.search import SearchResults
 
 
-_COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK, GREY)
 _MARGIN = 0.05
 _SIZE = (5.4, 3.8)
 _THOUSAND = 1000
 _FACTS = ("architectures", "best_of_the_space", "table", "table_sha256", "condition")
 
-_CSS = f"""
-.eznas {{ font: 15px/1.5 system-ui, sans-serif; color: {INK} }}
-.eznas h1 {{ font-size: 1.5rem; margin: 0 }} .eznas h2 {{ font-size: 1.05rem; margin: 2rem 0 .5rem }}
-.eznas p {{ color: {GREY}; margin: .25rem 0 }}
-.eznas table {{ border-collapse: collapse; width: 100% }}
-.eznas th {{ color: {GREY}; font-weight: 500; font-size: .85rem; border-bottom: 1px solid #bbb }}
-.eznas td {{ border-bottom: 1px solid #eee; font-variant-numeric: tabular-nums }}
-.eznas th, .eznas td {{ padding: .35rem .6rem; text-align: right; white-space: nowrap }}
-.eznas th:first-child, .eznas td:first-child {{ text-align: left; padding-left: 0; white-space: normal;
-  font-size: .9rem;  overflow-wrap: anywhere }}
-.eznas code {{ font-size: .85em; overflow-wrap: anywhere }}
-.eznas .plots {{ display: flex; flex-wrap: wrap; gap: 1rem }} .eznas img {{ width: 30rem; max-width: 100% }}
-.eznas dl {{ display: grid; grid-template-columns: max-content auto; gap: .15rem 1.5rem; font-size: .9rem }}
-.eznas dt {{ color: {GREY} }} .eznas dd {{ margin: 0; overflow-wrap: anywhere }}
-"""
+_CSS = f"{CSS}.eznas .plots {{ display: flex; flex-wrap: wrap; gap: 1rem }} .eznas .plots img {{ width: 30rem }}"
 
 
 def curves_figure(searches: Sequence[SearchResults], *, seconds: bool) -> Figure | None:
@@ -51,7 +37,7 @@ def curves_figure(searches: Sequence[SearchResults], *, seconds: bool) -> Figure
         The figure; None if no search has such data.
     """
     plotted = []
-    for search, colour in zip(searches, _COLOURS * len(searches), strict=False):
+    for search, colour in zip(searches, COLOURS * len(searches), strict=False):
         costs, rows = search.by_seconds() if seconds else search.by_queries()
         if costs.size and not np.isnan(rows).all():
             plotted.append((search, colour, costs, _quartiles(rows)))
@@ -87,7 +73,7 @@ def front_figure(searches: Sequence[SearchResults], cost: str) -> Figure | None:
         return None
     made = figure(*_SIZE)
     axes = made.subplots()
-    for search, colour in zip(searches, _COLOURS * len(searches), strict=False):
+    for search, colour in zip(searches, COLOURS * len(searches), strict=False):
         if search.front:
             axes.step(*zip(*search.front, strict=True), where="post", marker="o", markersize=3, linewidth=1.2,
                       color=colour, label=search.label)  # fmt: skip
@@ -114,37 +100,30 @@ def search_html(searches: Sequence[SearchResults], cost: str = "") -> str:
     if len(searches) > 1:
         notes.insert(0, f"Fewer: how many times less the search costs to reach the final mean of {searches[-1].label}.")
     images = "".join(html_image(name, png(plot), "") for name, plot in plots.items() if plot is not None)
-    return (
-        f'<div class="eznas"><style>{_CSS}</style><h1>{html.escape(search.label)}</h1>'
-        f"<p>{html.escape(str(search.facts.get('space', '')))}, {html.escape(search.target)}</p>"
-        f"<h2>Best architectures of all runs</h2><p>By the signal, with the number of runs that queried each.</p>"
-        f"{html_table(*best, _cell) if best[1] else '<p>No run has a result.</p>'}"
-        f"<h2>Means over runs</h2>{html_table(*search_table(searches), _cell)}"
-        f"{''.join(f'<p>{html.escape(note)}</p>' for note in notes)}"
-        f'<h2>Best so far</h2><div class="plots">{images}</div></div>'
+    parts = (
+        f"<h1>{html.escape(search.label)}</h1>",
+        _note(f"{search.facts.get('space', '')}, {search.target}"),
+        section(
+            "Best architectures of all runs",
+            wide(html_table(*best, _cell)) if best[1] else "<p>No run has a result.</p>",
+            note="By the signal, with the number of runs that queried each.",
+        ),
+        section("Means over runs", wide(html_table(*search_table(searches), _cell)), *map(_note, notes)),
+        section("Best so far", f'<div class="plots">{images}</div>'),
     )
+    return f'<div class="eznas"><style>{_CSS}</style>{"".join(parts)}</div>'
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{html.escape(text)}</p>'
 
 
 def search_page(searches: Sequence[SearchResults], command: str, cost: str = "") -> str:
-    """Return one self-contained HTML page; see ``search_html``.
-
-    Args:
-        searches: The search, then those to compare with.
-        command: The command line.
-        cost: Name of the second objective; empty if there is none.
-    """
-    facts = "".join(
-        f"<dt>{html.escape(name.replace('_', ' '))}</dt><dd>{html.escape(str(searches[0].facts[name]))}</dd>"
-        for name in _FACTS
-        if searches[0].facts.get(name) is not None
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(searches[0].label)}</title>
-<style>body {{ max-width: 64rem; margin: 2.5rem auto; padding: 0 1.5rem }}</style></head><body>
-{search_html(searches, cost)}
-<div class="eznas"><h2>Facts</h2><dl>{facts}<dt>command</dt><dd><code>{html.escape(command)}</code></dd></dl></div>
-</body></html>
-"""
+    """Return one self-contained HTML page, which shows the command line too; see ``search_html``."""
+    facts = {name.replace("_", " "): searches[0].facts.get(name) for name in _FACTS}
+    known = {name: value for name, value in facts.items() if value is not None}
+    shown = section("Facts", definitions({**known, "command": code(command, 400)}))
+    return page(searches[0].label, search_html(searches, cost) + shown)
 
 
 def _finish(axes: Axes, searches: int) -> None:

@@ -19,6 +19,9 @@ GREY = "#7A7A7A"
 INK = "#222222"
 """Blue and vermilion of the Okabe-Ito palette and purple of Tol's, which the colour-blind tell apart; grey, black."""
 
+COLOURS = (ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", PURPLE, INK, GREY)
+"""Colours of lines and bars, in the order in which a plot takes them."""
+
 _DPI = 200
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from eznas.capture import Unit
     from eznas.measures.registry import Measure
     from eznas.minibatch import Minibatch
-    from eznas.passes.sizes import Sizes
 
 MOST_SECONDS = 30.0
 """The limit of a measure's estimated seconds, where the measure is not asked for by its name."""
@@ -51,7 +50,10 @@ def seconds_of(records: Sequence[Measure], network: nn.Module, minibatch: Miniba
         return {}
     reading = any(record.program and statistics([parse(record.program)]) for record in closed)
     units = _units(network, minibatch) if reading else ()
-    own = {record.name: _own_seconds(record, units, sizes) for record in closed}
+    own = {
+        record.name: program_seconds(parse(record.program), units, sizes) if record.program else record.estimate(sizes)
+        for record in closed
+    }
     return {record.name: own[record.name] + sum(own[name] for name in _read(record)) for record in records}
 
 
@@ -61,10 +63,6 @@ def _units(network: nn.Module, minibatch: Minibatch) -> Sequence[Unit]:
         return outline_network(network, minibatch).units
     except NETWORK_FAILURES:
         return ()
-
-
-def _own_seconds(record: Measure, units: Sequence[Unit], sizes: Sizes) -> float:
-    return program_seconds(parse(record.program), units, sizes) if record.program else record.estimate(sizes)
 
 
 def _read(record: Measure) -> list[str]:

@@ -18,7 +18,7 @@ from eznas import primitives
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import CodeType
 
     from eznas.registry import Registry
@@ -93,6 +93,12 @@ def load_plugin(file: Path | str) -> dict[str, tuple[str, ...]]:
     if path not in _loaded:
         _loaded[path] = _import(path, digest)
     return _loaded[path].names
+
+
+def load_plugins(files: Path | str | Iterable[Path | str]) -> None:
+    """Load one plugin or several; see ``load_plugin``."""
+    for file in (files,) if isinstance(files, str | Path) else files:
+        load_plugin(file)
 
 
 def plugin_digests(kind: str = "") -> dict[str, str]:

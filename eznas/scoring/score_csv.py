@@ -24,17 +24,15 @@ class ScoreCsv:
         path: Its path.
         proxies: The proxies' names, in the order of scores.
         state: Everything that the scores depend on; a file with another state is not resumed.
+
+    Attributes:
+        file: The file below it, which also marks the architecture that runs.
     """
 
     def __init__(self, path: Path, proxies: Sequence[str], state: Mapping[str, Any]) -> None:
         self.proxies = list(proxies)
         columns = ["architecture", "accuracy", *proxies, "status"]
-        self._file = AppendedCsv(path, columns, {"proxies": self.proxies, **state})
-
-    @property
-    def path(self) -> Path:
-        """The path."""
-        return self._file.path
+        self.file = AppendedCsv(path, columns, {"proxies": self.proxies, **state})
 
     def begin(self, *, resume: bool) -> dict[str, list[Score]]:
         """Write the header, or read the rows of an existing file.
@@ -48,7 +46,7 @@ class ScoreCsv:
         Raises:
             InputError: The file has another state, is not such a file, or cannot be written.
         """
-        return {row[0]: self._scores(row) for row in self._file.begin(resume=resume)}
+        return {row[0]: self._scores(row) for row in self.file.begin(resume=resume)}
 
     def add(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> None:
         """Append one architecture; it is on disk when this returns.
@@ -56,23 +54,11 @@ class ScoreCsv:
         Raises:
             InputError: It cannot be written, such as on a full disk.
         """
-        self._file.add([self._row(architecture, accuracy, scores)])
-
-    def running(self, architecture: str) -> None:
-        """Write down which architecture runs now, so that a resumed command knows it if the process is killed."""
-        self._file.mark(architecture)
-
-    def killed(self) -> str | None:
-        """Return the architecture that ran when the process of an earlier command was killed; None without one."""
-        return self._file.marked()
-
-    def ended(self) -> None:
-        """Write down that no architecture runs."""
-        self._file.unmark()
+        self.file.add([self._row(architecture, accuracy, scores)])
 
     def finish(self, rows: Sequence[tuple[str, float, Sequence[Score]]]) -> None:
         """Write the file anew, in the order of rows."""
-        self._file.rewrite(self._row(*row) for row in rows)
+        self.file.rewrite(self._row(*row) for row in rows)
 
     def _row(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> list[object]:
         failed = [
@@ -89,4 +75,4 @@ class ScoreCsv:
                 for name, cell in zip(self.proxies, row[2:-1], strict=True)
             ]
         except ValueError as error:
-            raise InputError(f"{self.path}: the row of {row[0]} must hold scores, but {error}") from error
+            raise InputError(f"{self.file.path}: the row of {row[0]} must hold scores, but {error}") from error

@@ -223,18 +223,18 @@ def verify(
 
     progress.stage("networks", len(missing))
     seconds: tuple[float, ...] = ()
-    killed = rows.killed() if rows is not None and resume else None
+    killed = rows.file.marked() if rows is not None and resume else None
     if killed in missing:  # it may end its process again, so a process of its own runs it
         alone = LokyExecutor(2, executor.memory)
         again = score_networks(list(members.values()), condition, [killed], alone, progress, keep)
         missing.remove(killed)
         done[killed], seconds = [row[0] for row in again.scores], again.seconds
-    begin = None if rows is None else rows.running
+    begin = None if rows is None else rows.file.mark
     try:
         matrix = score_networks(list(members.values()), condition, missing, executor, progress, keep, begin=begin)
     finally:
         if rows is not None:
-            rows.ended()
+            rows.file.unmark()
     seconds += matrix.seconds
     done |= dict(zip(missing, map(list, zip(*matrix.scores, strict=True)), strict=True))
     if rows is not None:

@@ -10,7 +10,7 @@ from eznas.benchmarks import BENCHMARKS, load_table, read_table
 from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError
 from eznas.scoring import SERIAL, Executor, Problem
-from eznas.scoring.plugin import load_plugin
+from eznas.scoring.plugin import load_plugins
 from eznas.search.combine import CombinedSignal
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
@@ -80,8 +80,7 @@ def make_problem(
     Raises:
         InputError: A name is unknown, a file is faulty, or options contradict each other.
     """
-    for file in config.plugin:
-        load_plugin(file)
+    load_plugins(config.plugin)
     algorithm = ALGORITHMS[config.algorithm]
     check_model_options(config, algorithm)
     if not config.signal:
@@ -198,13 +197,13 @@ def _combined(config: SearchConfig, signals: Sequence[Signal], domain: Domain) -
     first, *others = signals
     if not others:
         return first
-    if domain.size is not None and isinstance(first, TabularSignal) and _all_tabular(others):
+    if (
+        domain.size is not None
+        and isinstance(first, TabularSignal)
+        and all(isinstance(one, TabularSignal) for one in others)
+    ):
         reference = [architecture for architecture in first.values if architecture in domain]
     else:
         rng = python_rng(config.seed, "search", "reference")
         reference = [domain.sample(rng) for _ in range(_REFERENCE)]
     return CombinedSignal(signals, list(dict.fromkeys(reference)), config.combine, config.weights or None)
-
-
-def _all_tabular(signals: Sequence[Signal]) -> bool:
-    return all(isinstance(signal, TabularSignal) for signal in signals)

@@ -67,11 +67,7 @@ class AccelNasBench(SearchSpace):
     reduced = ("reduced_wide", "reduced_deep")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official string; white space around the text is ignored."""
         return _text(self._read(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -89,11 +85,7 @@ class AccelNasBench(SearchSpace):
         ]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the choices of each block, numbered from 0, and the number of all layers.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the choices of each block, numbered from 0, and the number of all layers."""
         blocks = self._read(architecture)
         return {"layers": float(sum(layers for _, _, layers, _ in blocks))} | {
             f"{name}_{place}": float(choice)
@@ -102,11 +94,7 @@ class AccelNasBench(SearchSpace):
         }
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with the fidelity's layers and channels in proportion.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved five times.
-        """
+        """Build the benchmark's network, with the fidelity's layers and channels in proportion."""
         from eznas.networks.accel_nasbench import AccelNetwork, Block
 
         self.check_pixels(fidelity, 32)

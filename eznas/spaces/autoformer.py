@@ -104,11 +104,7 @@ class AutoFormer(SearchSpace):
         )
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official string; white space around the text is ignored."""
         return str(self._read(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -128,11 +124,7 @@ class AutoFormer(SearchSpace):
         return [str(other) for other in edited]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return numbers of channels and layers, and sums of heads and ratios over all layers and over the last half.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return numbers of channels and layers, and sums of heads and ratios over all layers and the last half."""
         encoder = self._read(architecture)
         late = encoder.layers[len(encoder.layers) // 2 :]
         return {
@@ -145,11 +137,7 @@ class AutoFormer(SearchSpace):
         }
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network, with the fidelity's layers and channels in proportion.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be divided into patches.
-        """
+        """Build the network, with the fidelity's layers and channels in proportion."""
         from eznas.networks.autoformer import HEAD_CHANNELS, PATCH, AutoFormerNetwork
 
         self.check_pixels(fidelity, PATCH)

@@ -158,6 +158,10 @@ class SearchSpace(abc.ABC):
         """Build the network, mapping ``b x 3 x h x w`` images, or ``b x n`` tokens, to ``b x classes`` logits.
 
         Parameters keep the values of torch's constructors; ``eznas.networks.initialise`` sets them from a seed.
+
+        Raises:
+            InputError: The space has no such architecture, or the fidelity does not fit, such as images that cannot be
+                halved often enough.
         """
 
     def check_pixels(self, fidelity: Fidelity, divisor: int) -> None:

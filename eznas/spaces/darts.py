@@ -36,11 +36,7 @@ class Darts(SearchSpace):
     rules = GenotypeRules("darts", DARTS_OPERATIONS, nodes=4, loose=False, distinct=True)
 
     def parse(self, text: str) -> str:
-        """Return the official json; order and white space are ignored.
-
-        Raises:
-            InputError: The space has no such genotype.
-        """
+        """Return the official json; order and white space are ignored."""
         return dump(self._read(text).as_json())
 
     def canonical(self, architecture: str) -> str:
@@ -59,19 +55,11 @@ class Darts(SearchSpace):
         return [dump(other.as_json()) for other in self.rules.neighbours(self._read(architecture))]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the features of both cells; see ``GenotypeRules.features``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the features of both cells; see ``GenotypeRules.features``."""
         return self.rules.features(self._read(architecture))
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network for CIFAR without auxiliary head and drop-path.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved twice.
-        """
+        """Build the network for CIFAR without auxiliary head and drop-path."""
         from eznas.networks.nasnet import CellNetwork
 
         self.check_pixels(fidelity, 4)

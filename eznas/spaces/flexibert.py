@@ -91,11 +91,7 @@ class FlexiBert(SearchSpace):
     vocabulary = 30_522
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official string; white space around the text is ignored."""
         return str(self._read(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -116,11 +112,7 @@ class FlexiBert(SearchSpace):
         return [str(other) for other in edited]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the channels, the number of layers and of each operation, and sums of sizes over the layers.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the channels, the number of layers and of each operation, and sums of sizes over the layers."""
         encoder = self._read(architecture)
         features = {"channels": float(encoder.channels), "layers": float(len(encoder.layers))}
         for operation, parameters in _OPERATIONS.items():
@@ -136,9 +128,6 @@ class FlexiBert(SearchSpace):
         """Build the network, mapping ``b x n`` tokens to ``b x classes`` logits, with the channels in proportion.
 
         A network that loses layers keeps those at equal distances.
-
-        Raises:
-            InputError: The space has no such architecture, or there are more tokens than the 512 positions.
         """
         from eznas.networks.flexibert import POSITIONS, FlexiBertNetwork
         from eznas.networks.flexibert import Layer as Built

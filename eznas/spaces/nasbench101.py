@@ -49,11 +49,7 @@ class NasBench101(SearchSpace):
     reduced = ("reduced_wide", "reduced_deep")
 
     def parse(self, text: str) -> str:
-        """Return the official string, without vertices that lie on no path from input to output.
-
-        Raises:
-            InputError: The space has no such cell.
-        """
+        """Return the official string, without vertices that lie on no path from input to output."""
         return _format(_parse(text))
 
     def canonical(self, architecture: str) -> str:
@@ -96,11 +92,7 @@ class NasBench101(SearchSpace):
         return [other for other in dict.fromkeys(edited) if other != here]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the features of the cell; see ``eznas.spaces.graf``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the features of the cell; see ``eznas.spaces.graf``."""
         matrix, operations = _parse(architecture)
         columns = list(zip(*matrix, strict=True))[1:]
         *reads, output = (tuple(source - 1 for source, edge in enumerate(column) if edge) for column in columns)
@@ -111,9 +103,6 @@ class NasBench101(SearchSpace):
         """Build the benchmark's network, with the fidelity's cells and channels.
 
         Cells that differ in the numbering of their vertices have the same network; see ``trained``.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved twice.
         """
         from eznas.networks.nasbench101 import CellNetwork
 

@@ -74,11 +74,7 @@ class NasBench201(SearchSpace):
     # One of full width and one of full depth: a program must be good on both.
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The string does not have the form, or names an operation that does not exist.
-        """
+        """Return the official string; white space around the text is ignored."""
         return from_operations(to_operations(text))
 
     def canonical(self, architecture: str) -> str:
@@ -112,21 +108,13 @@ class NasBench201(SearchSpace):
         return _official()
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the features of the canonical cell; see ``eznas.spaces.graf``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the features of the canonical cell; see ``eznas.spaces.graf``."""
         operations = to_operations(self.canonical(architecture))
         edges = [(*edge, _GROUPS[name]) for edge, name in zip(EDGES, operations, strict=True) if name in _GROUPS]
         return cell_features(CellGraph.of_edges(edges, [0], [_OUTPUT]), [*_GROUPS.values()], _OUTPUT)
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with the fidelity's cells and channels.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved twice.
-        """
+        """Build the benchmark's network, with the fidelity's cells and channels."""
         from eznas.networks.nasbench201 import CellNetwork
 
         operations = to_operations(architecture)

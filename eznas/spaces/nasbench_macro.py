@@ -38,11 +38,7 @@ class NasBenchMacro(SearchSpace):
     reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The text is not eight digits of 0, 1 and 2.
-        """
+        """Return the official string; white space around the text is ignored."""
         layers = text.strip()
         if _FORM.fullmatch(layers) is None:
             raise InputError(
@@ -75,9 +71,6 @@ class NasBenchMacro(SearchSpace):
         """Return the numbers of layers of each kind, in the whole network and in each stage.
 
         The kinds are ``identity``, ``mb3`` (expansion 3) and ``mb6`` (expansion 6).
-
-        Raises:
-            InputError: The space has no such architecture.
         """
         layers = self.parse(architecture)
         parts = {"all": layers} | {f"stage_{n}": layers[start:end] for n, (start, end) in enumerate(_STAGES, start=1)}
@@ -88,11 +81,7 @@ class NasBenchMacro(SearchSpace):
         }
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network, with the fidelity's channels.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved three times.
-        """
+        """Build the benchmark's network, with the fidelity's channels."""
         from eznas.networks.nasbench_macro import MacroNetwork
 
         self.check_pixels(fidelity, 8)

@@ -63,11 +63,7 @@ class NatsSss(SearchSpace):
     reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The text does not have the form, or a width is none of ``WIDTHS``.
-        """
+        """Return the official string; white space around the text is ignored."""
         return from_widths(to_widths(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -83,22 +79,14 @@ class NatsSss(SearchSpace):
         return [from_widths(widths) for widths in itertools.product(WIDTHS, repeat=_PLACES)]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the channels of each place, their sum, and the least and the greatest of them.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the channels of each place, their sum, and the least and the greatest of them."""
         widths = to_widths(architecture)
         features = {f"channels_{place}": width for place, width in enumerate(widths, start=1)}
         features |= {"channels_sum": sum(widths), "channels_min": min(widths), "channels_max": max(widths)}
         return {name: float(value) for name, value in features.items()}
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network.
-
-        Raises:
-            InputError: The space has no such architecture, or the fidelity cannot be built.
-        """
+        """Build the benchmark's network."""
         from eznas.networks.nats_sss import SizedNetwork
 
         self.check_pixels(fidelity, 4)

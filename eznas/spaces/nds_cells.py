@@ -78,11 +78,7 @@ class NdsCells(SearchSpace):
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json; order, white space and further keys of ``net`` are ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official json; order, white space and further keys of ``net`` are ignored."""
         return _format(*self._read(text))
 
     def canonical(self, architecture: str) -> str:
@@ -106,20 +102,12 @@ class NdsCells(SearchSpace):
         return edited
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the width, the depth, and the features of both cells; see ``GenotypeRules.features``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the width, the depth, and the features of both cells; see ``GenotypeRules.features``."""
         genotype, width, depth = self._read(architecture)
         return {"width": float(width), "depth": float(depth), **self.rules.features(genotype)}
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network without auxiliary head and drop-path.
-
-        Raises:
-            InputError: The space has no such architecture, or the images cannot be halved often enough.
-        """
+        """Build the network without auxiliary head and drop-path."""
         from eznas.networks.nasnet import CellNetwork
 
         divisor = 32 if self.large else 4

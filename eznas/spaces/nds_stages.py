@@ -118,11 +118,7 @@ class NdsStages(SearchSpace):
         )
 
     def parse(self, text: str) -> str:
-        """Return the official json; order, white space and further keys of ``net`` are ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official json; order, white space and further keys of ``net`` are ignored."""
         return self._format(*self._read(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -152,11 +148,7 @@ class NdsStages(SearchSpace):
         ]
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Build the network."""
         from eznas.networks.anynet import AnyNet
 
         block, stages = self._read(architecture)

@@ -78,11 +78,7 @@ class PitSpace(SearchSpace):
     reduced = ("reduced_wide", "reduced_deep")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the official string; white space around the text is ignored."""
         return str(self._read(text))
 
     def sample(self, rng: random.Random) -> str:
@@ -103,11 +99,7 @@ class PitSpace(SearchSpace):
         return [str(Pit(*choices)) for choices in itertools.product(_BASES, _RATIOS, _DEPTHS, _HEADS)]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the choices of an architecture, by stage where there are several.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the choices of an architecture, by stage where there are several."""
         pit = self._read(architecture)
         features = {"head_channels": float(pit.base), "ratio": float(pit.ratio), "layers": float(sum(pit.depths))}
         for name, choices in (("layers", pit.depths), ("heads", pit.heads)):
@@ -115,12 +107,7 @@ class PitSpace(SearchSpace):
         return features
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the network, with the fidelity's layers and channels in proportion.
-
-        Raises:
-            InputError: The space has no such architecture, or the images are smaller than 16 pixels or cannot be
-                divided into patches.
-        """
+        """Build the network, with the fidelity's layers and channels in proportion."""
         from eznas.networks.pit import STRIDE, PitNetwork
 
         self.check_pixels(fidelity, STRIDE)

@@ -67,11 +67,7 @@ class TinyNanoBench(SearchSpace):
     reduced = ("reduced_wide", "reduced_deep")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The space has no such cell.
-        """
+        """Return the official string; white space around the text is ignored."""
         return str(_parse(text))
 
     def multiply_adds(self, architecture: str) -> int:
@@ -108,11 +104,7 @@ class TinyNanoBench(SearchSpace):
         return [str(other) for other in others if other != cell]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the features of the canonical cell without nodes that are ``identity``; see ``eznas.spaces.graf``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the features of the canonical cell without nodes that are ``identity``; see ``eznas.spaces.graf``."""
         return cell_features(
             graph_of(_parse(self.canonical(architecture)), _GROUPS), [*_GROUPS.values()], MOST_NODES - 1
         )
@@ -121,8 +113,8 @@ class TinyNanoBench(SearchSpace):
         """Build the network, with the fidelity's cells and channels.
 
         Raises:
-            InputError: The space has no such architecture, the images cannot be halved twice, or the channels are no
-                multiple of 32, so that a ``split`` may have an odd number of channels.
+            InputError: See the base class; also where the channels are no multiple of 32, so that a ``split`` may have
+                an odd number of channels.
         """
         from eznas.networks.tiny_nanobench import NanoNetwork
 

@@ -60,11 +60,7 @@ class TransNasMicro(SearchSpace):
     reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The text does not have the form.
-        """
+        """Return the official string; white space around the text is ignored."""
         return _micro(_digits(text))
 
     def canonical(self, architecture: str) -> str:
@@ -89,21 +85,13 @@ class TransNasMicro(SearchSpace):
         return [_micro("".join(digits)) for digits in itertools.product("0123", repeat=6)]
 
     def features(self, architecture: str) -> dict[str, float]:
-        """Return the features of the cell; see ``eznas.spaces.graf``.
-
-        Raises:
-            InputError: The space has no such architecture.
-        """
+        """Return the features of the cell; see ``eznas.spaces.graf``."""
         digits = _digits(architecture)
         edges = [(*edge, _GROUPS[digit]) for edge, digit in zip(_EDGES, digits, strict=True) if digit in _GROUPS]
         return cell_features(CellGraph.of_edges(edges, [0], [3]), [*_GROUPS.values()], longest=3)
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with the fidelity's channels.
-
-        Raises:
-            InputError: The architecture or the fidelity cannot be built.
-        """
+        """Build the benchmark's network for classification, with the fidelity's channels."""
         return _build(_LAYERS, _digits(architecture), fidelity, classes)
 
 
@@ -127,11 +115,7 @@ class TransNasMacro(SearchSpace):
     reduced = ("reduced_wide", "reduced_narrow")
 
     def parse(self, text: str) -> str:
-        """Return the official string; white space around the text is ignored.
-
-        Raises:
-            InputError: The text does not have the form, or halves or doubles too seldom or too often.
-        """
+        """Return the official string; white space around the text is ignored."""
         return f"64-{_layers(text)}-basic"
 
     def sample(self, rng: random.Random) -> str:
@@ -153,9 +137,6 @@ class TransNasMacro(SearchSpace):
         """Return the numbers of layers by digit, and how often channels double and the size halves up to each layer.
 
         Beyond the last layer, both keep their value.
-
-        Raises:
-            InputError: The space has no such architecture.
         """
         layers = _layers(architecture)
         features = {"layers": len(layers)} | {f"count_{digit}": layers.count(digit) for digit in "1234"}
@@ -164,11 +145,7 @@ class TransNasMacro(SearchSpace):
         return {name: float(value) for name, value in features.items()}
 
     def build(self, architecture: str, fidelity: Fidelity, classes: int) -> nn.Module:
-        """Build the benchmark's network for classification, with the fidelity's channels.
-
-        Raises:
-            InputError: The architecture or the fidelity cannot be built.
-        """
+        """Build the benchmark's network for classification, with the fidelity's channels."""
         return _build(_layers(architecture), "", fidelity, classes)
 
 

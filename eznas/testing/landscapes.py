@@ -34,11 +34,7 @@ class Letters(SearchSpace):
         self.letters = "abcdefghijklmnopqrstuvwxyz"[:letters]
 
     def parse(self, text: str) -> str:
-        """Return the word.
-
-        Raises:
-            InputError: The text is not a word.
-        """
+        """Return the word."""
         parts = text.split("-")
         if len(parts) != self.places or not set(parts) <= set(self.letters):
             raise InputError(f"a word must have {self.places} of the letters {self.letters}, got {text!r}")

@@ -77,6 +77,20 @@ def run_in() -> Callable[..., dict[str, Any]]:
     return _run_in
 
 
+class Listening(Progress):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.fixture
+def listener() -> Listening:
+    """Hears the messages of a run."""
+    return Listening()
+
+
 class _Stop(Exception):  # noqa: N818 - no error: it stands for a kill
     pass
 

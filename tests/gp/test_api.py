@@ -11,7 +11,6 @@ from eznas.errors import InputError
 from eznas.gp import confirmation
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate, parse
-from eznas.progress import Progress
 from eznas.scoring.plugin import load_plugin, plugin_digests, use_plugins
 from eznas.spaces import SPACES, Fidelity
 
@@ -31,14 +30,6 @@ SMALL: dict[str, Any] = {
     "workers": 1,
     "time_budget": "10m",
 }
-
-
-class Listening(Progress):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +86,13 @@ def test_a_run_has_plots(run: EvolutionRun) -> None:
         run.plot("tau")  # type: ignore[arg-type]
 
 
-def test_a_callback_ends_a_run_which_is_reported_and_resumed(run: EvolutionRun, tmp_path: Path) -> None:
+def test_a_callback_ends_a_run_which_is_reported_and_resumed(run: EvolutionRun, tmp_path: Path, listener: Any) -> None:
     records: list[Mapping[str, float | int | str]] = []
 
     def stop(record: Mapping[str, float | int | str]) -> bool:
         records.append(record)
         return len(records) == 2
 
-    listener = Listening()
     table = run.path.parent / "table.csv"
     stopped = evolve(out=tmp_path / "run", progress=listener, callback=stop, table=table, **SMALL)
     assert (stopped.summary["stopped_by"], [record["generation"] for record in records]) == ("callback", [1, 2])
@@ -132,7 +122,7 @@ def test_loaded_primitives_belong_to_a_run(run: EvolutionRun, tmp_path: Path) ->
     use_plugins(before)
 
 
-def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_path: Path) -> None:
+def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_path: Path, listener: Any) -> None:
     class Error(Exception):
         pass
 
@@ -140,7 +130,6 @@ def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_pat
         if record["generation"] == 2:
             raise Error
 
-    listener = Listening()
     with pytest.raises(Error):
         evolve(out=tmp_path / "run", progress=listener, callback=fail, table=run.path.parent / "table.csv", **SMALL)
     assert listener.messages[-1].startswith("resume with: EvolutionRun.open(")

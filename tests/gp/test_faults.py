@@ -13,13 +13,14 @@ from torch import nn
 
 from eznas.config import EvolveConfig
 from eznas.errors import InputError
-from eznas.gp import run_evolution
 from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import Condition, local_executor
+from eznas.scoring import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    RunIn = Callable[..., dict[str, Any]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_networks")]
 RESULTS = ("hall_of_fame.csv", "test_scores.csv")
@@ -58,20 +59,6 @@ class Watching(Progress):
         self.messages.append(text)
 
 
-def start(path: Path, options: EvolveConfig, listener: Progress | None = None) -> None:
-    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
-        run_evolution(
-            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=False
-        )
-
-
-def resume(path: Path, options: EvolveConfig, listener: Progress | None = None) -> None:
-    with RunDirectory.resume(path) as directory:
-        run_evolution(
-            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=True
-        )
-
-
 def results(path: Path) -> list[bytes]:
     return [(path / name).read_bytes() for name in RESULTS]
 
@@ -84,9 +71,11 @@ def accuracies(tmp_path_factory: pytest.TempPathFactory, some_accuracies: str) -
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, small_networks: None, accuracies: Path) -> list[bytes]:
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, small_networks: None, accuracies: Path, run_in: RunIn
+) -> list[bytes]:
     path = tmp_path_factory.mktemp("runs") / "whole"
-    start(path, config(accuracies))
+    run_in(path, config(accuracies))
     return results(path)
 
 
@@ -99,10 +88,12 @@ def stop() -> None:
 
 
 @pytest.fixture(scope="module")
-def fourth_generation(tmp_path_factory: pytest.TempPathFactory, small_networks: None, accuracies: Path) -> Path:
+def fourth_generation(
+    tmp_path_factory: pytest.TempPathFactory, small_networks: None, accuracies: Path, run_in: RunIn
+) -> Path:
     path = tmp_path_factory.mktemp("runs") / "stopped"
     with pytest.raises(Stop):
-        start(path, config(accuracies), Watching(4, stop))
+        run_in(path, config(accuracies), Watching(4, stop))
     return path
 
 
@@ -113,7 +104,7 @@ def stopped(tmp_path: Path, fourth_generation: Path) -> Path:
 
 
 def test_a_full_disk_stops_with_a_sentence_at_any_write_and_the_run_can_be_resumed(
-    tmp_path: Path, table: Path, whole: list[bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, whole: list[bytes], monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     sync = os.fsync
     for room in (4, 7, 12):  # writes that the disk has room for: checkpoints, journal, tables, hall of fame
@@ -127,24 +118,24 @@ def test_a_full_disk_stops_with_a_sentence_at_any_write_and_the_run_can_be_resum
         path = tmp_path / f"full{room}"
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(InputError, match="must be writable: No space left on device"):
-            start(path, config(table))
+            run_in(path, config(table))
         monkeypatch.setattr(os, "fsync", sync)
-        resume(path, config(table))
+        run_in(path, config(table), resume=True)
         assert results(path) == whole, f"room for {room}"
 
 
 def test_a_journal_that_was_torn_or_damaged_does_not_stop_a_resume(
-    stopped: Path, table: Path, whole: list[bytes]
+    stopped: Path, table: Path, whole: list[bytes], run_in: RunIn
 ) -> None:
     journal = stopped / "journal.jsonl"
     journal.write_bytes(b"\x00\xff{]\n" + journal.read_bytes()[:-7])
-    resume(stopped, config(table))
+    run_in(stopped, config(table), resume=True)
     assert results(stopped) == whole
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
-    stopped: Path, table: Path, whole: list[bytes], damage: str
+    stopped: Path, table: Path, whole: list[bytes], damage: str, run_in: RunIn
 ) -> None:
     path = stopped / "checkpoint.json"
     content = path.read_bytes()
@@ -152,27 +143,27 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
         path.unlink()
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else content.replace(b"1", b"2"))
-    resume(stopped, config(table))
+    run_in(stopped, config(table), resume=True)
     assert results(stopped) == whole
 
 
 def test_two_damaged_checkpoints_stop_with_a_sentence_that_helps(
-    stopped: Path, table: Path, whole: list[bytes]
+    stopped: Path, table: Path, whole: list[bytes], run_in: RunIn
 ) -> None:
     paths = [stopped / "checkpoint.json", stopped / "checkpoint.json.bak"]
     for path in paths:
         path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match="must be undamaged; delete both to begin again"):
-        resume(stopped, config(table))
+        run_in(stopped, config(table), resume=True)
     for path in paths:
         path.unlink()
-    resume(stopped, config(table))
+    run_in(stopped, config(table), resume=True)
     assert results(stopped) == whole
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "missing"])
 def test_a_damaged_store_costs_visits_and_nothing_else(
-    stopped: Path, table: Path, whole: list[bytes], damage: str
+    stopped: Path, table: Path, whole: list[bytes], damage: str, run_in: RunIn
 ) -> None:
     path = stopped / "vectors.sqlite"
     content = path.read_bytes()
@@ -181,30 +172,30 @@ def test_a_damaged_store_costs_visits_and_nothing_else(
     else:
         path.write_bytes(content[:16] + (b"\x17" * len(content) if damage == "garbage" else content[16:-5000]))
     heard = Watching()
-    resume(stopped, config(table), heard)
+    run_in(stopped, config(table), heard, resume=True)
     assert results(stopped) == whole
     assert all("an empty one takes its place" in message for message in heard.messages[1:])
 
 
 def test_a_full_disk_under_the_store_does_not_stop_the_run(
-    tmp_path: Path, table: Path, whole: list[bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, whole: list[bytes], monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("eznas.scoring.vector_store.VectorStore._make_room", full)
     heard = Watching()
-    start(tmp_path / "run", config(table), heard)
+    run_in(tmp_path / "run", config(table), heard)
     assert results(tmp_path / "run") == whole
     assert len(heard.messages) == 2
     assert "No space left on device); the run goes on without it" in heard.messages[1]
 
 
 def test_networks_that_are_broken_at_full_size_cost_their_scores_alone(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     broken = break_networks(monkeypatch, "full", {12: "raises", 14: "nan", 16: "infinity", 18: "memory"})
-    start(tmp_path / "run", config(table))
+    run_in(tmp_path / "run", config(table))
     rows = {row["architecture"]: row for row in RunDirectory(tmp_path / "run").read_csv("test_scores.csv")}
     assert {name for name, row in rows.items() if not row["naswot"]} == set(broken) & set(rows)
     assert sorted(broken.values()) == ["infinity", "memory", "nan", "raises"]
@@ -214,11 +205,11 @@ def test_networks_that_are_broken_at_full_size_cost_their_scores_alone(
 
 
 def test_networks_that_are_broken_in_training_and_validation_are_left_out_and_the_run_ends(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     broken = break_networks(monkeypatch, "reduced_wide", {3: "raises", 6: "nan", 12: "memory", 15: "infinity"})
     listener = Watching()
-    start(tmp_path / "run", config(table), listener)
+    run_in(tmp_path / "run", config(table), listener)
     assert sorted(broken.values()) == ["infinity", "memory", "nan", "raises"]
     messages = [text for text in listener.messages if "left out" in text]
     for name, fault in broken.items():

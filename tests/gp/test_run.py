@@ -7,20 +7,20 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import assemble, course, run_evolution, time_plan
+from eznas.gp import assemble, course, time_plan
 from eznas.gp.confirmation import BASELINES
 from eznas.gp.results import EXPORTED
 from eznas.measures.registry import measure_programs
-from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import local_executor
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    RunIn = Callable[..., dict[str, Any]]
     RunUntil = Callable[[Path, EvolveConfig, int], None]
 
+pytestmark = pytest.mark.usefixtures("small_networks")
 TIMES = {"seconds"}
 
 
@@ -48,20 +48,6 @@ def few_are_screened(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "SCREENED", 6)
 
 
-def start(path: Path, options: EvolveConfig, listener: Progress | None = None) -> dict[str, Any]:
-    with RunDirectory.create(path, options.as_toml(), seed=options.seed, command="test") as directory:
-        return run_evolution(
-            options, directory, local_executor(options.workers, options.memory), listener or Progress(), resume=False
-        )
-
-
-def resume(path: Path, options: EvolveConfig) -> dict[str, Any]:
-    with RunDirectory.resume(path) as directory:
-        return run_evolution(
-            options, directory, local_executor(options.workers, options.memory), Progress(), resume=True
-        )
-
-
 def without_times(path: Path) -> list[dict[str, str]]:
     return [
         {key: value for key, value in row.items() if key not in TIMES}
@@ -69,12 +55,13 @@ def without_times(path: Path) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("objective", ["tau", "pareto"])
-def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path, table: Path, objective: str) -> None:
-    whole = start(tmp_path / "whole", config(table, objective=objective))
-    start(tmp_path / "parts", config(table, objective=objective, generations=3))
-    parts = resume(tmp_path / "parts", config(table, objective=objective))
+def test_a_run_leaves_everything_and_resuming_equals_not_stopping(
+    tmp_path: Path, table: Path, objective: str, run_in: RunIn
+) -> None:
+    whole = run_in(tmp_path / "whole", config(table, objective=objective))
+    run_in(tmp_path / "parts", config(table, objective=objective, generations=3))
+    parts = run_in(tmp_path / "parts", config(table, objective=objective), resume=True)
 
     for name in ("hall_of_fame.csv", "test_scores.csv", "proxies/rank0.py"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
@@ -99,154 +86,137 @@ def test_a_run_leaves_everything_and_resuming_equals_not_stopping(tmp_path: Path
     assert {name for name in names if f"`{name}`" not in described} == set()
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, table: Path) -> None:
-    start(tmp_path / "one", config(table, generations=2))
-    start(tmp_path / "two", config(table, generations=2, workers=2))
+def test_the_number_of_processes_does_not_change_the_result(tmp_path: Path, table: Path, run_in: RunIn) -> None:
+    run_in(tmp_path / "one", config(table, generations=2))
+    run_in(tmp_path / "two", config(table, generations=2, workers=2))
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-class Listening(Progress):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-@pytest.mark.usefixtures("small_networks")
 def test_a_promotion_that_does_not_fit_the_time_leaves_it_to_the_generations(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, listener: Any, run_in: RunIn
 ) -> None:
     monkeypatch.setattr(time_plan.TimePlan, "promotion", lambda *_: 1e9)
-    listener = Listening()
-    summary = start(tmp_path / "run", config(table), listener)
+    summary = run_in(tmp_path / "run", config(table), listener)
     assert summary["networks"]["full_size"] == 0
     assert (summary["stopped_by"], summary["generations"]) == ("generations", 6)
     assert sum("no promotion" in message and "time_budget" in message for message in listener.messages) == 1
 
 
-@pytest.mark.usefixtures("small_networks")
 def test_a_resumed_run_is_promoted_as_it_was_decided(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil, run_in: RunIn
 ) -> None:
     run_until(tmp_path / "run", config(table), 3)
     monkeypatch.setattr(course.Course, "_plan_promotion", lambda _: None)  # the time left is short by now
-    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 8
+    assert run_in(tmp_path / "run", config(table), resume=True)["networks"]["full_size"] == 8
 
 
-@pytest.mark.usefixtures("small_networks")
 def test_screening_chooses_among_more_reductions_and_resumes_to_the_same(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil, run_in: RunIn
 ) -> None:
     few_are_screened(monkeypatch)
     few = {"generations": 3, "full_networks": 0}
-    whole = start(tmp_path / "whole", config(table, **few))
+    whole = run_in(tmp_path / "whole", config(table, **few))
     run_until(tmp_path / "parts", config(table, **few), 2)
-    resumed = resume(tmp_path / "parts", config(table, **few))
+    resumed = run_in(tmp_path / "parts", config(table, **few), resume=True)
     for name in ("hall_of_fame.csv", "test_scores.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     assert whole["reductions_rejected"] == resumed["reductions_rejected"]
-    plain = start(tmp_path / "plain", config(table, draws=1, **few))
+    plain = run_in(tmp_path / "plain", config(table, draws=1, **few))
     assert whole["reductions_evaluated"] >= 3 * 24 > plain["reductions_evaluated"]  # 24 are the first library
 
 
-@pytest.mark.usefixtures("small_networks")
 def test_what_was_not_promoted_for_want_of_time_is_not_after_a_resume_either(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_until: RunUntil, run_in: RunIn
 ) -> None:
     with monkeypatch.context() as busy:
         busy.setattr(time_plan.TimePlan, "promotion", lambda *_: 1e9)
         run_until(tmp_path / "run", config(table), 3)
-    assert resume(tmp_path / "run", config(table))["networks"]["full_size"] == 0
-    assert resume(tmp_path / "run", config(table, time_budget=1200.0))["networks"]["full_size"] == 8
+    assert run_in(tmp_path / "run", config(table), resume=True)["networks"]["full_size"] == 0
+    assert run_in(tmp_path / "run", config(table, time_budget=1200.0), resume=True)["networks"]["full_size"] == 8
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_seed_programs_are_not_screened(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seed_programs_are_not_screened(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, listener: Any, run_in: RunIn
+) -> None:
     few_are_screened(monkeypatch)
-    listener, poor = Listening(), "sum(mean(weight))"
-    start(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
+    poor = "sum(mean(weight))"
+    run_in(tmp_path / "run", config(table, generations=1, seed_program=(poor,)), listener)
     assert not any("left out" in message for message in listener.messages)
     checkpoint = (tmp_path / "run" / "checkpoint.json").read_text(encoding="utf-8")
     assert '"mean(weight)"' in checkpoint
 
 
-class Interrupting(Listening):
-    def generation(self, record: Mapping[str, float | int | str]) -> None:
+def test_an_interrupt_reports_what_was_found_and_can_be_resumed(
+    tmp_path: Path, table: Path, listener: Any, run_in: RunIn
+) -> None:
+    def interrupt(record: Mapping[str, float | int | str]) -> None:
         if record["generation"] == 2:
             raise KeyboardInterrupt
 
-
-@pytest.mark.usefixtures("small_networks")
-def test_an_interrupt_reports_what_was_found_and_can_be_resumed(tmp_path: Path, table: Path) -> None:
-    listener = Interrupting()
-    summary = start(tmp_path / "run", config(table, generations=4), listener)
+    listener.generation = interrupt
+    summary = run_in(tmp_path / "run", config(table, generations=4), listener)
     assert summary["stopped_by"] == "interrupt"
     assert summary["best"]["tau_test"] is not None
     assert any("interrupted" in message for message in listener.messages)
-    resumed = resume(tmp_path / "run", config(table, generations=4))
-    start(tmp_path / "whole", config(table, generations=4))
+    resumed = run_in(tmp_path / "run", config(table, generations=4), resume=True)
+    run_in(tmp_path / "whole", config(table, generations=4))
     assert resumed["stopped_by"] == "generations"
     assert (tmp_path / "run" / "hall_of_fame.csv").read_bytes() == (
         tmp_path / "whole" / "hall_of_fame.csv"
     ).read_bytes()
 
 
-@pytest.mark.usefixtures("small_networks")
 def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     monkeypatch.setattr(time_plan.TimePlan, "fitted", lambda plan, problem, *_, **__: (plan, problem))
-    summary = start(tmp_path / "run", config(table, generations=1000, patience=100, time_budget=0.1))
+    summary = run_in(tmp_path / "run", config(table, generations=1000, patience=100, time_budget=0.1))
     assert summary["stopped_by"] == "time"
     assert summary["generations"] == course._LEAST_GENERATIONS
     assert summary["best"]["program"]
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path, table: Path) -> None:
+def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path, table: Path, run_in: RunIn) -> None:
     with pytest.raises(
         InputError,
         match=r"time_budget must be at least about \d+ s on this machine, got 0 s: 24 networks of evolution ",
     ) as caught:
-        start(tmp_path / "run", config(table, time_budget=0.1))
+        run_in(tmp_path / "run", config(table, time_budget=0.1))
     assert caught.value.parameters == ("time_budget",)
     assert not (tmp_path / "run" / "vectors.sqlite").exists()
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_a_space_of_one_size_is_not_promoted(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_space_of_one_size_is_not_promoted(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, listener: Any, run_in: RunIn
+) -> None:
     monkeypatch.setattr(type(SPACES["nasbench201"]), "reduced", ("full",))
-    listener = Listening()
-    summary = start(tmp_path / "run", config(table, generations=1), listener)
+    summary = run_in(tmp_path / "run", config(table, generations=1), listener)
     assert summary["networks"]["full_size"] == 0
     assert summary["generations"] == 1
     assert len(listener.messages) == 1
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_the_first_message_describes_the_run(tmp_path: Path, table: Path) -> None:
-    listener = Listening()
-    start(tmp_path / "run", config(table, generations=1), listener)
+def test_the_first_message_describes_the_run(tmp_path: Path, table: Path, listener: Any, run_in: RunIn) -> None:
+    run_in(tmp_path / "run", config(table, generations=1), listener)
     [message] = listener.messages
     assert message.startswith("evolving on nasbench201 (cifar10 ")
     assert "), 12 training, 10 validation and 10 test networks, 4 images of digits, at most 600 s; " in message
     assert message.endswith(f"writing to {tmp_path / 'run'}")
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_a_seed_program_that_is_none_is_said_before_anything_is_written(tmp_path: Path, table: Path) -> None:
+def test_a_seed_program_that_is_none_is_said_before_anything_is_written(
+    tmp_path: Path, table: Path, run_in: RunIn
+) -> None:
     with pytest.raises(InputError, match="seed_program must be a program, such as those of a hall of fame"):
-        start(tmp_path / "run", config(table, generations=1, seed_program=("eznas_a",)))
+        run_in(tmp_path / "run", config(table, generations=1, seed_program=("eznas_a",)))
     assert not (tmp_path / "run" / "checkpoint.json").exists()
 
 
 @pytest.mark.usefixtures("small_networks", "every_baseline")
-def test_seed_programs_and_every_baseline_take_part(tmp_path: Path, table: Path) -> None:
+def test_seed_programs_and_every_baseline_take_part(tmp_path: Path, table: Path, run_in: RunIn) -> None:
     seed = "sum(effective_rank(weight_grad.data))"
-    summary = start(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
+    summary = run_in(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))
     assert tuple(summary["baselines"]) == BASELINES
     checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
     assert checkpoint is not None
@@ -254,9 +224,8 @@ def test_seed_programs_and_every_baseline_take_part(tmp_path: Path, table: Path)
     assert seed in checkpoint["population"] or seed in [text for text, *_ in checkpoint["hall"]]
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_measures_take_part(tmp_path: Path, table: Path) -> None:
-    start(tmp_path / "run", config(table, generations=1, seed_measures=True))
+def test_measures_take_part(tmp_path: Path, table: Path, run_in: RunIn) -> None:
+    run_in(tmp_path / "run", config(table, generations=1, seed_measures=True))
     checkpoint = RunDirectory(tmp_path / "run").read_checkpoint()
     assert checkpoint is not None
     assert {"frobenius_norm(weight)", "dot(weight, weight_grad.loss)"} <= set(checkpoint["tried"])
@@ -268,36 +237,35 @@ def test_measures_that_are_programs_are_turned_to_more_being_better() -> None:
     assert "neg(sum(dot(weight, weight_grad.loss)))" in programs
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_parts_of_one_accuracy_are_refused(tmp_path: Path, table: Path) -> None:
+def test_parts_of_one_accuracy_are_refused(tmp_path: Path, table: Path, run_in: RunIn) -> None:
     rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
     table.write_text(
         "architecture,accuracy\n" + "".join(f"{one},{90 + (index == 0)}\n" for index, (one, _) in enumerate(rows))
     )
     with pytest.raises(InputError, match="networks must differ in accuracy"):
-        start(tmp_path / "run", config(table))
+        run_in(tmp_path / "run", config(table))
 
 
-@pytest.mark.usefixtures("small_networks")
-def test_resuming_with_other_numerics_or_on_another_table_is_refused(tmp_path: Path, table: Path) -> None:
-    start(tmp_path / "run", config(table, generations=1))
+def test_resuming_with_other_numerics_or_on_another_table_is_refused(
+    tmp_path: Path, table: Path, run_in: RunIn
+) -> None:
+    run_in(tmp_path / "run", config(table, generations=1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("eznas.run.NUMERICS", 2)
         with pytest.raises(InputError, match="version of numerics must be the one that the run began with, 1, got 2"):
-            resume(tmp_path / "run", config(table, generations=2))
+            run_in(tmp_path / "run", config(table, generations=2), resume=True)
     text = table.read_text().splitlines()
     table.write_text("\n".join(text[:-1]) + "\n")
     with pytest.raises(InputError, match="table of nasbench201/cifar10 must be those that the run began with"):
-        resume(tmp_path / "run", config(table, generations=2))
+        run_in(tmp_path / "run", config(table, generations=2), resume=True)
 
 
-@pytest.mark.usefixtures("small_networks")
 def test_networks_that_cannot_run_end_with_the_reason(
-    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("this network is broken")
 
     monkeypatch.setattr(type(SPACES["nasbench201"]), "build", fail)
     with pytest.raises(EznasError, match="this network is broken"):
-        start(tmp_path / "run", config(table))
+        run_in(tmp_path / "run", config(table))

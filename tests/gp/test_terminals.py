@@ -12,7 +12,6 @@ from eznas.config import EvolveConfig
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import EXPORTED
 from eznas.programs import network_leaves, parse, reductions
-from eznas.progress import Progress
 from eznas.run import RunDirectory
 from eznas.scoring.network_leaves import written_out
 from eznas.spaces import SPACES
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("small_networks")
 RESULTS = ("hall_of_fame.csv", "test_scores.csv", "genealogy.json")
 CHEAP = ("params", "naswot", "l2_norm", "synflow")
-
-
-class Listening(Progress):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +127,11 @@ def test_features_that_all_spaces_have_are_leaves(widths: Path, table: Path, tmp
 
 @pytest.mark.parametrize("terminals", ["measures", "both"])
 def test_a_measure_without_a_value_on_a_network_is_no_leaf(
-    widths: Path, tmp_path: Path, run_in: RunIn, run_until: RunUntil, terminals: str
+    widths: Path, tmp_path: Path, run_in: RunIn, run_until: RunUntil, terminals: str, listener: Any
 ) -> None:
     """Also after a resume, when the network may be left out for the sake of the formulas."""
     table, faulty = with_fault(widths, "train", 4, "nan@reduced_wide", tmp_path)
     options = config(table, terminals=terminals, full_networks=0, library=16)
-    listener = Listening()
     whole = run_in(tmp_path / "whole", options, listener)
     told = [text for text in listener.messages if text.startswith("measure.naswot has no value on ")]
     assert len(told) == 1
@@ -161,10 +151,10 @@ def test_a_measure_without_a_value_on_a_network_is_no_leaf(
 
 @pytest.mark.parametrize("fault", ["raises", "nan"])
 def test_a_network_on_which_no_measure_has_a_value_is_left_out(
-    widths: Path, tmp_path: Path, run_in: RunIn, fault: str
+    widths: Path, tmp_path: Path, run_in: RunIn, fault: str, listener: Any
 ) -> None:
     table, faulty = with_fault(widths, "validation", 4, f"{fault}@reduced_wide", tmp_path)
-    listener, measures = Listening(), ("naswot", "grad_norm")
+    measures = ("naswot", "grad_norm")
     summary = run_in(
         tmp_path / "run", config(table, terminals="measures", terminal_measures=measures, full_networks=0), listener
     )

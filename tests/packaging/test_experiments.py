@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib
-import importlib.util
 import itertools
 import json
 import os
@@ -21,25 +19,31 @@ from eznas.config import EvolveConfig, build_config
 from eznas.measures import MEASURES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from eznas.search.config import SearchConfig
 
+    Script = Callable[[str], ModuleType]
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def commands(*args: str) -> list[str]:
-    """What reproduce.sh would run."""
+def reproduce(*args: str, folder: Path = ROOT, script: str = "reproduce.sh") -> subprocess.CompletedProcess[str]:
+    """Run reproduce.sh, which prints the commands instead of running them."""
     environment = {**os.environ, "PYTHON": "echo"}
-    run = subprocess.run(
-        ["bash", "reproduce.sh", *args],  # noqa: S607 - wherever bash is
-        cwd=ROOT,
+    return subprocess.run(
+        ["bash", script, *args],  # noqa: S607 - wherever bash is
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    return run.stdout.splitlines()
+
+
+def commands(*args: str) -> list[str]:
+    return reproduce(*args).stdout.splitlines()
 
 
 def test_runs_take_the_table_and_the_images() -> None:
@@ -83,25 +87,14 @@ def test_a_stopped_run_is_resumed_and_a_finished_one_left(tmp_path: Path) -> Non
     for other in ("seed1", "seed2"):
         (runs / other / "summary.json").touch()
 
-    def printed() -> tuple[str, str]:
-        done = subprocess.run(
-            ["bash", "reproduce.sh", "evolved"],  # noqa: S607 - wherever bash is
-            cwd=tmp_path,
-            env={**os.environ, "PYTHON": "echo"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout, done.stderr
-
     (run / "config.toml").touch()
-    resumed, told = printed()
-    assert resumed == "-m eznas.evolve --resume runs/reproduce/seed0\n"
-    assert "resuming runs/reproduce/seed0 with its own tables and images\n" in told
+    done = reproduce("evolved", folder=tmp_path)
+    assert done.stdout == "-m eznas.evolve --resume runs/reproduce/seed0\n"
+    assert "resuming runs/reproduce/seed0 with its own tables and images\n" in done.stderr
     (run / "summary.json").touch()
-    resumed, told = printed()
-    assert resumed == ""
-    assert "runs/reproduce/seed0 is finished; move it away to run it again\n" in told
+    done = reproduce("evolved", folder=tmp_path)
+    assert done.stdout == ""
+    assert "runs/reproduce/seed0 is finished; move it away to run it again\n" in done.stderr
 
 
 def test_the_configuration_is_options_of_an_evolution() -> None:
@@ -134,9 +127,7 @@ def test_transformers_take_tables_and_images() -> None:
 
 
 def test_folders_are_those_of_where_it_is_called(tmp_path: Path) -> None:
-    arguments = ["bash", str(ROOT / "reproduce.sh"), "nds_darts", "tables", "noise"]
-    environment = {**os.environ, "PYTHON": "echo"}
-    run = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    run = reproduce("nds_darts", "tables", "noise", folder=tmp_path, script=str(ROOT / "reproduce.sh"))
     assert run.stdout.strip() == f"experiments/rows.py nds_darts --data {tmp_path}/tables --images noise"
 
 
@@ -148,15 +139,9 @@ def test_other_names_are_exit_code_2_and_what_there_is(name: str) -> None:
     assert "Usage: bash reproduce.sh NAME" in run.stderr
 
 
-@pytest.fixture(scope="module")
-def rows() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("rows", ROOT / "experiments" / "rows.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["rows"] = module  # where dataclasses look for it
-    specification.loader.exec_module(module)
-    return module
+@pytest.fixture
+def rows(script: Script) -> ModuleType:
+    return script("rows")
 
 
 def test_rows_name_what_exists(rows: ModuleType) -> None:
@@ -255,17 +240,17 @@ SCRIPTS = sorted({path.stem for path in (ROOT / "experiments").glob("*.py")} - D
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_find_what_they_import(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    assert callable(importlib.import_module(name).main)
+def test_scripts_find_what_they_import(name: str, script: Script) -> None:
+    assert callable(script(name).main)
 
 
-def test_searches_find_their_tables_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_searches_find_their_tables_and_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
     from eznas.search import problem
     from eznas.spaces import SPACES
 
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    searches = importlib.import_module("search_naswot")
+    searches = script("search_naswot")
     count = len(SPACES["nasbench201"].architectures() or ())
     every = {"score": [1.0] * count, "seconds": [2.0] * count}
     scores = {**dict.fromkeys(("hook_logdet", "synflow", "snip", "val12"), every), "accuracy": [90.0] * count}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,21 +10,19 @@ import pytest
 from scipy import stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from types import ModuleType
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+@pytest.fixture
+def table(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("predictor_table")
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    return importlib.import_module("predictor_table")
-
-
-@pytest.fixture
-def evolved(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    return importlib.import_module("predict_evolved")
+def evolved(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("predict_evolved")
 
 
 def test_published_figures_are_linear_in_the_logarithm_of_the_size(table: ModuleType) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,24 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from types import ModuleType
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+    Script = Callable[[str], ModuleType]
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"experiment_{name}", EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_stopped_comparison_is_resumed_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_comparison_is_resumed_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
     module = script("siamese")
     accuracies = np.arange(300.0) / 10
     calls: list[tuple[int, int]] = []
@@ -55,7 +45,7 @@ def test_a_stopped_comparison_is_resumed_and_reported(tmp_path: Path, monkeypatc
     assert out.with_suffix(".png").stat().st_size > 1000
 
 
-def test_codes_are_a_learning_curve_of_the_table(tmp_path: Path) -> None:
+def test_codes_are_a_learning_curve_of_the_table(tmp_path: Path, script: Script) -> None:
     table, out = tmp_path / "table.csv", tmp_path / "codes.csv"
     table.write_text("# epochs: 1\narchitecture,accuracy\nidentity>1|output,50\ndwconv3x3>1|output,80\n")
     arguments = f"{table} {out} --space tiny_nanobench --images digits --count 16 --fidelity reduced_wide --samples 1"

@@ -239,7 +239,6 @@ def test_a_new_primitive_is_found_by_name_and_kinds() -> None:
     found, kind = primitives.resolve("spread", [Kind.SAMPLES])
     assert (found.function, kind, found.arity) == (spread, Kind.UNIT, 1)
     assert found.family == __name__.rpartition(".")[2]
-    assert found.doc == "The difference of the extremes."
     assert found.latex.format("x") == r"\operatorname{spread}(x)"
     assert str(found.signatures[0]) == "(weight) -> unit"
     assert found in list(primitives.all_primitives())

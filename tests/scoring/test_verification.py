@@ -9,7 +9,8 @@ import pytest
 from eznas.benchmarks import load_table
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
-from eznas.scoring import Problem, Proxy, ScoreCsv, verify
+from eznas.scoring import Problem, Proxy, verify
+from eznas.scoring.appended_csv import AppendedCsv
 from eznas.scoring.combination import COMBINATIONS, Combination
 from eznas.scoring.executor import LokyExecutor
 from eznas.scoring.proxy_sources import resolve
@@ -97,7 +98,7 @@ def test_a_killed_command_resumes_with_its_network_in_another_process(
 
     monkeypatch.setattr(verification, "score_networks", scored)
     with monkeypatch.context() as patched:
-        patched.setattr(ScoreCsv, "ended", lambda _: None)  # as in a process that is killed
+        patched.setattr(AppendedCsv, "unmark", lambda _: None)  # as in a process that is killed
         with pytest.raises(_KilledError):
             run([Proxy.of("params")], table, csv=csv)
     assert (tmp_path / "s.csv.running").read_text(encoding="utf-8") == killer[0]

@@ -9,6 +9,7 @@ import zlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import parse_json, read_bytes
 from eznas.benchmarks.convert.converted import Converted, averaged, only, parsed
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
@@ -35,10 +36,7 @@ def read_accel(files: Sequence[Path], dataset: str, space: SearchSpace) -> Conve
     trainings: dict[str, list[dict[str, float]]] = defaultdict(list)
     for name, text in _members(path):
         place = f"{path}, {name}"
-        try:
-            read = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{place} must be a whole json file, but reading it failed: {error}") from error
+        read = parse_json(text, place)
         if not isinstance(read, dict) or not isinstance(read.get("architecture"), dict):
             raise InputError(f"{place} must be an object with an architecture")
         row = _row(read)
@@ -77,10 +75,10 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the contents of each training's file, by name."""
     if path.is_dir():
         for file in sorted(path.rglob("result_*.json")):
-            yield file.name, _contents(file)
+            yield file.name, read_bytes(file)
         return
     try:
-        with tarfile.open(fileobj=io.BytesIO(_contents(path))) as archive:
+        with tarfile.open(fileobj=io.BytesIO(read_bytes(path))) as archive:
             members = {member.name.rpartition("/")[2]: member for member in archive if member.isreg()}
             for name in sorted(name for name in members if name.startswith("result_") and name.endswith(".json")):
                 member = archive.extractfile(members[name])
@@ -89,15 +87,3 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 yield name, member.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{path} must be a whole tar archive, but reading it failed: {error}") from error
-
-
-def _contents(path: Path) -> bytes:
-    """Return the contents of a file.
-
-    Raises:
-        InputError: The file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} must be a file that can be read: {error.strerror}") from error

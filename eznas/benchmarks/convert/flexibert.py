@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import read_json
 from eznas.benchmarks.convert.converted import Converted, averaged, only, parsed
-from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
 from eznas.unpickle import number

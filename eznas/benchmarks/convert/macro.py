@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import read_json
 from eznas.benchmarks.convert.converted import Converted, only, parsed
-from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
 from eznas.unpickle import number, numbers

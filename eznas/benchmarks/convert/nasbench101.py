@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import read_bytes
 from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, only
 from eznas.benchmarks.convert.tfrecord import fields, records
 from eznas.errors import InputError
@@ -123,11 +124,7 @@ def _decoded(epochs: int, metrics: bytes, seed: str) -> Training:
 
 
 def _read_pickle(path: Path, space: SearchSpace, cells: dict[str, str], trainings: dict[str, list[Training]]) -> None:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} must be a file that can be read: {error.strerror}") from error
-    loaded = unpickle(data, ARRAYS, str(path))
+    loaded = unpickle(read_bytes(path), ARRAYS, str(path))
     if not isinstance(loaded, dict):
         raise InputError(f"{path} must hold a dictionary from hashes to cells, got {type(loaded).__name__}")
     for name, cell in loaded.items():

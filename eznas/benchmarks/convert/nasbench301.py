@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import read_json
 from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, parsed
-from eznas.benchmarks.convert.nds import read_json
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
 from eznas.unpickle import number

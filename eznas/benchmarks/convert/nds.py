@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from eznas.benchmarks.convert.contents import read_json
 from eznas.benchmarks.convert.converted import TrainedArchitectures, Training, curve, only, parsed
 from eznas.errors import InputError
 from eznas.unpickle import number, numbers
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 
 _PARTS = ("top", "mid")
 _OPTIM = {"lr": ("lr", "base_lr"), "wd": ("wd", "weight_decay")}
-
-
-def read_json(path: Path) -> object:
-    """Return the contents of a json file.
-
-    Raises:
-        InputError: The file cannot be read, or is not json.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} must be a file that can be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} must be a whole json file, but reading it failed: {error}") from error
 
 
 def read_nds(files: Sequence[Path], dataset: str, space: SearchSpace, *, every_epoch: bool = False) -> Converted:

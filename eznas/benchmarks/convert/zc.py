@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from eznas.benchmarks.convert.contents import read_json
 from eznas.benchmarks.convert.converted import Converted, only
-from eznas.benchmarks.convert.nds import read_json
 from eznas.benchmarks.table import Target
 from eznas.errors import InputError
 from eznas.spaces.genotype import dump
