@@ -37,7 +37,8 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="number of different columns of the images x activations matrix of signs of the activations' inputs",
+    formula="number of different columns of the matrix of signs of the activations' inputs, with a row for each image "
+    "and a column for each number",
     seconds=_seconds,
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
@@ -55,7 +56,7 @@ def swap(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="swap times exp(-(p - 1000)^2 / 10^6), p the parameters in thousands",
+    formula="swap times exp(-(p - 1000)^2 / 10^6), p the number of parameters in thousands",
     seconds=_seconds,
     reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
 )
