@@ -156,7 +156,6 @@ names the measures. The name `graf` stands for all features that every task of t
 `eznas score --model` has no features, because it has no architecture. A *cell* is a small graph of operations that a
 network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024).
 
-
 """
 
 _SPACES_WITH_FEATURES = """
@@ -217,7 +216,13 @@ def _units() -> str:
     parts = sorted(name for name in COMBINING if not name.startswith(("i", "r")))
     filled = _UNITS.replace("{activations}", ", ".join(activations)).replace("{parts}", ", ".join(parts))
     paragraphs = filled.split("\n\n")
-    return "\n\n".join(text if text.lstrip()[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
+    return "\n\n".join(text if text.lstrip()[:1] in "|-#" else _wrapped(text) for text in paragraphs) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    """Return a paragraph in lines that do not break inside code."""
+    code = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), text)
+    return textwrap.fill(code, 120).replace("\0", " ")
 
 
 def _definitions() -> str:
