@@ -92,13 +92,13 @@ takes little more time than computing one. Before a measure runs, eznas
 names.
 
 **Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the
-minibatch; only vkdnw uses the running averages. With `measure(..., split=N)`, at most N images run at once. This needs
-a network without batch normalisation, and a measure that is a sum over images or reads one row for each image. eznas
-refuses other networks and other measures.
+minibatch; only vkdnw uses the running averages. With `eznas.measure(..., split=N)`, at most N images run at once. This
+needs a network without batch normalisation, and a measure that is a sum over images or reads one row for each image.
+eznas refuses other networks and other measures.
 
-**Weights.** Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from
-parameters, as masked, normalised and adapted weights do. In this case, each of these parameters counts once. Constant
-kernels do not count.
+**Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
+from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
+Constant kernels do not count.
 
 **Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
 outputs. Measures that read layers' outputs (depth, fisher, meco, near) therefore have no value on networks with these
@@ -112,10 +112,10 @@ synaptic_diversity) have no value on networks without attention. eznas finds att
 with values. The projections and the attention maps of `nn.MultiheadAttention` are read like those of other modules.
 
 **Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
-function. Several calls together are a normalisation if they divide a tensor by a sum or a mean that grows as the tensor
-does, such as its standard deviation. A following product with a constant for each channel belongs to the normalisation,
-and so does a following sum; eznas does not find products by `einsum` or `addcmul`. synflow and zen recognise only batch
-normalisations that call torch's function.
+function. For these two measures, several calls together are a normalisation if they divide a tensor by a sum or a mean
+that grows as the tensor does, such as its standard deviation. If a product or a sum with a constant for each channel
+follows, it belongs to the normalisation; eznas does not find products by `einsum` or `addcmul`. synflow and zen
+recognise only batch normalisations that call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.

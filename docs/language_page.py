@@ -92,8 +92,8 @@ following function, `norm_out` is the output of the layer.
 
 The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
-result of a softmax with values. A normalisation that is written by hand counts as a normalisation if it reads means
-over the last axis.
+result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
+of a unit if it reads means over the last axis.
 
 ### Three kinds of maps
 
