@@ -54,6 +54,9 @@ layer a convolution, but it may be a linear layer too. A statistic is a quantity
 weight does not depend on the scenario. In a network that takes [tokens](tutorials/transformers.md), the embedded tokens
 take the place of the images.
 
+A gradient *through this activation alone* (or *through this convolution alone*) does not count other operations that
+read the same tensor.
+
 `eznas score --units --model MODULE:CALLABLE` and `eznas.units(network, minibatch)` list the units of a network. They
 also list the layers that are not units, with the reasons.
 
@@ -127,7 +130,7 @@ not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x *
 """
 
 _SCENARIOS = """
-| scenario | images | gradients of | values |
+| scenario | images | gradients of | subtracted |
 |---|---|---|---|
 """
 
@@ -192,7 +195,7 @@ def page() -> str:
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
         _SCENARIOS,
         *[
-            _row(f"`{one.name}`", one.images, one.objective, f"minus the values on `{one.minus}`" if one.minus else "")
+            _row(f"`{one.name}`", one.images, one.objective, f"the values on `{one.minus}`" if one.minus else "")
             for one in SCENARIOS.values()
         ],
         "\nProgram text may also use these synonyms: ",
