@@ -178,10 +178,10 @@ An encoding turns an architecture into numbers, the *columns*. `+` joins encodin
 an architecture. `measures:synflow,naswot` reads two columns of the table.
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
-*ta_gates* read a graph; every other predictor refuses this encoding. These predictors, except *brp_nas*, also read
-columns beside the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the last layers.
-For *siamese_nas*, the columns are the *estimation code*, which is a few early training losses in its publication. *nao*
-and *seminas* read *tokens* and nothing else.
+*ta_gates* read a graph; every other predictor refuses this encoding. All six except *brp_nas* also read columns beside
+the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the last layers. For
+*siamese_nas*, the columns are the *estimation code*, which is a few early training losses in its publication. *nao* and
+*seminas* read *tokens* and nothing else.
 """
 
 
