@@ -11,77 +11,34 @@ from typing import TYPE_CHECKING
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import UNARY
 from eznas.measures import MEASURES
+from eznas.scoring.combination import COMBINATIONS
 
 if TYPE_CHECKING:
     from eznas.measures import Measure
 
 PAGE = Path(__file__).parent / "measures.md"
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
+_LONG = 1000  # characters of a program that the page does not show
 
 _INTRODUCTION = """\
 # Measures
 
-`eznas.measure`, `eznas verify --proxy NAME` and `eznas score --proxy NAME` compute the zero-cost proxies on this page.
-The first table compares them, the second one defines them, and the third one lists equivalent programs.
-[Experiments](experiments.md) describes how the figures were measured.
-
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
-- **needs**: the passes and the data that a measure uses: *forward* and *backward* passes; *labels*; *noise*, which
-  means images of noise; *second order*, a backward pass through a backward pass; *samples*, a backward pass for each
-  image; *batches*, passes on each half of the minibatch.
-- **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
-  minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
-  measured. *All equal* means that all networks have the same score.
-- **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
-  NAS-Bench-201 with four convolutions in each cell.
-
-eznas runs a forward or backward pass once for all measures that need it. Computing several such measures takes little
-more time than computing one. Before a measure runs, its seconds are
-[estimated](scaling.md#seconds-of-a-measure-in-advance) from the sizes of the network and the minibatch; slow measures
-are left out unless their names are given.
-
-A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the minibatch (vkdnw uses the
-running averages). `measure(..., split=N)` runs at most N images at once instead. This option needs a network without
-batch normalisation, and a measure that is a sum over images or reads one row for each image. eznas refuses other
-networks and other measures.
-
-torch runs recurrent layers such as `nn.LSTM` in one call and hides their outputs. Measures of layers' outputs (depth,
-fisher, meco, near) have no value on networks with these modules or with products such as `x @ weight`, and the statuses
-of their scores say so. flops, and measures of weights and of their gradients, have a value on such networks. This value
-equals that of a network that runs the same layers step by step. The projections and the attention maps of
-`nn.MultiheadAttention` are read like those of other modules. Products with matrices whose rows are looked up in a
-table, such as relative positions, are not layers.
-
-near and meco read the outputs of normalisations, also of those that do not call torch's functions. Several calls
-together are a normalisation if they divide a tensor by a sum or a mean that grows as the tensor does, such as its
-standard deviation. If the result is then multiplied by a constant for each channel, or such a constant is added to it,
-this operation belongs to the normalisation. eznas does not find scales that `einsum` or `addcmul` multiplies. synflow
-and zen recognise only those batch normalisations that call torch's function.
-
-Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise and gradients then act on
-the output of the first embedding. Measures of attention (attention_importance, dss, head_confidence, head_importance,
-softmax_confidence, synaptic_diversity) have no value on networks without attention. Attention is found in
-`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
-with values. The *projections* of an attention are the layers whose outputs reach its queries, keys or values through no
-other layer. A *feed-forward block* is two layers with an activation between them. Tokens after the end of a text
-(padding) count as all other tokens do. vkdnw and epe_nas need labels with one class for each sample. gradsign needs a
-label other than -100 for each sample; zico needs such a label in each half of the samples.
-
-Measures that sum over weights sum over the parameters of the network. A layer may compute its weight from parameters;
-examples are masked, normalised and adapted weights. In this case, each of these parameters counts once. Constant
-kernels do not count.
-
-eznas recognises these functions, and their in-place forms, as activations:
-{activations}.
-Several calls together are an activation too if they compute an elementwise function of one tensor and this function is
-not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
-
-Networks run without torch's gradient checkpointing. eznas refuses layers inside a `torch.autograd.Function` other than
-that of checkpointing. If a module puts the images on another axis than the first, as with `batch_first=False`, eznas
-follows this axis through transpositions. Images are cast to the precision of the network. eznas refuses TorchScript,
-exported networks, lazy parameters that have no shape, and parameters on the meta device.
+A *measure* is a zero-cost proxy with a name. `eznas.measure`, `eznas verify --proxy NAME` and
+`eznas score --proxy NAME` compute the measures on this page. The first table compares them, the second one defines
+them, and the third one lists equivalent programs. [Networks and minibatches](#networks-and-minibatches) says which
+networks the measures accept. [Experiments](experiments.md) describes how the figures were measured.
 
 ## Comparison
+
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
+- **needs**: the data and the passes that a measure uses. *noise* means images of noise, *second order* a backward pass
+  through a backward pass, *samples* a backward pass for each image, and *batches* passes on each half of the minibatch.
+- **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
+  minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
+  measured. *All equal* means that all networks have the same score. Measures with another n were measured on other
+  architectures, so compare only taus with the same n.
+- **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
+  NAS-Bench-201 with four convolutions in each cell.
 """
 
 _DEFINITIONS = """\
@@ -92,15 +49,16 @@ that are separated by slashes belong to the data sets in brackets, in the same o
 
 In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
 cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a residual block, or a
-similar part of a network.
+similar part of a network. A *feed-forward block* is two layers with an activation between them. The *projections* of an
+attention are the layers whose outputs become its queries, keys and values without another layer in between.
 """
 
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
 A program of this table has the value of its measure if it is evaluated on every layer (`units="any"`) and the network
-runs each layer once. `eznas evolve --seed-measures` starts from these programs. The language cannot express measures
-that
+runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. The language
+cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels other than through the loss (epe_nas),
@@ -108,11 +66,78 @@ that
 - need second derivatives (grasp).
 """
 
+_COMBINATIONS = """\
+## Combinations of measures
 
-def _introduction() -> str:
-    """Return the introduction with the list of activations that are recognised."""
+`eznas verify --proxy` also takes combinations such as `vote(snip, synflow)`. A combination scores all networks
+together, so the score of a network depends on the other networks. There are four methods:
+
+| method | score of a network |
+| --- | --- |
+| vote | share of the other networks that most of the measures rank below this network |
+| rank | sum of the ranks of the network by each measure |
+| log_rank | sum of log(r / n) over the measures, r the rank of the network among n networks |
+| min_max | sum of the scores, each scaled to the range from 0 to 1 |
+
+A combination may give weights to measures. A minus sign marks a measure of which less is better. Published combinations
+have names:
+"""
+
+_NETWORKS = """\
+## Networks and minibatches
+
+**Time.** eznas runs a forward or backward pass once for all measures that need it. Computing several such measures
+takes little more time than computing one. Before a measure runs, eznas
+[estimates its seconds](scaling.md#seconds-of-a-measure-in-advance). Slow measures are left out unless you give their
+names.
+
+**Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the
+minibatch; only vkdnw uses the running averages. With `eznas.measure(..., split=N)`, at most N images run at once. This
+needs a network without batch normalisation, and a measure that is a sum over images or reads one row for each image.
+eznas refuses other networks and other measures.
+
+**Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
+from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
+Constant kernels do not count.
+
+**Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
+outputs. Measures that read layers' outputs (depth, fisher, meco, near) therefore have no value on networks with these
+layers. The same is true of networks with products such as `x @ weight`, unless the rows of the matrix are looked up in
+a table, as relative positions are. The status of the score says so. flops, and measures of weights and of their
+gradients, have a value on all these networks: that of a network that runs the same layers step by step.
+
+**Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
+synaptic_diversity) have no value on networks without attention. eznas finds attention in
+`scaled_dot_product_attention`, in `nn.MultiheadAttention`, and where a matrix product or `einsum` multiplies a softmax
+with values. The projections and the attention maps of `nn.MultiheadAttention` are read like those of other modules.
+
+**Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
+function. For these two measures, several calls together are a normalisation if they divide a tensor by a sum or a mean
+that grows as the tensor does, such as its standard deviation. If a product or a sum with a constant for each channel
+follows, it belongs to the normalisation; eznas does not find products by `einsum` or `addcmul`. synflow and zen
+recognise only batch normalisations that call torch's function.
+
+**Activations.** eznas recognises these functions, and their in-place forms, as activations:
+{activations}.
+Several calls together are an activation too if they compute an elementwise function of one tensor and this function is
+not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
+
+**Tokens and labels.** Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise
+and gradients then act on the output of the first embedding. Padding after the end of a text counts as all other tokens
+do. vkdnw and epe_nas need labels with one class for each sample. gradsign needs a label other than -100 for each
+sample, and zico needs such a label in each half of the samples.
+
+**Modules.** eznas runs networks without torch's gradient checkpointing, and refuses layers inside any other
+`torch.autograd.Function`. A module may put the images on another axis than the first, as with `batch_first=False`;
+eznas follows this axis through transpositions. Images are cast to the precision of the network. eznas refuses
+TorchScript, exported networks, lazy parameters that have no shape, and parameters on the meta device.
+"""
+
+
+def _networks() -> str:
+    """Return the section on networks with the list of activations that are recognised."""
     names = ", ".join(sorted(CallHooks.ACTIVATIONS | UNARY))
-    return _INTRODUCTION.replace("{activations}", "\n".join(textwrap.wrap(names, 118)))
+    return _NETWORKS.replace("{activations}", "\n".join(textwrap.wrap(names, 118)))
 
 
 def page() -> str:
@@ -121,7 +146,7 @@ def page() -> str:
     measures = MEASURES.values()
     return "\n".join(
         [
-            _introduction(),
+            _INTRODUCTION,
             *_table(
                 ["measure", "better", "needs", "tau (n)", "scores a second"],
                 [_summary(measure, taus.get(measure.name, {}), speeds.get(measure.name, {})) for measure in measures],
@@ -133,6 +158,9 @@ def page() -> str:
                 ["measure", "program"],
                 [[measure.name, f"`{measure.equivalent}`"] for measure in measures if measure.equivalent],
             ),
+            _COMBINATIONS,
+            *_table(["combination", "definition"], [[name, f"`{COMBINATIONS[name]}`"] for name in COMBINATIONS]),
+            _networks(),
         ]
     )
 
@@ -153,6 +181,8 @@ def _summary(measure: Measure, tau: dict[str, str], speed: dict[str, str]) -> li
 
 def _definition(measure: Measure) -> list[str]:
     formula = f"`{measure.program}`" if measure.program else measure.formula.replace("|", r"\|")
+    if len(measure.program) > _LONG:
+        formula = f"a long program, which `eznas export {measure.name} --format text` prints"
     return [measure.name, formula, measure.paper or "-", measure.reference.replace("|", r"\|") or "-"]
 
 

@@ -27,9 +27,10 @@ _INTRODUCTION = """\
 # The language
 
 A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*: tensors that
-eznas records from every unit of a network. Its operators are *primitives*. A program has three levels: tensors of a
-unit, one number for each unit, and one number for the network, which is the score. A primitive may exist on several
-levels. The kinds of its arguments then decide on which level it works.
+eznas records from every *unit* of a network, which is a layer with its activation and normalisation. Its operators are
+*primitives*. A program has three levels: tensors of a unit, one number for each unit, and one number for the network,
+which is the score. A primitive may exist on several levels. The kinds of its arguments then decide on which level it
+works.
 
 `eznas language` prints this catalogue. `eznas language NAME` prints every fact about one entry: its properties, the
 rules that simplify it, its cost, and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
@@ -37,21 +38,27 @@ how to define your own.
 
 ## Kinds
 
-In the shapes, `u` is the number of units, `b` the number of samples in the minibatch, and `c`, `c_in` and `c_out` are
-numbers of channels. A map has `h x w` entries and a kernel `k x k`.
+A value of a program has one of these kinds. In the shapes, `u` is the number of units, `b` the number of samples in the
+minibatch, and `c`, `c_in` and `c_out` are numbers of channels. A map has `h x w` entries, and a kernel has `k x k`.
 
-| kind | level | tensor |
+| kind | level | shape and content |
 |---|---|---|
 """
 
 _STATISTICS = """
 ## Statistics
 
-A *unit* is one layer with the activation in front of it and the normalisation behind it. A statistic is a quantity in a
-scenario, written `quantity.scenario`. The *scenario* says which images the network runs on, and of which number
-gradients are taken. The weight does not depend on the scenario. `eznas score --units --model NAME` and
-`eznas.units(network, minibatch)` list the units of a network. They also list the layers that are no units, and say why.
-Where a network takes [tokens](tutorials/transformers.md), the embedded tokens are the images.
+A unit is one layer with the activation in front of it and the normalisation behind it. The definitions below call the
+layer a convolution, but it may be a linear layer too. A statistic is a quantity in a scenario, written
+`quantity.scenario`. The *scenario* says on which images the network runs, and of which number gradients are taken. The
+weight does not depend on the scenario. In a network that takes [tokens](tutorials/transformers.md), the embedded tokens
+take the place of the images.
+
+A gradient *through this activation alone* (or *through this convolution alone*) does not count other operations that
+read the same tensor.
+
+`eznas score --units --model MODULE:CALLABLE` and `eznas.units(network, minibatch)` list the units of a network. They
+also list the layers that are not units, with the reasons.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
 
@@ -62,78 +69,83 @@ Where a network takes [tokens](tutorials/transformers.md), the embedded tokens a
 _UNITS = """
 ### Units of convolutional networks and of networks on tokens
 
-Layers are convolutions of all kinds, linear layers, products with a matrix of parameters, and embeddings. Recurrent
-layers run inside one function of torch and are not read.
+Layers are convolutions of all kinds, linear layers, products with a matrix of parameters, and embeddings. eznas does
+not read recurrent layers, because each runs inside one function of torch.
 
 - **Convolutional networks.** The units are the *complete* layers, which have an activation in front and a normalisation
   directly behind. If a network has no complete layer, every layer is a unit.
 - **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit.
-  Every product of attention maps with values is a unit too, except with `units="any"`, which selects layers alone.
+  An *attention product*, which is the product of attention maps and values, is a unit too. The argument `units="any"`
+  of `eznas.evaluate` selects layers alone.
 
-Units of networks on tokens have another form. The table says where each quantity is read.
+In networks on tokens, the quantities of a unit are read at these places:
 
-| unit | `weight` | `input` | `conv_in` | `conv_out` | `norm_out` |
-|---|---|---|---|---|---|
-| layer on tokens | its weight | input of the one in front | its input | its output | output of the one behind |
-| attention product | the values of all images | the scores | the attention maps | the heads' outputs | as `conv_out` |
-| embedding | the table, transposed | its output | its output | its output | as for other layers |
+| quantity | layer on tokens | attention product | embedding |
+|---|---|---|---|
+| `weight` | weight | values of all images | table, transposed |
+| `input` | input of the preceding function | attention scores before the softmax | output |
+| `conv_in` | input | attention maps | output |
+| `conv_out` | output | outputs of the heads | output |
+| `norm_out` | output of the following function | outputs of the heads | output of the following function |
 
-*The one in front* and *the one behind* are an activation or a normalisation. For attention products, the one in front
-is the softmax. If nothing of this kind stands in front of a layer, `input` is the layer's own input. If nothing of this
-kind stands behind it, `norm_out` is the layer's own output. Dropout, copies, reshapes, permutations of other axes than
-the channels, and a gate may stand between this function and the layer. A residual connection may not.
+The *preceding function* and the *following function* of a layer are an activation or a normalisation. Dropout, copies,
+reshapes, a gate, and permutations of other axes than the channels may stand between this function and the layer, but
+not a residual connection. If a layer has no preceding function, `input` is the input of the layer. If a layer has no
+following function, `norm_out` is the output of the layer.
 
-The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. Attention is found in
+The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
-result of a softmax with values. A normalisation that is written by hand counts as one if it reads means over the last
-axis.
+result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
+of a unit if it reads means over the last axis.
 
 ### Three kinds of maps
 
-Every statistic of a unit has four axes, so that every primitive has a value on it.
+Every statistic of a unit has four axes, so that every primitive can read it. The tensor of a layer becomes a statistic
+as follows. The last two axes of the statistic are a map, a column or a single number:
 
-| layer's tensor | statistic | entry |
+| tensor of the layer | shape of the statistic | last two axes |
 |---|---|---|
 | `b x c x h x w` | `b x c x h x w` | a map for each channel |
 | `b x h x w x c` | `b x c x h x w` | a map for each channel |
-| `b x tokens x c`, also with tokens on the axis of the images | `b x c x tokens x 1` | a column for each channel |
+| `b x tokens x c`, or `(b tokens) x c` | `b x c x tokens x 1` | a column for each channel |
 | `b x c` | `b x c x 1 x 1` | a number for each channel |
-| scores and attention maps, windows count as heads | `b x heads x tokens x keys` | a map for each head |
+| attention scores and attention maps (windows count as heads) | `b x heads x tokens x keys` | a map for each head |
 | outputs of heads of width d | `b x (heads d) x tokens x 1` | a column for each channel |
-| values of heads of width d | `(heads d) x (b keys) x 1 x 1` | a weight of one entry for each pair |
-| weight of a linear layer | `c_out x c_in x 1 x 1` | a weight of one entry for each pair |
-| weight of a 1-d or 3-d convolution | `c_out x c_in x k x 1`, `c_out x c_in x (k k) x k` | a kernel |
+| values of heads of width d | `(heads d) x (b keys) x 1 x 1` | a number for each channel and key |
+| weight of a linear layer | `c_out x c_in x 1 x 1` | a number for each pair of channels |
+| weight of a 1-d convolution | `c_out x c_in x k x 1` | a kernel for each pair of channels |
+| weight of a 3-d convolution | `c_out x c_in x (k k) x k` | a kernel for each pair of channels |
 
-If maps have one column, *space* means the tokens. Functions of matrices read such maps together, as one matrix of
-tokens by channels for each sample; the section [Matrices](#matrices) defines these functions.
+If maps have one column, *space* in the name of a primitive means the tokens. Functions of matrices read all columns of
+a sample together, as one matrix of tokens by channels; the section [Matrices](#matrices) defines these functions.
 
 ### Activations
 
 These functions are activations, also in place: {activations}.
 
 Several calls together are an activation if their result is an elementwise function of one tensor and this function is
-not affine: `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` or `relu(x) ** 2`. This
-tensor is the input of the activation. Calls that may be parts of an activation are: {parts}; and comparisons,
-exponentials, logarithms, powers and copies.
+not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` and
+`relu(x) ** 2`. The tensor is the input of the activation. Calls of these functions may be parts of an activation:
+{parts}; also comparisons, exponentials, logarithms, powers and copies.
 """
 
 _SCENARIOS = """
-| scenario | images | gradients of | values |
+| scenario | images | gradients of | subtracted |
 |---|---|---|---|
 """
 
 _NETWORK_LEAVES = """
 ## Leaves of the network level
 
-A program may also read numbers of the network: `add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such
-a leaf can stand wherever a primitive takes a number of the network, and it is a program by itself. If no program reads
-a statistic, eznas records no statistics.
+A program may also read numbers of the network, as in
+`add(log(measure.synflow), sum(effective_rank(weight_grad.data)))`. Such a leaf can stand wherever a primitive takes a
+number of the network. It is also a program by itself.
 
 | leaf | value |
 |---|---|
-| `measure.NAME` | the [measure](measures.md) NAME, a program or a function |
+| `measure.NAME` | the score by the [measure](measures.md) NAME |
 | `graf.NAME` | a feature of the architecture that needs no network, such as `graf.count_conv_3x3` |
-| `score.NAME` | a column of a score file; only evolution over a score file reads it |
+| `score.NAME` | a column of a score file; only [evolution over a score file](tutorials/score_table.md) reads it |
 
 A measure that several programs read is computed once for each network. If the measure has no value, the program has no
 value either, and the score of the program names the measure.
@@ -143,25 +155,26 @@ names the measures. The name `graf` stands for all features that every task of t
 
 ### Features of architectures
 
-`eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network that is given
-without an architecture, by `eznas score --model`, has no features. A *cell* is a small graph of operations that a
-network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024):
+`eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network of
+`eznas score --model` has no features, because it has no architecture. A *cell* is a small graph of operations that a
+network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024).
 
 """
 
 _SPACES_WITH_FEATURES = """
-For example, `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. Where a network has two kinds
-of cells, a name begins with the kind, as in `normal_count_skip`. Search spaces without cells have other features, such
-as the numbers of channels in NATS-Bench's size space. Search spaces that are not in the table have no features.
+For example, `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. If a network has two kinds of
+cells, the name of a feature begins with the kind, as in `normal_count_skip`. Search spaces without cells have other
+features, such as the numbers of channels in NATS-Bench's size space. Search spaces that are not in the table have no
+features.
 
-| search spaces | features | groups of operations | kinds of cells | other features |
+| search spaces | number of features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|
 """
 
 _PRIMITIVES = """
 ## Primitives
 
-The column *domain* says where a function is not defined or has a special value. An empty domain means that the function
+The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
 is defined everywhere. A program whose value is not finite gets no score.
 """
 
@@ -182,7 +195,7 @@ def page() -> str:
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
         _SCENARIOS,
         *[
-            _row(f"`{one.name}`", one.images, one.objective, f"minus the values on `{one.minus}`" if one.minus else "")
+            _row(f"`{one.name}`", one.images, one.objective, f"the values on `{one.minus}`" if one.minus else "")
             for one in SCENARIOS.values()
         ],
         "\nProgram text may also use these synonyms: ",
@@ -206,7 +219,13 @@ def _units() -> str:
     parts = sorted(name for name in COMBINING if not name.startswith(("i", "r")))
     filled = _UNITS.replace("{activations}", ", ".join(activations)).replace("{parts}", ", ".join(parts))
     paragraphs = filled.split("\n\n")
-    return "\n\n".join(text if text.lstrip()[:1] in "|-#" else textwrap.fill(text, 120) for text in paragraphs) + "\n"
+    return "\n\n".join(text if text.lstrip()[:1] in "|-#" else _wrapped(text) for text in paragraphs) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    """Return a paragraph in lines that do not break inside code."""
+    code = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), text)
+    return textwrap.fill(code, 120).replace("\0", " ")
 
 
 def _definitions() -> str:

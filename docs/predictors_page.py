@@ -12,10 +12,10 @@ _INTRODUCTION = """\
 # Predictors
 
 A performance predictor estimates the accuracy of an architecture that was not trained to the end. Most predictors learn
-from the accuracies of other, trained architectures. Some extrapolate the first epochs of the architecture's own
-training, some use the shared weights of a supernet, and `measure` ranks by zero-cost scores alone.
-`eznas predict evaluate` compares predictors on a benchmark. `eznas predict rank` fits a predictor to a table of
-accuracies and ranks other architectures.
+from the accuracies of other, trained architectures. Some predictors extrapolate the first epochs of the architecture's
+own training, some use the shared weights of a supernet, and the predictor `measure` ranks architectures by zero-cost
+scores alone. `eznas predict evaluate` compares predictors on a benchmark. `eznas predict rank` fits a predictor to a
+table of accuracies and ranks other architectures.
 
 ```python
 from eznas import load_table
@@ -31,10 +31,10 @@ print(prediction.mean[:3], prediction.standard_deviation[:3])
 `fit(architectures, accuracies, curves=None, seed=0)` returns a status. `predict(architectures, curves=None)` returns a
 mean and a status for each architecture, and some predictors also return a standard deviation. Both methods raise an
 `InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
-All predictions of this predictor then have the same status and no value.
+The predictions then have this status and no value.
 
-`eznas.predict(table="trained.csv")` chooses a predictor that suits the number of accuracies and the other data that are
-given. It fits this predictor and ranks the other architectures of the space.
+`eznas.predict(table="trained.csv")` ranks the architectures of a space that a table does not have. It chooses a
+predictor that suits the number of accuracies in the table and the other data, and fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
 predictor:
@@ -47,7 +47,8 @@ from eznas.predictors import from_estimator
 predictor = from_estimator(RandomForestRegressor(300), encoding="graf+onehot", space="nasbench201")
 ```
 
-To use it by name in `eznas predict evaluate --plugin my_predictor.py`, register it in a plugin:
+`register_model` gives such a predictor a name. With this code in the file `my_predictor.py`, the command
+`eznas predict evaluate --plugin my_predictor.py --predictor least_squares` evaluates it:
 
 ```python
 from sklearn.linear_model import LinearRegression
@@ -65,50 +66,56 @@ def least_squares(seed):
 A *learning curve* holds the accuracies or losses after the first epochs of a full training. A separate training of ten
 epochs cannot replace the first ten of 200 epochs, because the learning rate of the short training falls earlier.
 
-`measure:NAME` ranks architectures by their scores in the column NAME of a file (`--scores`). This predictor needs no
-trained architectures. If a lower score of the measure NAME is better, eznas negates the scores. It does so on every
-search space.
+The predictor `measure:NAME` needs no trained architectures. It ranks architectures by their scores in the column NAME
+of a file (`--scores`). If a lower score of the measure NAME is better, eznas negates the scores.
 
 ## Comparison
 
-`eznas predict evaluate` runs several trials. In each trial it draws training and test architectures, and fits every
-predictor to every number of training architectures. It reports means over trials: tau on all test architectures, tau on
-the more accurate half, tau of predictions rounded to one and two decimals, errors, and seconds. It also reports the
-precision among the first 10: the share of the 10 architectures with the highest predictions that is among the 10 most
-accurate ones. The precision among the first 20 is defined in the same way.
+`eznas predict evaluate` runs several trials. In each trial, it draws training and test architectures, and fits every
+predictor to 5, 8, 14 and more of the training architectures (`--train-sizes`). It reports the means of these figures
+over the trials:
 
-- `--csv FILE` appends the rows of each trial as it ends. The same command with `--resume` runs the trials that are
-  missing. The number of trials may change; everything else must be as before.
-- `--sampling mutation` draws architectures as an evolution meets them, near the best of a small pool.
-- `--html FILE` writes a page with tables and plots.
-- *init s* is the time before the first prediction, in seconds: training the architectures, computing scores, and
-  fitting. *query s* is the time of one prediction. The seconds of trainings come from a column of the table such as
-  `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
-  cost is empty. The page plots the two costs against each other; the colour shows the best predictor at each point.
-- *in 95 %* is the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors
-  that state a standard deviation have this figure. The page and the JSON also have the shares for 50 and 80 %.
+- *Tau* on all test architectures, tau on the more accurate half, and tau of predictions that are rounded to one and to
+  two decimals.
+- *Errors* of the predictions.
+- *Precision among the first 10*: the share of the 10 architectures with the highest predictions that is among the 10
+  most accurate architectures. The precision among the first 20 is defined in the same way.
+- *init s*: the seconds before the first prediction, which are the seconds of training the architectures, computing
+  scores, and fitting. *query s*: the seconds of one prediction. The seconds of trainings come from a column of the
+  table such as `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for
+  supernets, the figures are empty.
+- *in 95 %*: the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors that
+  state a standard deviation have this figure. The page and the JSON file also have the shares for 50 and 80 %.
+
+These options are useful:
+
+- `--csv FILE` appends the rows of each trial when the trial ends. The same command with `--resume` runs the trials that
+  are missing. You may change the number of trials, but nothing else.
+- `--sampling mutation` draws architectures near the best of a small pool, as an evolutionary search does.
+- `--html FILE` writes a page with tables and plots. One plot has the two costs *init s* and *query s* as its axes; the
+  colour of a point shows the best predictor at these costs.
 
 ## Tuning
 
 `--tune N` tries N settings of the hyper-parameters for each fit: the defaults, and N - 1 settings that are drawn from
 published ranges. Each fit takes the setting with the highest tau in a cross-validation of three folds. The option fixes
 the number of settings and not the time, so the result does not depend on the machine. Fits to fewer than 10
-architectures use the defaults. The list below names the hyper-parameters that are drawn. A predictor without such
-hyper-parameters is not tuned.
+architectures use the defaults. The column *tuned* of the [list of predictors](#list-of-predictors) names the
+hyper-parameters that are drawn. A predictor without such hyper-parameters is not tuned.
 
 ## Kept fits
 
 `eznas predict fit --out fit.json` writes the data, the settings and the seed of a fit to a JSON file.
-`eznas predict predict --fit fit.json` fits again to these data with the same settings, and predicts. The file also
-holds the predictions of the first fit for five architectures. If the new fit predicts other values, for example with
-another version of a package, the command says so.
+`eznas predict predict --fit fit.json` fits the predictor to these data again, with the same settings and seed, and
+predicts. The file also holds the predictions of the first fit for five architectures. If the new fit predicts other
+values for them, for example because of another version of a package, the command says so.
 
 ## Transfer
 
-`TransferredPredictor` uses a predictor, the *source*, that was fitted to another data set or another space.
-`TransferredPredictor` needs only few accuracies of the new data set or space. To these, it fits a line that maps the
-predictions of the source to accuracies. A second predictor learns the residuals. The predicted residuals are multiplied
-by a factor from 0 to 1, which a cross-validation chooses.
+`TransferredPredictor` reuses a predictor that was fitted to another data set or another space, the *source*. It needs
+only few accuracies of the new data set or space. First, it fits a line that maps the predictions of the source to these
+accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
+1, which a cross-validation chooses, and added to the line.
 
 ```python
 from eznas.predictors import TransferredPredictor
@@ -119,14 +126,14 @@ predictor = TransferredPredictor(source, make_predictor("extra_trees", "nasbench
 predictor.fit(table.architectures[200:210], table.accuracies[200:210])
 ```
 
-Between two spaces, the source reads the scores of measures. `common_scores` turns the scores that both spaces have into
-normal quantiles of their ranks within each space, so that one predictor with the encoding `measures` reads both.
+For a transfer between two spaces, the source must read scores of measures (the encoding `measures`). `common_scores`
+makes the scores of both spaces comparable: it replaces each score by the normal quantile of its rank within its space.
 
 ## Supernets
 
-A *supernet* is one network that holds all operations on every edge. It is trained once. The predictors `rsws` and
-`oneshot` then evaluate each architecture with the weights of the supernet. `eznas predict supernet` trains a small
-supernet of NAS-Bench-201:
+A *supernet* is one network that holds all operations of a search space on every edge. It is trained once. The
+predictors `rsws` and `oneshot` then evaluate each architecture with the weights of the supernet, which are called
+*inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201:
 
 ```sh
 eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
@@ -134,12 +141,12 @@ eznas predict supernet --method rsws --images cifar10/train --train-images 4000 
 eznas predict evaluate --predictor rsws --supernet runs/rsws
 ```
 
-A step of `rsws` trains one random operation on each edge. A step of `oneshot` trains the sum of all operations. Batch
-normalisations use the statistics of the batch, also in the evaluation. After each quarter of the training, the command
-evaluates architectures with the weights of the supernet (*inherited* weights). It compares the resulting accuracies and
-losses with the table. `supernet.json` and `supernet.png` in the run directory hold tau over all architectures and over
-the more accurate half. For comparison, these files also hold tau of the number of parameters. `--resume DIR` continues
-a training that was stopped; on the same machine, the result is the same to the bit. `eznas report DIR` prints the taus.
+A step of the method `rsws` trains one random operation on each edge. A step of `oneshot` trains the sum of all
+operations. Batch normalisation always uses the statistics of the batch, also in the evaluation. After each quarter of
+the training, the command evaluates architectures with inherited weights, and computes tau between the results and the
+accuracies of the table. [Files](files.md#run-directory-of-eznas-predict-supernet) describes the run directory.
+`--resume DIR` continues a training that was stopped; on the same machine, the result is the same to the bit.
+`eznas report DIR` prints the taus.
 
 ```python
 from eznas.predictors import make_predictor
@@ -151,29 +158,30 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 - **encoding**: the default encoding. `NAME@ENCODING` chooses another one.
 - **needs**: the data that the predictor needs with its default encoding.
-- **before**: the cost before the first prediction.
-- **query**: the cost of a prediction for one architecture.
+- **before**: what has to be computed before the first prediction.
+- **query**: what has to be computed for a prediction of one architecture.
 - **tuned**: the hyper-parameters that `--tune` draws.
 - **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
 """
 
 _METHODS = """\
-The next table describes the methods. *Published* in brackets says where the publication differs from eznas. If
-predictions *only rank*, their order estimates the order of the accuracies, but their values are not accuracies. Widths
-are numbers of hidden channels, and batches are numbers of architectures.
+The next table describes the methods. A bracket with the word *published* says where the publication differs from eznas.
+If predictions *only rank*, their order estimates the order of the accuracies, but their values are not accuracies. A
+width is a number of hidden channels, and the size of a batch is a number of architectures.
 """
 
 _ENCODINGS = """\
 ## Encodings
 
-An encoding turns an architecture into numbers. `+` joins encodings, as in `graf+measures`. The encoding *measures*
-reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about an
-architecture. `measures:synflow,naswot` reads two columns of the table.
+An encoding turns an architecture into numbers, the *columns*. `+` joins encodings, as in `graf+measures`. The encoding
+*measures* reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about
+an architecture. `measures:synflow,naswot` reads two columns of the table.
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
-*ta_gates* read it. All of them except *brp_nas* also read columns beside the graph, as in `gcn@graph+measures`. The
-columns join the result of the graph before the last layers; for *siamese_nas*, they are the estimation code. *nao* and
-*seminas* read *tokens* and nothing else. Every other predictor refuses the encoding *graph*.
+*ta_gates* read a graph; every other predictor refuses this encoding. All six except *brp_nas* also read columns beside
+the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the last layers. For
+*siamese_nas*, the columns are the *estimation code*, which is a few early training losses in its publication. *nao* and
+*seminas* read *tokens* and nothing else.
 """
 
 

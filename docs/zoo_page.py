@@ -19,27 +19,30 @@ FACTS = Path(__file__).parents[1] / "experiments" / "results" / "zoo.json"
 _INTRODUCTION = """\
 # Measures on many networks
 
-This page shows on which networks the measures have a value. {measures} measures and {programs} programs were
-computed on {networks} networks: networks of torchvision, timm and transformers, and some written by hand. All networks
-have random weights, most are small, and the minibatch has two samples. The command
-`ZOO_FACTS=experiments/results/zoo.json pytest -m zoo` adds the networks that the table does not have. Without
-`ZOO_FACTS`, `pytest -m zoo` runs all {zoo} networks. Both commands need `pip install ".[models]"` in the checkout. For
-each network, the test checks that
+This page shows on which networks the [measures](measures.md) have a value. {measures} measures and {programs} programs
+were computed on {networks} networks: networks of torchvision, timm and transformers, and some that were written by
+hand. All networks have random weights, most are small, and the minibatch has two samples. A test checks for each
+network that
 
 - every measure has a value, or a message that says why it has none,
-- the network, its attributes and all sources of random numbers are left as they were, and
+- the measures leave the network, its attributes and all sources of random numbers as they were, and
 - a second call returns the same values, to the bit.
+
+`pytest -m zoo` runs this test on all {zoo} networks of the zoo. With
+`ZOO_FACTS=experiments/results/zoo.json pytest -m zoo`, it runs on the networks that the table does not have yet, and
+adds them. Both commands need `pip install ".[models]"` in the checkout.
 
 {versions}
 
 {complete}
 
 The table shows the other measures and programs. An empty cell means that the measure has a value on the network. A
-number means that it has none, for the reason with this number:
+number means that the measure has no value, for the reason with this number in the list. The reasons are the messages of
+eznas, and some are the messages of torch:
 
 {reasons}
 
-Measures whose columns are equal share one column.
+Measures with the same cells share one column.
 
 ## Table
 
@@ -63,7 +66,7 @@ def page() -> str:
         zoo=sum(map(len, NETWORKS.values())),
         measures=len(cells) - programs,
         programs=programs,
-        versions=_wrapped(f"The versions were {versions}. `eznas.testing.zoo` builds the networks."),
+        versions=_wrapped(f"The table was computed with {versions}. `eznas.testing.zoo` builds the networks."),
         complete=_wrapped(
             f"{len(complete)} of the measures and programs have a value on every network: "
             f"{', '.join(map(_shown, complete))}."

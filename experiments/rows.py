@@ -182,7 +182,7 @@ def _cells(figures: dict[str, Any] | None) -> list[object]:
 def markdown(rows: dict[str, Row]) -> str:
     """Return the table of all rows for README.md: obtained figures, and the first proxy's published ones."""
     lines = [
-        "| row | proxy | published tau, rho | of | obtained tau (95 %) | rho | n |",
+        "| row | proxy | published tau, rho | published by, for | obtained tau (95 %) | obtained rho | n |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows.values():

@@ -36,16 +36,21 @@ class EvolveConfig(Options):
         (),
         "Data",
         "BENCHMARK/DATASET[:TARGET][=CSV]",
-        "Task to evolve on, instead of --benchmark; may be given several times. TARGET is a column of the table. In a "
-        "TOML file, a [[task]] may also set its weight, its images and its numbers of networks.",
+        "Task to evolve on, instead of --benchmark; may be given several times. TARGET is a column of the table, and "
+        "CSV its file. In a TOML file, a [[task]] may also set its weight, its images and its numbers of networks.",
     )
     hold_out_task: _Tasks = option(
         (),
         "Data",
         "BENCHMARK/DATASET[:TARGET][=CSV]",
-        "Task that programs are tested on, but not selected by; may be given several times.",
+        "Task on which programs are tested, but by which they are not selected; may be given several times.",
     )
-    benchmark: str = option("nasbench201", "Data", "NAME", "Benchmark, or custom:MODULE:CALLABLE with a table.")
+    benchmark: str = option(
+        "nasbench201",
+        "Data",
+        "NAME",
+        "Benchmark (see eznas benchmarks list), or custom:MODULE:CALLABLE with --table for networks of your own.",
+    )
     dataset: str = option("cifar10", "Data", "NAME", "Data set of the accuracies.")
     table: FilePath = option(None, "Data", "CSV", "Table of accuracies to use instead of the benchmark's own.")
     target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
@@ -62,8 +67,8 @@ class EvolveConfig(Options):
         60,
         "Data",
         "N",
-        "Training networks on which the last generations are evaluated at full size too; 0 for none. No effect if all "
-        "networks have full size.",
+        "Training networks on which the last generations are also evaluated at full size; 0 for none. No effect if "
+        "all training networks have full size.",
         ge=0,
     )
     fidelity: Literal["reduced", "full"] = option(
@@ -81,28 +86,29 @@ class EvolveConfig(Options):
         "least",
         "Evolution",
         "least|mean|weighted|lexicase",
-        "Fitness over tasks: the lowest tau, the mean, or the mean by the weights of the tasks. lexicase is the mean, "
-        "with parents selected task by task. On each task, the lowest tau over its conditions counts.",
+        "How the taus of the tasks give the fitness. least: the lowest tau; mean: their mean; weighted: their mean "
+        "by the weights of the tasks; lexicase: their mean, with parents selected task by task. A task counts with "
+        "its lowest tau over the sizes of its networks.",
     )
     relative: bool = option(
         False,
         "Evolution",
         "",
-        "From the tau on each task, subtract the higher one of the taus of params and flops on this task. Easy tasks "
-        "then do not hide hard ones.",
+        "From the tau on each task, subtract the higher one of the taus of params and flops on this task, so that "
+        "tasks of different difficulty can be compared.",
     )
     objective: Literal["tau", "pareto", "tasks"] = option(
         "tau",
         "Evolution",
         "tau|pareto|tasks",
-        "Selection. tau: by fitness minus parsimony; pareto: by NSGA-II over fitness, complexity and cost; tasks: by "
-        "NSGA-II over the tasks.",
+        "How programs are selected. tau: by fitness minus the penalty of --parsimony; pareto: by NSGA-II over "
+        "fitness, number of nodes and cost; tasks: by NSGA-II over the taus of the tasks.",
     )
     max_cost: float | None = option(
         None,
         "Evolution",
         "SECONDS",
-        "Longest time that a program may take on one network of full size, on every task.",
+        "Longest time to build and score one network of full size with a program, on every task.",
         gt=0,
         allow_inf_nan=False,
     )
@@ -131,27 +137,36 @@ class EvolveConfig(Options):
     )
     tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
     parsimony: float = option(
-        0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
+        0.0015,
+        "Evolution",
+        "X",
+        "Penalty for size: the fitness that is subtracted for each node.",
+        ge=0,
+        allow_inf_nan=False,
     )
     max_size: int = option(30, "Evolution", "N", "Largest number of nodes of a program.", ge=3)
     max_height: int = option(14, "Evolution", "N", "Greatest height of a program's tree.", ge=2)
     library: int = option(
-        60, "Evolution", "N", "Building blocks of programs to keep: formulas that give one number for each unit.", ge=1
+        60,
+        "Evolution",
+        "N",
+        "Number of building blocks of programs: formulas that give one number for each unit.",
+        ge=1,
     )
     draws: int = option(
         3,
         "Evolution",
         "N",
-        "Oversampling factor: draw N times as many building blocks, screen them on 20 networks, and keep the best. No "
-        "effect on fewer than 40 networks.",
+        "Oversampling factor: draw N times as many new building blocks as are kept, and keep the best on 20 "
+        "networks. No effect with fewer than 40 training networks.",
         ge=1,
     )
     patience: int = option(
         25,
         "Evolution",
         "N",
-        "Generations without a better program after which new building blocks are drawn. After two draws in a row "
-        "without a gain, evolution ends instead.",
+        "Generations without a better program after which the run draws new building blocks. If two draws in a row "
+        "bring no gain, the evolution ends instead.",
         ge=1,
     )
 
@@ -162,13 +177,16 @@ class EvolveConfig(Options):
         "Run",
         "SIZE",
         "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
-        "memory, the command takes longer. A score that does not fit into it counts as failed.",
+        "memory, the command takes longer. A score that needs more memory counts as failed.",
     )
     backend: Literal["loky", "dask"] = option(
         "loky", "Run", "loky|dask", "Run networks in processes of this machine, or on a Dask cluster."
     )
     scheduler: str | None = option(
-        None, "Run", "ADDRESS", "Address of a running Dask scheduler; by default a cluster starts on this machine."
+        None,
+        "Run",
+        "ADDRESS",
+        "Address of a running Dask scheduler, for --backend dask. By default, a cluster starts on this machine.",
     )
     device: str = option("auto", "Run", "auto|cpu|cuda", "Device to run networks on.")
     time_budget: Duration = option(
@@ -185,7 +203,8 @@ class EvolveConfig(Options):
         None,
         "Run",
         "FILE",
-        "Cache of the values of building blocks on networks; runs may share one. By default in the run directory.",
+        "File in which the values of building blocks on networks are stored; runs may share it. By default, it lies "
+        "in the run directory.",
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 

@@ -1,4 +1,4 @@
-"""Aggregations: functions that turn the numbers of all units, along the last axis, into one number for the network.
+"""Aggregations: functions that turn the numbers of all units into one number for the network.
 
 Units come in execution order. If the number of a unit is NaN, the result is NaN. The exceptions are ``first`` and
 ``last``, which read one unit, and ``count``, which reads none.

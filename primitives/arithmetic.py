@@ -122,7 +122,7 @@ def sqrt(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(_KINDS, literal=True),
-    formula="x to the power p",
+    formula="x^p, p the exponent",
     domain="NaN below 0 unless p is whole; infinity at 0 where p is negative",
     latex=r"\left({0}\right)^{{{1}}}",
     parameter=Parameter("exponent", choices=(-1.0, -0.5, 0.25, 0.5, 3.0), low=-8.0, high=8.0),
@@ -137,7 +137,7 @@ def power(x: Tensor, p: float) -> Tensor:
 
 @primitive(
     *keeping(NUMBER_KINDS, literal=True),
-    formula="c x",
+    formula="c x, c the factor",
     latex=r"{1} \cdot \left({0}\right)",
     parameter=Parameter("factor", choices=(-1.0, 1.0), low=-1e8, high=1e8),
     increasing=lambda c: c > 0,

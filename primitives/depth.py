@@ -15,7 +15,7 @@ from eznas.primitives.registry import keeping, primitive
 @primitive(
     *keeping([Kind.UNIT]),
     formula="x_i - x_(i-1), and 0 for the first unit",
-    domain="NaN if a unit and the one before are the same infinity, and first if the first unit is not finite",
+    domain="NaN at the first unit if it is not finite, and at a unit that is the same infinity as the unit before",
     latex=r"\Delta_u {0}",
 )
 def depth_difference(x: Tensor) -> Tensor:

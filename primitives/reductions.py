@@ -115,7 +115,7 @@ def mean_square(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
-    formula="(sum of |x|^p)^(1/p)",
+    formula="(sum of |x|^p)^(1/p), p the order",
     latex=r"\lVert {0} \rVert_{{{1}}}",
     parameter=Parameter("order", choices=(0.5, 3.0, 4.0), low=0.1, high=16.0),
     **_MAGNITUDE,
@@ -181,7 +181,7 @@ def entropy(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
-    formula="the value below which a fraction q of the entries lies, linear between order statistics",
+    formula="the value below which the given fraction of the entries lies, linear between order statistics",
     domain="infinite if a neighbouring order statistic is infinite; NaN between two infinities of opposite sign",
     parameter=Parameter("fraction", choices=(0.1, 0.5, 0.9), low=0.0, high=1.0),
 )

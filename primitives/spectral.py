@@ -153,7 +153,7 @@ def samples_logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing([Kind.SAMPLES], Kind.UNIT, literal=True),
-    formula="log |det(K + e I)|",
+    formula="log |det(K + e I)|, e the jitter",
     domain="NaN where K is not finite",
     latex=r"\log\lvert\det\left({0} + {1} I\right)\rvert",
     parameter=Parameter("jitter", choices=(1e-6, 1e-3, 1.0), low=1e-12, high=1e6),

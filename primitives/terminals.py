@@ -177,7 +177,7 @@ class Statistic:
         if not self.scenario:
             return quantity
         scenario = SCENARIOS[self.scenario]
-        minus = f", minus the same on {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
+        minus = f", minus the value on {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
         return f"{quantity.replace('gradient', f'gradient of {scenario.objective}')}, on {scenario.images}{minus}"
 
     @property

@@ -33,7 +33,7 @@ Examples:
 @options.json_file
 @options.plugin
 def main(name: str | None, plugin: tuple[Path, ...], json_file: str | None) -> None:
-    """List the primitives and statistics that programs are made of, or the facts of NAME.
+    """List the primitives and statistics of programs, or print the facts of one.
 
     NAME is a primitive, a statistic, or a pattern such as "*_over_samples".
     """

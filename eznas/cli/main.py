@@ -10,11 +10,11 @@ COMMANDS = {
     "evolve": "Evolve zero-cost proxies on the accuracies of one or several benchmarks.",
     "verify": "Correlate proxies with trained accuracies.",
     "score": "Score an untrained network with zero-cost proxies.",
-    "search": "Search architectures, guided by zero-cost proxies or without.",
-    "predict": "Compare performance predictors.",
+    "search": "Search for good architectures, with or without zero-cost proxies.",
+    "predict": "Fit and compare performance predictors.",
     "benchmarks": "List, convert and check tables of accuracies.",
     "export": "Export a program, or a program of a run directory.",
-    "language": "List the primitives and statistics that programs are made of, or the facts of NAME.",
+    "language": "List the primitives and statistics of programs, or print the facts of one.",
     "report": "Write the page of a run again, or compare runs.",
 }
 """Modules of ``eznas.cli``, each with its command ``main``, in the order of ``--help``, which imports none of them."""
@@ -23,10 +23,10 @@ _EPILOG = """\b
 Examples:
   Evolve a proxy for NAS-Bench-201, in less than five minutes:
     eznas evolve --out runs/first
-  Compare it with published proxies on networks that it never saw:
+  Compare it with published proxies on networks that its evolution did not use:
     eznas export runs/first --out first.py
-    eznas verify --proxy first.py --proxy naswot --proxy params
-  Complete commands and options in bash; zsh takes zsh_source:
+    eznas verify --proxy first.py --proxy naswot --proxy params --unseen-by runs/first
+  Complete commands and options in bash; in zsh, write zsh_source:
     eval "$(_EZNAS_COMPLETE=bash_source eznas)"
 """
 

@@ -31,7 +31,10 @@ def count(name: str, text: str, default: int | None = None, least: int = 0, **fa
 
 def proxies(more: str = "", default: str = "") -> Decorator:
     """Return the option for proxies; ``more`` says what else than a single proxy it takes."""
-    text = f"Measure, program or exported file{more}; all or a pattern such as 'syn*' stands for measures by name. "
+    text = (
+        f"Measure, program or exported file{more}; all stands for all measures, and a pattern such as 'syn*' for the "
+        "measures with matching names. "
+    )
     facts = {"metavar": "NAME|PROGRAM|FILE.py", "multiple": True, "help": f"{text}May be repeated.{default}"}
     return option("--proxy", "proxies", group="Proxies", **facts)
 
@@ -100,7 +103,7 @@ benchmark = option(
     group="Data",
     metavar="NAME",
     default="nasbench201",
-    help="Benchmark, see eznas benchmarks list; or custom:MODULE:CALLABLE with --table, for networks of your own.",
+    help="Benchmark (see eznas benchmarks list), or custom:MODULE:CALLABLE with --table for networks of your own.",
 )
 space = option("--space", group="Network", metavar="NAME", default="nasbench201", help="Search space.")
 dataset = option(
@@ -117,7 +120,7 @@ data = option(
     group="Data",
     metavar="DIR",
     type=Path,
-    help="Folder to search first for tables named NAME_DATASET.csv; then EZNAS_DATA, then data in "
+    help="First folder to search for tables named NAME_DATASET.csv. The next ones are EZNAS_DATA, and data in "
     "~/.config/eznas/config.toml.",
 )
 scores = option(
@@ -148,7 +151,7 @@ memory = option(
     group="Run",
     metavar="SIZE",
     help="Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
-    "memory, the command takes longer. A score that does not fit into it counts as failed.  [default: what the machine "
+    "memory, the command takes longer. A score that needs more memory counts as failed.  [default: what the machine "
     "has free]",
 )
 backend = option(
@@ -163,7 +166,7 @@ scheduler = option(
     "--scheduler",
     group="Run",
     metavar="ADDRESS",
-    help="Address of a running Dask scheduler; by default a cluster starts on this machine.",
+    help="Address of a running Dask scheduler, for --backend dask. By default, a cluster starts on this machine.",
 )
 json_file = option(
     "--json",
@@ -175,19 +178,22 @@ json_file = option(
     help="Write the results as JSON to a file, or to standard output instead of a table.",
 )
 continue_csv = option(
-    "--resume", group="Output", is_flag=True, help="Continue with the rows that the file of --csv holds."
+    "--resume",
+    group="Output",
+    is_flag=True,
+    help="Keep the rows that the file of --csv holds, and compute the missing ones.",
 )
 predictor = option(
     "--predictor",
     group="Predictors",
     metavar="NAME[@ENCODING]",
-    help="Predictor, with an encoding if that is not the default one.  [default: by the number of accuracies and the "
-    "data]",
+    help="Predictor, with an encoding if you want another one than its default.  [default: chosen by the number of "
+    "accuracies and the data]",
 )
 tune = count(
     "--tune",
     "Number of settings of the hyper-parameters from which each fit chooses by cross-validation; 0 for the default "
-    "setting. Only predictors with ranges of hyper-parameters can be tuned.",
+    "setting. Predictors without ranges of hyper-parameters are not tuned.",
     0,
     group="Predictors",
 )
@@ -197,7 +203,7 @@ curves = option(
     group="Data",
     metavar="METRIC=COLUMN",
     multiple=True,
-    help="Learning curve: the column of the table that is the whole training, such as "
+    help="Learning curve: a metric, and the column of the table with its value at the end of the training, such as "
     "validation_accuracy=validation_200. May be repeated.",
 )
 supernet = option(

@@ -23,7 +23,7 @@ inputs = option(
     type=Path,
     help="File of inputs for --model, in place of images. It holds one array for each input, such as tokens and an "
     "attention mask, named after the argument of the network. A single input may have any name. The array labels holds "
-    "the labels. From more samples, --batch-size are drawn.",
+    "the labels. If the file has more samples, --batch-size of them are drawn.",
 )
 loss = option(
     "--loss",
@@ -39,7 +39,7 @@ max_seconds = option(
     type=click.FloatRange(min=0),
     default=30.0,
     help="Leave out measures whose estimated seconds are above this limit, unless --proxy names them; inf for no "
-    "limit. Estimates are for one thread of a CPU, and follow from the sizes of the network and the minibatch.",
+    "limit. The estimates are for one thread of a CPU.",
 )
 
 

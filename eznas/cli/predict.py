@@ -22,7 +22,7 @@ Examples:
     eznas predict evaluate --predictor random_forest --predictor random_forest@graf --trials 20
   With the scores of measures, written by eznas verify --csv:
     eznas predict evaluate --predictor extra_trees@graf+measures --scores scores.csv
-  A long comparison with a page; the same line continues it:
+  A long comparison with a page; the same command continues it:
     eznas predict evaluate --predictor dngo --predictor xgboost --tune 30 --trials 100 --csv trials.csv
       --resume --html page.html
   Fit the default predictor to networks of your own, and rank all others of the space:
@@ -54,9 +54,9 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"must be whole numbers between commas, got {value!r}", param, ctx)
 
 
-@click.group(short_help="Compare performance predictors.", epilog=_EPILOG)
+@click.group(short_help="Fit and compare performance predictors.", epilog=_EPILOG)
 def main() -> None:
-    """Predict the accuracy of an architecture from the accuracies of others or the first epochs of its training."""
+    """Predict the accuracy of an architecture from the accuracies of others, or from its first epochs of training."""
 
 
 @main.command("list", cls=Command)
@@ -88,8 +88,8 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="NAME[@ENCODING]",
     multiple=True,
     required=True,
-    help="Predictor, with an encoding if that is not the default one, such as random_forest@graf+measures, or "
-    "measure:synflow for the scores of synflow; see eznas predict list. May be repeated.",
+    help="Predictor, with an encoding if you want another one than its default, such as random_forest@graf+measures. "
+    "measure:synflow stands for the scores of synflow. See eznas predict list. May be repeated.",
 )
 @options.tune
 @options.benchmark
@@ -102,8 +102,8 @@ def _list(plugin: tuple[Path, ...]) -> None:
     "--seconds",
     group="Data",
     metavar="COLUMN",
-    help="Column of the table with the seconds of each whole training.  [default: train_seconds_E with the target's "
-    "epochs E, where the table has it]",
+    help="Column of the table with the seconds of each whole training.  [default: train_seconds_E, with the epochs E "
+    "of the target, if the table has it]",
 )
 @options.supernet
 @options.option(
@@ -120,7 +120,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="N,N,...",
     type=_Numbers(),
     default="",
-    help="Epochs at which learning curves end; none for whole curves.",
+    help="Epochs at which learning curves end; without this option, whole curves are read.",
 )
 @options.count("--trials", "Draws of training and test architectures.", 20, 1, group="Protocol")
 @options.count("--test", "Test architectures of a trial.", 200, 2, group="Protocol")
@@ -130,7 +130,7 @@ def _list(plugin: tuple[Path, ...]) -> None:
     metavar="uniform|mutation",
     type=click.Choice(["uniform", "mutation"]),
     default="uniform",
-    help="How architectures are drawn: at random, or as edits of good ones as in an evolution.",
+    help="How architectures are drawn: at random, or as edits of good architectures, as in an evolutionary search.",
 )
 @options.seed(0, "all draws")
 @options.workers
@@ -154,8 +154,8 @@ def _evaluate(
 ) -> None:
     """Compare predictors on the accuracies of a benchmark.
 
-    In each trial all predictors are fitted to the same architectures and predict the same others; no two architectures
-    of the two parts compute the same function. Figures are means over trials.
+    In each trial, all predictors are fitted to the same training architectures and predict the same test architectures.
+    No training architecture computes the same function as a test architecture. Figures are means over trials.
     """
     check_files(
         {"--table": table, "--scores": values["scores"], "--plugin": values["plugin"]},

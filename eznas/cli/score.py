@@ -46,14 +46,16 @@ Exit code:
 
 
 @click.command(cls=Command, epilog=_EPILOG, context_settings={"show_default": True})
-@options.option("--architecture", group="Network", metavar="TEXT", help="Architecture of the search space.")
+@options.option(
+    "--architecture", group="Network", metavar="TEXT", help="Architecture to build, in the notation of --space."
+)
 @options.space
 @options.option(
     "--model",
     group="Network",
     metavar="MODULE:CALLABLE",
-    help="Network of your own: a callable without arguments that returns a torch.nn.Module, which keeps its weights. "
-    "The current directory is searched for the module too.",
+    help="Network of your own: a callable without arguments that returns a torch.nn.Module. The network keeps its "
+    "weights. MODULE may lie in the current directory.",
 )
 @options.proxies(default="  [default: " + ", ".join(own_network.DEFAULT_PROXIES) + "]")
 @options.option(

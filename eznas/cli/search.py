@@ -21,15 +21,15 @@ Terms:
   The algorithm sees that accuracy only if it is the signal, as by default.
 \b
 Algorithms:
-  random              draws uniformly without replacement; after a warm-up, starts with the best of it
+  random              draws uniformly without replacement; after a warm-up, starts with its best architectures
   aging_evolution     mutates the winner of a tournament; the oldest member dies
   local_search        steps to the first better neighbour; restarts at a local optimum
   hill_climbing       steps to the best of all neighbours; restarts at a local optimum
   reinforce           draws from a controller that is trained by policy gradient
-  bananas             Thompson sampling over mutations of the best, with an ensemble as surrogate or --predictor
-  npenas              mutates the best and queries the children with the best predictions, also of --predictor
+  bananas             mutates the best; an ensemble, or --predictor, and Thompson sampling choose among the mutations
+  npenas              mutates the best; queries the mutations with the best predictions of a model, or of --predictor
   successive_halving  promotes one in --eta architectures to a longer training
-  hyperband           successive halving whose brackets start at each level in turn
+  hyperband           makes successive halvings that start at each level of training in turn
   nsga2               finds the Pareto front of the signal and --against
 \b
 Examples:
@@ -56,8 +56,8 @@ Examples:
     metavar="DIR",
     multiple=True,
     type=Path,
-    help="Run directory of another search to show beside this one; may be repeated, the last is the baseline of the "
-    "speed-ups.",
+    help="Run directory of another search to show beside this one; may be repeated. The last one is the baseline of "
+    "the speed-ups.",
 )
 @options.json_file
 @click.pass_context
@@ -70,7 +70,7 @@ def main(
     json_file: str | None,
     **values: Any,
 ) -> None:
-    """Search architectures, guided by zero-cost proxies or without.
+    """Search for good architectures, with or without zero-cost proxies.
 
     The run directory holds every query of every run with its costs (results.json), and a page with the best
     architectures, a table and plots (search.html).

@@ -24,7 +24,7 @@ Examples:
     eznas verify
   A program and an exported proxy, on accuracies of your own:
     eznas verify --proxy "sum(mean(abs(norm_out.noise)))" --proxy my_proxy.py --table accuracies.csv
-  All networks of another benchmark, whose table eznas benchmarks convert wrote; the same line continues it:
+  All networks of another benchmark, whose table eznas benchmarks convert wrote; the same command continues it:
     eznas verify --benchmark nds_darts --samples 0 --csv darts.csv --resume
   A combination beside its members, and plots:
     eznas verify --proxy synflow --proxy naswot --proxy "log_rank(synflow, naswot, flops)" --plots pictures
@@ -57,17 +57,20 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
 @options.target
 @options.proxies(", or combination such as 'vote(snip, synflow)'", "  [default: eznas_a, naswot, params, flops]")
 @options.plugin
-@options.samples("Networks, drawn at random; 0 for all.  [default: 200, or all where there are fewer]")
+@options.samples("Number of networks, drawn at random; 0 for all.  [default: 200, or all if there are fewer]")
 @options.option(
-    "--fidelity", group="Data", metavar="NAME", help="Size of the networks.  [default: the one the benchmark trained]"
+    "--fidelity",
+    group="Data",
+    metavar="NAME",
+    help="Size of the networks.  [default: the size that the benchmark trained]",
 )
 @options.option(
     "--unseen-by",
     group="Data",
     metavar="RUN",
     type=Path,
-    help="Run directory of an evolution: networks that it trained or validated programs on are not drawn, since they "
-    "make tau too high.",
+    help="Run directory of an evolution. The training and validation networks of this run are not drawn, because "
+    "they make tau too high.",
 )
 @options.images
 @options.batch_size
@@ -80,7 +83,7 @@ _REFERENCE_NAMES = {"natsbench": "nats_sss"}
     group="Output",
     metavar="DIR",
     type=Path,
-    help="Folder for plots of each proxy: score against accuracy, and their ranks.",
+    help="Folder for a plot of each proxy: score against accuracy, and rank against rank.",
 )
 @options.workers
 @options.memory

@@ -29,7 +29,7 @@ _WIDE = 1024
 """Channels from which matrices of few positions are reduced to these positions; the difference is a rounding."""
 
 _PAPER = "Lee and Ham, AZ-NAS, CVPR 2024"
-_REFERENCE = "tau of the four together .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"
+_REFERENCE = "tau of az_nas .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"
 
 
 def _entropy_seconds(sizes: Sizes) -> float:
@@ -65,7 +65,7 @@ def az_expressivity(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="min over consecutive blocks of the increase of the entropy of az_expressivity",
+    formula="least increase of the entropy of az_expressivity from a block to the next block",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -84,7 +84,7 @@ def az_progressivity(passes: NetworkPasses) -> float:
     "feature_gradients",
     paper=_PAPER,
     formula="mean over blocks of 2 - s - 1/(s + 1e-6), s the greatest singular value of E[g_in g_out^T], g_out random "
-    "signs in place of the gradient of the block's output",
+    "signs in place of the gradient of the block's output, g_in the resulting gradient of the block's input",
     reference=_REFERENCE,
     seconds=_mapping_seconds,
 )

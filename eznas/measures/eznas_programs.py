@@ -26,23 +26,27 @@ _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 
 # EZNAS-A as the released code computes it for its tables. Its logdet is that of stacks of maps on the CUDA version of
 # its time: NaN for a singular map, which the code replaces by 0. On the CPU torch gives minus infinity.
-register_program("eznas_a", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
-# EZNAS-A in the paper's text
-register_program("eznas_a_paper", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))")
-# EZNAS-A in a later re-implementation
-register_program("eznas_a_weight_grad", _PAPER, "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.data)))))")
-# "topprog" of the released code
-register_program("eznas_top", _PAPER, "mean(square(abs(frobenius_norm(conv_in.noise))))")
-# "pnas" of the released code
+register_program("eznas_a", f"{_PAPER}, EZNAS-A", "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
+register_program(
+    "eznas_a_paper", f"{_PAPER}, EZNAS-A in the text", "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))"
+)
+register_program(
+    "eznas_a_weight_grad",
+    f"{_PAPER}, EZNAS-A in a later re-implementation",
+    "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.data)))))",
+)
+register_program(
+    "eznas_top", f"{_PAPER}, topprog of the released code", "mean(square(abs(frobenius_norm(conv_in.noise))))"
+)
 register_program(
     "eznas_pnas",
-    _PAPER,
+    f"{_PAPER}, pnas of the released code",
     "mean(kl_div(normalize(normalize(normalize(norm_out_grad.perturbed))), gt0(norm_out_grad.data)))",
 )
 
 
 @register_measure(
-    paper=_PAPER,
+    paper=f"{_PAPER}, nasnet of the released code",
     formula="mean(frobenius_norm(lt0(safe_log(norm_out.perturbed + safe_log(input.noise))))), over units whose "
     "input and output have the same shape",
     needs=["forward", "noise"],

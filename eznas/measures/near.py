@@ -27,7 +27,8 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
-    formula="sum over outputs of layers, normalisations and activations of the effective rank of positions x channels",
+    formula="sum over layers, normalisations and activations of the effective rank of the output, a matrix of "
+    "positions x channels",
     seconds=_seconds,
 )
 def near(passes: NetworkPasses) -> float:

@@ -80,8 +80,8 @@ def head_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over attentions of three times the mean over samples and channels of the greatest output of the "
-    "projections over tokens",
+    formula="sum over attentions of 3 m, m the mean over samples and channels of the greatest value over tokens of the "
+    "projections' outputs",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
@@ -107,7 +107,8 @@ def head_confidence(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "attentions",
     paper=f"Voita et al., ACL 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions of the mean over samples, heads and tokens of the greatest attention over keys",
+    formula="sum over attentions of the mean of m over samples, heads and tokens, m the greatest attention of a token "
+    "to a key",
 )
 def softmax_confidence(passes: NetworkPasses) -> float:
     """Return the confidence of the heads.
@@ -142,8 +143,8 @@ def attention_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over activations of feed-forward blocks of the mean over samples of the sum over pairs of tokens of "
-    "the number of channels whose outputs agree in sign",
+    formula="sum over activations of feed-forward blocks of the mean of D over samples, D the number of channels whose "
+    "outputs agree in sign, summed over pairs of tokens",
 )
 def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.

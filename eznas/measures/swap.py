@@ -37,7 +37,8 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="number of different columns of the images x activations matrix of signs of the activations' inputs",
+    formula="number of different columns of the matrix of signs of the activations' inputs, with a row for each image "
+    "and a column for each entry",
     seconds=_seconds,
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
@@ -55,9 +56,9 @@ def swap(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="swap times exp(-(p - 1000)^2 / 10^6), p the parameters in thousands",
+    formula="swap times exp(-(p - 1000)^2 / 10^6), p the number of parameters in thousands",
     seconds=_seconds,
-    reference="rho .90 on NAS-Bench-201 (CIFAR-100), its mu and sigma chosen there",
+    reference="rho .90 on NAS-Bench-201 (CIFAR-100), with mu and sigma that were chosen there",
 )
 def swap_regularised(passes: NetworkPasses) -> float:
     """Return ``swap`` times a Gaussian of the number of parameters around ``CENTRE``."""

@@ -45,8 +45,9 @@ def _seconds(sizes: Sizes) -> float:
 
 @register_measure(
     paper="Tybl and Neumann, VKDNW, CVPR 2025",
-    formula="number of parameter tensors + entropy of d / sum(d), d the nine deciles of the eigenvalues of the Fisher "
-    "information of the first number of each of the first 128 parameter tensors, in evaluation mode",
+    formula="number of parameter tensors + entropy of d / sum(d), d the nine deciles of the eigenvalues of F, F the "
+    "Fisher information matrix of 128 parameters, the first number of each of the first 128 parameter tensors; in "
+    "evaluation mode",
     needs=["forward", "backward", "noise", "samples"],
     seconds=_seconds,
     reference="tau .618/.634/.622 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120), combined by rank with four "

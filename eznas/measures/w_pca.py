@@ -22,8 +22,8 @@ VARIANCE = 0.99
 
 _PAPER = "Wang et al., W-PCA, ICLR 2025"
 _COUNT = (
-    "sum over the first layers of feed-forward blocks of the least number of principal components of tokens x channels "
-    "that explain more than .99 of the variance"
+    "sum over feed-forward blocks of the least number of principal components that explain more than .99 of the "
+    "variance of the first layer's outputs, a matrix of tokens x channels"
 )
 
 

@@ -47,14 +47,16 @@ class SearcherConfig(Options):
     pool: int = option(0, "Search", "N", "Size of the population; 0 for the algorithm's default.", ge=0)
     tournament: int = option(10, "Search", "N", "Architectures that compete to become a parent.", ge=1)
     surrogate: str = option(
-        "", "Search", "networks|forest|ridge", "Regressor of bananas and npenas.  [default: the algorithm's]"
+        "", "Search", "networks|forest|ridge", "Small model of bananas and npenas.  [default: the algorithm's]"
     )
-    encoding: str = option("onehot", "Search", "onehot|path", "Features of an architecture for the regressor.")
+    encoding: str = option(
+        "onehot", "Search", "onehot|path", "Encoding of an architecture for the model of --surrogate."
+    )
     predictor: str = option(
         "",
         "Search",
         "NAME[@ENCODING]",
-        "Predictor of bananas and npenas in place of the regressor, such as extra_trees@graf; see eznas predict list.",
+        "Predictor of bananas and npenas in place of --surrogate, such as extra_trees@graf; see eznas predict list.",
     )
     acquisition: str = option(
         "",
@@ -66,8 +68,8 @@ class SearcherConfig(Options):
         _CANDIDATES,
         "Search",
         "N|random:N|all",
-        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or all, "
-        "which is one architecture for each function that was not queried yet.",
+        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or all "
+        "that were not queried yet. Of architectures that compute the same function, one is predicted.",
     )
     eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
 
@@ -76,7 +78,10 @@ class SearchConfig(SearcherConfig):
     """Every option of ``eznas search``; the field names are the keys of a TOML file."""
 
     benchmark: str = option(
-        "nasbench201", "Data", "NAME", "Benchmark, or a search space with --table CSV or --table none."
+        "nasbench201",
+        "Data",
+        "NAME",
+        "Benchmark (see eznas benchmarks list), or a search space with --table CSV or --table none.",
     )
     dataset: str = _shared("dataset")
     table: _File = option(
@@ -89,8 +94,8 @@ class SearchConfig(SearcherConfig):
         (),
         "Data",
         "[NAME=]CSV",
-        "Precomputed scores: columns architecture and one for each proxy, as verify_scores.py --csv writes them, or "
-        "uid,score,time; may be repeated.",
+        "Precomputed scores; may be repeated. The columns are architecture and one for each proxy, as eznas verify "
+        "--csv writes them, or uid, score and time.",
     )
     images: str = _shared("images")
     batch_size: int = option(16, "Data", "N", "Number of images in the minibatch.", ge=2)
@@ -99,21 +104,27 @@ class SearchConfig(SearcherConfig):
         ("accuracy",),
         "Search",
         "NAME|PROGRAM|FILE.py",
-        "Signal to maximise: a column of the table, a name in --scores, a measure, a program or an exported proxy; "
-        "several are combined.",
+        "Signal to maximise: a column of the table, a name in --scores, a measure, a program or an exported proxy. "
+        "It may be repeated; several signals are combined.",
     )
     proxy: _Names = option(
         (),
         "Search",
         "NAME|PROGRAM|FILE.py",
-        "Proxy that guides warm-up and moves; several are combined.  [default: the signal]",
+        "Proxy that guides warm-up and moves. It may be repeated; several proxies are combined.  [default: the signal]",
     )
     combine: str = option("rank", "Search", "rank|minmax|vote", "How to combine several signals or proxies.")
     weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(
         (), "Search", "X,X,...", "Weights of the combined signals.  [default: equal]"
     )
     against: str = option("", "Search", "NAME", "Second objective of nsga2, to minimise, such as params.")
-    warmup: int = option(0, "Search", "N", "Random architectures to score; the best of them start the search.", ge=0)
+    warmup: int = option(
+        0,
+        "Search",
+        "N",
+        "Number of random architectures to score before the search, which starts from the best of them.",
+        ge=0,
+    )
     move: float = option(
         0.0, "Search", "P", "Probability that a step takes the neighbour with the best proxy score.", ge=0, le=1
     )
@@ -125,7 +136,7 @@ class SearchConfig(SearcherConfig):
         None, "Budget", "TIME", "Seconds of training and scoring of one run, such as 90s or 20h.", ge=0
     )
     epochs: float | None = option(None, "Budget", "N", "Epochs of training of one run.", ge=0)
-    count_repeats: bool = option(False, "Budget", "", "Count a query of an architecture that was queried before, too.")
+    count_repeats: bool = option(False, "Budget", "", "Count repeated queries of an architecture too.")
 
     plugin: _Files = option(
         (),
@@ -134,17 +145,17 @@ class SearchConfig(SearcherConfig):
         "Python file that registers primitives, measures, a search space, an algorithm or a benchmark of your own; may "
         "be given several times. eznas runs this file.",
     )
-    runs: int = option(10, "Run", "N", "Independent runs, which differ in their random draws only.", ge=1)
+    runs: int = option(10, "Run", "N", "Number of independent runs, which differ only in their random draws.", ge=1)
     seed: int = _shared("seed")
     workers: int = option(
-        0, "Run", "N", "Worker processes, for runs or for networks that have to be scored; 0 for one per core.", ge=0
+        0, "Run", "N", "Worker processes, which make the runs or score networks; 0 for one per core.", ge=0
     )
     memory: MemorySize | None = option(
         None,
         "Run",
         "SIZE",
         "Memory of all processes together, or of each worker of a running cluster, such as 800M or 4G. With less "
-        "memory, the command takes longer. A score that does not fit into it counts as failed.  [default: what the "
+        "memory, the command takes longer. A score that needs more memory counts as failed.  [default: what the "
         "machine has free]",
     )
     backend: Literal["loky", "dask"] = _shared("backend")

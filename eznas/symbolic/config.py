@@ -58,21 +58,26 @@ class ScoresConfig(Options):
         (),
         "Scores",
         "FILE",
-        "File of scores to evolve over, without networks; may be given several times. It is a zc_*.json of "
-        "NAS-Bench-Suite-Zero, or a CSV file with the columns architecture, accuracy, one for each proxy, and task if "
-        "it holds several tasks. With scores, options that concern networks are refused, the number of generations has "
-        "no bound, and the defaults are --fitness mean, --population 1000 and --time-budget 60s.",
+        "File of scores to evolve over, without networks; may be given several times. A file is a zc_*.json of "
+        "NAS-Bench-Suite-Zero, or a CSV file with the columns architecture, accuracy, one for each proxy, and task "
+        "if it holds several tasks. With --scores, options that concern networks are refused, the number of "
+        "generations has no bound, and the defaults are --fitness mean, --population 1000 and --time-budget 60s.",
         min_length=1,
     )
     columns: Texts = option(
         (),
         "Scores",
         "NAME",
-        "Column that programs may read; may be given several times. By default all but id, index, *accuracy, and those "
-        "that begin with train_, val_, validation_ or test_.",
+        "Column that programs may read; may be given several times. By default, programs read all columns but id, "
+        "index, *accuracy, and those that begin with train_, val_, validation_ or test_.",
     )
     max_missing: float = option(
-        0.1, "Scores", "X", "Columns with more than this share of missing scores on a task are not read.", ge=0, lt=1
+        0.1,
+        "Scores",
+        "X",
+        "Programs do not read columns with more than this share of missing scores on a task.",
+        ge=0,
+        lt=1,
     )
     split: Annotated[str, AfterValidator(_sizes)] = option(
         "0.5/0.2/0.3",
@@ -86,20 +91,24 @@ class ScoresConfig(Options):
     )
     target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
     hold_out_task: Texts = option(
-        (), "Scores", "TASK", "Task that programs are tested on, but not selected by; may be given several times."
+        (),
+        "Scores",
+        "TASK",
+        "Task on which programs are tested, but by which they are not selected; may be given several times.",
     )
     fitness: Literal["least", "mean", "weighted", "lexicase"] = option(
         "mean",
         "Evolution",
         "least|mean|weighted|lexicase",
-        "Fitness over tasks: the least tau, the mean, the weighted mean, or the mean with parents by lexicase.",
+        "How the taus of the tasks give the fitness: the lowest, the mean, the weighted mean, or the mean with "
+        "lexicase selection of parents.",
     )
     relative: bool = option(
         False,
         "Evolution",
         "",
-        "From the tau on each task, subtract the higher one of the taus of the columns params and flops on this task. "
-        "Easy tasks then do not hide hard ones.",
+        "From the tau on each task, subtract the higher one of the taus of the columns params and flops on this "
+        "task, so that tasks of different difficulty can be compared.",
     )
     population: int = option(1000, "Evolution", "N", "Programs that are kept after each generation.", ge=40)
     offspring: int = option(
@@ -116,7 +125,7 @@ class ScoresConfig(Options):
         "Evolution",
         "N",
         "Fit weighted sums of two to N terms to the training architectures before evolution, and let them compete with "
-        "its programs. A term is a column, its root, its tenth root or its logarithm. Weighted sums help where there "
+        "its programs. A term is a column, its root, its tenth root or its logarithm. Weighted sums help if there "
         "are many columns.",
         ge=0,
         le=500,
@@ -125,8 +134,8 @@ class ScoresConfig(Options):
         0.001,
         "Evolution",
         "X",
-        "Ridge penalty of --weighted-terms: the loss has X times the sum of the squared weights. A larger one, such as "
-        "0.1, ranks spaces better that the fit did not see, and its own spaces worse.",
+        "Ridge penalty of --weighted-terms: X times the sum of the squared weights is added to the loss. With a "
+        "larger X, such as 0.1, a sum ranks its own spaces worse, and other spaces better.",
         gt=0,
         allow_inf_nan=False,
     )

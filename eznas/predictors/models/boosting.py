@@ -27,8 +27,8 @@ _WHITE = "settings of White et al. How Powerful are Performance Predictors? Neur
 @register_model(
     "gradient_boosting",
     "Friedman. Stochastic Gradient Boosting. 2002",
-    "400 trees of depth 4, learning rate 0.05, each tree on 80 % of the architectures, each split of 30 % of the "
-    "columns; needs no optional package",
+    "400 trees of depth 4, learning rate 0.05, each tree fitted to 80 % of the architectures; each split "
+    "considers 30 % of the columns; needs no optional package",
     encoding="graf",
 )
 def gradient_boosting(seed: int, **settings: Any) -> Any:
@@ -63,7 +63,7 @@ def xgboost(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "xgboost_slow",
     "Chen, Guestrin. XGBoost. KDD 2016",
-    "400 trees of depth 4, learning rate 0.05, each on 80 % of the architectures and half of the columns",
+    "400 trees of depth 4, learning rate 0.05, each tree fitted to 80 % of the architectures and half of the columns",
     encoding="graf",
     ranges=_XGBOOST_RANGES,
     extra="xgboost",
@@ -84,8 +84,9 @@ def xgboost_slow(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "lightgbm",
     f"Ke et al. LightGBM. NeurIPS 2017; {_WHITE}",
-    "500 trees of up to 31 leaves of 5 or more, learning rate 0.05, 90 % of the columns a tree, 80 % of the "
-    "architectures redrawn every 5 trees. Fewer than 13 architectures cannot fill two leaves",
+    "500 trees of up to 31 leaves, each leaf with at least 5 architectures; learning rate 0.05; each tree reads 90 % "
+    "of the columns, and 80 % of the architectures, which are drawn again every 5 trees. Fewer than 13 architectures "
+    "cannot fill two leaves",
     labels=13,
     ranges={
         "num_leaves": Span(10, 99, whole=True),

@@ -19,7 +19,8 @@ FOREST_RANGES = {
 @register_model(
     "random_forest",
     "Breiman. Random Forests. 2001; settings of White et al. How Powerful are Performance Predictors? NeurIPS 2021",
-    "116 trees without bootstrap, each split of 17.06 % of the columns, leaves of two or more",
+    "116 trees without bootstrap; each split considers 17.06 % of the columns, and a leaf has at least two "
+    "architectures",
     ranges=FOREST_RANGES,
 )
 def random_forest(seed: int, **settings: Any) -> Any:
@@ -53,7 +54,7 @@ def random_forest_graf(seed: int, **settings: Any) -> Any:
 @register_model(
     "extra_trees",
     "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
-    "300 trees, each split of 40 % of the columns, leaves of two or more",
+    "300 trees; each split considers 40 % of the columns, and a leaf has at least two architectures",
     encoding="graf",
     ranges=FOREST_RANGES,
 )

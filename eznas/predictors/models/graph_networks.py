@@ -39,8 +39,8 @@ def gcn(seed: int, **settings: Any) -> Regressor:
     "bonas",
     "Shi et al. Bridging the Gap between Sample-based and One-shot Neural Architecture Search with BONAS. NeurIPS "
     "2020; settings of White et al. NeurIPS 2021",
-    "four graph convolutions of width 64 with batch normalisation, read out at a vertex that reads all others; squared "
-    "error; Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a cosine",
+    "four graph convolutions of width 64 with batch normalisation, read out at a vertex that all others lead to; "
+    "squared error; Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a cosine",
     encoding="graph",
     ranges={
         "hidden": Span(16, 128, whole=True),
@@ -76,9 +76,10 @@ def gates(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ta_gates",
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
-    "as gates, but information flows from the input to the output four times, in three steps or more. Between two "
-    "flows, information flows back from the output. A layer of width 128 turns it into a change of the embeddings of "
-    "operations with weights; a tenth of this change is added. Its predictions only rank",
+    "as gates, but information flows from the input to the output four times, in three steps or more. Between two of "
+    "these flows, information flows back from the output. From the information that flows back, a layer of width 128 "
+    "computes a change of the embeddings of operations with weights; a tenth of this change is added to them. Its "
+    "predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )

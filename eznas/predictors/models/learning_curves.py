@@ -18,7 +18,7 @@ _RU = "Ru et al. Speedy Performance Estimation for Neural Architecture Search. N
 _WHITE = "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021"
 
 
-@register_curve_predictor("sotl", _RU, "minus the sum of the training losses of epochs 1 to e", metric="train_loss")
+@register_curve_predictor("sotl", _RU, "minus the sum of the training losses of all given epochs", metric="train_loss")
 class SumOfTrainingLosses(CurvePredictor):
     """Minus the sum of the training losses of all epochs so far."""
 
@@ -37,7 +37,7 @@ class SumOfTrainingLosses(CurvePredictor):
         return Prediction.of(-values.sum(axis=1))
 
 
-@register_curve_predictor("sotl_e", _RU, "minus the training loss of the last epoch", metric="train_loss")
+@register_curve_predictor("sotl_e", _RU, "minus the training loss of the last given epoch", metric="train_loss")
 class LastTrainingLosses(CurvePredictor):
     """Minus the sum of the training losses of the last epochs.
 
@@ -69,7 +69,7 @@ class LastTrainingLosses(CurvePredictor):
 
 
 @register_curve_predictor(
-    "early_stopping_accuracy", _WHITE, "the validation accuracy of the last epoch", metric="validation_accuracy"
+    "early_stopping_accuracy", _WHITE, "the validation accuracy of the last given epoch", metric="validation_accuracy"
 )
 class EarlyStoppingAccuracy(CurvePredictor):
     """The validation accuracy so far."""
@@ -82,7 +82,7 @@ class EarlyStoppingAccuracy(CurvePredictor):
 
 
 @register_curve_predictor(
-    "early_stopping_loss", _WHITE, "minus the validation loss of the last epoch", metric="validation_loss"
+    "early_stopping_loss", _WHITE, "minus the validation loss of the last given epoch", metric="validation_loss"
 )
 class EarlyStoppingLoss(CurvePredictor):
     """Minus the validation loss so far."""

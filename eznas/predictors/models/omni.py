@@ -75,8 +75,9 @@ PREDICTORS.register(
     PredictorInfo(
         "omni_seminas",
         _PAPER,
-        "SemiNAS on the tokens of an architecture and a further token for each score and for SoTL-E: the number of its "
-        "bin among nine, whose bounds are quantiles of the fit (published: constants measured on the benchmark). "
+        "SemiNAS on the tokens of an architecture, with a further token for each score and for SoTL-E. This token is "
+        "the number of the bin, among nine, in which the value lies. The bounds of the bins are quantiles of the "
+        "values in the fit (published: constants measured on the benchmark). "
         "Architectures without accuracies have no SoTL-E. It reads jacob_cov alone, as published, with "
         "@tokens+measures:jacob_cov+curve_end",
         replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),

@@ -31,8 +31,8 @@ def nao(seed: int, **settings: Any) -> Regressor:
     "seminas",
     "Luo, Tan, Wang, Qin, Chen, Liu. Semi-Supervised Neural Architecture Search. NeurIPS 2020; settings of White "
     "et al. NeurIPS 2021",
-    "as nao; then 50 epochs more on the trained architectures, ten times each, and on as many random ones with the "
-    "labels that the network gives them",
+    "as nao, and then 50 further epochs on ten copies of each trained architecture and as many random architectures, "
+    "whose labels the network predicts",
     encoding="tokens",
     predictor=SemiSupervisedSequencePredictor,
 )

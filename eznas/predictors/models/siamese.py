@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     "siamese_nas",
     "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
     "Prior Knowledge. 2022",
-    "three groups of graph convolutions of width 64 in both directions and node self-attention, read by a head without "
-    "estimation codes and a head with them; Adam, 200 epochs of batches of 8, learning rate 1e-3 and then 1e-4. The "
-    "columns beside the graph are the code, as in `graph+estimation_code` or `graph+measures`",
+    "three groups of graph convolutions of width 64 in both directions and node self-attention; one head reads "
+    "them alone, and another one reads the estimation code too; Adam, 200 epochs of batches of 8, learning rate 1e-3 "
+    "and then 1e-4. The estimation code is the columns beside the graph, as in `graph+estimation_code`",
     encoding="graph",
     predictor=GraphPredictor,
 )
@@ -31,7 +31,7 @@ def siamese_nas(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "brp_nas",
     "Dudziak, Chau, Abdelfattah, Lee, Kim, Lane. BRP-NAS: Prediction-based NAS using GCNs. NeurIPS 2020",
-    "four graph convolutions of width 600, read at a vertex that reads all others, and a comparison of two "
+    "four graph convolutions of width 600, read out at a vertex that all others lead to, and a comparison of two "
     "architectures; Kullback-Leibler divergence from the softmax of two accuracies; AdamW, 250 epochs of batches of 64 "
     "pairs, learning rate from 3.5e-4 along a cosine. Its predictions only rank",
     encoding="graph",
