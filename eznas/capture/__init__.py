@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from eznas.capture.call import RecordError
 from eznas.capture.inputs import network_of_samples, with_tensor_input
 from eznas.capture.outline import Outline, outline
 from eznas.capture.parts import record_part
-from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit, merged

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name, einsum_as_product
+from eznas.capture.call import RecordError
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.function import version
@@ -38,10 +39,6 @@ _SET_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]
 _CONSTANT = "constant"
 _NORM = "norm"
 """Origins of tensors that no activation reads."""
-
-
-class RecordError(RuntimeError):
-    """A network cannot be recorded."""
 
 
 class Recorder(CallHooks):
@@ -161,7 +158,7 @@ class Recorder(CallHooks):
         self._note_origin(call, call.tensors, out)
         self.elementwise.note(out, function, activation=True, composite=call.function is not None)
         if call.function is not None and recorded.edge is not None and out.requires_grad:
-            recorded.through = torch.autograd.graph.get_gradient_edge(out)
+            recorded.through = torch.autograd.graph.get_gradient_edge(call.made(out))
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -330,12 +327,11 @@ class Recorder(CallHooks):
 
     def _protect(self, call: Call) -> None:
         """Copy the recorded values that a call is about to overwrite."""
-        for target in flattened(call.args[:1], call.kwargs):
-            if isinstance(target, Tensor):
-                for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
-                    if recorded.value is not None:
-                        recorded.value = recorded.value.clone()
-                        recorded.version = version(recorded.value)
+        for memory in call.memory:
+            for recorded in self._sharing.pop(memory, ()):
+                if recorded.value is not None:
+                    recorded.value = recorded.value.clone()
+                    recorded.version = version(recorded.value)
 
 
 def _one_number(tensor: Tensor, function: str) -> bool:

@@ -57,6 +57,8 @@ class FunctionalRecorder(CallHooks):
 
     def other(self, call: Call) -> Any:
         """Run any call, record maps and the input of a linear layer, and note the weights that it reads."""
+        if call.overwrites:
+            self._protect(call)
         out = call.run()
         self.finder.note(call, out)
         if call.name == "linear":
@@ -65,11 +67,22 @@ class FunctionalRecorder(CallHooks):
                 self.last_maps, self._tokens = None, True
         elif call.name == "conv2d":
             self._tokens = False
-        if self._tokens:
-            return out
-        if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
-            self.last_maps = out.detach()
+        written = call.args[0] if out is None and call.overwrites else out
+        if self._reads(written):
+            self.last_maps = written.detach()
         return out
+
+    def _reads(self, out: Any) -> bool:
+        maps = type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1  # noqa: PLR2004
+        return maps and not self._tokens
+
+    def _protect(self, call: Call) -> None:
+        """Copy the tensors whose memory a call is about to overwrite; maps that are overwritten are read again."""
+        for name in ("last_maps", "linear_input"):
+            kept: Tensor | None = getattr(self, name)
+            again = name == "last_maps" and call.args and self._reads(call.args[0])
+            if kept is not None and not again and kept.untyped_storage().data_ptr() in call.memory:
+                setattr(self, name, kept.detach().clone())
 
 
 def run_with_params(

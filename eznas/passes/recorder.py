@@ -105,9 +105,10 @@ class PassRecorder(Recorder):
         if call.function is not None and call.function.read is not None:
             self._replaced[self.elementwise.step(out)] = parts
         if positive is not None:
-            self.patterns.append(Pattern(name, out.grad_fn, positive, self.elementwise.step(out)))
+            self.patterns.append(Pattern(name, call.made(out).grad_fn, positive, self.elementwise.step(out)))
         if "roles" in self._parts:
-            self.activation_runs.append(self._run((), before, out, channels_last=self._channels_last))
+            node = call.made(out).grad_fn
+            self.activation_runs.append(self._run((), before, node, out, channels_last=self._channels_last))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
 
     def withdraw(self, squares: Sequence[Step]) -> None:
@@ -152,7 +153,8 @@ class PassRecorder(Recorder):
         if "roles" in self._parts:
             weights, _ = self.finder.origins(call.argument(1, "weight"))
             width = before.shape[-1 if channels_last else 1]
-            self.layer_runs.append(self._run(tuple(weights), node, out, channels_last=channels_last, width=width))
+            run = self._run(tuple(weights), node, out.grad_fn, out, channels_last=channels_last, width=width)
+            self.layer_runs.append(run)
         return self._keep(out, channels_last=channels_last)
 
     def other(self, call: Call) -> Any:
@@ -201,9 +203,18 @@ class PassRecorder(Recorder):
         self._norms.add(out, norm)
         return norm
 
-    def _run(self, weights: tuple[Tensor, ...], node: Any, out: Tensor, *, channels_last: bool, width: int = 0) -> Run:
+    def _run(
+        self,
+        weights: tuple[Tensor, ...],
+        entering: Any,
+        leaving: Any,
+        out: Tensor,
+        *,
+        channels_last: bool,
+        width: int = 0,
+    ) -> Run:
         widths = width, out.shape[-1 if channels_last else min(1, out.dim() - 1)]
-        return Run(weights, node, out.grad_fn, self._output(out, channels_last=channels_last), widths)
+        return Run(weights, entering, leaving, self._output(out, channels_last=channels_last), widths)
 
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
         self._channels_last = channels_last
