@@ -11,6 +11,7 @@ from eznas.capture.elementwise import MULTIPLYING
 from eznas.capture.function import Shape, Step
 from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
+from eznas.passes.hardsigmoid import hardsigmoid
 from eznas.passes.normalise import batch_norm
 from eznas.passes.norms import Norm, NormFollower, constants_of, continues, is_for_channels
 from eznas.passes.origins import WeightFinder
@@ -97,6 +98,8 @@ class PassRecorder(Recorder):
             name = SMOOTH if Shape.CURVED in call.function.shape else PIECEWISE_LINEAR
             parts = self._remove(call.function.inner)
         positive, before = None, call.input.grad_fn
+        if "curvature" in self._parts and call.func is nn.functional.hardsigmoid:
+            call.func = hardsigmoid
         entering = self.axes.of(call.input).images_first(call.input.detach())
         if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
