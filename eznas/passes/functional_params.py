@@ -11,7 +11,7 @@ from eznas.capture.attributes import reachable_buffers
 from eznas.capture.calls import CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
-from eznas.capture.state import replaced
+from eznas.capture.state import replaced, running
 from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FunctionalRecorder(CallHooks):
 
 
 def run_with_params(
-    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, recorder: FunctionalRecorder
+    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, recorder: FunctionalRecorder, where: str
 ) -> Tensor:
     """Run a network in float64 with replaced parameters, in the random state of ``fork_state``.
 
@@ -95,6 +95,7 @@ def run_with_params(
         parameters: A float64 tensor for each of its parameters, by name.
         images: ``b x c x h x w`` float64.
         recorder: Records the pass.
+        where: On which images it runs, as ``running`` takes it.
 
     Returns:
         The logits, ``b x classes``.
@@ -107,7 +108,7 @@ def run_with_params(
         for buffer in reachable_buffers(network)
     }
     tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
-    with fork_state(network), replaced(network, tensors), recorder:
+    with fork_state(network), replaced(network, tensors), recorder, running(f"{where} in double precision"):
         logits = network(images)
     logits = checked_logits(logits, len(images))
     check_graph(logits, recorder)
