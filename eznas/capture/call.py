@@ -75,9 +75,11 @@ class Call:
 
     @property
     def input(self) -> Tensor:
-        """The tensor of which an activation is a function; otherwise the first argument."""
-        tensor: Tensor = self.argument(0, "input") if self.entering is None else self.entering
-        return tensor
+        """The tensor of which an activation is a function; otherwise the first argument, behind an equation's text."""
+        if self.entering is not None:
+            return self.entering
+        first: Any = self.argument(0, "input")
+        return self.tensors[0] if isinstance(first, str) else first
 
     @property
     def overwrites(self) -> bool:
