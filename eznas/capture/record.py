@@ -126,12 +126,12 @@ class Recorder(CallHooks):
         if "weight" in self._gradients and not weight.requires_grad:
             self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
-        activation_input = latest(self._activations, call.input)
+        activation_input, tensors = latest(self._activations, call.input), call.tensors
         quantities = ("conv_in",) if activation_input else ("conv_in", "input")
         self._separate_input(call, *quantities)
         conv_in, recorded_weight = self._record(call.input, *quantities), self._record(weight, "weight")
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, tensors, out)  # a layer may run on constants, such as relative positions
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
             kind=call.name,
@@ -262,7 +262,7 @@ class Recorder(CallHooks):
         if origin != _CONSTANT:
             self.axes.follow(call, out)
         if origin:
-            names = {leaf: None for one in call.tensors for leaf in latest(self._leaves, one) or ()}
+            names = {leaf: None for one in tensors for leaf in latest(self._leaves, one) or ()}
             for tensor in out if isinstance(out, tuple) else (out,):
                 if isinstance(tensor, Tensor):
                     self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin

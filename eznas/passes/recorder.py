@@ -103,7 +103,8 @@ class PassRecorder(Recorder):
         if "curvature" in self._parts and call.func is nn.functional.hardsigmoid:
             call.func = hardsigmoid
         entering = self.axes.of(call.input).images_first(call.input.detach())
-        if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
+        of_images = entering.dim() and len(entering) % self._images == 0 and not self._is_constant(call.input, name)
+        if "patterns" in self._parts and name not in _POSITIVE and of_images:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)
