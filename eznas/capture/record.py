@@ -6,7 +6,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -126,12 +126,12 @@ class Recorder(CallHooks):
         if "weight" in self._gradients and not weight.requires_grad:
             self.grads_enabled.append(weight.requires_grad_())
         run = self._runs[name] = self._runs.get(name, 0) + 1
-        activation_input, tensors = latest(self._activations, call.input), call.tensors
+        activation_input = latest(self._activations, call.input)
         quantities = ("conv_in",) if activation_input else ("conv_in", "input")
         self._separate_input(call, *quantities)
         conv_in, recorded_weight = self._record(call.input, *quantities), self._record(weight, "weight")
         out = call.run()
-        self._note_origin(call, tensors, out)  # a layer may run on constants, such as relative positions
+        self._note_origin(call, call.tensors, out)  # a layer may run on constants, such as relative positions
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
             kind=call.name,
@@ -291,6 +291,9 @@ class Recorder(CallHooks):
         if gradients and not self._gradients.isdisjoint(quantities):
             view = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
             self.axes.copy(tensor, view)
+            for known in cast("list[dict[int, Any]]", [self._origins, self._leaves]):
+                if latest(known, tensor):
+                    known[id(view)] = (weakref.ref(view), version(view), latest(known, tensor))
             call.args = tuple(view if arg is tensor else arg for arg in call.args)
             call.kwargs = {name: view if arg is tensor else arg for name, arg in call.kwargs.items()}
             if call.entering is not None:

@@ -417,6 +417,7 @@ class Biased(nn.Module):
 
 def test_images_are_not_sought_in_what_layers_compute_of_positions() -> None:
     names = ["softmax_confidence", "attention_importance", "dss", "naswot", "swap"]
+    programs = ["sum(mean(abs(input_grad.data)))", "sum(mean(abs(input.noise)))"]
     table, network = (construct(lambda: Biased(computed=computed)) for computed in (False, True))  # noqa: B023
     with torch.no_grad():
         table.load_state_dict(network.state_dict())
@@ -424,3 +425,5 @@ def test_images_are_not_sought_in_what_layers_compute_of_positions() -> None:
     expected, found = (measure(one, sample_minibatch(4, 8), names) for one in (table, network))
     for name, score in expected.items():
         assert found[name].value == pytest.approx(score.value, rel=1e-5), (name, score, found[name])
+    for program, score in measure(network, sample_minibatch(4, 8), [*programs, "evolved_nb201"]).items():
+        assert score.ok, (program, score)  # each pass has the same units
