@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from eznas.capture.call import RecordError
 from eznas.capture.inputs import network_of_samples, with_tensor_input
 from eznas.capture.outline import Outline, outline
 from eznas.capture.parts import record_part
-from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit, merged
@@ -95,8 +95,9 @@ def capture(
     Raises:
         InputError: A statistic or ``units`` is unknown.
         NoUnitsError: The network has no units.
-        CaptureError: The network does not return logits, overwrites its parameters, or cannot be recorded.
-        Exception: Any exception of the network.
+        CaptureError: The network does not return logits, overwrites its parameters, or cannot be recorded; or it raises
+            in a backward pass, on noise or on perturbed images.
+        Exception: Any exception of the network on the images of the minibatch.
     """
     names = dict.fromkeys(STATISTICS if statistics is None else statistics)
     for name in names:
@@ -183,4 +184,4 @@ def translated_errors() -> Iterator[None]:
     except UnitlessError as error:
         raise NoUnitsError(str(error)) from None
     except RecordError as error:
-        raise CaptureError(str(error)) from None
+        raise CaptureError(str(error)) from error.__cause__

@@ -5,6 +5,7 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from eznas.capture.attention import attention, opened
-from eznas.capture.call import Call
+from eznas.capture.call import Call, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -87,11 +88,16 @@ class CallHooks(TorchFunctionMode):
         return self.other(call)
 
     def normalisation(self, call: Call) -> Any:
-        """Run a normalisation on the statistics of the images."""
+        """Run a normalisation on the statistics of the images.
+
+        Raises:
+            RecordError: The statistics would be those of a single value.
+        """
         if call.func is nn.functional.batch_norm:
             call.kwargs["training"] = True
         elif call.func is nn.functional.instance_norm:
             call.kwargs["use_input_stats"] = True
+        check_values(call)
         return self.other(call)
 
     def other(self, call: Call) -> Any:
@@ -101,6 +107,29 @@ class CallHooks(TorchFunctionMode):
 
 _OPENED = frozenset(("multi_head_attention_forward", "normalize", "scaled_dot_product_attention"))
 """Functions that run other functions of torch within one call."""
+
+
+def check_values(call: Call) -> None:
+    """Refuse a normalisation of single values, for which torch has no variance.
+
+    Raises:
+        RecordError: Each mean would be of one value.
+    """
+    if call.func is nn.functional.group_norm:
+        kind, of, means = "group", "group", call.argument(1, "num_groups")
+    elif call.func is nn.functional.instance_norm and call.kwargs.get("use_input_stats", True):
+        kind, of, means = "instance", "channel", math.prod(call.input.shape[:2])
+    elif call.func is nn.functional.batch_norm and call.kwargs.get("training", False):
+        kind, of, means = "batch", "channel", call.input.shape[1]
+    else:
+        return
+    shape = tuple(call.input.shape)
+    if math.prod(shape) == means:
+        alone = ", since one sample runs alone" if shape[0] == 1 else ""
+        raise RecordError(
+            f"{kind} normalisation must read more than one value of each {of}; got a tensor of shape {shape}{alone}; "
+            "use larger images"
+        )
 
 
 def _owned(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:

@@ -40,7 +40,7 @@ class Elementwise:
 
     def function(self, call: Call) -> Function | None:
         """Return the function of one tensor that a call computes; None where it is none."""
-        name = call.name.strip("_")
+        name = kind_of(call)
         if name not in _TRACKED:
             return None
         tensors = call.tensors
@@ -117,6 +117,16 @@ class Elementwise:
             self._steps[id(out)] = step
 
 
+def kind_of(call: Call) -> str:
+    """Return the name of a call's function, ``"mul"`` where ``einsum`` multiplies a tensor elementwise by another."""
+    equation = call.args[0] if call.name == "einsum" and call.args else None
+    if not isinstance(equation, str) or "->" not in equation or len(call.tensors) != 2:  # noqa: PLR2004
+        return call.name.strip("_")
+    terms, _, out = equation.replace(" ", "").partition("->")
+    first, _, second = terms.partition(",")
+    return "mul" if out in (first, second) and set(first) | set(second) == set(out) else "einsum"
+
+
 def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[bool]) -> tuple[Shape, bool]:
     """Return how a call itself deviates from an affine function, and whether its result is constant on pieces."""
     if name in _MASKING:
@@ -130,8 +140,8 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
     if name in _CURVING or (divides and not flat[-1]):
         return Shape.CURVED, False
-    if name in MULTIPLYING and many:
-        return (Shape.BENT if any(flat) else Shape.CURVED), all(flat)
+    if many and (name in MULTIPLYING or name == "addcmul"):
+        return (Shape.BENT if any(flat) and name != "addcmul" else Shape.CURVED), all(flat) and name != "addcmul"
     return Shape.AFFINE, all(flat)
 
 
@@ -227,7 +237,7 @@ _POWERS |= {"reciprocal": -1.0, "rsqrt": -0.5} | {"sqrt": 0.5} | dict.fromkeys((
 
 _NORMALISING = MULTIPLYING | _DIVIDING | {"sub", "subtract", "isub"}
 
-COMBINING = frozenset(("masked_fill", "where")) | _COMPARING | MULTIPLYING | _DIVIDING | _ADDING
+COMBINING = frozenset(("addcmul", "masked_fill", "where")) | _COMPARING | MULTIPLYING | _DIVIDING | _ADDING
 """Functions that are activations where all their tensors are functions of one tensor, and the result is not affine."""
 
 _TRACKED = COMBINING | BENDING | _CURVING | _MASKING | COPYING | _EXPANDING | _REDUCING

@@ -131,8 +131,8 @@ class ImageAxis:
 
     def _kept_axis(self, call: Call, before: Tensor, result: Tensor, axis: int) -> int:
         """Return the axis of a result at which the axis of the images is; -1 where that is unknown."""
-        if call.name in _MOVING_AXES and before.dim() == result.dim():
-            return self._moved(call, before, axis)
+        if call.name in MOVING_AXES and before.dim() == result.dim():
+            return moved_axis(call, before, axis)
         if call.name == "stack":
             new: int = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % result.dim()
             if before.shape[axis] != self.images or (not axis and result.shape[new] == self.images):
@@ -140,15 +140,6 @@ class ImageAxis:
             return axis + (new <= axis)
         dropped = result.dim() == before.dim() - 1 and axis and result.shape[axis - 1] == before.shape[axis]
         return axis - 1 if dropped else axis
-
-    def _moved(self, call: Call, before: Tensor, axis: int) -> int:
-        """Return the axis to which a permutation moves an axis."""
-        shape = tuple(range(1, before.dim() + 1))  # distinct sizes, which show where each axis goes
-        probe = before.new_empty(1, device="meta").expand(shape)
-        args = [probe if arg is before else arg for arg in call.args]
-        kwargs = {name: probe if arg is before else arg for name, arg in call.kwargs.items()}
-        shape = tuple(call.func(*args, **kwargs).shape)
-        return shape.index(axis + 1)
 
     def _summed(self, equation: str, tensors: list[Tensor], result: Tensor) -> int:
         """Return how many entries lie between two images of the result of an equation of ``einsum``."""
@@ -161,7 +152,17 @@ class ImageAxis:
         return 0
 
 
-_MOVING_AXES = frozenset(
+def moved_axis(call: Call, before: Tensor, axis: int) -> int:
+    """Return the axis to which a permutation moves an axis."""
+    shape = tuple(range(1, before.dim() + 1))  # distinct sizes, which show where each axis goes
+    probe = before.new_empty(1, device="meta").expand(shape)
+    args = [probe if arg is before else arg for arg in call.args]
+    kwargs = {name: probe if arg is before else arg for name, arg in call.kwargs.items()}
+    shape = tuple(call.func(*args, **kwargs).shape)
+    return shape.index(axis + 1)
+
+
+MOVING_AXES = frozenset(
     ("transpose", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "adjoint", "__get__")
 )
 """Functions that permute axes; ``__get__`` reads attributes such as ``T`` and ``mT``."""
@@ -172,4 +173,4 @@ _KEEPING_ORDER = frozenset((
 ))  # fmt: skip
 """Functions that keep the order of the entries."""
 
-_AXIS_CALLS = _MOVING_AXES | _KEEPING_ORDER | {"einsum", "stack"}
+_AXIS_CALLS = MOVING_AXES | _KEEPING_ORDER | {"einsum", "stack"}

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
-from eznas.capture.call import Call
+from eznas.capture.call import Call, RecordError
 from eznas.capture.image_axis import ImageAxis
-from eznas.capture.record import RecordError
 from eznas.capture.state import device_of, fork_state, uncompiled
 from eznas.errors import NETWORK_FAILURES
 from eznas.minibatch.types import main_name, named_inputs, with_inputs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.record import RecordError
+from eznas.capture.call import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from eznas.capture.call import RecordError
 from eznas.capture.outline import PartRecorder
 from eznas.capture.outputs import loss_of
 from eznas.capture.recomputed import RecomputedGraph
-from eznas.capture.record import RecordError
 from eznas.capture.state import fork_state, uncompiled
-from eznas.capture.statistics import CHANGED, assemble, gradients_of, plan_passes, recorded_forward, unit_of, values_of
+from eznas.capture.statistics import (
+    CHANGED,
+    assemble,
+    gradients_of,
+    plan_passes,
+    recorded_forward,
+    samples_of,
+    unit_of,
+    values_of,
+)
 from eznas.capture.units import form_units
 
 if TYPE_CHECKING:
@@ -114,7 +123,7 @@ class _Part:
             with contextlib.ExitStack() as state:
                 state.enter_context(fork_state(self.network))
                 with torch.set_grad_enabled(bool(pending)), kept.hooks() if kept else contextlib.nullcontext():
-                    logits, leaf = recorded_forward(self.network, images, recorder)
+                    logits, leaf = recorded_forward(self.network, images, recorder, where=samples_of(plan))
                 layers, _ = form_units(recorder, self.units)
                 names = [unit.name for unit in self.shape.units]
                 if recorder.shown != self.shape.shown or [layer.name for layer in layers] != names:

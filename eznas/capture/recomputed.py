@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eznas.capture.call import RecordError
 from eznas.capture.function import version
-from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

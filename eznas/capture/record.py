@@ -6,12 +6,13 @@ Exported proxies contain a copy of this file, so it imports torch and the standa
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from eznas.capture.attention import CARRIED, PRODUCTS, SOFTMAX, AttentionProduct, attention_name, einsum_as_product
+from eznas.capture.call import RecordError
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.function import version
@@ -38,10 +39,6 @@ _SET_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]
 _CONSTANT = "constant"
 _NORM = "norm"
 """Origins of tensors that no activation reads."""
-
-
-class RecordError(RuntimeError):
-    """A network cannot be recorded."""
 
 
 class Recorder(CallHooks):
@@ -134,7 +131,7 @@ class Recorder(CallHooks):
         self._separate_input(call, *quantities)
         conv_in, recorded_weight = self._record(call.input, *quantities), self._record(weight, "weight")
         out = call.run()
-        self.axes.follow(call, out)
+        self._note_origin(call, call.tensors, out)  # a layer may run on constants, such as relative positions
         layer = Layer(
             name=name if run == 1 else f"{name}#{run}",
             kind=call.name,
@@ -161,7 +158,7 @@ class Recorder(CallHooks):
         self._note_origin(call, call.tensors, out)
         self.elementwise.note(out, function, activation=True, composite=call.function is not None)
         if call.function is not None and recorded.edge is not None and out.requires_grad:
-            recorded.through = torch.autograd.graph.get_gradient_edge(out)
+            recorded.through = torch.autograd.graph.get_gradient_edge(call.made(out))
         self._activations[id(out)] = (weakref.ref(out), version(out), recorded)
         return out
 
@@ -265,7 +262,7 @@ class Recorder(CallHooks):
         if origin != _CONSTANT:
             self.axes.follow(call, out)
         if origin:
-            names = {leaf: None for one in call.tensors for leaf in latest(self._leaves, one) or ()}
+            names = {leaf: None for one in tensors for leaf in latest(self._leaves, one) or ()}
             for tensor in out if isinstance(out, tuple) else (out,):
                 if isinstance(tensor, Tensor):
                     self._origins[id(tensor)] = weakref.ref(tensor), version(tensor), origin
@@ -294,6 +291,9 @@ class Recorder(CallHooks):
         if gradients and not self._gradients.isdisjoint(quantities):
             view = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
             self.axes.copy(tensor, view)
+            for known in cast("list[dict[int, Any]]", [self._origins, self._leaves]):
+                if latest(known, tensor):
+                    known[id(view)] = (weakref.ref(view), version(view), latest(known, tensor))
             call.args = tuple(view if arg is tensor else arg for arg in call.args)
             call.kwargs = {name: view if arg is tensor else arg for name, arg in call.kwargs.items()}
             if call.entering is not None:
@@ -330,12 +330,11 @@ class Recorder(CallHooks):
 
     def _protect(self, call: Call) -> None:
         """Copy the recorded values that a call is about to overwrite."""
-        for target in flattened(call.args[:1], call.kwargs):
-            if isinstance(target, Tensor):
-                for recorded in self._sharing.pop(target.untyped_storage().data_ptr(), ()):
-                    if recorded.value is not None:
-                        recorded.value = recorded.value.clone()
-                        recorded.version = version(recorded.value)
+        for memory in call.memory:
+            for recorded in self._sharing.pop(memory, ()):
+                if recorded.value is not None:
+                    recorded.value = recorded.value.clone()
+                    recorded.version = version(recorded.value)
 
 
 def _one_number(tensor: Tensor, function: str) -> bool:

@@ -16,8 +16,8 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from eznas.capture.attributes import Attributes, reachable_modules
+from eznas.capture.call import RecordError
 from eznas.capture.modules import buffers_of, modules_of, parameters_of
-from eznas.capture.record import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -99,6 +99,33 @@ def fixed_random(device: torch.device) -> Iterator[None]:
         random.setstate(python_state)
         if numpy:
             numpy.random.set_state(numpy_state)
+
+
+@contextlib.contextmanager
+def running(where: str) -> Iterator[None]:
+    """Raise exceptions of the network in the block as ``RecordError``, which says where the network runs.
+
+    Args:
+        where: Where it runs, such as ``"on noise"``; empty to leave exceptions as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not where or isinstance(error, RecordError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise RecordError(f"the network must run {where}; it raises {type(error).__name__}: {reason}") from error
+
+
+@contextlib.contextmanager
+def running_backward(device: torch.device) -> Iterator[None]:
+    """Run a backward pass in the block, where functions that draw numbers draw the same ones each time.
+
+    Raises:
+        RecordError: The backward pass raises.
+    """
+    with running("backward"), fixed_random(device):
+        yield
 
 
 class _Unchecked:

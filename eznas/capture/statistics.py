@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from eznas.capture.call import RecordError
 from eznas.capture.function import version
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.outputs import checked_logits, loss_of
-from eznas.capture.record import Recorder, RecordError, check_graph
-from eznas.capture.state import NetworkState, device_of, dtype_of, fixed_random, fork_state, replaced, uncompiled
+from eznas.capture.record import Recorder, check_graph
+from eznas.capture.state import (
+    NetworkState,
+    device_of,
+    dtype_of,
+    fork_state,
+    replaced,
+    running,
+    running_backward,
+    uncompiled,
+)
 from eznas.capture.surroundings import UnitRecorder
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit
 from eznas.capture.units import form_units
@@ -154,7 +164,7 @@ def run_pass(
     tensors: dict[str, list[Tensor]] = {}
     try:
         with fork_state(network, state), torch.set_grad_enabled(bool(pending)):
-            logits, leaf = recorded_forward(network, images, recorder)
+            logits, leaf = recorded_forward(network, images, recorder, where=samples_of(plan))
             layers, skipped = form_units(recorder, units)
             for scenario, quantities in values.items():
                 for quantity in quantities:
@@ -171,8 +181,26 @@ def run_pass(
     return layers, skipped, tensors
 
 
+def samples_of(plan: Collection[str]) -> str:
+    """Return on which samples a pass runs, as ``running`` takes it; empty for those of the minibatch.
+
+    Args:
+        plan: The scenarios of the pass.
+    """
+    return next((where for scenario, where in _MADE.items() if scenario in plan), "")
+
+
+_MADE = {"noise": "on noise", "perturbed": "on perturbed images"}
+"""The scenarios whose samples eznas makes."""
+
+
 def recorded_forward(
-    network: nn.Module, images: Tensor, recorder: Recorder, buffers: Mapping[int, Tensor] | None = None
+    network: nn.Module,
+    images: Tensor,
+    recorder: Recorder,
+    buffers: Mapping[int, Tensor] | None = None,
+    *,
+    where: str = "",
 ) -> tuple[Tensor, Tensor]:
     """Run the network forward while a recorder is active, on the device of its first parameter.
 
@@ -181,6 +209,7 @@ def recorded_forward(
         images: ``b x c x h x w``.
         recorder: A new recorder.
         buffers: Tensors that replace the network's buffers, by the identity of these.
+        where: See ``running``.
 
     Returns:
         The logits, ``b x classes``, and the images, which are the leaf of the graph where there is one.
@@ -192,7 +221,7 @@ def recorded_forward(
     entering = leaf.clone()  # which the network may overwrite
     versions = {name: version(parameter) for name, parameter in recorder.parameters.items()}
     recorder.axes.images = len(images)
-    with replaced(network, buffers) if buffers else contextlib.nullcontext(), recorder:
+    with replaced(network, buffers) if buffers else contextlib.nullcontext(), recorder, running(where):
         logits = network(entering)
     for name, parameter in recorder.parameters.items():
         if version(parameter) != versions[name]:
@@ -244,7 +273,7 @@ def gradients_of(
     if read and objective.requires_grad:
         retain_graph |= any(tensor.through is not None for tensor in read)
         edges = [tensor.through or tensor.edge for tensor in read]
-        with fixed_random(objective.device):  # for backward passes that draw numbers
+        with running_backward(objective.device):
             found = torch.autograd.grad(objective, edges, retain_graph=retain_graph, allow_unused=True)
             computed = iter([_through(tensor, one) for tensor, one in zip(read, found, strict=True)])
     gradients: dict[str, list[Tensor]] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from eznas.capture.elementwise import kind_of
 from eznas.capture.function import version
 from eznas.capture.record import Recorder, latest
 
@@ -57,6 +58,7 @@ class UnitRecorder(Recorder):
         super().__init__(*args)
         self._fronts: dict[int, tuple[weakref.ref[Tensor], int, Front]] = {}
         self._behind: dict[int, tuple[weakref.ref[Tensor], int, Layer]] = {}
+        self._left: dict[Layer, Step] = {}  # the outputs of the functions behind layers
         self._led: dict[Step, Layer] = {}  # by activations by hand that are the first function behind a layer
 
     def layer(self, call: Call) -> Any:
@@ -91,7 +93,7 @@ class UnitRecorder(Recorder):
         if layer is not None and not layer.behind and call.function is not None:
             self._led[self.elementwise.step(out)] = layer
         entering: Recorded = latest(self._activations, out)
-        self._note_front(out, Front(name, entering, layer, normalises=False))
+        self._note_front(out, Front(name, entering, layer, normalises=False), composed=call.function is not None)
         return out
 
     def withdraw(self, squares: Sequence[Step]) -> None:
@@ -125,6 +127,8 @@ class UnitRecorder(Recorder):
                 call.entering = call.argument(1, "mat1")
             return self._surrounded(call, weight)
         front, layer, source = self._carried(call)
+        left = self._left.get(front.layer) if front is not None and front.layer is not None else None
+        first = left is not None and source is not None and left is self.elementwise.step(source)
         function = self.compose(call)
         normalises = function is not None and function.normalises and call.function is None
         entering = function.source.current() if function is not None and normalises else None
@@ -133,12 +137,12 @@ class UnitRecorder(Recorder):
         if not isinstance(out, Tensor):
             return out
         if recorded is not None and function is not None:
-            self._note_front(out, self._by_hand(function, recorded, out))
+            self._note_front(out, self._by_hand(function, recorded, out), composed=True)
         elif source is not None and call.function is None and _keeps_channels(call, source, out):
             if front is not None:
                 self._fronts[id(out)] = weakref.ref(out), version(out), front
-                if front.normalises and front.layer is not None and _scales(call):
-                    self._note_behind(out, front.layer, front.name)
+                if first and front.normalises and front.layer is not None and _scales(call):
+                    self._note_behind(out, front.layer, front.name, again=True)
             if layer is not None:
                 self._behind[id(out)] = weakref.ref(out), version(out), layer
         return out
@@ -155,7 +159,7 @@ class UnitRecorder(Recorder):
 
     def _carried(self, call: Call) -> tuple[Front | None, Layer | None, Tensor | None]:
         """Return the functions around a tensor that a call passes on, and this tensor."""
-        name = call.name.strip("_")
+        name = kind_of(call)
         tensors = call.tensors
         if not tensors or (name not in _CARRYING and name not in _GATING and name not in _SHIFTING):
             return None, None, None
@@ -188,15 +192,23 @@ class UnitRecorder(Recorder):
             self._keep_value(copy)
         return copy
 
-    def _note_front(self, out: Tensor, front: Front) -> None:
+    def _note_front(self, out: Tensor, front: Front, *, composed: bool = False) -> None:
         self._fronts[id(out)] = weakref.ref(out), version(out), front
         if front.layer is not None:
-            self._note_behind(out, front.layer, front.name)
+            self._note_behind(out, front.layer, front.name, again=composed)
 
-    def _note_behind(self, out: Tensor, layer: Layer, name: str) -> None:
-        """Record the output of the first function behind a layer, which may be made of several calls."""
-        if layer.behind in ("", name):
+    def _note_behind(self, out: Tensor, layer: Layer, name: str, *, again: bool) -> None:
+        """Record the output of the first function behind a layer.
+
+        Args:
+            out: The output.
+            layer: The layer.
+            name: The function.
+            again: Whether the output of a function of this name may be replaced, since several calls compute one.
+        """
+        if not layer.behind or (again and layer.behind == name):
             layer.behind, layer.leaving = name, self._record(out, "norm_out")
+            self._left[layer] = self.elementwise.step(out)
 
 
 def _keeps_channels(call: Call, source: Tensor, out: Tensor) -> bool:
@@ -213,7 +225,7 @@ def _keeps_channels(call: Call, source: Tensor, out: Tensor) -> bool:
 
 
 def _scales(call: Call) -> bool:
-    return call.name.strip("_") in _SHIFTING or call.name.strip("_") in _GATING
+    return kind_of(call) in _SHIFTING or kind_of(call) in _GATING
 
 
 _PERMUTING = frozenset(("movedim", "moveaxis", "permute", "swapaxes", "swapdims", "transpose"))
@@ -225,4 +237,4 @@ _CARRYING = _PERMUTING | frozenset((
 """Functions through which the surroundings of layers on tokens are followed."""
 
 _GATING = frozenset(("imul", "mul", "multiply", "rmul"))
-_SHIFTING = frozenset(("add", "iadd", "radd"))
+_SHIFTING = frozenset(("add", "addcmul", "iadd", "radd"))

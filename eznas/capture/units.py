@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eznas.capture.record import Recorder, RecordError, weight_name
+from eznas.capture.call import RecordError
+from eznas.capture.record import Recorder, weight_name
 from eznas.capture.types import Skipped
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from eznas.measures import NetworkPasses, measure_from_passes
 
 
 @measure_from_passes(
-    "weight_gradients",
     "curvature",
     paper="Wang et al., GraSP, ICLR 2020; as a proxy in Abdelfattah et al., ICLR 2021",
     formula="-sum over weights of W (H g), with g = dL/dW and H = d^2L/dW^2",
@@ -24,6 +23,6 @@ def grasp(passes: NetworkPasses) -> float:
     The temperature is 1 and the minibatch is not split. Sums are in float64.
     """
     total = 0.0
-    for layer, product in zip(passes.weight_gradients(), passes.curvature(), strict=True):
-        total -= float(torch.dot(layer.weight.flatten().double(), product.flatten().double()))
+    for weight, product in passes.curvature():
+        total -= float(torch.dot(weight.flatten().double(), product.flatten().double()))
     return total

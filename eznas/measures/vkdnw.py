@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eznas.capture import fork_state
-from eznas.capture.calls import CallHooks
+from eznas.capture.calls import CallHooks, check_values
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
-from eznas.capture.state import device_of, replaced
+from eznas.capture.state import device_of, replaced, running
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
 from eznas.passes.gradients import differentiate
@@ -94,7 +94,7 @@ def fisher_information(network: nn.Module, images: Tensor) -> Tensor:
         tensors = {id(parameter): parameter.detach().clone().requires_grad_() for parameter in network.parameters()}
         read = list(tensors.values())[:_TENSORS]
         for image in images.to(read[0]):
-            with replaced(network, tensors), _Watching() as hooks:
+            with replaced(network, tensors), _Watching() as hooks, running("on one image of noise in evaluation mode"):
                 logits = checked_logits(network(image[None]), 1)
             check_graph(logits, hooks)
             if logits.dim() != 2:  # noqa: PLR2004
@@ -111,13 +111,14 @@ class _Watching(CallHooks):
     """Notes whether layers run without a graph, and leaves normalisations in their mode."""
 
     def normalisation(self, call: Call) -> Any:
+        check_values(call)
         return call.run()
 
 
 def _first_derivatives(logits: Tensor, tensors: list[Tensor]) -> Tensor:
     """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``."""
     if len(logits) > _MORE * len(tensors) and logits.requires_grad:
-        with contextlib.suppress(RuntimeError):  # a function without second derivatives, such as hardsigmoid
+        with contextlib.suppress(UndefinedError):  # a function has no second derivative
             return _by_columns(logits, tensors)
     return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
 

@@ -64,7 +64,7 @@ def zen(network: nn.Module, minibatch: Minibatch) -> float:
 
 def _features(network: nn.Module, parameters: dict[str, Tensor], images: Tensor) -> tuple[Tensor, float]:
     recorder = FunctionalRecorder(parameters.values(), normalised=True)
-    logits = run_with_params(network, parameters, images.clone(), recorder)
+    logits = run_with_params(network, parameters, images.clone(), recorder, "on noise")
     features = next(tensor for tensor in (recorder.last_maps, recorder.linear_input, logits) if tensor is not None)
     return features, sum(float(deviation.log()) for deviation in recorder.deviations)
 

@@ -47,7 +47,9 @@ class Forward:
     named_weights: list[Tensor]
 
 
-def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grads_enabled: list[Tensor]) -> Forward:
+def run_forward(
+    network: nn.Module, images: Tensor, parts: Collection[str], grads_enabled: list[Tensor], where: str = ""
+) -> Forward:
     """Run a network forward in the random state of ``fork_state``, with copies of its buffers.
 
     Args:
@@ -55,6 +57,7 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
         images: ``b x c x h x w``, on the network's device.
         parts: The parts that will be read: names of ``PARTS``.
         grads_enabled: Weights that are made to require a gradient are added; the caller resets them.
+        where: On which images it runs, as ``running`` takes it; empty for the whole minibatch.
 
     Raises:
         RecordError: The network cannot be recorded.
@@ -69,7 +72,7 @@ def run_forward(network: nn.Module, images: Tensor, parts: Collection[str], grad
     )
     plain_attention = sdpa_kernel(SDPBackend.MATH)  # the fused kernels have no second derivatives
     with fork_state(network), plain_attention, recording as features:
-        logits, leaf = recorded_forward(network, images, recorder, buffers)
+        logits, leaf = recorded_forward(network, images, recorder, buffers, where=where)
     check_finite("the network's logits", [logits])
     finder = recorder.finder
     weights = finder.all_weights(layer_weights(network)) if WEIGHT_PARTS.intersection(parts) else []

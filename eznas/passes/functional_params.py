@@ -11,7 +11,7 @@ from eznas.capture.attributes import reachable_buffers
 from eznas.capture.calls import CallHooks
 from eznas.capture.outputs import checked_logits
 from eznas.capture.record import check_graph
-from eznas.capture.state import replaced
+from eznas.capture.state import replaced, running
 from eznas.passes.origins import WeightFinder
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class FunctionalRecorder(CallHooks):
 
     def other(self, call: Call) -> Any:
         """Run any call, record maps and the input of a linear layer, and note the weights that it reads."""
+        if call.overwrites:
+            self._protect(call)
         out = call.run()
         self.finder.note(call, out)
         if call.name == "linear":
@@ -65,15 +67,26 @@ class FunctionalRecorder(CallHooks):
                 self.last_maps, self._tokens = None, True
         elif call.name == "conv2d":
             self._tokens = False
-        if self._tokens:
-            return out
-        if type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # noqa: PLR2004
-            self.last_maps = out.detach()
+        written = call.args[0] if out is None and call.overwrites else out
+        if self._reads(written):
+            self.last_maps = written.detach()
         return out
+
+    def _reads(self, out: Any) -> bool:
+        maps = type(out) is Tensor and out.dim() == 4 and out.shape[2] * out.shape[3] > 1  # noqa: PLR2004
+        return maps and not self._tokens
+
+    def _protect(self, call: Call) -> None:
+        """Copy the tensors whose memory a call is about to overwrite; maps that are overwritten are read again."""
+        for name in ("last_maps", "linear_input"):
+            kept: Tensor | None = getattr(self, name)
+            again = name == "last_maps" and call.args and self._reads(call.args[0])
+            if kept is not None and not again and kept.untyped_storage().data_ptr() in call.memory:
+                setattr(self, name, kept.detach().clone())
 
 
 def run_with_params(
-    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, recorder: FunctionalRecorder
+    network: nn.Module, parameters: Mapping[str, Tensor], images: Tensor, recorder: FunctionalRecorder, where: str
 ) -> Tensor:
     """Run a network in float64 with replaced parameters, in the random state of ``fork_state``.
 
@@ -82,6 +95,7 @@ def run_with_params(
         parameters: A float64 tensor for each of its parameters, by name.
         images: ``b x c x h x w`` float64.
         recorder: Records the pass.
+        where: On which images it runs, as ``running`` takes it.
 
     Returns:
         The logits, ``b x classes``.
@@ -94,7 +108,7 @@ def run_with_params(
         for buffer in reachable_buffers(network)
     }
     tensors.update((id(parameter), parameters[name]) for name, parameter in network.named_parameters())
-    with fork_state(network), replaced(network, tensors), recorder:
+    with fork_state(network), replaced(network, tensors), recorder, running(f"{where} in double precision"):
         logits = network(images)
     logits = checked_logits(logits, len(images))
     check_graph(logits, recorder)

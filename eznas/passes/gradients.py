@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from eznas.capture.state import fixed_random
+from eznas.capture.call import RecordError
+from eznas.capture.state import running_backward
 from eznas.errors import UndefinedError
 
 if TYPE_CHECKING:
@@ -16,11 +18,42 @@ if TYPE_CHECKING:
 
 
 def differentiate(number: Tensor, edges: Sequence[Any], *, create_graph: bool = False) -> tuple[Tensor | None, ...]:
-    """Return the gradient of a number with respect to each edge, None where it depends on none; keep the graph."""
+    """Return the gradient of a number with respect to each edge, None where it depends on none; keep the graph.
+
+    Raises:
+        RecordError: The backward pass raises.
+        UndefinedError: It needs a second derivative that a function of the network does not have.
+    """
     if not edges or not number.requires_grad:
         return (None,) * len(edges)
-    with fixed_random(number.device):  # for backward passes that draw numbers
-        return torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    try:
+        with running_backward(number.device):
+            gradients = torch.autograd.grad(
+                number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True
+            )
+    except RecordError as error:
+        once = _ONCE.search(str(error))
+        if once is None:
+            raise
+        which = f"torch has none of {once['name']}" if once["name"] else _OWN
+        raise UndefinedError(f"{_TWICE}; {which}") from None
+    nodes = reachable(*(gradient.grad_fn for gradient in gradients if gradient is not None)) if create_graph else ()
+    if any(node.name() == _ENDS for node in nodes):  # torch takes the derivative behind it for 0
+        raise UndefinedError(f"{_TWICE}; {_OWN}")
+    return gradients
+
+
+_TWICE = "every function of the network must have a second derivative"
+_OWN = "an autograd function has none"
+_ENDS = "torch::autograd::Error"
+"""The node of a function whose backward pass is ``once_differentiable``."""
+
+_ONCE = re.compile(
+    r"derivative for '?(?:aten::)?_*(?P<name>\w+?)(_backward)?'? is not implemented"
+    "|differentiate twice|double backward",
+    re.IGNORECASE,
+)
+"""What torch says of functions without a second derivative."""
 
 
 def zeros_for_none(gradients: Iterable[Tensor | None], like: Iterable[Tensor]) -> list[Tensor]:
@@ -37,9 +70,9 @@ def check_finite(what: str, tensors: Iterable[Tensor]) -> None:
         raise UndefinedError(f"{what} must be finite; the network computes NaN or an infinity")
 
 
-def reachable(root: Any) -> set[Any]:
-    """Return every node of the graph that a backward pass from ``root`` visits."""
-    nodes = {root} if root is not None else set()
+def reachable(*roots: Any) -> set[Any]:
+    """Return every node of the graph that a backward pass from some of its nodes visits."""
+    nodes = {root for root in roots if root is not None}
     stack = list(nodes)
     while stack:
         for node, _ in getattr(stack.pop(), "next_functions", ()):

@@ -47,7 +47,7 @@ def layers_of(network: nn.Module, images: Tensor) -> Layers:
     recorder = PassRecorder(network, len(images[:2]), ())
     try:
         with translated_errors(), fork_state(network), torch.enable_grad():
-            recorded_forward(network, images[:2].to(device_of(network)), recorder)
+            recorded_forward(network, images[:2].to(device_of(network)), recorder, where="on the first two images")
     finally:
         for parameter in grads_enabled:
             parameter.requires_grad_(False)

@@ -61,4 +61,4 @@ def _run_absolute(
     by_identity = {id(parameter): parameters[name] for name, parameter in network.named_parameters()}
     recorder = FunctionalRecorder(parameters.values(), normalised=normalised)
     ones = torch.ones((1, *images.shape[1:]), dtype=torch.float64, device=images.device)
-    return by_identity, recorder, run_with_params(network, parameters, ones, recorder)
+    return by_identity, recorder, run_with_params(network, parameters, ones, recorder, "on an image of ones")

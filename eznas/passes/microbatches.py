@@ -12,7 +12,8 @@ from eznas.capture import NoUnitsError, network_of_samples
 from eznas.capture.calls import CallHooks
 from eznas.errors import UndefinedError
 from eznas.minibatch.labels import IGNORED
-from eznas.passes.network_passes import NetworkPasses, WeightGradient, computed_once
+from eznas.passes.network_passes import NetworkPasses, computed_once
+from eznas.passes.results import WeightGradient
 from eznas.passes.weights import require_layers
 
 if TYPE_CHECKING:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, network_of_samples, translated_errors, with_tensor_input
-from eznas.capture.state import device_of, fixed_random
+from eznas.capture.state import device_of, running_backward
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
@@ -22,6 +21,7 @@ from eznas.passes.loss import loss_of_samples
 from eznas.passes.outputs import channels_first, split_by_image
 from eznas.passes.parts import PARTS
 from eznas.passes.recorder import check_recorded
+from eznas.passes.results import Attention, LayerGradient, WeightGradient
 from eznas.passes.roles import Roles, roles_of
 from eznas.passes.weights import require_layers
 
@@ -39,38 +39,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class WeightGradient:
-    """A weight, ``c_out x *``, and its gradient."""
-
-    weight: Tensor
-    gradient: Tensor
-
-
-@dataclass(frozen=True)
-class LayerGradient:
-    """The output of one run of a layer, ``b x c x *``, its gradient, and the products summed in each of its numbers."""
-
-    out: Tensor
-    gradient: Tensor
-    fan_in: int
-
-
-@dataclass(frozen=True)
-class Attention:
-    """One product of attention maps with values, or the gradients of its tensors.
-
-    Args:
-        name: The module in which it runs, then ``attention``.
-        maps: The maps behind the softmax, ``b x heads x tokens x keys``; windows of an image count as heads.
-        heads: The outputs of the heads, ``b x heads x tokens x d``.
-    """
-
-    name: str
-    maps: Tensor
-    heads: Tensor
 
 
 def computed_once(method: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -179,7 +147,7 @@ class NetworkPasses:
         self._forward()
         gradient = None
         if later.edge is not None and earlier.edge is not None:
-            with fixed_random(direction.device):
+            with running_backward(direction.device):
                 (gradient,) = torch.autograd.grad(
                     later.edge, earlier.edge, grad_outputs=direction, retain_graph=True, allow_unused=True
                 )
@@ -283,12 +251,23 @@ class NetworkPasses:
         return products
 
     @computed_once
-    def curvature(self) -> list[Tensor]:
-        """Return the product of the loss's Hessian in the weights with its gradient: one tensor a weight."""
-        forward, gradients = self._forward(), self._loss_gradients()[0]
+    def curvature(self) -> list[tuple[Tensor, Tensor]]:
+        """Return the weights, and the product of the loss's Hessian in the weights with its gradient.
+
+        The gradient is computed for this product alone: where it will be differentiated again, torch computes the
+        derivatives of SiLU, Mish and group normalisation by other formulas, whose rounding differs.
+
+        Raises:
+            NoUnitsError: There is no layer.
+            UndefinedError: A function of the network has no second derivative.
+        """
+        forward = self._forward()
+        weights = require_layers(forward.weights)
+        gradients = differentiate(self._loss(forward.logits), weights, create_graph=True)
         squares = [(gradient.detach() * gradient).sum() for gradient in gradients if gradient is not None]
         total = torch.stack(squares).sum() if squares else forward.logits.new_zeros(())
-        return zeros_for_none(differentiate(total, forward.weights), forward.weights)
+        products = zeros_for_none(differentiate(total, weights), weights)
+        return [(weight.detach(), product) for weight, product in zip(weights, products, strict=True)]
 
     @computed_once
     def sample_logit_gradients(self) -> list[Tensor]:
@@ -338,7 +317,7 @@ class NetworkPasses:
         Raises:
             UndefinedError: A layer's first axis is not that of the images, or torch hides the output of a layer.
         """
-        forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"})
+        forward = self._run(self.minibatch.noise[:2].to(self.minibatch.images), {"outputs"}, "on two images of noise")
         check_recorded(forward.recorder)
         return [split_by_image(out.channels_first(), len(forward.images))[0] for out in forward.recorder.outputs]
 
@@ -356,8 +335,8 @@ class NetworkPasses:
     def _forward(self) -> Forward:
         return self._run(self.minibatch.images, self.parts)
 
-    def _run(self, images: Tensor, parts: Collection[str]) -> Forward:
-        return run_forward(self.network, images, parts, self._grads_enabled)
+    def _run(self, images: Tensor, parts: Collection[str], where: str = "") -> Forward:
+        return run_forward(self.network, images, parts, self._grads_enabled, where)
 
     def _loss(self, logits: Tensor, images: slice = slice(None)) -> Tensor:
         return loss_of_samples(logits, self.minibatch, images)
@@ -372,7 +351,7 @@ class NetworkPasses:
         attention = [tensor.edge for product in products for tensor in (product.conv_in, product.conv_out)]
         edges = [*forward.weights, *(edge for edge in (*outputs, *attention) if edge is not None)]
         loss = self._loss(forward.logits)
-        gradients = iter(differentiate(loss, edges, create_graph="curvature" in self.parts))
+        gradients = iter(differentiate(loss, edges))
         of_weights = [next(gradients) for _ in forward.weights]
         of_layers, of_attention = (
             [None if edge is None else next(gradients) for edge in part] for part in (outputs, attention)
@@ -382,7 +361,9 @@ class NetworkPasses:
     def _gradients_of_some(self, images: slice) -> list[Tensor]:
         """Return the gradients of the loss on some of the images: one tensor a weight."""
         network = network_of_samples(self.network, images)
-        forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled)
+        places = range(len(self.minibatch))[images]
+        where = f"on image {places[0]} alone" if len(places) == 1 else f"on images {places[0]} to {places[-1]} alone"
+        forward = run_forward(network, self.minibatch.images[images], {"weight_gradients"}, self._grads_enabled, where)
         weights = require_layers(forward.weights)
         gradients = differentiate(self._loss(forward.logits, images), weights)
         check_finite("the gradients of the loss", [gradient for gradient in gradients if gradient is not None])

@@ -7,7 +7,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eznas.capture.elementwise import COPYING, MULTIPLYING
+from eznas.capture.elementwise import COPYING, MULTIPLYING, kind_of
 from eznas.capture.function import Shape, version
 from eznas.capture.record import latest
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eznas.capture.function import Function, Step
 
 _VIEWS = frozenset(("flatten", "reshape", "reshape_as", "unflatten", "view", "view_as"))
-_AFFINE = frozenset(("add", "iadd", "radd", "sub", "isub", "subtract")) | MULTIPLYING
+_AFFINE = frozenset(("add", "addcmul", "iadd", "radd", "sub", "isub", "subtract")) | MULTIPLYING
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def continues(call: Call, function: Function | None, tensor: Tensor, norm: Norm,
     """Return whether the result of a call on the output of a normalisation is the output of that normalisation."""
     if call.name in _VIEWS:
         return tuple(out.shape) == norm.entering != tuple(tensor.shape)
-    name = call.name.strip("_")
+    name = kind_of(call)
     if out.shape != tensor.shape:
         return False
     if name in COPYING:
@@ -87,6 +87,14 @@ def continues(call: Call, function: Function | None, tensor: Tensor, norm: Norm,
         return False
     constants = constants_of(call, tensor)
     return all(is_for_channels(one, norm.channels) for one in constants) if constants else name in MULTIPLYING
+
+
+def factors_of(call: Call, tensor: Tensor) -> list[Tensor]:
+    """Return the constants by which a call multiplies a tensor."""
+    name, constants = kind_of(call), constants_of(call, tensor)
+    if name == "addcmul":
+        return [one for one in constants if one is not call.tensors[0]]
+    return constants if name in MULTIPLYING else []
 
 
 def is_for_channels(constant: Tensor, channels: int) -> bool:

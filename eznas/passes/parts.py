@@ -86,9 +86,9 @@ for _name, _needs, _results, _splits, _seconds in (
     (
         "curvature",
         "forward, backward, labels, second order",
-        "forward loss_gradients",
+        "forward",
         False,
-        lambda sizes: 2 * sizes.backward(weights=True) + sizes.weights * GRADIENT,
+        lambda sizes: sizes.backward() + 2 * sizes.backward(weights=True) + 3 * sizes.weights * GRADIENT,
     ),
     (
         "sample_logit_gradients",

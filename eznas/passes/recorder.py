@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.elementwise import MULTIPLYING
 from eznas.capture.function import Shape, Step
+from eznas.capture.image_axis import MOVING_AXES, moved_axis
 from eznas.capture.record import Recorder
 from eznas.errors import UndefinedError
+from eznas.passes.hardsigmoid import hardsigmoid
 from eznas.passes.normalise import batch_norm
-from eznas.passes.norms import Norm, NormFollower, constants_of, continues, is_for_channels
+from eznas.passes.norms import Norm, NormFollower, continues, factors_of, is_for_channels
 from eznas.passes.origins import WeightFinder
 from eznas.passes.outputs import Output
 from eznas.passes.roles import Run
@@ -85,6 +87,7 @@ class PassRecorder(Recorder):
         self._channels_last = False
         self._images, self._parts = images, parts
         self._norms = NormFollower()
+        self._latest: weakref.ref[Tensor] | None = None
         # the records that an activation replaced, by its output
         self._replaced: dict[Step, tuple[list[Pattern], list[Output], list[Run]]] = {}
 
@@ -97,17 +100,21 @@ class PassRecorder(Recorder):
             name = SMOOTH if Shape.CURVED in call.function.shape else PIECEWISE_LINEAR
             parts = self._remove(call.function.inner)
         positive, before = None, call.input.grad_fn
+        if "curvature" in self._parts and call.func is nn.functional.hardsigmoid:
+            call.func = hardsigmoid
         entering = self.axes.of(call.input).images_first(call.input.detach())
-        if "patterns" in self._parts and name not in _POSITIVE and entering.dim() and len(entering) % self._images == 0:
+        of_images = entering.dim() and len(entering) % self._images == 0 and not self._is_constant(call.input, name)
+        if "patterns" in self._parts and name not in _POSITIVE and of_images:
             positive = (entering > 0).reshape(self._images, -1)  # windows of an image are consecutive
         out = super().activation(call)
         self.finder.note(call, out)
         if call.function is not None and call.function.read is not None:
             self._replaced[self.elementwise.step(out)] = parts
         if positive is not None:
-            self.patterns.append(Pattern(name, out.grad_fn, positive, self.elementwise.step(out)))
+            self.patterns.append(Pattern(name, call.made(out).grad_fn, positive, self.elementwise.step(out)))
         if "roles" in self._parts:
-            self.activation_runs.append(self._run((), before, out, channels_last=self._channels_last))
+            node = call.made(out).grad_fn
+            self.activation_runs.append(self._run((), before, node, out, channels_last=self._channels_last))
         return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
 
     def withdraw(self, squares: Sequence[Step]) -> None:
@@ -152,7 +159,8 @@ class PassRecorder(Recorder):
         if "roles" in self._parts:
             weights, _ = self.finder.origins(call.argument(1, "weight"))
             width = before.shape[-1 if channels_last else 1]
-            self.layer_runs.append(self._run(tuple(weights), node, out, channels_last=channels_last, width=width))
+            run = self._run(tuple(weights), node, out.grad_fn, out, channels_last=channels_last, width=width)
+            self.layer_runs.append(run)
         return self._keep(out, channels_last=channels_last)
 
     def other(self, call: Call) -> Any:
@@ -162,12 +170,22 @@ class PassRecorder(Recorder):
         self.finder.note(call, out)
         if not isinstance(out, Tensor) or call.function is not None:
             return out
+        if call.name in MOVING_AXES and out.dim() > 3:  # noqa: PLR2004 - maps, whose channels it may move
+            self._follow_channels(call, out)
         self._norms.note_view(call, self.elementwise.step(out))
         if function is not None and function.normalised:
             self._add_norm(call, function, out)
         elif known is not None and continues(call, function, *known, out):
             self._move_norm(call, *known, out)
         return out
+
+    def _follow_channels(self, call: Call, out: Tensor) -> None:
+        """Note where the channels of the latest output are behind a permutation of its axes."""
+        before = self._latest() if self._latest is not None else None
+        if before is not None and call.tensors[:1] and call.tensors[0] is before:
+            axis = moved_axis(call, before, before.dim() - 1 if self._channels_last else 1)
+            if axis in (1, out.dim() - 1):
+                self._channels_last, self._latest = axis > 1, weakref.ref(out)
 
     def _add_norm(self, call: Call, function: Function, out: Tensor) -> None:
         """Record the output of a normalisation by hand, in place of those of its parts."""
@@ -191,9 +209,8 @@ class PassRecorder(Recorder):
         channels_last = norm.channels_last and out.shape[-1] == tensor.shape[-1]
         self._keep(out, channels_last=channels_last)
         self._follow(out, norm.entering, channels_last=channels_last)
-        if call.name.strip("_") in MULTIPLYING:
-            for constant in constants_of(call, tensor):
-                self.finder.add_scale(constant)
+        for factor in factors_of(call, tensor):
+            self.finder.add_scale(factor)
 
     def _follow(self, out: Tensor, entering: tuple[int, ...] | None = None, *, channels_last: bool) -> Norm:
         channels = out.shape[-1 if channels_last else min(1, out.dim() - 1)]
@@ -201,12 +218,21 @@ class PassRecorder(Recorder):
         self._norms.add(out, norm)
         return norm
 
-    def _run(self, weights: tuple[Tensor, ...], node: Any, out: Tensor, *, channels_last: bool, width: int = 0) -> Run:
+    def _run(
+        self,
+        weights: tuple[Tensor, ...],
+        entering: Any,
+        leaving: Any,
+        out: Tensor,
+        *,
+        channels_last: bool,
+        width: int = 0,
+    ) -> Run:
         widths = width, out.shape[-1 if channels_last else min(1, out.dim() - 1)]
-        return Run(weights, node, out.grad_fn, self._output(out, channels_last=channels_last), widths)
+        return Run(weights, entering, leaving, self._output(out, channels_last=channels_last), widths)
 
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
-        self._channels_last = channels_last
+        self._channels_last, self._latest = channels_last, weakref.ref(out)
         if "outputs" in self._parts:
             self.outputs.append(self._output(out, channels_last=channels_last))
         return out

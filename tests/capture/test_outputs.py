@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture import CaptureError
+from eznas.capture.call import RecordError
 from eznas.capture.outputs import checked_logits, loss_of, mean_loss
-from eznas.capture.record import RecordError
 from eznas.errors import InputError
 from eznas.minibatch import Minibatch
 from eznas.networks import construct

@@ -80,8 +80,9 @@ def test_a_capture_leaves_no_trace(failure: str, statistics: list[str] | None, p
     needs_gradient = statistics is None or any("grad" in name for name in statistics)
     raises = failure in ("first", "last", "output") or (failure == "backward" and needs_gradient)
     if raises:
-        with pytest.raises(CaptureError if failure == "output" else Broken):
+        with pytest.raises(CaptureError if failure in ("output", "backward") else Broken) as raised:
             capture(network, BATCH, statistics)
+        assert failure != "backward" or isinstance(raised.value.__cause__, Broken)
     else:
         capture(network, BATCH, statistics)
     assert network_state(network) == before

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eznas.capture import capture
 from eznas.networks import construct
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
@@ -83,6 +84,10 @@ def pair(x: Tensor, weight: Tensor) -> Tensor:
 LAYER: list[Function] = [
     lambda x, weight: functional.layer_norm(x, (CHANNELS,), weight, 0.1 * weight, EPSILON),
     lambda x, weight: functional.layer_norm(x, (CHANNELS,), None, None, EPSILON) * weight + 0.1 * weight,
+    lambda x, weight: torch.addcmul(0.1 * weight, functional.layer_norm(x, (CHANNELS,), eps=EPSILON), weight),
+    lambda x, weight: (
+        torch.einsum("btc,c->btc", functional.layer_norm(x, (CHANNELS,), eps=EPSILON), weight) + 0.1 * weight
+    ),
     lambda x, weight: (x - x.mean(-1)[..., None]) / (x.std(-1, False, keepdim=True) + 1e-9) * weight + 0.1 * weight,
     centred,
     moments,
@@ -110,7 +115,13 @@ def grouped_maps(x: Tensor, weight: Tensor) -> Tensor:
     return groups.reshape(x.shape) * weight[:, None, None] + 0.1 * weight[:, None, None]
 
 
+def permuted(x: Tensor, weight: Tensor) -> Tensor:
+    x = functional.layer_norm(x.permute(0, 2, 3, 1), (CHANNELS,), weight, 0.1 * weight, EPSILON)
+    return x.permute(0, 3, 1, 2)
+
+
 MAPS: dict[str, list[Function]] = {
+    "layer": [permuted, lambda x, weight: over(x, weight, (1,))],
     "batch": [
         lambda x, weight: functional.batch_norm(x, None, None, weight, 0.1 * weight, True, 0.1, EPSILON),
         lambda x, weight: over(x, weight, (0, 2, 3)),
@@ -192,3 +203,50 @@ def test_other_functions_of_a_mean_are_no_normalisations(function: Function) -> 
 
     found, without = scores(Tokens, function, ["near"]), scores(Tokens, hidden, ["near"])
     assert found["near"].value == pytest.approx(without["near"].value, rel=1e-4)
+
+
+def two_norms(x: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    return tuple(functional.layer_norm(x, (CHANNELS,), weight, 0.1 * weight, EPSILON) for weight in (first, second))  # type: ignore[return-value]
+
+
+def two_copies(x: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    x = functional.layer_norm(x, (CHANNELS,), eps=EPSILON)
+    left, right = x * first, x * second
+    right = right + 0.1 * second
+    return left + 0.1 * first, right
+
+
+def two_modulations(x: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    x = functional.layer_norm(x, (CHANNELS,), eps=EPSILON)
+    return torch.addcmul(0.1 * first, x, first), torch.addcmul(0.1 * second, x, second)
+
+
+class Modulated(nn.Module):
+    """Blocks whose branches read one normalisation, each with its own scale and shift, as in adaLN."""
+
+    def __init__(self, pair: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self.pair, self.embed = pair, nn.Conv2d(3, CHANNELS, 4, 4)
+        self.first, self.second = (nn.Parameter(torch.linspace(a, 2 - a, CHANNELS)) for a in (0.5, 1.5))
+        self.before, self.left, self.right = (nn.Linear(CHANNELS, CHANNELS) for _ in range(3))
+        self.head = nn.Linear(CHANNELS, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.before(self.embed(x).flatten(2).transpose(1, 2))
+        left, right = self.pair(x, self.first, self.second)
+        x = self.left(left) + functional.gelu(self.right(right))
+        out: Tensor = self.head(x.mean(1))
+        return out
+
+
+@pytest.mark.parametrize("copies", [two_copies, two_modulations])
+def test_scaled_copies_of_a_normalisation_are_normalisations(copies: Any) -> None:
+    twin, network = (construct(partial(Modulated, pair)) for pair in (two_norms, copies))
+    found, expected = (measure(one, BATCH, OF_OUTPUTS) for one in (network, twin))
+    for name, score in expected.items():
+        assert found[name].value == pytest.approx(score.value, rel=2e-3, abs=1e-6), name
+    left, right = (capture(one, BATCH, ["input.data", "norm_out.data"]) for one in (twin, network))
+    assert left.units == right.units
+    for one, other in zip(left.groups, right.groups, strict=True):
+        for name in one.tensors:
+            torch.testing.assert_close(one.stacked(name), other.stacked(name), msg=name)

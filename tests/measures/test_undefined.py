@@ -112,7 +112,7 @@ def test_a_network_that_asserts_costs_its_scores_only() -> None:
 
     for score in measure(Asserting(), BATCH, ["snip", "flops", "eznas_a", "zen"]).values():
         assert score.status is Status.EXCEPTION
-        assert score.detail == "AssertionError: the input must be larger"
+        assert score.detail.endswith("AssertionError: the input must be larger")
 
 
 SUMS = ["fisher", "flops", "grad_norm", "gradsign", "grasp", "l2_norm", "logsynflow", "plain", "snip", "synflow"]

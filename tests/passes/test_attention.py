@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,8 +14,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from eznas.capture.attention import attention
 from eznas.errors import UndefinedError
 from eznas.networks import construct
-from eznas.passes.network_passes import Attention, NetworkPasses
+from eznas.passes.network_passes import NetworkPasses
 from eznas.testing.measures import sample_minibatch
+
+if TYPE_CHECKING:
+    from eznas.passes.results import Attention
 
 BATCH = sample_minibatch(4, 8)
 WAYS = ["sdpa", "matmul", "bmm", "dropout", "module", "module with maps", "tokens first", "tokens first with maps"]

@@ -42,8 +42,8 @@ PROGRAMS = (
 VERSIONS = ("torch", "torchvision", "timm", "transformers")
 REFUSALS = ("CaptureError: ",)
 """The errors by which a measure refuses a network; any other is a mistake of eznas."""
-AGAIN = ("snip", "grad_norm", "synflow", "jacob_cov", "zen", "flops", "grasp")
-"""Measures that a second call repeats; grasp is among them, since other measures read its gradients where it runs."""
+AGAIN = ("snip", "grad_norm", "synflow", "jacob_cov", "zen", "flops")
+"""Measures that a second call repeats, without the others."""
 
 
 def state(network: nn.Module) -> dict[str, Any]:
