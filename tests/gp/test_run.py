@@ -11,7 +11,7 @@ from eznas.gp import assemble, course, time_plan
 from eznas.gp.confirmation import BASELINES
 from eznas.gp.results import EXPORTED
 from eznas.measures.registry import measure_programs
-from eznas.run import RunDirectory
+from eznas.run import NUMERICS, RunDirectory
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -251,8 +251,9 @@ def test_resuming_with_other_numerics_or_on_another_table_is_refused(
 ) -> None:
     run_in(tmp_path / "run", config(table, generations=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eznas.run.NUMERICS", 2)
-        with pytest.raises(InputError, match="version of numerics must be the one that the run began with, 1, got 2"):
+        patch.setattr("eznas.run.NUMERICS", NUMERICS + 1)
+        message = f"version of numerics must be the one that the run began with, {NUMERICS}, got {NUMERICS + 1}"
+        with pytest.raises(InputError, match=message):
             run_in(tmp_path / "run", config(table, generations=2), resume=True)
     text = table.read_text().splitlines()
     table.write_text("\n".join(text[:-1]) + "\n")

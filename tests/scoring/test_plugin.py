@@ -15,6 +15,7 @@ from eznas.cli import score, verify
 from eznas.errors import EznasError, InputError
 from eznas.measures import MEASURES
 from eznas.programs import parse
+from eznas.run import NUMERICS
 from eznas.scoring import Backend, open_executor
 from eznas.scoring.condition import fingerprint
 from eznas.scoring.plugin import load_plugin, plugin_digests, use_plugins
@@ -162,7 +163,7 @@ def test_a_worker_that_reads_another_content_is_refused(own: Path) -> None:
 
 def test_kept_vectors_depend_on_the_version_of_the_numerics(monkeypatch: pytest.MonkeyPatch) -> None:
     present = fingerprint()
-    monkeypatch.setattr("eznas.run.NUMERICS", 2)
+    monkeypatch.setattr("eznas.run.NUMERICS", NUMERICS + 1)
     assert fingerprint() != present
 
 
