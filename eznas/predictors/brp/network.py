@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eznas.predictors.nets.training import descend, seeded_weights
+from eznas.predictors.nets.adam import Adam
+from eznas.predictors.nets.training import cosine_factor, descend, seeded_weights
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -140,10 +141,9 @@ class BrpTrainer:
         truth = (truth - truth.min()) / (spread or 1.0)
         first, second = (~torch.eye(len(truth), dtype=torch.bool)).nonzero(as_tuple=True)
         epochs, batch = max(int(settings.epochs * share), 1), max(int(settings.batch * share), 1)
-        optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        optimiser = Adam(
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, decoupled=True
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
 
         def loss(pairs: Tensor) -> Tensor:
             one, other = first[pairs], second[pairs]
@@ -153,10 +153,10 @@ class BrpTrainer:
             readings = self.network.read(self._adjacency[kept], self._nodes[kept], self._generator)
             return functional.kl_div(self.network.compare(*readings[place].chunk(2)), target, reduction="sum")
 
-        for _ in range(epochs):
+        for epoch in range(epochs):
             drawn = torch.randperm(len(first), generator=self._generator)[: settings.pairs]
             descend(optimiser, map(loss, torch.split(drawn, batch)))
-            schedule.step()
+            optimiser.learning_rate *= cosine_factor(epoch, epochs)
 
     @torch.no_grad()
     def order(self, graphs: Graphs | None = None) -> NDArray[np.float64]:
