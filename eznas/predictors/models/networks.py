@@ -94,7 +94,8 @@ class Perceptron:
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``n`` predictions."""
-        return self._outputs(rows)[0]
+        predicted: NDArray[np.float64] = self._outputs(rows)[0]
+        return predicted
 
     def _outputs(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the outputs of all networks, ``m x n``."""
