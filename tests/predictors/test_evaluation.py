@@ -186,7 +186,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     facts = written["facts"]
     assert facts["architectures"] == 399
     assert (facts["seed"], len(facts["data"]), {"eznas", "scikit-learn"} <= {*facts["versions"]}) == (0, 64, True)
-    assert facts["command"].startswith("eznas predict evaluate")
+    assert "predict evaluate" in facts["command"]
     assert [row["epochs"] for row in written["summary"]] == [0, 0, 3, 12]
     assert written["summary"][3]["tau"] == 1
     assert len(written["trials"]) == 8
