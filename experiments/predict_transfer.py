@@ -50,7 +50,10 @@ def accuracies_of(space: str, dataset: str, table: Path, target: str, known: set
 def compare(
     space: str, accuracies: dict[str, float], makers: dict[str, Callable[[], Predictor]], trials: int
 ) -> list[dict[str, object]]:
-    """Return the mean and the standard deviation of tau of each predictor at each size."""
+    """Return the mean and the standard deviation of tau of each predictor at each size.
+
+    They are over the trials in which tau is defined; ``undefined`` counts those in which all predictions are equal.
+    """
     taus: dict[tuple[str, int], list[float]] = {}
     for trial in range(trials):
         train, test = draw_trial(SPACES[space], accuracies, SIZES[-1], TEST, "uniform", trial)
@@ -61,10 +64,19 @@ def compare(
                 predictor.fit(train[:size], [accuracies[cell] for cell in train[:size]], seed=trial)
                 tau = correlate(predictor.predict(test).mean, truth, resamples=0).tau
                 taus.setdefault((name, size), []).append(tau)
-    return [
-        {"predictor": name, "train_size": size, "tau": float(np.mean(values)), "tau_sd": float(np.std(values, ddof=1))}
-        for (name, size), values in taus.items()
-    ]
+    rows: list[dict[str, object]] = []
+    for (name, size), values in taus.items():
+        defined = [tau for tau in values if not np.isnan(tau)]
+        rows.append(
+            {
+                "predictor": name,
+                "train_size": size,
+                "tau": float(np.mean(defined)) if defined else None,
+                "tau_sd": float(np.std(defined, ddof=1)) if len(defined) > 1 else None,
+                "undefined": len(values) - len(defined),
+            }
+        )
+    return rows
 
 
 @click.command()
@@ -105,7 +117,8 @@ def main(tables: Path, out: Path, trials: int) -> None:
         }
         figures[space] = compare(space, target, makers, trials)
         for row in figures[space]:
-            click.echo(f"{space} {row['predictor']}, {row['train_size']}: {row['tau']:.3f}")
+            undefined = f", undefined in {row['undefined']} trials" if row["undefined"] else ""
+            click.echo(f"{space} {row['predictor']}, {row['train_size']}: {row['tau']}{undefined}")
     write_output(out, json.dumps({"trials": trials, "figures": figures}, indent=1) + "\n")
 
 

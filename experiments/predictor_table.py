@@ -10,6 +10,8 @@ import ast
 import csv
 import gzip
 import json
+import shlex
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from eznas.api.predict import evaluate
 from eznas.benchmarks.convert.zc import NOTATIONS
 from eznas.errors import InputError
 from eznas.files import write_output
+from eznas.predictors.fits import fit_versions
+from eznas.run import versions
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -33,16 +37,16 @@ if TYPE_CHECKING:
 
 SIZES = (5, 8, 14, 24, 42, 71, 121, 205)
 TRIALS, TEST = 20, 200
-FEWER = {"gates": 4, "ta_gates": 1, "brp_nas": 2, "mlp": 4, "bananas": 2, "omni@measures+onehot": 1}
-"""Trials of the predictors whose 20 trials would take over 10 minutes of a processor."""
+LARGEST = {"brp_nas": 42}
+"""Most training architectures, by predictor. An epoch of brp_nas has all pairs: with 205, one fit takes hours."""
 
 CHEAP = (
     *("gp", "bayesian_linear_regression", "bayesian_ridge", "gp_fitted", "svr", "xgboost", "lightgbm", "random_forest"),
     *("xgboost_slow", "random_forest_graf", "gradient_boosting", "extra_trees"),
 )
 SLOW = (
-    *("variational_sparse_gp", "sparse_gp", "dngo", "bohamiann", "bonas", "ngboost", "nao", "seminas", "gcn"),
-    *("siamese_nas", "gates", "ta_gates", "brp_nas", "mlp", "bananas"),
+    *("bohamiann", "variational_sparse_gp", "sparse_gp", "dngo", "mlp", "bananas", "bonas", "ngboost", "nao"),
+    *("siamese_nas", "gates", "gcn", "ta_gates", "seminas", "brp_nas"),
 )
 SCORED = (
     *("measure:fisher", "measure:grad_norm", "measure:grasp", "measure:jacob_cov", "measure:snip", "measure:synflow"),
@@ -150,7 +154,7 @@ def evaluated(folder: Path, space: str, name: str, trials: int, workers: int) ->
     data, tables = DATA[space], folder / "data"
     scored = "measure" in name
     curved = name in data.curves
-    trials = min(trials, FEWER.get(name, TRIALS))
+    most = min(data.most if scored else SIZES[-1], LARGEST.get(name, SIZES[-1]))
     begin = time.process_time()
     try:
         evaluation = evaluate(
@@ -161,7 +165,7 @@ def evaluated(folder: Path, space: str, name: str, trials: int, workers: int) ->
             scores=[tables / f"{space}_scores.csv"] if scored else (),
             curves={"validation_accuracy": data.target} if curved else None,
             epochs=data.curves[name] if curved else (),
-            train_sizes=[size for size in SIZES if size <= data.most] if scored else SIZES,
+            train_sizes=[size for size in SIZES if size <= most],
             trials=trials,
             test=TEST,
             csv=folder / f"{space}_{name.replace(':', '_')}.csv",
@@ -176,10 +180,32 @@ def evaluated(folder: Path, space: str, name: str, trials: int, workers: int) ->
         "predictor": name,
         "status": "ok",
         "architectures": evaluation.facts["architectures"],
+        "target": evaluation.facts["target"],
+        "data": evaluation.facts["data"],
+        "seed": evaluation.facts["seed"],
         "trials": trials,
         "fit_seconds": round(sum(row["fit_seconds"] for row in evaluation.rows) / trials, 2),
         "processor_seconds": round(time.process_time() - begin, 1),
         "rows": [{column: row[column] for column in COLUMNS} for row in evaluation.summary],
+    }
+
+
+def add_seconds(record: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the processor seconds of earlier commands, whose trials a record continues."""
+    if record["status"] != "ok":
+        return record
+    return record | {"processor_seconds": round(record["processor_seconds"] + earlier.get("processor_seconds", 0), 1)}
+
+
+def facts(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the content of ``predictor_table.json``."""
+    return {
+        "command": shlex.join(["python", "experiments/predictor_table.py", *sys.argv[1:]]),
+        "versions": {**versions(), **fit_versions()},
+        "processor_seconds": round(sum(record.get("processor_seconds", 0) for record in records), 1),
+        "sizes": SIZES,
+        "test": TEST,
+        "records": records,
     }
 
 
@@ -238,19 +264,22 @@ def main(columns: Path, folder: Path, trials: int, workers: int, only: tuple[str
 
     COLUMNS is the folder of the column files of both benchmarks and of published scores. FOLDER receives the tables in
     data/, the trials of each predictor as CSV, and predictor_table.json and .md, written anew after each predictor. The
-    same command continues after a stop.
+    same command continues after a stop, and one with more --trials adds trials.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     prepare(columns, folder / "data")
-    records: list[dict[str, Any]] = []
+    path = folder / "predictor_table.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
+    records = {(record["space"], record["predictor"]): record for record in kept}
     for space, name in entries():
         if only and name not in only:
             continue
-        records.append(record := evaluated(folder, space, name, trials, workers))
+        record = evaluated(folder, space, name, trials, workers)
         click.echo(f"{space} {name}: {record['status']}, {record.get('processor_seconds', 0)} s")
-        facts = {"sizes": SIZES, "test": TEST, "records": records}
-        write_output(folder / "predictor_table.json", json.dumps(facts, indent=1) + "\n")
-        write_output(folder / "predictor_table.md", markdown(records))
+        records[space, name] = add_seconds(record, records.get((space, name), {}))
+        table = [records[key] for key in entries() if key in records]
+        write_output(path, json.dumps(facts(table), indent=1) + "\n")
+        write_output(folder / "predictor_table.md", markdown(table))
 
 
 if __name__ == "__main__":

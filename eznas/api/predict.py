@@ -11,8 +11,10 @@ from eznas.benchmarks import load_table
 from eznas.benchmarks.reference import dataset_name
 from eznas.errors import InputError
 from eznas.predictors.evaluation import EvaluationPlan, PredictorChoice, evaluate_predictors, summarise
+from eznas.predictors.fits import fit_versions
 from eznas.predictors.trial_csv import TrialCsv
 from eznas.report.display import open_display
+from eznas.run import versions
 from eznas.scoring import open_executor
 from eznas.scoring.plugin import load_plugins, plugin_digests
 
@@ -30,7 +32,7 @@ class PredictorEvaluation:
     """Trials of predictors; ``pandas.DataFrame`` takes ``rows`` and ``summary``.
 
     Args:
-        facts: The data and the protocol.
+        facts: The data, with their SHA-256 digest in ``data``; the protocol; and the versions of packages.
         rows: One for each trial, predictor, train size and epoch.
     """
 
@@ -135,6 +137,8 @@ def evaluate(
         "source": loaded.source,
         "architectures": len(data.accuracies),
         "left_out": left_out,
+        "data": data.digest,
+        "versions": {**versions(), **fit_versions()},
         "trials": trials,
         "untuned": [str(choice) for choice in choices if tune and not choice.tune],
         **protocol,

@@ -178,7 +178,7 @@ def fit_and_keep(
         curves={} if data.curves is None else {metric: rows.tolist() for metric, rows in data.curves.values.items()},
         columns=dict(columns),
         expected=_first_predictions(predictor, architectures, data.curves),
-        versions=_versions(),
+        versions=fit_versions(),
     )
 
 
@@ -188,7 +188,7 @@ def _first_predictions(predictor: Predictor, architectures: list[str], curves: C
     return [value if np.isfinite(value) else None for value in mean.tolist()]
 
 
-def _versions() -> dict[str, str]:
+def fit_versions() -> dict[str, str]:
     """Return the versions of the packages that may fit, of those that are installed."""
     versions = {}
     for name in _PACKAGES:

@@ -76,4 +76,6 @@ def _cell(value: object) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{name} {text}" for name, text in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

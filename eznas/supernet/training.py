@@ -50,8 +50,9 @@ class SupernetTrainer:
 
     def __init__(self, network: Supernet, config: SupernetConfig, images: Minibatch) -> None:
         self.network, self._config, self._images = network, config, images
+        self._parameters = [*network.parameters()]
         self._optimiser = torch.optim.SGD(
-            network.parameters(), config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+            self._parameters, config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
         )
 
     @property
@@ -119,6 +120,6 @@ class SupernetTrainer:
         if not math.isfinite(loss.item()):
             raise EznasError("the loss of the supernet must be finite, but the training diverged; lower learning_rate")
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip)
+        nn.utils.clip_grad_norm_(self._parameters, self._config.clip)
         self._optimiser.step()
         return loss.item(), logits.detach()

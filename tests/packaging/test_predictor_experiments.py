@@ -51,6 +51,16 @@ def test_every_registered_predictor_is_in_the_table_or_named_below_it(table: Mod
     assert {*PREDICTORS} - named - excused == set()
 
 
+def test_processor_seconds_add_up_over_commands(table: ModuleType) -> None:
+    record = {"status": "ok", "processor_seconds": 1.5}
+    continued = table.add_seconds(record, {"status": "ok", "processor_seconds": 2.0})
+    assert continued["processor_seconds"] == 3.5
+    assert table.add_seconds(record, {}) == record
+    written = table.facts([continued, {"status": "install it"}, record])
+    assert (written["processor_seconds"], written["sizes"][-1]) == (5.0, 205)
+    assert {"eznas", "torch", "scikit-learn"} <= {*written["versions"]}
+
+
 def test_the_interval_of_a_gain_is_students(evolved: ModuleType) -> None:
     found = evolved.paired(np.array([[0.5, 0.6], [0.5, 0.8], [0.4, 0.4]]))
     half = stats.t.ppf(0.975, 2) * np.std([0.1, 0.3, 0.0], ddof=1) / 3**0.5

@@ -10,7 +10,7 @@ import torch
 
 from eznas.errors import InputError
 from eznas.predictors import make_predictor
-from eznas.predictors.brp.network import BrpNetwork, BrpSettings, BrpTrainer
+from eznas.predictors.brp.network import BrpNetwork, BrpSettings, BrpTrainer, with_global_node
 from eznas.predictors.brp.sampling import BrpSearch
 from eznas.predictors.encodings.base import EncodingInputs
 from eznas.predictors.encodings.encoder import Encoder
@@ -30,7 +30,7 @@ def test_a_reading_by_hand() -> None:
     network = BrpNetwork(1, BrpSettings(layers=1, width=2, dropout=0.0))
     network.layers[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, 3.0]])  # columns: the type, the global node
     network.biases[0].data = torch.zeros(2)
-    reading = network.read(torch.zeros(1, 2, 2), torch.ones(1, 2, 1))
+    reading = network.read(*with_global_node(torch.zeros(1, 2, 2), torch.ones(1, 2, 1)))
     # (2, 3) around its mean 2.5, divided by the deviation 0.5
     torch.testing.assert_close(reading, torch.tensor([[0.0, 0.5 / (0.25 + 1e-5) ** 0.5]]))
 
@@ -48,9 +48,25 @@ def test_a_reading_follows_edges_to_the_vertices_that_read() -> None:
     (weight, bias, norm), (second, shift, after) = layers
     first = [torch.relu(norm(row @ weight + bias)) for row in (one_hot.sum(dim=0), one_hot[0] + one_hot[1], one_hot[1])]
     expected = torch.relu(after(torch.stack(first).sum(dim=0) @ second + shift))
-    torch.testing.assert_close(network.read(edge, types)[0], expected)
-    reversed_edge = network.read(edge.transpose(1, 2), types)[0]
+    torch.testing.assert_close(network.read(*with_global_node(edge, types))[0], expected)
+    reversed_edge = network.read(*with_global_node(edge.transpose(1, 2), types))[0]
     assert not torch.allclose(reversed_edge, expected)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_last_layer_computes_what_all_nodes_would_have(dropout: float) -> None:
+    network = BrpNetwork(5, BrpSettings(layers=3, width=8, dropout=dropout))
+    noise = torch.Generator().manual_seed(0)
+    adjacency = (torch.rand(4, 6, 6, generator=noise) < 0.4).float().triu(1)
+    nodes = torch.eye(5)[torch.randint(5, (4, 6), generator=noise)]
+    edges, features = with_global_node(adjacency, nodes)
+    reading = network.read(edges, features, torch.Generator().manual_seed(1))
+    drops = torch.Generator().manual_seed(1)
+    for layer, bias, norm in zip(network.layers, network.biases, network.norms, strict=True):
+        features = torch.relu(norm(edges @ (features @ layer.weight.T) + bias))
+        if dropout:
+            features = features * (torch.rand(features.shape, generator=drops) >= dropout) / (1 - dropout)
+    torch.testing.assert_close(reading, features[:, 0])
 
 
 def test_columns_beside_the_graph_are_refused() -> None:

@@ -121,7 +121,7 @@ def test_gradients_do_not_accumulate() -> None:
     rows, labels = np.eye(8), np.arange(8.0)
     perceptron = Perceptron(0, layers=1, epochs=3, batch=8, learning_rate=0.01)
     perceptron.fit(rows, labels)
-    network = perceptron._build(8)
+    network = perceptron._build(8, 0)
     optimiser = torch.optim.Adam(network.parameters(), 0.01, betas=(0.9, 0.99))
     x, y = torch.eye(8), torch.arange(8.0)
     for _ in range(3):

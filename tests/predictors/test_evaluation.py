@@ -183,7 +183,10 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     assert "means of 2 trials, 20 test architectures" in done.stdout
     assert "note: 1 architectures without a score" in done.stdout
     written = json.loads(file.read_text(encoding="utf-8"))
-    assert written["facts"]["architectures"] == 399
+    facts = written["facts"]
+    assert facts["architectures"] == 399
+    assert (facts["seed"], len(facts["data"]), {"eznas", "scikit-learn"} <= {*facts["versions"]}) == (0, 64, True)
+    assert "predict evaluate" in facts["command"]
     assert [row["epochs"] for row in written["summary"]] == [0, 0, 3, 12]
     assert written["summary"][3]["tau"] == 1
     assert len(written["trials"]) == 8

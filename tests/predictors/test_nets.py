@@ -86,7 +86,9 @@ def test_a_loss_is_computed_after_the_step_before_it() -> None:
     """``w^2`` from 1 by steps of 0.25: 1 - 0.5, then 0.5 - 0.25; a clipped gradient has norm 1."""
     for clip, expected in ((0.0, 0.25), (1.0, 0.5)):
         weight = torch.ones(1, requires_grad=True)
-        descend(torch.optim.SGD([weight], 0.25), ((weight**2).sum() for _ in range(2)), clip)
+        optimiser: Any = torch.optim.SGD([weight], 0.25)
+        optimiser.tensors = [weight]
+        descend(optimiser, ((weight**2).sum() for _ in range(2)), clip)
         assert weight.item() == pytest.approx(expected)
 
 

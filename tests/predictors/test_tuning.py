@@ -242,6 +242,24 @@ def test_omni_reads_its_parts(encoding: str | None, columns: int) -> None:
     assert alone == pytest.approx(predictor.predict(CELLS, curves).mean[:1])
 
 
+@pytest.mark.skipif(find_spec("ngboost") is None, reason="the optional package ngboost is not installed")
+def test_ngboost_equals_the_package_to_the_bit() -> None:
+    from ngboost import NGBRegressor
+    from ngboost.distns import Normal
+
+    from eznas.predictors.models.boosting import ngboost
+
+    rng = np.random.default_rng(0)
+    rows, labels, more = rng.integers(2, size=(30, 12)).astype(float), rng.normal(size=30), rng.random((9, 12))
+    ours = ngboost(3, n_estimators=20)
+    settings = ours.get_params(deep=False) | {"Dist": Normal}  # type: ignore[attr-defined]
+    theirs = NGBRegressor(**settings)
+    for regressor in (ours, theirs):
+        regressor.fit(rows, labels)
+    assert np.array_equal(ours.predict(more), theirs.predict(more))
+    assert np.array_equal(ours.pred_dist(more).params["scale"], theirs.pred_dist(more).params["scale"])  # type: ignore[attr-defined]
+
+
 def test_omni_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ngboost", None)
     with pytest.raises(InputError, match=r"needs the package ngboost; run pip install 'eznas\[ngboost\]'"):

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eznas.predictors.nets.training import descend, seeded_weights
+from eznas.predictors.nets.adam import Adam
+from eznas.predictors.nets.training import cosine_factor, descend, seeded_weights
 from eznas.seeds import torch_generator
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class BrpSettings:
 class BrpNetwork(nn.Module):
     """Graph convolutions ``relu(LayerNorm(A X W + b))``, read at a global node, and a linear comparison of readings.
 
-    The global node is added here; it reads every node. Weights and biases are uniform in ``+-1 / sqrt(width)``.
+    The global node reads every node. Weights and biases are uniform in ``+-1 / sqrt(width)``.
 
     Args:
         types: Features of a node: its one-hot type.
@@ -75,27 +76,23 @@ class BrpNetwork(nn.Module):
         self.dropout = settings.dropout
         self.head = nn.Linear(2 * settings.width, 2)
 
-    def read(self, adjacency: Tensor, nodes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def read(self, edges: Tensor, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the ``b x width`` readings at the global node.
 
+        The last layer computes the global node alone.
+
         Args:
-            adjacency: ``b x v x v``.
-            nodes: ``b x v x t``.
+            edges: ``b x (v+1) x (v+1)``, of ``with_global_node``.
+            features: ``b x (v+1) x (t+1)``, of the same.
             generator: The stream of dropout; None for no dropout.
         """
-        count, vertices, _ = adjacency.shape
-        edges = torch.zeros(count, vertices + 1, vertices + 1)
-        edges[:, 1:, 1:] = adjacency
-        edges[:, 0, 1:] = 1
-        edges += torch.eye(vertices + 1)
-        features = torch.zeros(count, vertices + 1, nodes.shape[2] + 1)
-        features[:, 1:, :-1] = nodes
-        features[:, 0, -1] = 1
-        for layer, bias, norm in zip(self.layers, self.biases, self.norms, strict=True):
-            features = functional.relu(norm(edges @ layer(features) + bias))
+        last = len(self.layers) - 1
+        for place, (layer, bias, norm) in enumerate(zip(self.layers, self.biases, self.norms, strict=True)):
+            summed = layer(edges[:, :1] @ features) if place == last else edges @ layer(features)
+            features = functional.relu(norm(summed + bias))
             if generator is not None and self.dropout:
-                kept = torch.rand(features.shape, generator=generator) >= self.dropout
-                features = features * kept / (1 - self.dropout)
+                drawn = torch.rand(*edges.shape[:2], features.shape[2], generator=generator)
+                features = features * (drawn[:, : features.shape[1]] >= self.dropout) / (1 - self.dropout)
         return features[:, 0]
 
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
@@ -125,11 +122,11 @@ class BrpTrainer:
     """
 
     def __init__(self, graphs: Graphs, seed: int, settings: BrpSettings) -> None:
-        self._adjacency, self._nodes = _tensors(graphs)
+        self._edges, self._features = _tensors(graphs)
         self._settings = settings
         self._generator = torch_generator(seed, "brp", "training")
         with seeded_weights(seed, "brp", "weights"):
-            self.network = BrpNetwork(self._nodes.shape[2], settings)
+            self.network = BrpNetwork(self._features.shape[2] - 1, settings)
 
     def train(self, places: Sequence[int], accuracies: Sequence[float], *, share: float = 1.0) -> None:
         """Train on some architectures for a share of the epochs, with that share of the batch."""
@@ -140,35 +137,54 @@ class BrpTrainer:
         truth = (truth - truth.min()) / (spread or 1.0)
         first, second = (~torch.eye(len(truth), dtype=torch.bool)).nonzero(as_tuple=True)
         epochs, batch = max(int(settings.epochs * share), 1), max(int(settings.batch * share), 1)
-        optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        optimiser = Adam(
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, decoupled=True
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
 
         def loss(pairs: Tensor) -> Tensor:
             one, other = first[pairs], second[pairs]
             target = torch.stack([truth[one], truth[other]], dim=1).softmax(dim=1)
             members, place = torch.unique(torch.cat([one, other]), return_inverse=True)
             kept = chosen[members]
-            readings = self.network.read(self._adjacency[kept], self._nodes[kept], self._generator)
+            readings = self.network.read(self._edges[kept], self._features[kept], self._generator)
             return functional.kl_div(self.network.compare(*readings[place].chunk(2)), target, reduction="sum")
 
-        for _ in range(epochs):
+        for epoch in range(epochs):
             drawn = torch.randperm(len(first), generator=self._generator)[: settings.pairs]
             descend(optimiser, map(loss, torch.split(drawn, batch)))
-            schedule.step()
+            optimiser.learning_rate *= cosine_factor(epoch, epochs)
 
     @torch.no_grad()
     def order(self, graphs: Graphs | None = None) -> NDArray[np.float64]:
         """Return numbers that sort architectures, higher for better; None for those of the trainer."""
-        adjacency, nodes = (self._adjacency, self._nodes) if graphs is None else _tensors(graphs)
+        tensors = (self._edges, self._features) if graphs is None else _tensors(graphs)
         parts = [
-            self.network.order(self.network.read(edges, types))
-            for edges, types in zip(torch.split(adjacency, _CHUNK), torch.split(nodes, _CHUNK), strict=True)
+            self.network.order(self.network.read(edges, features))
+            for edges, features in zip(*(torch.split(tensor, _CHUNK) for tensor in tensors), strict=True)
         ]
         ordered: NDArray[np.float64] = torch.cat(parts).double().numpy()
         return ordered
 
 
+def with_global_node(adjacency: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+    """Put a node of its own type, which reads every node, before those of each graph.
+
+    Args:
+        adjacency: ``b x v x v``.
+        nodes: ``b x v x t`` one-hot types.
+
+    Returns:
+        Edges, ``b x (v+1) x (v+1)``, every node with itself, and one-hot types, ``b x (v+1) x (t+1)``.
+    """
+    edges = functional.pad(adjacency, (1, 0, 1, 0))
+    edges[:, 0] = 1
+    edges[:, 1:] += torch.eye(edges.shape[1])[1:]
+    features = functional.pad(nodes, (0, 1, 1, 0))
+    features[:, 0, -1] = 1
+    return edges, features
+
+
 def _tensors(graphs: Graphs) -> tuple[Tensor, Tensor]:
-    return torch.tensor(graphs.adjacency, dtype=torch.float32), torch.tensor(graphs.one_hot, dtype=torch.float32)
+    return with_global_node(
+        torch.tensor(graphs.adjacency, dtype=torch.float32), torch.tensor(graphs.one_hot, dtype=torch.float32)
+    )

@@ -140,7 +140,9 @@ def ngboost(
     """Make NGBoost with the settings of White et al.; the named ones are those of its trees."""
     from sklearn.tree import DecisionTreeRegressor
 
-    package = _package("ngboost", "ngboost")
+    _package("ngboost", "ngboost")
+    from eznas.predictors.models.ngboost_normal import FastNormal, FastRegressor
+
     tree = DecisionTreeRegressor(
         criterion="friedman_mse",
         max_depth=max_depth,
@@ -149,8 +151,15 @@ def ngboost(
         min_samples_split=min_samples_split,
         random_state=seed,
     )
-    published = {"Base": tree, "n_estimators": 505, "learning_rate": 0.0813, "minibatch_frac": 0.5, "verbose": False}
-    regressor: Regressor = package.NGBRegressor(random_state=seed, **{**published, **settings})
+    published = {
+        "Dist": FastNormal,
+        "Base": tree,
+        "n_estimators": 505,
+        "learning_rate": 0.0813,
+        "minibatch_frac": 0.5,
+        "verbose": False,
+    }
+    regressor: Regressor = FastRegressor(random_state=seed, **{**published, **settings})
     return regressor
 
 

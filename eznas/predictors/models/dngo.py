@@ -69,17 +69,13 @@ class DeepLinearRegression:
         """Train on ``n x f`` features and ``n`` labels."""
         import torch
 
-        from eznas.predictors.nets.training import Training, train
+        from eznas.predictors.nets.perceptrons import train_perceptrons
+        from eznas.predictors.nets.training import Training
 
         x, y = (torch.tensor(values, dtype=torch.float32) for values in (rows, labels))
         self._network = self._build(x.shape[1])
-        train(
-            self._network,
-            lambda chosen: ((self._network(x[chosen])[:, 0] - y[chosen]) ** 2).mean(),
-            len(x),
-            Training(self._epochs, self._batch, self._learning_rate, cosine=False),
-            self._seed,
-        )
+        training = Training(self._epochs, self._batch, self._learning_rate, cosine=False)
+        train_perceptrons([self._network], x, y, training, [self._seed], squared=True)
         basis = self._basis(rows)
         self.precisions = self._evident_precisions(basis, labels)
         self._regression = BayesianLinearRegression(*self.precisions, intercept=False)

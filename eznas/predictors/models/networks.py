@@ -51,14 +51,14 @@ def bananas(seed: int, members: int = 3, **settings: Any) -> Regressor:
 
     if members < 2:  # noqa: PLR2004 - a spread
         raise InputError(f"members of bananas must be 2 or more, got {members}: one has no uncertainty")
-    return _Ensemble([Perceptron(derive_seed(seed, member), **settings) for member in range(members)])
+    return PerceptronEnsemble(*(derive_seed(seed, member) for member in range(members)), **settings)
 
 
 class Perceptron:
     """A perceptron with ReLU, trained on the mean absolute error.
 
     Args:
-        seed: Seed of the initial weights and of the batches.
+        *seeds: Seed of the initial weights and of the batches; one.
         layers: Number of hidden layers.
         width: Units of each.
         epochs: Epochs of training.
@@ -69,8 +69,7 @@ class Perceptron:
 
     def __init__(
         self,
-        seed: int,
-        *,
+        *seeds: int,
         layers: int = 20,
         width: int = 20,
         epochs: int = 500,
@@ -78,57 +77,53 @@ class Perceptron:
         learning_rate: float = 1e-3,
         penalty: float = 0.2,
     ) -> None:
-        self._seed, self._layers, self._width = seed, layers, width
+        self._seeds, self._layers, self._width = seeds, layers, width
         self._epochs, self._batch, self._learning_rate, self._penalty = epochs, batch, learning_rate, penalty
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
         """Train on ``n x f`` features and ``n`` labels."""
         import torch
 
-        from eznas.predictors.nets.training import Training, train
+        from eznas.predictors.nets.perceptrons import train_perceptrons
+        from eznas.predictors.nets.training import Training
 
         x, y = (torch.tensor(values, dtype=torch.float32) for values in (rows, labels))
-        self._network = self._build(x.shape[1])
-        output: Any = self._network[-1].weight
-
-        def loss(chosen: torch.Tensor) -> torch.Tensor:
-            error = (self._network(x[chosen])[:, 0] - y[chosen]).abs().mean()
-            penalised: torch.Tensor = error + self._penalty * output.abs().mean()
-            return penalised
-
+        self._networks = [self._build(x.shape[1], seed) for seed in self._seeds]
         training = Training(self._epochs, self._batch, self._learning_rate, cosine=False, betas=(0.9, 0.99))
-        train(self._network, loss, len(x), training, self._seed)
+        train_perceptrons(self._networks, x, y, training, self._seeds, squared=False, penalty=self._penalty)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``n`` predictions."""
+        predicted: NDArray[np.float64] = self._outputs(rows)[0]
+        return predicted
+
+    def _outputs(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the outputs of all networks, ``m x n``."""
         import torch
 
+        x = torch.tensor(rows, dtype=torch.float32)
         with torch.no_grad():
-            predicted = self._network(torch.tensor(rows, dtype=torch.float32))[:, 0]
-        return np.asarray(predicted.numpy(), dtype=np.float64)
+            outputs = [network(x)[:, 0].numpy() for network in self._networks]
+        return np.array(outputs, dtype=np.float64)
 
-    def _build(self, features: int) -> nn.Sequential:
-        """Return the network with torch's initialisation, drawn from the seed; torch's own state does not change."""
+    def _build(self, features: int, seed: int) -> nn.Sequential:
+        """Return a network with torch's initialisation, drawn from a seed; torch's own state does not change."""
         from torch import nn
 
         from eznas.predictors.nets.training import seeded_weights
 
         widths = [features, *[self._width] * self._layers]
-        with seeded_weights(self._seed, "weights"):
+        with seeded_weights(seed, "weights"):
             hidden = [
                 layer for before, after in itertools.pairwise(widths) for layer in (nn.Linear(before, after), nn.ReLU())
             ]
             return nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
 
 
-class _Ensemble:
-    def __init__(self, members: list[Perceptron]) -> None:
-        self._members = members
-
-    def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
-        for member in self._members:
-            member.fit(rows, labels)
+class PerceptronEnsemble(Perceptron):
+    """Perceptrons that differ in their seeds; their mean and spread predict. The arguments are those of one."""
 
     def predict(self, rows: NDArray[np.float64], return_std: bool = False) -> Any:
-        predicted = np.array([member.predict(rows) for member in self._members])
-        return (predicted.mean(axis=0), predicted.std(axis=0)) if return_std else predicted.mean(axis=0)
+        """Return the mean of the outputs; with ``return_std`` also their standard deviation."""
+        outputs = self._outputs(rows)
+        return (outputs.mean(axis=0), outputs.std(axis=0)) if return_std else outputs.mean(axis=0)

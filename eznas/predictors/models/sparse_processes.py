@@ -191,12 +191,13 @@ class SparseProcess(abc.ABC):
         """Climb the bound on ``n x f`` features and ``n`` labels."""
         import torch
 
+        from eznas.predictors.nets.adam import Adam
         from eznas.predictors.nets.training import descend
 
         x, y = torch.tensor(rows), torch.tensor(labels)
         logarithms = torch.tensor(self._first, dtype=x.dtype, requires_grad=True)
         self._z = x[greatest_variances(rows, self._inducing, self._length)].clone().requires_grad_()
-        optimiser = torch.optim.Adam([logarithms, self._z, *self._start(len(self._z))], self._learning_rate)
+        optimiser = Adam([logarithms, self._z, *self._start(len(self._z))], self._learning_rate)
         descend(optimiser, (-self._bound(x, y, Kernel(*logarithms.exp())) for _ in range(self._steps)))
         with torch.no_grad():
             self.kernel = Kernel(*logarithms.exp())

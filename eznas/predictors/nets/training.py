@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
+from eznas.predictors.nets.adam import Adam
 from eznas.seeds import derive_seed, torch_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,25 @@ class Training:
     betas: tuple[float, float] = (0.9, 0.999)
 
 
-def descend(optimiser: torch.optim.Optimizer, losses: Iterable[torch.Tensor], clip: float = 0.0) -> None:
+class Optimiser(Protocol):
+    """Moves tensors along their gradients, as ``Adam`` does."""
+
+    @property
+    def tensors(self) -> Sequence[torch.Tensor]:
+        """The tensors."""
+
+    def zero_grad(self) -> None:
+        """Set all gradients to 0."""
+
+    def step(self) -> None:
+        """Take one step."""
+
+
+def descend(optimiser: Optimiser, losses: Iterable[torch.Tensor], clip: float = 0.0) -> None:
     """Take one step down the gradient of each loss.
 
     Args:
-        optimiser: The optimiser of the parameters.
+        optimiser: Moves the parameters.
         losses: Computes each loss when the step before it is done, such as a generator.
         clip: Largest norm of the gradient; 0 for any.
     """
@@ -50,7 +66,7 @@ def descend(optimiser: torch.optim.Optimizer, losses: Iterable[torch.Tensor], cl
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if clip:
-            nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
+            nn.utils.clip_grad_norm_(optimiser.tensors, clip)
         optimiser.step()
 
 
@@ -66,18 +82,22 @@ def train(
         training: The hyper-parameters.
         seed: Seed of the order of the architectures.
     """
-    optimiser = torch.optim.Adam(
-        network.parameters(), training.learning_rate, training.betas, weight_decay=training.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(training.epochs, 1))
+    optimiser = Adam(network.parameters(), training.learning_rate, training.betas, weight_decay=training.weight_decay)
     generator = torch_generator(seed, "batches")
     network.train()
-    for _ in range(training.epochs):
+    for epoch in range(training.epochs):
         batches = torch.split(torch.randperm(count, generator=generator), training.batch)
         descend(optimiser, map(loss, batches), training.clip)
         if training.cosine:
-            schedule.step()
+            optimiser.learning_rate *= cosine_factor(epoch, training.epochs)
     network.eval()
+
+
+def cosine_factor(epoch: int, epochs: int) -> float:
+    """Return the learning rate after an epoch, counted from 0, as a share of that in it: along half a cosine to 0."""
+    if epoch + 1 >= epochs:
+        return 0.0
+    return (1 + math.cos(math.pi * (epoch + 1) / epochs)) / (1 + math.cos(math.pi * epoch / epochs))
 
 
 @contextlib.contextmanager

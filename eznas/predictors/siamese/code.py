@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from eznas.errors import InputError
+from eznas.predictors.nets.adam import Adam
 from eznas.predictors.nets.training import descend, reproducible
 from eznas.seeds import numpy_rng
 
@@ -74,7 +75,7 @@ def estimation_code(
             f"an estimation code needs {training.batch} images or more, got {len(images)}", parameters=("images",)
         )
     rng = numpy_rng(seed, "estimation code")
-    optimiser = torch.optim.Adam(network.parameters(), training.learning_rate, eps=1e-7)
+    optimiser = Adam(network.parameters(), training.learning_rate, epsilon=1e-7)
     losses: list[float] = []
 
     def loss() -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from eznas.predictors.nets.adam import Adam
 from eznas.predictors.nets.training import reproducible
 from eznas.predictors.siamese.training import GraphTensors, predict, train
 from eznas.seeds import torch_generator
@@ -60,7 +61,7 @@ class SiameseRegressor:
             )
             steps = max(len(targets) // self._batch, 1)
             for share, learning_rate in _SCHEDULE:
-                optimiser = torch.optim.Adam(self.network.parameters(), learning_rate, eps=1e-7, fused=True)
+                optimiser = Adam(self.network.parameters(), learning_rate, epsilon=1e-7)
                 train(self.network, draw, int(self._epochs * share) * steps, optimiser)
 
     def predict(self, inputs: GraphInputs) -> NDArray[np.float64]:

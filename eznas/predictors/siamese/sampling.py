@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from eznas.errors import InputError
+from eznas.predictors.nets.adam import Adam
 from eznas.predictors.nets.training import reproducible
 from eznas.predictors.proposals import run_proposals
 from eznas.predictors.siamese.training import GraphTensors, predict, train
@@ -207,10 +208,10 @@ class SiameseSearch:
             size += 1
         return drawn[:size]
 
-    def _optimiser(self, learning_rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(self._network.parameters(), learning_rate, eps=1e-7, fused=True)
+    def _optimiser(self, learning_rate: float) -> Adam:
+        return Adam(self._network.parameters(), learning_rate, epsilon=1e-7)
 
-    def _learn(self, steps: int, learning_rate: float = 0.0, optimiser: torch.optim.Adam | None = None) -> None:
+    def _learn(self, steps: int, learning_rate: float = 0.0, optimiser: Adam | None = None) -> None:
         with reproducible(0):  # for one thread; the draws have a stream of their own
             train(self._network, self._batch, steps, optimiser or self._optimiser(learning_rate))
 

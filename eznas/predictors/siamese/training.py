@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.predictors.encodings.graphs import Graphs
+    from eznas.predictors.nets.training import Optimiser
 
 _DELTA = 0.5
 _CHUNK = 4096
@@ -57,7 +58,7 @@ def train(
     network: SiameseNetwork,
     batches: Callable[[], tuple[Tensor, Tensor, Tensor | None, Tensor]],
     steps: int,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
 ) -> None:
     """Take steps on the sum of the losses of both heads.
 
