@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.gp.time_plan import Clock
-from eznas.scoring.plugin import load_plugin
+from eznas.scoring.plugin import load_plugins
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
 from eznas.symbolic.population import evaluate_programs
 from eznas.symbolic.problem import ScoresProblem
@@ -73,8 +73,7 @@ def run_scores(
     checkpoint = directory.read_checkpoint() if resume else None
     begun = time.monotonic() if begun is None else begun
     clock = Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0, begun)
-    for file in config.plugin:
-        load_plugin(file)
+    load_plugins(config.plugin)
     problem = ScoresProblem.of(config)
     _check_same(directory, problem)
     for note in problem.notes():
