@@ -182,6 +182,8 @@ def evaluated(folder: Path, space: str, name: str, trials: int, workers: int) ->
         "architectures": evaluation.facts["architectures"],
         "target": evaluation.facts["target"],
         "data": evaluation.facts["data"],
+        "command": shlex.join(["python", "experiments/predictor_table.py", *sys.argv[1:]]),
+        "versions": {**versions(), **fit_versions()},
         "seed": evaluation.facts["seed"],
         "trials": trials,
         "fit_seconds": round(sum(row["fit_seconds"] for row in evaluation.rows) / trials, 2),
@@ -200,8 +202,6 @@ def add_seconds(record: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str,
 def facts(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the content of ``predictor_table.json``."""
     return {
-        "command": shlex.join(["python", "experiments/predictor_table.py", *sys.argv[1:]]),
-        "versions": {**versions(), **fit_versions()},
         "processor_seconds": round(sum(record.get("processor_seconds", 0) for record in records), 1),
         "sizes": SIZES,
         "test": TEST,

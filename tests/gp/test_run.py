@@ -213,7 +213,7 @@ def test_a_seed_program_that_is_none_is_said_before_anything_is_written(
     assert not (tmp_path / "run" / "checkpoint.json").exists()
 
 
-@pytest.mark.usefixtures("small_networks", "every_baseline")
+@pytest.mark.usefixtures("every_baseline")
 def test_seed_programs_and_every_baseline_take_part(tmp_path: Path, table: Path, run_in: RunIn) -> None:
     seed = "sum(effective_rank(weight_grad.data))"
     summary = run_in(tmp_path / "run", config(table, generations=1, seed_program=(seed,)))

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 import eznas.report.run_page
 from eznas.report.evolution import evolution_html
+from eznas.report.html import seconds
 from eznas.report.run_page import run_page
 from eznas.report.run_results import RunResults, verdict_lines
-from eznas.report.run_tables import ablation_table, left_out_table, programs_table, seconds, tasks_table
+from eznas.report.run_tables import ablation_table, left_out_table, programs_table, tasks_table
 from eznas.report.style import png
 
 if TYPE_CHECKING:

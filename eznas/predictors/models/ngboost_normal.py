@@ -35,7 +35,7 @@ class FastLogScore(NormalLogScore, LogScore):  # type: ignore[misc]
 class FastNormal(Normal):  # type: ignore[misc]
     """A normal distribution that makes scipy's object only where it is read."""
 
-    scores = (FastLogScore,)
+    scores = (FastLogScore, *(score for score in Normal.scores if not issubclass(score, LogScore)))
 
     def __init__(self, params: NDArray[np.float64]) -> None:
         super(Normal, self).__init__(params)

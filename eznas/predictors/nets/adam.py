@@ -20,13 +20,17 @@ _ALIGNED = 16
 
 
 class Adam:
-    """Adam [Kingma], whose numbers equal those of ``torch.optim.Adam`` to the bit.
+    """Adam [Kingma], whose numbers equal those of ``torch.optim.Adam`` to the bit if every tensor has a gradient.
+
+    A tensor without a gradient in a step has the gradient 0 here, where ``torch.optim.Adam`` leaves it out of the step.
+    The tensors belong to the optimiser that was made last: an earlier one does not change them any more.
 
     torch's optimiser takes about ten operations for each tensor in a step. Here the tensors become views of one vector
     and their gradients views of another one, so that a step takes ten operations in all.
 
     Args:
-        tensors: Leaf tensors of one type on one device; those that require no gradient do not change.
+        tensors: Leaf tensors of one type on one device. Those that require no gradient do not change; at least one must
+            require one.
         learning_rate: The step size.
         betas: Decay of the means of gradients and of their squares.
         epsilon: Is added to the root of the mean square.

@@ -28,7 +28,7 @@ def train_perceptrons(
     squared: bool,
     penalty: float = 0.0,
 ) -> None:
-    """Train perceptrons in place, all at once; each equals one that is trained alone.
+    """Train perceptrons in place, all at once; up to rounding, each equals one that is trained alone.
 
     Args:
         networks: ``m`` perceptrons of the same widths: linear layers, all ReLU or all tanh between them, one output.
@@ -56,7 +56,7 @@ class _Stack:
 
     def __init__(self, networks: Sequence[nn.Sequential], training: Training, *, squared: bool, penalty: float) -> None:
         self._squared, self._penalty = squared, penalty
-        self._relu = isinstance(networks[0][1], nn.ReLU)
+        self._relu = any(isinstance(layer, nn.ReLU) for layer in networks[0])
         same = [
             [getattr(layer, name) for layer in layers]
             for layers in zip(*(network[::2] for network in networks), strict=True)
