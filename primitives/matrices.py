@@ -102,8 +102,8 @@ def det(x: Tensor) -> Tensor:
 @primitive(
     *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
-    domain="0 also where the least pivot of the LU decomposition (of the smaller Gram matrix, if the map is not square) "
-    "is at most n eps times the largest, n the number of rows, eps the machine epsilon; NaN where a map is not finite",
+    domain="0 also where the least pivot of the LU decomposition (of the smaller Gram matrix, if not square) is "
+    "at most n eps times the largest, n the number of rows, eps the machine epsilon; NaN where a map is not finite",
     source="[EZNAS], where a singular map gives NaN, which becomes 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
