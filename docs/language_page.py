@@ -45,14 +45,19 @@ minibatch, and `c`, `c_in` and `c_out` are numbers of channels. A map has `h x w
 |---|---|---|
 """
 
+_GROUPS_OF_KINDS = """
+In the tables of primitives, *any map* stands for the kinds `weight`, `input`, `output` and `image`, whose last two axes
+are maps. *Any tensor* stands for these four and `samples`.
+"""
+
 _STATISTICS = """
 ## Statistics
 
 A unit is one layer with the activation in front of it and the normalisation behind it. The definitions below call the
 layer a convolution, but it may be a linear layer too. A statistic is a quantity in a scenario, written
-`quantity.scenario`. The *scenario* says on which images the network runs, and of which number gradients are taken. The
-weight does not depend on the scenario. In a network that takes [tokens](tutorials/transformers.md), the embedded tokens
-take the place of the images.
+`quantity.scenario`. The *scenario* says on which images the network runs, and which number is differentiated: the sum
+of all logits, or the loss. The weight does not depend on the scenario. In a network that takes
+[tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
 
 A gradient *through this activation alone* (or *through this convolution alone*) does not count other operations that
 read the same tensor.
@@ -74,15 +79,17 @@ not read recurrent layers, because each runs inside one function of torch.
 
 - **Convolutional networks.** The units are the *complete* layers, which have an activation in front and a normalisation
   directly behind. If a network has no complete layer, every layer is a unit.
-- **Networks on tokens** run attention, an embedding, or a linear layer on a sequence of tokens. Every layer is a unit.
-  An *attention product*, which is the product of attention maps and values, is a unit too. The argument `units="any"`
-  of `eznas.evaluate` selects layers alone.
+- **Networks on tokens.** A network counts as one on tokens if it runs attention, an embedding, or a linear layer on a
+  sequence of tokens. In such a network, every layer is a unit. An *attention product*, which is the product of
+  attention maps and values, is a unit too. With the argument `units="any"` of `eznas.evaluate`, every layer of any
+  network is a unit, and attention products are not.
 
-In networks on tokens, the quantities of a unit are read at these places:
+In networks on tokens, the quantities of a unit are read at these places. The inputs of an embedding are whole numbers,
+which have no gradient; its output therefore takes their place:
 
 | quantity | layer on tokens | attention product | embedding |
 |---|---|---|---|
-| `weight` | weight | values of all images | table, transposed |
+| `weight` | weight | values of all samples | table, transposed |
 | `input` | input of the preceding function | attention scores before the softmax | output |
 | `conv_in` | input | attention maps | output |
 | `conv_out` | output | outputs of the heads | output |
@@ -130,7 +137,7 @@ not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x *
 """
 
 _SCENARIOS = """
-| scenario | images | gradients of | subtracted |
+| scenario | images | number that is differentiated | subtracted |
 |---|---|---|---|
 """
 
@@ -175,7 +182,9 @@ _PRIMITIVES = """
 ## Primitives
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
-is defined everywhere. A program whose value is not finite gets no score.
+is defined everywhere. A program whose value is not finite gets no score. A publication in brackets is the source of a
+primitive. *EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its released code; words behind this name say what
+that code does.
 """
 
 
@@ -191,6 +200,7 @@ def page() -> str:
     sections = [
         _INTRODUCTION,
         *[_row(f"`{kind.value}`", kind.floor.value, _doc(kind)) for kind in Kind],
+        _GROUPS_OF_KINDS,
         _STATISTICS,
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
         _SCENARIOS,
@@ -247,7 +257,8 @@ def _features() -> list[str]:
 def _names(features: Sequence[str]) -> list[str]:
     """Return the groups of operations, the prefixes of cells, and the names of the features that are not of a cell."""
     counts = [found for name in features if (found := re.fullmatch(r"(normal_|reduce_|)count_(\w+)", name))]
-    cells, groups = (list(dict.fromkeys(found[part] for found in counts)) for part in (1, 2))
+    is_cell = any("min_path_" in name for name in features)
+    cells, groups = (list(dict.fromkeys(found[part] for found in counts if is_cell)) for part in (1, 2))
     prefixes = [cell for cell in cells if cell]
     others = [name for name in features if not (name.startswith(tuple(prefixes)) if prefixes else groups)]
     return [", ".join([f"`{name}`" for name in part]) for part in (groups, prefixes, others)]

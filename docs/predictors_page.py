@@ -28,12 +28,15 @@ prediction = predictor.predict(table.architectures[100:300])
 print(prediction.mean[:3], prediction.standard_deviation[:3])
 ```
 
+The argument `encoding` says which numbers about an architecture the predictor reads; [Encodings](#encodings) lists the
+encodings.
+
 `fit(architectures, accuracies, curves=None, seed=0)` returns a status. `predict(architectures, curves=None)` returns a
 mean and a status for each architecture, and some predictors also return a standard deviation. Both methods raise an
 `InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
 The predictions then have this status and no value.
 
-`eznas.predict(table="trained.csv")` ranks the architectures of a space that a table does not have. It chooses a
+`eznas.predict(table="trained.csv")` ranks those architectures of a search space that are not in the table. It chooses a
 predictor that suits the number of accuracies in the table and the other data, and fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
@@ -107,8 +110,9 @@ hyper-parameters that are drawn. A predictor without such hyper-parameters is no
 
 `eznas predict fit --out fit.json` writes the data, the settings and the seed of a fit to a JSON file.
 `eznas predict predict --fit fit.json` fits the predictor to these data again, with the same settings and seed, and
-predicts. The file also holds the predictions of the first fit for five architectures. If the new fit predicts other
-values for them, for example because of another version of a package, the command says so.
+predicts. The file also holds the predictions of the first fit for five architectures, so that the command can check the
+new fit. If the new fit predicts other values for these architectures, for example because of another version of a
+package, the command says so.
 
 ## Transfer
 
@@ -117,13 +121,18 @@ only few accuracies of the new data set or space. First, it fits a line that map
 accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
 1, which a cross-validation chooses, and added to the line.
 
+In this example, the source is fitted to accuracies on CIFAR-10, and ten accuracies on CIFAR-100 are known:
+
 ```python
+from pathlib import Path
+
 from eznas.predictors import TransferredPredictor
 
 source = make_predictor("extra_trees", "nasbench201")
 source.fit(table.architectures[:200], table.accuracies[:200])
+target = load_table("nasbench201", "cifar100", Path("tables/nasbench201_cifar100.csv"))
 predictor = TransferredPredictor(source, make_predictor("extra_trees", "nasbench201"))
-predictor.fit(table.architectures[200:210], table.accuracies[200:210])
+predictor.fit(target.architectures[:10], target.accuracies[:10])
 ```
 
 For a transfer between two spaces, the source must read scores of measures (the encoding `measures`). `common_scores`
@@ -156,8 +165,10 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 ## List of predictors
 
-- **encoding**: the default encoding. `NAME@ENCODING` chooses another one.
-- **needs**: the data that the predictor needs with its default encoding.
+- **encoding**: the default [encoding](#encodings). `NAME@ENCODING` chooses another one.
+- **needs**: the data that the predictor needs with its default encoding. *As many untrained architectures* means that
+  the predictor also draws as many architectures without accuracies from the space. *Features of the space* are the
+  [features](language.md#features-of-architectures) that a search space computes from an architecture.
 - **before**: what has to be computed before the first prediction.
 - **query**: what has to be computed for a prediction of one architecture.
 - **tuned**: the hyper-parameters that `--tune` draws.
@@ -167,7 +178,8 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 _METHODS = """\
 The next table describes the methods. A bracket with the word *published* says where the publication differs from eznas.
 If predictions *only rank*, their order estimates the order of the accuracies, but their values are not accuracies. A
-width is a number of hidden channels, and the size of a batch is a number of architectures.
+width is a number of hidden channels, and the size of a batch is a number of architectures. The *columns* are the
+numbers that the [encoding](#encodings) gives for each architecture.
 """
 
 _ENCODINGS = """\
@@ -175,7 +187,8 @@ _ENCODINGS = """\
 
 An encoding turns an architecture into numbers, the *columns*. `+` joins encodings, as in `graf+measures`. The encoding
 *measures* reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about
-an architecture. `measures:synflow,naswot` reads two columns of the table.
+an architecture. `measures:synflow,naswot` reads two columns of the table. The encoding *graf* gives the
+[features](language.md#features-of-architectures) that a search space computes from an architecture.
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
 *ta_gates* read a graph; every other predictor refuses this encoding. All six except *brp_nas* also read columns beside

@@ -122,7 +122,7 @@ def l2_norm(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="mean over neighbouring units of |x_i+1 - x_i|",
+    formula="mean over neighbouring units of |x_(i+1) - x_i|",
     domain="0 for one unit; NaN if two neighbouring units are the same infinity",
     nonnegative="always",
     ignores_size=True,

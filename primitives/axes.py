@@ -1,4 +1,4 @@
-"""Reductions over one named axis; the axis stays with length 1.
+"""Functions that combine all entries along one named axis, which then has length 1.
 
 ``samples`` and ``filters`` are the first axis after the units, ``channels`` the second, and ``space`` the last two.
 Standard deviations have the denominator n. They are 0 where all entries are equal, also for a single entry, and NaN

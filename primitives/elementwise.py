@@ -174,7 +174,7 @@ def normalize_units(x: Tensor) -> Tensor:
     *_TENSOR,
     formula="e^x / sum of e^x over the channels (over the second sample for a samples matrix)",
     domain="NaN where an entry of the row is NaN or infinite",
-    source="[EZNAS], along the axis that torch chooses by default",
+    source="[EZNAS], which names no axis, so that torch takes this one",
     nonnegative="always",
 )
 def softmax(x: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 """Functions of matrices: each ``h x w`` map is read as one matrix.
 
-If the result for a map is one number, it takes the place of the map, as a map of ``1 x 1``. Such maps are matrices of
-one entry. Maps of one row or one column, such as the ``t x 1`` maps of t tokens, are read together: for each sample,
-they are the columns of one ``t x c`` matrix, tokens by channels. If a matrix is not square, its singular values take
-the place of eigenvalues. Its determinant is then the product of its singular values. This product is the root of the
-determinant of the smaller Gram matrix. A matrix with an entry that is not finite gives NaN.
+If the result for a map is one number, it takes the place of the map, as a map of ``1 x 1``. A ``1 x 1`` map is a matrix
+of one entry. All other maps of one row or one column, such as the ``t x 1`` maps of t tokens, are read together: for
+each sample, they are the columns of one ``t x c`` matrix, tokens by channels. If a matrix is not square, its singular
+values take the place of eigenvalues. Its determinant is then the product of its singular values. This product is the
+root of the determinant of the smaller Gram matrix. A matrix with an entry that is not finite gives NaN.
 """
 
 from __future__ import annotations
@@ -102,8 +102,9 @@ def det(x: Tensor) -> Tensor:
 @primitive(
     *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
-    domain="0 also where a pivot is at most h eps times the largest; NaN where a map is not finite",
-    source="[EZNAS], whose released code turns the NaN of a singular map into 0",
+    domain="0 also where the least pivot of the LU decomposition (of the smaller Gram matrix, if not square) is "
+    "at most n eps times the largest, n the number of rows, eps the machine epsilon; NaN where a map is not finite",
+    source="[EZNAS], where a singular map gives NaN, which becomes 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
 )
@@ -126,9 +127,10 @@ def logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest over least |eigenvalue| of (A + A^T) / 2 for each map A; of singular values if A is not square",
+    formula="greatest |eigenvalue| of (A + A^T) / 2 divided by the least, for each map A; if A is not square, greatest "
+    "singular value of A divided by the least",
     domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix, as condition_number of gram does",
+    source="[EZNAS], there for a Gram matrix only, as in condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -142,9 +144,10 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest over least |eigenvalue| of each map; of singular values where it is not square",
+    formula="greatest |eigenvalue| of each map divided by the least; if the map is not square, greatest singular value "
+    "divided by the least",
     domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which takes the ratio for a Gram matrix, as condition_number of gram does",
+    source="[EZNAS], there for a Gram matrix only, as in condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -157,8 +160,8 @@ def eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(TENSOR_KINDS, arity=2),
-    formula="A B for each pair of maps A, B, and A B^T B where they are not square; a map that is reduced to one entry "
-    "counts as constant",
+    formula="A B for each pair of maps A, B, and A B^T B where they are not square; a 1 x 1 map first becomes a map of "
+    "the size of the other one, with the same entry everywhere",
     source="[EZNAS]",
     latex=r"{0} \cdot {1}",
     price=2.0,

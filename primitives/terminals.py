@@ -177,6 +177,9 @@ class Statistic:
         if not self.scenario:
             return quantity
         scenario = SCENARIOS[self.scenario]
+        if self.of_images_alone:
+            subtracted = f", minus {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
+            return f"{quantity}: {scenario.images}{subtracted}"
         minus = f", minus the value on {SCENARIOS[scenario.minus].images}" if scenario.minus else ""
         return f"{quantity.replace('gradient', f'gradient of {scenario.objective}')}, on {scenario.images}{minus}"
 

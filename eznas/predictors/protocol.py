@@ -59,7 +59,7 @@ class Needs:
             "scores" if self.scores else "",
             "features of the space" if self.features else "",
             "a trained supernet" if self.supernet else "",
-            "as many unlabelled architectures" if self.unlabelled else "",
+            "as many untrained architectures" if self.unlabelled else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing"
 

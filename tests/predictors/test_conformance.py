@@ -97,7 +97,7 @@ def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> Non
 def test_needs_read_as_words() -> None:
     assert str(Needs()) == "2 trained architectures"
     assert str(Needs(0)) == "nothing"
-    assert str(Needs(unlabelled=True)) == "2 trained architectures, as many unlabelled architectures"
+    assert str(Needs(unlabelled=True)) == "2 trained architectures, as many untrained architectures"
     assert str(Needs(6, "train_loss", 3, scores=True, features=True, supernet=True)) == (
         "6 trained architectures, curves of train_loss with 3 points, scores, features of the space, a trained supernet"
     )

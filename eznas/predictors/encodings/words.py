@@ -72,7 +72,8 @@ class Words(Encoding):
 
     name = "words"
     description = (
-        "an indicator of each word at each position of the string, for the words that the fit has seen; for any space"
+        "an indicator of each word at each position in the string of the architecture, for the words that the fit has "
+        "seen; a word consists of letters, digits and underscores; for any space"
     )
     learns = True
 

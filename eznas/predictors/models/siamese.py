@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     "siamese_nas",
     "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
     "Prior Knowledge. 2022",
-    "three groups of graph convolutions of width 64 in both directions and node self-attention; one head reads "
-    "them alone, and another one reads the estimation code too; Adam, 200 epochs of batches of 8, learning rate 1e-3 "
-    "and then 1e-4. The estimation code is the columns beside the graph, as in `graph+estimation_code`",
+    "three groups of graph convolutions of width 64 in both directions and node self-attention; one head reads the "
+    "result of these layers alone, and another head reads the estimation code too; Adam, 200 epochs of batches of 8, "
+    "learning rate 1e-3 and then 1e-4. The estimation code is the columns beside the graph, as in "
+    "`graph+estimation_code`",
     encoding="graph",
     predictor=GraphPredictor,
 )
