@@ -141,7 +141,7 @@ def ngboost(
     from sklearn.tree import DecisionTreeRegressor
 
     _package("ngboost", "ngboost")
-    from eznas.predictors.models.ngboost_normal import FastNormal, FastRegressor
+    from eznas.predictors.ngboost_normal import FastNormal, FastRegressor
 
     tree = DecisionTreeRegressor(
         criterion="friedman_mse",
