@@ -56,15 +56,15 @@ class EvolveConfig(Options):
     target: str | None = option(None, "Data", "NAME", "Accuracy to rank by: the name of a column of the table.")
     images: Images = option("digits", "Data", "digits|noise|PATH", "Images on which networks are run.")
     batch_size: int = option(8, "Data", "N", "Number of images in the minibatch.", ge=2)
-    networks: int = option(80, "Data", "N", "Training networks of each task: fitness is computed on them.", ge=10)
+    networks: int = option(60, "Data", "N", "Training networks of each task: fitness is computed on them.", ge=10)
     validation_networks: int = option(
-        80, "Data", "N", "Validation networks of each task: the fittest programs are compared on them.", ge=10
+        60, "Data", "N", "Validation networks of each task: the fittest programs are compared on them.", ge=10
     )
     test_networks: int = option(
         100, "Data", "N", "Test networks of each task: they are used for the reported figures only.", ge=10
     )
     full_networks: int = option(
-        60,
+        40,
         "Data",
         "N",
         "Training networks on which the last generations are also evaluated at full size; 0 for none. No effect if "
