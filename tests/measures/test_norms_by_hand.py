@@ -250,3 +250,32 @@ def test_scaled_copies_of_a_normalisation_are_normalisations(copies: Any) -> Non
     for one, other in zip(left.groups, right.groups, strict=True):
         for name in one.tensors:
             torch.testing.assert_close(one.stacked(name), other.stacked(name), msg=name)
+
+
+class Watched(nn.Module):
+    """Reads a permuted copy of its maps beside an activation."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.conv, self.head, self.place = nn.Conv2d(3, CHANNELS, 3), nn.Linear(CHANNELS, 10), place
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        copy = x.permute(0, 2, 3, 1) if self.place == "before" else None
+        if self.place == "activated":
+            x = torch.tanh(x.permute(0, 2, 3, 1)[:, 1:] + 0).permute(0, 3, 1, 2) + 0
+        elif self.place == "sliced":
+            x = torch.tanh(x[:, :, 1:] + 0)
+        else:
+            x = torch.tanh(x)
+        copy = x.permute(0, 2, 3, 1) if copy is None else copy
+        out: Tensor = self.head(x.relu().mean((2, 3)) + 0 * copy.mean((1, 2)))
+        return out
+
+
+@pytest.mark.parametrize(("place", "twin"), [("before", "behind"), ("activated", "sliced")])
+def test_the_channels_are_those_of_the_tensor_that_an_activation_reads(place: str, twin: str) -> None:
+    found, expected = (measure(construct(partial(Watched, one)), BATCH, ["near", "meco"]) for one in (place, twin))
+    for name, score in expected.items():
+        assert score.ok
+        assert found[name].value == pytest.approx(score.value, rel=1e-5), name
