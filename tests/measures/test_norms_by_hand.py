@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture import capture
+from eznas.capture.call import Call
 from eznas.networks import construct
+from eznas.passes.norms import factors_of
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
 
@@ -250,6 +252,18 @@ def test_scaled_copies_of_a_normalisation_are_normalisations(copies: Any) -> Non
     for one, other in zip(left.groups, right.groups, strict=True):
         for name in one.tensors:
             torch.testing.assert_close(one.stacked(name), other.stacked(name), msg=name)
+
+
+def test_factors_of_a_normalisation_are_no_shifts() -> None:
+    norm, left, right = torch.ones(2, CHANNELS), torch.ones(CHANNELS), torch.ones(CHANNELS)
+    for args, expected in (
+        ((norm, left, right), []),
+        ((left, norm, right), [right]),
+        ((left, right, norm), [right]),
+        ((left, norm, left), [left]),
+    ):
+        found = factors_of(Call(torch.addcmul, args, None), norm)
+        assert [id(one) for one in found] == [id(one) for one in expected]
 
 
 class Watched(nn.Module):
