@@ -79,6 +79,26 @@ class NoGradient(torch.autograd.Function):
         raise ValueError("no gradient here\nand no second line")
 
 
+class FirstMissing(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: Any, *__: Any) -> Any:
+        raise NotImplementedError("derivative for aten::mend is not implemented")
+
+
+class Silent(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: Any, *__: Any) -> Any:
+        raise ValueError
+
+
 def pairs_only(x: Tensor) -> Tensor:
     if len(x) < 2:
         raise IndexError("a pair is needed")
@@ -156,6 +176,18 @@ def test_the_sentence_says_where_the_network_fails(kind: str, names: set[str], s
         plain = scores_of("float32")
         for name, score in scores.items():
             assert score.ok or name in names or not plain[name].ok or "measure." in score.detail, (name, score)
+
+
+@pytest.mark.parametrize(
+    ("function", "raised"),
+    [
+        (FirstMissing.apply, "NotImplementedError: derivative for aten::mend is not implemented"),
+        (Silent.apply, "ValueError"),
+    ],
+)
+def test_a_first_derivative_that_is_missing_is_named(function: Callable[[Tensor], Tensor], raised: str) -> None:
+    score = measure(construct(lambda: Classifier(function)), BATCH, ["snip"])["snip"]
+    assert score.detail == f"CaptureError: {RUN} backward; it raises {raised}"
 
 
 def test_scenarios_are_named() -> None:
