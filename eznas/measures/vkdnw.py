@@ -118,9 +118,8 @@ class _Watching(CallHooks):
 def _first_derivatives(logits: Tensor, tensors: list[Tensor]) -> Tensor:
     """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``."""
     if len(logits) > _MORE * len(tensors) and logits.requires_grad:
-        with contextlib.suppress(UndefinedError):  # a function has no second derivative
-            with second_derivatives():
-                return _by_columns(logits, tensors)
+        with contextlib.suppress(UndefinedError), second_derivatives():  # a function may have none
+            return _by_columns(logits, tensors)
     return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
 
 

@@ -47,7 +47,12 @@ PAIRS: dict[str, tuple[Function, list[Function]]] = {
     ),
     "silu": (
         functional.silu,
-        [lambda x: x * x.sigmoid(), lambda x: x / (1 + (-x).exp()), lambda x: x.clone().mul_(x.sigmoid()), lambda x: torch.addcmul(0 * x, x, x.sigmoid())],
+        [
+            lambda x: x * x.sigmoid(),
+            lambda x: x / (1 + (-x).exp()),
+            lambda x: x.clone().mul_(x.sigmoid()),
+            lambda x: torch.addcmul(0 * x, x, x.sigmoid()),
+        ],
     ),
     "hardswish": (functional.hardswish, [lambda x: x * functional.relu6(x + 3) / 6]),
     "gelu": (
