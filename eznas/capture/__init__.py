@@ -71,6 +71,9 @@ def capture(
     and a gate may stand between. The weight of an attention product is its values, ``input.*`` the scores in front of
     the softmax, ``conv_in.*`` the attention maps, and ``conv_out.*`` the outputs of the heads.
 
+    If the network overwrites a view and goes on to read the tensor behind it, the functions that overwrote the view are
+    not among those around later units.
+
     A unit whose weight is computed from parameters, such as a standardised or masked weight, has the name of the first
     of these parameters. Its weight is the computed one, and the gradient is that of the run alone. If the weight is
     computed from the images too, the unit is named ``computed``.

@@ -85,7 +85,7 @@ class Call:
     def overwrites(self) -> bool:
         """Whether the call writes to its first argument or to ``out``."""
         if self.name.endswith("__"):
-            return self.name == "__setitem__" or self.name.startswith("__i")
+            return self.name in _OVERWRITING
         return self.name.endswith("_") or bool(self.kwargs.get("inplace")) or self.kwargs.get("out") is not None
 
     @property
@@ -112,6 +112,12 @@ def _tensors_in(args: tuple[Any, ...]) -> list[Tensor]:
             tensors += [member for member in arg if isinstance(member, Tensor)]
     return tensors
 
+
+_OVERWRITING = frozenset((
+    "__iadd__", "__iand__", "__idiv__", "__ifloordiv__", "__ilshift__", "__imatmul__", "__imod__", "__imul__",
+    "__ior__", "__ipow__", "__irshift__", "__isub__", "__itruediv__", "__ixor__", "__setitem__",
+))  # fmt: skip
+"""Operators that overwrite their first operand."""
 
 _CHANGING_SHAPES = frozenset((
     "as_strided_", "detach_", "rename_", "requires_grad_", "resize_", "resize_as_", "set_", "share_memory_", "squeeze_",

@@ -91,14 +91,17 @@ class CallHooks(TorchFunctionMode):
         """Run a normalisation on the statistics of the images.
 
         Raises:
-            RecordError: The statistics would be those of a single value.
+            RecordError: torch refuses single values; see ``check_values``.
         """
         if call.func is nn.functional.batch_norm:
             call.kwargs["training"] = True
         elif call.func is nn.functional.instance_norm:
             call.kwargs["use_input_stats"] = True
-        check_values(call)
-        return self.other(call)
+        try:
+            return self.other(call)
+        except ValueError:
+            check_values(call)
+            raise
 
     def other(self, call: Call) -> Any:
         """Run any other call."""
@@ -110,10 +113,11 @@ _OPENED = frozenset(("multi_head_attention_forward", "normalize", "scaled_dot_pr
 
 
 def check_values(call: Call) -> None:
-    """Refuse a normalisation of single values, for which torch has no variance.
+    """Refuse a normalisation of single values, as torch does.
 
     Raises:
-        RecordError: Each mean would be of one value.
+        RecordError: Each mean of a batch or instance normalisation would be of one value, or the images together would
+            have one value of each group of a group normalisation.
     """
     if call.func is nn.functional.group_norm:
         kind, of, means = "group", "group", call.argument(1, "num_groups")
@@ -125,10 +129,9 @@ def check_values(call: Call) -> None:
         return
     shape = tuple(call.input.shape)
     if math.prod(shape) == means:
-        alone = ", since one sample runs alone" if shape[0] == 1 else ""
+        alone = ", since one sample runs alone" if shape[0] == 1 and kind != "instance" else ""
         raise RecordError(
-            f"{kind} normalisation must read more than one value of each {of}; got a tensor of shape {shape}{alone}; "
-            "use larger images"
+            f"{kind} normalisation must read more than one value of each {of}; got a tensor of shape {shape}{alone}"
         )
 
 

@@ -140,8 +140,10 @@ def _own_shape(name: str, call: Call, varying: Sequence[Tensor], flat: Sequence[
     divides = name in _DIVIDING and (many or varying[0] is not call.args[0] or name in ("rdiv", "rtruediv"))
     if name in _CURVING or (divides and not flat[-1]):
         return Shape.CURVED, False
-    if many and (name in MULTIPLYING or name == "addcmul"):
-        return (Shape.BENT if any(flat) and name != "addcmul" else Shape.CURVED), all(flat) and name != "addcmul"
+    adds = name == "addcmul" and varying[0] is call.argument(0, "input")
+    factors = flat[1:] if adds else flat
+    if len(factors) > 1 and (name in MULTIPLYING or name == "addcmul"):
+        return (Shape.BENT if any(factors) else Shape.CURVED), all(flat)
     return Shape.AFFINE, all(flat)
 
 

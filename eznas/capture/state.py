@@ -114,7 +114,8 @@ def running(where: str) -> Iterator[None]:
         if not where or isinstance(error, RecordError):
             raise
         reason = str(error).partition("\n")[0]
-        raise RecordError(f"the network must run {where}; it raises {type(error).__name__}: {reason}") from error
+        raised = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise RecordError(f"the network must run {where}; it raises {raised}") from error
 
 
 @contextlib.contextmanager

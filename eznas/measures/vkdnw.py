@@ -19,7 +19,7 @@ from eznas.capture.record import check_graph
 from eznas.capture.state import device_of, replaced, running
 from eznas.errors import UndefinedError
 from eznas.measures import register_measure
-from eznas.passes.gradients import differentiate
+from eznas.passes.gradients import differentiate, second_derivatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +118,7 @@ class _Watching(CallHooks):
 def _first_derivatives(logits: Tensor, tensors: list[Tensor]) -> Tensor:
     """Return the derivatives of each logit with respect to the first number of each tensor: ``classes x t``."""
     if len(logits) > _MORE * len(tensors) and logits.requires_grad:
-        with contextlib.suppress(UndefinedError):  # a function has no second derivative
+        with contextlib.suppress(UndefinedError), second_derivatives():  # a function may have none
             return _by_columns(logits, tensors)
     return torch.stack([_firsts(differentiate(logit, tensors), logits) for logit in logits])
 

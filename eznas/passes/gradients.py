@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from eznas.capture.state import running_backward
 from eznas.errors import UndefinedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -22,25 +23,29 @@ def differentiate(number: Tensor, edges: Sequence[Any], *, create_graph: bool = 
 
     Raises:
         RecordError: The backward pass raises.
-        UndefinedError: It needs a second derivative that a function of the network does not have.
+        UndefinedError: ``create_graph`` is set, and an autograd function of the network has no second derivative.
     """
     if not edges or not number.requires_grad:
         return (None,) * len(edges)
+    with running_backward(number.device):
+        gradients = torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    nodes = reachable(*(gradient.grad_fn for gradient in gradients if gradient is not None)) if create_graph else ()
+    if any(node.name() == _ENDS for node in nodes):  # torch takes the derivative behind it for 0
+        raise UndefinedError(f"{_TWICE}; {_OWN}")
+    return gradients
+
+
+@contextlib.contextmanager
+def second_derivatives() -> Iterator[None]:
+    """Raise ``UndefinedError`` where a backward pass in the block says that a function has no second derivative."""
     try:
-        with running_backward(number.device):
-            gradients = torch.autograd.grad(
-                number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True
-            )
+        yield
     except RecordError as error:
         once = _ONCE.search(str(error))
         if once is None:
             raise
         which = f"torch has none of {once['name']}" if once["name"] else _OWN
         raise UndefinedError(f"{_TWICE}; {which}") from None
-    nodes = reachable(*(gradient.grad_fn for gradient in gradients if gradient is not None)) if create_graph else ()
-    if any(node.name() == _ENDS for node in nodes):  # torch takes the derivative behind it for 0
-        raise UndefinedError(f"{_TWICE}; {_OWN}")
-    return gradients
 
 
 _TWICE = "every function of the network must have a second derivative"

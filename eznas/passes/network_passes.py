@@ -15,7 +15,7 @@ from eznas.capture.state import device_of, running_backward
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
-from eznas.passes.gradients import check_finite, differentiate, reachable, zeros_for_none
+from eznas.passes.gradients import check_finite, differentiate, reachable, second_derivatives, zeros_for_none
 from eznas.passes.linearised import absolute_gradients, linearised_gradients
 from eznas.passes.loss import loss_of_samples
 from eznas.passes.outputs import channels_first, split_by_image
@@ -263,10 +263,11 @@ class NetworkPasses:
         """
         forward = self._forward()
         weights = require_layers(forward.weights)
-        gradients = differentiate(self._loss(forward.logits), weights, create_graph=True)
-        squares = [(gradient.detach() * gradient).sum() for gradient in gradients if gradient is not None]
-        total = torch.stack(squares).sum() if squares else forward.logits.new_zeros(())
-        products = zeros_for_none(differentiate(total, weights), weights)
+        with second_derivatives():
+            gradients = differentiate(self._loss(forward.logits), weights, create_graph=True)
+            squares = [(gradient.detach() * gradient).sum() for gradient in gradients if gradient is not None]
+            total = torch.stack(squares).sum() if squares else forward.logits.new_zeros(())
+            products = zeros_for_none(differentiate(total, weights), weights)
         return [(weight.detach(), product) for weight, product in zip(weights, products, strict=True)]
 
     @computed_once

@@ -91,10 +91,13 @@ def continues(call: Call, function: Function | None, tensor: Tensor, norm: Norm,
 
 def factors_of(call: Call, tensor: Tensor) -> list[Tensor]:
     """Return the constants by which a call multiplies a tensor."""
-    name, constants = kind_of(call), constants_of(call, tensor)
+    name = kind_of(call)
     if name == "addcmul":
-        return [one for one in constants if one is not call.tensors[0]]
-    return constants if name in MULTIPLYING else []
+        if call.argument(0, "input") is tensor:
+            return []
+        factors = call.argument(1, "tensor1"), call.argument(2, "tensor2")
+        return [one for one in factors if one is not tensor and one.dim()]
+    return constants_of(call, tensor) if name in MULTIPLYING else []
 
 
 def is_for_channels(constant: Tensor, channels: int) -> bool:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from eznas.capture.function import Shape, Step
+from eznas.capture.elementwise import kind_of
+from eznas.capture.function import Shape, Step, version
 from eznas.capture.image_axis import MOVING_AXES, moved_axis
-from eznas.capture.record import Recorder
+from eznas.capture.record import Recorder, latest
 from eznas.errors import UndefinedError
 from eznas.passes.hardsigmoid import hardsigmoid
 from eznas.passes.normalise import batch_norm
@@ -87,7 +88,8 @@ class PassRecorder(Recorder):
         self._channels_last = False
         self._images, self._parts = images, parts
         self._norms = NormFollower()
-        self._latest: weakref.ref[Tensor] | None = None
+        # whether channels are the last axis of a tensor
+        self._layouts: dict[int, tuple[weakref.ref[Tensor], int, bool]] = {}
         # the records that an activation replaced, by its output
         self._replaced: dict[Step, tuple[list[Pattern], list[Output], list[Run]]] = {}
 
@@ -99,7 +101,7 @@ class PassRecorder(Recorder):
         if call.function is not None:
             name = SMOOTH if Shape.CURVED in call.function.shape else PIECEWISE_LINEAR
             parts = self._remove(call.function.inner)
-        positive, before = None, call.input.grad_fn
+        positive, before, channels_last = None, call.input.grad_fn, self._is_channels_last(call.input)
         if "curvature" in self._parts and call.func is nn.functional.hardsigmoid:
             call.func = hardsigmoid
         entering = self.axes.of(call.input).images_first(call.input.detach())
@@ -114,8 +116,8 @@ class PassRecorder(Recorder):
             self.patterns.append(Pattern(name, call.made(out).grad_fn, positive, self.elementwise.step(out)))
         if "roles" in self._parts:
             node = call.made(out).grad_fn
-            self.activation_runs.append(self._run((), before, node, out, channels_last=self._channels_last))
-        return self._keep(out, channels_last=self._channels_last)  # as in the operation before it
+            self.activation_runs.append(self._run((), before, node, out, channels_last=channels_last))
+        return self._keep(out, channels_last=channels_last)
 
     def withdraw(self, squares: Sequence[Step]) -> None:
         """Remove the squares in a normalisation, and put back the activations that they replaced."""
@@ -165,13 +167,14 @@ class PassRecorder(Recorder):
 
     def other(self, call: Call) -> Any:
         """Run any other call, note the weights that it reads, and follow normalisations that are written by hand."""
-        function, known = self.compose(call), self._norms.known(call)
+        function, known, layouts = self.compose(call), self._norms.known(call), self._known_layouts(call)
         out = super().other(call)
         self.finder.note(call, out)
+        for result in out if isinstance(out, (list, tuple)) else (out,):
+            if layouts and isinstance(result, Tensor):
+                self._follow_channels(call, layouts, result)
         if not isinstance(out, Tensor) or call.function is not None:
             return out
-        if call.name in MOVING_AXES and out.dim() > 3:  # noqa: PLR2004 - maps, whose channels it may move
-            self._follow_channels(call, out)
         self._norms.note_view(call, self.elementwise.step(out))
         if function is not None and function.normalised:
             self._add_norm(call, function, out)
@@ -179,13 +182,33 @@ class PassRecorder(Recorder):
             self._move_norm(call, *known, out)
         return out
 
-    def _follow_channels(self, call: Call, out: Tensor) -> None:
-        """Note where the channels of the latest output are behind a permutation of its axes."""
-        before = self._latest() if self._latest is not None else None
-        if before is not None and call.tensors[:1] and call.tensors[0] is before:
-            axis = moved_axis(call, before, before.dim() - 1 if self._channels_last else 1)
-            if axis in (1, out.dim() - 1):
-                self._channels_last, self._latest = axis > 1, weakref.ref(out)
+    def _known_layouts(self, call: Call) -> list[tuple[Tensor, bool]]:
+        """Return the tensors that a call reads and whether their channels come last, where that is known."""
+        layouts = [(tensor, latest(self._layouts, tensor)) for tensor in call.tensors]
+        return [(tensor, known) for tensor, known in layouts if known is not None]
+
+    def _is_channels_last(self, tensor: Tensor) -> bool:
+        """Return whether channels are the last axis of a tensor; where that is unknown, as in the latest operation."""
+        known: bool | None = latest(self._layouts, tensor)
+        return self._channels_last if known is None else known
+
+    def _follow_channels(self, call: Call, layouts: Sequence[tuple[Tensor, bool]], out: Tensor) -> None:
+        """Note whether channels are the last axis of a result."""
+        if call.name in MOVING_AXES:
+            before, channels_last = layouts[0]
+            if out.dim() > 3:  # noqa: PLR2004 - maps, whose channels it may move
+                axis = moved_axis(call, before, before.dim() - 1 if channels_last else 1)
+                if axis in (1, out.dim() - 1):
+                    self._note_layout(out, channels_last=axis > 1)
+        elif kind_of(call) != "einsum":
+            for before, channels_last in layouts:
+                kept = out.shape[-1:] == before.shape[-1:] if channels_last else out.shape[:2] == before.shape[:2]
+                if kept or out.dim() == before.dim():
+                    self._note_layout(out, channels_last=channels_last)
+                    break
+
+    def _note_layout(self, out: Tensor, *, channels_last: bool) -> None:
+        self._layouts[id(out)] = weakref.ref(out), version(out), channels_last
 
     def _add_norm(self, call: Call, function: Function, out: Tensor) -> None:
         """Record the output of a normalisation by hand, in place of those of its parts."""
@@ -196,7 +219,7 @@ class PassRecorder(Recorder):
             source = None if any(step.reduces for step in path) else call.input
         if source is None or source.shape != out.shape:  # such as a mean that was normalised
             return
-        channels_last = self._channels_last or Shape.SPREAD not in function.shape
+        channels_last = self._is_channels_last(source) or Shape.SPREAD not in function.shape
         self._keep(out, channels_last=channels_last)
         norm = self._follow(out, self._norms.entering(function), channels_last=channels_last)
         for factor in function.factors:
@@ -232,7 +255,8 @@ class PassRecorder(Recorder):
         return Run(weights, entering, leaving, self._output(out, channels_last=channels_last), widths)
 
     def _keep(self, out: Tensor, *, channels_last: bool) -> Tensor:
-        self._channels_last, self._latest = channels_last, weakref.ref(out)
+        self._channels_last = channels_last
+        self._note_layout(out, channels_last=channels_last)
         if "outputs" in self._parts:
             self.outputs.append(self._output(out, channels_last=channels_last))
         return out

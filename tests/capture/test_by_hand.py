@@ -33,6 +33,7 @@ PAIRS: dict[str, tuple[Function, list[Function]]] = {
             lambda x: x.clamp(min=0) + 0.1 * x.clamp(max=0),
             lambda x: functional.relu(x) - 0.1 * functional.relu(-x),
             lambda x: x * ((x > 0) + 0.1 * (x <= 0)),
+            lambda x: torch.addcmul(0.1 * x, x, 0.9 * (x > 0)),
             lambda x: x.masked_fill(x < 0, 0.0) + 0.1 * torch.minimum(x, torch.zeros_like(x)),
         ],
     ),
@@ -46,7 +47,12 @@ PAIRS: dict[str, tuple[Function, list[Function]]] = {
     ),
     "silu": (
         functional.silu,
-        [lambda x: x * x.sigmoid(), lambda x: x / (1 + (-x).exp()), lambda x: x.clone().mul_(x.sigmoid())],
+        [
+            lambda x: x * x.sigmoid(),
+            lambda x: x / (1 + (-x).exp()),
+            lambda x: x.clone().mul_(x.sigmoid()),
+            lambda x: torch.addcmul(0 * x, x, x.sigmoid()),
+        ],
     ),
     "hardswish": (functional.hardswish, [lambda x: x * functional.relu6(x + 3) / 6]),
     "gelu": (
@@ -96,6 +102,8 @@ def test_ways_to_write_an_activation(name: str) -> None:
         lambda x: x - x.flip(0),
         lambda x: x + torch.ones_like(x),
         lambda x: x.clone() / 3,
+        lambda x: torch.addcmul(x, x, torch.ones_like(x)),
+        lambda x: torch.addcmul(x, torch.ones_like(x), x),
     ],
 )
 def test_other_functions_are_no_activations(function: Function) -> None:
@@ -115,3 +123,22 @@ def test_every_elementwise_function_that_is_not_affine_is_an_activation(function
     torch.testing.assert_close(after, function(before))
     assert measure(network, BATCH, ["near"])["near"].ok
     assert "near" in MEASURES
+
+
+def test_a_tensor_plus_a_multiple_of_it_is_no_activation() -> None:
+    class Scaled(nn.Module):
+        def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+            super().__init__()
+            self.function, self.scale = function, nn.Parameter(torch.linspace(-1, 1, 4)[:, None, None])
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.function(self.conv(x), self.scale).relu().mean((2, 3)))
+            return out
+
+    found, expected = (
+        measure(construct(lambda: Scaled(function)), BATCH, ["near", "meco", "naswot"])  # noqa: B023
+        for function in (lambda x, scale: torch.addcmul(x, x, scale), lambda x, scale: x + x * scale)
+    )
+    for name, score in expected.items():
+        assert found[name].value == pytest.approx(score.value, rel=1e-4), name

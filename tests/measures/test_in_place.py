@@ -229,3 +229,24 @@ def test_embeddings_are_those_before_positions_are_added() -> None:
     for one, other in zip(left.groups, right.groups, strict=True):
         for name, tensors in one.tensors.items():
             assert all(map(torch.equal, tensors, other.tensors[name])), name
+
+
+def test_numbers_and_complements_overwrite_nothing() -> None:
+    class Read(nn.Module):
+        def __init__(self, *, number: bool) -> None:
+            super().__init__()
+            self.conv, self.head, self.number = nn.Conv2d(3, 4, 3), nn.Linear(4, 10), number
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.conv(x).sigmoid()
+            if self.number:
+                assert [0, 1][int(x[0, 0, 0, 0])] == 0
+                assert (~x.argmax(1)[0]).max() < 0
+            out: Tensor = self.head(x.mean((2, 3)))
+            return out
+
+    twin, network = (construct(partial(Read, number=number)) for number in (False, True))
+    names = ["snip", "grad_norm", "grasp", "sum(mean(conv_out_grad.data))"]
+    expected = measure(twin, BATCH, names)
+    assert all(score.ok for score in expected.values()), expected
+    assert measure(network, BATCH, names) == expected

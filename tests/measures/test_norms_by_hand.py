@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture import capture
+from eznas.capture.call import Call
 from eznas.networks import construct
+from eznas.passes.norms import factors_of
 from eznas.scoring.score_many import measure
 from eznas.testing.measures import sample_minibatch
 
@@ -250,3 +252,44 @@ def test_scaled_copies_of_a_normalisation_are_normalisations(copies: Any) -> Non
     for one, other in zip(left.groups, right.groups, strict=True):
         for name in one.tensors:
             torch.testing.assert_close(one.stacked(name), other.stacked(name), msg=name)
+
+
+def test_factors_of_a_normalisation_are_no_shifts() -> None:
+    norm, left, right = torch.ones(2, CHANNELS), torch.ones(CHANNELS), torch.ones(CHANNELS)
+    for args, expected in (
+        ((norm, left, right), []),
+        ((left, norm, right), [right]),
+        ((left, right, norm), [right]),
+        ((left, norm, left), [left]),
+    ):
+        found = factors_of(Call(torch.addcmul, args, None), norm)
+        assert [id(one) for one in found] == [id(one) for one in expected]
+
+
+class Watched(nn.Module):
+    """Reads a permuted copy of its maps beside an activation."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.conv, self.head, self.place = nn.Conv2d(3, CHANNELS, 3), nn.Linear(CHANNELS, 10), place
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        copy = x.permute(0, 2, 3, 1) if self.place == "before" else None
+        if self.place == "activated":
+            x = torch.tanh(x.permute(0, 2, 3, 1)[:, 1:] + 0).permute(0, 3, 1, 2) + 0
+        elif self.place == "sliced":
+            x = torch.tanh(x[:, :, 1:] + 0)
+        else:
+            x = torch.tanh(x)
+        copy = x.permute(0, 2, 3, 1) if copy is None else copy
+        out: Tensor = self.head(x.relu().mean((2, 3)) + 0 * copy.mean((1, 2)))
+        return out
+
+
+@pytest.mark.parametrize(("place", "twin"), [("before", "behind"), ("activated", "sliced")])
+def test_the_channels_are_those_of_the_tensor_that_an_activation_reads(place: str, twin: str) -> None:
+    found, expected = (measure(construct(partial(Watched, one)), BATCH, ["near", "meco"]) for one in (place, twin))
+    for name, score in expected.items():
+        assert score.ok
+        assert found[name].value == pytest.approx(score.value, rel=1e-5), name

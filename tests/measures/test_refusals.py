@@ -79,6 +79,26 @@ class NoGradient(torch.autograd.Function):
         raise ValueError("no gradient here\nand no second line")
 
 
+class FirstMissing(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: Any, *__: Any) -> Any:
+        raise NotImplementedError("derivative for aten::mend is not implemented")
+
+
+class Silent(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: Any, *__: Any) -> Any:
+        raise ValueError
+
+
 def pairs_only(x: Tensor) -> Tensor:
     if len(x) < 2:
         raise IndexError("a pair is needed")
@@ -108,7 +128,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "float32": no_double,
 }
 ALONE = {"gradsign", "zico", "synflow_bn"}
-SINGLE = "got a tensor of shape (1, 4, 1, 1), since one sample runs alone; use larger images"
+SINGLE = "got a tensor of shape (1, 4, 1, 1), since one sample runs alone"
+INSTANCES = "got a tensor of shape (2, 4, 1, 1)"
 MORE = "must read more than one value of each"
 RUN, PAIR = "the network must run", "it raises IndexError: a pair is needed"
 NONE = "it raises ValueError: no gradient here"
@@ -135,7 +156,7 @@ SECOND = "every function of the network must have a second derivative; "
 SENTENCES: list[tuple[str, set[str], str]] = [
     ("batch", {*ALONE, "vkdnw"}, f"batch normalisation {MORE} channel; {SINGLE}"),
     ("group", {*ALONE, "synflow", "vkdnw"}, f"group normalisation {MORE} group; {SINGLE}"),
-    ("instance", {"near", "snip", "grasp", "zen"}, f"instance normalisation {MORE} channel"),
+    ("instance", {"near", "snip", "grasp", "zen"}, f"instance normalisation {MORE} channel; {INSTANCES}"),
     ("distances", {"grasp"}, f"{SECOND}torch has none of cdist"),
     ("once", {"grasp"}, f"{SECOND}an autograd function has none"),
     ("no gradient", {"snip", "grasp", "jacob_cov", "synflow", "vkdnw", *PROGRAMS[:2]}, f"{RUN} backward; {NONE}"),
@@ -155,6 +176,18 @@ def test_the_sentence_says_where_the_network_fails(kind: str, names: set[str], s
         plain = scores_of("float32")
         for name, score in scores.items():
             assert score.ok or name in names or not plain[name].ok or "measure." in score.detail, (name, score)
+
+
+@pytest.mark.parametrize(
+    ("function", "raised"),
+    [
+        (FirstMissing.apply, "NotImplementedError: derivative for aten::mend is not implemented"),
+        (Silent.apply, "ValueError"),
+    ],
+)
+def test_a_first_derivative_that_is_missing_is_named(function: Callable[[Tensor], Tensor], raised: str) -> None:
+    score = measure(construct(lambda: Classifier(function)), BATCH, ["snip"])["snip"]
+    assert score.detail == f"CaptureError: {RUN} backward; it raises {raised}"
 
 
 def test_scenarios_are_named() -> None:
@@ -180,3 +213,8 @@ def test_hardsigmoid_has_the_second_derivative_of_its_pieces(inplace: bool) -> N
     )
     assert found["grasp"].value == pytest.approx(expected["grasp"].value, rel=1e-4)
     assert found["snip"].value == pytest.approx(expected["snip"].value, rel=1e-5)
+
+
+def test_group_normalisation_of_several_images_runs_as_in_torch() -> None:
+    for name in ("snip", "near", "grad_norm"):
+        assert scores_of("group")[name].ok, scores_of("group")[name]

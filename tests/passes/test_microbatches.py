@@ -73,6 +73,21 @@ def test_a_normalisation_that_is_no_module_has_a_status() -> None:
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_normalisation_of_single_values_has_the_same_status(images: int) -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(functional.batch_norm(self.conv(x).mean((2, 3)), None, None, training=True))
+            return out
+
+    score = measure(Pooled(), BATCH, ["snip"], split=images)["snip"]
+    assert score.detail == "split must be None for networks with batch normalisation; the network runs one"
+
+
 def test_a_network_without_layers_keeps_other_scores() -> None:
     class Raw(nn.Module):
         def __init__(self) -> None:

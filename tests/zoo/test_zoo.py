@@ -42,7 +42,7 @@ PROGRAMS = (
 VERSIONS = ("torch", "torchvision", "timm", "transformers")
 REFUSALS = ("CaptureError: ",)
 """The errors by which a measure refuses a network; any other is a mistake of eznas."""
-AGAIN = ("snip", "grad_norm", "synflow", "jacob_cov", "zen", "flops")
+AGAIN = ("snip", "grad_norm", "grasp", "synflow", "jacob_cov", "zen", "flops")
 """Measures that a second call repeats, without the others."""
 
 
