@@ -26,7 +26,7 @@ Algorithms:
   local_search        steps to the first better neighbour; restarts at a local optimum
   hill_climbing       steps to the best of all neighbours; restarts at a local optimum
   reinforce           draws from a controller that is trained by policy gradient
-  bananas             mutates the best; an ensemble, or --predictor, and Thompson sampling choose among the mutations
+  bananas             Thompson sampling over mutations of the best, with an ensemble or --predictor as surrogate
   npenas              mutates the best; queries the mutations with the best predictions of a model, or of --predictor
   successive_halving  promotes one in --eta architectures to a longer training
   hyperband           makes successive halvings that start at each level of training in turn
