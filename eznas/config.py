@@ -87,8 +87,8 @@ class EvolveConfig(Options):
         "Evolution",
         "least|mean|weighted|lexicase",
         "How the taus of the tasks give the fitness. least: the lowest tau; mean: their mean; weighted: their mean "
-        "by the weights of the tasks; lexicase: their mean, with parents selected task by task. A task counts with "
-        "its lowest tau over the sizes of its networks.",
+        "by the weights of the tasks; lexicase: their mean, with parents selected task by task. The tau of a task is "
+        "the lowest over the sizes of its networks.",
     )
     relative: bool = option(
         False,

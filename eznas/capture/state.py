@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from eznas.capture.attributes import Attributes, reachable_modules
 from eznas.capture.call import RecordError
 from eznas.capture.modules import buffers_of, modules_of, parameters_of
+from eznas.errors import NETWORK_FAILURES, EznasError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,13 +106,17 @@ def fixed_random(device: torch.device) -> Iterator[None]:
 def running(where: str) -> Iterator[None]:
     """Raise exceptions of the network in the block as ``RecordError``, which says where the network runs.
 
+    Exceptions of eznas stay as they are.
+
     Args:
-        where: Where it runs, such as ``"on noise"``; empty to leave exceptions as they are.
+        where: Where it runs, such as ``"on noise"``; empty to leave all exceptions as they are.
     """
     try:
         yield
-    except Exception as error:
-        if not where or isinstance(error, RecordError):
+    except (RecordError, EznasError):
+        raise
+    except NETWORK_FAILURES as error:
+        if not where:
             raise
         reason = str(error).partition("\n")[0]
         raised = f"{type(error).__name__}: {reason}" if reason else type(error).__name__

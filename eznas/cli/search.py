@@ -29,7 +29,7 @@ Algorithms:
   bananas             Thompson sampling over mutations of the best, with an ensemble or --predictor as surrogate
   npenas              mutates the best; queries the mutations with the best predictions of a model, or of --predictor
   successive_halving  promotes one in --eta architectures to a longer training
-  hyperband           successive halving whose first level of training varies
+  hyperband           successive halving whose brackets start at each level in turn
   nsga2               finds the Pareto front of the signal and --against
 \b
 Examples:
