@@ -1,8 +1,8 @@
-"""One proxy for several search spaces, evolved over the scores of building blocks on networks of full size.
+"""One proxy for several search spaces, evolved over the scores of reductions on networks of full size.
 
 The campaign has four steps, each of which goes on from what an earlier, stopped one left in the folder ``--out``:
 
-1. Measures and building blocks (an aggregation of a reduction) score networks of every task: ``train/BENCHMARK.csv``.
+1. Measures and aggregated reductions score networks of every task: ``train/BENCHMARK.csv``.
 2. Evolutions over these scores find formulas (``eznas evolve --scores``): one run directory each.
 3. The formula with the largest margin is chosen: the least, over tasks and over the training and the validation
    architectures, of its tau minus the best tau of params, flops and synflow.

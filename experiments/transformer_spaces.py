@@ -2,8 +2,8 @@
 
 The experiment has three steps, each of which goes on from what an earlier, stopped one left in the folder ``--out``:
 
-1. Measures and building blocks (an aggregation of a reduction) score the networks of each space, in parts that take
-   longer and longer: ``SPACE_shapes.csv``, ``SPACE_fast.csv``, ``SPACE_blocks.csv`` and ``SPACE_slow.csv``.
+1. Measures and aggregated reductions score the networks of each space, in parts that take longer and longer:
+   ``SPACE_shapes.csv``, ``SPACE_fast.csv``, ``SPACE_blocks.csv`` and ``SPACE_slow.csv``.
 2. Tables of tau of each measure, also on pairs of networks of about equal size, beside published figures.
 3. Evolutions over the scores of one half of the networks find formulas (``eznas evolve --scores``), in one run
    directory each. The formulas are tested on the other half.
@@ -49,7 +49,7 @@ READ = ("shapes", "fast")
 """The parts whose measures evolution reads, beside blocks."""
 SIZES = ("params", "flops")
 BLOCKS = 10
-"""Building blocks of the highest tau that are reported."""
+"""Aggregated reductions of the highest tau that are reported."""
 _FEATURE = "graf_"
 """The prefix of features among the columns of a score file."""
 

@@ -150,23 +150,23 @@ class EvolveConfig(Options):
         60,
         "Evolution",
         "N",
-        "Number of building blocks of programs: formulas that give one number for each unit.",
+        "Number of reductions from which programs are built: formulas that give one number for each unit.",
         ge=1,
     )
     draws: int = option(
         3,
         "Evolution",
         "N",
-        "Oversampling factor: draw N times as many new building blocks as are kept, and keep the best on 20 "
-        "networks. No effect with fewer than 40 training networks.",
+        "Oversampling factor: draw N times as many new reductions as are kept, and keep the best on 20 networks. No "
+        "effect with fewer than 40 training networks.",
         ge=1,
     )
     patience: int = option(
         25,
         "Evolution",
         "N",
-        "Generations without a better program after which the run draws new building blocks. If two draws in a row "
-        "bring no gain, the evolution ends instead.",
+        "Generations without a better program after which the run draws new reductions. If two draws in a row bring "
+        "no gain, the evolution ends instead.",
         ge=1,
     )
 
@@ -203,8 +203,8 @@ class EvolveConfig(Options):
         None,
         "Run",
         "FILE",
-        "File in which the values of building blocks on networks are stored; runs may share it. By default, it lies "
-        "in the run directory.",
+        "File in which the values of reductions on networks are stored; runs may share it. By default, it lies in the "
+        "run directory.",
     )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 

@@ -181,7 +181,7 @@ class Evolution:
             entries = self._add_to_library(self._draw(max(1, self.config.library // _EXPANSION), parents))
         except EznasError as error:
             reason = "it took more than the time left" if isinstance(error, OutOfTimeError) else str(error)
-            self._progress.message(f"no more building blocks are drawn: {reason}")
+            self._progress.message(f"no more reductions are drawn: {reason}")
             entries = []
             self._growth.end()
         self.library.prune({*parents, *used})

@@ -130,8 +130,7 @@ def test_an_expansion_without_time_ends_the_growth_of_the_library(hurried: tuple
     summary = hurried[0].read_json("summary.json")
     assert summary["stopped_by"] == "converged"
     assert (
-        sum("no more building blocks are drawn: it took more than the time left" in message for message in hurried[1])
-        == 1
+        sum("no more reductions are drawn: it took more than the time left" in message for message in hurried[1]) == 1
     )
     rows = hurried[0].read_csv("logbook.csv")
     bred = [row for row in rows if row["full_size"] == "0"]
