@@ -147,7 +147,7 @@ def _convert(name: str, files: tuple[Path, ...], out: Path, dataset: str | None,
 def _check(
     names: tuple[str, ...], dataset: str | None, table: Path | None, samples: int, data: Path | None, *, quiet: bool
 ) -> None:
-    """Check the architectures and best values of tables, and the sizes of networks built from them.
+    """Compare tables with published facts of their benchmarks, and with networks built from them.
 
     Without names, all tables that are found are checked. A table that cannot be used counts as a fault; the others are
     checked all the same.
