@@ -40,6 +40,7 @@ how to define your own.
 
 A value of a program has one of these kinds. In the shapes, `u` is the number of units, `b` the number of samples in the
 minibatch, and `c`, `c_in` and `c_out` are numbers of channels. A map has `h x w` entries, and a kernel has `k x k`.
+Except for `u` and `b`, these numbers can differ between units.
 
 | kind | level | shape and content |
 |---|---|---|
@@ -47,7 +48,7 @@ minibatch, and `c`, `c_in` and `c_out` are numbers of channels. A map has `h x w
 
 _GROUPS_OF_KINDS = """
 In the tables of primitives, *any map* stands for the kinds `weight`, `input`, `output` and `image`, whose last two axes
-are maps. *Any tensor* stands for these four and `samples`.
+form a map. *Any tensor* stands for these four and `samples`.
 """
 
 _STATISTICS = """
@@ -59,8 +60,8 @@ layer a convolution, but it may be a linear layer too. A statistic is a quantity
 of all logits, or the loss. The weight does not depend on the scenario. In a network that takes
 [tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
 
-A gradient *through this activation alone* (or *through this convolution alone*) does not count other operations that
-read the same tensor.
+Other operations may read the same tensor as an activation or a convolution. A gradient *through this activation alone*
+(or *through this convolution alone*) leaves out their share of the gradient.
 
 `eznas score --units --model MODULE:CALLABLE` and `eznas.units(network, minibatch)` list the units of a network. They
 also list the layers that are not units, with the reasons.
@@ -89,21 +90,21 @@ which have no gradient; its output therefore takes their place:
 
 | quantity | layer on tokens | attention product | embedding |
 |---|---|---|---|
-| `weight` | weight | values of all samples | table, transposed |
+| `weight` | weight | the attention's values, for all samples | table, transposed |
 | `input` | input of the preceding function | attention scores before the softmax | output |
 | `conv_in` | input | attention maps | output |
 | `conv_out` | output | outputs of the heads | output |
 | `norm_out` | output of the following function | outputs of the heads | output of the following function |
 
-The *preceding function* and the *following function* of a layer are an activation or a normalisation. Dropout, copies,
-reshapes, a gate, and permutations of other axes than the channels may stand between this function and the layer, but
-not a residual connection. If a layer has no preceding function, `input` is the input of the layer. If a layer has no
-following function, `norm_out` is the output of the layer.
+The *preceding function* and the *following function* of a layer are an activation or a normalisation. These operations
+may stand between the function and the layer: dropout, copies, reshapes, a gate, and permutations of axes other than the
+channels. A residual connection may not. If a layer has no preceding function, `input` is the input of the layer. If a
+layer has no following function, `norm_out` is the output of the layer.
 
 The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
 result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
-of a unit if it reads means over the last axis.
+of a unit if it computes means over the last axis.
 
 ### Three kinds of maps
 
@@ -152,19 +153,19 @@ number of the network. It is also a program by itself.
 |---|---|
 | `measure.NAME` | the score by the [measure](measures.md) NAME |
 | `graf.NAME` | a feature of the architecture that needs no network, such as `graf.count_conv_3x3` |
-| `score.NAME` | a column of a score file; only [evolution over a score file](tutorials/score_table.md) reads it |
+| `score.NAME` | a column of a table of scores; only [evolution over such a table](tutorials/score_table.md) reads it |
 
 A measure that several programs read is computed once for each network. If the measure has no value, the program has no
 value either, and the score of the program names the measure.
 
 In `eznas evolve`, `--terminals` says whether programs read statistics, measures or both, and `--terminal-measures`
-names the measures. The name `graf` stands for all features that every task of the run has.
+names the measures and features. There, `graf` stands for all features that every task of the run has.
 
 ### Features of architectures
 
 `eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network of
 `eznas score --model` has no features, because it has no architecture. A *cell* is a small graph of operations that a
-network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024).
+network repeats. Its features describe this graph (Kadlecova et al., ICML 2024).
 
 """
 
@@ -182,9 +183,9 @@ _PRIMITIVES = """
 ## Primitives
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
-is defined everywhere. A program whose value is not finite gets no score. A publication in brackets is the source of a
-primitive. *EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its released code; words behind this name say what
-that code does.
+is defined for all finite numbers, and *everywhere* that it is defined for NaN too. A program whose value is not finite
+gets no score. The source of a primitive is in brackets. *EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its
+released code; the words after this name describe that code.
 """
 
 
@@ -208,7 +209,7 @@ def page() -> str:
             _row(f"`{one.name}`", one.images, one.objective, f"the values on `{one.minus}`" if one.minus else "")
             for one in SCENARIOS.values()
         ],
-        "\nProgram text may also use these synonyms: ",
+        "\nProgram text may also use older names, which are those of the EZNAS paper: ",
         ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
         ".\n\n| statistic | definition |\n|---|---|\n",
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],

@@ -172,7 +172,7 @@ def normalize_units(x: Tensor) -> Tensor:
 
 @primitive(
     *_TENSOR,
-    formula="e^x / sum of e^x over the channels (over the second sample for a samples matrix)",
+    formula="e^x / sum of e^x over the channels (over the last axis of a samples matrix)",
     domain="NaN where an entry of the row is NaN or infinite",
     source="[EZNAS], which names no axis, so that torch takes this one",
     nonnegative="always",

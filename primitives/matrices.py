@@ -102,8 +102,9 @@ def det(x: Tensor) -> Tensor:
 @primitive(
     *_MAPS,
     formula="log of the determinant of each map where that is positive; 0 where it is not",
-    domain="0 also where the least pivot of the LU decomposition (of the smaller Gram matrix, if not square) is "
-    "at most n eps times the largest, n the number of rows, eps the machine epsilon; NaN where a map is not finite",
+    domain="a map counts as singular, with value 0, if the least pivot of its LU decomposition (of the smaller Gram "
+    "matrix, if not square) is at most n eps times the largest one, with n rows and the machine epsilon eps; NaN where "
+    "a map is not finite",
     source="[EZNAS], where a singular map gives NaN, which becomes 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
@@ -130,7 +131,7 @@ def logdet(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of (A + A^T) / 2 divided by the least, for each map A; if A is not square, greatest "
     "singular value of A divided by the least",
     domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], there for a Gram matrix only, as in condition_number(gram(x))",
+    source="[EZNAS], which applies it to Gram matrices only, like condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -147,7 +148,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of each map divided by the least; if the map is not square, greatest singular value "
     "divided by the least",
     domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], there for a Gram matrix only, as in condition_number(gram(x))",
+    source="[EZNAS], which applies it to Gram matrices only, like condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )

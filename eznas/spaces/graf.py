@@ -1,13 +1,13 @@
 """Features of a cell's graph that need no network: counts, paths and degrees by subset of the operations.
 
-The operations of a cell are the vertices of a graph. An operation reads the results of other operations, or the input
-of the cell. Operations that lie on no path from the input to the output are left out. Each search space divides its
+Its vertices are the operations of the cell. An operation reads the results of other operations, or the input of the
+cell. Operations that lie on no path from the input to the output are left out. Each search space divides its
 operations into groups, such as ``skip`` and ``pool``. Below, ``G`` is one group and ``S`` a set of groups. The name of
 a feature lists the groups of ``S``, or says ``any`` for all groups.
 
 - ``count_G``: number of operations of ``G``.
 - ``min_path_S``: fewest operations on a path from the input to the output that has operations of ``S`` only. If there
-  is no such path, the value is one more than the longest path of the space has.
+  is no such path, the value is one more than the number of operations on the longest path of the space.
 - ``max_on_path_S``: largest number of operations of ``S`` on one path, which may also have other operations.
 - ``out_degree_S``: number of operations of ``S`` that read the input.
 - ``in_degree_S``: number of operations of ``S`` that the output reads.
