@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from checked_runs import check_run
 from scipy.stats import kendalltau
 
 import eznas
 from eznas.api.evolve import ScoresRun
 from eznas.cli.console import Command, print_table
-from eznas.config import build_config, read_toml
-from eznas.errors import InputError
+from eznas.config import read_toml
 from eznas.report.html import interval
 from eznas.symbolic.config import ScoresConfig, parse_split
 from eznas.symbolic.read import read_score_tables
@@ -91,16 +91,7 @@ def evolved(table: ScoreTable, held_out: Sequence[str], out: Path, **options: An
     options |= {"scores": tuple(map(Path, table.sources)), "hold_out_task": tuple(held_out)}
     if not (out / "manifest.json").exists():
         return eznas.evolve(out=out, **options)
-    wanted, made = build_config(ScoresConfig, options).as_toml(), read_toml(out / "config.toml")
-    for name in sorted({*wanted, *made} - {"workers"}):
-        if wanted.get(name) != made.get(name):
-            raise InputError(
-                f"{out} must be a run with {name} {wanted.get(name)!r}, it has {made.get(name)!r}; choose another "
-                "folder with --runs"
-            )
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    if [facts["sha256"] for facts in manifest["data"].values()] != list(table.sources.values()):
-        raise InputError(f"{out} must be a run over the same files, their content has changed")
+    check_run(out, ScoresConfig, options, options["scores"], "runs")
     run = ScoresRun.open(out)
     return run if run.finished else run.resume()
 

@@ -206,6 +206,12 @@ class EvolveConfig(Options):
         "File in which the values of reductions on networks are stored; runs may share it. By default, it lies in the "
         "run directory.",
     )
+    report: bool = option(
+        True,
+        "Run",
+        "",
+        "Write neither plots nor report.html at the end, which saves some seconds. eznas report DIR writes them later.",
+    )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 
     @model_validator(mode="after")

@@ -55,7 +55,8 @@ def evolve(
         command: Recorded in the run's manifest as the way it was started.
         resume_with: Returns how to resume the run in a directory, for messages; by default the Python call.
         options: Fields of ``EvolveConfig``, such as ``table``, ``generations`` or ``time_budget``; with ``scores``, of
-            ``ScoresConfig``: formulas are evolved over score files, and no network is run.
+            ``ScoresConfig``: formulas are evolved over score files, and no network is run. ``report=False`` omits the
+            plots and ``report.html``; ``eznas report DIR`` writes them later.
 
     Raises:
         InputError: An option cannot be used, or the time budget is too short for the networks.

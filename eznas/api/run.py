@@ -142,5 +142,6 @@ class Run(ABC):
                 if path.is_dir():
                     display.message(f"resume with: {how}")
                 raise
-            render(directory, display.message, [RunDirectory(other.path) for other in run.compared])
+            if getattr(config, "report", True):  # which only evolutions can do without
+                render(directory, display.message, [RunDirectory(other.path) for other in run.compared])
         return run

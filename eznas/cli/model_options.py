@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def model_options(model: type[BaseModel]) -> list[click.Parameter]:
-    """Return one option per field, the model's own fields before inherited ones; the model checks their values."""
+    """Return one option per field, the model's own fields before inherited ones; the model checks their values.
+
+    A field that is true by default becomes a flag that turns it off, such as ``--no-report``.
+    """
     inherited = [name for name in model.model_fields if name not in model.__annotations__]
     own = [name for name in model.model_fields if name in model.__annotations__]
     options: list[click.Parameter] = []
@@ -23,12 +26,14 @@ def model_options(model: type[BaseModel]) -> list[click.Parameter]:
             raise TypeError(f"the field {name} of {model.__name__} must have a group and a metavar")
         shown = ", ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         silent = isinstance(shown, bool) or shown in (None, "")
+        flag = name.replace("_", "-")
         options.append(
             Option(
-                [f"--{name.replace('_', '-')}"],
+                [f"--no-{flag}", name] if field.default is True else [f"--{flag}"],
                 group=str(facts["group"]),
                 metavar=str(facts["metavar"]) or None,
                 is_flag=isinstance(field.default, bool),
+                flag_value=not field.default if isinstance(field.default, bool) else None,
                 default=None,
                 multiple=isinstance(field.default, tuple),
                 help=f"{field.description}" + ("" if silent else f"  [default: {shown}]"),

@@ -155,6 +155,12 @@ class ScoresConfig(Options):
         "FILE",
         "Python file that registers primitives of your own; may be given several times. eznas runs this file.",
     )
+    report: bool = option(
+        True,
+        "Run",
+        "",
+        "Write neither plots nor report.html at the end, which saves some seconds. eznas report DIR writes them later.",
+    )
     out: Path | None = option(None, "Run", "DIR", "Run directory to write; by default a new one in runs/.")
 
     device: ClassVar[str] = "cpu"

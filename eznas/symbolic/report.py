@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eznas.programs import Node
     from eznas.symbolic.hall import Member
     from eznas.symbolic.problem import ScoresProblem
     from eznas.symbolic.table import ScoreTable, TaskScores
@@ -38,6 +39,9 @@ _RIVALS = 2
 
 _SHOWN = 6
 """Columns that are drawn beside the best program."""
+
+_AT_ONCE = 100
+"""Programs that are evaluated together, which bounds the memory of their nodes."""
 
 
 def program_scores(table: ScoreTable, task: TaskScores, program: str) -> NDArray[np.float64]:
@@ -91,20 +95,16 @@ class ScoresReport:
 
     def ablation(self, best: Member) -> list[dict[str, Any]]:
         """Return the taus on the test architectures of the best program without each of its parts."""
+        parts = ablations(parse(best.program))
+        programs = [part.program for part in parts]
+        taus = {test.task.name: self._test_taus(test, programs) for test in self.problem.tasks}
         return [
             {
                 "without": part.without,
                 "program": part.program.text,
-                "tasks": {
-                    test.task.name: number(
-                        self._tau(
-                            test, program_scores(self.problem.table, test.task, part.program.text), test.split.test
-                        )
-                    )
-                    for test in self.problem.tasks
-                },
+                "tasks": {name: number(of_task[place]) for name, of_task in taus.items()},
             }
-            for part in ablations(parse(best.program))
+            for place, part in enumerate(parts)
         ]
 
     def verdict(self, best: Member, baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class ScoresReport:
         if scores is None:
             scores = np.full(len(test.task.architectures), np.nan)
         parts = {"tau_train": test.split.train, "tau_validation": test.split.validation}
-        taus = {name: number(self._tau(test, scores, places)) for name, places in parts.items()}
+        taus = {name: number(_tau(scores[places], test.task.accuracies[places])) for name, places in parts.items()}
         own, accuracies = scores[test.split.test], test.task.accuracies[test.split.test]
         finite = np.isfinite(own)
         found = Correlation(math.nan, math.nan, math.nan, math.nan, math.nan, len(own))
@@ -215,17 +215,29 @@ class ScoresReport:
             **{name: number(value) for name, value in metrics.items()},
         }
 
+    def _test_taus(self, test: SplitTask, programs: Sequence[Node]) -> list[float]:
+        """Return the taus of programs on the test architectures; programs share the nodes that they have in common."""
+        places, accuracies = test.split.test, test.task.accuracies[test.split.test]
+        leaves = test.task.matrix(self.problem.table.columns)[:, places]
+        taus: list[float] = []
+        for begin in range(0, len(programs), _AT_ONCE):
+            some = programs[begin : begin + _AT_ONCE]
+            graph = Graph(Language(self.problem.table.columns, some), leaves)
+            taus += [_tau(scores, accuracies) for scores in graph.values(graph.add_trees(some))]
+        return taus
+
     def _trivial_tau(self, test: SplitTask, places: NDArray[np.int64]) -> float:
         """Return the tau that the fitness counts from."""
-        taus = [self._tau(test, test.task.scores[column], places) for column in self.problem.trivial]
+        accuracies = test.task.accuracies[places]
+        taus = [_tau(test.task.scores[column][places], accuracies) for column in self.problem.trivial]
         return max((tau for tau in taus if math.isfinite(tau)), default=0.0)
 
-    @staticmethod
-    def _tau(test: SplitTask, scores: NDArray[np.float64], places: NDArray[np.int64]) -> float:
-        own = scores[places]
-        if not len(places) or not np.isfinite(own).all():
-            return math.nan
-        return float(PairTaus([test.task.accuracies[places]]).taus(own[None])[0, 0])
+
+def _tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
+    """Return the tau of some architectures; NaN for none, or if a score is not finite."""
+    if not len(scores) or not np.isfinite(scores).all():
+        return math.nan
+    return float(PairTaus([accuracies]).taus(scores[None])[0, 0])
 
 
 def number(value: float) -> float | None:

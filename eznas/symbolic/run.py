@@ -95,9 +95,11 @@ def run_scores(
     baselines = report.baselines()
     worked = time.process_time() - worked
     slowness = min((time.monotonic() - started) / max(worked, 1e-3), _SLOWEST)  # other jobs on the machine
-    reserve = slowness * (worked * _END + _PLOTS + _PAGE * len(problem.tasks))
+    pictures = _PLOTS + _PAGE * len(problem.tasks) if config.report else 0.0
+    reserve = slowness * (worked * _END + pictures)
     if reserve > config.time_budget / 2:
-        progress.message(f"the tests and pictures take about {reserve:.0f} s of the time budget")
+        final = "tests and pictures" if config.report else "tests"
+        progress.message(f"the {final} take about {reserve:.0f} s of the time budget")
     course = _Course(config, evolution, directory, executor, progress, clock, checkpoint["log"] if checkpoint else [])
     stopped_by = course.run(reserve)
     progress.stage("testing the best programs", 0)

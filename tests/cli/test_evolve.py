@@ -246,6 +246,17 @@ def test_a_plot_that_fails_does_not_cost_the_results(
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "error: test_scores.csv is missing")
 
 
+def test_a_run_without_report_draws_nothing(evolved: Evolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eznas.report, "render", lambda *_: pytest.fail("the report was written"))
+    for words in (("--out", "here", "--no-report"), ("--resume", "here")):
+        result = invoke(*words)
+        assert result.exit_code == 0, result.output
+    assert "report = false\n" in (tmp_path / "here" / "config.toml").read_text(encoding="utf-8")
+    assert [config.report for config, _ in evolved.calls] == [False, False]
+    result = invoke("--resume", "here", "--no-report")
+    assert (result.exit_code, "--no-report must not be given when a run is resumed" in result.stderr) == (2, True)
+
+
 def test_a_picture_that_is_not_drawn_is_a_message(evolved: Evolved, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eznas.report, "render", lambda _, message, __: message("program.png was not drawn: too large"))
     result = invoke("--out", "here")

@@ -135,7 +135,11 @@ def test_options_with_a_heading_are_listed_under_it() -> None:
 
 
 def test_every_field_of_the_configuration_is_an_option() -> None:
-    assert {f"--{name.replace('_', '-')}" for name in EvolveConfig.model_fields} <= set(options_of(("evolve",)))
+    flags = {
+        f"--{'no-' if field.default is True else ''}{name.replace('_', '-')}"
+        for name, field in EvolveConfig.model_fields.items()
+    }
+    assert flags <= set(options_of(("evolve",)))
 
 
 def test_an_unknown_option_is_exit_code_2() -> None:

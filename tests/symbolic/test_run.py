@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.stats import kendalltau, somersd
 from torch import nn
 
 import eznas
 from eznas.api.evolve import ScoresRun
+from eznas.cli.main import main
 from eznas.errors import EznasError, InputError
+from eznas.progress import Progress
 from eznas.scoring import Proxy, score_network
 from eznas.scoring.executor import SERIAL, LokyExecutor
 from eznas.symbolic.config import ScoresConfig
@@ -44,7 +47,12 @@ def evolved(file: Path, executor: Any = SERIAL, epochs: int = 2, **options: Any)
 
 
 def test_a_planted_formula_is_found_and_reported(score_file: Path, tmp_path: Path) -> None:
-    run = eznas.evolve(scores=score_file, hold_out_task="other/c", generations=30, out=tmp_path / "run", **SMALL)
+    run = eznas.evolve(
+        scores=score_file, hold_out_task="other/c", generations=30, out=tmp_path / "run", report=False, **SMALL
+    )
+    assert not list(run.path.glob("*.png"))
+    assert not (run.path / "report.html").exists()
+    assert CliRunner().invoke(main, ["report", str(run.path)]).exit_code == 0
     summary = run.summary
     best = summary["best"]
     assert best["tau_test"] > 0.95  # accuracy = 50 + log(synflow) nwot
@@ -66,6 +74,19 @@ def test_a_planted_formula_is_found_and_reported(score_file: Path, tmp_path: Pat
     for name in TASKS:
         own = np.array([[float(row[2]), float(row[3])] for row in rows if row[0] == name])
         assert best["tasks"][name]["tau"] == pytest.approx(kendalltau(*own.T).statistic)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_time_for_pictures_is_reserved_only_where_they_are_drawn(score_file: Path, tmp_path: Path) -> None:
+    class Listening(Progress):
+        def message(self, text: str) -> None:
+            messages.append(text)
+
+    messages: list[str] = []
+    options = {**SMALL, "generations": 1, "time_budget": "12s", "progress": Listening()}
+    for report in (True, False):
+        eznas.evolve(scores=score_file, out=tmp_path / str(report), report=report, **options)
+    assert [text.partition(" take ")[0] for text in messages if " take " in text] == ["the tests and pictures"]
 
 
 @pytest.mark.usefixtures("without_pictures")
