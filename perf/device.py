@@ -65,10 +65,9 @@ def visited(
     network, build = seconds_of(lambda: condition.network(architecture), device)
     if dtype is not torch.float32:
         network, minibatch = network.to(dtype), replace(minibatch, images=minibatch.images.to(dtype))
+    scores, measuring = seconds_of(lambda: measure(network, minibatch, measures), device)
     captured, capturing = seconds_of(lambda: capture(network, minibatch, sorted(statistics(reductions))), device)
     values, evaluating = seconds_of(lambda: evaluate_reductions(reductions, captured), device)
-    del captured
-    scores, measuring = seconds_of(lambda: measure(network, minibatch, measures), device)
     found = {str(node): float(value.mean()) for node, value in values.items()}
     found |= {name: score.value if score.ok else math.nan for name, score in scores.items()}
     return found, {"build": build, "capture": capturing, "reductions": evaluating, "measures": measuring}
@@ -91,7 +90,7 @@ def run_space(space_name: str, device: str, options: Mapping[str, Any]) -> dict[
     space, rng = SPACES[space_name], random.Random(options["seed"])
     reductions = [random_reduction(rng, 2) for _ in range(options["reductions"])]
     architectures = [space.sample(rng) for _ in range(options["networks"] + 1)]
-    measures = [name for name in options["measures"] or MEASURES]
+    measures = list(options["measures"] or MEASURES)
     minibatch = load_minibatch("digits", options["images"], seed=options["seed"])
     fidelity = space.fidelities[options["fidelity"]]
     scores: dict[str, list[dict[str, float]]] = {}
@@ -145,11 +144,7 @@ def main(*, device: str, spaces: Sequence[str], threads: int, json_file: Path | 
     print_table(
         "scores on both devices",
         ["space", "proxy", "tau", "difference", "CPU's", f"{device}'s", "one alone", "equal twice"],
-        [
-            [found["space"], *row.values()]
-            for found in figures
-            for row in found["proxies"]
-        ],
+        [[found["space"], *row.values()] for found in figures for row in found["proxies"]],
     )
     if json_file is not None:
         about = {"device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device}
