@@ -89,13 +89,21 @@ class Campaign:
         images: The images of all tasks.
         workers: Processes; 0 for one per core.
         memory: Bytes for all processes together; None for no bound.
+        device: Where networks run.
     """
 
     def __init__(
-        self, config: dict[str, Any], tables: Path, out: Path, images: str, workers: int, memory: int | None = None
+        self,
+        config: dict[str, Any],
+        tables: Path,
+        out: Path,
+        images: str,
+        workers: int,
+        memory: int | None = None,
+        device: str = "auto",
     ) -> None:
         self._config, self._out, self._images = config, out, images
-        self._workers, self._memory = workers, memory
+        self._workers, self._memory, self._device = workers, memory, device
         self.tasks = [
             Task(
                 entry["name"],
@@ -152,6 +160,7 @@ class Campaign:
             images=self._images,
             batch_size=self._config["batch_size"],
             seed=seed,
+            device=self._device,
         )
         with open_display(progress=True) as display:
             return verification.verify(
@@ -316,13 +325,22 @@ def print_tests(figures: dict[str, dict[str, Any]]) -> None:
 @click.option(
     "--memory", metavar="SIZE", default=None, help="Memory of all processes, such as 8G; by default the free."
 )
+@click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
 @click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
 def main(
-    tables: Path, config: Path, images: str, out: Path, time_budget: str, workers: int, memory: str | None, without: str
+    tables: Path,
+    config: Path,
+    images: str,
+    out: Path,
+    time_budget: str,
+    workers: int,
+    memory: str | None,
+    device: str,
+    without: str,
 ) -> None:
     """Evolve one proxy for several search spaces, and test it on networks that evolution did not see."""
     bound = memory_bound(memory, workers)
-    campaign = Campaign(read_toml(config), tables, out, images, workers, bound)
+    campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device)
     if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
         raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
     scores = campaign.score()

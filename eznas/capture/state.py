@@ -81,13 +81,16 @@ def fork_state(network: nn.Module, state: NetworkState | None = None) -> Iterato
 
 @contextlib.contextmanager
 def fixed_random(device: torch.device) -> Iterator[None]:
-    """Run the block with the generators of torch, Python and NumPy at a fixed seed, and restore their states."""
+    """Run the block with the generators of torch, Python and NumPy at a fixed seed, and restore their states.
+
+    See ``full_precision`` for the arithmetic in the block.
+    """
     devices = [device] if device.type == "cuda" else []
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy else None
     python_state = random.getstate()
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices), full_precision(device):
             random.seed(0)
             if numpy:
                 numpy.random.seed(0)
@@ -100,6 +103,24 @@ def fixed_random(device: torch.device) -> Iterator[None]:
         random.setstate(python_state)
         if numpy:
             numpy.random.set_state(numpy_state)
+
+
+@contextlib.contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Run the block on CUDA with all 23 bits of float32 and the same algorithms each time; elsewhere, as it is.
+
+    By default, convolutions on CUDA round their inputs to TensorFloat-32, which has 10 bits.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, precision = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextlib.contextmanager

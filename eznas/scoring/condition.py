@@ -97,9 +97,9 @@ class Condition:
     def network(self, architecture: str) -> nn.Module:
         """Build and initialise the network of an architecture."""
         space = SPACES[self.space]
-        network = construct(lambda: space.build(architecture, self.fidelity, self.minibatch.classes), self.device)
+        network = construct(lambda: space.build(architecture, self.fidelity, self.minibatch.classes))
         initialise(network, self.seed)
-        return network
+        return network.to(self.device)
 
     @property
     def key(self) -> str:
