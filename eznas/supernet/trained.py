@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from eznas.capture.state import full_precision
 from eznas.errors import InputError
 from eznas.spaces.nasbench201 import to_operations
 from eznas.supernet.checkpoint import NAME, read_checkpoint
@@ -38,7 +39,8 @@ def inherited(network: Supernet, architecture: str, images: Minibatch) -> tuple[
     pairs = zip(images.images.tensor_split(parts), images.labels.tensor_split(parts), strict=True)
     right, losses = 0, 0.0
     for batch, labels in pairs:
-        logits = network(batch)
+        with full_precision(batch.device):
+            logits = network(batch)
         right += int((logits.argmax(1) == labels).sum())
         losses += float(functional.cross_entropy(logits, labels, reduction="sum"))
     return 100 * right / len(images), losses / len(images)

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from eznas.capture.state import full_precision
 from eznas.errors import EznasError
 from eznas.networks.initialise import construct, initialise
 from eznas.networks.nasbench201_supernet import Supernet
@@ -99,7 +100,8 @@ class SupernetTrainer:
             images, labels = self._images.images[places], self._images.labels[places]
             images = augmented(images, noise) if self._config.augment else images
             path = paths.choices(OPERATIONS, k=len(EDGES)) if self._config.method == "rsws" else None
-            loss, logits = self.step(images, labels, path)
+            with full_precision(images.device):
+                loss, logits = self.step(images, labels, path)
             losses += loss * len(chosen)
             right += int((logits.argmax(1) == labels).sum())
             seen += len(chosen)

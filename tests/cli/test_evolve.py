@@ -166,7 +166,7 @@ def test_the_final_table_is_golden(
 
 
 def test_progress_goes_to_standard_error(evolved: Evolved) -> None:
-    result = invoke("--out", "here")
+    result = invoke("--out", "here", "--workers", "1")
     assert result.stderr.startswith("evolving; resume with: python -m eznas.evolve --resume here\n")
     assert "visiting: 1/1" in result.stderr
     assert "halfway" in result.stderr

@@ -38,6 +38,7 @@ def config(table: Path, **changes: Any) -> EvolveConfig:
         "full_generations": 2,
         "batch_size": 4,
         "workers": 1,
+        "device": "cpu",
         "time_budget": 600.0,
     }
     return EvolveConfig.model_validate({**small, **changes})

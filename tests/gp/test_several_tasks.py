@@ -48,6 +48,7 @@ SMALL = {
     "patience": 2,
     "batch_size": 4,
     "workers": 1,
+    "device": "cpu",
     "time_budget": 600.0,
     "seed": 2,
 }

@@ -154,7 +154,7 @@ def network(kind: str, how: str) -> nn.Module:
         made = construct(lambda: Convolutional(int(kind), how))
     if how == "channels last":
         made = made.to(memory_format=torch.channels_last)
-    return nn.DataParallel(made) if how == "wrapped" else made
+    return nn.DataParallel(made, device_ids=[]) if how == "wrapped" else made
 
 
 @cache

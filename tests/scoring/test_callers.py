@@ -101,7 +101,7 @@ def test_networks_that_are_refused_in_a_sentence() -> None:
         for score in measure(refused, BATCH, ["snip", "zen", "flops"]).values():
             assert score.status is Status.EXCEPTION
             assert sentence in score.detail
-    assert measure(nn.DataParallel(network()), BATCH, NAMES) == measure(network(), BATCH, NAMES)
+    assert measure(nn.DataParallel(network(), device_ids=[]), BATCH, NAMES) == measure(network(), BATCH, NAMES)
 
 
 def test_the_kernel_of_repeated_images_is_singular() -> None:
