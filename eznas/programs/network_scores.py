@@ -11,7 +11,7 @@ from torch import Tensor
 from eznas.capture import NoUnitsError, Unit, capture, translated_errors, with_tensor_input
 from eznas.errors import NETWORK_FAILURES, InputError
 from eznas.primitives import STATISTICS
-from eznas.programs.memory import captures_of, memory_left, split_by_memory
+from eznas.programs.memory import BoundedReductions, fits, memory_left
 from eznas.programs.plan import Trace
 from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
 from eznas.programs.tree import Node, network_leaves
@@ -114,17 +114,13 @@ def _captured(
     """Return the units, the values of the programs' reductions on them, and the trace."""
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
-    trace, vectors = Trace(), dict[Node, Tensor]()
-    recorded: list[Unit] = []
-    for part in split_by_memory(reductions(programs), network, minibatch, units, memory):
-        recorded = []
-        rows: list[dict[Node, Tensor]] = []
-        for captured in captures_of(part, network, minibatch, units, memory):
-            recorded += captured.units
-            rows.append(evaluate_reductions(part.nodes, captured, trace, memory=memory_left(memory, captured)))
-            del captured  # before the next one is made
-        vectors |= {node: torch.cat([row[node] for row in rows]) for node in part.nodes}
-    return tuple(recorded), vectors, trace
+    trace, nodes = Trace(), reductions(programs)
+    if memory is not None and not fits(nodes, network, minibatch, units, memory):
+        recorded, vectors = BoundedReductions(nodes, network, minibatch, units, memory).evaluate(trace)
+        return recorded, vectors, trace
+    captured = capture(network, minibatch, statistics(nodes), units)
+    vectors = evaluate_reductions(nodes, captured, trace, memory=memory_left(memory, captured))
+    return captured.units, vectors, trace
 
 
 def _runs(network: nn.Module, minibatch: Minibatch, units: str) -> bool:

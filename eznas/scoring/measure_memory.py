@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from eznas.capture import outline_network, translated_errors, with_tensor_input
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
-from eznas.programs.memory import GRAPH, unit_bytes
+from eznas.programs.memory import GRAPH
+from eznas.programs.pass_plan import unit_bytes
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
