@@ -8,7 +8,7 @@ from eznas.programs.constant import is_constant
 from eznas.programs.costs import cost
 from eznas.programs.draw import draw, to_networkx
 from eznas.programs.memory import BoundedReductions, fits, memory_left
-from eznas.programs.network_scores import evaluate
+from eznas.programs.network_scores import evaluate, refused_programs
 from eznas.programs.parse import ProgramError, parse
 from eznas.programs.plan import Trace
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
@@ -52,6 +52,7 @@ __all__ = [
     "postorder",
     "preorder",
     "reductions",
+    "refused_programs",
     "replace",
     "simplify_exact",
     "simplify_rank",

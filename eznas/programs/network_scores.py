@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from eznas.capture import NoUnitsError, Unit, capture, translated_errors, with_tensor_input
-from eznas.errors import NETWORK_FAILURES, InputError
+from eznas.errors import NETWORK_FAILURES, InputError, MemoryLimitError
 from eznas.primitives import STATISTICS
 from eznas.programs.memory import BoundedReductions, fits, memory_left
 from eznas.programs.plan import Trace
@@ -73,6 +73,37 @@ def evaluate(
             scores[program] = Score.of(evaluate_upper([program], {}, Layout([0]), leaves=values).item())
     scores |= zip(reading, _evaluate_captured(reading, network, minibatch, units, memory, values), strict=True)
     return [scores[program] for program in programs]
+
+
+def refused_programs(
+    programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str = "auto", *, memory: int
+) -> dict[Node, Score]:
+    """Return the failed scores of the programs that need more memory than there is.
+
+    The network runs on two images. A network that does not run is left to ``evaluate``, whose scores say why.
+
+    Args:
+        programs: Roots of kind NETWORK.
+        network: Left as it was found.
+        minibatch: Images and labels.
+        units: See ``capture``.
+        memory: Bytes for capturing and evaluating.
+    """
+    nodes = reductions(programs)
+    if not nodes:
+        return {}
+    try:
+        if not fits(nodes, network, minibatch, units, memory):
+            BoundedReductions(nodes, network, minibatch, units, memory)
+    except MemoryLimitError as error:
+        if len(programs) == 1:
+            return {programs[0]: Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")}
+    except NETWORK_FAILURES:
+        return {}
+    else:
+        return {}
+    each = [refused_programs([program], network, minibatch, units, memory=memory) for program in programs]
+    return {program: score for refused in each for program, score in refused.items()}
 
 
 def _evaluate_captured(
