@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from functools import cache
 from pathlib import Path
@@ -20,19 +21,21 @@ class Heap:
     """The heap of this process, which is kept about as large as the tensors in it.
 
     The allocator of glibc keeps freed tensors between others, so that a process that frees as much as it takes grows
-    to about twice of what it needs. On systems without this allocator, nothing happens.
+    to about twice of what it needs. On systems without this allocator, only unreachable objects are freed.
 
     Args:
         limit: Bytes by which the process may grow from now on before free memory is returned.
     """
 
     def __init__(self, limit: int) -> None:
+        gc.collect()  # recorders and graphs of earlier passes, which refer to each other
+        _trim()
         self._limit = self._next = resident() + limit
 
     def trim(self) -> None:
         """Return free memory to the system if the process is large."""
-        if resident() > self._next and (trim := _trim()) is not None:
-            trim(0)
+        if resident() > self._next:
+            _trim()
             self._next = max(self._limit, resident() + _STEP)
 
 
@@ -44,8 +47,13 @@ def resident() -> int:
         return 0
 
 
+def _trim() -> None:
+    if (function := _malloc_trim()) is not None:
+        function(0)
+
+
 @cache
-def _trim() -> Callable[[int], int] | None:
+def _malloc_trim() -> Callable[[int], int] | None:
     """Return ``malloc_trim`` of glibc; None with another library."""
     try:
         function: Callable[[int], int] = ctypes.CDLL(None).malloc_trim

@@ -54,15 +54,22 @@ class RecomputedGraph:
         limit: Most bytes of tensors at once; a single tensor may take more.
         parameters: Tensors that are never dropped.
         buffers: Tensors that the forward pass may overwrite after it saved them, and that are copied therefore.
+        trim: Called often while passes run.
 
     Attributes:
         passes: The number of repeated forward passes.
     """
 
     def __init__(
-        self, again: Callable[[], object], limit: int, parameters: Iterable[Tensor], buffers: Iterable[Tensor]
+        self,
+        again: Callable[[], object],
+        limit: int,
+        parameters: Iterable[Tensor],
+        buffers: Iterable[Tensor],
+        trim: Callable[[], object] = lambda: None,
     ) -> None:
         self.passes = 0
+        self._trim = trim
         self._again, self._limit = again, limit
         self._parameters, self._buffers = set(map(_memory, parameters)), set(map(_memory, buffers))
         self._next = 0  # place of the next saved tensor or record
@@ -123,11 +130,16 @@ class RecomputedGraph:
         if place not in self._held:
             raise RecordError(_DIFFERENT)
         self._first_read = place if place < unread else self._first_read
+        self._trim()
         return self._held[place]
 
-    def _repeat(self, last: int) -> None:
+    def close(self) -> None:
+        """Free all tensors, which nodes of the graph would keep otherwise; no backward pass may follow."""
         while self._order:
             self._drop_oldest()
+
+    def _repeat(self, last: int) -> None:
+        self.close()
         self._next, self._last = 0, last
         self.passes += 1
         try:
@@ -146,6 +158,7 @@ class RecomputedGraph:
         self._uses[entry.memory] += 1
         while self._bytes > self._limit and len(self._order) > 1:
             self._drop_oldest()
+        self._trim()
         if place == self._last:
             raise _EnoughError
 

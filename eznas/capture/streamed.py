@@ -194,7 +194,9 @@ class _Pass:
         network = streamed.network
         recorder = self._recorder(self._receive)
         if self._passes.graph is not None and self._pending:
-            self._kept = RecomputedGraph(self._again, self._passes.graph, network.parameters(), network.buffers())
+            self._kept = RecomputedGraph(
+                self._again, self._passes.graph, network.parameters(), network.buffers(), streamed.trim
+            )
         try:
             with contextlib.ExitStack() as state:
                 state.enter_context(fork_state(network))
@@ -220,6 +222,7 @@ class _Pass:
                 raise self._error from None
         finally:
             if self._kept:
+                self._kept.close()
                 streamed.forwards += self._kept.passes
             for weight in recorder.grads_enabled:
                 weight.requires_grad_(False)

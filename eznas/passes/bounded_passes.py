@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from eznas.capture.attributes import reachable_buffers
+from eznas.capture.heap import Heap
 from eznas.capture.recomputed import RecomputedGraph
 from eznas.errors import NETWORK_FAILURES
 from eznas.passes.forward import Forward, run_forward
@@ -34,12 +35,14 @@ class BoundedPasses(NetworkPasses):
 
     Args:
         graph: Most bytes of the tensors of a graph that are kept at once.
+        memory: Bytes by which the process may grow before it returns free memory to the system.
         *args: See ``NetworkPasses``.
     """
 
-    def __init__(self, graph: int, *args: Any) -> None:
+    def __init__(self, graph: int, memory: int, *args: Any) -> None:
         super().__init__(*args)
         self._graph = graph
+        self._heap = Heap(memory)
         self._use = {PARTS[part].graph for part in self.parts}
         if "map_outputs" in self.parts:
             self.parts -= {"outputs"}
@@ -47,7 +50,7 @@ class BoundedPasses(NetworkPasses):
     def map_outputs(self, function: Callable[[Tensor], T]) -> list[T]:
         """See ``NetworkPasses``."""
         recorder = _OutputMapper(self.network, len(self.minibatch), function)
-        with _without_graph():
+        with self._without_graph():
             run_forward(self.network, self.minibatch.images, {"outputs"}, self._grads_enabled, recorder=recorder)
         check_recorded(recorder)
         results: list[T] = []
@@ -62,7 +65,7 @@ class BoundedPasses(NetworkPasses):
         if Graph.WHOLE in self._use and not where:
             return super()._run(images, parts, where)
         if Graph.ONCE not in self._use or where:
-            with _without_graph():
+            with self._without_graph():
                 return super()._run(images, parts, where)
         own = {id(buffer): buffer for buffer in reachable_buffers(self.network)}
         buffers = {key: buffer.clone() for key, buffer in own.items()}
@@ -73,9 +76,14 @@ class BoundedPasses(NetworkPasses):
             following = {part for part in parts if PARTS[part].graph is Graph.ONCE}
             run_forward(self.network, images, following, [], buffers=buffers)
 
-        kept = RecomputedGraph(again, self._graph, self.network.parameters(), buffers.values())
+        kept = RecomputedGraph(again, self._graph, self.network.parameters(), buffers.values(), self._heap.trim)
+        self._contexts.callback(kept.close)
         with kept.hooks():
             return run_forward(self.network, images, parts, self._grads_enabled, buffers=buffers)
+
+    def _without_graph(self) -> torch.autograd.graph.saved_tensors_hooks:
+        """Return a context in which forward passes save no tensors, so that no backward pass may follow."""
+        return torch.autograd.graph.saved_tensors_hooks(lambda _: self._heap.trim(), _refuse)
 
 
 class _OutputMapper(PassRecorder):
@@ -103,11 +111,6 @@ class _OutputMapper(PassRecorder):
         except NETWORK_FAILURES as error:
             self.results[recorded] = error.with_traceback(None)  # raised if the output is not part of another one
         return Output(recorded, channels_last, self.elementwise.step(out))
-
-
-def _without_graph() -> torch.autograd.graph.saved_tensors_hooks:
-    """Return a context in which forward passes save no tensors, so that no backward pass may follow."""
-    return torch.autograd.graph.saved_tensors_hooks(lambda _: None, _refuse)
 
 
 def _refuse(_: Any) -> Tensor:

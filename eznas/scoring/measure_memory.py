@@ -40,10 +40,12 @@ class MeasureGroup:
     Args:
         names: The measures.
         graph: Most bytes of the tensors of a graph that ``BoundedPasses`` keeps; None for passes without a bound.
+        memory: Bytes of the passes.
     """
 
     names: frozenset[str]
     graph: int | None = None
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,10 @@ class _Planner:
                     groups[-1].append(measure)
                 else:
                     groups.append([measure])
+        left = [max(0, int(self.limit - self._beside(group, backward=True))) for group in groups]
         return [
-            MeasureGroup(
-                frozenset(measure.name for measure in group), int(self.limit - self._beside(group, backward=True))
-            )
-            for group in groups
+            MeasureGroup(frozenset(measure.name for measure in group), graph, self.limit)
+            for group, graph in zip(groups, left, strict=True)
         ]
 
     def _graph(self, measure: Measure) -> int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from eznas.scoring.measure_memory import MeasurePlan
+    from eznas.scoring.measure_memory import MeasureGroup, MeasurePlan
 
 
 def measure(
@@ -176,7 +176,7 @@ def score_measures(
                 scores[record.name] = _score(record, function, network, minibatch)
         for group in plan.groups:
             shared = [record for record in records if record.name in group.names]
-            scores |= _score_from_passes(shared, network, minibatch, split, group.graph)
+            scores |= _score_from_passes(shared, network, minibatch, split, group)
         scores |= {name: score for name, score in plan.refused.items() if name in scores}
         scores |= score_composed(composed, scores, features, network, minibatch, memory)
     return {name: scores[name] for name in requested}
@@ -209,7 +209,7 @@ def _run_restored(function: Callable[[nn.Module, Minibatch], float], network: nn
 
 
 def _score_from_passes(
-    records: Sequence[Measure], network: nn.Module, minibatch: Minibatch, split: int | None, graph: int | None
+    records: Sequence[Measure], network: nn.Module, minibatch: Minibatch, split: int | None, group: MeasureGroup
 ) -> dict[str, Score]:
     pairs = [(record, record.from_passes) for record in records if record.from_passes is not None]
     if not pairs:
@@ -219,7 +219,8 @@ def _score_from_passes(
     scores: dict[str, Score] = {}
     try:
         args = (network, minibatch, _parts(pairs))
-        shared = NetworkPasses(*args) if graph is None else BoundedPasses(graph, *args)
+        bound = group.graph
+        shared = NetworkPasses(*args) if bound is None else BoundedPasses(bound, group.memory, *args)
         with shared if split is None else MicrobatchPasses(split, *args) as passes:
             for index, (record, from_passes) in enumerate(pairs):
                 scores[record.name] = _score(record, from_passes, passes)
