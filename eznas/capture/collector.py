@@ -87,14 +87,13 @@ class Collector:
     def add(self, sources: Mapping[tuple[int, str], Source]) -> None:
         """Take statistics of units by place and name, and hand on the requests that they complete."""
         complete: dict[int, list[int]] = {}
-        for (place, name), given in sources.items():
-            source = given
-            if base := subtracted(name):
-                source = Known(given.tensor() - self._held[place, base].tensor())
-                self._use(place, base)
+        self._readers.update([source.recorded for source in sources.values() if isinstance(source, Value)])
+        for (place, name), source in sources.items():
             self._held[place, name] = source
-            if isinstance(source, Value):
-                self._readers[source.recorded] += 1
+            if base := subtracted(name):
+                self._held[place, name] = Known(source.tensor() - self._held[place, base].tensor())
+                self._release(source)
+                self._use(place, base)
             for index, missing in enumerate(self._missing[place]):
                 if name in missing:
                     missing.remove(name)
@@ -109,11 +108,13 @@ class Collector:
     def _use(self, place: int, name: str) -> None:
         self._uses[place][name] -= 1
         if not self._uses[place][name]:
-            source = self._held.pop((place, name))
-            if isinstance(source, Value):
-                self._readers[source.recorded] -= 1
-                if not self._readers[source.recorded]:
-                    source.recorded.value = None
+            self._release(self._held.pop((place, name)))
+
+    def _release(self, source: Source) -> None:
+        if isinstance(source, Value):
+            self._readers[source.recorded] -= 1
+            if not self._readers[source.recorded]:
+                source.recorded.value = None
 
 
 def subtracted(name: str) -> str:

@@ -200,15 +200,14 @@ def _graph_bytes(
     saved: dict[int, Tensor] = {}  # by memory, which is not used again while the tensor is kept
     values: dict[int, Recorded] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def keep(tensor: Tensor) -> None:  # a graph that held its own outputs would never be freed
         saved[tensor.untyped_storage().data_ptr()] = tensor.detach()
-        return tensor
 
     wanted = {place for places in records for place in places.values()}
     with (
         fork_state(network),
         torch.enable_grad(),
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda _: torch.empty(0)),
     ):
         recorded_forward(network, images, PartRecorder(network, QUANTITIES, (), wanted, values.__setitem__))
     beside: dict[str, int] = {}
@@ -216,4 +215,8 @@ def _graph_bytes(
         storages = [values[places[quantity]].value.untyped_storage() for places in records]
         sizes = {storage.data_ptr(): storage.nbytes() for storage in storages}
         beside[quantity] = sum(size for memory, size in sizes.items() if memory not in saved.keys() | parameters)
-    return [tensor.untyped_storage().nbytes() for memory, tensor in saved.items() if memory not in parameters], beside
+    of_graph = [tensor.untyped_storage().nbytes() for memory, tensor in saved.items() if memory not in parameters]
+    saved.clear()
+    for recorded in values.values():
+        recorded.value = None  # its recorder may live on
+    return of_graph, beside

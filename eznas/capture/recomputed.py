@@ -145,8 +145,8 @@ class RecomputedGraph:
         try:
             with torch.inference_mode(mode=False), torch.enable_grad(), self.hooks():
                 self._again()
-        except _EnoughError:
-            pass
+        except _EnoughError as end:
+            end.__traceback__ = None  # contexts that it left refer to it, and its frames to tensors
         finally:
             self._last = None
 

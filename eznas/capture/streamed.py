@@ -217,7 +217,8 @@ class _Pass:
                             loss_of(logits, streamed.labels, streamed.loss) if origin == "loss" else logits.sum()
                         )
                         self._backward(objective, gradients, layers, leaf, recorder.places)
-        except _EndedError:
+        except _EndedError as end:
+            end.__traceback__ = None  # contexts that it left refer to it, and its frames to tensors
             if self._error is not None:
                 raise self._error from None
         finally:
