@@ -144,7 +144,7 @@ class _Planner:
         whole = self.shape.graph + self._beside(requests)
         if whole <= room:
             return PassPlan(passes, working + room - whole)
-        graph = max(2 * self.shape.saved, room - working)
+        graph = max(2 * self.shape.saved, room - min(working, room // 2))
         if graph > room:
             return None
         return PassPlan(Passes(tuple(requests), tuple(places), graph), working + room - graph)
@@ -291,4 +291,6 @@ def unit_bytes(units: Sequence[Unit], minibatch: Minibatch) -> dict[Kind, int]:
 
 def written(size: float) -> str:
     """Write bytes, rounded up."""
-    return f"{math.ceil(size / 2**20)}M" if size < 2**30 else f"{math.ceil(size * 10 / 2**30) / 10:.1f}G"
+    if size >= 2**30:
+        return f"{math.ceil(size * 10 / 2**30) / 10:.1f}G"
+    return f"{math.ceil(size / 2**20)}M" if size >= 10 * 2**20 else f"{math.ceil(size / 2**10)}K"

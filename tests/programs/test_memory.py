@@ -59,8 +59,8 @@ def test_what_does_not_fit_unit_by_unit_is_refused_with_the_memory_that_it_needs
     (score, *_) = evaluate(PROGRAMS, network(), CONDITION.minibatch, memory=10**5)
     assert score.status is Status.EXCEPTION
     assert score.detail == (
-        "MemoryLimitError: memory must be at least 1M for one process to capture conv_in.perturbed, input.data of this "
-        "network on 4 images, got 1M; give more memory, fewer workers or fewer images"
+        "MemoryLimitError: memory must be at least 285K for one process to capture conv_in.perturbed, input.data of "
+        "this network on 4 images, got 98K; give more memory, fewer workers or fewer images"
     )
 
 

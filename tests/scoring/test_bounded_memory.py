@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import eznas.passes.forward
-import eznas.passes.network_passes
 from eznas.capture.record import flattened
 from eznas.measures import MEASURES
 from eznas.minibatch import load_minibatch
 from eznas.passes.bounded_passes import BoundedPasses
 from eznas.passes.network_passes import NetworkPasses
-from eznas.passes.parts import PARTS
+from eznas.passes.parts import PARTS, PassBytes
 from eznas.programs import BoundedReductions, evaluate, parse, reductions
 from eznas.scoring.matrix import Proxy, score_network
 from eznas.scoring.measure_memory import plan_measures
@@ -26,7 +25,7 @@ from eznas.scoring.score_many import score_measures
 from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
 BATCH = load_minibatch("digits", 8, pixels=16)
 UNITS, CHANNELS = 8, 12
@@ -39,11 +38,12 @@ class LiveBytes(TorchDispatchMode):
 
     Attributes:
         most: The most bytes.
+        now: The bytes now.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.most = self._now = 0
+        self.most = self.now = 0
         self._uses: Counter[int] = Counter()
 
     def __torch_dispatch__(
@@ -57,15 +57,19 @@ class LiveBytes(TorchDispatchMode):
         for tensor in flattened((out,), {}):
             if isinstance(tensor, Tensor):
                 memory, size = tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()
-                self._now += 0 if self._uses[memory] else size
+                self.now += 0 if self._uses[memory] else size
                 self._uses[memory] += 1
-                self.most = max(self.most, self._now)
+                self.most = max(self.most, self.now)
                 weakref.finalize(tensor, self._release, memory, size)
         return out
 
     def _release(self, memory: int, size: int) -> None:
         self._uses[memory] -= 1
-        self._now -= 0 if self._uses[memory] else size
+        self.now -= 0 if self._uses[memory] else size
+
+
+runs: list[int] = []
+"""One entry for each forward pass of a ``Chain``."""
 
 
 class Chain(nn.Module):
@@ -78,13 +82,7 @@ class Chain(nn.Module):
         self.convs = nn.ModuleList([nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(UNITS)])
         self.norms = nn.ModuleList([nn.BatchNorm2d(CHANNELS) for _ in range(UNITS)])
         self.head = nn.Linear(CHANNELS, 10)
-        self.forwards = 0
-        self.register_forward_pre_hook(lambda *_: self._count())
-
-    def _count(self) -> None:
-        type(self).total += 1
-
-    total = 0
+        self.register_forward_pre_hook(lambda *_: runs.append(1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -104,31 +102,31 @@ PROGRAM = (
 
 def counted(compute: Callable[[], Any]) -> tuple[Any, int, int]:
     """Return a result, the most bytes, and the number of forward passes."""
-    Chain.total = 0
+    runs.clear()
     with LiveBytes() as live:
         result = compute()
-    return result, live.most, Chain.total
+    return result, live.most, len(runs)
 
 
-@pytest.mark.parametrize("maps", [20, 30])
-def test_a_program_keeps_to_the_memory_in_few_passes(maps: int) -> None:
+@pytest.mark.parametrize(("maps", "factor"), [(20, 9), (36, 3)])
+def test_a_program_keeps_to_the_memory_in_few_passes(maps: int, factor: int) -> None:
     program, network = parse(PROGRAM), Chain()
     (expected,), whole, passes = counted(lambda: evaluate([program], network, BATCH))
     assert passes == 3
-    assert whole > 2.5 * maps * MAP
+    assert whole > 3 * maps * MAP
     (score,), most, bounded = counted(lambda: evaluate([program], network, BATCH, memory=maps * MAP))
     assert score == expected
     assert most <= maps * MAP
-    few = 3  # passes of two images, for the outline
-    assert bounded - few <= 3 * passes + 1
+    outlines = 3  # passes of two images
+    assert bounded - outlines <= factor * passes
 
 
 def test_nothing_of_a_pass_is_kept_after_it() -> None:
-    network = Chain()
-    bounded = BoundedReductions(reductions([parse(PROGRAM)]), network, BATCH, "auto", 20 * MAP)
+    bounded = BoundedReductions(reductions([parse(PROGRAM)]), Chain(), BATCH, "auto", 20 * MAP)
     with LiveBytes() as live:
         bounded.evaluate()
-        assert live._now < 2 * MAP
+        gc.collect()  # recorders, which refer to themselves
+        assert live.now < MAP
 
 
 MEASURED = ["near", "naswot", "grad_norm", "snip", "logsynflow", "meco", "jacob_cov"]
@@ -138,7 +136,7 @@ def test_measures_keep_to_the_memory() -> None:
     network, records = Chain(), [MEASURES[name] for name in MEASURED]
     expected, whole, _ = counted(lambda: score_measures(records, network, BATCH))
     assert all(score.ok for score in expected.values())
-    memory = 18 * MAP
+    memory = 20 * MAP
     assert whole > 1.5 * memory
     scores, most, passes = counted(lambda: score_measures(records, network, BATCH, memory=memory))
     assert scores == expected
@@ -174,23 +172,20 @@ def test_measures_that_read_a_graph_again_run_alone() -> None:
     assert {*plan_measures(records, Chain(), BATCH, 2**30).groups[0].names} == {record.name for record in records}
 
 
-@pytest.mark.parametrize("program", ["mul(measure.grasp, measure.near)", "mul(measure.near, sum(l1(conv_out_grad.data)))"])
-def test_a_program_is_refused_before_anything_runs_on_all_images(
-    program: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[int] = []
+@pytest.mark.parametrize(
+    "program", ["mul(measure.grasp, measure.near)", "mul(measure.near, sum(l1(conv_out_grad.data)))"]
+)
+def test_a_program_is_refused_before_anything_runs_on_all_images(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images: list[int] = []
     network = Chain()
-    network.register_forward_pre_hook(lambda _, inputs: runs.append(len(inputs[0])))
-    memory = 40 * MAP if "grasp" in program else 8 * MAP
-    (score,) = score_network([Proxy.of(program)], network, BATCH, memory)
+    network.register_forward_pre_hook(lambda _, inputs: images.append(len(inputs[0])))
+    (score,) = score_network([Proxy.of(program)], network, BATCH, maps * MAP)
     assert score.status is Status.EXCEPTION
     assert "memory must be at least" in score.detail
-    assert set(runs) == {2}
+    assert set(images) == {2}
 
 
 def test_every_part_states_its_memory() -> None:
-    from eznas.passes.parts import PassBytes
-
     sizes = PassBytes(images=8, graph=80, outputs=40, largest=4, patterns=3, features=5, maps=0, weights=10)
     found = {part.name: part.bytes(sizes) for part in map(PARTS.__getitem__, PARTS)}
     assert found["logits"] == 0
