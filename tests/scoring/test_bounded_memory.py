@@ -173,9 +173,10 @@ def test_measures_that_read_a_graph_again_run_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "program", ["mul(measure.grasp, measure.near)", "mul(measure.near, sum(l1(conv_out_grad.data)))"]
+    ("program", "maps"),
+    [("mul(measure.grasp, measure.near)", 40), ("mul(measure.near, sum(l1(conv_out_grad.data)))", 8)],
 )
-def test_a_program_is_refused_before_anything_runs_on_all_images(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_is_refused_before_anything_runs_on_all_images(program: str, maps: int) -> None:
     images: list[int] = []
     network = Chain()
     network.register_forward_pre_hook(lambda _, inputs: images.append(len(inputs[0])))
