@@ -197,7 +197,8 @@ def score_network(
     check_leaves(network_leaves(programs), features)
     own = [proxy.measure for proxy in proxies if proxy.measure]
     plan, scores = None, dict[Node, Score]()
-    if memory is not None:  # what cannot be computed is known before anything is
+    if memory is not None and (own or measures_read(network_leaves(programs))):
+        # programs that do not fit are known before measures run
         scores = refused_programs(programs, network, minibatch, memory=memory)
         read = measures_read(network_leaves([program for program in programs if program not in scores]))
         records = with_measures_read([MEASURES[name] for name in dict.fromkeys([*own, *read])])
