@@ -16,6 +16,9 @@ _STATM = Path("/proc/self/statm")
 _STEP = 32 * 2**20
 """Bytes by which a process grows after free memory was returned before this is tried again."""
 
+_LARGE = 2**28
+"""Bytes from which on unreachable objects of earlier passes may be large; finding them takes a tenth of a second."""
+
 
 class Heap:
     """The heap of this process, which is kept about as large as the tensors in it.
@@ -28,7 +31,8 @@ class Heap:
     """
 
     def __init__(self, limit: int) -> None:
-        gc.collect()  # recorders and graphs of earlier passes, which refer to each other
+        if limit >= _LARGE:
+            gc.collect()  # recorders and graphs of earlier passes, which refer to each other
         _trim()
         self._limit = self._next = resident() + limit
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 GRAPH = 6
 """Tensors of each unit that the graph of a forward pass holds, at most."""
 
-
 _TRIMMED = 0.7
 """Share of the memory from which on freed memory is returned to the system."""
 
@@ -50,7 +49,11 @@ def fits(nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units:
     """
     if memory is None:
         return True
-    return capture_bytes(statistics(nodes), kind_bytes(network, minibatch, units)) <= PLANNED * memory
+    with translated_errors():
+        network, minibatch = with_tensor_input(network, minibatch)
+    names, shape = statistics(nodes), outline_network(network, minibatch, units)
+    passes = 2 if any(STATISTICS[name].is_gradient for name in names) else 1
+    return capture_bytes(names, unit_bytes(shape.units, minibatch)) + passes * shape.live <= PLANNED * memory
 
 
 class BoundedReductions:
