@@ -48,12 +48,12 @@ class Outline:
     """
 
     units: tuple[Unit, ...]
-    records: tuple[dict[str, int], ...] = field(hash=False)
+    records: tuple[dict[str, int], ...]
     layers: tuple[Layer, ...]
     live: int
     graph: int = 0
     saved: int = 0
-    beside: dict[str, int] = field(default_factory=dict, hash=False)
+    beside: dict[str, int] = field(default_factory=dict)
     shown: int = 0
     maps: int = 0
 

@@ -10,6 +10,7 @@ from eznas.errors import NETWORK_FAILURES
 from eznas.passes.parts import PARTS, Graph, PassBytes
 from eznas.passes.size_pass import sizes_of
 from eznas.primitives import Kind
+from eznas.programs.memory import GRAPH
 from eznas.programs.pass_plan import PLANNED, WORKING, unit_bytes, written
 from eznas.status import Score, Status
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from eznas.measures import Measure
     from eznas.minibatch import Minibatch
 
-
-_GRAPH = 6
-"""Tensors of each layer that the graph of a forward pass holds, at most."""
 
 _SECOND_ORDER = 3
 """Graphs that a backward pass through a backward pass holds."""
@@ -107,7 +105,7 @@ def plan_measures(
 def _most(measures: Sequence[Measure], shape: Outline, minibatch: Minibatch) -> int:
     """Return the most bytes that the passes of measures may take, whatever the graph holds."""
     sizes = unit_bytes(shape.units, minibatch)
-    graph = _GRAPH * (sizes[Kind.OUTPUT] + shape.maps)
+    graph = GRAPH * (sizes[Kind.OUTPUT] + shape.maps)
     weights = _WEIGHTS * sizes[Kind.WEIGHT]
     if any("samples" in measure.needs for measure in measures):
         weights += 2 * len(minibatch) * sizes[Kind.WEIGHT]
