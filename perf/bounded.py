@@ -1,9 +1,10 @@
-"""The memory of one process that scores one network with one program, within several bounds.
+"""The memory and the forward passes of one process that scores one network, without a bound and within several.
 
-For each bound, a new process captures and evaluates the program's reductions. The table shows the bound, the most
-memory that the process took beyond what it had before as the kernel saw it, and processor seconds. Scores are equal.
+For each bound, a new process scores the network with one program or measure. The table shows the most memory that the
+process took beyond what it had before as the kernel saw it, the images that ran forward divided by those of the
+minibatch, and processor seconds. Scores are equal. A bound is one of capturing and evaluating: the share of a process.
 
-    python perf/bounded.py [--images 16] [--memory 1G --memory 2G] [--unbounded] [--json FILE]
+    python perf/bounded.py [--images 16] [--memory 1G --memory 2G] [--bounded] [--json FILE]
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import resource
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import torch
@@ -20,12 +22,27 @@ from joblib import Parallel, delayed, parallel_config
 from eznas.cli.console import print_table
 from eznas.fields import parse_size
 from eznas.minibatch import load_minibatch
-from eznas.programs import evaluate, parse
 from eznas.run import versions
 from eznas.scoring import Condition
+from eznas.scoring.matrix import Proxy, score_network
 
-_PROGRAM = "sum(add(add(mean(conv_out.data), mean(input_grad.data)), mean(input.noise)))"
-_ARCHITECTURE = "64-222113-basic"  # one of the largest
+_ARCHITECTURE = "64-414141-basic"  # of middle size
+
+
+class Figures(NamedTuple):
+    """What scoring a network took.
+
+    Args:
+        bytes: The most memory beyond that of the process before.
+        forwards: Images that ran forward, divided by those of the minibatch.
+        seconds: Processor seconds.
+        score: The score.
+    """
+
+    bytes: int
+    forwards: float
+    seconds: float
+    score: float
 
 
 def peak() -> int:
@@ -33,54 +50,58 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def scored(space: str, architecture: str, images: int, program: str, memory: int | None) -> tuple[int, float, float]:
-    """Return the bytes that scoring took beyond what the process had, processor seconds, and the score."""
+def scored(space: str, architecture: str, images: int, proxy: str, memory: int | None) -> Figures:
+    """Score a network in this process."""
     from eznas.spaces import SPACES
 
     torch.set_num_threads(1)
     fidelity = SPACES[space].fidelities["full"]
     condition = Condition.of(space, fidelity, 0, load_minibatch("digits", images, pixels=fidelity.pixels))
     network = condition.network(architecture)
+    ran: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: ran.append(len(inputs[0])))
     before, begun = peak(), time.process_time()
-    (score,) = evaluate([parse(program)], network, condition.minibatch, memory=memory)
+    (score,) = score_network([Proxy.of(proxy)], network, condition.minibatch, memory)
     if not score.ok:
         raise SystemExit(score.detail)
-    return peak() - before, time.process_time() - begun, score.value
+    return Figures(peak() - before, sum(ran) / images, time.process_time() - begun, score.value)
 
 
 @click.command()
 @click.option("--space", default="transnas_macro", help="Search space.")
 @click.option("--architecture", default=_ARCHITECTURE, help="Architecture.")
-@click.option("--program", default=_PROGRAM, help="Program.")
+@click.option("--proxy", default="evolved_general", help="Program or measure.")
 @click.option("--images", default=16, help="Images.")
-@click.option("--memory", "bounds", multiple=True, default=("1G", "2G"), help="Bound of capturing and evaluating.")
-@click.option("--unbounded", is_flag=True, help="Score without a bound too.")
+@click.option("--memory", "bounds", multiple=True, default=("1200M", "800M"), help="Bound of one process.")
+@click.option("--bounded", is_flag=True, help="Leave out the run without a bound.")
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
 def main(
     *,
     space: str,
     architecture: str,
-    program: str,
+    proxy: str,
     images: int,
     bounds: tuple[str, ...],
-    unbounded: bool,
+    bounded: bool,
     json_file: Path | None,
 ) -> None:
-    """Score one network within several bounds on memory."""
-    found: dict[str, tuple[int, float, float]] = {}
-    for bound in [*(["none"] if unbounded else []), *bounds]:
+    """Score one network without a bound on memory and within several."""
+    found: dict[str, Figures] = {}
+    for bound in [*([] if bounded else ["none"]), *bounds]:
         memory = None if bound == "none" else int(str(parse_size(bound)))
         with parallel_config("multiprocessing", n_jobs=2):  # a pool of new processes for each bound
-            job = delayed(scored)(space, architecture, images, program, memory)
+            job = delayed(scored)(space, architecture, images, proxy, memory)
             (found[bound],) = Parallel()([job])
     print_table(
-        f"{architecture} of {space}, {images} images, {program}",
-        ["bound", "MiB taken", "processor seconds", "score"],
-        [[bound, taken >> 20, round(seconds, 1), f"{score:.9g}"] for bound, (taken, seconds, score) in found.items()],
+        f"{architecture} of {space}, {images} images, {proxy:.60}",
+        ["bound", "MiB taken", "forward passes", "processor seconds", "score"],
+        [
+            [bound, one.bytes >> 20, round(one.forwards, 1), round(one.seconds, 1), f"{one.score:.9g}"]
+            for bound, one in found.items()
+        ],
     )
     if json_file is not None:
-        names = ("bytes", "seconds", "score")
-        figures = {bound: dict(zip(names, figure, strict=True)) for bound, figure in found.items()}
+        figures = {bound: one._asdict() for bound, one in found.items()}
         json_file.write_text(json.dumps({"bounds": figures, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from eznas.capture.call import RecordError
 from eznas.capture.inputs import network_of_samples, with_tensor_input
 from eznas.capture.outline import Outline, outline
-from eznas.capture.parts import record_part
 from eznas.capture.state import fork_state
 from eznas.capture.statistics import record_statistics
+from eznas.capture.streamed import Passes, Streamed
 from eznas.capture.types import Capture, ShapeGroup, Skipped, Unit, merged
 from eznas.capture.units import UnitlessError
 from eznas.errors import EznasError, InputError, unknown
 from eznas.primitives.terminals import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from torch import nn
 
@@ -28,14 +28,16 @@ __all__ = [
     "CaptureError",
     "NoUnitsError",
     "Outline",
+    "Passes",
     "ShapeGroup",
     "Skipped",
+    "Streamed",
     "Unit",
     "capture",
-    "capture_part",
     "fork_state",
     "merged",
     "network_of_samples",
+    "open_stream",
     "outline_network",
     "translated_errors",
     "with_tensor_input",
@@ -141,33 +143,25 @@ def outline_network(network: nn.Module, minibatch: Minibatch, units: str = "auto
         return outline(network, few, len(minibatch), units, graph=graph)
 
 
-def capture_part(
+def open_stream(
     network: nn.Module,
     minibatch: Minibatch,
     statistics: Iterable[str],
     units: str,
     shape: Outline,
-    places: Sequence[int],
-    graph: int | None = None,
-) -> Capture:
-    """Record statistics of some of a network's units, with the values that ``capture`` gives, bit for bit.
+    memory: int | None = None,
+) -> Streamed:
+    """Return a network whose statistics are handed on while it runs, with the values that ``capture`` gives.
 
     Args:
         network: See ``capture``.
         minibatch: See ``capture``.
-        statistics: Names from ``eznas.primitives.STATISTICS``.
+        statistics: The names of all statistics that will be read.
         units: See ``capture``.
         shape: The outline of the network.
-        places: The places of the units, ascending.
-        graph: Most bytes that the graph of a pass keeps at once; tensors beyond it are computed again by further
-            forward passes. None for no bound.
-
-    Raises:
-        CaptureError: The network cannot be recorded.
-        Exception: Any exception of the network.
+        memory: See ``Streamed``.
     """
-    names = [*statistics]
-    scenarios = {STATISTICS[name].scenario for name in names}
+    scenarios = {STATISTICS[name].scenario for name in statistics}
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
         inputs = {
@@ -176,7 +170,7 @@ def capture_part(
             "perturbed": minibatch.perturbed if "perturbed" in scenarios else None,
         }
         labels = minibatch.labels if "loss" in scenarios else None
-        return record_part(network, inputs, labels, names, units, shape, places, graph, minibatch.loss)
+        return Streamed(network, inputs, labels, units, shape, minibatch.loss, memory)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ def _seconds(sizes: Sizes) -> float:
 
 
 @measure_from_passes(
-    "outputs",
+    "map_outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
     formula="sum over layers, normalisations and activations of the effective rank of the output, a matrix of "
     "positions x channels",
@@ -40,10 +40,10 @@ def near(passes: NetworkPasses) -> float:
     Raises:
         NoUnitsError: The network has no layer, normalisation or activation.
     """
-    outputs = passes.outputs()
-    if not outputs:
+    ranks = passes.map_outputs(lambda out: effective_rank(out.movedim(1, -1).flatten(0, -2)))
+    if not ranks:
         raise NoUnitsError("the network must have a layer, a normalisation or an activation; it has none")
-    return sum(effective_rank(out.movedim(1, -1).flatten(0, -2)) for out in outputs)
+    return sum(ranks)
 
 
 def effective_rank(matrix: torch.Tensor) -> float:

@@ -18,7 +18,7 @@ from eznas.passes.recorder import PassRecorder
 from eznas.passes.weights import enable_grads, layer_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from torch import Tensor, nn
 
@@ -48,7 +48,14 @@ class Forward:
 
 
 def run_forward(
-    network: nn.Module, images: Tensor, parts: Collection[str], grads_enabled: list[Tensor], where: str = ""
+    network: nn.Module,
+    images: Tensor,
+    parts: Collection[str],
+    grads_enabled: list[Tensor],
+    where: str = "",
+    *,
+    recorder: PassRecorder | None = None,
+    buffers: Mapping[int, Tensor] | None = None,
 ) -> Forward:
     """Run a network forward in the random state of ``fork_state``, with copies of its buffers.
 
@@ -58,6 +65,8 @@ def run_forward(
         parts: The parts that will be read: names of ``PARTS``.
         grads_enabled: Weights that are made to require a gradient are added; the caller resets them.
         where: On which images it runs, as ``running`` takes it; empty for the whole minibatch.
+        recorder: A new recorder of these parts; None to make one.
+        buffers: Copies of the network's buffers, by the identity of these; None to make them.
 
     Raises:
         RecordError: The network cannot be recorded.
@@ -65,8 +74,9 @@ def run_forward(
     """
     if FOLLOWING_PARTS.intersection(parts):
         enable_grads(network, grads_enabled)
-    recorder = PassRecorder(network, len(images), parts)
-    buffers = {id(buffer): buffer.clone() for buffer in reachable_buffers(network)}
+    recorder = PassRecorder(network, len(images), parts) if recorder is None else recorder
+    if buffers is None:
+        buffers = {id(buffer): buffer.clone() for buffer in reachable_buffers(network)}
     recording: contextlib.AbstractContextManager[list[Feature]] = (
         features_recorded(network) if "features" in parts else contextlib.nullcontext([])
     )

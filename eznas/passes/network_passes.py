@@ -85,6 +85,8 @@ class NetworkPasses:
         self.parts = frozenset(parts)
         for part in self.parts:
             PARTS[part]  # raises for an unknown part
+        if "map_outputs" in self.parts:
+            self.parts |= {"outputs"}
         self._results: dict[str, Any] = {}
         self._errors: dict[str, BaseException] = {}
         self._grads_enabled: list[Tensor] = []
@@ -137,6 +139,14 @@ class NetworkPasses:
         recorder = self._forward().recorder
         check_recorded(recorder)
         return [out.channels_first() for out in recorder.outputs]
+
+    def map_outputs(self, function: Callable[[Tensor], T]) -> list[T]:
+        """Return a function of each tensor of ``outputs``; it must not keep the tensor.
+
+        Raises:
+            UndefinedError: torch hides the output of a layer.
+        """
+        return [function(out) for out in self.outputs()]
 
     def features(self) -> list[Feature]:
         """Return the outputs of the network's blocks: maps, else tokens, else vectors."""

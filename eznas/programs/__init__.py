@@ -7,8 +7,8 @@ of networks, and ``upper_floors``, which evaluates the rest on many networks at 
 from eznas.programs.constant import is_constant
 from eznas.programs.costs import cost
 from eznas.programs.draw import draw, to_networkx
-from eznas.programs.memory import Part, captures_of, memory_left, split_by_memory
-from eznas.programs.network_scores import evaluate
+from eznas.programs.memory import BoundedReductions, fits, memory_left
+from eznas.programs.network_scores import evaluate, refused_programs
 from eznas.programs.parse import ProgramError, parse
 from eznas.programs.plan import Trace
 from eznas.programs.simplify import canonical, simplify_exact, simplify_rank
@@ -27,21 +27,21 @@ from eznas.programs.tree import (
 from eznas.programs.upper_floors import Layout, Ragged, evaluate_upper
 
 __all__ = [
+    "BoundedReductions",
     "Layout",
     "Node",
-    "Part",
     "ProgramError",
     "Ragged",
     "Trace",
     "apply",
     "canonical",
-    "captures_of",
     "cost",
     "draw",
     "evaluate",
     "evaluate_captures",
     "evaluate_reductions",
     "evaluate_upper",
+    "fits",
     "is_constant",
     "is_network_leaf",
     "leaf",
@@ -52,10 +52,10 @@ __all__ = [
     "postorder",
     "preorder",
     "reductions",
+    "refused_programs",
     "replace",
     "simplify_exact",
     "simplify_rank",
-    "split_by_memory",
     "statistics",
     "to_networkx",
 ]

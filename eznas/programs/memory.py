@@ -1,58 +1,41 @@
-"""Splits reductions, and the units that they are evaluated on, into parts whose statistics fit into memory."""
+"""Evaluates reductions within a bound on memory: on the statistics of single units, while the network runs."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from eznas.capture import capture, capture_part, outline_network, translated_errors, with_tensor_input
-from eznas.errors import MemoryLimitError
+import torch
+
+from eznas.capture import Capture, ShapeGroup, open_stream, outline_network, translated_errors, with_tensor_input
 from eznas.primitives import STATISTICS, Kind
-from eznas.programs.tensor_floor import statistics
+from eznas.programs.pass_plan import PLANNED, PassPlan, plan_within, unit_bytes
+from eznas.programs.tensor_floor import evaluate_reductions, images_only, statistics
+from eznas.programs.tree import postorder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from torch import nn
+    from torch import Tensor, nn
 
-    from eznas.capture import Capture, Outline, Unit
+    from eznas.capture import Outline, Unit
     from eznas.minibatch import Minibatch
     from eznas.primitives import Statistic
+    from eznas.programs.plan import Trace
     from eznas.programs.tree import Node
 
-
-_CAPTURED = 0.9
-"""Share of the memory for capturing; the rest is for evaluating."""
 
 GRAPH = 6
 """Tensors of each unit that the graph of a forward pass holds, at most."""
 
-_WORKING = 4
-"""Copies of a statistic of one unit that evaluating a reduction makes."""
+_TRIMMED = 0.7
+"""Share of the memory from which on freed memory is returned to the system."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """Reductions whose statistics are captured together.
-
-    Args:
-        nodes: The reductions.
-        fits: Whether the statistics of all units are expected to fit into the memory at once.
-    """
-
-    nodes: tuple[Node, ...]
-    fits: bool = True
-
-
-def split_by_memory(
-    nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
-) -> list[Part]:
-    """Split reductions into parts whose statistics can be captured within a memory bound.
-
-    Each part costs passes of its own, so parts are as large as the bound allows. ``captures_of`` splits the units of a
-    single reduction that does not fit.
+def fits(nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int | None) -> bool:
+    """Return whether the statistics that reductions read of all units are expected to fit into a memory bound at once.
 
     Args:
         nodes: Reductions, see ``reductions``.
@@ -65,106 +48,93 @@ def split_by_memory(
         NoUnitsError: The network has no units. Errors of ``capture`` are raised as well.
     """
     if memory is None:
-        return [Part(tuple(nodes))]
-    sizes = kind_bytes(network, minibatch, units)
-    limit = _CAPTURED * memory
-    parts: list[list[Node]] = []
-    read: frozenset[str] = frozenset()
-    for node in sorted(nodes, key=lambda node: sorted(statistics([node]))):
-        names = read | statistics([node])
-        if not parts or capture_bytes(names, sizes) > limit:
-            parts.append([])
-            names = statistics([node])
-        parts[-1].append(node)
-        read = names
-    return [Part(tuple(part), capture_bytes(statistics(part), sizes) <= limit) for part in parts]
-
-
-def captures_of(
-    part: Part, network: nn.Module, minibatch: Minibatch, units: str, memory: int | None
-) -> Iterator[Capture]:
-    """Yield captures of the statistics that a part reads: of all units, or of some units after others, in order.
-
-    Where the graph of a pass does not fit, the tensors that it saves are computed again by further forward passes. No
-    bound changes a value.
-
-    Args:
-        part: A part of ``split_by_memory``.
-        network: See ``capture``.
-        minibatch: See ``capture``.
-        units: See ``capture``.
-        memory: Bytes for capturing and evaluating; None for no bound.
-
-    Raises:
-        MemoryLimitError: The statistics of a single unit do not fit.
-    """
-    names = statistics(part.nodes)
-    if memory is None or part.fits:
-        yield capture(network, minibatch, names, units)
-        return
+        return True
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
-    graph = any(STATISTICS[name].is_gradient for name in names)
-    shape = outline_network(network, minibatch, units, graph=graph)
-    places, bound = split_units(names, shape, minibatch, memory)
-    if len(places) == 1 and bound is None:
-        yield capture(network, minibatch, names, units)
-        return
-    for some in places:
-        yield capture_part(network, minibatch, names, units, shape, some, bound)
+    names, shape = statistics(nodes), outline_network(network, minibatch, units)
+    passes = 2 if any(STATISTICS[name].is_gradient for name in names) else 1
+    return capture_bytes(names, unit_bytes(shape.units, minibatch)) + passes * shape.live <= PLANNED * memory
 
 
-def split_units(
-    names: Collection[str], shape: Outline, minibatch: Minibatch, memory: int
-) -> tuple[list[list[int]], int | None]:
-    """Split the units of a network into runs whose statistics can be captured within a memory bound.
-
-    A pass holds the statistics, the tensors that live during a forward pass (twice as much in a backward pass), and
-    its graph. Half of the memory is for the graph where the whole graph takes more.
+class BoundedReductions:
+    """Reductions that are evaluated on a network within a memory bound.
 
     Args:
-        names: The statistics.
-        shape: The outline of the network, with its graph where a statistic is a gradient.
-        minibatch: Images and labels.
+        nodes: Reductions, see ``reductions``.
+        network: See ``capture``; it runs on two images.
+        minibatch: See ``capture``.
+        units: See ``capture``.
         memory: Bytes for capturing and evaluating.
 
-    Returns:
-        The places of the units of each run, and the bytes that a graph may keep, None for all that it saves.
+    Attributes:
+        forwards: The number of forward passes that were run on all images.
 
     Raises:
-        MemoryLimitError: The statistics of a single unit do not fit.
+        MemoryLimitError: The memory is too little.
     """
-    limit = int(_CAPTURED * memory)
-    facts = _facts(names)
-    held = [_held(facts, unit_bytes([unit], minibatch)) for unit in shape.units]
-    images = unit_bytes([], minibatch)[Kind.IMAGE] * sum(fact.kind is Kind.IMAGE for fact in facts)
-    gradients = any(fact.is_gradient for fact in facts)
-    passes = (2 if gradients else 1) * shape.live
-    working = _WORKING * max(max(unit_bytes([unit], minibatch).values()) for unit in shape.units)
-    least = 2 * shape.saved if gradients else 0
-    needed = images + max(held) + max(passes + least, working)
-    if needed > limit:
-        raise MemoryLimitError(
-            f"memory must be at least {_size(needed / _CAPTURED)} for one process to capture "
-            f"{', '.join(sorted(names))} of this network on {len(minibatch)} images, got {_size(memory)}; give more "
-            "memory, fewer workers or fewer images"
-        )
-    room = limit - images - passes
-    bound = None
-    if gradients:
-        if shape.graph > room // 2:
-            bound = max(least, min(room // 2, room - max(held)))
-        room -= shape.graph if bound is None else bound
-    room = min(room, limit - images - working)
-    runs: list[list[int]] = []
-    taken = 0
-    for place, size in enumerate(held):
-        if not runs or taken + size > room:
-            runs.append([])
-            taken = 0
-        runs[-1].append(place)
-        taken += size
-    return runs, bound
+
+    def __init__(
+        self, nodes: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str, memory: int
+    ) -> None:
+        with translated_errors():
+            network, minibatch = with_tensor_input(network, minibatch)
+        self.forwards = 0
+        self._trimmed = int(_TRIMMED * memory)
+        self._nodes, self._network, self._minibatch, self._units = nodes, network, minibatch, units
+        self._names = statistics(nodes)
+        self._of_images = {name for name in self._names if STATISTICS[name].kind is Kind.IMAGE}
+        self._alone = [node for node in nodes if node in images_only(postorder(nodes))]
+        self._by_request: dict[frozenset[str], list[Node]] = {}
+        for node in nodes:
+            if node not in self._alone:
+                self._by_request.setdefault(statistics([node]) - self._of_images, []).append(node)
+        requests = tuple(self._by_request)
+        gradients = any(STATISTICS[name].is_gradient for name in self._names)
+        self.shape: Outline = outline_network(network, minibatch, units, graph=gradients)
+        self.plans: list[PassPlan] = plan_within(requests, self.shape, minibatch, memory, self._of_images)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the statistics that the reductions read."""
+        sizes = unit_bytes(self.shape.units, self._minibatch)
+        return sum(sizes[STATISTICS[name].kind] for name in self._names)
+
+    def evaluate(self, trace: Trace | None = None) -> tuple[tuple[Unit, ...], dict[Node, Tensor]]:
+        """Evaluate the reductions; the values are those of ``evaluate_reductions``, bit for bit.
+
+        Args:
+            trace: Takes counts and failures.
+
+        Returns:
+            The units, and for each node one float64 number for each unit.
+        """
+        stream = open_stream(self._network, self._minibatch, self._names, self._units, self.shape, self._trimmed)
+        vectors = {node: torch.full((len(self.shape.units),), math.nan, dtype=torch.float64) for node in self._nodes}
+        with translated_errors():
+            images = stream.image_statistics(self._of_images, self.plans[0].passes.graph) if self._of_images else {}
+            whole = Capture(self.shape.units, (), (), images)
+            vectors |= evaluate_reductions(self._alone, whole, trace, memory=self.plans[0].working)
+            for plan in self.plans:
+                stream.run(plan.passes, partial(self._take, plan, images, vectors, trace))
+        self.forwards += stream.forwards
+        return self.shape.units, vectors
+
+    def _take(
+        self,
+        plan: PassPlan,
+        images: dict[str, Tensor],
+        vectors: Mapping[Node, Tensor],
+        trace: Trace | None,
+        place: int,
+        complete: list[int],
+        tensors: dict[str, Tensor],
+    ) -> None:
+        """Evaluate the reductions of requests on one unit."""
+        nodes = [node for index in complete for node in self._by_request[plan.passes.requests[index]]]
+        group = ShapeGroup((0,), {name: [tensor] for name, tensor in tensors.items()})
+        single = Capture((self.shape.units[place],), (), (group,), images)
+        for node, value in evaluate_reductions(nodes, single, trace, memory=plan.working).items():
+            vectors[node][place] = value[0]
 
 
 def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") -> dict[Kind, int]:
@@ -172,23 +142,6 @@ def kind_bytes(network: nn.Module, minibatch: Minibatch, units: str = "auto") ->
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
     return unit_bytes(outline_network(network, minibatch, units).units, minibatch)
-
-
-def unit_bytes(units: Sequence[Unit], minibatch: Minibatch) -> dict[Kind, int]:
-    """Return the bytes of one statistic of each kind over some units; images count once, whatever the units."""
-    item = minibatch.images.element_size()
-    shapes = [(unit.weight_shape, unit.input_shape, unit.output_shape) for unit in units]
-    return {
-        Kind.WEIGHT: sum(math.prod(shape) for shape, _, _ in shapes) * item,
-        Kind.INPUT: sum(math.prod(shape) for _, shape, _ in shapes) * item,
-        Kind.OUTPUT: sum(math.prod(shape) for _, _, shape in shapes) * item,
-        Kind.IMAGE: minibatch.images.numel() * item,
-    }
-
-
-def memory_left(memory: int | None, captured: Capture) -> int | None:
-    """Return the bytes that a capture leaves for evaluating."""
-    return None if memory is None else max(memory - captured.nbytes, 0)
 
 
 def capture_bytes(names: Collection[str], sizes: Mapping[Kind, int]) -> int:
@@ -223,11 +176,6 @@ def _subtracted(facts: Sequence[Statistic], sizes: Mapping[Kind, int]) -> int:
     return max((sizes[fact.kind] for fact in facts if fact.minus), default=0)
 
 
-def _held(facts: Sequence[Statistic], sizes: Mapping[Kind, int]) -> int:
-    """Return the bytes of statistics of some units."""
-    return sum(sizes[fact.kind] for fact in facts if fact.kind is not Kind.IMAGE) + _subtracted(facts, sizes)
-
-
-def _size(size: float) -> str:
-    """Write bytes, rounded up."""
-    return f"{math.ceil(size / 2**20)}M" if size < 2**30 else f"{math.ceil(size * 10 / 2**30) / 10:.1f}G"
+def memory_left(memory: int | None, captured: Capture) -> int | None:
+    """Return the bytes that a capture leaves for evaluating."""
+    return None if memory is None else max(memory - captured.nbytes, 0)

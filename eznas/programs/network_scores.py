@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from eznas.capture import NoUnitsError, Unit, capture, translated_errors, with_tensor_input
-from eznas.errors import NETWORK_FAILURES, InputError
+from eznas.errors import NETWORK_FAILURES, InputError, MemoryLimitError
 from eznas.primitives import STATISTICS
-from eznas.programs.memory import captures_of, memory_left, split_by_memory
+from eznas.programs.memory import BoundedReductions, fits, memory_left
 from eznas.programs.plan import Trace
 from eznas.programs.tensor_floor import evaluate_reductions, reductions, statistics
 from eznas.programs.tree import Node, network_leaves
@@ -75,6 +75,37 @@ def evaluate(
     return [scores[program] for program in programs]
 
 
+def refused_programs(
+    programs: Sequence[Node], network: nn.Module, minibatch: Minibatch, units: str = "auto", *, memory: int
+) -> dict[Node, Score]:
+    """Return the failed scores of the programs that need more memory than there is.
+
+    The network runs on two images. A network that does not run is left to ``evaluate``, whose scores say why.
+
+    Args:
+        programs: Roots of kind NETWORK.
+        network: Left as it was found.
+        minibatch: Images and labels.
+        units: See ``capture``.
+        memory: Bytes for capturing and evaluating.
+    """
+    nodes = reductions(programs)
+    if not nodes:
+        return {}
+    try:
+        if not fits(nodes, network, minibatch, units, memory):
+            BoundedReductions(nodes, network, minibatch, units, memory)
+    except MemoryLimitError as error:
+        if len(programs) == 1:
+            return {programs[0]: Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")}
+    except NETWORK_FAILURES:
+        return {}
+    else:
+        return {}
+    each = [refused_programs([program], network, minibatch, units, memory=memory) for program in programs]
+    return {program: score for refused in each for program, score in refused.items()}
+
+
 def _evaluate_captured(
     programs: Sequence[Node],
     network: nn.Module,
@@ -114,17 +145,13 @@ def _captured(
     """Return the units, the values of the programs' reductions on them, and the trace."""
     with translated_errors():
         network, minibatch = with_tensor_input(network, minibatch)
-    trace, vectors = Trace(), dict[Node, Tensor]()
-    recorded: list[Unit] = []
-    for part in split_by_memory(reductions(programs), network, minibatch, units, memory):
-        recorded = []
-        rows: list[dict[Node, Tensor]] = []
-        for captured in captures_of(part, network, minibatch, units, memory):
-            recorded += captured.units
-            rows.append(evaluate_reductions(part.nodes, captured, trace, memory=memory_left(memory, captured)))
-            del captured  # before the next one is made
-        vectors |= {node: torch.cat([row[node] for row in rows]) for node in part.nodes}
-    return tuple(recorded), vectors, trace
+    trace, nodes = Trace(), reductions(programs)
+    if memory is not None and not fits(nodes, network, minibatch, units, memory):
+        recorded, vectors = BoundedReductions(nodes, network, minibatch, units, memory).evaluate(trace)
+        return recorded, vectors, trace
+    captured = capture(network, minibatch, statistics(nodes), units)
+    vectors = evaluate_reductions(nodes, captured, trace, memory=memory_left(memory, captured))
+    return captured.units, vectors, trace
 
 
 def _runs(network: nn.Module, minibatch: Minibatch, units: str) -> bool:

@@ -14,21 +14,12 @@ import torch
 from eznas.capture import capture
 from eznas.errors import NETWORK_FAILURES
 from eznas.primitives import Kind
-from eznas.programs import (
-    Part,
-    captures_of,
-    evaluate_captures,
-    evaluate_reductions,
-    memory_left,
-    parse,
-    split_by_memory,
-    statistics,
-)
+from eznas.programs import BoundedReductions, evaluate_captures, fits, parse, statistics
 from eznas.scoring.executor import is_over
 from eznas.scoring.left_out import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -116,20 +107,12 @@ def evaluate_networks(
             break
         begun_at = time.perf_counter()
         try:
-            rows: dict[Node, list[torch.Tensor]] = {}
-            read = 0
-            for part, captured in _captures(condition, nodes, names, single, kept, architecture):
-                if part.fits and len(part.nodes) == len(nodes):
-                    waiting[architecture] = captured
-                else:
-                    evaluated = evaluate_reductions(part.nodes, captured, memory=memory_left(single, captured))
-                    for node, of_units in evaluated.items():
-                        rows.setdefault(node, []).append(of_units)
-                    read += captured.nbytes
-                del captured  # before the next one is made
-            if rows:
-                values = torch.stack([torch.cat(rows[node]) for node in nodes]).numpy()
-                results[architecture] = Vectors(values.shape[1], values, captured=read)
+            visited = _visited(condition, nodes, names, single, kept, architecture)
+            if isinstance(visited, Vectors):
+                results[architecture] = visited
+            else:
+                waiting[architecture] = visited
+            del visited  # freed with its statistics
         except NETWORK_FAILURES as error:
             results[architecture] = _failed(nodes, error)
         begun[architecture] = time.perf_counter() - begun_at
@@ -172,25 +155,23 @@ def _reduction(text: str) -> Node:
     return parse(text, Kind.UNIT)
 
 
-def _captures(
+def _visited(
     condition: Condition,
     nodes: Sequence[Node],
     names: frozenset[str],
     memory: int | None,
     kept: Captures | None,
     architecture: str,
-) -> Iterator[tuple[Part, Capture]]:
-    """Yield parts of the reductions with captures of the statistics that they read; see ``captures_of``."""
+) -> Capture | Vectors:
+    """Return the statistics that the reductions read, or the values of the reductions where these do not fit."""
     key = f"{condition.key}|{architecture}"
     if kept is not None and (known := kept.find(key, names)) is not None:
-        yield Part(tuple(nodes)), known
-        return
+        return known
     network = condition.network(architecture)
-    for part in split_by_memory(nodes, network, condition.minibatch, "auto", memory):
-        if kept is not None and part.fits:
-            make = functools.partial(capture, network, condition.minibatch)
-            yield part, kept.complete(key, sorted(statistics(part.nodes)), make)
-            continue
-        for captured in captures_of(part, network, condition.minibatch, "auto", memory):
-            yield part, captured
-            del captured  # before the next one is made
+    if memory is not None and not fits(nodes, network, condition.minibatch, "auto", memory):
+        bounded = BoundedReductions(nodes, network, condition.minibatch, "auto", memory)
+        units, values = bounded.evaluate()
+        return Vectors(len(units), torch.stack([values[node] for node in nodes]).numpy(), captured=bounded.nbytes)
+    if kept is None:
+        return capture(network, condition.minibatch, names, "auto")
+    return kept.complete(key, sorted(names), functools.partial(capture, network, condition.minibatch))

@@ -13,11 +13,11 @@ import numpy as np
 
 from eznas.errors import NETWORK_FAILURES
 from eznas.measures import MEASURES, Measure
-from eznas.programs import Node, evaluate, network_leaves, parse
+from eznas.programs import Node, evaluate, network_leaves, parse, refused_programs
 from eznas.progress import SILENT, Progress
 from eznas.scoring.estimates import seconds_of
 from eznas.scoring.executor import SERIAL, Executor, SerialExecutor
-from eznas.scoring.measure_memory import refused_measures
+from eznas.scoring.measure_memory import plan_measures
 from eznas.scoring.network_leaves import check_leaves, features_read, leaf_scores, measures_read, with_measures_read
 from eznas.scoring.score_many import score_measures
 from eznas.status import Score, Status
@@ -194,16 +194,27 @@ def score_network(
         InputError: A program reads a measure or feature that does not exist, or a column of a score file.
     """
     programs: list[Node] = [parse(proxy.program) for proxy in proxies if proxy.program]
-    leaves = network_leaves(programs)
-    check_leaves(leaves, features)
-    names = dict.fromkeys([*[proxy.measure for proxy in proxies if proxy.measure], *measures_read(leaves)])
-    records = [MEASURES[name] for name in names]
-    measured = {} if memory is None else refused_measures(records, network, minibatch, memory)
-    records = [record for record in records if record.name not in measured]
-    measured |= score_measures(records, network, minibatch, features=features)
+    check_leaves(network_leaves(programs), features)
+    own = [proxy.measure for proxy in proxies if proxy.measure]
+    plan, scores = None, dict[Node, Score]()
+    if memory is not None and (own or measures_read(network_leaves(programs))):
+        # programs that do not fit are known before measures run
+        scores = refused_programs(programs, network, minibatch, memory=memory)
+        read = measures_read(network_leaves([program for program in programs if program not in scores]))
+        records = with_measures_read([MEASURES[name] for name in dict.fromkeys([*own, *read])])
+        plan = plan_measures(records, network, minibatch, memory)
+        for program in programs:
+            lacking = next((name for name in measures_read([program]) if name in plan.refused), None)
+            if lacking is not None and program not in scores:
+                refused = plan.refused[lacking]
+                scores[program] = Score.failed(refused.status, f"measure.{lacking}: {refused.detail}")
+    left = [program for program in programs if program not in scores]
+    leaves = network_leaves(left)
+    records = [MEASURES[name] for name in dict.fromkeys([*own, *measures_read(leaves)])]
+    measured = score_measures(records, network, minibatch, features=features, memory=memory, plan=plan)
     given = leaf_scores(leaves, measured, features)
-    scored = iter(evaluate(programs, network, minibatch, memory=memory, leaves=given) if programs else [])
-    return [next(scored) if proxy.program else measured[proxy.measure] for proxy in proxies]
+    scores |= zip(left, evaluate(left, network, minibatch, memory=memory, leaves=given), strict=True)
+    return [scores[parse(proxy.program)] if proxy.program else measured[proxy.measure] for proxy in proxies]
 
 
 def _leaves_read(proxies: Sequence[Proxy]) -> list[Node]:

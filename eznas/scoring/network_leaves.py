@@ -126,6 +126,7 @@ def score_composed(
     features: Mapping[str, float] | None,
     network: nn.Module,
     minibatch: Minibatch,
+    memory: int | None = None,
 ) -> dict[str, Score]:
     """Score measures that are programs over other measures, each after the measures that it reads.
 
@@ -135,6 +136,7 @@ def score_composed(
         features: See ``leaf_scores``.
         network: The network; it is left as it was.
         minibatch: Images and labels.
+        memory: Bytes that a program may take; None for no bound.
 
     Raises:
         InputError: Programs read each other in a circle. See also ``check_leaves``.
@@ -148,6 +150,7 @@ def score_composed(
         leaves = network_leaves(ready.values())
         check_leaves(leaves, features)
         given = leaf_scores(leaves, {**measured, **scores}, features)
-        scores |= zip(ready, evaluate(list(ready.values()), network, minibatch, leaves=given), strict=True)
+        computed = evaluate(list(ready.values()), network, minibatch, memory=memory, leaves=given)
+        scores |= zip(ready, computed, strict=True)
         left = {name: program for name, program in left.items() if name not in ready}
     return scores

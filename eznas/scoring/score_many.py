@@ -17,6 +17,7 @@ from eznas.capture.state import device_of, uncompiled
 from eznas.errors import NETWORK_FAILURES, InputError, UndefinedError
 from eznas.measures.registry import MEASURES, Measure
 from eznas.minibatch import Minibatch
+from eznas.passes.bounded_passes import BoundedPasses
 from eznas.passes.microbatches import MicrobatchPasses
 from eznas.passes.network_passes import NetworkPasses
 from eznas.passes.parts import PARTS
@@ -24,6 +25,7 @@ from eznas.passes.restore_network import restore_network
 from eznas.primitives import STATISTICS
 from eznas.programs import Node, evaluate, network_leaves, parse, statistics
 from eznas.scoring.estimates import MOST_SECONDS, seconds_of, skipped
+from eznas.scoring.measure_memory import plan_measures
 from eznas.scoring.network_leaves import score_composed, with_measures_read
 from eznas.status import Score, Status
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
+
+    from eznas.scoring.measure_memory import MeasureGroup, MeasurePlan
 
 
 def measure(
@@ -129,6 +133,8 @@ def score_measures(
     *,
     split: int | None = None,
     features: Mapping[str, float] | None = None,
+    memory: int | None = None,
+    plan: MeasurePlan | None = None,
 ) -> dict[str, Score]:
     """Score a network with measures on its own device; measures that a program reads are computed once.
 
@@ -138,6 +144,9 @@ def score_measures(
         minibatch: It may be on any device.
         split: See ``measure``; the loss must then be a mean over images.
         features: The features of the network's architecture; None where the architecture is not known.
+        memory: Bytes that a program or measure may take; None for no bound. It does not change a score; a program or
+            measure that needs more has the status EXCEPTION.
+        plan: The plan of these measures, and of those that they read, for this memory; None to make it.
 
     Raises:
         InputError: See ``measure``.
@@ -158,14 +167,18 @@ def score_measures(
         composed = {name: program for name, program in programs.items() if network_leaves([program])}
         plain = {name: program for name, program in programs.items() if name not in composed}
         if plain:
-            scores |= zip(plain, evaluate(list(plain.values()), network, minibatch), strict=True)
+            scores |= zip(plain, evaluate(list(plain.values()), network, minibatch, memory=memory), strict=True)
+        plan = plan_measures(records, network, minibatch, memory) if plan is None else plan
         for record in records:
-            if record.function is not None and record.from_passes is None:
+            if record.function is not None and record.from_passes is None and record.name not in plan.refused:
                 built_in = getattr(record.function, "__module__", "").startswith("eznas.")
                 function = record.function if built_in else partial(_run_restored, record.function)
                 scores[record.name] = _score(record, function, network, minibatch)
-        scores |= _score_from_passes(records, network, minibatch, split)
-        scores |= score_composed(composed, scores, features, network, minibatch)
+        for group in plan.groups:
+            shared = [record for record in records if record.name in group.names]
+            scores |= _score_from_passes(shared, network, minibatch, split, group)
+        scores |= {name: score for name, score in plan.refused.items() if name in scores}
+        scores |= score_composed(composed, scores, features, network, minibatch, memory)
     return {name: scores[name] for name in requested}
 
 
@@ -196,7 +209,7 @@ def _run_restored(function: Callable[[nn.Module, Minibatch], float], network: nn
 
 
 def _score_from_passes(
-    records: Sequence[Measure], network: nn.Module, minibatch: Minibatch, split: int | None
+    records: Sequence[Measure], network: nn.Module, minibatch: Minibatch, split: int | None, group: MeasureGroup
 ) -> dict[str, Score]:
     pairs = [(record, record.from_passes) for record in records if record.from_passes is not None]
     if not pairs:
@@ -206,7 +219,9 @@ def _score_from_passes(
     scores: dict[str, Score] = {}
     try:
         args = (network, minibatch, _parts(pairs))
-        with NetworkPasses(*args) if split is None else MicrobatchPasses(split, *args) as passes:
+        bound = group.graph
+        shared = NetworkPasses(*args) if bound is None else BoundedPasses(bound, group.memory, *args)
+        with shared if split is None else MicrobatchPasses(split, *args) as passes:
             for index, (record, from_passes) in enumerate(pairs):
                 scores[record.name] = _score(record, from_passes, passes)
                 passes.forget(_parts(pairs[index + 1 :]))

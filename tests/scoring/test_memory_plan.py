@@ -69,6 +69,6 @@ def test_a_measure_whose_graph_does_not_fit_is_refused_and_the_others_are_comput
     assert (params, naswot) == (expected[0], expected[2])
     assert grad_norm.status is Status.EXCEPTION
     assert grad_norm.detail == (
-        "memory must be at least 1M for one process to compute grad_norm on 4 images, got 0M; give more memory, fewer "
-        "workers or fewer images"
+        "memory must be at least 43K for one process to compute grad_norm on 4 images, got 40K; give more memory, "
+        "fewer workers or fewer images"
     )
