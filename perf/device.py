@@ -113,6 +113,24 @@ def run_space(space_name: str, device: str, options: Mapping[str, Any]) -> dict[
     return {"space": space_name, "seconds": seconds, "proxies": rows}
 
 
+def print_space(found: Mapping[str, Any], device: str, threads: int) -> None:
+    """Print the seconds and the scores of one space."""
+    print_table(
+        f"{found['space']}: seconds of one network, CPU with {threads} threads beside {device}",
+        ["step", "CPU", device, "times as fast"],
+        [
+            [step, on_cpu, on_device, on_cpu / on_device]
+            for step, on_cpu in found["seconds"]["cpu"].items()
+            for on_device in [found["seconds"]["device"][step]]
+        ],
+    )
+    print_table(
+        f"{found['space']}: scores on both devices",
+        ["proxy", "tau", "difference", "CPU's", f"{device}'s", "one alone", "equal twice"],
+        [[cell if not isinstance(cell, float) else f"{cell:.1e}" for cell in row.values()] for row in found["proxies"]],
+    )
+
+
 @click.command(cls=Command, context_settings={"show_default": True})
 @click.option("--device", default="auto", help="Device beside the CPU.")
 @click.option("--space", "spaces", multiple=True, default=_SPACES, help="Search space; may be repeated.")
@@ -130,26 +148,14 @@ def main(*, device: str, spaces: Sequence[str], threads: int, json_file: Path | 
     device = resolve_device(device)
     if device == "cpu":
         raise InputError("device must be one beside the CPU; this machine has none", parameters=("device",))
-    figures = [run_space(name, device, options) for name in spaces]
-    print_table(
-        f"seconds of one network, CPU with {threads} threads beside {device}",
-        ["space", "step", "CPU", device, "times as fast"],
-        [
-            [found["space"], step, on_cpu, on_device, on_cpu / on_device]
-            for found in figures
-            for step, on_cpu in found["seconds"]["cpu"].items()
-            for on_device in [found["seconds"]["device"][step]]
-        ],
-    )
-    print_table(
-        "scores on both devices",
-        ["space", "proxy", "tau", "difference", "CPU's", f"{device}'s", "one alone", "equal twice"],
-        [[found["space"], *row.values()] for found in figures for row in found["proxies"]],
-    )
-    if json_file is not None:
-        about = {"device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device}
-        text = json.dumps({**about, "threads": threads, "versions": versions(), **options, "spaces": figures}, indent=1)
-        json_file.write_text(text + "\n")
+    about = {"device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device}
+    figures: list[dict[str, Any]] = []
+    for name in spaces:
+        figures.append(run_space(name, device, options))
+        print_space(figures[-1], device, threads)
+        if json_file is not None:
+            facts = {**about, "threads": threads, "versions": versions(), **options, "spaces": figures}
+            json_file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

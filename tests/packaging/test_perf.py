@@ -66,6 +66,18 @@ def test_a_roofline_times_all_primitives(tmp_path: Path) -> None:
         assert found["fraction_of_the_limit"][name] == pytest.approx(seconds / spent, abs=0.01)
 
 
+def test_scores_of_a_device_are_compared_with_those_of_the_cpu() -> None:
+    device = importlib.import_module("device")
+    options = {"fidelity": "reduced_wide", "networks": 1, "reductions": 4, "images": 2, "seed": 0}
+    found = device.run_space("nats_sss", "cpu", {**options, "measures": ["synflow", "snip"]})
+    assert [row["proxy"] for row in found["proxies"]][-2:] == ["synflow", "snip"]
+    for row in found["proxies"]:
+        assert row["equal"]
+        assert not row["difference"] > 0  # NaN where there is no value
+    assert 0 < found["proxies"][-1]["cpu_error"] < 1e-3
+    assert found["seconds"].keys() == {"cpu", "double", "device", "again"}
+
+
 def test_a_visit_is_the_sum_of_its_steps() -> None:
     visit = importlib.import_module("visit")
     options = {"space_name": "nasbench201", "fidelity": "reduced_wide", "networks": 1, "reductions": 2}

@@ -101,7 +101,9 @@ def test_networks_that_are_refused_in_a_sentence() -> None:
         for score in measure(refused, BATCH, ["snip", "zen", "flops"]).values():
             assert score.status is Status.EXCEPTION
             assert sentence in score.detail
-    assert measure(nn.DataParallel(network(), device_ids=[]), BATCH, NAMES) == measure(network(), BATCH, NAMES)
+    wrapped = nn.DataParallel(network())  # goes to CUDA where there is one
+    plain = network().to(next(wrapped.parameters()).device)
+    assert measure(wrapped, BATCH, NAMES) == measure(plain, BATCH, NAMES)
 
 
 def test_the_kernel_of_repeated_images_is_singular() -> None:
