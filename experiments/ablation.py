@@ -231,9 +231,14 @@ def _folder(out: Path, kind: Kind, variant: str) -> Path:
 
 
 @click.command(cls=Command, context_settings={"show_default": True})
-@click.argument("scores", metavar="[SCORES.csv]", type=Path, required=False)
+@click.argument("scores", metavar="[SCORES.csv]", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--only", type=click.Choice(["scores", "networks"]), help="Do one of the two ablations.")
-@click.option("--table", metavar="CSV", type=Path, help="Accuracies of NAS-Bench-201, instead of the embedded ones.")
+@click.option(
+    "--table",
+    metavar="CSV",
+    type=click.Path(exists=True, path_type=Path),
+    help="Accuracies of NAS-Bench-201, instead of the embedded ones.",
+)
 @click.option("--target", metavar="NAME", help="Column of the table.")
 @click.option("--out", metavar="DIR", type=Path, default=Path("runs/ablation"), help="Folder of the runs.")
 @click.option("--seeds", metavar="N", type=click.IntRange(2), default=5, help="Seeds 0 to N - 1.")

@@ -1,8 +1,8 @@
 """Scores and seconds on an accelerator beside those on the CPU.
 
 Both devices build the same networks and score them with the same measures and programs; the accelerator does so twice.
-The CPU scores them in float64 too. A first table shows the seconds of each step on one network, and how many times as
-fast the accelerator is. A second one has a row for each proxy: Kendall's tau between the scores of both devices, the
+The CPU scores them in float64 too. A first table shows the mean seconds of each step on one network, and how many times
+as fast the accelerator is. A second one has a row for each proxy: Kendall's tau between the scores of both devices, the
 greatest relative difference between them, the greatest one of each device from float64, the networks on which only one
 device has a score, and whether the accelerator gave equal scores both times.
 

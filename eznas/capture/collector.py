@@ -114,6 +114,7 @@ class Collector:
         if isinstance(source, Value):
             self._readers[source.recorded] -= 1
             if not self._readers[source.recorded]:
+                del self._readers[source.recorded]  # whose edge holds the graph
                 source.recorded.value = None
 
 

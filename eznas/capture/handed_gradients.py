@@ -98,10 +98,12 @@ class _Backward:
         """Hand on the gradient of a record, or of the output of an activation through which its gradient goes."""
         if recorded.through is not None and gradient is not None:
             self._inside = True  # the pass through the activation reaches the same node
-            (gradient,) = torch.autograd.grad(
-                [recorded.through], [recorded.edge], [gradient], retain_graph=True, allow_unused=True
-            )
-            self._inside = False
+            try:
+                (gradient,) = torch.autograd.grad(
+                    [recorded.through], [recorded.edge], [gradient], retain_graph=True, allow_unused=True
+                )
+            finally:
+                self._inside = False
         if gradient is not None:
             self._hand_on(recorded, gradient)
 

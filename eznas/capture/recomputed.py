@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _EnoughError(BaseException):
-    """Ends a repeated forward pass; not an ``Exception``, so that no handler of a network catches it."""
+    """Ends a repeated forward pass; not an ``Exception``, which a network may catch."""
 
 
 @dataclass(frozen=True)

@@ -107,20 +107,28 @@ def fixed_random(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Run the block on CUDA with all 23 bits of float32 and the same algorithms each time; elsewhere, as it is.
+    """Run the block on CUDA with all 23 bits of float32 and deterministic algorithms of cuDNN; elsewhere, as it is.
 
     By default, convolutions on CUDA round their inputs to TensorFloat-32, which has 10 bits.
     """
     if device.type != "cuda":
         yield
         return
-    cudnn, precision = torch.backends.cudnn, torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    settings: list[tuple[Any, str, object]] = [(cudnn, "benchmark", False), (cudnn, "deterministic", True)]
+    if hasattr(matmul, "fp32_precision"):  # torch 2.9 and later, which refuse to mix these settings with the older ones
+        settings += [(place, "fp32_precision", "ieee") for place in (matmul, cudnn.conv, cudnn.rnn)]
+    else:
+        settings += [(place, "allow_tf32", False) for place in (matmul, cudnn)]
+    before = [getattr(place, name) for place, name, _ in settings]
     try:
-        with cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
+        for place, name, value in settings:
+            setattr(place, name, value)
+        yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        for (place, name, _), value in zip(settings, before, strict=True):
+            setattr(place, name, value)
 
 
 @contextlib.contextmanager

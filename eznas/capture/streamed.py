@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _EndedError(BaseException):
-    """Ends a pass; not an ``Exception``, so that no handler of a network catches it."""
+    """Ends a pass; not an ``Exception``, which a network may catch."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,7 @@ class _Pass:
             if self._kept:
                 self._kept.close()
                 streamed.forwards += self._kept.passes
+            _forget_graph(recorder)
             for weight in recorder.grads_enabled:
                 weight.requires_grad_(False)
 
@@ -280,9 +281,12 @@ class _Pass:
                 recorded.value = None
             self._streamed.trim()
 
-        network = self._streamed.network
-        with fork_state(network):
-            recorded_forward(network, self._images, self._recorder(receive))
+        network, recorder = self._streamed.network, self._recorder(receive)
+        try:
+            with fork_state(network):
+                recorded_forward(network, self._images, recorder)
+        finally:
+            _forget_graph(recorder)
 
     def _add(self, sources: Mapping[tuple[int, str], Value | Known]) -> None:
         """Hand on statistics; exceptions of the reader end the pass and are raised behind it."""
@@ -327,3 +331,9 @@ class _Pass:
             self.of_images[of_images] = as_maps(objective.new_zeros(leaf.shape) if gradient is None else gradient)
         for recorded in [*wanted]:  # the objective does not depend on them
             hand_on(recorded, objective.new_zeros(recorded.shape))
+
+
+def _forget_graph(recorder: PartRecorder) -> None:
+    """Free the graph of a pass, which the edges of values that wait for other passes hold otherwise."""
+    for recorded in recorder.places:
+        recorded.edge = recorded.through = None

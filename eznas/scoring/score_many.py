@@ -219,9 +219,13 @@ def _score_from_passes(
     scores: dict[str, Score] = {}
     try:
         args = (network, minibatch, _parts(pairs))
-        bound = group.graph
-        shared = NetworkPasses(*args) if bound is None else BoundedPasses(bound, group.memory, *args)
-        with shared if split is None else MicrobatchPasses(split, *args) as passes:
+        if split is not None:
+            shared: NetworkPasses = MicrobatchPasses(split, *args)
+        elif group.graph is not None:
+            shared = BoundedPasses(group.graph, group.memory, *args)
+        else:
+            shared = NetworkPasses(*args)
+        with shared as passes:
             for index, (record, from_passes) in enumerate(pairs):
                 scores[record.name] = _score(record, from_passes, passes)
                 passes.forget(_parts(pairs[index + 1 :]))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas.capture import CaptureError, Outline, Passes, capture, open_stream, outline_network, translated_errors
+from eznas.capture.streamed import _Pass
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS, Kind
 
@@ -196,3 +199,32 @@ def test_a_network_that_changes_between_passes_is_refused() -> None:
     shape = outline_network(network, BATCH)
     with pytest.raises(CaptureError, match="must run the same layers for all images"):
         streamed(network, BATCH, [frozenset({"conv_in.data"})], shape, None)
+
+
+def test_a_pass_leaves_no_graph_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), *(nn.Sequential(nn.ReLU(), nn.Conv2d(8, 8, 3)) for _ in range(4)))
+    network.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)])
+    saved: list[weakref.ref[Tensor]] = []
+    alive: list[int] = []
+    run = _Pass.run
+
+    def counted(self: _Pass) -> None:
+        def pack(tensor: Tensor) -> Tensor:
+            kept = tensor.detach()
+            saved.append(weakref.ref(kept))
+            return kept
+
+        gc.collect()
+        alive.append(sum(reference() is not None for reference in saved))
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept):
+            run(self)
+
+    monkeypatch.setattr(_Pass, "run", counted)
+    minibatch = load_minibatch("digits", 4)
+    requests = tuple(frozenset([name]) for name in ("conv_out_grad.loss", "conv_out.data", "conv_out_grad.noise"))
+    names = sorted(frozenset[str]().union(*requests))
+    stream = open_stream(
+        network, minibatch, names, "auto", outline_network(network, minibatch, "auto", graph=True), None
+    )
+    stream.run(Passes(requests, (3,)), lambda *_: None)
+    assert alive == [0, 0]

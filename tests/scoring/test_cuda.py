@@ -25,15 +25,33 @@ SLOW = {"ntk_condition", "vkdnw", "gradsign", "eznas_a_paper", "eznas_pnas"}
 NAMES = [name for name in MEASURES if name not in SLOW]
 
 
-def test_convolutions_on_cuda_keep_all_bits_of_float32() -> None:
+def precisions() -> list[object]:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(matmul, "fp32_precision"):
+        return [place.fp32_precision for place in (matmul, cudnn.conv, cudnn.rnn)]
+    return [matmul.allow_tf32, cudnn.allow_tf32]
+
+
+def test_networks_on_cuda_keep_all_bits_of_float32() -> None:
     cudnn = torch.backends.cudnn
-    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, torch.get_float32_matmul_precision()
+    before = cudnn.deterministic, cudnn.benchmark, precisions()
     with full_precision(torch.device("cuda")):
-        assert not cudnn.allow_tf32
         assert cudnn.deterministic
         assert not cudnn.benchmark
-        assert torch.get_float32_matmul_precision() == "highest"
-    assert before == (cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, torch.get_float32_matmul_precision())
+        assert set(precisions()) <= {"ieee", False}
+    assert before == (cudnn.deterministic, cudnn.benchmark, precisions())
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="torch lacks this setting")
+def test_a_caller_may_have_chosen_less_precision() -> None:
+    before = torch.backends.fp32_precision
+    torch.backends.fp32_precision = "tf32"
+    try:
+        with full_precision(torch.device("cuda")):
+            assert set(precisions()) == {"ieee"}
+        assert set(precisions()) == {"tf32"}
+    finally:
+        torch.backends.fp32_precision = before
 
 
 def network(dtype: torch.dtype) -> nn.Module:
