@@ -221,7 +221,7 @@ def test_a_pass_leaves_no_graph_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_Pass, "run", counted)
     minibatch = load_minibatch("digits", 4)
-    requests = tuple(frozenset([name]) for name in ("conv_out_grad.loss", "conv_out.data", "conv_out_grad.noise"))
+    requests = (frozenset(["conv_out_grad.loss"]), frozenset(["conv_out.data", "conv_out_grad.noise"]))
     names = sorted(frozenset[str]().union(*requests))
     stream = open_stream(
         network, minibatch, names, "auto", outline_network(network, minibatch, "auto", graph=True), None
