@@ -26,8 +26,8 @@ Algorithms:
   local_search        steps to the first better neighbour; restarts at a local optimum
   hill_climbing       steps to the best of all neighbours; restarts at a local optimum
   reinforce           draws from a controller that is trained by policy gradient
-  bananas             Thompson sampling over edits of the best, with an ensemble or --predictor as surrogate
-  npenas              edits the best; queries the edits with the best predictions of a model, or of --predictor
+  bananas             Thompson sampling over mutations of the best, with an ensemble or --predictor as surrogate
+  npenas              mutates the best; queries the mutations with the best predictions of a model, or of --predictor
   successive_halving  promotes one in --eta architectures to a longer training
   hyperband           successive halving whose brackets start at each level in turn
   nsga2               finds the Pareto front of the signal and --against
