@@ -59,7 +59,7 @@ def test_a_single_process_that_keeps_nothing_has_all_of_its_memory() -> None:
 
 
 def test_a_measure_whose_graph_does_not_fit_is_refused_and_the_others_are_computed() -> None:
-    torch.manual_seed(0)  # with some weights, all activations of an image are zero and naswot has no value
+    torch.manual_seed(0)  # with some weights, two images have the same signs and naswot has no value
     convolutions = [part for _ in range(8) for part in (nn.Conv2d(3, 3, 1), nn.ReLU())]
     network = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(192, 10))
     proxies = [Proxy.of(name) for name in ("params", "grad_norm", "naswot")]
