@@ -37,6 +37,7 @@ from eznas.ranking import TauTarget, correlate
 from eznas.report.display import open_display
 from eznas.report.html import interval
 from eznas.scoring import Problem, open_executor, verification
+from eznas.scoring.condition import resolve_device
 from eznas.scoring.memory_plan import memory_bound
 from eznas.scoring.proxy_sources import resolve_all
 from eznas.symbolic.read import read_score_tables
@@ -51,6 +52,7 @@ TRIVIAL = ("params", "flops", "synflow")
 BESIDE = (*TRIVIAL, "naswot")
 _MOST_MISSING = 0.03
 _FEWEST_VALUES = 0.1
+_FEWEST_NETWORKS = 30
 _COSTLY = re.compile(r"grad|fisher|snip|synflow|plain|epe_nas|zico|jacob_cov|near|az_")
 """Names of measures and statistics that need a backward pass, and of near, which decomposes large matrices."""
 
@@ -60,13 +62,14 @@ class Task:
     """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies.
 
     ``networks`` has the number of networks for evolution with each seed. A task without them is one that the formula is
-    tested on alone.
+    tested on alone. ``gpu`` is whether the networks take minutes on a CPU.
     """
 
     name: str
     networks: tuple[int, ...]
     test: int
     file: Path
+    gpu: bool = False
 
     @property
     def benchmark(self) -> str:
@@ -90,6 +93,11 @@ class Campaign:
         workers: Processes; 0 for one per core.
         memory: Bytes for all processes together; None for no bound.
         device: Where networks run.
+        share: The share of the networks of each task that is used, at least 30 of each seed.
+
+    Attributes:
+        tasks: The tasks of the campaign.
+        left_out: Names of the tasks that need a GPU, where there is none.
     """
 
     def __init__(
@@ -101,18 +109,23 @@ class Campaign:
         workers: int,
         memory: int | None = None,
         device: str = "auto",
+        share: float = 1.0,
     ) -> None:
         self._config, self._out, self._images = config, out, images
         self._workers, self._memory, self._device = workers, memory, device
-        self.tasks = [
+        every_task = [
             Task(
                 entry["name"],
-                tuple(entry["networks"]),
-                entry["test"],
+                tuple(_portion(count, share) for count in entry["networks"]),
+                _portion(entry["test"], share),
                 tables / entry.get("table", f"{entry['name'].replace('/', '_')}.csv"),
+                entry.get("gpu", False),
             )
             for entry in config["task"]
         ]
+        on_gpu = resolve_device(device) != "cpu"
+        self.tasks = [task for task in every_task if on_gpu or not task.gpu]
+        self.left_out = [task.name for task in every_task if task not in self.tasks]
         measures: list[str] = config["measures"]
         blocks = [form.replace("X", text) for text in config["reductions"] for form in config["aggregations"]]
         self._columns = {name: name for name in measures}
@@ -265,6 +278,11 @@ def _read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
+def _portion(networks: int, share: float) -> int:
+    """Return a share of a number of networks, but at least the fewest of which a tau says something."""
+    return max(min(networks, _FEWEST_NETWORKS), round(share * networks))
+
+
 def _accuracies(task: Task) -> dict[str, float]:
     table = load_table(task.benchmark, task.dataset, task.file, None)
     return dict(zip(table.architectures, table.accuracies.tolist(), strict=True))
@@ -326,6 +344,13 @@ def print_tests(figures: dict[str, dict[str, Any]]) -> None:
     "--memory", metavar="SIZE", default=None, help="Memory of all processes, such as 8G; by default the free."
 )
 @click.option("--device", metavar="auto|cpu|cuda", default="auto", help="Device to run networks on.")
+@click.option(
+    "--share",
+    metavar="0..1",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    help="Share of the networks of each task, for a quicker campaign; at least 30 of each seed.",
+)
 @click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
 def main(
     tables: Path,
@@ -336,13 +361,19 @@ def main(
     workers: int,
     memory: str | None,
     device: str,
+    share: float,
     without: str,
 ) -> None:
     """Evolve one proxy for several search spaces, and test it on networks that evolution did not see."""
     bound = memory_bound(memory, workers)
-    campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device)
+    campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device, share)
+    if campaign.left_out:
+        click.echo(f"without {', '.join(campaign.left_out)}: its networks take minutes on a CPU; use a GPU", err=True)
     if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
-        raise InputError(f"without must be a space of the campaign, got {without}", parameters=("without",))
+        raise InputError(
+            f"without must be a space of the campaign whose networks run on this device, got {without}",
+            parameters=("without",),
+        )
     scores = campaign.score()
     if without:
         print_left_out(

@@ -61,6 +61,19 @@ def test_the_score_file_has_short_names_and_no_column_that_lacks_scores(campaign
     assert {row["task"] for row in rows} == {"nasbench201/cifar10"}
 
 
+def test_a_task_that_needs_a_gpu_is_left_out_on_a_cpu(script: ModuleType, tmp_path: Path) -> None:
+    macro = {"name": "transnas_macro/class_scene", "networks": [5, 5], "test": 5, "gpu": True}
+    config = CONFIG | {"task": [*CONFIG["task"], macro]}
+    made = script.Campaign(config, tmp_path, tmp_path, "digits", 1, device="cpu")
+    assert ([task.name for task in made.tasks], made.left_out) == (["nasbench201/cifar10"], [macro["name"]])
+
+
+def test_a_share_of_the_networks_has_at_least_thirty(script: ModuleType, tmp_path: Path) -> None:
+    config = CONFIG | {"task": [{"name": "nasbench201/cifar10", "networks": [240, 100], "test": 20}]}
+    [task] = script.Campaign(config, tmp_path, tmp_path, "digits", 1, share=0.2).tasks
+    assert (task.networks, task.test) == ((48, 30), 20)
+
+
 def test_networks_of_a_seed_are_others_than_those_of_the_seeds_before(
     script: ModuleType, campaign: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
