@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = ("shapes", "fast", "blocks", "slow")
-READ = ("shapes", "fast")
-"""The parts whose measures evolution reads, beside blocks."""
+SLOW = "slow"
+"""The part whose measures evolution does not read."""
 SIZES = ("params", "flops")
 BLOCKS = 10
 """Aggregated reductions of the highest tau that are reported."""
@@ -146,7 +146,7 @@ class Space:
         A column is usable if it has a value on every network, and not the same one on all.
         """
         columns = {
-            **{name: scored.columns[name] for name in self.measures(READ) if name in scored.columns},
+            **{name: scored.columns[name] for name in self.measures(PARTS) if name in scored.columns},
             **{block: scored.columns[text] for block, text in self._block_names().items() if text in scored.columns},
             **{f"{_FEATURE}{name}": values for name, values in scored.features.items()},
         }
@@ -182,7 +182,9 @@ class Space:
         if (out / "manifest.json").exists():
             begun = ScoresRun.open(out)
             return begun if begun.finished else begun.resume()
-        header = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
+        columns_of_file = next(csv.reader(scores.read_text(encoding="utf-8").splitlines()))[3:]
+        slow = set(self.measures([SLOW]))
+        header = [name for name in columns_of_file if name not in slow]
         columns = {
             "features": [name for name in header if name == SIZES[0] or name.startswith(_FEATURE)],
             "statistics": [name for name in header if not name.startswith(_FEATURE)],
@@ -203,14 +205,12 @@ class Space:
         return run
 
 
-def tested(
-    space: Space, runs: Mapping[str, EvolutionRun], scores: Path, scored: Scored, seed: int
-) -> list[dict[str, Any]]:
+def tested(space: Space, runs: Mapping[str, EvolutionRun], scores: Path, seed: int) -> list[dict[str, Any]]:
     """Return the figures of each evolution's best formula on the half that it did not see.
 
-    A formula is compared with params and flops, with the measure of the highest tau on the half that evolution saw
-    (*chosen*), and with that of the highest tau on the test half itself (*best*). Intervals are those of a paired
-    bootstrap.
+    A formula is compared with params and flops, with the measure and the feature of the highest tau on the half that
+    evolution saw (*chosen*, *feature*), and with the measure of the highest tau on the test half itself (*best*).
+    Intervals are those of a paired bootstrap.
     """
     table = read_score_tables([scores], max_missing=0.0)
     [task] = table.tasks
@@ -221,12 +221,13 @@ def tested(
         values = task.scores[name][places]
         return correlate(values, task.accuracies[places], resamples=0).tau if np.ptp(values) > 0 else -1.0
 
-    hand_written = [name for name in space.measures(READ) if name in task.scores]
+    hand_written = [name for name in space.measures(PARTS) if name in task.scores]
+    features = [name for name in task.scores if name.startswith(_FEATURE)]
     rivals = {
         "chosen": max(hand_written, key=lambda name: tau(name, seen)),
         "best": max(hand_written, key=lambda name: tau(name, test)),
         **{name: name for name in SIZES if name in task.scores},
-        **{name: f"{_FEATURE}{name}" for name in scored.features if name == "layers"},
+        "feature": max(features, key=lambda name: tau(name, seen)),
     }
     rows = []
     for name, run in runs.items():
@@ -307,7 +308,7 @@ def main(
         print_figures(name, rows)
         scores = space.score_file(scored)
         runs = {entry["name"]: space.evolve(scores, entry, time_budget, workers) for entry in read["evolution"]}
-        compared = tested(space, runs, scores, scored, seed)
+        compared = tested(space, runs, scores, seed)
         print_tests(compared)
         texts = [text for text in space.blocks if text in scored.columns]
         blocks = table_rows(replace(scored, features={}, extra={}), texts, seed)[:BLOCKS]

@@ -61,6 +61,7 @@ def scored(script: ModuleType) -> Any:
     columns = {
         "params": [3.0, 2.0, 1.0],
         "dss": [1.0, np.nan, 2.0],
+        "grasp": [2.0, 3.0, 4.0],
         "sum(l1(weight))": [1.0, 1.0, 1.0],
         "slope(cumulative_sum(sqrt(l1(weight))))": [5.0, 6.0, 7.0],
         "sum(numel(weight))": [1.0, np.inf, 1.0],
@@ -92,10 +93,27 @@ def test_networks_are_read_that_have_the_scores_of_all_parts(space: Any, tmp_pat
 
 def test_the_score_file_has_the_columns_with_a_value_on_every_network(script: ModuleType, space: Any) -> None:
     rows = list(csv.DictReader(space.score_file(scored(script)).read_text(encoding="utf-8").splitlines()))
-    named = ["params", "block_001", "block_003", "graf_layers"]
+    named = ["params", "grasp", "block_001", "block_003", "graf_layers"]
     assert list(rows[0]) == ["task", "architecture", "accuracy", *named]
     assert [row["block_001"] for row in rows] == ["5.0", "6.0", "7.0"]
     assert {row["task"] for row in rows} == {"flexibert"}
+
+
+@pytest.mark.parametrize(
+    ("reads", "columns"),
+    [
+        ("features", ["params", "graf_layers"]),
+        ("statistics", ["params", "block_001", "block_003"]),
+        ("all", ["params", "block_001", "block_003", "graf_layers"]),
+    ],
+)
+def test_an_evolution_does_not_read_slow_measures(
+    script: ModuleType, space: Any, monkeypatch: pytest.MonkeyPatch, reads: str, columns: list[str]
+) -> None:
+    asked = {}
+    monkeypatch.setattr(script.eznas, "evolve", lambda **options: asked.update(options))
+    space.evolve(space.score_file(scored(script)), {"name": "some", "reads": reads}, "1s", 1)
+    assert asked["columns"] == columns
 
 
 def test_measures_without_a_value_are_left_out(space: Any) -> None:
