@@ -126,6 +126,24 @@ class EvolveConfig(Options):
         "is a feature of the architecture, and graf stands for all features. Without this option, programs read ten "
         "cheap measures.",
     )
+    weighted_terms: int = option(
+        40,
+        "Evolution",
+        "N",
+        "Fit a weighted sum of at most N terms at the end, and let it compete with the evolved programs; 0 for no sum. "
+        "A term is an aggregated reduction, its root, its tenth root or its logarithm. The weights are fitted to the "
+        "training and validation networks of full size, of which every task must have 30 or more.",
+        ge=0,
+        le=500,
+    )
+    weighted_ridge: float = option(
+        0.1,
+        "Evolution",
+        "X",
+        "Ridge penalty of --weighted-terms: X times the sum of the squared weights is added to the loss.",
+        gt=0,
+        allow_inf_nan=False,
+    )
     seed_program: Texts = option(
         (), "Evolution", "TEXT", "Program to include in the first generation; may be given several times."
     )

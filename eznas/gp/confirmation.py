@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.config import EvolveConfig
+    from eznas.gp.fitted_sum import FittedSum
     from eznas.gp.individual import Individual
     from eznas.gp.problem import EvolutionProblem
     from eznas.gp.task import EvolutionTask
@@ -164,15 +165,22 @@ class Confirmation:
         self._executor, self._progress = executor, progress
         self.schedule = Schedule()
 
-    def finish(self, candidates: Sequence[Individual], panels: Mapping[str, Panel]) -> Finished:
+    def finish(
+        self, hall: Sequence[Individual], panels: Mapping[str, Panel], fitted: FittedSum | None = None
+    ) -> Finished:
         """Score candidates and baselines.
 
         Args:
-            candidates: Members of the hall of fame.
+            hall: Members of the hall of fame.
             panels: By task, panels at full size, which hold the validation networks and know the candidates'
                 reductions; none without a promotion.
+            fitted: One more candidate, which was fitted to the validation networks too.
         """
-        held = [self._on_validation(task, candidates, panels.get(task.name)) for task in self._problem.tasks]
+        held = [
+            self._on_validation(task, hall, panels.get(task.name), fitted.held_out[place] if fitted else None)
+            for place, task in enumerate(self._problem.tasks)
+        ]
+        candidates = [*hall, *([fitted.individual] if fitted else [])]
         by_candidate = list(zip(*held, strict=True))
         programs = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
         seconds = self._timed(programs)
@@ -252,8 +260,13 @@ class Confirmation:
         return over_tasks(taus.T, self._config.fitness, [task.weight for task in self._problem.tasks])
 
     def _on_validation(
-        self, task: EvolutionTask, candidates: Sequence[Individual], panel: Panel | None
+        self,
+        task: EvolutionTask,
+        candidates: Sequence[Individual],
+        panel: Panel | None,
+        held_out: Mapping[str, float] | None,
     ) -> list[Correlation]:
+        """Return the correlation of each candidate, and of the scores of one more candidate by network."""
         if panel is None:
             proxies = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
             stage = f"choosing among {len(proxies)} programs at full size"
@@ -264,6 +277,8 @@ class Confirmation:
             networks = tuple(name for name in task.validation if name not in panel.left_out)
             columns = [panel.architectures.index(name) for name in networks]
             values = panel.table.scores([candidate.program for candidate in candidates])[:, columns]
+        if held_out is not None:
+            values = np.vstack([values, [held_out.get(name, math.nan) for name in networks]])
         return [self._correlate(row, task.accuracies(networks), resamples=0) for row in values]
 
     def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> ScoreMatrix:

@@ -62,13 +62,16 @@ class FitnessCase:
         accuracies: ``n`` accuracies.
         training: ``n`` flags: whether the network is one for training.
         task: Number of the task.
+
+    Attributes:
+        panel, accuracies, training, task: As given.
     """
 
     def __init__(
         self, panel: Panel, accuracies: NDArray[np.float64], training: NDArray[np.bool_], task: int = 0
     ) -> None:
         self.panel, self.task = panel, task
-        self._accuracies, self._training = accuracies, training
+        self.accuracies, self.training = accuracies, training
         self._usable = np.ones(len(accuracies), bool)
         self._targets = TauTarget(accuracies[training]), TauTarget(accuracies[~training])
 
@@ -82,9 +85,9 @@ class FitnessCase:
             training networks, and whether all of these have a finite score.
         """
         usable = self.panel.usable
-        train, validation = usable & self._training, usable & ~self._training
+        train, validation = usable & self.training, usable & ~self.training
         if not np.array_equal(usable, self._usable):
-            self._targets = TauTarget(self._accuracies[train]), TauTarget(self._accuracies[validation])
+            self._targets = TauTarget(self.accuracies[train]), TauTarget(self.accuracies[validation])
             self._usable = usable
         scores = self.panel.table.scores(programs)
         taus, ranks = self._targets[0].taus_and_ranks(scores[:, train])

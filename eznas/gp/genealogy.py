@@ -14,7 +14,8 @@ class Birth:
     """How a program came about.
 
     Args:
-        operator: The operator of variation, or ``"seed"``, ``"building block"`` or ``"random"``.
+        operator: The operator of variation, or ``"seed"``, ``"random"``, ``"weighted sum"``, or ``"aggregated
+            reduction"``, which is a leaf of the network floor too.
         parents: Texts of the parents.
         generation: The generation that it was made in.
         tau_train: Tau over the tasks when it was made.

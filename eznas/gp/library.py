@@ -221,7 +221,10 @@ def assess(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> list[Entr
     """Return an entry for each reduction with an aggregation that has a tau."""
     entries = []
     for start in range(0, len(reductions), _ASSESSED):
-        aggregations = {reduction: _aggregations(reduction) for reduction in reductions[start : start + _ASSESSED]}
+        aggregations = {
+            reduction: _with_negations(single_aggregations(reduction))
+            for reduction in reductions[start : start + _ASSESSED]
+        }
         programs = [program for of_one in aggregations.values() for program in of_one]
         fitness = dict(zip(programs, evaluator.evaluate(programs), strict=True))
         for reduction, of_one in aggregations.items():
@@ -233,14 +236,17 @@ def assess(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> list[Entr
     return entries
 
 
-def _aggregations(reduction: Node) -> list[Node]:
-    """Return the single aggregations of a reduction, and their negations."""
-    singles = [
+def single_aggregations(reduction: Node) -> list[Node]:
+    """Return the reduction below each aggregation that takes no other argument."""
+    return [
         apply(option.primitive.name, reduction)
         for option in options(Kind.NETWORK)
         if option.args == (Kind.UNIT,) and not option.primitive.shape_only
     ]
-    return singles + [apply("neg", single) for single in singles]
+
+
+def _with_negations(programs: Sequence[Node]) -> list[Node]:
+    return [*programs, *(apply("neg", program) for program in programs)]
 
 
 def _forget(evaluator: FitnessEvaluator, reductions: Sequence[Node]) -> None:

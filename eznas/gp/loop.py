@@ -140,7 +140,7 @@ class Evolution:
         singles += [program for node in self._leaves.nodes for program in (node, apply("neg", node))]
         fresh = [self._immigrant() for _ in range(self.config.population)]
         births: dict[Node, tuple[str, tuple[Node, ...]]] = dict.fromkeys(usable, ("seed", ()))
-        births = dict.fromkeys(fresh, ("random", ())) | dict.fromkeys(singles, ("building block", ())) | births
+        births = dict.fromkeys(fresh, ("random", ())) | dict.fromkeys(singles, ("aggregated reduction", ())) | births
         fitting = dict.fromkeys([*usable, *filter(self.breeder.fits, [*singles, *fresh])])
         self._select(self._born(list(fitting), births))
 
@@ -189,7 +189,7 @@ class Evolution:
             self._evaluate_again()
         kept = [entry.best for entry in entries if entry.reduction in self.library.entries]
         singles = dict.fromkeys(filter(self.breeder.fits, kept))
-        births = dict.fromkeys(singles, ("building block", ()))
+        births = dict.fromkeys(singles, ("aggregated reduction", ()))
         self._select([*self.population, *self._born(list(singles), births)])
 
     def promote(self) -> None:
@@ -213,7 +213,7 @@ class Evolution:
         bred = [*self.hall.members.values(), *self.population]
         programs = [individual.program for individual in bred if self._known(individual.program, kept)]
         singles = [entry.best for entry in entries]
-        births = dict.fromkeys(singles, ("building block", ()))
+        births = dict.fromkeys(singles, ("aggregated reduction", ()))
         fitting = list(dict.fromkeys(filter(self.breeder.fits, [*programs, *singles])))
         promoted = self._born(fitting, births)
         if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
@@ -244,6 +244,11 @@ class Evolution:
         uses = Counter(node for program in programs for node in reductions_of([program]))
         entries = self.library.entries
         return sorted(entries, key=lambda node: (-uses[node], -entries[node].merit, node.text))[:count]
+
+    @property
+    def leaves(self) -> list[Node]:
+        """The leaves of the network floor that programs read."""
+        return self._leaves.nodes
 
     @property
     def full_panels(self) -> list[Panel]:

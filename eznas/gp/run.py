@@ -9,6 +9,8 @@ from eznas.errors import EznasError, InputError
 from eznas.gp.assemble import build_evolution
 from eznas.gp.confirmation import CANDIDATES, Confirmation
 from eznas.gp.course import Course
+from eznas.gp.fitted_sum import fit_sum
+from eznas.gp.genealogy import Birth
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import write_networks, write_results
 from eznas.gp.seconds import cost_limit
@@ -21,7 +23,11 @@ from eznas.scoring.plugin import load_plugins, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eznas.config import EvolveConfig
+    from eznas.gp.fitted_sum import FittedSum
+    from eznas.gp.loop import Evolution
     from eznas.programs import Node
     from eznas.progress import Progress
     from eznas.run import RunDirectory
@@ -77,7 +83,7 @@ def run_evolution(
         f"writing to {directory.path}" + (f"; resume with: {resume_with}" if resume_with else "")
     )
     progress.remaining(clock.left)
-    plan = TimePlan.of(problem, executor, progress)
+    plan = TimePlan.of(problem, config, executor, progress)
     if checkpoint and checkpoint["time_budget"] == config.time_budget:
         plan = plan.with_choice(checkpoint["choice"])
         problem, screens = problem.with_tests(checkpoint["tests"]), checkpoint["screens"]
@@ -100,13 +106,44 @@ def run_evolution(
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     progress.remaining(plan.end(problem, promoted=evolution.promoted))
+    reserve = plan.end(problem, promoted=evolution.promoted)
+    fitted = _fit_sum(config, problem, evolution, progress, lambda: clock.left - reserve)
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
     confirmation = Confirmation(problem, config, trivial, executor, progress)
     confirmation.schedule.begin(clock.left - plan.writing, plan.end_parts(problem, promoted=evolution.promoted))
-    finished = confirmation.finish(candidates, panels)
+    finished = confirmation.finish(candidates, panels, fitted)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)
+
+
+def _fit_sum(
+    config: EvolveConfig,
+    problem: EvolutionProblem,
+    evolution: Evolution,
+    progress: Progress,
+    seconds_left: Callable[[], float],
+) -> FittedSum | None:
+    """Fit a weighted sum if evolution evaluated programs at full size on every task."""
+    cases = [
+        case
+        for place, task in enumerate(problem.tasks)
+        for case in evolution.evaluator.cases
+        if case.task == place and case.panel.condition.key == task.full.key
+    ]
+    if len(cases) < len(problem.tasks):
+        return None
+    reductions, leaves = evolution.library.reductions, evolution.leaves
+    fitted = fit_sum(config, cases, evolution.evaluator.tasks, reductions, leaves, progress, seconds_left)
+    if fitted is not None:
+        best = fitted.individual
+        networks = sum(int(case.panel.usable.sum()) for case in cases)
+        evolution.genealogy.record(best.program.text, Birth("weighted sum", (), evolution.generation, best.tau_train))
+        progress.message(
+            f"a weighted sum was fitted to {networks} networks of full size: tau {best.tau_validation:.3f} on "
+            "validation networks that the fit left out"
+        )
+    return fitted
 
 
 def _seed_programs(config: EvolveConfig) -> list[Node]:

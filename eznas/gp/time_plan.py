@@ -30,14 +30,17 @@ _ALONE = 2.5
 _VISIT = 8.0
 """Time to evaluate a library of formulas on a network, relative to a program of one forward and one backward pass."""
 
+_SUM = 0.5
+"""Time to test a weighted sum on a network, relative to the time to evaluate a library of formulas."""
+
 _END = 0.4
 """Share of the budget that testing may take at most."""
 
 START = 0.5
 """Share of the budget that evaluating the first library may take at most."""
 
-_WRITING = 3.0
-"""Seconds to write the results of a task, with its plots and its bootstrap."""
+_FIGURES, _PLOTS = 1.0, 2.0
+"""Seconds to write the results of a task: the figures with their bootstrap, and the plots with the report."""
 
 _LEAST_TESTED = 20
 """Test networks of a task that a shorter budget leaves at least."""
@@ -77,6 +80,7 @@ class TimePlan:
         timing: Seconds to time each program and baseline by itself.
         writing: Seconds to write the results.
         choice: Share of the validation networks that programs are chosen on where there is no promotion.
+        sums: Whether a weighted sum is tested too where programs are evaluated at full size.
     """
 
     visit: dict[str, float]
@@ -84,9 +88,10 @@ class TimePlan:
     timing: float
     writing: float
     choice: float = 1.0
+    sums: bool = False
 
     @classmethod
-    def of(cls, problem: EvolutionProblem, executor: Executor, progress: Progress) -> Self:
+    def of(cls, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> Self:
         """Time the baselines at full size, and a program under each condition, on a few networks of each task."""
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
         baselines = [Proxy.of(name) for name in MEASURED]
@@ -105,7 +110,8 @@ class TimePlan:
                 alone = _TESTED * whole + (len(baselines) + CANDIDATES) * build
                 timing += _ALONE * TIMED * alone / executor.workers
             progress.advance()
-        return cls(visit, test, timing, _WRITING * len(problem.every_task))
+        writing = (_FIGURES + (_PLOTS if config.report else 0.0)) * len(problem.every_task)
+        return cls(visit, test, timing, writing, sums=config.weighted_terms > 0)
 
     def expected(self, condition: Condition, networks: int) -> float:
         """Return the expected seconds to evaluate a library on some networks under a condition."""
@@ -142,6 +148,7 @@ class TimePlan:
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
         parts: dict[Any, float] = {"timing": self.timing}
+        sums = self.sums and (promoted or not any(task.promoted for task in problem.tasks))
         begun: set[tuple[object, ...]] = set()
         for task in problem.every_task:
             for part, networks in (("validation", task.validation), ("test", task.test)):
@@ -150,7 +157,8 @@ class TimePlan:
                 if networks and not known and key not in begun:
                     begun.add(key)
                     share = self.choice if part == "validation" else 1.0
-                    parts[part, task.name] = share * self.test[task.full.key] * len(networks)
+                    of_sum = _SUM * self.visit[task.full.key] if sums and part == "test" else 0.0
+                    parts[part, task.name] = (share * self.test[task.full.key] + of_sum) * len(networks)
         return parts
 
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:

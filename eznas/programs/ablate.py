@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_FEW_TERMS = 8
+"""Most terms of a sum whose terms are taken apart."""
+
+
 class Ablation(NamedTuple):
     """A program without one of its parts.
 
@@ -30,7 +34,8 @@ def ablations(program: Node) -> list[Ablation]:
     An argument of a binary function is left out by replacing the function by its other argument: ``add(f, g)`` becomes
     ``g`` without ``f``. The rest of a difference or a quotient without its first argument keeps its direction:
     ``div(f, g)`` becomes ``reciprocal(g)``. A function of one argument is left out by replacing it by the argument,
-    also if a number stands beside it: ``power(f, 3)`` becomes ``f``.
+    also if a number stands beside it: ``power(f, 3)`` becomes ``f``. Of a sum of more than eight terms, only whole
+    terms are left out.
 
     Args:
         program: A root of kind NETWORK.
@@ -40,11 +45,14 @@ def ablations(program: Node) -> list[Ablation]:
         parts stand in the program.
     """
     whole = simplify_exact(program)
+    terms = {term.text for term in _terms(whole)}
     smaller: dict[Node, str] = {}
     for index, node in enumerate(preorder(whole)):
         if node.kind.floor is Floor.TENSOR:
             continue
         for without, rest in _rests(node):
+            if len(terms) > _FEW_TERMS and without not in terms:
+                continue
             try:
                 candidate = replace(whole, index, rest)
             except KindError:  # its parent takes no such kind
@@ -54,6 +62,13 @@ def ablations(program: Node) -> list[Ablation]:
                 if simple is not whole:
                     smaller.setdefault(simple, without)
     return [Ablation(without, rest) for rest, without in smaller.items()]
+
+
+def _terms(program: Node) -> list[Node]:
+    """Return the terms of a sum; a program that is no sum is its only term."""
+    if program.name != "add" or program.kind is not Kind.NETWORK:
+        return [program]
+    return [term for arg in program.args for term in _terms(arg)]
 
 
 def _rests(node: Node) -> Iterator[tuple[str, Node]]:

@@ -164,7 +164,7 @@ def test_every_ancestor_of_the_best_program_is_known(whole: RunDirectory) -> Non
     assert len(family) > 1
     for text, birth in family.items():
         assert set(birth["parents"]) <= set(family), text
-        if birth["operator"] in ("seed", "building block", "random"):
+        if birth["operator"] in ("seed", "aggregated reduction", "random"):
             assert not birth["parents"]
         else:
             assert len(birth["parents"]) == (2 if birth["operator"] == "crossover" else 1)
@@ -249,5 +249,6 @@ def test_seeds_are_the_roots_of_their_offspring(tables: dict[str, Path], tmp_pat
     assert checkpoint is not None
     births = {text: (operator, parents) for text, operator, parents, *_ in checkpoint["genealogy"]}
     assert births[seed] == ("seed", [])
-    assert {operator for operator, parents in births.values() if not parents} == {"seed", "building block", "random"}
+    first = {operator for operator, parents in births.values() if not parents}
+    assert first == {"seed", "aggregated reduction", "random"}
     assert all(math.isfinite(row[4]) for row in checkpoint["genealogy"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from eznas.primitives import Kind
 from eznas.programs import parse, simplify_exact
 from eznas.programs.ablate import ablations
+from eznas.programs.sums import weighted_sum
 
 
 def texts(program: str) -> dict[str, str]:
@@ -99,3 +100,15 @@ def test_programs_of_binary_functions_lose_each_term_once(seed: int) -> None:
         rest = parse(found[term]).text
         assert term not in rest
         assert all(other in rest for other in terms if other != term)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(8, 14 + 8), (9, 9)])
+def test_of_a_long_sum_whole_terms_are_left_out(count: int, parts: int) -> None:
+    """A short sum has also sums of some terms, and terms without their weight."""
+    program = weighted_sum(
+        [parse(f"log(sum(lp_norm(weight, {power})))") for power in range(1, count + 1)], [2.0] * count
+    )
+    found = ablations(program)
+    assert len(found) == parts
+    without = [part.without for part in found if part.program.text.count("lp_norm(") == count - 1]
+    assert len(without) == count

@@ -1,0 +1,36 @@
+"""Weighted sums of simple functions as programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eznas.programs.tree import apply, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eznas.programs.tree import Node
+
+_ROOT = 0.1
+"""Exponent of a function: nearly a logarithm over many orders of magnitude, and defined at 0."""
+
+_DIGITS = 4
+"""Digits of a weight."""
+
+
+def simple_functions(program: Node) -> list[Node]:
+    """Return the root, the tenth root and the logarithm of a program whose values are not negative."""
+    positive = apply("relu", program)  # rounding makes zeros negative on some networks
+    return [apply("sqrt", positive), apply("power", positive, literal(_ROOT)), apply("log1p", positive)]
+
+
+def weighted_sum(terms: Sequence[Node], weights: Sequence[float]) -> Node:
+    """Return the sum of at least one term, each times its weight of four digits."""
+    parts = [
+        apply("scale", term, literal(float(f"{weight:.{_DIGITS}g}")))
+        for term, weight in zip(terms, weights, strict=True)
+    ]
+    while len(parts) > 1:  # a balanced tree, which is not high
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        parts = [*(apply("add", one, other) for one, other in pairs), *parts[len(parts) // 2 * 2 :]]
+    return parts[0]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from eznas.config import EvolveConfig
+from eznas.gp import fitted_sum
+from eznas.gp.fitness import FitnessCase, TaskFitness
+from eznas.gp.fitted_sum import FittedSum, fit_sum
+from eznas.minibatch import load_minibatch
+from eznas.primitives import Kind
+from eznas.programs import parse
+from eznas.progress import Progress
+from eznas.scoring import Condition, Panel
+from eznas.scoring.panel import Vectors
+from eznas.spaces import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+TRAINING, VALIDATION, UNITS = 50, 20, 6
+REDUCTIONS = [parse(text, Kind.UNIT) for text in ("l1(weight)", "entropy(weight)", "mean(norm_out.data)")]
+
+
+@pytest.fixture(scope="module")
+def values() -> NDArray[np.float64]:
+    """Values of three reductions on the units of all networks."""
+    return 0.5 + np.random.default_rng(0).random((TRAINING + VALIDATION, len(REDUCTIONS), UNITS))
+
+
+def case(values: NDArray[np.float64], accuracies: NDArray[np.float64], task: int = 0) -> FitnessCase:
+    space, rng = SPACES["nasbench201"], random.Random(task)
+    condition = Condition.of(space.name, space.fidelities["reduced_wide"], task, load_minibatch("digits", 2))
+    panel = Panel(condition, list({space.sample(rng): None for _ in range(2 * len(values))})[: len(values)])
+    panel.table.learn(REDUCTIONS, [Vectors(UNITS, of_network) for of_network in values])
+    return FitnessCase(panel, accuracies, np.arange(len(values)) < TRAINING, task)
+
+
+def planted(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return accuracies that are a weighted sum of two aggregated reductions."""
+    sums = values.sum(axis=2)
+    return np.asarray(60 + 3 * sums[:, 0] - 5 * np.log1p(sums[:, 1]))
+
+
+def fitted(*cases: FitnessCase, left: float = math.inf, **options: Any) -> FittedSum | None:
+    config = EvolveConfig.model_validate({"weighted_terms": 6, **options})
+    tasks = [TaskFitness()] * len(cases)
+    return fit_sum(config, cases, tasks, REDUCTIONS, (), Progress(), lambda: left)
+
+
+def test_a_planted_sum_is_found_and_ranks_networks_that_its_fit_left_out(values: NDArray[np.float64]) -> None:
+    found = fitted(case(values, planted(values)), weighted_terms=20, weighted_ridge=1e-3)
+    assert found is not None
+    best = found.individual
+    assert 2 <= best.program.text.count("scale(") <= 20
+    assert best.tau_train > 0.9
+    assert best.tau_validation > 0.85
+    assert best.tasks == (best.tau_train,)
+    assert len(found.held_out[0]) == VALIDATION
+
+
+def test_the_tau_on_validation_networks_is_not_that_of_the_networks_fitted_to(values: NDArray[np.float64]) -> None:
+    accuracies = np.random.default_rng(1).permutation(planted(values))
+    found = fitted(case(values, accuracies), weighted_terms=40, weighted_ridge=1e-4)
+    assert found is not None
+    assert found.individual.tau_train > 0.4
+    assert found.individual.tau_validation < found.individual.tau_train - 0.2
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_the_scores_of_a_fold_do_not_depend_on_its_accuracies(values: NDArray[np.float64], fold: int) -> None:
+    accuracies = planted(values)
+    places = np.arange(TRAINING, len(values))[fold :: fitted_sum._FOLDS]
+    changed = accuracies.copy()
+    changed[places] = accuracies[places][::-1] + 40
+    one, other = (case(values, labels) for labels in (accuracies, changed))
+    names = [one.panel.architectures[place] for place in places]
+    scores, again = (fitted(each) for each in (one, other))
+    assert scores is not None
+    assert again is not None
+    assert [scores.held_out[0][name] for name in names] == [again.held_out[0][name] for name in names]
+    assert scores.held_out != again.held_out
+
+
+def test_a_sum_over_two_tasks_ranks_both(values: NDArray[np.float64]) -> None:
+    """One task wants the first reduction, the other one the second; each alone would be far from the other."""
+    sums = values.sum(axis=2)
+    found = fitted(case(values, sums[:, 0]), case(values, sums[:, 0] + sums[:, 1], 1))
+    assert found is not None
+    assert min(found.individual.tasks) > 0.5
+    assert found.individual.tau_train == min(found.individual.tasks)
+    assert [len(scores) for scores in found.held_out] == [VALIDATION, VALIDATION]
+
+
+def test_networks_that_were_left_out_are_not_fitted_to(values: NDArray[np.float64]) -> None:
+    broken = case(values, planted(values))
+    dropped = broken.panel.architectures[TRAINING + 4]
+    broken.panel.leave_out({dropped: "it failed"})
+    found = fitted(broken)
+    assert found is not None
+    assert set(found.held_out[0]) == set(broken.panel.architectures[TRAINING:]) - {dropped}
+
+
+@pytest.mark.parametrize(
+    ("left", "options", "networks"),
+    [(-1.0, {}, 70), (math.inf, {"weighted_terms": 0}, 70), (math.inf, {}, 29)],
+    ids=["no time", "not asked for", "few networks"],
+)
+def test_no_sum_is_fitted(values: NDArray[np.float64], left: float, options: dict[str, int], networks: int) -> None:
+    some = case(values, planted(values))
+    some.panel.leave_out(dict.fromkeys(some.panel.architectures[networks:], "it failed"))
+    assert fitted(some, left=left, **options) is None
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_run_reports_the_sum_and_a_resumed_run_fits_the_same(
+    table: Path,
+    tmp_path: Path,
+    run_in: Callable[..., dict[str, Any]],
+    run_until: Callable[[Path, EvolveConfig, int], None],
+) -> None:
+    options = EvolveConfig.model_validate({
+        "networks": 18, "validation_networks": 12, "test_networks": 10, "full_networks": 18, "population": 20,
+        "library": 8, "generations": 3, "full_generations": 1, "batch_size": 2, "device": "cpu", "workers": 1,
+        "weighted_terms": 5, "table": str(table), "time_budget": 600, "report": False,
+    })  # fmt: skip
+    whole = run_in(tmp_path / "whole", options)
+    [row] = [row for row in whole["hall_of_fame"] if row["program"].count("scale(") > 1]
+    assert row["tau_validation"] < row["tau_train"]
+    genealogy = (tmp_path / "whole" / "genealogy.json").read_text()
+    assert ("weighted sum" in genealogy) == (row["name"] == "rank0")
+    run_until(tmp_path / "stopped", options, 1)
+    resumed = run_in(tmp_path / "stopped", options, resume=True)
+    assert resumed["hall_of_fame"] == whole["hall_of_fame"]
