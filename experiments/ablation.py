@@ -60,6 +60,7 @@ BUDGETS: dict[Kind, Options] = {
         "population": 100,
         "generations": 100,
         "full_generations": 50,
+        "weighted_terms": 0,
         "device": "cpu",
     },
 }
@@ -84,6 +85,7 @@ VARIANTS: dict[Kind, dict[str, Options]] = {
         "no networks of full size": {"full_networks": 0, "generations": 150},
         "no genetic programming": {"generations": 1, "full_generations": 1},
         "measures as leaves": {"terminals": "both"},
+        "weighted sum": {"weighted_terms": 40},
     },
 }
 

@@ -142,6 +142,6 @@ class Run(ABC):
                 if path.is_dir():
                     display.message(f"resume with: {how}")
                 raise
-            if getattr(config, "report", True):  # which only evolutions can do without
+            if config.report:
                 render(directory, display.message, [RunDirectory(other.path) for other in run.compared])
         return run

@@ -161,22 +161,20 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
     return register
 
 
-def register_program(name: str, paper: str, text: str, reference: str = "", needs: Iterable[str] = ()) -> None:
-    """Register a program.
+def register_program(name: str, paper: str, text: str, reference: str = "") -> None:
+    """Register a program; its needs are those of its statistics.
 
     Args:
         name: Its name.
         paper: The publication, or its origin.
         text: The program.
         reference: See ``Measure``.
-        needs: The needs of the measures that it reads; those of its statistics are known.
 
     Raises:
         InputError: The name is taken, or the text is no program.
     """
-    of_statistics = [STATISTICS[statistic].needs for statistic in statistics([parse(text)])]
-    record = Measure(name, paper, text, frozenset(needs).union(*of_statistics), program=text, reference=reference)
-    MEASURES.register(record)
+    needs = frozenset[str]().union(*(STATISTICS[statistic].needs for statistic in statistics([parse(text)])))
+    MEASURES.register(Measure(name, paper, text, needs, program=text, reference=reference))
 
 
 def measure_programs() -> list[str]:

@@ -27,7 +27,7 @@ _SIZE = (5.4, 3.8)
 _THOUSAND = 1000
 _FACTS = ("architectures", "best_of_the_space", "table", "table_sha256", "condition")
 
-_CSS = f"{CSS}.eznas .plots {{ display: flex; flex-wrap: wrap; gap: 1rem }} .eznas .plots img {{ width: 30rem }}"
+_CSS = ".eznas .plots { display: flex; flex-wrap: wrap; gap: 1rem } .eznas .plots img { width: 30rem }"
 
 
 def curves_figure(searches: Sequence[SearchResults], *, seconds: bool) -> Figure | None:
@@ -83,12 +83,13 @@ def front_figure(searches: Sequence[SearchResults], cost: str) -> Figure | None:
     return made
 
 
-def search_html(searches: Sequence[SearchResults], cost: str = "") -> str:
+def search_html(searches: Sequence[SearchResults], cost: str = "", *, within_page: bool = False) -> str:
     """Return tables and plots as an element for notebooks and pages.
 
     Args:
         searches: The search, then those to compare with.
         cost: Name of the second objective; empty if there is none.
+        within_page: Whether a page has the style sheet of all reports already.
     """
     search, best = searches[0], searches[0].best_table()
     plots = {
@@ -111,7 +112,7 @@ def search_html(searches: Sequence[SearchResults], cost: str = "") -> str:
         section("Means over runs", wide(html_table(*search_table(searches), _cell)), *map(_note, notes)),
         section("Best so far", f'<div class="plots">{images}</div>'),
     )
-    return f'<div class="eznas"><style>{_CSS}</style>{"".join(parts)}</div>'
+    return f'<div class="eznas"><style>{"" if within_page else CSS}{_CSS}</style>{"".join(parts)}</div>'
 
 
 def _note(text: str) -> str:
@@ -123,7 +124,7 @@ def search_page(searches: Sequence[SearchResults], command: str, cost: str = "")
     facts = {name.replace("_", " "): searches[0].facts.get(name) for name in _FACTS}
     known = {name: value for name, value in facts.items() if value is not None}
     shown = section("Facts", definitions({**known, "command": code(command, 400)}))
-    return page(searches[0].label, search_html(searches, cost) + shown)
+    return page(searches[0].label, search_html(searches, cost, within_page=True) + shown)
 
 
 def _finish(axes: Axes, searches: int) -> None:

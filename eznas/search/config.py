@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
@@ -162,6 +162,8 @@ class SearchConfig(SearcherConfig):
     scheduler: str | None = _shared("scheduler")
     device: str = _shared("device")
     out: Path | None = _shared("out")
+
+    report: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod

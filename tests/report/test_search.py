@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from eznas.errors import InputError
+from eznas.report.page import CSS
 from eznas.report.search import SearchResults, read_results, search_rows, search_table
-from eznas.report.search_page import curves_figure, front_figure, search_page
+from eznas.report.search_page import curves_figure, front_figure, search_html, search_page
 from eznas.run import RunDirectory
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def test_the_page_is_self_contained_and_escaped() -> None:
     assert "<b>" not in page
     assert "http" not in page
     assert page.count("<img") == 2
+    assert page.count(CSS) == search_html([FAST]).count(CSS) == 1
 
 
 def test_curves_show_median_and_quartiles() -> None:

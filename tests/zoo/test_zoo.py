@@ -67,10 +67,15 @@ class Facts:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._networks = json.loads(path.read_text())["networks"] if path is not None and path.exists() else {}
+        self._networks = self._read()
 
     def __contains__(self, network: str) -> bool:
         return network in self._networks
+
+    def _read(self) -> dict[str, Any]:
+        if self._path is None or not self._path.exists():
+            return {}
+        return dict(json.loads(self._path.read_text())["networks"])
 
     def add(self, network: str, scores: Mapping[str, Score]) -> None:
         """Write down the measures without a value, by reason, and the number of parameters."""
@@ -80,6 +85,7 @@ class Facts:
         for measure, score in scores.items():
             if not score.ok:
                 without.setdefault(reason(score), []).append(measure)
+        self._networks |= self._read()  # another process may have added networks
         self._networks[network] = {"parameters": int(scores["params"].value), "without": without}
         order = [f"{package}/{name}" for package, names in NETWORKS.items() for name in names]
         content = {
