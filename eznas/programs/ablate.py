@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_FEW_TERMS = 8
+FEW_TERMS = 8
 """Most terms of a sum whose terms are taken apart."""
 
 
@@ -45,13 +45,13 @@ def ablations(program: Node) -> list[Ablation]:
         parts stand in the program.
     """
     whole = simplify_exact(program)
-    terms = {term.text for term in _terms(whole)}
+    terms = {term.text for term in terms_of_sum(whole)}
     smaller: dict[Node, str] = {}
     for index, node in enumerate(preorder(whole)):
         if node.kind.floor is Floor.TENSOR:
             continue
         for without, rest in _rests(node):
-            if len(terms) > _FEW_TERMS and without not in terms:
+            if len(terms) > FEW_TERMS and without not in terms:
                 continue
             try:
                 candidate = replace(whole, index, rest)
@@ -64,11 +64,11 @@ def ablations(program: Node) -> list[Ablation]:
     return [Ablation(without, rest) for rest, without in smaller.items()]
 
 
-def _terms(program: Node) -> list[Node]:
+def terms_of_sum(program: Node) -> list[Node]:
     """Return the terms of a sum; a program that is no sum is its only term."""
     if program.name != "add" or program.kind is not Kind.NETWORK:
         return [program]
-    return [term for arg in program.args for term in _terms(arg)]
+    return [term for arg in program.args for term in terms_of_sum(arg)]
 
 
 def _rests(node: Node) -> Iterator[tuple[str, Node]]:

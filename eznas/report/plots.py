@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import EznasError
 from eznas.programs import parse
+from eznas.programs.ablate import FEW_TERMS, terms_of_sum
 from eznas.programs.draw import draw
 from eznas.report.evolution import evolution_figures
 from eznas.report.run_page import run_page
 from eznas.report.run_results import RunResults
 from eznas.report.style import png
+from eznas.report.terms import terms_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +60,17 @@ def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path
 
     for name, figure in evolution_figures(directory).items():
         write(f"{name}.png", partial(png, figure))
-    write("program.png", lambda: _program(run.best["program"]))
+    write("program.png", lambda: _program(run))
     write("report.html", lambda: run_page(run, pictures).encode())
     return written
 
 
-def _program(text: str) -> bytes:
+def _program(run: RunResults) -> bytes:
+    """Draw the best program, or plot the terms of a long sum."""
+    program = parse(run.best["program"])
+    if len(terms_of_sum(program)) > FEW_TERMS and run.summary.get("ablation"):
+        return png(terms_figure(run))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "program.png"
-        draw(parse(text), path)
+        draw(program, path)
         return path.read_bytes()

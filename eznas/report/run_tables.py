@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eznas.report.html import Html, html_table, interval, seconds, signed, signed_interval
 from eznas.report.page import badge, bar, code, definitions, details, items, wide
@@ -98,28 +98,36 @@ def metrics_table(run: RunResults, task: str) -> str:
     return wide(html_table(columns, rows))
 
 
-def ablation_table(run: RunResults) -> str:
-    """Return a table of the tau that the best program has without each of its parts; nothing without a part."""
-    tasks = [task.name for task in run.tasks]
-    rows = []
+def ablation_losses(run: RunResults) -> list[tuple[dict[str, Any], float | None]]:
+    """Return the parts of the best program, each with the tau that the rest lacks in the mean over the tasks.
+
+    The parts that cost most tau come first, and those without a tau last.
+    """
+    found: list[tuple[dict[str, Any], float | None]] = []
     for entry in run.summary.get("ablation", ()):
         losses = [
             whole - rest
-            for task in tasks
-            if (whole := figure_of(run.best, task, "tau")) is not None
-            and (rest := entry["tasks"].get(task)) is not None
+            for task in run.tasks
+            if (whole := figure_of(run.best, task.name, "tau")) is not None
+            and (rest := entry["tasks"].get(task.name)) is not None
         ]
-        loss = sum(losses) / len(losses) if losses else None
-        rows.append(
-            [
-                code(entry["without"]),
-                loss,
-                Html("") if loss is None else bar(loss),
-                *(entry["tasks"].get(task) for task in tasks),
-                code(entry["program"]),
-            ]
-        )
-    rows.sort(key=lambda row: -row[1] if isinstance(row[1], float) else float("inf"))
+        found.append((entry, sum(losses) / len(losses) if losses else None))
+    return sorted(found, key=lambda part: float("inf") if part[1] is None else -part[1])
+
+
+def ablation_table(run: RunResults) -> str:
+    """Return a table of the tau that the best program has without each of its parts; nothing without a part."""
+    tasks = [task.name for task in run.tasks]
+    rows = [
+        [
+            code(entry["without"]),
+            loss,
+            Html("") if loss is None else bar(loss),
+            *(entry["tasks"].get(task) for task in tasks),
+            code(entry["program"]),
+        ]
+        for entry, loss in ablation_losses(run)
+    ]
     names = ["tau"] if len(tasks) == 1 else map(heading, tasks)
     return wide(html_table(["without", "tau lost", "", *names, "rest of the program"], rows)) if rows else ""
 
