@@ -105,9 +105,10 @@ def run_evolution(
         stopped_by = course.run(checkpoint, seeds)
     if not evolution.hall.members:
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
-    progress.remaining(plan.end(problem, promoted=evolution.promoted))
-    reserve = plan.end(problem, promoted=evolution.promoted)
-    fitted = _fit_sum(config, problem, evolution, progress, lambda: clock.left - reserve)
+    end = plan.end(problem, promoted=evolution.promoted)
+    progress.remaining(end)
+    after = end - plan.fitting(problem, promoted=evolution.promoted)
+    fitted = _fit_sum(config, problem, evolution, progress, lambda: clock.left - after)
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion

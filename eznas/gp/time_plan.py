@@ -33,6 +33,9 @@ _VISIT = 8.0
 _SUM = 0.5
 """Time to test a weighted sum on a network, relative to the time to evaluate a library of formulas."""
 
+_FITTING = 3.0
+"""Seconds to fit a weighted sum, for each task."""
+
 _END = 0.4
 """Share of the budget that testing may take at most."""
 
@@ -148,7 +151,7 @@ class TimePlan:
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
         parts: dict[Any, float] = {"timing": self.timing}
-        sums = self.sums and (promoted or not any(task.promoted for task in problem.tasks))
+        sums = self._sums(problem, promoted=promoted)
         begun: set[tuple[object, ...]] = set()
         for task in problem.every_task:
             for part, networks in (("validation", task.validation), ("test", task.test)):
@@ -161,9 +164,18 @@ class TimePlan:
                     parts[part, task.name] = (share * self.test[task.full.key] + of_sum) * len(networks)
         return parts
 
+    def _sums(self, problem: EvolutionProblem, *, promoted: bool) -> bool:
+        """Whether a weighted sum is fitted."""
+        return self.sums and (promoted or not any(task.promoted for task in problem.tasks))
+
+    def fitting(self, problem: EvolutionProblem, *, promoted: bool) -> float:
+        """Return the expected seconds to fit a weighted sum, 0 where none is fitted."""
+        return _FITTING * len(problem.tasks) if self._sums(problem, promoted=promoted) else 0.0
+
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:
         """Return the expected seconds after the last generation."""
-        return sum(self.end_parts(problem, promoted=promoted).values()) + self.writing
+        parts = self.end_parts(problem, promoted=promoted)
+        return sum(parts.values()) + self.fitting(problem, promoted=promoted) + self.writing
 
     def fitted(
         self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress, *, refuse: bool
