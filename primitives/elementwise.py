@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from eznas.primitives.kinds import NUMBER_KINDS, TENSOR_KINDS, Kind
+from eznas.primitives.records import Parameter
 from eznas.primitives.registry import keeping, primitive
 from eznas.primitives.special_values import exponential, logarithm
 
@@ -18,6 +19,7 @@ KEEP_SHAPE = (
 """Functions of one argument that keep its shape."""
 _ONE = keeping(_KINDS)
 _TENSOR = keeping(TENSOR_KINDS)
+_BOUND = Parameter("bound", choices=(-1.0, 1.0), low=-1e12, high=1e12)
 _SHAPE = {"entrywise": True, "nonnegative": "always", "shape_only": True, "ignores": KEEP_SHAPE, "draw_weight": 0.1}
 
 
@@ -77,6 +79,32 @@ def abs_log(x: Tensor) -> Tensor:
 def log1p(x: Tensor) -> Tensor:
     """Return the natural logarithm of ``1 + x``, exact for small ``x``."""
     return x.log1p()
+
+
+@primitive(
+    *keeping(NUMBER_KINDS, literal=True),
+    formula="max(x, c), c the bound",
+    latex=r"\max\left({0}, {1}\right)",
+    parameter=_BOUND,
+    entrywise=True,
+    draw_weight=0.0,
+)
+def clamp_min(x: Tensor, c: float) -> Tensor:
+    """Return ``x``, but at least ``c``; NaN where ``x`` is."""
+    return x.clamp_min(c)
+
+
+@primitive(
+    *keeping(NUMBER_KINDS, literal=True),
+    formula="min(x, c), c the bound",
+    latex=r"\min\left({0}, {1}\right)",
+    parameter=_BOUND,
+    entrywise=True,
+    draw_weight=0.0,
+)
+def clamp_max(x: Tensor, c: float) -> Tensor:
+    """Return ``x``, but at most ``c``; NaN where ``x`` is."""
+    return x.clamp_max(c)
 
 
 @primitive(*_ONE, formula="max(x, 0)", entrywise=True, rules=("relu(x) = x where x >= 0",))

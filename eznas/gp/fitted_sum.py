@@ -3,6 +3,9 @@
 A term is an aggregated reduction of the library, or a leaf of the network floor, or a simple function of one of them.
 Weights are fitted to the training and the validation networks together, since many weights need many networks. The tau
 of the sum on the validation networks is cross-validated: each of them is scored by a sum that was fitted without it.
+
+A term keeps within its range on the networks that the sum was fitted to. Otherwise a single term could decide the score
+of a network that is unlike these, such as one without a path from the input to the output.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import numpy as np
 from eznas.gp.fitness import over_tasks
 from eznas.gp.individual import Individual, TauFitness
 from eznas.gp.library import single_aggregations
-from eznas.programs.sums import simple_functions, weighted_sum
+from eznas.programs.sums import clamped, simple_functions, weighted_sum
 from eznas.ranking import TauTarget
 from eznas.ranknet import RankNet
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 _FOLDS = 5
 """Parts of the validation networks; each is scored by a sum that was fitted without it."""
+
+_LARGEST = 1e12
+"""Largest magnitude of a term: the bounds of a term are literals of programs."""
 
 _FEWEST = 30
 """Networks of full size of each task that a sum is fitted to at least."""
@@ -130,12 +136,14 @@ def fit_sum(
     for fold in range(_FOLDS):
         if (part := fit(fold)) is None:
             return None
+        low, high = _range([case.values[case.without(fold)][:, part.terms] for case in fitted_to])
         for case, row in zip(fitted_to, scores, strict=True):
-            values = case.values[:, part.terms]  # less the means, since the sums of the folds have different ones
-            row[case.folds[fold]] = ((values - values[case.without(fold)].mean(axis=0)) @ part.weights)[
-                case.folds[fold]
-            ]
-    program = weighted_sum([terms[place] for place in whole.terms], whole.weights.tolist())
+            values = case.values[:, part.terms].clip(low, high)
+            values -= values[case.without(fold)].mean(axis=0)  # the sums of the folds have different means
+            row[case.folds[fold]] = values[case.folds[fold]] @ part.weights
+    bounds = zip(*_range([case.values[:, whole.terms] for case in fitted_to]), strict=True)
+    bounded = [clamped(terms[place], *bound) for place, bound in zip(whole.terms, bounds, strict=True)]
+    program = weighted_sum(bounded, whole.weights.tolist())
     trivial = np.array([task.trivial for task in tasks])
     taus = np.array([case.tau_train(program) for case in fitted_to])
     held = np.array([case.tau_validation(row) for case, row in zip(fitted_to, scores, strict=True)])
@@ -167,7 +175,14 @@ def _terms(cases: Sequence[FitnessCase], reductions: Sequence[Node], leaves: Seq
     return plain + [function for function, flag in zip(functions, flags, strict=True) if flag]
 
 
+def _range(values: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the greatest value of each term on the networks of all tasks."""
+    return np.min([of_task.min(axis=0) for of_task in values], axis=0), np.max(
+        [of_task.max(axis=0) for of_task in values], axis=0
+    )
+
+
 def _finite(cases: Sequence[FitnessCase], programs: Sequence[Node]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return whether each program is finite on all usable networks, and its least value."""
+    """Return whether each program is finite and at most ``_LARGEST`` on all usable networks, and its least value."""
     scores = np.concatenate([case.panel.table.scores(programs)[:, case.panel.usable] for case in cases], axis=1)
-    return np.isfinite(scores).all(axis=1), scores.min(axis=1)
+    return (np.abs(scores) <= _LARGEST).all(axis=1), scores.min(axis=1)

@@ -17,11 +17,20 @@ _ROOT = 0.1
 _DIGITS = 4
 """Digits of a weight."""
 
+_BOUND_DIGITS = 6
+"""Digits of a bound."""
+
 
 def simple_functions(program: Node) -> list[Node]:
     """Return the root, the tenth root and the logarithm of a program whose values are not negative."""
     positive = apply("relu", program)  # rounding makes zeros negative on some networks
     return [apply("sqrt", positive), apply("power", positive, literal(_ROOT)), apply("log1p", positive)]
+
+
+def clamped(program: Node, low: float, high: float) -> Node:
+    """Return a program with bounds on its value, of six digits each."""
+    at_least = apply("clamp_min", program, literal(float(f"{low:.{_BOUND_DIGITS}g}")))
+    return apply("clamp_max", at_least, literal(float(f"{high:.{_BOUND_DIGITS}g}")))
 
 
 def weighted_sum(terms: Sequence[Node], weights: Sequence[float]) -> Node:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _CHARACTERS = 70
 _ROW = 0.24  # inches
-_SCALE = "scale"
+_SCALE, _CLAMPS = "scale", ("clamp_min", "clamp_max")
 
 
 def terms_figure(run: RunResults) -> Figure:
@@ -39,9 +39,11 @@ def terms_figure(run: RunResults) -> Figure:
 
 
 def _label(text: str) -> tuple[str, int]:
-    """Return a term without its weight, shortened, and the sign of the weight."""
+    """Return a term without its weight and bounds, shortened, and the sign of the weight."""
     term, sign = parse(text), 1
     if term.name == _SCALE:
         term, sign = term.args[0], -1 if float(term.args[1].name) < 0 else 1
+    while term.name in _CLAMPS:
+        term = term.args[0]
     shown = term.text.replace("relu(", "(")
     return shown if len(shown) <= _CHARACTERS else f"{shown[: _CHARACTERS - 3]}...", sign

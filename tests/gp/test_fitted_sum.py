@@ -67,6 +67,15 @@ def test_a_planted_sum_is_found_and_ranks_networks_that_its_fit_left_out(values:
     assert len(found.held_out[0]) == VALIDATION
 
 
+def test_a_term_keeps_within_its_range_on_other_networks(values: NDArray[np.float64]) -> None:
+    found = fitted(case(values, planted(values)))
+    assert found is not None
+    far = np.stack([values[0] * 1e6, values[0] * 1e9, values.max() + 0 * values[0], *values])
+    scores = case(far, np.zeros(len(far))).panel.table.scores([found.individual.program])[0]
+    assert scores[0] == scores[1]
+    assert abs(scores[0]) < 3 * np.abs(scores[3:]).max()
+
+
 def test_the_tau_on_validation_networks_is_not_that_of_the_networks_fitted_to(values: NDArray[np.float64]) -> None:
     accuracies = np.random.default_rng(1).permutation(planted(values))
     found = fitted(case(values, accuracies), weighted_terms=40, weighted_ridge=1e-4)

@@ -48,6 +48,8 @@ CASES: list[tuple[str, list[Kind], list[Any], Any]] = [
     ("abs_log", [U], [[-2, 1]], [LN2, 0]),
     ("log1p", [U], [[0, 1]], [0, LN2]),
     ("relu", [U], [[-3, 0, 2]], [0, 0, 2]),
+    ("clamp_min", [U, Kind.LITERAL], [[-3, 0, 2], -1.0], [-1, 0, 2]),
+    ("clamp_max", [U, Kind.LITERAL], [[-3, 0, 2], 1.0], [-3, 0, 1]),
     ("sigmoid", [U], [[0, LN3]], [0.5, 0.75]),
     ("sign", [U], [[-3, 0, 2]], [-1, 0, 1]),
     ("heaviside", [U], [[-3, 0, 2]], [0, 0, 1]),

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from eznas.run import RunDirectory
 
-TERMS = [f"scale(sqrt(relu(sum(quantile(weight, 0.{power:02})))), {power - 5})" for power in range(1, 26) if power != 5]
+TERMS = [
+    f"scale(clamp_max(clamp_min(sqrt(relu(sum(quantile(weight, 0.{power:02})))), 1.5), 9), {power - 5})"
+    for power in range(1, 26)
+    if power != 5
+]
 
 
 def with_sum(run: RunResults, taus: list[float | None]) -> RunResults:
