@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from eznas.scoring import Executor
 
 
+_FITTING = 0.05
+"""Share of the time budget that fitting a weighted sum may take in any case; the tests then have less time."""
+
 STORE = "vectors.sqlite"
 """The file of a run directory that keeps vectors of reductions; a cache, which may be deleted."""
 
@@ -107,8 +110,8 @@ def run_evolution(
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     end = plan.end(problem, promoted=evolution.promoted)
     progress.remaining(end)
-    after = end - plan.fitting(problem, promoted=evolution.promoted)
-    fitted = _fit_sum(config, problem, evolution, progress, lambda: clock.left - after)
+    after, least = end - plan.fitting(problem, promoted=evolution.promoted), _FITTING * config.time_budget
+    fitted = _fit_sum(config, problem, evolution, progress, lambda: max(clock.left - after, least))
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion

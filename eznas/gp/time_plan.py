@@ -30,7 +30,7 @@ _ALONE = 2.5
 _VISIT = 8.0
 """Time to evaluate a library of formulas on a network, relative to a program of one forward and one backward pass."""
 
-_SUM = 0.5
+_SUM = 0.25
 """Time to test a weighted sum on a network, relative to the time to evaluate a library of formulas."""
 
 _FITTING = 3.0

@@ -149,10 +149,10 @@ def test_the_seconds_of_a_task_are_those_of_its_networks() -> None:
 
 
 def test_a_weighted_sum_takes_time_where_programs_are_evaluated_at_full_size() -> None:
-    """Half a visit of each test network, and three seconds for the fits of a task."""
+    """A quarter of a visit of each test network, and three seconds for the fits of a task."""
     without, plan = plan_of(ONE), dataclasses.replace(plan_of(ONE), sums=True)
     assert plan.end(ONE, promoted=False) == without.end(ONE, promoted=False)
-    assert plan.end(ONE, promoted=True) == without.end(ONE, promoted=True) + 100 * 0.5 * 1.0 + 3
+    assert plan.end(ONE, promoted=True) == without.end(ONE, promoted=True) + 100 * 0.25 * 1.0 + 3
     assert (plan.fitting(ONE, promoted=True), without.fitting(ONE, promoted=True)) == (3, 0)
     bred_at_full_size = problem_of(task("flat", "space", promoted=0))
     assert plan.fitting(bred_at_full_size, promoted=False) == 3
