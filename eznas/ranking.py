@@ -20,11 +20,11 @@ _FEWEST = 5
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
-_MOST_BITS = 7
-"""Binary logarithm of the most numbers of a block, whose pairs are counted in 8 bits."""
+_MOST_BITS = 8
+"""Binary logarithm of the most columns of a block, whose pairs are counted in 8 bits."""
 
-_ENTRIES = 2**16
-"""The number of scores that are ranked and compared at once, which fit into a processor's cache."""
+_ENTRIES, _ROWS = 2**14, 32
+"""The number of scores that are ranked and compared at once, so that arrays stay in caches; at least so many rows."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,7 @@ class TauTarget:
         ordered = accuracies[self._order]
         n = len(ordered)
         self._pairs = n * (n - 1) // 2
+        self._inversions = _Inversions(n)
         self._untied: list[NDArray[np.bool_]] = []  # by distance from 1, up to the last with a tied pair
         for distance in range(1, n):
             untied = ordered[distance:] != ordered[:-distance]
@@ -237,11 +238,10 @@ class TauTarget:
         """
         taus = np.full(len(scores), np.nan)
         ranks = np.zeros(scores.shape, _int_type(scores.shape[1]))
-        step = max(1, _ENTRIES // max(1, scores.shape[1]))
+        step = max(_ROWS, _ENTRIES // max(1, scores.shape[1]))
         for start in range(0, len(scores), step):
             usable = start + np.flatnonzero(np.isfinite(scores[start : start + step]).all(axis=1))
-            ordered = scores[usable][:, self._order]
-            places, steps = _sorted(ordered)
+            places, steps = _sorted(np.take(scores[usable], self._order, axis=1))
             ranks[usable] = _in_columns(places, steps)
             taus[usable] = self._taus(ranks[usable], places, steps)
         return taus, ranks
@@ -251,7 +251,7 @@ class TauTarget:
     ) -> NDArray[np.float64]:
         """Return tau-b of rows from their ranks in the order of the accuracies, and from ``_sorted``."""
         tied = _tied_pairs(steps)
-        discordant = _inversions(places)
+        discordant = self._inversions.count(ranks, places)
         tied_in_both = np.zeros(len(ranks), np.int64)
         columns = np.ascontiguousarray(ranks.T) if self._untied else ranks.T  # whose slices are contiguous
         for distance, untied in enumerate(self._untied, start=1):
@@ -270,11 +270,21 @@ class TauTarget:
 def _sorted(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
     """Sort the rows of ``p x n`` finite scores; equal scores stay in the order of the columns.
 
-    The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Rows
-    of which that is not the order, since some scores differ in the last bits alone, are sorted again.
-
     Returns:
         The columns of the sorted scores, and their ``dense_ranks``; both are ``p x n``.
+    """
+    places, steps = np.empty(scores.shape, np.int64), np.empty(scores.shape, _int_type(scores.shape[1]))
+    step = max(_ROWS, _ENTRIES // max(1, scores.shape[1]))
+    for start in range(0, len(scores), step):
+        _sort(*(array[start : start + step] for array in (scores, places, steps)))
+    return places, steps
+
+
+def _sort(scores: NDArray[np.float64], places: NDArray[np.int64], steps: NDArray[np.integer[Any]]) -> None:
+    """Fill in the results of ``_sorted``.
+
+    The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Only
+    rows in which two scores have the same leading bits are looked at again: their scores may be equal, or out of order.
     """
     rows, n = scores.shape
     last = (1 << n.bit_length()) - 1
@@ -283,16 +293,20 @@ def _sorted(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
     keys &= ~last
     keys |= np.arange(n)
     keys.sort(axis=1)
-    places = keys & last
-    starts = n * np.arange(rows)[:, None]
-    ordered = np.take(scores, places + starts, mode="clip")  # without a check of the places, which takes longer
+    np.bitwise_and(keys, last, out=places)
+    steps[:] = np.arange(n)
+    again = np.flatnonzero(((keys[:, 1:] ^ keys[:, :-1]).view(np.uint64) <= last).any(axis=1))
+    if not len(again):
+        return
+    scores, found = scores[again], places[again]
+    starts = n * np.arange(len(again))[:, None]
+    ordered = np.take(scores, found + starts, mode="clip")  # without a check of the places, which takes longer
     wrong = np.flatnonzero((ordered[:, 1:] < ordered[:, :-1]).any(axis=1))
     if len(wrong):
-        places[wrong] = np.argsort(scores[wrong], axis=1, kind="stable")
-        ordered[wrong] = np.take_along_axis(scores[wrong], places[wrong], axis=1)
-    steps = np.zeros((rows, n), _int_type(n))
-    np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
-    return places, steps
+        found[wrong] = np.argsort(scores[wrong], axis=1, kind="stable")
+        places[again[wrong]] = found[wrong]
+        ordered[wrong] = np.take_along_axis(scores[wrong], found[wrong], axis=1)
+    steps[again, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, dtype=steps.dtype)
 
 
 def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
@@ -303,42 +317,56 @@ def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]
     return placed.reshape(rows, n)
 
 
-def _inversions(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count in each row of ``p x n`` permutations of 0 to ``n - 1`` the pairs whose later number is the smaller one.
+class _Inversions:
+    """Counts in rows of ranks the pairs of columns whose later one has the smaller rank.
 
-    Positions and numbers are cut into blocks of about the root of ``n``. The pairs in one block of positions are
-    compared, and so are the pairs in one block of numbers, by the blocks of their positions. All other pairs are
-    counted from the number of entries that each block of positions has of each block of numbers.
+    The columns are cut into blocks. Pairs in one block are compared. Pairs of two blocks are counted along the sorted
+    row: for each rank, the smaller ranks in later blocks. One sum of 64-bit integers counts these for several blocks,
+    each in its own bits. Up to about 700 columns one sum is enough; the time grows with the square of the number of
+    columns from about 8,000 on.
+
+    Args:
+        n: The number of columns.
     """
-    rows, n = places.shape
-    bits = min(_MOST_BITS, max(1, n.bit_length() // 2))
-    blocks = -(-n // (1 << bits))
-    block_of = np.arange(n) >> bits
-    total = _inversions_in_blocks(places, bits)
-    positions = _in_columns(places, np.broadcast_to(block_of.astype(_int_type(blocks)), places.shape))
-    total += _inversions_in_blocks(positions, bits)
-    cells = ((places >> bits) * blocks + block_of) * rows + np.arange(rows)[:, None]
-    entries = np.bincount(cells.ravel(), minlength=blocks * blocks * rows).reshape(blocks, blocks, rows)
-    greater = np.zeros((blocks, rows), np.int64)  # entries of greater numbers, by block of positions
-    for number in range(blocks - 1, -1, -1):
-        before = np.cumsum(greater[:-1], axis=0)
-        total += (before * entries[number, 1:]).sum(axis=0)
-        greater += entries[number]
-    return total
 
+    def __init__(self, n: int) -> None:
+        width = max(1, n.bit_length())  # of a count
+        counts = 63 // width  # in an integer
+        self._bits = next(bits for bits in range(1, _MOST_BITS + 1) if bits == _MOST_BITS or (n - 1) >> bits <= counts)
+        self._mask = (1 << width) - 1
+        block = np.arange(n) >> self._bits
+        self._sums: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        for first in range(0, (n - 1) >> self._bits, counts):
+            # What a column adds, one to the count of each block before its own; and where its own block's count begins.
+            ones = sum((block > first + place).astype(np.int64) << width * place for place in range(counts))
+            own = np.where((block >= first) & (block < first + counts), width * (block - first), 63)
+            self._sums.append((ones, own))
 
-def _inversions_in_blocks(numbers: NDArray[np.integer[Any]], bits: int) -> NDArray[np.int64]:
-    """Count in each row the pairs within blocks of ``2^bits`` numbers, at most 128, whose later number is smaller."""
-    rows, n = numbers.shape
-    size = -(-n // (1 << bits)) << bits
-    columns = np.full((size, rows), n, _int_type(n))  # behind the last number, where no pair counts
-    columns[:n] = numbers.T
-    blocks = columns.reshape(size >> bits, 1 << bits, rows)
-    counts = np.zeros(blocks.shape, np.int8)
-    for distance in range(1, 1 << bits):
-        counts[:, distance:] += (blocks[:, distance:] < blocks[:, :-distance]).view(np.int8)
-    total: NDArray[np.int64] = counts.sum(axis=(0, 1), dtype=np.int64)
-    return total
+    def count(self, ranks: NDArray[np.integer[Any]], places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the counts of ``p x n`` ranks, given the columns in the order of the ranks."""
+        total = self._in_blocks(ranks)
+        for ones, own in self._sums:
+            before = np.cumsum(np.take(ones, places, mode="clip"), axis=1)
+            before >>= np.take(own, places, mode="clip")
+            before &= self._mask
+            total += before.sum(axis=1)
+        return total
+
+    def _in_blocks(self, ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        rows, n = ranks.shape
+        size = 1 << self._bits
+        blocks = -(-n // size)
+        columns = np.full((blocks * size, rows), n, _int_type(n))  # behind the last column, where no pair counts
+        columns[:n] = ranks.T
+        # Columns at one place of their blocks lie together, so that a comparison reads and writes without gaps.
+        aligned = np.ascontiguousarray(columns.reshape(blocks, size, rows).swapaxes(0, 1)).reshape(size, -1)
+        counts = np.zeros(aligned.shape, np.uint8)
+        smaller = np.empty(aligned.shape, np.bool_)
+        for distance in range(1, size):
+            np.less(aligned[distance:], aligned[:-distance], out=smaller[distance:])
+            counts[distance:] += smaller[distance:].view(np.uint8)
+        total: NDArray[np.int64] = counts.sum(axis=0, dtype=np.int64).reshape(blocks, rows).sum(axis=0)
+        return total
 
 
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
@@ -354,13 +382,13 @@ def _int_type(greatest: int) -> type[np.signedinteger[Any]]:
     return next(kind for kind in (np.int8, np.int16, np.int32) if greatest <= np.iinfo(kind).max)
 
 
-def _tied_pairs(ordered: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count the pairs of equal values in each row of ``p x n`` sorted values."""
-    same = ordered[:, 1:] == ordered[:, :-1]
-    pairs = np.zeros(len(ordered), np.int64)
-    rows = np.flatnonzero(same.any(axis=1))
-    same = same[rows]
-    places = np.arange(1, ordered.shape[1])
-    starts = np.maximum.accumulate(np.where(same, 0, places), axis=1)  # where each run of equal values begins
-    pairs[rows] = np.where(same, places - starts, 0).sum(axis=1)
+def _tied_pairs(steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Count the pairs of equal ranks in each row of ``p x n`` sorted dense ranks."""
+    rows, n = steps.shape
+    pairs = np.zeros(rows, np.int64)
+    tied = np.flatnonzero(steps[:, -1] < n - 1) if n else ()
+    if len(tied):
+        cells = (steps[tied] + n * np.arange(len(tied))[:, None]).ravel()
+        equal = np.bincount(cells, minlength=n * len(tied)).reshape(len(tied), n)
+        pairs[tied] = (equal * (equal - 1)).sum(axis=1) // 2
     return pairs
