@@ -204,11 +204,13 @@ class TauTarget:
 
     Args:
         accuracies: ``n`` finite accuracies.
+        columns: The columns of scores that belong to them; None for all, in this order.
     """
 
-    def __init__(self, accuracies: NDArray[np.float64]) -> None:
-        self._order = np.argsort(accuracies, kind="stable")
-        ordered = accuracies[self._order]
+    def __init__(self, accuracies: NDArray[np.float64], columns: NDArray[np.int64] | None = None) -> None:
+        order = np.argsort(accuracies, kind="stable")
+        ordered = accuracies[order]
+        self._order = order if columns is None else columns[order]
         n = len(ordered)
         self._pairs = n * (n - 1) // 2
         self._inversions = _Inversions(n)
@@ -237,13 +239,16 @@ class TauTarget:
         The ranks are in the order of the accuracies; those of a row that holds non-finite values are 0.
         """
         taus = np.full(len(scores), np.nan)
-        ranks = np.zeros(scores.shape, _int_type(scores.shape[1]))
-        step = max(_ROWS, _ENTRIES // max(1, scores.shape[1]))
+        n = len(self._order)
+        ranks = np.zeros((len(scores), n), _int_type(n))
+        step = max(_ROWS, _ENTRIES // max(1, n))
         for start in range(0, len(scores), step):
-            usable = start + np.flatnonzero(np.isfinite(scores[start : start + step]).all(axis=1))
-            places, steps = _sorted(np.take(scores[usable], self._order, axis=1))
-            ranks[usable] = _in_columns(places, steps)
-            taus[usable] = self._taus(ranks[usable], places, steps)
+            ordered = np.take(scores[start : start + step], self._order, axis=1)
+            usable = np.flatnonzero(np.isfinite(ordered).all(axis=1))
+            places, steps = _sorted(ordered if len(usable) == len(ordered) else ordered[usable])
+            usable += start
+            ranks[usable] = of_usable = _in_columns(places, steps)
+            taus[usable] = self._taus(of_usable, places, steps)
         return taus, ranks
 
     def _taus(
