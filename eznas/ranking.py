@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from eznas.inversions import Inversions, int_type
 from eznas.seeds import numpy_rng
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ _FEWEST = 5
 
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
-
-_MOST_BITS = 8
-"""Binary logarithm of the most columns of a block, whose pairs are counted in 8 bits."""
 
 _ENTRIES, _ROWS = 2**14, 32
 """The number of scores that are ranked and compared at once, so that arrays stay in caches; at least so many rows."""
@@ -200,7 +198,7 @@ class TauTarget:
 
     The networks, in the order of their accuracies, are sorted by score; equal scores stay in the order of accuracies.
     A pair is then discordant where the later network has the smaller accuracy. The counts are exact, and the time grows
-    little faster than the number of networks up to about 16,000.
+    little faster than the number of networks up to about 8,000.
 
     Args:
         accuracies: ``n`` finite accuracies.
@@ -213,7 +211,7 @@ class TauTarget:
         self._order = order if columns is None else columns[order]
         n = len(ordered)
         self._pairs = n * (n - 1) // 2
-        self._inversions = _Inversions(n)
+        self._inversions = Inversions(n)
         self._untied: list[NDArray[np.bool_]] = []  # by distance from 1, up to the last with a tied pair
         for distance in range(1, n):
             untied = ordered[distance:] != ordered[:-distance]
@@ -240,7 +238,7 @@ class TauTarget:
         """
         taus = np.full(len(scores), np.nan)
         n = len(self._order)
-        ranks = np.zeros((len(scores), n), _int_type(n))
+        ranks = np.zeros((len(scores), n), int_type(n))
         step = max(_ROWS, _ENTRIES // max(1, n))
         for start in range(0, len(scores), step):
             ordered = np.take(scores[start : start + step], self._order, axis=1)
@@ -278,10 +276,11 @@ def _sorted(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
     Returns:
         The columns of the sorted scores, and their ``dense_ranks``; both are ``p x n``.
     """
-    places, steps = np.empty(scores.shape, np.int64), np.empty(scores.shape, _int_type(scores.shape[1]))
+    places, steps = np.empty(scores.shape, np.int64), np.empty(scores.shape, int_type(scores.shape[1]))
     step = max(_ROWS, _ENTRIES // max(1, scores.shape[1]))
     for start in range(0, len(scores), step):
-        _sort(*(array[start : start + step] for array in (scores, places, steps)))
+        part = slice(start, start + step)
+        _sort(scores[part], places[part], steps[part])
     return places, steps
 
 
@@ -291,7 +290,7 @@ def _sort(scores: NDArray[np.float64], places: NDArray[np.int64], steps: NDArray
     The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Only
     rows in which two scores have the same leading bits are looked at again: their scores may be equal, or out of order.
     """
-    rows, n = scores.shape
+    n = scores.shape[1]
     last = (1 << n.bit_length()) - 1
     keys = (scores + 0.0).view(np.int64)  # the sum has no minus zero
     keys ^= (keys >> 63) & np.iinfo(np.int64).max  # integers in the order of the scores, negative ones too
@@ -322,69 +321,12 @@ def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]
     return placed.reshape(rows, n)
 
 
-class _Inversions:
-    """Counts in rows of ranks the pairs of columns whose later one has the smaller rank.
-
-    The columns are cut into blocks. Pairs in one block are compared. Pairs of two blocks are counted along the sorted
-    row: for each rank, the smaller ranks in later blocks. One sum of 64-bit integers counts these for several blocks,
-    each in its own bits. Up to about 700 columns one sum is enough; the time grows with the square of the number of
-    columns from about 8,000 on.
-
-    Args:
-        n: The number of columns.
-    """
-
-    def __init__(self, n: int) -> None:
-        width = max(1, n.bit_length())  # of a count
-        counts = 63 // width  # in an integer
-        self._bits = next(bits for bits in range(1, _MOST_BITS + 1) if bits == _MOST_BITS or (n - 1) >> bits <= counts)
-        self._mask = (1 << width) - 1
-        block = np.arange(n) >> self._bits
-        self._sums: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for first in range(0, (n - 1) >> self._bits, counts):
-            # What a column adds, one to the count of each block before its own; and where its own block's count begins.
-            ones = sum((block > first + place).astype(np.int64) << width * place for place in range(counts))
-            own = np.where((block >= first) & (block < first + counts), width * (block - first), 63)
-            self._sums.append((ones, own))
-
-    def count(self, ranks: NDArray[np.integer[Any]], places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the counts of ``p x n`` ranks, given the columns in the order of the ranks."""
-        total = self._in_blocks(ranks)
-        for ones, own in self._sums:
-            before = np.cumsum(np.take(ones, places, mode="clip"), axis=1)
-            before >>= np.take(own, places, mode="clip")
-            before &= self._mask
-            total += before.sum(axis=1)
-        return total
-
-    def _in_blocks(self, ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        rows, n = ranks.shape
-        size = 1 << self._bits
-        blocks = -(-n // size)
-        columns = np.full((blocks * size, rows), n, _int_type(n))  # behind the last column, where no pair counts
-        columns[:n] = ranks.T
-        # Columns at one place of their blocks lie together, so that a comparison reads and writes without gaps.
-        aligned = np.ascontiguousarray(columns.reshape(blocks, size, rows).swapaxes(0, 1)).reshape(size, -1)
-        counts = np.zeros(aligned.shape, np.uint8)
-        smaller = np.empty(aligned.shape, np.bool_)
-        for distance in range(1, size):
-            np.less(aligned[distance:], aligned[:-distance], out=smaller[distance:])
-            counts[distance:] += smaller[distance:].view(np.uint8)
-        total: NDArray[np.int64] = counts.sum(axis=0, dtype=np.int64).reshape(blocks, rows).sum(axis=0)
-        return total
-
-
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
     """Return the places of each row's values among its distinct values, from 0: ``p x n``, as are the finite scores.
 
     Two rows have the same ranks where they order the columns alike and are tied alike.
     """
     return _in_columns(*_sorted(scores))
-
-
-def _int_type(greatest: int) -> type[np.signedinteger[Any]]:
-    """Return the smallest type of integers up to a number."""
-    return next(kind for kind in (np.int8, np.int16, np.int32) if greatest <= np.iinfo(kind).max)
 
 
 def _tied_pairs(steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -83,7 +83,10 @@ class FitnessCase:
         usable = self.panel.usable
         if self._targets is None or not np.array_equal(usable, self._usable):
             train, validation = np.flatnonzero(usable & self._training), np.flatnonzero(usable & ~self._training)
-            self._targets = TauTarget(self._accuracies[train], train), TauTarget(self._accuracies[validation], validation)
+            self._targets = (
+                TauTarget(self._accuracies[train], train),
+                TauTarget(self._accuracies[validation], validation),
+            )
             self._usable = usable
         scores = self.panel.table.scores(programs)
         taus, ranks = self._targets[0].taus_and_ranks(scores)

@@ -275,7 +275,11 @@ class _Run:
     def _args(nodes: Sequence[Node], values: Mapping[Node, Tensor]) -> list[Tensor | float]:
         """Return the arguments of nodes with the same literals, each stacked."""
         return [
-            float(column[0].name) if column[0].kind is Kind.LITERAL else torch.stack([values[arg] for arg in column])
+            float(column[0].name)
+            if column[0].kind is Kind.LITERAL
+            else values[column[0]].unsqueeze(0)  # no copy
+            if len(column) == 1
+            else torch.stack([values[arg] for arg in column])
             for column in zip(*[node.args for node in nodes], strict=True)
         ]
 
@@ -284,8 +288,8 @@ class _Run:
         record = nodes[0].primitive
         if record.entrywise and self._bytes >= _LARGE:
             for node in nodes:
-                values = [self.unit[arg] if arg.kind is Kind.UNIT else float(arg.name) for arg in node.args]
-                self.unit[node] = record.function(*values)
+                alone = [self.unit[arg] if arg.kind is Kind.UNIT else float(arg.name) for arg in node.args]
+                self.unit[node] = record.function(*alone)
             return
         args = self._args(nodes, self.unit)
         if record.entrywise:
