@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from eznas.inversions import Inversions, int_type
 from eznas.seeds import numpy_rng
 
 if TYPE_CHECKING:
@@ -20,11 +21,8 @@ _FEWEST = 5
 _PAIRS = 1000
 """The largest number of architectures for which a bootstrap over the signs of all pairs is faster than sorting."""
 
-_MOST_BITS = 7
-"""Binary logarithm of the most numbers of a block, whose pairs are counted in 8 bits."""
-
-_ENTRIES = 2**16
-"""The number of scores that are ranked and compared at once, which fit into a processor's cache."""
+_ENTRIES, _ROWS = 2**14, 32
+"""The number of scores that are ranked and compared at once, so that arrays stay in caches; at least so many rows."""
 
 
 @dataclass(frozen=True)
@@ -200,17 +198,20 @@ class TauTarget:
 
     The networks, in the order of their accuracies, are sorted by score; equal scores stay in the order of accuracies.
     A pair is then discordant where the later network has the smaller accuracy. The counts are exact, and the time grows
-    little faster than the number of networks up to about 16,000.
+    little faster than the number of networks up to about 8,000.
 
     Args:
         accuracies: ``n`` finite accuracies.
+        columns: The columns of scores that belong to them; None for all, in this order.
     """
 
-    def __init__(self, accuracies: NDArray[np.float64]) -> None:
-        self._order = np.argsort(accuracies, kind="stable")
-        ordered = accuracies[self._order]
+    def __init__(self, accuracies: NDArray[np.float64], columns: NDArray[np.int64] | None = None) -> None:
+        order = np.argsort(accuracies, kind="stable")
+        ordered = accuracies[order]
+        self._order = order if columns is None else columns[order]
         n = len(ordered)
         self._pairs = n * (n - 1) // 2
+        self._inversions = Inversions(n)
         self._untied: list[NDArray[np.bool_]] = []  # by distance from 1, up to the last with a tied pair
         for distance in range(1, n):
             untied = ordered[distance:] != ordered[:-distance]
@@ -236,14 +237,16 @@ class TauTarget:
         The ranks are in the order of the accuracies; those of a row that holds non-finite values are 0.
         """
         taus = np.full(len(scores), np.nan)
-        ranks = np.zeros(scores.shape, _int_type(scores.shape[1]))
-        step = max(1, _ENTRIES // max(1, scores.shape[1]))
+        n = len(self._order)
+        ranks = np.zeros((len(scores), n), int_type(n))
+        step = max(_ROWS, _ENTRIES // max(1, n))
         for start in range(0, len(scores), step):
-            usable = start + np.flatnonzero(np.isfinite(scores[start : start + step]).all(axis=1))
-            ordered = scores[usable][:, self._order]
-            places, steps = _sorted(ordered)
-            ranks[usable] = _in_columns(places, steps)
-            taus[usable] = self._taus(ranks[usable], places, steps)
+            ordered = np.take(scores[start : start + step], self._order, axis=1)
+            usable = np.flatnonzero(np.isfinite(ordered).all(axis=1))
+            places, steps = _sorted(ordered if len(usable) == len(ordered) else ordered[usable])
+            usable += start
+            ranks[usable] = of_usable = _in_columns(places, steps)
+            taus[usable] = self._taus(of_usable, places, steps)
         return taus, ranks
 
     def _taus(
@@ -251,7 +254,7 @@ class TauTarget:
     ) -> NDArray[np.float64]:
         """Return tau-b of rows from their ranks in the order of the accuracies, and from ``_sorted``."""
         tied = _tied_pairs(steps)
-        discordant = _inversions(places)
+        discordant = self._inversions.count(ranks, places)
         tied_in_both = np.zeros(len(ranks), np.int64)
         columns = np.ascontiguousarray(ranks.T) if self._untied else ranks.T  # whose slices are contiguous
         for distance, untied in enumerate(self._untied, start=1):
@@ -270,29 +273,44 @@ class TauTarget:
 def _sorted(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
     """Sort the rows of ``p x n`` finite scores; equal scores stay in the order of the columns.
 
-    The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Rows
-    of which that is not the order, since some scores differ in the last bits alone, are sorted again.
-
     Returns:
         The columns of the sorted scores, and their ``dense_ranks``; both are ``p x n``.
     """
-    rows, n = scores.shape
+    places, steps = np.empty(scores.shape, np.int64), np.empty(scores.shape, int_type(scores.shape[1]))
+    step = max(_ROWS, _ENTRIES // max(1, scores.shape[1]))
+    for start in range(0, len(scores), step):
+        part = slice(start, start + step)
+        _sort(scores[part], places[part], steps[part])
+    return places, steps
+
+
+def _sort(scores: NDArray[np.float64], places: NDArray[np.int64], steps: NDArray[np.integer[Any]]) -> None:
+    """Fill in the results of ``_sorted``.
+
+    The integers that are sorted have the leading bits of the scores and, in place of the last bits, the columns. Only
+    rows in which two scores have the same leading bits are looked at again: their scores may be equal, or out of order.
+    """
+    n = scores.shape[1]
     last = (1 << n.bit_length()) - 1
     keys = (scores + 0.0).view(np.int64)  # the sum has no minus zero
     keys ^= (keys >> 63) & np.iinfo(np.int64).max  # integers in the order of the scores, negative ones too
     keys &= ~last
     keys |= np.arange(n)
     keys.sort(axis=1)
-    places = keys & last
-    starts = n * np.arange(rows)[:, None]
-    ordered = np.take(scores, places + starts, mode="clip")  # without a check of the places, which takes longer
+    np.bitwise_and(keys, last, out=places)
+    steps[:] = np.arange(n)
+    again = np.flatnonzero(((keys[:, 1:] ^ keys[:, :-1]).view(np.uint64) <= last).any(axis=1))
+    if not len(again):
+        return
+    scores, found = scores[again], places[again]
+    starts = n * np.arange(len(again))[:, None]
+    ordered = np.take(scores, found + starts, mode="clip")  # without a check of the places, which takes longer
     wrong = np.flatnonzero((ordered[:, 1:] < ordered[:, :-1]).any(axis=1))
     if len(wrong):
-        places[wrong] = np.argsort(scores[wrong], axis=1, kind="stable")
-        ordered[wrong] = np.take_along_axis(scores[wrong], places[wrong], axis=1)
-    steps = np.zeros((rows, n), _int_type(n))
-    np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=steps[:, 1:])
-    return places, steps
+        found[wrong] = np.argsort(scores[wrong], axis=1, kind="stable")
+        places[again[wrong]] = found[wrong]
+        ordered[wrong] = np.take_along_axis(scores[wrong], found[wrong], axis=1)
+    steps[again, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, dtype=steps.dtype)
 
 
 def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
@@ -303,44 +321,6 @@ def _in_columns(places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]
     return placed.reshape(rows, n)
 
 
-def _inversions(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count in each row of ``p x n`` permutations of 0 to ``n - 1`` the pairs whose later number is the smaller one.
-
-    Positions and numbers are cut into blocks of about the root of ``n``. The pairs in one block of positions are
-    compared, and so are the pairs in one block of numbers, by the blocks of their positions. All other pairs are
-    counted from the number of entries that each block of positions has of each block of numbers.
-    """
-    rows, n = places.shape
-    bits = min(_MOST_BITS, max(1, n.bit_length() // 2))
-    blocks = -(-n // (1 << bits))
-    block_of = np.arange(n) >> bits
-    total = _inversions_in_blocks(places, bits)
-    positions = _in_columns(places, np.broadcast_to(block_of.astype(_int_type(blocks)), places.shape))
-    total += _inversions_in_blocks(positions, bits)
-    cells = ((places >> bits) * blocks + block_of) * rows + np.arange(rows)[:, None]
-    entries = np.bincount(cells.ravel(), minlength=blocks * blocks * rows).reshape(blocks, blocks, rows)
-    greater = np.zeros((blocks, rows), np.int64)  # entries of greater numbers, by block of positions
-    for number in range(blocks - 1, -1, -1):
-        before = np.cumsum(greater[:-1], axis=0)
-        total += (before * entries[number, 1:]).sum(axis=0)
-        greater += entries[number]
-    return total
-
-
-def _inversions_in_blocks(numbers: NDArray[np.integer[Any]], bits: int) -> NDArray[np.int64]:
-    """Count in each row the pairs within blocks of ``2^bits`` numbers, at most 128, whose later number is smaller."""
-    rows, n = numbers.shape
-    size = -(-n // (1 << bits)) << bits
-    columns = np.full((size, rows), n, _int_type(n))  # behind the last number, where no pair counts
-    columns[:n] = numbers.T
-    blocks = columns.reshape(size >> bits, 1 << bits, rows)
-    counts = np.zeros(blocks.shape, np.int8)
-    for distance in range(1, 1 << bits):
-        counts[:, distance:] += (blocks[:, distance:] < blocks[:, :-distance]).view(np.int8)
-    total: NDArray[np.int64] = counts.sum(axis=(0, 1), dtype=np.int64)
-    return total
-
-
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
     """Return the places of each row's values among its distinct values, from 0: ``p x n``, as are the finite scores.
 
@@ -349,18 +329,13 @@ def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.integer[Any]]:
     return _in_columns(*_sorted(scores))
 
 
-def _int_type(greatest: int) -> type[np.signedinteger[Any]]:
-    """Return the smallest type of integers up to a number."""
-    return next(kind for kind in (np.int8, np.int16, np.int32) if greatest <= np.iinfo(kind).max)
-
-
-def _tied_pairs(ordered: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count the pairs of equal values in each row of ``p x n`` sorted values."""
-    same = ordered[:, 1:] == ordered[:, :-1]
-    pairs = np.zeros(len(ordered), np.int64)
-    rows = np.flatnonzero(same.any(axis=1))
-    same = same[rows]
-    places = np.arange(1, ordered.shape[1])
-    starts = np.maximum.accumulate(np.where(same, 0, places), axis=1)  # where each run of equal values begins
-    pairs[rows] = np.where(same, places - starts, 0).sum(axis=1)
+def _tied_pairs(steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Count the pairs of equal ranks in each row of ``p x n`` sorted dense ranks."""
+    rows, n = steps.shape
+    pairs = np.zeros(rows, np.int64)
+    tied = np.flatnonzero(steps[:, -1] < n - 1) if n else ()
+    if len(tied):
+        cells = (steps[tied] + n * np.arange(len(tied))[:, None]).ravel()
+        equal = np.bincount(cells, minlength=n * len(tied)).reshape(len(tied), n)
+        pairs[tied] = (equal * (equal - 1)).sum(axis=1) // 2
     return pairs

@@ -61,7 +61,8 @@ def min_of_units(x: Tensor) -> Tensor:
 def std_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the population standard deviation."""
     # The clamp makes the mean of equal values exactly that value, so that they deviate by exactly 0.
-    mean = x.mean(-1, keepdim=True).clamp(x.amin(-1, keepdim=True), x.amax(-1, keepdim=True))
+    low, high = torch.aminmax(x, dim=-1, keepdim=True)
+    mean = x.mean(-1, keepdim=True).clamp(low, high)
     return (x - mean).square().mean(-1).sqrt()
 
 
@@ -93,7 +94,7 @@ def median(x: Tensor) -> Tensor:
     """``u`` to a number: the median."""
     ordered, units = x.sort(-1).values, x.shape[-1]
     middle = ordered[..., (units - 1) // 2] / 2 + ordered[..., units // 2] / 2
-    return torch.where(x.isnan().any(-1), torch.nan, middle)
+    return torch.where(ordered[..., -1].isnan(), torch.nan, middle)  # NaN is sorted to the end
 
 
 @primitive(*_UNITS, formula="x of the first unit", latex="{0}_1", **_MIDDLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Panel
 
 
-@dataclass(frozen=True)
-class Fitness:
+class Fitness(NamedTuple):
     """The fitness of one program.
 
     Args:
@@ -72,8 +71,8 @@ class FitnessCase:
     ) -> None:
         self.panel, self.task = panel, task
         self.accuracies, self.training = accuracies, training
-        self._usable = np.ones(len(accuracies), bool)
-        self._targets = TauTarget(accuracies[training]), TauTarget(accuracies[~training])
+        self._usable = np.zeros(len(accuracies), bool)
+        self._targets: tuple[TauTarget, TauTarget] | None = None  # of the usable networks
 
     def taus_and_ranks(
         self, programs: Sequence[Node]
@@ -85,14 +84,19 @@ class FitnessCase:
             training networks, and whether all of these have a finite score.
         """
         usable = self.panel.usable
-        train, validation = usable & self.training, usable & ~self.training
-        if not np.array_equal(usable, self._usable):
-            self._targets = TauTarget(self.accuracies[train]), TauTarget(self.accuracies[validation])
+        if self._targets is None or not np.array_equal(usable, self._usable):
+            train, validation = np.flatnonzero(usable & self.training), np.flatnonzero(usable & ~self.training)
+            self._targets = (
+                TauTarget(self.accuracies[train], train),
+                TauTarget(self.accuracies[validation], validation),
+            )
             self._usable = usable
         scores = self.panel.table.scores(programs)
-        taus, ranks = self._targets[0].taus_and_ranks(scores[:, train])
-        finite: NDArray[np.bool_] = np.asarray(np.isfinite(scores[:, train]).all(axis=1))
-        return taus, self._targets[1].taus(scores[:, validation]), ranks, finite
+        taus, ranks = self._targets[0].taus_and_ranks(scores)
+        finite = ~np.isnan(taus)
+        without = np.flatnonzero(~finite)
+        finite[without] = np.isfinite(scores[without][:, usable & self.training]).all(axis=1)
+        return taus, self._targets[1].taus(scores), ranks, finite
 
 
 def over_tasks(taus: NDArray[np.float64], fitness: str, weights: Sequence[float]) -> NDArray[np.float64]:
@@ -180,12 +184,12 @@ class FitnessEvaluator:
             ranked.append(ranks_of_case)
             finite &= scored
         ranks = np.concatenate(ranked, axis=1)
-        whole, held_out = self._over_tasks(train, 0).tolist(), self._over_tasks(validation, 1).tolist()
+        figures = (self._over_tasks(train, 0), self._over_tasks(validation, 1), *train)
         evaluated = []
-        for row, (tau, held) in enumerate(zip(whole, held_out, strict=True)):
+        for row, (tau, held, *tasks) in enumerate(zip(*[figure.tolist() for figure in figures], strict=True)):
             if math.isfinite(tau):
                 key = hashlib.blake2b(ranks[row].tobytes(), digest_size=16).digest()
-                evaluated.append(Fitness(Status.OK, tau, held, key, tuple(train[:, row].tolist())))
+                evaluated.append(Fitness(Status.OK, tau, held, key, tuple(tasks)))
             else:
                 status = Status.CONSTANT if finite[row] else Status.NON_FINITE
                 evaluated.append(Fitness(status, tau, held, b""))

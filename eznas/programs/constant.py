@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from eznas.primitives import STATISTICS, Floor, Kind
+from eznas.primitives import NUMBER_KINDS, STATISTICS, Floor, Kind
 
 if TYPE_CHECKING:
     from eznas.programs.tree import Node
@@ -30,13 +30,16 @@ def is_constant(program: Node) -> bool:
         program: A root of kind NETWORK.
     """
     first = program
-    while first.args and first.args[0].kind.floor is not Floor.TENSOR:  # above the reductions, all must be constant
+    while first.args and first.args[0].kind in NUMBER_KINDS:  # above the reductions, all must be constant
         first = first.args[0]
     return _is_fixed(first) and _is_fixed(program)
 
 
 def _is_fixed(root: Node) -> bool:
-    stack = [] if root in _KNOWN else [root]
+    state = _KNOWN.get(root)
+    if state is not None:
+        return state == _FIXED
+    stack = [root]
     while stack:  # down to nodes with a known state
         node = stack[-1]
         below = [arg for arg in node.args if arg not in _KNOWN]

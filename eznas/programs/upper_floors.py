@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _CHUNK = 2**20
 """Bytes of the values over units of nodes that run in one call, unless a single one takes more."""
 
+_LARGE = 2**14
+"""Bytes of the values over units of a node from which on a copy into a batch takes longer than a call."""
+
 _MOST_BYTES = 2**26
 """Bytes of the values over units of programs that are evaluated together, unless a single program takes more."""
 
@@ -137,7 +140,7 @@ def evaluate_upper(
     with torch.inference_mode():
         run.evaluate(roots)
         values = torch.stack([run.network[root] for root in roots])
-    scores = values[:, layout.order]
+    scores = values.index_select(1, layout.order)
     lacking = {leaf: absent for leaf, values in leaves.items() if (absent := ~values.isfinite()).any()}
     unitless = torch.tensor([not count for count in layout.counts]) if vectors and layout.unitless else None
     if lacking or unitless is not None:
@@ -188,8 +191,8 @@ def _batches(nodes: Iterable[Node]) -> list[list[Node]]:
     batches: dict[tuple[object, ...], list[Node]] = {}
     for node in nodes:
         levels[node] = level = 1 + max([levels.get(arg, 0) for arg in node.args])
-        literals = [arg.name for arg in node.args if arg.kind is Kind.LITERAL]
-        batches.setdefault((level, node.primitive.function, *literals), []).append(node)
+        literal = node.args[-1].name if node.primitive.parameter is not None else ""
+        batches.setdefault((level, node.primitive.function, literal), []).append(node)
     return [batch for _, batch in sorted(batches.items(), key=lambda item: cast("int", item[0][0]))]
 
 
@@ -272,13 +275,23 @@ class _Run:
     def _args(nodes: Sequence[Node], values: Mapping[Node, Tensor]) -> list[Tensor | float]:
         """Return the arguments of nodes with the same literals, each stacked."""
         return [
-            float(column[0].name) if column[0].kind is Kind.LITERAL else torch.stack([values[arg] for arg in column])
+            float(column[0].name)
+            if column[0].kind is Kind.LITERAL
+            else values[column[0]].unsqueeze(0)  # no copy
+            if len(column) == 1
+            else torch.stack([values[arg] for arg in column])
             for column in zip(*[node.args for node in nodes], strict=True)
         ]
 
     def _map(self, nodes: Sequence[Node]) -> None:
         """Evaluate a function from units to units."""
-        record, args = nodes[0].primitive, self._args(nodes, self.unit)
+        record = nodes[0].primitive
+        if record.entrywise and self._bytes >= _LARGE:
+            for node in nodes:
+                alone = [self.unit[arg] if arg.kind is Kind.UNIT else float(arg.name) for arg in node.args]
+                self.unit[node] = record.function(*alone)
+            return
+        args = self._args(nodes, self.unit)
         if record.entrywise:
             values = record.function(*args)
         else:

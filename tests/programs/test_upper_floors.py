@@ -118,7 +118,10 @@ def test_the_bound_on_memory_does_not_change_a_bit(roots: list[Node]) -> None:
         patch.setattr(upper_floors, "_CHUNK", 1)
         patch.setattr(upper_floors, "_MOST_BYTES", 1)
         parts = evaluate_upper(roots, vectors, layout)
+        patch.setattr(upper_floors, "_LARGE", 1)
+        without_batches = evaluate_upper(roots, vectors, layout)
     assert torch.equal(bits(whole), bits(parts))
+    assert torch.equal(bits(whole), bits(without_batches))
 
 
 def bits(values: Tensor) -> Tensor:

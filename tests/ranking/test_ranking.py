@@ -102,7 +102,7 @@ def test_tau_of_scores_that_differ_in_the_last_bits_alone(n: int) -> None:
 
 def test_tau_of_more_rows_than_are_compared_at_once() -> None:
     rng = np.random.default_rng(0)
-    accuracies, scores = rng.normal(size=20), rng.normal(size=(600, 20))
+    accuracies, scores = rng.normal(size=200), rng.normal(size=(100, 200))
     target = TauTarget(accuracies)
     whole = target.taus(scores)
     assert whole.tolist() == [target.taus(row[None])[0] for row in scores]
