@@ -36,7 +36,8 @@ mean and a status for each architecture, and some predictors also return a stand
 `InputError` if the predictor needs data that is missing, such as learning curves. If a fit fails, its status says why.
 The predictions then have this status and no value.
 
-`eznas.predict(table="trained.csv")` ranks those architectures of a search space that are not in the table. It chooses a
+`eznas.predict(table="trained.csv", benchmark="nasbench201")` ranks those architectures of the search space of the
+benchmark that are not in the table. It chooses a
 predictor that suits the number of accuracies in the table and the other data, and fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
@@ -121,7 +122,8 @@ only few accuracies of the new data set or space. First, it fits a line that map
 accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
 1, which a cross-validation chooses, and added to the line.
 
-In this example, the source is fitted to accuracies on CIFAR-10, and ten accuracies on CIFAR-100 are known:
+In this example, the source is fitted to accuracies on CIFAR-10, and ten accuracies on CIFAR-100 are known. The page
+[Tables of accuracies](benchmarks.md) explains how to convert the official files to such a table:
 
 ```python
 from pathlib import Path
@@ -136,13 +138,15 @@ predictor.fit(target.architectures[:10], target.accuracies[:10])
 ```
 
 For a transfer between two spaces, the source must read scores of measures (the encoding `measures`). `common_scores`
-makes the scores of both spaces comparable: it replaces each score by the normal quantile of its rank within its space.
+from `eznas.predictors` makes the scores of both spaces comparable: it replaces each score by the normal quantile of its
+rank within its space.
 
 ## Supernets
 
 A *supernet* is one network that holds all operations of a search space on every edge. It is trained once. The
 predictors `rsws` and `oneshot` then evaluate each architecture with the weights of the supernet, which are called
-*inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201:
+*inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201. Here `cifar10/train` is a folder
+with the batches of CIFAR-10, or with one folder of pictures for each class:
 
 ```sh
 eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
@@ -167,12 +171,12 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 - **encoding**: the default [encoding](#encodings). `NAME@ENCODING` chooses another one.
 - **needs**: the data that the predictor needs with its default encoding. *As many untrained architectures* means that
-  the predictor also draws as many architectures without accuracies from the space. *Features of the space* are the
-  [features](language.md#features-of-architectures) that a search space computes from an architecture.
+  the predictor also draws random architectures without accuracies: one for each trained architecture. *Features of the
+  space* are the [features](language.md#features-of-architectures) that a search space computes from an architecture.
 - **before**: what has to be computed before the first prediction.
 - **query**: what has to be computed for a prediction of one architecture.
 - **tuned**: the hyper-parameters that `--tune` draws.
-- **package**: the optional dependency, installed by `pip install 'eznas[PACKAGE]'`.
+- **package**: the optional dependency, installed by `pip install ".[PACKAGE]"` in the checkout.
 """
 
 _METHODS = """\

@@ -30,7 +30,7 @@ network that
 
 `pytest -m zoo` runs this test on all {zoo} networks of the zoo. With
 `ZOO_FACTS=experiments/results/zoo.json pytest -m zoo`, it runs on the networks that the table does not have yet, and
-adds them. Both commands need `pip install ".[models]"` in the checkout.
+adds them. Both commands need `pip install -e ".[dev,models]"` in the checkout.
 
 {versions}
 

@@ -131,7 +131,7 @@ def logdet(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of (A + A^T) / 2 divided by the least, for each map A; if A is not square, greatest "
     "singular value of A divided by the least",
     domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which applies it to Gram matrices only, like condition_number(gram(x))",
+    source="[EZNAS], whose code applies it to Gram matrices alone; condition_number(gram(x)) does the same",
     price=2.0,
     draw_weight=0.1,
 )
@@ -148,7 +148,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of each map divided by the least; if the map is not square, greatest singular value "
     "divided by the least",
     domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], which applies it to Gram matrices only, like condition_number(gram(x))",
+    source="[EZNAS], whose code applies it to Gram matrices alone; condition_number(gram(x)) does the same",
     price=2.0,
     draw_weight=0.1,
 )

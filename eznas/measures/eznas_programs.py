@@ -26,9 +26,15 @@ _PAPER = "Akhauri et al., EZNAS, NeurIPS 2022"
 
 # EZNAS-A as the released code computes it for its tables. Its logdet is that of stacks of maps on the CUDA version of
 # its time: NaN for a singular map, which the code replaces by 0. On the CPU torch gives minus infinity.
-register_program("eznas_a", f"{_PAPER}, EZNAS-A", "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))")
 register_program(
-    "eznas_a_paper", f"{_PAPER}, EZNAS-A in the text", "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))"
+    "eznas_a",
+    f"{_PAPER}, EZNAS-A, the program of the released code",
+    "mean(frobenius_norm(sigmoid(logdet(sign(input_grad.data)))))",
+)
+register_program(
+    "eznas_a_paper",
+    f"{_PAPER}, EZNAS-A as the text of the paper describes it",
+    "mean(frobenius_norm(sigmoid(logdet(sign(weight_grad.noise)))))",
 )
 register_program(
     "eznas_a_weight_grad",
