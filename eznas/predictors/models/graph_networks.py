@@ -76,10 +76,11 @@ def gates(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ta_gates",
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
-    "as gates, but information flows from the input to the output four times. The number of steps of a flow "
-    "is the number of edges on the longest path in any architecture of the fit, but at least three. Between two of "
-    "these flows, information flows back from the output. From the information that flows back, a layer of width 128 computes a "
-    "change of the embeddings of operations with weights; a tenth of this change is added to them. Its predictions "
+    "as gates, but information flows from the input to the output four times. The number of steps of a flow is the "
+    "number of edges on the longest path in any architecture of the fit, but at least three. Between two of these "
+    "flows, information flows back from the output. From the information that flows back, a layer of width 128 "
+    "computes a change of the embeddings of operations with weights; a tenth of this change is added to them. Its "
+    "predictions "
     "only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
