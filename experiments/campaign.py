@@ -349,7 +349,7 @@ def print_tests(figures: dict[str, dict[str, Any]]) -> None:
     metavar="0..1",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
-    help="Share of the networks of each task, for a quicker campaign; at least 30 of each seed.",
+    help="Share of the networks of each task, at least 30 of each seed, for a quicker campaign in an --out of its own.",
 )
 @click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
 def main(
@@ -368,7 +368,7 @@ def main(
     bound = memory_bound(memory, workers)
     campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device, share)
     if campaign.left_out:
-        click.echo(f"without {', '.join(campaign.left_out)}: its networks take minutes on a CPU; use a GPU", err=True)
+        click.echo(f"without {', '.join(campaign.left_out)}: networks of this kind take minutes on a CPU", err=True)
     if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
         raise InputError(
             f"without must be a space of the campaign whose networks run on this device, got {without}",

@@ -227,7 +227,7 @@ def tested(space: Space, runs: Mapping[str, EvolutionRun], scores: Path, seed: i
         "chosen": max(hand_written, key=lambda name: tau(name, seen)),
         "best": max(hand_written, key=lambda name: tau(name, test)),
         **{name: name for name in SIZES if name in task.scores},
-        "feature": max(features, key=lambda name: tau(name, seen)),
+        **({"feature": max(features, key=lambda name: tau(name, seen))} if features else {}),
     }
     rows = []
     for name, run in runs.items():

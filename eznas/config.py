@@ -130,9 +130,10 @@ class EvolveConfig(Options):
         40,
         "Evolution",
         "N",
-        "Fit a weighted sum of at most N terms at the end, and let it compete with the evolved programs; 0 for no sum. "
+        "Fit a weighted sum of two to N terms at the end, and let it compete with the evolved programs; 0 for no sum. "
         "A term is an aggregated reduction, its root, its tenth root or its logarithm. The weights are fitted to the "
-        "training and validation networks of full size, of which every task must have 30 or more.",
+        "training and validation networks of full size, of which every task must have 30 or more. With --scores, "
+        "sums of columns are fitted before evolution, and the default is 0.",
         ge=0,
         le=500,
     )
@@ -140,7 +141,8 @@ class EvolveConfig(Options):
         0.1,
         "Evolution",
         "X",
-        "Ridge penalty of --weighted-terms: X times the sum of the squared weights is added to the loss.",
+        "Ridge penalty of --weighted-terms: X times the sum of the squared weights is added to the loss. With "
+        "--scores, the default is 0.001.",
         gt=0,
         allow_inf_nan=False,
     )
@@ -241,6 +243,8 @@ class EvolveConfig(Options):
         ]
         if self.task and single:
             raise ValueError(f"{single[0]} must not be given with task: each task names its own {single[0]}")
+        if self.weighted_terms == 1:
+            raise ValueError("weighted_terms must be 0 or at least 2, got 1")
         if self.fitness == "lexicase" and self.objective != "tau":
             raise ValueError(
                 f"fitness must not be lexicase with the objective {self.objective}, which selects in another way"

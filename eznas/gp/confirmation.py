@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import Counter
@@ -189,7 +190,7 @@ class Confirmation:
 
         def choice(index: int) -> tuple[bool, int, float, int]:
             """Order by the bound on seconds, then by the number of networks scored, by fitness, and by simplicity."""
-            too_slow = seconds[programs[index].name] > (self._config.max_cost or math.inf)
+            too_slow = self._config.max_cost is not None and not seconds[programs[index].name] <= self._config.max_cost
             scored = sum(correlation.n for correlation in by_candidate[index])
             tau = margins[index] if np.isfinite(margins[index]) else -np.inf
             return (too_slow, -scored, -tau, candidates[index].program.size)
@@ -277,8 +278,10 @@ class Confirmation:
             networks = tuple(name for name in task.validation if name not in panel.left_out)
             columns = [panel.architectures.index(name) for name in networks]
             values = panel.table.scores([candidate.program for candidate in candidates])[:, columns]
-        if held_out is not None:
-            values = np.vstack([values, [held_out.get(name, math.nan) for name in networks]])
+        if held_out is not None:  # all candidates are compared on the networks that the sum has scores of
+            known = [name in held_out for name in networks]
+            networks = tuple(itertools.compress(networks, known))
+            values = np.vstack([values[:, known], [held_out[name] for name in networks]])
         return [self._correlate(row, task.accuracies(networks), resamples=0) for row in values]
 
     def _on_test(self, task: EvolutionTask, programs: Sequence[Proxy]) -> ScoreMatrix:

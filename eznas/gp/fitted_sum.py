@@ -40,8 +40,8 @@ _FOLDS = 5
 _LARGEST = 1e12
 """Largest magnitude of a term: the bounds of a term are literals of programs."""
 
-_FEWEST = 30
-"""Networks of full size of each task that a sum is fitted to at least."""
+_FEWEST, _MOST = 30, 500
+"""Networks of full size of each task that a sum is fitted to at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,12 @@ class FittedSum:
         individual: The sum, fitted to all networks, with its tau on the training networks that it was fitted to, and
             its cross-validated tau on the validation networks.
         held_out: For each task, the cross-validated scores of its validation networks by architecture.
+        taus: For each task, the tau of these scores.
     """
 
     individual: Individual
     held_out: tuple[dict[str, float], ...]
+    taus: tuple[float, ...]
 
 
 class _Case:
@@ -72,13 +74,14 @@ class _Case:
         self.architectures = [name for name, flag in zip(case.panel.architectures, usable, strict=True) if flag]
         self.values = case.panel.table.scores(terms)[:, usable].T
         self.accuracies, self.training = case.accuracies[usable], case.training[usable]
-        validation = np.flatnonzero(~self.training)
-        self.folds = [validation[part::_FOLDS] for part in range(_FOLDS)]
+        numbers = np.cumsum(~case.training)[usable]  # of all networks, so that tasks on the same networks share folds
+        validation = ~self.training
+        self.folds = [np.flatnonzero(validation & (numbers % _FOLDS == part)) for part in range(_FOLDS)]
 
     def without(self, fold: int | None) -> NDArray[np.intp]:
-        """Return the networks that a sum is fitted to: those outside a fold, or all."""
+        """Return the networks that a sum is fitted to: those outside a fold, or all, but at most ``_MOST``."""
         everything = np.arange(len(self.accuracies))
-        return everything if fold is None else np.setdiff1d(everything, self.folds[fold])
+        return (everything if fold is None else np.setdiff1d(everything, self.folds[fold]))[:_MOST]
 
     def tau_train(self, program: Node) -> float:
         """Return the tau of a program on the training networks."""
@@ -111,9 +114,11 @@ def fit_sum(
         seconds_left: Returns the seconds that the fits may still take.
 
     Returns:
-        The sum, or None where there are fewer than 30 networks of a task, too few terms or too little time.
+        The sum, or None where there are fewer than 30 networks of a task, too few terms or too little time; a message
+        says which.
     """
-    if not config.weighted_terms or any(case.panel.usable.sum() < _FEWEST for case in cases):
+    if (fewest := min(int(case.panel.usable.sum()) for case in cases)) < _FEWEST:
+        progress.message(f"no weighted sum: a task has {fewest} usable networks of full size, a sum needs {_FEWEST}")
         return None
     terms = _terms(cases, reductions, leaves)
     fitted_to = [_Case(case, terms) for case in cases]
@@ -124,17 +129,21 @@ def fit_sum(
         rows = [case.without(fold) for case in fitted_to]
         values = [case.values[chosen] for case, chosen in zip(fitted_to, rows, strict=True)]
         accuracies = [case.accuracies[chosen] for case, chosen in zip(fitted_to, rows, strict=True)]
-        found = next(RankNet(values, accuracies, weights, config.weighted_ridge).sums(config.weighted_terms), None)
+        sums = RankNet(values, accuracies, weights, config.weighted_ridge)
+        found = next(sums.sums(config.weighted_terms, lambda: seconds_left() > 0), None)
         progress.advance()
         return found
 
     begun = time.monotonic()
     whole = fit(None)
-    if whole is None or seconds_left() < _FOLDS * (time.monotonic() - begun):
+    if whole is None or (seconds := _FOLDS * (time.monotonic() - begun)) > seconds_left():
+        few = "there are too few terms" if whole is None else f"its fits would take about {seconds:.0f} s more"
+        progress.message(f"no weighted sum: {few}")
         return None
     scores = [np.full(len(case.accuracies), np.nan) for case in fitted_to]
     for fold in range(_FOLDS):
         if (part := fit(fold)) is None:
+            progress.message("no weighted sum: there are too few terms")
             return None
         low, high = _range([case.values[case.without(fold)][:, part.terms] for case in fitted_to])
         for case, row in zip(fitted_to, scores, strict=True):
@@ -157,6 +166,7 @@ def fit_sum(
             {name: score for name, score in zip(case.architectures, row.tolist(), strict=True) if np.isfinite(score)}
             for case, row in zip(fitted_to, scores, strict=True)
         ),
+        tuple(held.tolist()),
     )
 
 

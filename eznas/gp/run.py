@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Executor
 
 
-_FITTING = 0.05
+_SUM_SHARE = 0.05
 """Share of the time budget that fitting a weighted sum may take in any case; the tests then have less time."""
 
 STORE = "vectors.sqlite"
@@ -110,8 +110,9 @@ def run_evolution(
         raise EznasError("no program ranks the validation networks; use more networks, or another seed")
     end = plan.end(problem, promoted=evolution.promoted)
     progress.remaining(end)
-    after, least = end - plan.fitting(problem, promoted=evolution.promoted), _FITTING * config.time_budget
-    fitted = _fit_sum(config, problem, evolution, progress, lambda: max(clock.left - after, least))
+    after = end - plan.sum_seconds(problem, promoted=evolution.promoted)
+    fits_end = clock.spent + max(clock.left - after, _SUM_SHARE * config.time_budget)
+    fitted = _fit_sum(config, problem, evolution, progress, lambda: fits_end - clock.spent)
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
@@ -135,7 +136,7 @@ def _fit_sum(
         for case in evolution.evaluator.cases
         if case.task == place and case.panel.condition.key == task.full.key
     ]
-    if len(cases) < len(problem.tasks):
+    if not config.weighted_terms or [case.task for case in cases] != list(range(len(problem.tasks))):
         return None
     reductions, leaves = evolution.library.reductions, evolution.leaves
     fitted = fit_sum(config, cases, evolution.evaluator.tasks, reductions, leaves, progress, seconds_left)
@@ -144,8 +145,8 @@ def _fit_sum(
         networks = sum(int(case.panel.usable.sum()) for case in cases)
         evolution.genealogy.record(best.program.text, Birth("weighted sum", (), evolution.generation, best.tau_train))
         progress.message(
-            f"a weighted sum was fitted to {networks} networks of full size: tau {best.tau_validation:.3f} on "
-            "validation networks that the fit left out"
+            f"a weighted sum was fitted to {networks} networks of full size: tau "
+            f"{', '.join(f'{tau:.3f}' for tau in fitted.taus)} on validation networks that the fit left out"
         )
     return fitted
 

@@ -33,7 +33,7 @@ _VISIT = 8.0
 _SUM = 0.25
 """Time to test a weighted sum on a network, relative to the time to evaluate a library of formulas."""
 
-_FITTING = 3.0
+_FITS = 3.0
 """Seconds to fit a weighted sum, for each task."""
 
 _END = 0.4
@@ -110,7 +110,7 @@ class TimePlan:
             if task.full.key not in test:
                 whole, build = (seconds_of(proxies, task, executor) for proxies in (baselines, [Proxy.of("params")]))
                 test[task.full.key] = _TESTED * whole / executor.workers
-                alone = _TESTED * whole + (len(baselines) + CANDIDATES) * build
+                alone = _TESTED * whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
                 timing += _ALONE * TIMED * alone / executor.workers
             progress.advance()
         writing = (_FIGURES + (_PLOTS if config.report else 0.0)) * len(problem.every_task)
@@ -151,7 +151,7 @@ class TimePlan:
     def end_parts(self, problem: EvolutionProblem, *, promoted: bool) -> dict[Any, float]:
         """Return the expected seconds of the parts of the confirmation, which ``Confirmation.schedule`` names."""
         parts: dict[Any, float] = {"timing": self.timing}
-        sums = self._sums(problem, promoted=promoted)
+        sums = self._fits_sum(problem, promoted=promoted)
         begun: set[tuple[object, ...]] = set()
         for task in problem.every_task:
             for part, networks in (("validation", task.validation), ("test", task.test)):
@@ -164,18 +164,21 @@ class TimePlan:
                     parts[part, task.name] = (share * self.test[task.full.key] + of_sum) * len(networks)
         return parts
 
-    def _sums(self, problem: EvolutionProblem, *, promoted: bool) -> bool:
-        """Whether a weighted sum is fitted."""
-        return self.sums and (promoted or not any(task.promoted for task in problem.tasks))
+    def _fits_sum(self, problem: EvolutionProblem, *, promoted: bool) -> bool:
+        """Whether a weighted sum is fitted: only if evolution evaluates programs at full size on every task."""
+        return self.sums and all(
+            (promoted and task.promoted) or task.full.key in {condition.key for condition in task.breeding}
+            for task in problem.tasks
+        )
 
-    def fitting(self, problem: EvolutionProblem, *, promoted: bool) -> float:
+    def sum_seconds(self, problem: EvolutionProblem, *, promoted: bool) -> float:
         """Return the expected seconds to fit a weighted sum, 0 where none is fitted."""
-        return _FITTING * len(problem.tasks) if self._sums(problem, promoted=promoted) else 0.0
+        return _FITS * len(problem.tasks) if self._fits_sum(problem, promoted=promoted) else 0.0
 
     def end(self, problem: EvolutionProblem, *, promoted: bool) -> float:
         """Return the expected seconds after the last generation."""
         parts = self.end_parts(problem, promoted=promoted)
-        return sum(parts.values()) + self.fitting(problem, promoted=promoted) + self.writing
+        return sum(parts.values()) + self.sum_seconds(problem, promoted=promoted) + self.writing
 
     def fitted(
         self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress, *, refuse: bool
@@ -203,7 +206,7 @@ class TimePlan:
                 "give more time, or smaller networks or images",
                 parameters=("time_budget",),
             )
-        fixed = self.timing + self.writing
+        fixed = self.timing + self.sum_seconds(problem, promoted=False) + self.writing
         tests = self.end(problem, promoted=False) - fixed
         allowed = min(_END * config.time_budget, clock.left - begin) - fixed
         fraction = min(1.0, max(allowed, 0.0) / tests)

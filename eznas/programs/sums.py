@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from eznas.programs.tree import apply, literal
@@ -17,8 +18,8 @@ _ROOT = 0.1
 _DIGITS = 4
 """Digits of a weight."""
 
-_BOUND_DIGITS = 6
-"""Digits of a bound."""
+_BOUND_DIGITS = 4
+"""Digits of a bound, relative to the distance between the bounds."""
 
 
 def simple_functions(program: Node) -> list[Node]:
@@ -28,9 +29,11 @@ def simple_functions(program: Node) -> list[Node]:
 
 
 def clamped(program: Node, low: float, high: float) -> Node:
-    """Return a program with bounds on its value, of six digits each."""
-    at_least = apply("clamp_min", program, literal(float(f"{low:.{_BOUND_DIGITS}g}")))
-    return apply("clamp_max", at_least, literal(float(f"{high:.{_BOUND_DIGITS}g}")))
+    """Return a program with bounds on its value, rounded outwards by at most a thousandth of their distance."""
+    digits = _BOUND_DIGITS - 1 - math.floor(math.log10(high - low))
+    step = 10.0**-digits
+    least, greatest = (round(whole * step, digits) for whole in (math.floor(low / step), math.ceil(high / step)))
+    return apply("clamp_max", apply("clamp_min", program, literal(least)), literal(greatest))
 
 
 def weighted_sum(terms: Sequence[Node], weights: Sequence[float]) -> Node:

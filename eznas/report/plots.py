@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import EznasError
 from eznas.programs import parse
-from eznas.programs.ablate import FEW_TERMS, terms_of_sum
 from eznas.programs.draw import draw
 from eznas.report.evolution import evolution_figures
 from eznas.report.run_page import run_page
 from eznas.report.run_results import RunResults
 from eznas.report.style import png
-from eznas.report.terms import terms_figure
+from eznas.report.terms import has_terms, terms_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +66,9 @@ def render(directory: RunDirectory, message: Callable[[str], None]) -> list[Path
 
 def _program(run: RunResults) -> bytes:
     """Draw the best program, or plot the terms of a long sum."""
-    program = parse(run.best["program"])
-    if len(terms_of_sum(program)) > FEW_TERMS and run.summary.get("ablation"):
+    if has_terms(run):
         return png(terms_figure(run))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "program.png"
-        draw(program, path)
+        draw(parse(run.best["program"]), path)
         return path.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eznas.programs import parse
+from eznas.programs.ablate import FEW_TERMS, terms_of_sum
 from eznas.report.run_tables import ablation_losses
 from eznas.report.style import BLUE, ORANGE, figure, plain
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _CHARACTERS = 70
 _ROW = 0.24  # inches
-_SCALE, _CLAMPS = "scale", ("clamp_min", "clamp_max")
+_SCALE, _CLAMPS, _GUARDED = "scale", ("clamp_min", "clamp_max"), ("sqrt", "power", "log1p")
+
+
+def has_terms(run: RunResults) -> bool:
+    """Whether the best program is a long weighted sum, and the tau without some of its terms is known."""
+    terms = terms_of_sum(parse(run.best["program"]))
+    weighted = len(terms) > FEW_TERMS and all(term.name == _SCALE for term in terms)
+    return weighted and any(loss is not None for _, loss in ablation_losses(run))
 
 
 def terms_figure(run: RunResults) -> Figure:
@@ -40,10 +48,11 @@ def terms_figure(run: RunResults) -> Figure:
 
 def _label(text: str) -> tuple[str, int]:
     """Return a term without its weight and bounds, shortened, and the sign of the weight."""
-    term, sign = parse(text), 1
-    if term.name == _SCALE:
-        term, sign = term.args[0], -1 if float(term.args[1].name) < 0 else 1
+    term, weight = parse(text).args
+    sign = -1 if float(weight.name) < 0 else 1
     while term.name in _CLAMPS:
         term = term.args[0]
-    shown = term.text.replace("relu(", "(")
+    shown = term.text
+    if term.name in _GUARDED and term.args[0].name == "relu":  # a guard against rounding
+        shown = shown.replace(term.args[0].text, term.args[0].args[0].text)
     return shown if len(shown) <= _CHARACTERS else f"{shown[: _CHARACTERS - 3]}...", sign

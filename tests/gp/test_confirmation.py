@@ -9,6 +9,7 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.gp import confirmation as module
+from eznas.gp.fitted_sum import FittedSum
 from eznas.gp.individual import Individual, TauFitness
 from eznas.programs import parse
 from eznas.progress import Progress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 RISING = [1.0, 2.0, 3.0, 4.0]
 FALLING = RISING[::-1]
 FIRST, SECOND = "sum(mean(weight))", "exp(sum(l1(weight)))"
+SUM = "add(scale(max(l1(weight)), 3), scale(sum(l1(weight)), 2))"
 
 
 class FakeCondition(str):
@@ -98,17 +100,22 @@ def finished(
     problem: FakeProblem | None = None,
     panels: Mapping[str, FakePanel] | None = None,
     margins: Sequence[float] = (),
+    held_out: list[dict[str, float]] | None = None,
+    first_seconds: float = 2.0,
     **options: object,
 ) -> module.Finished:
     monkeypatch.setattr(module, "score_networks", scorer)
-    monkeypatch.setattr(module, "seconds_of", lambda proxies, *_: 2.0 if proxies[0].program == FIRST else 1.0)
+    monkeypatch.setattr(module, "seconds_of", lambda proxies, *_: first_seconds if proxies[0].program == FIRST else 1.0)
     problem = problem or FakeProblem()
     taus = tuple(0.5 + place / 10 for place in range(len(problem.tasks)))
     candidates = [Individual(parse(text), 0.5, 0.5, taus, b"", TauFitness((0.5,))) for text in (FIRST, SECOND)]
     config = EvolveConfig.model_validate(options)
     trivial = [(0.0, margin) for margin in margins or (0.0,) * len(problem.tasks)]
     confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, trivial, SERIAL, Progress())
-    return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}))
+    fitted = None
+    if held_out is not None:
+        fitted = FittedSum(Individual(parse(SUM), 1.0, 1.0, taus, b"", TauFitness()), tuple(held_out), (1.0,))
+    return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}), fitted)
 
 
 def one_task(first: list[float], second: list[float]) -> Scorer:
@@ -178,6 +185,34 @@ def test_programs_above_the_bound_on_seconds_come_last(monkeypatch: pytest.Monke
     assert [row.program for row in free] == [FIRST, SECOND]
     assert [row.program for row in bounded] == [SECOND, FIRST]
     assert [row.seconds for row in bounded] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("order", "place", "tau"), [(RISING, 0, 1.0), (FALLING, 2, -1.0)])
+@pytest.mark.parametrize("promoted", [True, False])
+def test_a_sum_is_ranked_by_its_cross_validated_scores(
+    monkeypatch: pytest.MonkeyPatch, order: list[float], place: int, tau: float, promoted: bool
+) -> None:
+    fair, worse = [1.0, 2.0, 4.0, 3.0], [1.0, 4.0, 3.0, 2.0]
+    panels = {"task": FakePanel([[9.0, 9.0, *fair], [0.0, 0.0, *worse]])} if promoted else None
+    scorer = one_task([*fair, *RISING], [*worse, *RISING])
+    rows = finished(monkeypatch, scorer, panels=panels, held_out=[dict(zip("abcd", order, strict=True))]).evolved
+    assert [row.program for row in rows].index(SUM) == place
+    assert rows[place].tau_validation == tau
+
+
+def test_candidates_are_compared_on_the_networks_that_a_sum_has_scores_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without network a, the order of the others is right in the sum and wrong in both programs."""
+    rows = finished(
+        monkeypatch, one_task([*FALLING, *RISING], [*FALLING, *RISING]), held_out=[{"b": 1.0, "c": 2.0, "d": 3.0}]
+    ).evolved
+    assert rows[0].program == SUM
+    assert [row.tasks["task"].validation.n for row in rows] == [3, 3, 3]  # type: ignore[union-attr]
+
+
+def test_a_program_that_was_not_timed_does_not_keep_a_bound_on_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = one_task([*RISING, *RISING], [*FALLING, *FALLING])
+    rows = finished(monkeypatch, scorer, first_seconds=math.nan, max_cost=1.5).evolved
+    assert [row.program for row in rows] == [SECOND, FIRST]
 
 
 def test_the_best_program_is_tested_without_each_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

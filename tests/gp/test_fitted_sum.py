@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from eznas.config import EvolveConfig
 from eznas.gp import fitted_sum
@@ -14,6 +15,7 @@ from eznas.gp.fitted_sum import FittedSum, fit_sum
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Kind
 from eznas.programs import parse
+from eznas.programs.sums import clamped
 from eznas.progress import Progress
 from eznas.scoring import Condition, Panel
 from eznas.scoring.panel import Vectors
@@ -50,10 +52,12 @@ def planted(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(60 + 3 * sums[:, 0] - 5 * np.log1p(sums[:, 1]))
 
 
-def fitted(*cases: FitnessCase, left: float = math.inf, **options: Any) -> FittedSum | None:
+def fitted(
+    *cases: FitnessCase, left: float = math.inf, progress: Progress | None = None, **options: Any
+) -> FittedSum | None:
     config = EvolveConfig.model_validate({"weighted_terms": 6, **options})
     tasks = [TaskFitness()] * len(cases)
-    return fit_sum(config, cases, tasks, REDUCTIONS, (), Progress(), lambda: left)
+    return fit_sum(config, cases, tasks, REDUCTIONS, (), progress or Progress(), lambda: left)
 
 
 def test_a_planted_sum_is_found_and_ranks_networks_that_its_fit_left_out(values: NDArray[np.float64]) -> None:
@@ -100,11 +104,16 @@ def test_the_scores_of_a_fold_do_not_depend_on_its_accuracies(values: NDArray[np
 
 
 def test_a_sum_over_two_tasks_ranks_both(values: NDArray[np.float64]) -> None:
-    """One task wants the first reduction, the other one the second; each alone would be far from the other."""
+    """One task wants the first reduction, the other one the second."""
     sums = values.sum(axis=2)
-    found = fitted(case(values, sums[:, 0]), case(values, sums[:, 0] + sums[:, 1], 1))
+    one, other = case(values, sums[:, 0]), case(values, sums[:, 1], 1)
+    alone = fitted(one)
+    assert alone is not None
+    scores = other.panel.table.scores([alone.individual.program])
+    assert abs(kendalltau(scores[0], other.accuracies).statistic) < 0.2
+    found = fitted(one, other)
     assert found is not None
-    assert min(found.individual.tasks) > 0.5
+    assert min(found.individual.tasks) > 0.4
     assert found.individual.tau_train == min(found.individual.tasks)
     assert [len(scores) for scores in found.held_out] == [VALIDATION, VALIDATION]
 
@@ -118,15 +127,55 @@ def test_networks_that_were_left_out_are_not_fitted_to(values: NDArray[np.float6
     assert set(found.held_out[0]) == set(broken.panel.architectures[TRAINING:]) - {dropped}
 
 
+@pytest.mark.parametrize("fold", [0, 2])
+def test_a_network_that_one_task_left_out_shifts_no_fold_of_another(values: NDArray[np.float64], fold: int) -> None:
+    """Two tasks on the same networks: the scores of a fold depend on the accuracies of its networks in neither task."""
+    places = np.arange(TRAINING, len(values))[fold :: fitted_sum._FOLDS]
+
+    def held_out(shift: float) -> list[float]:
+        accuracies = planted(values)
+        accuracies[places] = accuracies[places][::-1] + shift
+        cases = [case(values, accuracies, task) for task in (0, 1)]
+        first = cases[0].panel
+        first.leave_out({first.architectures[TRAINING + 1]: "it failed"})
+        found = fitted(*cases)
+        assert found is not None
+        names = [(task, cases[task].panel.architectures[place]) for task in (0, 1) for place in places]
+        return [found.held_out[task][name] for task, name in names if name in found.held_out[task]]
+
+    assert held_out(0.0) == held_out(40.0)
+
+
 @pytest.mark.parametrize(
-    ("left", "options", "networks"),
-    [(-1.0, {}, 70), (math.inf, {"weighted_terms": 0}, 70), (math.inf, {}, 29)],
-    ids=["no time", "not asked for", "few networks"],
+    ("left", "networks", "reason"),
+    [
+        (-1.0, 70, "its fits would take about"),
+        (math.inf, 29, "a task has 29 usable networks of full size, a sum needs 30"),
+    ],
 )
-def test_no_sum_is_fitted(values: NDArray[np.float64], left: float, options: dict[str, int], networks: int) -> None:
+def test_a_message_says_why_no_sum_is_fitted(
+    values: NDArray[np.float64], listener: Any, left: float, networks: int, reason: str
+) -> None:
     some = case(values, planted(values))
     some.panel.leave_out(dict.fromkeys(some.panel.architectures[networks:], "it failed"))
-    assert fitted(some, left=left, **options) is None
+    assert fitted(some, left=left, progress=listener) is None
+    [message] = listener.messages
+    assert message.startswith(f"no weighted sum: {reason}")
+
+
+def test_a_sum_has_at_least_two_terms() -> None:
+    with pytest.raises(ValueError, match="weighted_terms must be 0 or at least 2, got 1"):
+        EvolveConfig(weighted_terms=1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1000000.1, 1000000.9), (-3e-4, 2e-4), (0.0, 1.0), (-7e9, 4e11), (12.0, 13.0)]
+)
+def test_bounds_are_rounded_outwards(low: float, high: float) -> None:
+    upper = clamped(parse("sum(l1(weight))"), low, high)
+    least, greatest = float(upper.args[0].args[1].name), float(upper.args[1].name)
+    assert low - 1e-3 * (high - low) <= least <= low
+    assert high <= greatest <= high + 1e-3 * (high - low)
 
 
 @pytest.mark.usefixtures("small_networks")

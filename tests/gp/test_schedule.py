@@ -153,9 +153,12 @@ def test_a_weighted_sum_takes_time_where_programs_are_evaluated_at_full_size() -
     without, plan = plan_of(ONE), dataclasses.replace(plan_of(ONE), sums=True)
     assert plan.end(ONE, promoted=False) == without.end(ONE, promoted=False)
     assert plan.end(ONE, promoted=True) == without.end(ONE, promoted=True) + 100 * 0.25 * 1.0 + 3
-    assert (plan.fitting(ONE, promoted=True), without.fitting(ONE, promoted=True)) == (3, 0)
-    bred_at_full_size = problem_of(task("flat", "space", promoted=0))
-    assert plan.fitting(bred_at_full_size, promoted=False) == 3
+    assert (plan.sum_seconds(ONE, promoted=True), without.sum_seconds(ONE, promoted=True)) == (3, 0)
+    flat = task("flat", "space", promoted=0)
+    at_full_size = problem_of(dataclasses.replace(flat, breeding=(flat.full,)))
+    assert plan.sum_seconds(at_full_size, promoted=False) == 3
+    assert plan.sum_seconds(problem_of(flat), promoted=False) == 0  # reduced networks alone
+    assert plan.sum_seconds(problem_of(task("one", "space"), flat), promoted=True) == 0
 
 
 def test_tasks_with_the_same_networks_take_the_time_of_one() -> None:

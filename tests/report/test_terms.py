@@ -48,7 +48,7 @@ def test_the_terms_that_cost_most_tau_are_plotted_by_sign(finished: RunDirectory
     run = with_sum(RunResults.read(finished), [0.75, None, 0.8, 0.6, 0.79])
     [axes] = terms_figure(run).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [
-        f"sqrt((sum(quantile(weight, 0.{power:02}))))" for power in (4, 1, 6, 3)
+        f"sqrt(sum(quantile(weight, 0.{power:02})))" for power in (4, 1, 6, 3)
     ]
     positive, negative = axes.containers
     assert [bar.get_width() for bar in positive] == pytest.approx([0.01])
