@@ -164,11 +164,14 @@ def main(
         ]
         write_json(json_file, {**facts, "versions": versions(), "command": command_line(context), "scores": records})
     failures = {proxy.name: score for proxy, score in zip(resolved, scores, strict=True) if not score.ok}
+    reasons: dict[str, list[str]] = {}
     for name, score in failures.items():
-        if name not in left_out:
-            click.echo(f"{name} has no value ({score.status.value}): {score.detail}", err=True)
-        else:
+        if name in left_out:
             click.echo(f"{name} is skipped: {score.detail}", err=True)
+        else:
+            reasons.setdefault(f"({score.status.value}): {score.detail}", []).append(name)
+    for reason, names in reasons.items():
+        click.echo(f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no value {reason}", err=True)
     if left_out:
         click.echo(
             f"{len(left_out)} of {len(scores)} proxies are skipped; --max-seconds-per-measure sets the limit", err=True

@@ -222,7 +222,7 @@ def test_every_failure_is_explained_and_the_size_of_images_is_hinted_at(own: str
         "--model", f"{own}:small", "--proxy", nothing, "--proxy", "params", "--proxy", nothing.replace("sum", "mean")
     )
     assert result.exit_code == 1
-    assert result.stderr.count("has no value (non_finite): ") == 2
+    assert f"{nothing}, {nothing.replace('sum', 'mean')} have no value (non_finite): " in result.stderr
     assert "error: 2 of 3 proxies have no value" in result.stderr
     large = invoke("--model", f"{own}:large", "--proxy", "naswot", "--proxy", "snip")
     assert large.exit_code == 1
