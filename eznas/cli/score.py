@@ -12,11 +12,13 @@ from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
     from torch import nn
 
     from eznas.minibatch import Minibatch
+    from eznas.status import Score
 
 
 _LARGE = 224
@@ -164,14 +166,7 @@ def main(
         ]
         write_json(json_file, {**facts, "versions": versions(), "command": command_line(context), "scores": records})
     failures = {proxy.name: score for proxy, score in zip(resolved, scores, strict=True) if not score.ok}
-    reasons: dict[str, list[str]] = {}
-    for name, score in failures.items():
-        if name in left_out:
-            click.echo(f"{name} is skipped: {score.detail}", err=True)
-        else:
-            reasons.setdefault(f"({score.status.value}): {score.detail}", []).append(name)
-    for reason, names in reasons.items():
-        click.echo(f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no value {reason}", err=True)
+    _explain(failures, left_out)
     if left_out:
         click.echo(
             f"{len(left_out)} of {len(scores)} proxies are skipped; --max-seconds-per-measure sets the limit", err=True
@@ -283,3 +278,15 @@ def load_model(place: str, seed: int) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise InputError(f"{place} must return a torch.nn.Module, got {type(network).__name__}")
     return network
+
+
+def _explain(failures: Mapping[str, Score], left_out: Container[str]) -> None:
+    """Print why proxies have no value, one sentence for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, score in failures.items():
+        if name in left_out:
+            click.echo(f"{name} is skipped: {score.detail}", err=True)
+        else:
+            reasons.setdefault(f"({score.status.value}): {score.detail}", []).append(name)
+    for reason, names in reasons.items():
+        click.echo(f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no value {reason}", err=True)
