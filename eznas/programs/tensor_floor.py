@@ -115,12 +115,12 @@ def evaluate_captures(
             values.write(units, {node: of_images_alone[node] for node in keep & values.rows.keys()}, trace)
             shared += [of_images_alone] * len(units)
         whole = merged([captured for captured in captures if captured.units])
-        parts = [(part, weights_alone, _plan(part, of_images)) for weights_alone, part in _by_kind(own).items()]
-        for group, (part, weights_alone, together) in itertools.product(whole.groups, parts):
-            step = units_at_once(whole, group, chunk, weights_alone=weights_alone)
+        together = _plan(own, of_images)
+        for group in whole.groups if own else ():
+            step = units_at_once(whole, group, chunk)
             plans = [together]
             if memory is not None:
-                plans = _halved(together, part, of_images, _sizes(whole, group, step), memory)
+                plans = _halved(together, own, of_images, _sizes(whole, group, step), memory)
             for plan, start in itertools.product(plans, range(0, len(group.units), step)):
                 places = range(start, min(start + step, len(group.units)))
                 _evaluate_chunk(plan, shared, group, places, values, trace)
@@ -153,15 +153,6 @@ class _Values:
             rows = torch.tensor([self.rows[node] for node in computed])
             block = torch.stack(list(computed.values())).to("cpu", torch.float64)
             self.numbers[rows[:, None], torch.tensor(list(units))] = block
-
-
-def _by_kind(nodes: Sequence[Node]) -> dict[bool, list[Node]]:
-    """Return the reductions that read weights alone (True) apart from the others: more units of them fit a chunk."""
-    parts: dict[bool, list[Node]] = {}
-    for node in nodes:
-        leaves = [leaf for leaf in postorder([node]) if not leaf.args and leaf.kind is not Kind.LITERAL]
-        parts.setdefault(all(leaf.kind is Kind.WEIGHT for leaf in leaves), []).append(node)
-    return parts
 
 
 def _plan(nodes: Sequence[Node], of_images: AbstractSet[Node]) -> Plan:
@@ -232,11 +223,10 @@ def images_only(order: Iterable[Node]) -> set[Node]:
     return nodes
 
 
-def units_at_once(capture: Capture, group: ShapeGroup, chunk: int = CHUNK, *, weights_alone: bool = False) -> int:
-    """Return how many units of a group are stacked; it depends on the shapes of their statistics, or of weights."""
+def units_at_once(capture: Capture, group: ShapeGroup, chunk: int = CHUNK) -> int:
+    """Return how many units of a group are stacked; it depends on their shapes, not on the programs."""
     unit = capture.units[group.units[0]]
-    shapes = (unit.weight_shape,) if weights_alone else (unit.weight_shape, unit.input_shape, unit.output_shape)
-    largest = max(math.prod(shape) for shape in shapes)
+    largest = max(math.prod(shape) for shape in (unit.weight_shape, unit.input_shape, unit.output_shape))
     tensors = next(iter(group.tensors.values()), [])
     if not tensors:
         return 1

@@ -161,22 +161,10 @@ def test_each_distinct_node_is_evaluated_once() -> None:
 
 def test_the_chunk_bounds_the_units_that_are_stacked() -> None:
     trace = Trace()
-    node = parse("sum(conv_in.data)", Kind.UNIT)
+    node = parse("sum(weight)", Kind.UNIT)
     of_a_unit = 4 * BATCH * 3 * 5 * 5
     evaluate_reductions([node], CAPTURE, chunk=2 * of_a_unit, trace=trace)
     assert trace.calls == 3  # units 0 and 2, unit 3, unit 1
-
-
-def test_weights_are_stacked_by_their_own_size() -> None:
-    trace = Trace()
-    nodes = [parse("sum(weight)", Kind.UNIT), parse("sum(conv_in.data)", Kind.UNIT)]
-    of_a_weight = 4 * 3 * 2 * 3 * 3
-    values = evaluate_reductions(nodes, CAPTURE, chunk=3 * of_a_weight, trace=trace)
-    assert trace.calls == 2 + 4  # weights of units 0, 2 and 3 together, and of unit 1; the input of each unit
-    weights = [
-        CAPTURE.groups[group].tensors["weight"][place].sum() for group, place in ((0, 0), (1, 0), (0, 1), (0, 2))
-    ]
-    assert values[nodes[0]].tolist() == pytest.approx([weight.item() for weight in weights])
 
 
 @settings(deadline=None, max_examples=30)
