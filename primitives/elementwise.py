@@ -89,7 +89,7 @@ def log1p(x: Tensor) -> Tensor:
     entrywise=True,
     draw_weight=0.0,
 )
-def clamp_min(x: Tensor, c: float) -> Tensor:
+def at_least(x: Tensor, c: float) -> Tensor:
     """Return ``x``, but at least ``c``; NaN where ``x`` is."""
     return x.clamp_min(c)
 
@@ -102,7 +102,7 @@ def clamp_min(x: Tensor, c: float) -> Tensor:
     entrywise=True,
     draw_weight=0.0,
 )
-def clamp_max(x: Tensor, c: float) -> Tensor:
+def at_most(x: Tensor, c: float) -> Tensor:
     """Return ``x``, but at most ``c``; NaN where ``x`` is."""
     return x.clamp_max(c)
 

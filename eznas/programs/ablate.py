@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eznas.primitives import Floor, Kind, KindError
 from eznas.programs.simplify import simplify_exact
+from eznas.programs.sums import terms_of_sum
 from eznas.programs.tree import Node, apply, preorder, replace
 
 if TYPE_CHECKING:
@@ -62,13 +63,6 @@ def ablations(program: Node) -> list[Ablation]:
                 if simple is not whole:
                     smaller.setdefault(simple, without)
     return [Ablation(without, rest) for rest, without in smaller.items()]
-
-
-def terms_of_sum(program: Node) -> list[Node]:
-    """Return the terms of a sum; a program that is no sum is its only term."""
-    if program.name != "add" or program.kind is not Kind.NETWORK:
-        return [program]
-    return [term for arg in program.args for term in terms_of_sum(arg)]
 
 
 def _rests(node: Node) -> Iterator[tuple[str, Node]]:

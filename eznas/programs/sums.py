@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from eznas.primitives import Kind
 from eznas.programs.tree import apply, literal
 
 if TYPE_CHECKING:
@@ -33,7 +34,34 @@ def clamped(program: Node, low: float, high: float) -> Node:
     digits = _BOUND_DIGITS - 1 - math.floor(math.log10(high - low))
     step = 10.0**-digits
     least, greatest = (round(whole * step, digits) for whole in (math.floor(low / step), math.ceil(high / step)))
-    return apply("clamp_max", apply("clamp_min", program, literal(least)), literal(greatest))
+    return apply("at_most", apply("at_least", program, literal(least)), literal(greatest))
+
+
+def terms_of_sum(program: Node) -> list[Node]:
+    """Return the terms of a sum; a program that is no sum is its only term."""
+    if not _applies("add", program):
+        return [program]
+    return [term for arg in program.args for term in terms_of_sum(arg)]
+
+
+def weighted_term(term: Node) -> tuple[Node, float] | None:
+    """Return a term of a weighted sum without its bounds and without a guard against rounding, and its weight.
+
+    A term that has no weight gives None.
+    """
+    if not _applies("scale", term):
+        return None
+    function, weight = term.args
+    while _applies("at_most", function) or _applies("at_least", function):
+        function = function.args[0]
+    if function.args and _applies("relu", guarded := function.args[0]) and function in simple_functions(*guarded.args):
+        function = apply(function.name, *guarded.args, *function.args[1:])
+    return function, float(weight.name)
+
+
+def _applies(primitive: str, node: Node) -> bool:
+    """Whether a number of the network is the value of a primitive."""
+    return node.kind is Kind.NETWORK and node.name == primitive
 
 
 def weighted_sum(terms: Sequence[Node], weights: Sequence[float]) -> Node:

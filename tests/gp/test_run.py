@@ -192,14 +192,14 @@ def test_a_space_of_one_size_is_not_promoted(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, listener: Any, run_in: RunIn
 ) -> None:
     monkeypatch.setattr(type(SPACES["nasbench201"]), "reduced", ("full",))
-    summary = run_in(tmp_path / "run", config(table, generations=1), listener)
+    summary = run_in(tmp_path / "run", config(table, generations=1, weighted_terms=0), listener)
     assert summary["networks"]["full_size"] == 0
     assert summary["generations"] == 1
     assert len(listener.messages) == 1
 
 
 def test_the_first_message_describes_the_run(tmp_path: Path, table: Path, listener: Any, run_in: RunIn) -> None:
-    run_in(tmp_path / "run", config(table, generations=1), listener)
+    run_in(tmp_path / "run", config(table, generations=1, weighted_terms=0), listener)
     [message] = listener.messages
     assert message.startswith("evolving on nasbench201 (cifar10 ")
     assert "), 12 training, 10 validation and 10 test networks, 4 images of digits, at most 600 s; " in message

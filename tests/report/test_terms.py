@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eznas.run import RunDirectory
 
 TERMS = [
-    f"scale(clamp_max(clamp_min(sqrt(relu(sum(quantile(weight, 0.{power:02})))), 1.5), 9), {power - 5})"
+    f"scale(at_most(at_least(sqrt(relu(sum(quantile(weight, 0.{power:02})))), 1.5), 9), {power - 5})"
     for power in range(1, 26)
     if power != 5
 ]
