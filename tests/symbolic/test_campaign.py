@@ -20,6 +20,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 CONFIG: dict[str, Any] = {
     "seeds": [1, 3],
     "batch_size": 8,
+    "split": "0.7/0.2/0.1",
     "measures": ["params", "depth"],
     "reductions": ["l1(weight)", "effective_rank(weight_grad.loss)"],
     "aggregations": ["sum(X)", "slope(cumulative_sum(sqrt(X)))"],
@@ -68,10 +69,10 @@ def test_a_task_that_needs_a_gpu_is_left_out_on_a_cpu(script: ModuleType, tmp_pa
     assert ([task.name for task in made.tasks], made.left_out) == (["nasbench201/cifar10"], [macro["name"]])
 
 
-def test_a_share_of_the_networks_has_at_least_thirty(script: ModuleType, tmp_path: Path) -> None:
+def test_a_share_of_the_networks_has_at_least_forty(script: ModuleType, tmp_path: Path) -> None:
     config = CONFIG | {"task": [{"name": "nasbench201/cifar10", "networks": [240, 100], "test": 20}]}
     [task] = script.Campaign(config, tmp_path, tmp_path, "digits", 1, share=0.2).tasks
-    assert (task.networks, task.test) == ((48, 30), 20)
+    assert (task.networks, task.test) == ((48, 40), 20)
 
 
 def test_networks_of_a_seed_are_others_than_those_of_the_seeds_before(
