@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from campaign_figures import BESIDE, TRIVIAL, figures_of, print_left_out, print_tests, read_rows
 
 import eznas
 from eznas.api.evolve import EvolutionRun, ScoresRun
@@ -33,23 +34,17 @@ from eznas.cli.console import Command, print_table
 from eznas.config import read_toml
 from eznas.errors import InputError
 from eznas.files import replace_file
-from eznas.ranking import TauTarget, correlate
 from eznas.report.display import open_display
-from eznas.report.html import interval
 from eznas.scoring import Problem, open_executor, verification
 from eznas.scoring.condition import resolve_device
 from eznas.scoring.memory_plan import memory_bound
 from eznas.scoring.proxy_sources import resolve_all
-from eznas.symbolic.read import read_score_tables
-from eznas.symbolic.report import program_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eznas.scoring import Combination, Executor, Proxy
 
-TRIVIAL = ("params", "flops", "synflow")
-BESIDE = (*TRIVIAL, "naswot")
 _MOST_MISSING = 0.03
 _FEWEST_VALUES = 0.1
 _FEWEST_NETWORKS = 40
@@ -145,7 +140,7 @@ class Campaign:
                     self._trained(space), self._config["seeds"], space.networks, strict=True
                 ):
                     self._verify(space, proxies, rows, networks, seed, seen, executor)
-                    seen += [row["architecture"] for row in _read(rows)]
+                    seen += [row["architecture"] for row in read_rows(rows)]
         return self._join()
 
     def scored_first(self, benchmark: str) -> Path:
@@ -197,7 +192,7 @@ class Campaign:
     def _join(self) -> Path:
         """Write one score file with short names of columns, without those that lack scores or are nearly constant."""
         tasks = [task for task in self.tasks if task.networks]
-        rows = {task.name: [row for file in self._trained(task) for row in _read(file)] for task in tasks}
+        rows = {task.name: [row for file in self._trained(task) for row in read_rows(file)] for task in tasks}
         kept = [
             name
             for name, text in self._columns.items()
@@ -261,24 +256,19 @@ class Campaign:
         names = {text: name for name, text in reversed(programs.items())}  # the first name of one that comes twice
         figures: dict[str, dict[str, Any]] = {}
         for space in self._spaces():
-            seen = [row["architecture"] for file in self._trained(space) for row in _read(file)]
+            seen = [row["architecture"] for file in self._trained(space) for row in read_rows(file)]
             rows = self._out / "test" / f"{space.benchmark}.csv"
             verified = self._verify(space, proxies, rows, space.test, self._config["test_seed"], seen, executor)
             for task in (task for task in self.tasks if task.benchmark == space.benchmark):
                 accuracies = _accuracies(task)
                 labels = np.array([accuracies[name] for name in verified.architectures])
                 figures[task.name] = {
-                    names.get(column.proxy.name, column.proxy.name): _figures(column.values(), labels)
+                    names.get(column.proxy.name, column.proxy.name): figures_of(column.values(), labels)
                     for column in verified.columns
                 }
             text = json.dumps({"programs": programs, "tasks": figures}, indent=1) + "\n"
             replace_file(self._out / "test.json", text.encode())
         return figures
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def _portion(networks: int, share: float) -> int:
@@ -300,12 +290,6 @@ def _usable(tasks: Sequence[Sequence[str]], *, measure: bool) -> bool:
     return enough and (measure or varied >= len(tasks) / 2)
 
 
-def _figures(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    finite = np.isfinite(scores)
-    found = correlate(scores[finite], labels[finite], seed=0)
-    return {"tau": found.tau, "low": found.tau_low, "high": found.tau_high, "rho": found.rho, "n": int(finite.sum())}
-
-
 def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
     """Return the least margin of a program above the trivial proxies, over tasks, and training and validation."""
     baselines = [run.summary["baselines"][name] for name in TRIVIAL if name in run.summary["baselines"]]
@@ -319,21 +303,6 @@ def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
         for task in run.summary["tasks"]
         for part in ("tau_train", "tau_validation")
     )
-
-
-def print_tests(figures: dict[str, dict[str, Any]]) -> None:
-    """Print tau of each program and measure on each task."""
-    names = list(next(iter(figures.values())))
-    rows = [
-        [
-            task,
-            row[names[0]]["n"],
-            *(row[name]["tau"] for name in names),
-            interval(row[names[0]]["low"], row[names[0]]["high"]),
-        ]
-        for task, row in figures.items()
-    ]
-    print_table("tau on networks that evolution did not see", ["task", "n", *names, f"95 % of {names[0]}"], rows)
 
 
 @click.command(cls=Command, context_settings={"show_default": True})
@@ -398,30 +367,6 @@ def main(
         programs.setdefault(evolution, program)
     with open_executor(workers, memory=bound) as executor:
         print_tests(campaign.test(programs, executor))
-
-
-def print_left_out(run: EvolutionRun, scores: Path, without: str, one_seed: Path) -> None:
-    """Print tau of the best formula on the networks of the space that its evolution never saw, scored with one seed."""
-    table = read_score_tables([scores])
-    scored = {row["architecture"] for row in _read(one_seed)}
-    rows = []
-    for task in (task for task in table.tasks if task.name.startswith(f"{without}/")):
-        chosen = [place for place, name in enumerate(task.architectures) if name in scored]
-        labels = task.accuracies[chosen]
-        taus = TauTarget(labels).taus(np.stack(list(task.scores.values()))[:, chosen])
-        others = dict(zip(task.scores, taus.tolist(), strict=True))
-        best = max(others, key=lambda name: others[name] if math.isfinite(others[name]) else -1.0)
-        found = _figures(program_scores(table, task, run.summary["best"]["program"])[chosen], labels)
-        rows.append(
-            [task.name, found["n"], found["tau"], interval(found["low"], found["high"])]
-            + [others.get(name) for name in BESIDE]
-            + [best, others[best]]
-        )
-    print_table(
-        f"tau of a formula evolved without {without}",
-        ["task", "n", "formula", "95 %", *BESIDE, "best column", "its tau"],
-        rows,
-    )
 
 
 if __name__ == "__main__":
