@@ -15,7 +15,7 @@ class Birth:
 
     Args:
         operator: The operator of variation, or ``"seed"``, ``"random"``, ``"weighted sum"``, or ``"aggregated
-            reduction"``, which is a leaf of the network floor too.
+            reduction"``. The last one also stands for a leaf of the network floor.
         parents: Texts of the parents.
         generation: The generation that it was made in.
         tau_train: Tau over the tasks when it was made.
