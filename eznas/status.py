@@ -17,6 +17,8 @@ class Status(str, enum.Enum):
     """The network has no unit that the proxy reads."""
     EXCEPTION = "exception"
     """Building the network, running it, or evaluating the proxy raised."""
+    MEMORY_LIMIT = "memory_limit"
+    """The proxy needs more memory on the network than the bound allows, and was not computed."""
     CONSTANT = "constant"
     """The proxy has one value on all networks, and so no rank correlation."""
     SKIPPED = "skipped"

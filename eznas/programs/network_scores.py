@@ -49,8 +49,8 @@ def evaluate(
 
     Returns:
         One score for each program. NO_UNITS where the network has no unit; EXCEPTION where capturing or a primitive
-        raised, for each program alone; NON_FINITE where the value is NaN or infinite; the status of
-        a leaf without a value. The detail of a score gives the reason.
+        raised, for each program alone; MEMORY_LIMIT where ``memory`` is too little for a program; NON_FINITE where the
+        value is NaN or infinite; the status of a leaf without a value. The detail of a score gives the reason.
 
     Raises:
         InputError: ``leaves`` lacks a leaf.
@@ -97,7 +97,7 @@ def refused_programs(
             BoundedReductions(nodes, network, minibatch, units, memory)
     except MemoryLimitError as error:
         if len(programs) == 1:
-            return {programs[0]: Score.failed(Status.EXCEPTION, f"{type(error).__name__}: {error}")}
+            return {programs[0]: Score.failed(Status.MEMORY_LIMIT, f"{type(error).__name__}: {error}")}
     except NETWORK_FAILURES:
         return {}
     else:
@@ -117,16 +117,17 @@ def _evaluate_captured(
     """Score programs that read reductions."""
     if not programs:
         return []
-    failure = ""
+    failure: Score | None = None
     try:
         recorded, vectors, trace = _captured(programs, network, minibatch, units, memory)
     except NoUnitsError as error:
         return [Score.failed(Status.NO_UNITS, str(error))] * len(programs)
     except NETWORK_FAILURES as error:
-        failure = f"{type(error).__name__}: {error}"
-    if failure:  # outside the handler, whose traceback keeps the tensors of the failed call alive
+        status = Status.MEMORY_LIMIT if isinstance(error, MemoryLimitError) else Status.EXCEPTION
+        failure = Score.failed(status, f"{type(error).__name__}: {error}")
+    if failure is not None:  # outside the handler, whose traceback keeps the tensors of the failed call alive
         if len(programs) == 1 or not _runs(network, minibatch, units):
-            return [Score.failed(Status.EXCEPTION, failure)] * len(programs)
+            return [failure] * len(programs)
         order = sorted(range(len(programs)), key=lambda place: _reads_labels(programs[place]))
         scores: dict[int, Score] = {}
         for half in (order[: len(order) // 2], order[len(order) // 2 :]):  # so that each program fails alone

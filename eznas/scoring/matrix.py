@@ -187,7 +187,7 @@ def score_network(
         network: The network; it is left as it was.
         minibatch: Images and labels, on the network's device.
         memory: Bytes that a program or measure may take; None for no bound. It does not change a score; a program or
-            measure that needs more has the status EXCEPTION.
+            measure that needs more has the status MEMORY_LIMIT.
         features: The features of the network's architecture; None where the architecture is not known.
 
     Raises:

@@ -98,7 +98,7 @@ def plan_measures(
                 f"memory must be at least {written(needed / PLANNED)} for one process to compute {measure.name} on "
                 f"{len(minibatch)} images, got {written(memory)}; give more memory, fewer workers or fewer images"
             )
-            refused[measure.name] = Score.failed(Status.EXCEPTION, sentence)
+            refused[measure.name] = Score.failed(Status.MEMORY_LIMIT, sentence)
     return MeasurePlan(tuple(planner.groups([measure for measure in run if measure.name not in refused])), refused)
 
 

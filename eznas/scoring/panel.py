@@ -210,7 +210,7 @@ class Panel:
         reasons: dict[str, str] = {}
         for name, row in rows.items():
             if most and not finite[name]:
-                kind = FAILED if row[0].status is Status.EXCEPTION else UNDEFINED
+                kind = FAILED if row[0].status in (Status.EXCEPTION, Status.MEMORY_LIMIT) else UNDEFINED
                 reasons[name] = f"{kind}: {row[0].detail}"
             elif len(row) >= _JUDGED and finite[name] < _CREDIBLE * most:
                 reasons[name] = (

@@ -145,7 +145,7 @@ def score_measures(
         split: See ``measure``; the loss must then be a mean over images.
         features: The features of the network's architecture; None where the architecture is not known.
         memory: Bytes that a program or measure may take; None for no bound. It does not change a score; a program or
-            measure that needs more has the status EXCEPTION.
+            measure that needs more has the status MEMORY_LIMIT.
         plan: The plan of these measures, and of those that they read, for this memory; None to make it.
 
     Raises:

@@ -200,8 +200,9 @@ def verify(
         samples: See ``draw``.
         unwanted: See ``draw``.
         csv: File for the scores of every architecture; see ``ScoreCsv``. For a combination it holds its members.
-        resume: Whether to continue with the scores that ``csv`` holds. An architecture whose process was killed runs
-            in a process of its own, and has no score if that is killed too.
+        resume: Whether to continue with the scores that ``csv`` holds. An architecture on which a proxy was refused
+            memory runs again, and keeps its other values. An architecture whose process was killed runs in a process
+            of its own, and has no score if that is killed too.
         executor: Runs the networks.
         progress: Advances after each network.
 
@@ -215,12 +216,23 @@ def verify(
     members = _members(proxies)
     rows = None if csv is None else ScoreCsv(csv, list(members), _state(list(members.values()), condition, table))
     done = {} if rows is None else rows.begin(resume=resume)
+    refused = {name: done.pop(name) for name in architectures if _refused(done.get(name, ()))}
     missing = [architecture for architecture in architectures if architecture not in done]
+
+    def write() -> None:
+        if rows is not None:
+            rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
+
+    def with_values_before(architecture: str, scores: Sequence[Score]) -> list[Score]:
+        before = refused.get(architecture, scores)
+        return [old if old.ok else new for old, new in zip(before, scores, strict=True)]
 
     def keep(architecture: str, scores: Sequence[Score]) -> None:
         if rows is not None:
-            rows.add(architecture, accuracy[architecture], scores)
+            rows.add(architecture, accuracy[architecture], with_values_before(architecture, scores))
 
+    if refused:  # at no moment does the file hold two rows of an architecture
+        write()
     progress.stage("networks", len(missing))
     seconds: tuple[float, ...] = ()
     killed = rows.file.marked() if rows is not None and resume else None
@@ -228,7 +240,7 @@ def verify(
         alone = LokyExecutor(2, executor.memory)
         again = score_networks(list(members.values()), condition, [killed], alone, progress, keep)
         missing.remove(killed)
-        done[killed], seconds = [row[0] for row in again.scores], again.seconds
+        done[killed], seconds = with_values_before(killed, [row[0] for row in again.scores]), again.seconds
     begin = None if rows is None else rows.file.mark
     try:
         matrix = score_networks(list(members.values()), condition, missing, executor, progress, keep, begin=begin)
@@ -236,9 +248,9 @@ def verify(
         if rows is not None:
             rows.file.unmark()
     seconds += matrix.seconds
-    done |= dict(zip(missing, map(list, zip(*matrix.scores, strict=True)), strict=True))
-    if rows is not None:
-        rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
+    scored_now = zip(missing, zip(*matrix.scores, strict=True), strict=True)
+    done |= {architecture: with_values_before(architecture, row) for architecture, row in scored_now}
+    write()
     scores = {name: tuple(done[network][row] for network in architectures) for row, name in enumerate(members)}
     columns = []
     for proxy in proxies:
@@ -247,6 +259,11 @@ def verify(
         finite = np.isfinite(values)
         columns.append(Column(proxy, column, correlate(values[finite], accuracies[finite], seed=seed)))
     return Verification(table, condition, tuple(architectures), accuracies, tuple(columns), seconds)
+
+
+def _refused(scores: Sequence[Score]) -> bool:
+    """Return whether a proxy was refused memory, so that a larger bound may give it a value."""
+    return any(score.status is Status.MEMORY_LIMIT for score in scores)
 
 
 def _members(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:

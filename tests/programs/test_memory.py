@@ -57,7 +57,7 @@ def test_reductions_have_the_same_values_and_units_in_every_plan() -> None:
 
 def test_what_does_not_fit_unit_by_unit_is_refused_with_the_memory_that_it_needs() -> None:
     (score, *_) = evaluate(PROGRAMS, network(), CONDITION.minibatch, memory=10**5)
-    assert score.status is Status.EXCEPTION
+    assert score.status is Status.MEMORY_LIMIT
     assert score.detail == (
         "MemoryLimitError: memory must be at least 285K for one process to capture conv_in.perturbed, input.data of "
         "this network on 4 images, got 98K; give more memory, fewer workers or fewer images"

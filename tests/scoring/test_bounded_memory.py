@@ -168,7 +168,7 @@ def test_measures_that_read_a_graph_again_run_alone() -> None:
     plan = plan_measures(records, Chain(), BATCH, 40 * MAP)
     assert [sorted(group.names) for group in plan.groups] == [["naswot", "near"], ["grad_norm", "snip"]]
     assert set(plan.refused) == {"fisher", "grasp"}
-    assert plan.refused["grasp"].status is Status.EXCEPTION
+    assert plan.refused["grasp"].status is Status.MEMORY_LIMIT
     assert "for one process to compute grasp on 8 images, got" in plan.refused["grasp"].detail
     assert {*plan_measures(records, Chain(), BATCH, 2**30).groups[0].names} == {record.name for record in records}
 
@@ -182,7 +182,7 @@ def test_a_program_is_refused_before_anything_runs_on_all_images(program: str, m
     network = Chain()
     network.register_forward_pre_hook(lambda _, inputs: images.append(len(inputs[0])))
     (score,) = score_network([Proxy.of(program)], network, BATCH, maps * MAP)
-    assert score.status is Status.EXCEPTION
+    assert score.status is Status.MEMORY_LIMIT
     assert "memory must be at least" in score.detail
     assert set(images) == {2}
 

@@ -9,10 +9,10 @@ import pytest
 from eznas.benchmarks import load_table
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
-from eznas.scoring import Problem, Proxy, verify
+from eznas.scoring import Problem, Proxy, ScoreCsv, verify
 from eznas.scoring.appended_csv import AppendedCsv
 from eznas.scoring.combination import COMBINATIONS, Combination
-from eznas.scoring.executor import LokyExecutor
+from eznas.scoring.executor import LokyExecutor, SerialExecutor
 from eznas.scoring.proxy_sources import resolve
 from eznas.scoring.verification import draw
 from eznas.spaces import SPACES
@@ -110,6 +110,45 @@ def test_a_killed_command_resumes_with_its_network_in_another_process(
 
 class _KilledError(BaseException):
     pass
+
+
+def test_a_resume_with_more_memory_scores_the_networks_that_were_refused(
+    table: AccuracyTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies, csv, add, added = [Proxy.of("params"), Proxy.of("fisher")], tmp_path / "s.csv", ScoreCsv.add, list[str]()
+    expected = run(proxies, table, csv=tmp_path / "whole.csv").columns
+    [_, fisher] = run(proxies, table, csv=csv, executor=SerialExecutor(1_200_000)).columns
+    assert fisher.statuses() == {"ok": 1, "memory_limit": 4}
+
+    def add_one(file: ScoreCsv, architecture: str, *args: Any) -> None:
+        if added:
+            raise _KilledError
+        added.append(architecture)
+        add(file, architecture, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ScoreCsv, "add", add_one)
+        with pytest.raises(_KilledError):
+            run(proxies, table, csv=csv, resume=True)
+    rows = [line.split(",")[0] for line in csv.read_text(encoding="utf-8").splitlines()[1:]]
+    assert sorted(rows) == sorted({*rows, *added})  # one row of each network, also after an interrupt
+    resumed = run(proxies, table, csv=csv, resume=True)
+    assert len(resumed.seconds) == 3
+    assert resumed.columns == expected
+    assert csv.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_resume_with_less_memory_keeps_the_values_of_networks_that_were_refused(
+    table: AccuracyTable, tmp_path: Path
+) -> None:
+    proxies, csv = [resolve("sum(l1(conv_out.data))"), Proxy.of("fisher")], tmp_path / "s.csv"
+    run(proxies, table, csv=csv, executor=SerialExecutor(1_200_000))
+    before = csv.read_bytes()
+    statuses = [column.statuses() for column in run(proxies, table, executor=SerialExecutor(50_000)).columns]
+    assert statuses == [{"memory_limit": 5}, {"memory_limit": 5}]
+    resumed = run(proxies, table, csv=csv, resume=True, executor=SerialExecutor(50_000))
+    assert [column.statuses() for column in resumed.columns] == [{"ok": 5}, {"ok": 1, "memory_limit": 4}]
+    assert csv.read_bytes() == before
 
 
 def test_sizes_are_the_spaces(table: AccuracyTable) -> None:
