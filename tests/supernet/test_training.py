@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch import nn
 
 from eznas.api.supernet import resume_supernet, train_supernet
 from eznas.errors import EznasError, InputError
 from eznas.minibatch import load_minibatch
+from eznas.networks.nasbench201 import CellNetwork
 from eznas.progress import Progress
 from eznas.spaces import SPACES
 from eznas.spaces.nasbench201 import EDGES, OPERATIONS, to_operations
@@ -21,7 +24,7 @@ from eznas.supernet.comparison import draw_architectures, parameter_counts, tau_
 from eznas.supernet.config import SupernetConfig
 from eznas.supernet.images import augmented
 from eznas.supernet.run import RESULTS
-from eznas.supernet.trained import TrainedSupernet, inherited
+from eznas.supernet.trained import TrainedSupernet
 from eznas.supernet.training import SupernetTrainer, make_supernet
 
 from .conftest import CELLS, TINY
@@ -151,15 +154,34 @@ def test_results_hold_the_taus_of_each_quarter(trained: SupernetRun) -> None:
     assert not {path.suffix for path in trained.path.iterdir()} & {".pt", ".pth", ".pkl"}
 
 
-def test_the_written_weights_give_the_reported_accuracies(trained: SupernetRun) -> None:
-    supernet = TrainedSupernet(trained.path / "supernet.npz")
-    accuracies = [supernet.accuracy(one) for one in trained.results["architectures"]]
-    assert accuracies == trained.results["evaluations"][-1]["inherited_accuracy"]
-    supernet.network.choose(to_operations(CELLS[3]))
+def network_alone(architecture: str, weights: dict[str, Tensor], cells: int) -> nn.Module:
+    """The network of an architecture with the weights that a supernet has for it, and with batch statistics."""
+    operations = to_operations(architecture)
+    chosen = {f"{source}_{target}": name for (source, target), name in zip(EDGES, operations, strict=True)}
+    network = CellNetwork(operations, cells=cells, channels=TINY["channels"], classes=10).eval()
     with torch.no_grad():
-        logits = supernet.network.eval()(supernet.images.images)
-    right = (logits.argmax(1) == supernet.images.labels).double().mean().item()
-    assert inherited(supernet.network, CELLS[3], supernet.images)[0] == pytest.approx(100 * right)
+        for name, parameter in network.named_parameters():
+            shared = re.sub(r"(?<=\.edges\.)(\w+)", lambda edge: f"{edge[1]}.operations.{chosen[edge[1]]}", name)
+            parameter.copy_(weights[shared])
+    for module in network.modules():
+        module.train(isinstance(module, nn.BatchNorm2d))
+    return network
+
+
+@torch.no_grad()
+def test_a_network_alone_with_the_written_weights_has_the_reported_accuracy(trained: SupernetRun) -> None:
+    supernet = TrainedSupernet(trained.path / "supernet.npz")
+    _, weights, _ = read_checkpoint(trained.path / "supernet.npz")
+    results, (images, labels) = trained.results, (supernet.images.images, supernet.images.labels)
+    last = results["evaluations"][-1]
+    reported = zip(results["architectures"], last["inherited_accuracy"], last["inherited_loss"], strict=True)
+    for architecture, accuracy, loss in reported:
+        logits = network_alone(architecture, weights, supernet.config.cells)(images)
+        supernet.network.choose(to_operations(architecture))
+        assert torch.equal(supernet.network.eval()(images), logits)
+        assert supernet.accuracy(architecture) == accuracy
+        assert accuracy == pytest.approx(100 * (logits.argmax(1) == labels).double().mean().item())
+        assert loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
 
 
 def test_tau_of_the_better_half_by_hand() -> None:
