@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,8 @@ def test_the_numbering_of_vertices_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*SMALL])
 def test_types_and_edges_matter(name: str) -> None:
-    predictor = make_predictor(name, "nasbench101", **SMALL[name] | {"layers": 3})
+    """After forty epochs, the differences are above 0.01; after three, some are nearly as small as rounding errors."""
+    predictor = make_predictor(name, "nasbench101", **SMALL[name] | {"layers": 3, "epochs": 40})
     predictor.fit(drawn("nasbench101", 8), np.arange(8.0))
     cells = [
         "0110/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
@@ -173,7 +175,7 @@ def test_types_and_edges_matter(name: str) -> None:
         "0100/0010/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
         "0111/0001/0001/0000 input,conv3x3-bn-relu,maxpool3x3,output",
     ]
-    assert len(set(predictor.predict(cells).mean.round(6).tolist())) == 4
+    assert len(set(predictor.predict(cells).mean.round(3).tolist())) == 4
 
 
 def test_the_longest_path_counts_edges() -> None:
@@ -186,10 +188,26 @@ def test_the_longest_path_counts_edges() -> None:
 
 
 def test_the_first_layer_of_a_long_chain_reaches_the_score() -> None:
-    predictor = make_predictor("gates", "nasbench_macro", **SMALL["gates"])
-    predictor.fit(drawn("nasbench_macro", 8), np.arange(8.0))
-    first, second = predictor.predict(["01201221", "11201221"]).mean
-    assert first != second
+    """Each vertex passes half of what it reads, and those of operation ``1`` three quarters.
+
+    The weights are set by hand: with trained ones, the difference at the end of the chain may be a rounding error.
+    """
+    regressor, space = FlowNetwork(0, **SMALL["gates"]), SPACES["nasbench_macro"]
+    graphs = Encoder("graph", EncodingInputs(space)).graphs(["01201221", "11201221"])
+    few = GraphInputs(graphs, np.empty((2, 0)))
+    regressor.fit(few, np.arange(2.0))
+    network: Any = regressor.network
+    with torch.no_grad():
+        network.start.fill_(1)
+        network.operations.weight.zero_()[0, graphs.vocabulary.index("1")] = math.log(3)
+        for flow, gate in zip(network.flow.flows, network.flow.gates, strict=True):
+            nn.init.eye_(flow.weight)
+            gate.weight.zero_()[:, 0] = 1
+            gate.bias.zero_()
+            flow.bias.zero_()
+        network.head = nn.Linear(8, 1, bias=False)
+        network.head.weight.fill_(1 / 8)
+    assert regressor.predict(few) == pytest.approx([0.5**6 * 0.75**3, 0.5**5 * 0.75**4])
 
 
 def test_nothing_passes_none() -> None:
