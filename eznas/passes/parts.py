@@ -91,14 +91,6 @@ def _gradients(sizes: Sizes) -> float:
     return 2 * sizes.weights * GRADIENT
 
 
-def _of_samples(sizes: Sizes) -> float:
-    return sizes.images * (sizes.forward(1) + sizes.backward(1, weights=True))
-
-
-def _of_halves(sizes: Sizes) -> float:
-    return 2 * (sizes.forward(sizes.images / 2) + sizes.backward(sizes.images / 2, weights=True))
-
-
 def _absolute(sizes: Sizes) -> float:
     return sizes.forward(1, DOUBLE) + sizes.backward(1, DOUBLE, weights=True) + sizes.weights * GRADIENT
 
@@ -123,108 +115,102 @@ def _features(sizes: PassBytes) -> float:
     return sizes.features
 
 
+def _weights(sizes: PassBytes) -> float:
+    return sizes.weights
+
+
+def _maps(sizes: PassBytes) -> float:
+    return 2 * sizes.maps
+
+
 def _double_bytes(sizes: PassBytes) -> float:
     """Return the bytes of a pass over one image in double precision, and of weights and gradients."""
     return 2 * sizes.graph / sizes.images + 4 * sizes.weights
 
 
-for _name, _needs, _results, _splits, _seconds, _graph, _bytes in (
-    ("logits", "forward", "forward", True, _nothing, Graph.UNREAD, _no_bytes),
-    ("patterns", "forward", "forward", True, _nothing, Graph.UNREAD, lambda sizes: sizes.patterns + sizes.largest),
-    ("outputs", "forward", "forward", False, _nothing, Graph.UNREAD, _outputs),
-    ("map_outputs", "forward", "forward", False, _nothing, Graph.UNREAD, lambda sizes: 2 * sizes.largest),
-    ("features", "forward", "forward", False, _nothing, Graph.UNREAD, _features),
-    ("feature_gradients", "forward, backward", "forward", False, _backward, Graph.WHOLE, _features),
-    ("image_gradients", "forward, backward", "forward", True, _backward, Graph.ONCE, _no_bytes),
-    (
-        "weight_gradients",
-        "forward, backward, labels",
-        "forward loss_gradients",
-        True,
-        _gradients,
-        Graph.ONCE,
-        lambda sizes: sizes.weights,
-    ),
-    (
-        "layer_gradients",
-        "forward, backward, labels",
-        "forward loss_gradients",
-        False,
-        _nothing,
-        Graph.WHOLE,
-        lambda sizes: 2 * sizes.outputs,
-    ),
-    ("attentions", "forward", "forward", False, _nothing, Graph.UNREAD, lambda sizes: 2 * sizes.maps),
-    ("roles", "forward", "forward", False, _nothing, Graph.UNREAD, _outputs),
-    (
-        "role_gradients",
-        "forward, backward",
-        "forward roles",
-        False,
-        _backward,
-        Graph.WHOLE,
-        lambda sizes: sizes.weights,
-    ),
-    ("absolute_gradients", "forward, backward", "", False, _absolute, Graph.UNREAD, _double_bytes),
-    (
-        "attention_gradients",
-        "forward, backward, labels",
-        "forward loss_gradients",
-        False,
-        _nothing,
-        Graph.WHOLE,
-        lambda sizes: 2 * sizes.maps,
-    ),
-    (
-        "curvature",
-        "forward, backward, labels, second order",
-        "forward",
-        False,
-        lambda sizes: sizes.backward() + 2 * sizes.backward(weights=True) + 3 * sizes.weights * GRADIENT,
-        Graph.WHOLE,
-        lambda sizes: 2 * sizes.graph + 3 * sizes.weights,  # the graphs of the gradients
-    ),
-    (
-        "sample_logit_gradients",
-        "forward, backward, samples",
-        "forward",
-        False,
-        lambda sizes: sizes.images * sizes.backward(weights=True),
-        Graph.WHOLE,
-        lambda sizes: 2 * sizes.images * sizes.weights,
-    ),
-    (
-        "sample_loss_gradients",
-        "forward, backward, labels, samples",
-        "",
-        True,
-        _of_samples,
-        Graph.UNREAD,
-        lambda sizes: sizes.graph / sizes.images + 3 * sizes.weights,
-    ),
-    (
-        "half_gradients",
-        "forward, backward, labels, batches",
-        "",
-        False,
-        _of_halves,
-        Graph.UNREAD,
-        lambda sizes: sizes.graph / 2 + 3 * sizes.weights,
-    ),
-    (
-        "noise_outputs",
-        "forward, noise",
-        "",
-        True,
-        lambda sizes: sizes.forward(2),
-        Graph.UNREAD,
-        lambda sizes: 2 * sizes.outputs / sizes.images,
-    ),
-    ("linearised", "forward, backward", "", True, _absolute, Graph.UNREAD, _double_bytes),
-    ("linearised_normalised", "forward, backward", "", True, _absolute, Graph.UNREAD, _double_bytes),
-):
-    _record = Part(_name, frozenset(_needs.split(", ")), frozenset(_results.split()), _splits, _seconds, _graph, _bytes)
-    PARTS.register(_record)
+def _register(
+    name: str,
+    needs: str,
+    results: str = "forward",
+    *,
+    splits: bool = False,
+    seconds: Callable[[Sizes], float] = _nothing,
+    graph: Graph = Graph.UNREAD,
+    size: Callable[[PassBytes], float] = _no_bytes,
+) -> None:
+    """Register a part, see ``Part``; commas separate the needs and the results."""
+    PARTS.register(Part(name, _names(needs), _names(results), splits, seconds, graph, size))
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split(", ") if text else ())
+
+
+_GRADIENTS = "forward, loss_gradients"
+
+_register("logits", "forward", splits=True)
+_register("patterns", "forward", splits=True, size=lambda sizes: sizes.patterns + sizes.largest)
+_register("outputs", "forward", size=_outputs)
+_register("map_outputs", "forward", size=lambda sizes: 2 * sizes.largest)
+_register("features", "forward", size=_features)
+_register("feature_gradients", "forward, backward", seconds=_backward, graph=Graph.WHOLE, size=_features)
+_register("image_gradients", "forward, backward", splits=True, seconds=_backward, graph=Graph.ONCE)
+_register(
+    "weight_gradients",
+    "forward, backward, labels",
+    _GRADIENTS,
+    splits=True,
+    seconds=_gradients,
+    graph=Graph.ONCE,
+    size=_weights,
+)
+_register(
+    "layer_gradients", "forward, backward, labels", _GRADIENTS, graph=Graph.WHOLE, size=lambda sizes: 2 * sizes.outputs
+)
+_register("attentions", "forward", size=_maps)
+_register("roles", "forward", size=_outputs)
+_register("role_gradients", "forward, backward", "forward, roles", seconds=_backward, graph=Graph.WHOLE, size=_weights)
+_register("absolute_gradients", "forward, backward", "", seconds=_absolute, size=_double_bytes)
+_register("attention_gradients", "forward, backward, labels", _GRADIENTS, graph=Graph.WHOLE, size=_maps)
+_register(
+    "curvature",
+    "forward, backward, labels, second order",
+    seconds=lambda sizes: sizes.backward() + 2 * sizes.backward(weights=True) + 3 * sizes.weights * GRADIENT,
+    graph=Graph.WHOLE,
+    size=lambda sizes: 2 * sizes.graph + 3 * sizes.weights,  # the graphs of the gradients
+)
+_register(
+    "sample_logit_gradients",
+    "forward, backward, samples",
+    seconds=lambda sizes: sizes.images * sizes.backward(weights=True),
+    graph=Graph.WHOLE,
+    size=lambda sizes: 2 * sizes.images * sizes.weights,
+)
+_register(
+    "sample_loss_gradients",
+    "forward, backward, labels, samples",
+    "",
+    splits=True,
+    seconds=lambda sizes: sizes.images * (sizes.forward(1) + sizes.backward(1, weights=True)),
+    size=lambda sizes: sizes.graph / sizes.images + 3 * sizes.weights,
+)
+_register(
+    "half_gradients",
+    "forward, backward, labels, batches",
+    "",
+    seconds=lambda sizes: 2 * (sizes.forward(sizes.images / 2) + sizes.backward(sizes.images / 2, weights=True)),
+    size=lambda sizes: sizes.graph / 2 + 3 * sizes.weights,
+)
+_register(
+    "noise_outputs",
+    "forward, noise",
+    "",
+    splits=True,
+    seconds=lambda sizes: sizes.forward(2),
+    size=lambda sizes: 2 * sizes.outputs / sizes.images,
+)
+for _name in ("linearised", "linearised_normalised"):
+    _register(_name, "forward, backward", "", splits=True, seconds=_absolute, size=_double_bytes)
 
 WEIGHT_PARTS = frozenset({"weight_gradients", "curvature"})
 """The parts that differentiate with respect to the weights of the layers."""
