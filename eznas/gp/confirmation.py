@@ -181,7 +181,7 @@ class Confirmation:
             self._on_validation(task, hall, panels.get(task.name), fitted.held_out[place] if fitted else None)
             for place, task in enumerate(self._problem.tasks)
         ]
-        candidates = [*hall, *([fitted.individual] if fitted else [])]
+        candidates: list[Individual | FittedSum] = [*hall, *([fitted] if fitted else [])]
         by_candidate = list(zip(*held, strict=True))
         programs = [Proxy(f"candidate{index}", _simplified(each)) for index, each in enumerate(candidates)]
         seconds = self._timed(programs)
@@ -346,7 +346,7 @@ def _metrics(
     }
 
 
-def _simplified(candidate: Individual) -> str:
+def _simplified(candidate: Individual | FittedSum) -> str:
     return simplify_exact(candidate.program).text
 
 

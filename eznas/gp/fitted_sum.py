@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eznas.gp.fitness import over_tasks
-from eznas.gp.individual import Individual, TauFitness
 from eznas.gp.library import single_aggregations
 from eznas.programs.sums import clamped, simple_functions, weighted_sum
 from eznas.ranking import TauTarget
@@ -49,13 +48,16 @@ class FittedSum:
     """A weighted sum of many terms.
 
     Args:
-        individual: The sum, fitted to all networks, with its tau on the training networks that it was fitted to, and
-            its cross-validated tau on the validation networks.
+        program: The sum, fitted to all networks.
+        tau_train: Its tau over the tasks, less those of trivial proxies, on training networks that it was fitted to.
+        tasks: Its tau on each task, on these networks.
         held_out: For each task, the cross-validated scores of its validation networks by architecture.
         taus: For each task, the tau of these scores.
     """
 
-    individual: Individual
+    program: Node
+    tau_train: float
+    tasks: tuple[float, ...]
     held_out: tuple[dict[str, float], ...]
     taus: tuple[float, ...]
 
@@ -153,20 +155,17 @@ def fit_sum(
     bounds = zip(*_range([case.values[:, whole.terms] for case in fitted_to]), strict=True)
     bounded = [clamped(terms[place], *bound) for place, bound in zip(whole.terms, bounds, strict=True)]
     program = weighted_sum(bounded, whole.weights.tolist())
-    trivial = np.array([task.trivial for task in tasks])
     taus = np.array([case.tau_train(program) for case in fitted_to])
-    held = np.array([case.tau_validation(row) for case, row in zip(fitted_to, scores, strict=True)])
-    train, validation = (
-        float(over_tasks((each - trivial[:, part])[:, None], config.fitness, weights)[0])
-        for part, each in enumerate((taus, held))
-    )
+    margins = taus - [task.trivial[0] for task in tasks]
     return FittedSum(
-        Individual(program, train, validation, tuple(taus.tolist()), b"", TauFitness()),
-        tuple(
+        program=program,
+        tau_train=float(over_tasks(margins[:, None], config.fitness, weights)[0]),
+        tasks=tuple(taus.tolist()),
+        held_out=tuple(
             {name: score for name, score in zip(case.architectures, row.tolist(), strict=True) if np.isfinite(score)}
             for case, row in zip(fitted_to, scores, strict=True)
         ),
-        tuple(held.tolist()),
+        taus=tuple(case.tau_validation(row) for case, row in zip(fitted_to, scores, strict=True)),
     )
 
 

@@ -141,9 +141,9 @@ def _fit_sum(
     reductions, leaves = evolution.library.reductions, evolution.leaves
     fitted = fit_sum(config, cases, evolution.evaluator.tasks, reductions, leaves, progress, seconds_left)
     if fitted is not None:
-        best = fitted.individual
         networks = sum(int(case.panel.usable.sum()) for case in cases)
-        evolution.genealogy.record(best.program.text, Birth("weighted sum", (), evolution.generation, best.tau_train))
+        birth = Birth("weighted sum", (), evolution.generation, fitted.tau_train)
+        evolution.genealogy.record(fitted.program.text, birth)
         progress.message(
             f"a weighted sum was fitted to {networks} networks of full size: tau "
             f"{', '.join(f'{tau:.3f}' for tau in fitted.taus)} on validation networks that the fit left out"

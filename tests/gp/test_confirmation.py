@@ -114,7 +114,7 @@ def finished(
     confirmation = module.Confirmation(cast("EvolutionProblem", problem), config, trivial, SERIAL, Progress())
     fitted = None
     if held_out is not None:
-        fitted = FittedSum(Individual(parse(SUM), 1.0, 1.0, taus, b"", TauFitness()), tuple(held_out), (1.0,))
+        fitted = FittedSum(parse(SUM), tau_train=1.0, tasks=taus, held_out=tuple(held_out), taus=(1.0,))
     return confirmation.finish(candidates, cast("Mapping[str, Panel]", panels or {}), fitted)
 
 
