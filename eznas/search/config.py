@@ -85,7 +85,10 @@ class SearchConfig(SearcherConfig):
     )
     dataset: str = _shared("dataset")
     table: _File = option(
-        "", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none to search without accuracies."
+        "",
+        "Data",
+        "CSV|none",
+        "Accuracy table to use instead of the benchmark's own; none to search without accuracies.",
     )
     target: str = option(
         "", "Data", "NAME", "Accuracy to report: the name of a column of the table.  [default: accuracy]"

@@ -92,7 +92,7 @@ def make_problem(
     levels: list[Signal] = []
     if algorithm.levels and config.signal[0] in sources.columns:
         levels += levels_of(config.signal[0], sources.columns)
-    _check_algorithm(config, algorithm, levels)
+    _check_algorithm(config, algorithm, levels, accuracies=not sources.columns.keys().isdisjoint(config.signal))
     scores = sources.scores()
     predictor = predictor_of(config, base.space, scores)
     reads_scores = predictor is not None and predictor().needs.scores
@@ -162,8 +162,15 @@ def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
     return load_table(config.benchmark, config.dataset, path, target)
 
 
-def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequence[Signal]) -> None:
-    """Refuse options that the algorithm cannot use."""
+def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequence[Signal], *, accuracies: bool) -> None:
+    """Refuse options that the algorithm cannot use.
+
+    Args:
+        config: The options.
+        algorithm: The algorithm.
+        levels: The signals of an algorithm with several levels of training.
+        accuracies: Whether a signal is an accuracy.
+    """
     if algorithm.levels and (len(config.signal) > 1 or len(levels) < 2):  # noqa: PLR2004 - some level before the last
         message = (
             f"signal must be a column that the table also holds after fewer epochs for {algorithm.name}, such as "
@@ -180,6 +187,12 @@ def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequenc
         guided = ", ".join(name for name in ALGORITHMS if ALGORITHMS[name].moves)
         message = f"move must come with one of {guided}; {algorithm.name} has no moves, give warmup alone"
         raise InputError(message, parameters=("move", "warmup"))
+    if accuracies and config.guided and not config.proxy:
+        message = (
+            "proxy must name a guide for warmup and move where the signal is an accuracy, because scores of the guide "
+            f"do not count as queries; got none with the signal {', '.join(config.signal)}"
+        )
+        raise InputError(message, parameters=("proxy", "warmup", "move"))
 
 
 def _check_budget(config: SearchConfig, levels: Sequence[Signal]) -> None:

@@ -328,6 +328,10 @@ def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
         ({"algorithm": "nsga2"}, "against must name a second objective for nsga2"),
         ({"against": "params"}, "against must come with nsga2, got 'params' with local_search"),
         ({"algorithm": "random", "move": 0.5}, "move must come with one of aging_evolution.*; random has no moves"),
+        (
+            {"warmup": 5},
+            "proxy must name a guide for warmup and move where the signal is an accuracy.*not count as queries",
+        ),
         ({"surrogate": "forrest"}, "did you mean 'forest'"),
         ({"signal": ("params",), "epochs": 3.0}, "epochs must come with a signal that is trained"),
         ({"signal": ("fifty",), "seconds": 3.0}, "seconds must come with a signal whose seconds are known"),
