@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 FORMAT = 3
 """The version of the format of run directories; another version is refused."""
 
-NUMERICS = 2
+NUMERICS = 3
 """The version of the numerics: it is raised when a statistic, a reduction or a score has other last digits than before
 for the same network, images and version of torch. Stored vectors of another version
 are not used, and evolutions over networks are not resumed."""

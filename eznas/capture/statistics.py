@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas.capture.call import RecordError
+from eznas.capture.constant_gradients import clear_constant_gradients
 from eznas.capture.function import version
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.outputs import checked_logits, loss_of
@@ -233,6 +234,7 @@ def recorded_forward(
         logits = recorder.axes.of(logits).images_first(logits)
     logits = checked_logits(logits, len(images))
     check_graph(logits, recorder)
+    clear_constant_gradients(logits)
     return logits, leaf
 
 

@@ -59,6 +59,7 @@ def _derivative(gradient: Tensor, x: Tensor, weight: Tensor | None, *statistics:
 
 class _Normalise(torch.autograd.Function):
     graphed = True  # no layer runs inside, which check_graph would refuse
+    normalises_batch = True  # read by clear_constant_gradients
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, *settings: Any) -> Tensor:

@@ -19,7 +19,8 @@ BATCH = sample_minibatch(4, PIXELS)
 OF_ATTENTION = {"attention_importance", "dss", "head_confidence", "head_importance", "softmax_confidence"}
 OF_ATTENTION |= {"synaptic_diversity"}
 UNDEFINED = dict.fromkeys(CLASSIFIERS, OF_ATTENTION) | {
-    "depthwise": {"ntk_condition", *OF_ATTENTION},  # the sum of the logits of all images stands still
+    # the sum of the logits of all images stands still
+    "depthwise": {"ntk_condition", "jacob_cov", "jacob_cosine", "epe_nas", *OF_ATTENTION},
     "linear": {"meco", *OF_ATTENTION},
     "transformer": {"naswot", "logsynflow"},
 }
@@ -58,12 +59,14 @@ def assert_same(one: Score, other: Score) -> None:
 @pytest.mark.parametrize("kind", ["cells", "depthwise", "without_norm"])
 def test_other_sizes_of_images(kind: str, pixels: int) -> None:
     scores = measure(classifier(kind), sample_minibatch(4, pixels))
-    assert {name for name, score in scores.items() if not score.ok} <= {"eznas_nasnet", "ntk_condition", *OF_ATTENTION}
+    assert {name for name, score in scores.items() if not score.ok} <= {"eznas_nasnet", *UNDEFINED["depthwise"]}
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_double_precision_gives_nearly_the_same(kind: str) -> None:
     names = [name for name in HAND_WRITTEN if not name.startswith("eznas")]
+    if kind == "depthwise":  # gradsign runs one image, whose average behind a batch normalisation is 0 up to rounding
+        names.remove("gradsign")
     single = measure(classifier(kind), BATCH, names)
     wide = Minibatch(BATCH.images.double(), BATCH.labels, 10, "testing")
     double = measure(classifier(kind).double(), wide, names)
@@ -71,7 +74,7 @@ def test_double_precision_gives_nearly_the_same(kind: str) -> None:
         assert single[name].status is double[name].status, (name, single[name], double[name])
         if single[name].ok:
             # counting signs and gradients of 0 up to rounding has no continuity
-            loose = name in {"gradsign", "zico", "jacob_cov", "jacob_cosine", "meco"}
+            loose = name in {"gradsign", "zico", "meco"}
             assert double[name].value == pytest.approx(single[name].value, rel=0.1 if loose else 1e-3, abs=1e-4), name
 
 

@@ -206,9 +206,9 @@ def pearson(one: Any, other: Any) -> float:
     return float(((one - one.mean()) * (other - other.mean())).mean() / one.std() / other.std())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "depthwise"])  # whose sum of logits is constant
 def test_the_measures_of_image_gradients_by_double_loops(kind: str) -> None:
-    # in double precision, as those of summed logits behind a batch normalisation are what is left of larger numbers
+    # in double precision, as gradients behind a batch normalisation are what is left of larger numbers
     network = classifier(kind).double()
     batch = Minibatch(CLASSES.images.double(), CLASSES.labels, 10, "test")
     rows = image_gradients(network.train(), batch.images)
@@ -270,7 +270,8 @@ def test_gradsign_and_zico_by_loops(kind: str) -> None:
         torch.cat([one.sign().flatten() for one in gradients_by_backward(network, image[None], label[None])])
         for image, label in zip(batch.images, batch.labels, strict=True)
     ]
-    assert value("gradsign", network, batch) == float(torch.stack(signs).sum(0).abs().sum())
+    if kind != "depthwise":  # the average of one image behind a batch normalisation is 0 up to rounding
+        assert value("gradsign", network, batch) == float(torch.stack(signs).sum(0).abs().sum())
     halves = [
         gradients_by_backward(network, batch.images[part], batch.labels[part]) for part in np.split(np.arange(6), 2)
     ]
