@@ -42,7 +42,10 @@ class SupernetConfig(Options):
     pixels: int = option(16, "Data", "N", "Height and width of the images, a multiple of 4.", ge=4, multiple_of=4)
     dataset: str = option("", "Data", "NAME", "Data set of the accuracies.  [default: the benchmark's first]")
     table: Annotated[str, AfterValidator(_absolute)] = option(
-        "", "Data", "CSV|none", "Accuracy table to use instead of the embedded one; none to train without accuracies."
+        "",
+        "Data",
+        "CSV|none",
+        "Accuracy table to use instead of the benchmark's own; none to train without accuracies.",
     )
     target: str = option("", "Data", "NAME", "Accuracy to compare with: the name of a column of the table.")
     architectures: int = option(200, "Data", "N", "Architectures on which tau is computed; 0 for none.", ge=0)
