@@ -61,8 +61,9 @@ of all logits, or the loss. The weight does not depend on the scenario. In a net
 [tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
 
 In a network that ends in a batch normalisation, an average and a linear layer, such as those of TransNAS-Bench-101, the
-sum of all logits does not depend on the images. Its gradients before this normalisation are zero, and eznas makes them
-exact zeros, since torch returns rounding errors. Statistics such as `weight_grad.data` are then zero as well.
+sum of all logits does not depend on the images. The gradients of this sum with respect to all tensors before the
+normalisation are zero. eznas makes them exact zeros, since torch returns rounding errors. So `weight_grad.data` is zero
+for all layers before the normalisation.
 
 Other operations may read the same tensor as an activation or a convolution. A gradient *through this activation alone*
 (or *through this convolution alone*) leaves out their share of the gradient.

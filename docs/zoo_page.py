@@ -44,10 +44,10 @@ eznas, and some are the messages of torch:
 
 Measures with the same cells share one column.
 
-Two small images are few for a batch normalisation. On mobilenet_v2, mnasnet0_5, regnet_y_400mf and efficientnet_b0 of
-torchvision, the gradients become so large that rounding decides their values: with one thread and with two, snip
-differs by a factor of 1.8 to 90. With 16 images, snip of mobilenet_v2 and efficientnet_b0 agrees to seven digits. If
-scores of your networks change with the number of threads, use more or larger images.
+Two images of 32 pixels are few for a batch normalisation. On mobilenet_v2, mnasnet0_5, regnet_y_400mf and
+efficientnet_b0 of torchvision, gradients are large, and rounding seems to decide their values: between one thread and
+two, snip differs by a factor of 1.8 to 90. With 16 images, snip of mobilenet_v2 and efficientnet_b0 agrees to seven
+digits. If scores of your networks change with the number of threads, use more or larger images.
 
 ## Table
 

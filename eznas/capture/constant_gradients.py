@@ -5,10 +5,13 @@ number with respect to these outputs is the same everywhere in a channel, its gr
 the channel is zero. An example is the sum of all logits of a network that ends in a batch normalisation, a global
 average and a linear layer, such as those of TransNAS-Bench-101. torch computes this zero as differences of equal
 numbers, and returns what rounding leaves of them, which is not small to statistics such as ranks and correlations.
+
+Exported proxies contain a copy of this file, so it imports torch and the standard library only.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -28,15 +31,16 @@ def clear_constant_gradients(out: Tensor) -> None:
         out: The output of a network, with or without a graph.
     """
     nodes = [out.grad_fn]
-    seen = set(nodes)
+    seen: set[Any] = set()
     while nodes:
         node: Any = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
         if _normalises_batch(node):
-            node.register_hook(_cleared)
-        elif node is not None:
-            following = [below for below, _ in node.next_functions if below not in seen]
-            seen.update(following)
-            nodes += following
+            node.register_hook(functools.partial(_cleared, getattr(node, "weighted", True)))
+        else:
+            nodes += [below for below, _ in node.next_functions]
 
 
 def _normalises_batch(node: Any) -> bool:
@@ -47,24 +51,38 @@ def _normalises_batch(node: Any) -> bool:
 
 
 def _cleared(
-    gradients: tuple[Tensor | None, ...], of_outputs: tuple[Tensor | None, ...]
+    weighted: bool, gradients: tuple[Tensor | None, ...], of_outputs: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...] | None:
-    """Return the gradients with respect to the inputs and the weight of a normalisation, or None to leave them."""
+    """Return the gradients of a normalisation, or None to leave them.
+
+    Args:
+        weighted: Whether the second gradient is that of the weight.
+        gradients: The gradients with respect to the input, the weight and the bias.
+        of_outputs: The gradient with respect to the output.
+    """
     of_output = of_outputs[0]
     if of_output is None or torch.is_grad_enabled():
         return None
-    channels = of_output.movedim(1, 0).flatten(1)
-    tolerance = _ROUNDINGS * torch.finfo(channels.dtype).eps
-    ends = channels[:, [0, -1]]
-    if not bool(((ends[:, 0] - ends[:, 1]).abs() <= tolerance * ends.abs().amax(1)).any()):
-        return None  # the most frequent case, without a look at all
-    low, high = torch.aminmax(channels, dim=1)
+    tolerance = _ROUNDINGS * min(torch.finfo(of_output.dtype).eps, torch.finfo(torch.float32).eps)
+    first, last = _corner(of_output, 0), _corner(of_output, -1)
+    if not bool(((first - last).abs() <= tolerance * first.abs()).any()):
+        return None  # the most frequent case
+    others = (0, *range(2, of_output.dim()))
+    low, high = of_output.amin(others), of_output.amax(others)
     constant = high - low <= tolerance * torch.maximum(high.abs(), low.abs())
     if not bool(constant.any()):
         return None
-    of_input, of_weight, *others = gradients
+    of_input, *rest = gradients
     if of_input is not None:
         of_input = torch.where(constant.view(-1, *(1,) * (of_input.dim() - 2)), 0, of_input)
-    if of_weight is not None:
-        of_weight = torch.where(constant, 0, of_weight)
-    return (of_input, of_weight, *others)
+    if weighted and rest[0] is not None:
+        rest[0] = torch.where(constant, 0, rest[0])
+    return (of_input, *rest)
+
+
+def _corner(maps: Tensor, place: int) -> Tensor:
+    """Return the first or the last entry of each channel."""
+    maps = maps.select(0, place)
+    while maps.dim() > 1:
+        maps = maps.select(1, place)
+    return maps

@@ -41,9 +41,9 @@ def main(context: click.Context, /, source: str, rank: int, form: Any, output: P
     """Export a program, or a program of a run directory.
 
     The Python file holds the program, its origin, and a function score(network, minibatch). It needs only torch, and
-    eznas too if the program reads a measure other than params that is a Python function. A program that reads features
-    of architectures has no Python file. PROGRAM may also be the name of a measure that is a program, or an exported
-    file.
+    eznas too if the program reads a measure that is a Python function (except params). A program that reads features of
+    architectures cannot be exported as a Python file. PROGRAM may also be the name of a measure that is a
+    program, or an exported file.
     """
     command = command_line(context)
     if os.path.isdir(source):  # noqa: PTH112 - a program may be longer than a path

@@ -24,8 +24,8 @@ def gradsign(passes: NetworkPasses) -> float:
 
     Each image runs alone, as in the paper, so batch normalisation needs maps of more than one pixel. This is the
     paper's sum; some releases divide it by the number of weights, which is a different measure. In a network that ends
-    in a batch normalisation, an average and a linear layer, the average of one image is 0, so the signs of the linear
-    layer's gradients are those of rounding errors.
+    in a batch normalisation without bias, an average and a linear layer, the average of one image is 0, so the signs of
+    the linear layer's gradients are those of rounding errors.
 
     Raises:
         NoUnitsError: The network has no convolution or linear layer.

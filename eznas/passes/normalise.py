@@ -67,6 +67,7 @@ class _Normalise(torch.autograd.Function):
         out: Tensor
         out, *statistics = torch.ops.aten.native_batch_norm(x, weight, bias, *running, True, momentum, ctx.eps)
         ctx.save_for_backward(x, weight, *statistics)
+        ctx.weighted = weight is not None
         return out
 
     @staticmethod

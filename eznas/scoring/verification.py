@@ -10,7 +10,7 @@ import numpy as np
 from eznas.errors import InputError, unknown
 from eznas.progress import SILENT, Progress
 from eznas.ranking import Correlation, correlate
-from eznas.run import versions
+from eznas.run import NUMERICS, versions
 from eznas.scoring.combination import Combination
 from eznas.scoring.executor import SERIAL, Executor, LokyExecutor
 from eznas.scoring.matrix import Proxy, score_networks
@@ -219,10 +219,6 @@ def verify(
     refused = {name: done.pop(name) for name in architectures if _refused(done.get(name, ()))}
     missing = [architecture for architecture in architectures if architecture not in done]
 
-    def write() -> None:
-        if rows is not None:
-            rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
-
     def with_values_before(architecture: str, scores: Sequence[Score]) -> list[Score]:
         before = refused.get(architecture, scores)
         return [old if old.ok else new for old, new in zip(before, scores, strict=True)]
@@ -231,8 +227,6 @@ def verify(
         if rows is not None:
             rows.add(architecture, accuracy[architecture], with_values_before(architecture, scores))
 
-    if refused:  # at no moment does the file hold two rows of an architecture
-        write()
     progress.stage("networks", len(missing))
     seconds: tuple[float, ...] = ()
     killed = rows.file.marked() if rows is not None and resume else None
@@ -250,7 +244,8 @@ def verify(
     seconds += matrix.seconds
     scored_now = zip(missing, zip(*matrix.scores, strict=True), strict=True)
     done |= {architecture: with_values_before(architecture, row) for architecture, row in scored_now}
-    write()
+    if rows is not None:
+        rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
     scores = {name: tuple(done[network][row] for network in architectures) for row, name in enumerate(members)}
     columns = []
     for proxy in proxies:
@@ -289,6 +284,7 @@ def _state(proxies: Sequence[Proxy], condition: Condition, table: AccuracyTable)
     return {
         **({"code of builder and plugins": foreign} if foreign else {}),
         "programs": [proxy.program or proxy.measure for proxy in proxies],
+        "numerics": NUMERICS,
         "space": condition.space,
         "condition": str(condition),
         "images": condition.minibatch.digest,

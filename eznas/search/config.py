@@ -114,7 +114,8 @@ class SearchConfig(SearcherConfig):
         (),
         "Search",
         "NAME|PROGRAM|FILE.py",
-        "Proxy that guides warm-up and moves. It may be repeated; several proxies are combined.  [default: the signal]",
+        "Proxy that guides warm-up and moves. It may be repeated; several proxies are combined.  [default: the signal, "
+        "if it is no accuracy]",
     )
     combine: str = option("rank", "Search", "rank|minmax|vote", "How to combine several signals or proxies.")
     weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(

@@ -92,7 +92,7 @@ def make_problem(
     levels: list[Signal] = []
     if algorithm.levels and config.signal[0] in sources.columns:
         levels += levels_of(config.signal[0], sources.columns)
-    _check_algorithm(config, algorithm, levels, accuracies=not sources.columns.keys().isdisjoint(config.signal))
+    _check_algorithm(config, algorithm, levels, sources.revealing())
     scores = sources.scores()
     predictor = predictor_of(config, base.space, scores)
     reads_scores = predictor is not None and predictor().needs.scores
@@ -162,14 +162,16 @@ def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
     return load_table(config.benchmark, config.dataset, path, target)
 
 
-def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequence[Signal], *, accuracies: bool) -> None:
+def _check_algorithm(
+    config: SearchConfig, algorithm: Algorithm, levels: Sequence[Signal], revealing: Sequence[str]
+) -> None:
     """Refuse options that the algorithm cannot use.
 
     Args:
         config: The options.
         algorithm: The algorithm.
         levels: The signals of an algorithm with several levels of training.
-        accuracies: Whether a signal is an accuracy.
+        revealing: See ``SignalSources.revealing``.
     """
     if algorithm.levels and (len(config.signal) > 1 or len(levels) < 2):  # noqa: PLR2004 - some level before the last
         message = (
@@ -187,10 +189,10 @@ def _check_algorithm(config: SearchConfig, algorithm: Algorithm, levels: Sequenc
         guided = ", ".join(name for name in ALGORITHMS if ALGORITHMS[name].moves)
         message = f"move must come with one of {guided}; {algorithm.name} has no moves, give warmup alone"
         raise InputError(message, parameters=("move", "warmup"))
-    if accuracies and config.guided and not config.proxy:
+    if config.guided and revealing:
         message = (
-            "proxy must name a guide for warmup and move where the signal is an accuracy, because scores of the guide "
-            f"do not count as queries; got none with the signal {', '.join(config.signal)}"
+            "proxy must name a guide for warmup and move that is neither the target nor an accuracy that is the "
+            f"signal, because scores of the guide do not count as queries; got {', '.join(revealing)}"
         )
         raise InputError(message, parameters=("proxy", "warmup", "move"))
 

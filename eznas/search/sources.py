@@ -101,6 +101,15 @@ class SignalSources:
         name, *others = self._config.signal
         return not others and name in self.columns and self.columns[name].values == self.truth()
 
+    def revealing(self) -> list[str]:
+        """Return the guides that are the reported accuracy, or an accuracy that the search maximises."""
+        config, columns = self._config, self.columns
+        return [
+            name
+            for name in config.proxy or config.signal
+            if name in columns and (name in config.signal or columns[name].values == self.truth())
+        ]
+
     def data(self) -> dict[str, Any]:
         """Return the inputs of the runs beside the options: digests of files and images, programs, the device."""
         table, networks = self._problem.table, bool(self.computed)

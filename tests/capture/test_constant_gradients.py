@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 import eznas
 from eznas.capture.constant_gradients import clear_constant_gradients
 from eznas.networks import initialise
+from eznas.passes.normalise import batch_norm
 from eznas.spaces import SPACES
 from eznas.testing.measures import sample_minibatch
 from eznas.testing.networks import PIXELS, classifier
@@ -77,7 +79,64 @@ def test_channels_are_constant_one_by_one() -> None:
         assert old[2:].any()
 
 
-def test_second_derivatives_are_not_changed() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("axes", [0, 1, 2, 3])
+def test_inputs_of_every_kind(axes: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, *[5] * axes).to(dtype).requires_grad_()
+    kind = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[axes]
+    norms = [kind(3), kind(3, affine=False), kind(3, track_running_stats=False), kind(3, affine=False, momentum=None)]
+    if axes:
+        norms.append({1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}[axes](3, affine=True))
+    for norm in norms:
+        norm.to(dtype)
+        for factor in (1.0, torch.linspace(1, 1.5, 4, dtype=dtype).view(4, *[1] * (1 + axes))):
+            out = (factor * norm(images)).sum()
+            [before] = torch.autograd.grad(out, images, retain_graph=True)
+            clear_constant_gradients(out)
+            for _ in range(2):  # as several backward passes of one graph
+                [after] = torch.autograd.grad(out, images, retain_graph=True)
+                constant = isinstance(factor, float) or isinstance(norm, nn.modules.instancenorm._InstanceNorm)
+                assert torch.equal(after, torch.zeros_like(after) if constant else before)
+
+
+class _Functional(nn.Module):
+    """A batch normalisation with a bias and without a weight, or with neither."""
+
+    def __init__(self, *, biased: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(4)) if biased else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.batch_norm(x, None, None, None, self.bias, training=True)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_normalisations_without_a_weight_beside_second_derivatives(biased: bool) -> None:
+    torch.manual_seed(0)
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)]
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), _Functional(biased=biased), *head)
+    names = [*OF_IMAGES, "snip", "grad_norm"]
+    alone, beside = eznas.measure(network, BATCH, names), eznas.measure(network, BATCH, [*names, "grasp"])
+    assert beside["grasp"].ok
+    for name in names:
+        assert (alone[name].status, alone[name].detail) == (beside[name].status, beside[name].detail)
+        assert alone[name].ok == (name not in OF_IMAGES)
+
+
+def test_the_gradients_of_a_bias_are_left() -> None:
+    weightless = _Functional(biased=True)
+    images = BATCH.images.clone().requires_grad_()
+    padded = torch.cat([images, images[:, :1]], 1)
+    arguments = (padded, None, None, None, weightless.bias, True)
+    for out in (functional.batch_norm(*arguments), batch_norm(*arguments)):
+        clear_constant_gradients(out)
+        of_images, of_bias = torch.autograd.grad(out.sum(), [images, weightless.bias], retain_graph=True)
+        assert not of_images.any()
+        assert torch.equal(of_bias, torch.full((4,), float(out[:, 0].numel())))
+
+
+def test_a_graph_of_gradients_is_not_changed() -> None:
     network = classifier("depthwise").train()
     for old, new in zip(*(gradients(network, clear=clear, create_graph=True) for clear in (False, True)), strict=True):
         assert torch.equal(old, new)

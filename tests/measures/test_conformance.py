@@ -59,7 +59,11 @@ def assert_same(one: Score, other: Score) -> None:
 @pytest.mark.parametrize("kind", ["cells", "depthwise", "without_norm"])
 def test_other_sizes_of_images(kind: str, pixels: int) -> None:
     scores = measure(classifier(kind), sample_minibatch(4, pixels))
-    assert {name for name, score in scores.items() if not score.ok} <= {"eznas_nasnet", *UNDEFINED["depthwise"]}
+    assert {name for name, score in scores.items() if not score.ok} <= {
+        "eznas_nasnet",
+        "ntk_condition",
+        *UNDEFINED[kind],
+    }
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)

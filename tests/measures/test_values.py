@@ -208,7 +208,6 @@ def pearson(one: Any, other: Any) -> float:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "depthwise"])  # whose sum of logits is constant
 def test_the_measures_of_image_gradients_by_double_loops(kind: str) -> None:
-    # in double precision, as gradients behind a batch normalisation are what is left of larger numbers
     network = classifier(kind).double()
     batch = Minibatch(CLASSES.images.double(), CLASSES.labels, 10, "test")
     rows = image_gradients(network.train(), batch.images)

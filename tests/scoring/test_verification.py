@@ -131,7 +131,8 @@ def test_a_resume_with_more_memory_scores_the_networks_that_were_refused(
         with pytest.raises(_KilledError):
             run(proxies, table, csv=csv, resume=True)
     rows = [line.split(",")[0] for line in csv.read_text(encoding="utf-8").splitlines()[1:]]
-    assert sorted(rows) == sorted({*rows, *added})  # one row of each network, also after an interrupt
+    assert len(rows) == 6  # the interrupt loses no row; of two of one network, the last is read
+    assert len(set(rows)) == 5
     resumed = run(proxies, table, csv=csv, resume=True)
     assert len(resumed.seconds) == 3
     assert resumed.columns == expected
