@@ -57,8 +57,8 @@ _PROGRAMS = """\
 ## Measures with an equivalent program
 
 A program of this table has the value of its measure if it is evaluated on every layer (`units="any"`) and the network
-runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. The language
-cannot express measures that
+runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. From statistics
+alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels other than through the loss (epe_nas),
@@ -75,7 +75,7 @@ together, so the score of a network depends on the other networks. There are fou
 | method | score of a network |
 | --- | --- |
 | vote | share of the other networks that most of the measures rank below this network |
-| rank | sum of the ranks of the network by each measure |
+| rank | sum of the ranks of the network by each measure; 1 is the worst rank |
 | log_rank | sum of log(r / n) over the measures, r the rank of the network among n networks |
 | min_max | sum of the scores, each scaled to the range from 0 to 1 |
 
@@ -91,20 +91,21 @@ takes little more time than computing one. Before a measure runs, eznas
 [estimates its seconds](scaling.md#seconds-of-a-measure-in-advance). Slow measures are left out unless you give their
 names.
 
-**Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and the variance of the
-minibatch; only vkdnw uses the running averages. With `eznas.measure(..., split=N)`, at most N images run at once. This
-needs a network without batch normalisation, and a measure that is a sum over images or reads one row for each image.
-eznas refuses other networks and other measures.
+**Minibatches.** A minibatch runs as a whole, except in measures of single images or of halves, because batch
+normalisation uses the mean and the variance of the minibatch; only vkdnw uses the running averages. With
+`eznas.measure(..., split=N)`, at most N images run at once. This needs a network without batch normalisation, and a
+measure that is a sum over images or reads one row for each image. eznas refuses other networks and other measures.
 
 **Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
 from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
 Constant kernels do not count.
 
 **Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
-outputs. Measures that read layers' outputs (depth, fisher, meco, near) therefore have no value on networks with these
-layers. The same is true of networks with products such as `x @ weight`, unless the rows of the matrix are looked up in
-a table, as relative positions are. The status of the score says so. flops, and measures of weights and of their
-gradients, have a value on all these networks: that of a network that runs the same layers step by step.
+outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
+with these layers. The same is true of networks with products such as `x @ weight`, although units can read these. A
+product with a table of relative positions does not matter. The status of the score says so. flops, and measures of
+weights and of their gradients, have a value on all these networks: that of a network that runs the same layers step by
+step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in

@@ -65,8 +65,8 @@ sum of all logits does not depend on the images. The gradients of this sum with 
 normalisation are zero. eznas makes them exact zeros, since torch returns rounding errors. So `weight_grad.data` is zero
 for all layers before the normalisation.
 
-Other operations may read the same tensor as an activation or a convolution. A gradient *through this activation alone*
-(or *through this convolution alone*) leaves out their share of the gradient.
+The tensor that an activation or a convolution reads may be read by other operations too. A gradient *through this
+activation alone* (or *through this convolution alone*) leaves out their share of the gradient.
 
 `eznas score --units --model MODULE:CALLABLE` and `eznas.units(network, minibatch)` list the units of a network. They
 also list the layers that are not units, with the reasons.

@@ -37,8 +37,8 @@ mean and a status for each architecture, and some predictors also return a stand
 The predictions then have this status and no value.
 
 `eznas.predict(table="trained.csv", benchmark="nasbench201")` ranks those architectures of the search space of the
-benchmark that are not in the table. It chooses a
-predictor that suits the number of accuracies in the table and the other data, and fits this predictor to the table.
+benchmark that are not in the table. It chooses a predictor that suits the number of accuracies in the table, and the
+scores or learning curves if there are any, and fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
 predictor:
@@ -89,7 +89,8 @@ over the trials:
   table such as `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for
   supernets, the figures are empty.
 - *in 95 %*: the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors that
-  state a standard deviation have this figure. The page and the JSON file also have the shares for 50 and 80 %.
+  state a standard deviation have this figure. The page (`--html`) and the JSON file (`--json`) also
+  have the shares for 50 and 80 %.
 
 These options are useful:
 
@@ -122,8 +123,9 @@ only few accuracies of the new data set or space. First, it fits a line that map
 accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
 1, which a cross-validation chooses, and added to the line.
 
-In this example, the source is fitted to accuracies on CIFAR-10, and ten accuracies on CIFAR-100 are known. The page
-[Tables of accuracies](benchmarks.md) explains how to convert the official files to such a table:
+This example continues the first one on this page. The source is fitted to accuracies on CIFAR-10, and ten accuracies on
+CIFAR-100 are known. The page [Tables of accuracies](benchmarks.md) explains how to convert the official files to such a
+table:
 
 ```python
 from pathlib import Path
