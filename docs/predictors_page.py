@@ -37,8 +37,8 @@ mean and a status for each architecture, and some predictors also return a stand
 The predictions then have this status and no value.
 
 `eznas.predict(table="trained.csv", benchmark="nasbench201")` ranks those architectures of the search space of the
-benchmark that are not in the table. It chooses a predictor that suits the number of accuracies in the table, and the
-scores or learning curves if there are any, and fits this predictor to the table.
+benchmark that are not in the table. It chooses a predictor that suits the number of accuracies in the table and the
+scores if you give any, and fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
 predictor:
