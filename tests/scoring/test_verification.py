@@ -9,6 +9,7 @@ import pytest
 from eznas.benchmarks import load_table
 from eznas.benchmarks.table import AccuracyTable, Target
 from eznas.errors import InputError
+from eznas.run import NUMERICS
 from eznas.scoring import Problem, Proxy, ScoreCsv, verify
 from eznas.scoring.appended_csv import AppendedCsv
 from eznas.scoring.combination import COMBINATIONS, Combination
@@ -150,6 +151,16 @@ def test_a_resume_with_less_memory_keeps_the_values_of_networks_that_were_refuse
     resumed = run(proxies, table, csv=csv, resume=True, executor=SerialExecutor(50_000))
     assert [column.statuses() for column in resumed.columns] == [{"ok": 5}, {"ok": 1, "memory_limit": 4}]
     assert csv.read_bytes() == before
+
+
+def test_scores_of_another_version_of_the_numerics_are_not_resumed(
+    table: AccuracyTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv = tmp_path / "s.csv"
+    run([Proxy.of("params")], table, csv=csv)
+    monkeypatch.setattr("eznas.scoring.verification.NUMERICS", NUMERICS + 1)
+    with pytest.raises(InputError, match="numerics"):
+        run([Proxy.of("params")], table, csv=csv, resume=True)
 
 
 def test_sizes_are_the_spaces(table: AccuracyTable) -> None:
