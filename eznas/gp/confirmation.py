@@ -150,6 +150,7 @@ class Confirmation:
         trivial: For each task of selection the taus of ``TaskFitness.trivial``; the choice is relative to the second.
         executor: Runs the networks.
         progress: Advances after each network.
+        writing: Expected seconds to write the results, for the estimate of the time left.
     """
 
     def __init__(
@@ -159,11 +160,12 @@ class Confirmation:
         trivial: Sequence[tuple[float, float]],
         executor: Executor,
         progress: Progress,
+        writing: float = 0.0,
     ) -> None:
         self._problem, self._config = problem, config
         self._trivial = np.array([validation for _, validation in trivial])
         self._scored_before: dict[tuple[Any, ...], ScoreMatrix] = {}
-        self._executor, self._progress = executor, progress
+        self._executor, self._progress, self._writing = executor, progress, writing
         self.schedule = Schedule()
 
     def finish(
@@ -299,7 +301,15 @@ class Confirmation:
         key = (task.full.key, networks, tuple(proxies))
         if key not in self._scored_before:
             deadline = self.schedule.deadline((part, task.name))
-            arguments = (proxies, task.full, networks, self._executor, self._progress)
+            begun, left = time.time(), itertools.count(len(networks) - 1, -1)
+
+            def estimate(*_: object) -> None:
+                """Estimate the time left from the networks that are scored."""
+                count, now = next(left), time.time()
+                seconds = min(count * (now - begun) / (len(networks) - count), (deadline or math.inf) - now)
+                self._progress.remaining(max(seconds, 0.0) + self.schedule.waiting + self._writing)
+
+            arguments = (proxies, task.full, networks, self._executor, self._progress, estimate)
             self._scored_before[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)
         return self._scored_before[key]
 

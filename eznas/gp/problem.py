@@ -73,6 +73,10 @@ class EvolutionProblem:
         """The device that networks run on."""
         return self.tasks[0].problem.device
 
+    def first(self, count: int) -> EvolutionProblem:
+        """Return the problem of the first ``count`` of ``every_task``."""
+        return EvolutionProblem(self.tasks[:count], self.held_out[: max(count - len(self.tasks), 0)])
+
     def with_tests(self, counts: Mapping[str, int]) -> EvolutionProblem:
         """Return the problem with fewer test networks: the first ones of each task, as many as ``counts`` says."""
         cut = {task.name: task.cut(test=task.test[: counts[task.name]]) for task in self.every_task}

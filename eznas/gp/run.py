@@ -86,12 +86,12 @@ def run_evolution(
         f"writing to {directory.path}" + (f"; resume with: {resume_with}" if resume_with else "")
     )
     progress.remaining(clock.left)
-    plan = TimePlan.of(problem, config, executor, progress)
+    plan = TimePlan.of(problem, config, executor, clock, progress, refuse=not resume and config.store is None)
     if checkpoint and checkpoint["time_budget"] == config.time_budget:
         plan = plan.with_choice(checkpoint["choice"])
         problem, screens = problem.with_tests(checkpoint["tests"]), checkpoint["screens"]
     else:
-        plan, problem = plan.fitted(problem, config, clock, progress, refuse=not resume and config.store is None)
+        plan, problem = plan.fitted(problem, config, clock, progress)
         screens = checkpoint["screens"] if checkpoint else plan.screens(problem, config)
     directory.record(**problem.facts())
     write_networks(directory, problem)
@@ -116,7 +116,7 @@ def run_evolution(
     candidates = evolution.hall.candidates(CANDIDATES)
     promoted = [task.name for task in problem.tasks if task.promoted]
     panels = dict(zip(promoted, evolution.full_panels, strict=False))  # none without a promotion
-    confirmation = Confirmation(problem, config, trivial, executor, progress)
+    confirmation = Confirmation(problem, config, trivial, executor, progress, plan.writing)
     confirmation.schedule.begin(clock.left - plan.writing, plan.end_parts(problem, promoted=evolution.promoted))
     finished = confirmation.finish(candidates, panels, fitted)
     return write_results(config, directory, problem, evolution, finished, clock.spent, stopped_by)

@@ -32,6 +32,11 @@ class Schedule:
         """
         self.end, self._weights, self._ends = time.time() + seconds, dict(weights), {}
 
+    @property
+    def waiting(self) -> float:
+        """The expected seconds of the parts that have not begun."""
+        return sum(self._weights.values())
+
     def clear(self) -> None:
         """Bound nothing from here on."""
         self.end, self._weights, self._ends = None, {}, {}

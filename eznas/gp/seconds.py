@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
@@ -23,7 +25,11 @@ CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 
 
 def seconds_of(
-    proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor, condition: Condition | None = None
+    proxies: Sequence[Proxy],
+    task: EvolutionTask,
+    executor: Executor,
+    condition: Condition | None = None,
+    most: float = math.inf,
 ) -> float:
     """Return the seconds of proxies together, or one by itself, on a network of the task, on one thread of a worker.
 
@@ -34,10 +40,10 @@ def seconds_of(
         task: The task.
         executor: Runs the networks.
         condition: How the network is built and run; by default at full size.
+        most: Seconds after which no network begins but the first.
     """
-    condition = condition or task.full
-    matrix = score_networks(proxies, condition, (task.validation or task.test)[:TIMED], executor)
-    return fastest(matrix)
+    condition, networks = condition or task.full, (task.validation or task.test)[:TIMED]
+    return fastest(score_networks(proxies, condition, networks, executor, deadline=time.time() + most, least=1))
 
 
 def fastest(matrix: ScoreMatrix) -> float:

@@ -45,6 +45,9 @@ START = 0.5
 _FIGURES, _PLOTS = 1.0, 2.0
 """Seconds to write the results of a task: the figures with their bootstrap, and the plots with the report."""
 
+_LONG = 0.03
+"""Share of the budget after which no further network is timed where one is timed already."""
+
 _LEAST_TESTED = 20
 """Test networks of a task that a shorter budget leaves at least."""
 
@@ -94,27 +97,80 @@ class TimePlan:
     sums: bool = False
 
     @classmethod
-    def of(cls, problem: EvolutionProblem, config: EvolveConfig, executor: Executor, progress: Progress) -> Self:
-        """Time the baselines at full size, and a program under each condition, on a few networks of each task."""
+    def of(
+        cls,
+        problem: EvolutionProblem,
+        config: EvolveConfig,
+        executor: Executor,
+        clock: Clock,
+        progress: Progress,
+        *,
+        refuse: bool,
+    ) -> Self:
+        """Time the baselines at full size, and a program under each condition, on a few networks of each task.
+
+        Args:
+            problem: The tasks.
+            config: Has the budget.
+            executor: Runs the networks.
+            clock: The time of the run so far.
+            progress: Advances after each condition.
+            refuse: Whether to refuse a budget as soon as the tasks that are timed so far need more.
+
+        Raises:
+            InputError: The budget is refused.
+        """
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
         baselines = [Proxy.of(name) for name in MEASURED]
         visit: dict[str, float] = {}
         test: dict[str, float] = {}
-        timing = 0.0
-        for task in problem.every_task:
+        plan = cls(visit, test, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
+        long = _LONG * config.time_budget
+        for reached, task in enumerate(problem.every_task, 1):
+            plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
             for condition in (*task.breeding, task.full):
                 if condition.key not in visit:
-                    seconds = seconds_of([Proxy("timed", DEAR)], task, executor, condition)
+                    seconds = seconds_of([Proxy("timed", DEAR)], task, executor, condition, long)
                     visit[condition.key] = _VISIT * seconds / executor.workers
                 progress.advance()
             if task.full.key not in test:
-                whole, build = (seconds_of(proxies, task, executor) for proxies in (baselines, [Proxy.of("params")]))
+                test[task.full.key] = visit[task.full.key] / _VISIT  # the baselines take longer than one program
+                if refuse:
+                    plan.check(problem, config, clock, reached)
+                whole, build = (
+                    seconds_of(proxies, task, executor, task.full, long)
+                    for proxies in (baselines, [Proxy.of("params")])
+                )
                 test[task.full.key] = _TESTED * whole / executor.workers
                 alone = _TESTED * whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
-                timing += _ALONE * TIMED * alone / executor.workers
+                plan = replace(plan, timing=plan.timing + _ALONE * TIMED * alone / executor.workers)
+            if refuse:
+                plan.check(problem, config, clock, reached)
             progress.advance()
-        writing = (_FIGURES + (_PLOTS if config.report else 0.0)) * len(problem.every_task)
-        return cls(visit, test, timing, writing, sums=config.weighted_terms > 0)
+        return plan
+
+    def check(self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, reached: int) -> None:
+        """Check that the time left suffices for the least number of networks of the first ``reached`` tasks.
+
+        Raises:
+            InputError: It does not.
+        """
+        first = problem.first(reached)
+        least, smallest = self._cut(first, 0.0)
+        needed = least.end(smallest, promoted=False) + self.start(first, LEAST_VISITED)
+        if clock.left >= needed:
+            return
+        seconds = 5 * math.ceil((clock.spent + needed) / 5)
+        every = problem.every_task
+        tasks = "each task" if reached == len(every) else ", ".join(task.name for task in first.every_task)
+        others = "" if reached == len(every) else f", without the other {len(every) - reached} of {len(every)} tasks"
+        fewer = "fewer tasks, " if len(every) > 1 else ""
+        raise InputError(
+            f"time_budget must be at least about {seconds} s on this machine, got {config.time_budget:.0f} s: "
+            f"{LEAST_VISITED} networks of evolution and {_LEAST_TESTED} test networks of {tasks} take that "
+            f"long{others}; give more time, {fewer}or smaller networks or images",
+            parameters=("time_budget",),
+        )
 
     def expected(self, condition: Condition, networks: int) -> float:
         """Return the expected seconds to evaluate a library on some networks under a condition."""
@@ -181,7 +237,7 @@ class TimePlan:
         return sum(parts.values()) + self.sum_seconds(problem, promoted=promoted) + self.writing
 
     def fitted(
-        self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress, *, refuse: bool
+        self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress
     ) -> tuple[TimePlan, EvolutionProblem]:
         """Return the plan and the problem with as many test and validation networks at full size as the time allows.
 
@@ -190,22 +246,8 @@ class TimePlan:
             config: Has the budget.
             clock: The time of the run so far.
             progress: Shows how many test networks are used if not all.
-            refuse: Whether to refuse a budget that is too short for the least number of networks.
-
-        Raises:
-            InputError: The budget is refused.
         """
-        least, smallest = self._cut(problem, 0.0)
         begin = self.start(problem, LEAST_VISITED)
-        needed = least.end(smallest, promoted=False) + begin
-        if refuse and clock.left < needed:
-            seconds = 5 * math.ceil((clock.spent + needed) / 5)
-            raise InputError(
-                f"time_budget must be at least about {seconds} s on this machine, got {config.time_budget:.0f} s: "
-                f"{LEAST_VISITED} networks of evolution and {_LEAST_TESTED} test networks of each task take that long; "
-                "give more time, or smaller networks or images",
-                parameters=("time_budget",),
-            )
         fixed = self.timing + self.sum_seconds(problem, promoted=False) + self.writing
         tests = self.end(problem, promoted=False) - fixed
         allowed = min(_END * config.time_budget, clock.left - begin) - fixed

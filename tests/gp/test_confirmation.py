@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -13,13 +14,14 @@ from eznas.gp.fitted_sum import FittedSum
 from eznas.gp.individual import Individual, TauFitness
 from eznas.programs import parse
 from eznas.progress import Progress
-from eznas.scoring import SERIAL, ScoreMatrix
+from eznas.scoring import SERIAL, Proxy, ScoreMatrix
 from eznas.status import Score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.task import EvolutionTask
     from eznas.programs import Node
     from eznas.scoring import Panel
 
@@ -86,8 +88,12 @@ class Scorer:
         self.scores = scores
         self.calls: list[tuple[str, ...]] = []
 
-    def __call__(self, proxies: Any, condition: str, architectures: Any, *_: object, **__: object) -> ScoreMatrix:
+    def __call__(
+        self, proxies: Any, condition: str, architectures: Any, _: object, __: object, keep: Any, **___: object
+    ) -> ScoreMatrix:
         self.calls.append(architectures)
+        for architecture in architectures:
+            keep(architecture, ())
         part = slice(4) if architectures == FakeTask.validation else slice(4, None)
         rows = [self.scores[condition].get(proxy.program, self.scores[condition][SECOND])[part] for proxy in proxies]
         scores = tuple(tuple(Score.of(value) for value in row) for row in rows)
@@ -250,3 +256,23 @@ def test_tasks_on_the_same_networks_are_scored_once(monkeypatch: pytest.MonkeyPa
         [row.tasks["first"].test.tau for row in rows] == [row.tasks["second"].test.tau for row in rows] == [1.0, -1.0]
     )
     assert scorer.calls == [FakeTask.validation, FakeTask.test]
+
+
+def test_the_time_left_is_estimated_from_the_networks_that_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network takes 2 s, so 6, 4, 2 and 0 s are left of the stage; 5 s wait behind it, and 3 s of writing."""
+    now = iter([1000.0, 1002.0, 1004.0, 1006.0, 1008.0])
+    heard: list[float] = []
+
+    class Listening(Progress):
+        def remaining(self, seconds: float) -> None:
+            heard.append(seconds)
+
+    confirmation = module.Confirmation(
+        cast("EvolutionProblem", FakeProblem()), EvolveConfig(), [(0.0, 0.0)], SERIAL, Listening(), 3.0
+    )
+    confirmation.schedule.begin(1e9, {("validation", "task"): 4.0, ("test", "task"): 5.0})
+    confirmation.schedule.deadline(("validation", "task"))
+    monkeypatch.setattr(module, "score_networks", one_task([*RISING, *RISING], [*RISING, *RISING]))
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: next(now)))
+    confirmation._scored([Proxy(FIRST, FIRST)], cast("EvolutionTask", FakeTask()), "validation")
+    assert heard == [14.0, 12.0, 10.0, 8.0]

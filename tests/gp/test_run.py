@@ -7,15 +7,19 @@ import pytest
 
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
-from eznas.gp import assemble, course, time_plan
+from eznas.gp import assemble, course, seconds, time_plan
 from eznas.gp.confirmation import BASELINES
+from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import EXPORTED
 from eznas.measures.registry import measure_programs
 from eznas.run import NUMERICS, RunDirectory
+from eznas.scoring import SERIAL, Proxy
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from eznas.scoring import ScoreMatrix
 
     RunIn = Callable[..., dict[str, Any]]
     RunUntil = Callable[[Path, EvolveConfig, int], None]
@@ -171,7 +175,8 @@ def test_an_interrupt_reports_what_was_found_and_can_be_resumed(
 def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
-    monkeypatch.setattr(time_plan.TimePlan, "fitted", lambda plan, problem, *_, **__: (plan, problem))
+    monkeypatch.setattr(time_plan.TimePlan, "check", lambda *_: None)
+    monkeypatch.setattr(time_plan.TimePlan, "fitted", lambda plan, problem, *_: (plan, problem))
     summary = run_in(tmp_path / "run", config(table, generations=1000, patience=100, time_budget=0.1))
     assert summary["stopped_by"] == "time"
     assert summary["generations"] == course._LEAST_GENERATIONS
@@ -186,6 +191,21 @@ def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path
         run_in(tmp_path / "run", config(table, time_budget=0.1))
     assert caught.value.parameters == ("time_budget",)
     assert not (tmp_path / "run" / "vectors.sqlite").exists()
+
+
+def test_networks_that_take_long_are_timed_once(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = EvolutionProblem.of(config(table)).tasks[0]
+    timed: list[int] = []
+
+    def fastest(matrix: ScoreMatrix) -> float:
+        timed.append(len(matrix.architectures))
+        return min(matrix.seconds)
+
+    monkeypatch.setattr(seconds, "fastest", fastest)
+    proxies = [Proxy(seconds.CHEAP, seconds.CHEAP)]
+    assert seconds.seconds_of(proxies, task, SERIAL) > 0
+    assert seconds.seconds_of(proxies, task, SERIAL, task.full, 0.0) > 0
+    assert timed == [seconds.TIMED, 1]
 
 
 def test_a_space_of_one_size_is_not_promoted(

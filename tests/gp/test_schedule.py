@@ -201,12 +201,9 @@ class Listening(Progress):
         self.messages.append(text)
 
 
-def fitted(
-    problem: EvolutionProblem, budget: float, *, refuse: bool = True, spent: float = 0.0
-) -> tuple[TimePlan, list[int], list[str]]:
+def fitted(problem: EvolutionProblem, budget: float) -> tuple[TimePlan, list[int], list[str]]:
     listener = Listening()
-    watch = Clock(budget, spent, 1000.0)
-    plan, fitting = plan_of(problem).fitted(problem, config(time_budget=budget), watch, listener, refuse=refuse)
+    plan, fitting = plan_of(problem).fitted(problem, config(time_budget=budget), Clock(budget, 0.0, 1000.0), listener)
     return plan, [len(each.test) for each in fitting.every_task], listener.messages
 
 
@@ -227,18 +224,68 @@ def test_fewer_test_and_validation_networks_fit_a_shorter_budget(clock: FakeTime
 
 def test_twenty_test_networks_of_each_task_are_left(clock: FakeTime) -> None:
     problem = problem_of(task("one", "space"), task("two", "other", held_out=True))
-    assert fitted(problem, 1.0, refuse=False)[1] == [20, 20]
+    assert fitted(problem, 1.0)[1] == [20, 20]
 
 
 def test_a_budget_below_the_least_is_refused_with_the_least(clock: FakeTime) -> None:
     """The least: 10 s for timing and writing, 20 test networks in 2 s, no choice, 24 of 80 networks in 18 s."""
     clock.now = 1003.0
+    plan_of(ONE).check(ONE, config(time_budget=33.1), Clock(33.1, 0.0, 1000.0), 1)
     with pytest.raises(
         InputError, match=r"time_budget must be at least about 35 s on this machine, got 25 s"
     ) as caught:
-        fitted(ONE, 25.0)
-    assert fitted(ONE, 40.0)[1] == [50]
+        plan_of(ONE).check(ONE, config(time_budget=25.0), Clock(25.0, 0.0, 1000.0), 1)
     assert caught.value.parameters == ("time_budget",)
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, program: float, baselines: float, budget: float) -> tuple[list[str], str]:
+    """Return the conditions that were timed of three tasks on spaces of their own, and the refusal or an empty text.
+
+    Args:
+        monkeypatch: Replaces the clock of networks.
+        program: Seconds of a program on a network.
+        baselines: Seconds of all baselines on a network.
+        budget: Seconds of the run.
+    """
+    calls: list[str] = []
+
+    def seconds_of(proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
+        calls.append(condition.key)
+        assert most == pytest.approx(0.03 * budget)
+        return baselines if len(proxies) > 1 else program
+
+    monkeypatch.setattr(time_plan_module, "seconds_of", seconds_of)
+    problem = problem_of(task("one", "a"), task("two", "b"), task("three", "c", held_out=True))
+    arguments = (problem, config(time_budget=budget, report=False), SERIAL, Clock(budget, 0.0, 1000.0))
+    try:
+        TimePlan.of(*arguments, Progress(), refuse=True)
+    except InputError as error:
+        return calls, str(error)
+    return calls, ""
+
+
+def test_a_budget_is_refused_as_soon_as_the_tasks_that_are_timed_need_more(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeTime
+) -> None:
+    """A program of 1 s makes 8 s for each of 24 networks at two sizes. Testing takes 20 s and writing 1 s."""
+    calls, refusal = timed(monkeypatch, program=1.0, baselines=1.0, budget=60.0)
+    assert calls == ["a small", "a flat", "a full"]
+    assert refusal == (
+        "time_budget must be at least about 405 s on this machine, got 60 s: 24 networks of evolution and 20 test "
+        "networks of one take that long, without the other 2 of 3 tasks; give more time, fewer tasks, or smaller "
+        "networks or images"
+    )
+
+
+def test_slow_baselines_and_the_sum_of_tasks_are_refused_too(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
+    calls, refusal = timed(monkeypatch, program=0.001, baselines=10.0, budget=60.0)
+    assert calls == ["a small", "a flat", "a full", "a full", "a full"]
+    assert "test networks of one take that long, without the other 2 of 3 tasks" in refusal
+    calls, refusal = timed(monkeypatch, program=0.1, baselines=0.1, budget=100.0)
+    assert calls[-1] == "b full"
+    assert "test networks of one, two take that long, without the other 1 of 3 tasks" in refusal
+    calls, refusal = timed(monkeypatch, program=0.001, baselines=0.01, budget=60.0)
+    assert (calls[-1], refusal) == ("c full", "")
 
 
 def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
