@@ -13,6 +13,7 @@ from eznas.gp.fitted_sum import fit_sum
 from eznas.gp.genealogy import Birth
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.results import write_networks, write_results
+from eznas.gp.schedule import Schedule
 from eznas.gp.seconds import cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
 from eznas.gp.trivial import trivial_taus
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from eznas.run import RunDirectory
     from eznas.scoring import Executor
 
+
+_COUNTING = 0.1
+"""Share of the budget that counting the parameters and operations of networks may take at most."""
 
 _SUM_SHARE = 0.05
 """Share of the time budget that fitting a weighted sum may take in any case; the tests then have less time."""
@@ -100,7 +104,9 @@ def run_evolution(
             trivial = [(train, validation) for train, validation in checkpoint["trivial"]]
         else:
             nothing = [(0.0, 0.0)] * len(problem.tasks)
-            trivial = trivial_taus(problem, executor, progress) if config.relative else nothing
+            counting = Schedule()
+            counting.begin(_COUNTING * config.time_budget, plan.counting(problem))
+            trivial = trivial_taus(problem, executor, progress, counting) if config.relative else nothing
         evolution = build_evolution(config, problem, store, executor, progress, screens=screens, trivial=trivial)
         if config.max_cost is not None and checkpoint is None:
             evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)

@@ -11,6 +11,7 @@ from eznas.errors import InputError
 from eznas.gp.confirmation import CANDIDATES, MEASURED
 from eznas.gp.library import LEAST_VISITED, SCREENED
 from eznas.gp.seconds import DEAR, TIMED, seconds_of
+from eznas.gp.trivial import TRIVIAL
 from eznas.scoring import Proxy
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class TimePlan:
     Args:
         visit: For each condition, by key, seconds to evaluate a library on a network.
         test: For each condition of full size, by key, seconds to test programs and baselines on a network.
+        count: For each condition of full size, by key, seconds to count the parameters and operations of a network;
+            empty where the fitness is not relative to them.
         timing: Seconds to time each program and baseline by itself.
         writing: Seconds to write the results.
         choice: Share of the validation networks that programs are chosen on where there is no promotion.
@@ -91,6 +94,7 @@ class TimePlan:
 
     visit: dict[str, float]
     test: dict[str, float]
+    count: dict[str, float]
     timing: float
     writing: float
     choice: float = 1.0
@@ -121,10 +125,11 @@ class TimePlan:
             InputError: The budget is refused.
         """
         progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
-        baselines = [Proxy.of(name) for name in MEASURED]
+        baselines, trivial = ([Proxy.of(name) for name in names] for names in (MEASURED, TRIVIAL))
         visit: dict[str, float] = {}
         test: dict[str, float] = {}
-        plan = cls(visit, test, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
+        count: dict[str, float] = {}
+        plan = cls(visit, test, count, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
         long = _LONG * config.time_budget
         for reached, task in enumerate(problem.every_task, 1):
             plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
@@ -139,8 +144,10 @@ class TimePlan:
                     plan.check(problem, config, clock, reached)
                 whole, build = (
                     seconds_of(proxies, task, executor, task.full, long)
-                    for proxies in (baselines, [Proxy.of("params")])
+                    for proxies in (baselines, trivial if config.relative else [Proxy.of("params")])
                 )
+                if config.relative:
+                    count[task.full.key] = build / executor.workers
                 test[task.full.key] = _TESTED * whole / executor.workers
                 alone = _TESTED * whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
                 plan = replace(plan, timing=plan.timing + _ALONE * TIMED * alone / executor.workers)
@@ -157,7 +164,8 @@ class TimePlan:
         """
         first = problem.first(reached)
         least, smallest = self._cut(first, 0.0)
-        needed = least.end(smallest, promoted=False) + self.start(first, LEAST_VISITED)
+        counting = sum(self.counting(first, LEAST_VISITED).values())
+        needed = least.end(smallest, promoted=False) + counting + self.start(first, LEAST_VISITED)
         if clock.left >= needed:
             return
         seconds = 5 * math.ceil((clock.spent + needed) / 5)
@@ -175,6 +183,18 @@ class TimePlan:
     def expected(self, condition: Condition, networks: int) -> float:
         """Return the expected seconds to evaluate a library on some networks under a condition."""
         return self.visit[condition.key] * networks
+
+    def counting(self, problem: EvolutionProblem, networks: int | None = None) -> dict[str, float]:
+        """Return the expected seconds to count parameters and operations, by task, on at most ``networks`` of each."""
+        seconds: dict[str, float] = {}
+        begun: set[tuple[object, ...]] = set()
+        for task in problem.tasks:
+            key = (task.full.key, task.train, task.validation)
+            if key not in begun and task.full.key in self.count:
+                begun.add(key)
+                whole = len(task.train) + len(task.validation)
+                seconds[task.name] = self.count[task.full.key] * min(whole, networks or whole)
+        return seconds
 
     def start(self, problem: EvolutionProblem, networks: int | None = None) -> float:
         """Return the expected seconds to evaluate the first library, on at most ``networks`` of each task."""

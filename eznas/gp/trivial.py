@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eznas.gp.library import LEAST_VISITED
 from eznas.ranking import TauTarget
 from eznas.scoring import Proxy, score_networks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from eznas.gp.problem import EvolutionProblem
+    from eznas.gp.schedule import Schedule
+    from eznas.gp.task import EvolutionTask
     from eznas.progress import Progress
     from eznas.scoring import Executor
 
@@ -20,25 +25,55 @@ TRIVIAL = ("params", "flops")
 """Measures that count the size of a network."""
 
 
-def trivial_taus(problem: EvolutionProblem, executor: Executor, progress: Progress) -> list[tuple[float, float]]:
+def trivial_taus(
+    problem: EvolutionProblem, executor: Executor, progress: Progress, schedule: Schedule
+) -> list[tuple[float, float]]:
     """Return the best tau of the trivial proxies on the training and on the validation networks of each task.
 
-    Networks have full size. A task on which no trivial proxy has a tau has 0.
+    Networks have full size. A task on which no trivial proxy has a tau has 0. Tasks with the same networks share them.
+
+    Args:
+        problem: The tasks.
+        executor: Runs the networks.
+        progress: Advances after each network.
+        schedule: Bounds the time of each task, by its name. Networks that are not reached are left out, but
+            ``LEAST_VISITED`` are counted.
     """
+    counted: dict[tuple[str, tuple[str, ...]], dict[str, NDArray[np.float64]]] = {}
     taus = []
     for task in problem.tasks:
-        networks = (*task.train, *task.validation)
-        progress.stage(f"counting the parameters and operations of {task.name}", len(networks))
-        matrix = score_networks([Proxy.of(name) for name in TRIVIAL], task.full, networks, executor, progress)
-        values, split = matrix.values(), len(task.train)
-        parts = (task.train, values[:, :split]), (task.validation, values[:, split:])
-        train, validation = (_best_tau(task.accuracies(part), scores) for part, scores in parts)
-        taus.append((train, validation))
+        networks = _mixed(task.train, task.validation)
+        key = task.full.key, networks
+        if key not in counted:
+            progress.stage(f"counting the parameters and operations of {task.name}", len(networks))
+            matrix = score_networks(
+                [Proxy.of(name) for name in TRIVIAL],
+                task.full,
+                networks,
+                executor,
+                progress,
+                deadline=schedule.deadline(task.name),
+                least=LEAST_VISITED,
+            )
+            counted[key] = dict(zip(matrix.architectures, matrix.values().T, strict=True))
+            if len(counted[key]) < len(networks):
+                progress.message(
+                    f"the taus of parameters and operations are those on {len(counted[key])} of {len(networks)} "
+                    f"networks of {task.name}: there is no time for more"
+                )
+        taus.append((_best_tau(task, task.train, counted[key]), _best_tau(task, task.validation, counted[key])))
     return taus
 
 
-def _best_tau(accuracies: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Return the best tau of the rows of scores on the networks that have all of them."""
-    scored = np.isfinite(scores).all(axis=0)
-    taus = TauTarget(accuracies[scored]).taus(scores[:, scored])
+def _mixed(train: Sequence[str], validation: Sequence[str]) -> tuple[str, ...]:
+    """Return all networks, in an order whose every beginning has about the same share of both parts."""
+    placed = [(place / len(part), name) for part in (train, validation) for place, name in enumerate(part)]
+    return tuple(name for _, name in sorted(placed, key=lambda pair: pair[0]))
+
+
+def _best_tau(task: EvolutionTask, part: Sequence[str], counted: Mapping[str, NDArray[np.float64]]) -> float:
+    """Return the best tau of a trivial proxy on the networks of a part that have all scores."""
+    scored = [name for name in part if name in counted and np.isfinite(counted[name]).all()]
+    scores = np.array([counted[name] for name in scored]).reshape(-1, len(TRIVIAL))
+    taus = TauTarget(task.accuracies(scored)).taus(scores.T)
     return float(np.nan_to_num(taus, nan=0.0).max())

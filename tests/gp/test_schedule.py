@@ -126,7 +126,7 @@ def plan_of(problem: EvolutionProblem) -> TimePlan:
     seconds = {"small": 0.5, "flat": 0.25, "full": 1.0}
     conditions = [condition for each in problem.every_task for condition in (*each.breeding, each.full)]
     visit = {condition.key: seconds[condition.key.rpartition(" ")[2]] for condition in conditions}
-    return TimePlan(visit, {each.full.key: 0.1 for each in problem.every_task}, timing=4.0, writing=6.0)
+    return TimePlan(visit, {each.full.key: 0.1 for each in problem.every_task}, {}, timing=4.0, writing=6.0)
 
 
 def config(**options: object) -> EvolveConfig:
@@ -275,6 +275,20 @@ def test_a_budget_is_refused_as_soon_as_the_tasks_that_are_timed_need_more(
         "networks of one take that long, without the other 2 of 3 tasks; give more time, fewer tasks, or smaller "
         "networks or images"
     )
+
+
+def test_counting_parameters_and_operations_takes_time_where_the_fitness_is_relative(clock: FakeTime) -> None:
+    """Of the first two tasks, which share their networks, 24 of 80 take 12 s; those of the third take 6 s."""
+    problem = problem_of(task("one", "a"), task("two", "a"), task("three", "b"), task("four", "c", held_out=True))
+    plan = dataclasses.replace(plan_of(problem), count={"a full": 0.5, "b full": 0.25, "c full": 9.0})
+    assert plan.counting(problem, 24) == {"one": 12.0, "three": 6.0}
+    assert plan.counting(problem) == {"one": 40.0, "three": 20.0}
+    assert plan_of(problem).counting(problem) == {}
+    least = 10 + 3 * 2 + 2 * 18  # timing and writing, test networks of three spaces, networks of evolution of two
+    plan_of(problem).check(problem, config(), Clock(least, 0.0, 1000.0), 4)
+    plan.check(problem, config(), Clock(least + 18.0, 0.0, 1000.0), 4)
+    with pytest.raises(InputError, match=r"time_budget must be at least about 70 s"):
+        plan.check(problem, config(), Clock(least + 17.9, 0.0, 1000.0), 4)
 
 
 def test_slow_baselines_and_the_sum_of_tasks_are_refused_too(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:

@@ -13,11 +13,13 @@ import pytest
 from eznas.config import EvolveConfig
 from eznas.gp import confirmation
 from eznas.gp import run as run_module
+from eznas.gp import trivial as trivial_module
 from eznas.gp.problem import EvolutionProblem
+from eznas.gp.schedule import Schedule
 from eznas.gp.trivial import trivial_taus
 from eznas.progress import Progress
 from eznas.run import RunDirectory
-from eznas.scoring import SERIAL, Condition
+from eznas.scoring import SERIAL, Condition, ScoreMatrix, score_networks
 from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -238,7 +240,38 @@ def test_trivial_proxies_are_measured_on_the_networks_that_run(tables: dict[str,
     table.write_text(text)
     problem = EvolutionProblem.of(options)
     assert broken in problem.tasks[0].train
-    assert trivial_taus(problem, SERIAL, Progress()) == [(1.0, 1.0)]
+    assert trivial_taus(problem, SERIAL, Progress(), Schedule()) == [(1.0, 1.0)]
+
+
+def test_trivial_proxies_keep_to_their_time(
+    tables: dict[str, Path], listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time is left, so the least number of networks is counted, of both parts."""
+    monkeypatch.setattr(trivial_module, "LEAST_VISITED", 6)
+    problem = EvolutionProblem.of(config(tables, task=[f"{OTHER}={tables[OTHER]}"], hold_out_task=()))
+    [task], schedule = problem.tasks, Schedule()
+    schedule.begin(-1.0, {task.name: 1.0})
+    [(train, validation)] = trivial_taus(problem, SERIAL, listener, schedule)
+    [message] = listener.messages
+    every = len(task.train) + len(task.validation)
+    assert message.startswith(f"the taus of parameters and operations are those on 6 of {every} networks of {OTHER}: ")
+    assert 0 < train <= 1
+    assert 0 < validation <= 1
+
+
+def test_tasks_with_the_same_networks_count_them_once(tables: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def score(proxies: Any, condition: Any, architectures: Any, *rest: Any, **options: Any) -> ScoreMatrix:
+        counted.append(len(architectures))
+        return score_networks(proxies, condition, architectures, *rest, **options)
+
+    monkeypatch.setattr(trivial_module, "score_networks", score)
+    tasks = [f"{name}={tables[name]}" for name in (FIRST, SECOND)]
+    problem = EvolutionProblem.of(config(tables, task=tasks, hold_out_task=()))
+    first, second = trivial_taus(problem, SERIAL, Progress(), Schedule())
+    assert counted == [20]
+    assert first != second
 
 
 def test_seeds_are_the_roots_of_their_offspring(tables: dict[str, Path], tmp_path: Path, run_in: RunIn) -> None:
