@@ -79,6 +79,9 @@ together, so the score of a network depends on the other networks. There are fou
 | log_rank | sum of log(r / n) over the measures, r the rank of the network among n networks |
 | min_max | sum of the scores, each scaled to the range from 0 to 1 |
 
+The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, the other networks and the
+ranges are those of a fixed set of architectures, so that the combined score does not depend on the queries.
+
 A combination may give weights to measures. A minus sign marks a measure of which less is better. Published combinations
 have names:
 """

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import COMBINING, UNARY
-from eznas.primitives import ALIASES, QUANTITIES, SCENARIOS, STATISTICS, Kind, Primitive, all_primitives
+from eznas.primitives import QUANTITIES, SCENARIOS, STATISTICS, Kind, Primitive, all_primitives
 from eznas.programs.catalogue import arguments, example, result
 from eznas.spaces import SPACES, SearchSpace, graf
 
@@ -147,6 +147,16 @@ _SCENARIOS = """
 |---|---|---|---|
 """
 
+_OLDER = """
+Program text may also use two older names of eznas, with any scenario. `preact` is `conv_in`, which is read in front of
+the convolution, behind the activation; `act` is `norm_out`, which is read behind the normalisation. The names were
+replaced because most papers call the input of an activation a pre-activation, and its output an activation; in eznas,
+these are `input` and `conv_in`.
+
+| statistic | definition |
+|---|---|
+"""
+
 _NETWORK_LEAVES = """
 ## Leaves of the network level
 
@@ -176,12 +186,47 @@ network repeats. Its features describe this graph (Kadlecova et al., ICML 2024).
 
 _SPACES_WITH_FEATURES = """
 For example, `min_path_conv_1x1_pool` is a feature of NAS-Bench-101 and of NAS-Bench-201. If a network has two kinds of
-cells, the name of a feature begins with the kind, as in `normal_count_skip`. Search spaces without cells have other
-features, such as the numbers of channels in NATS-Bench's size space. Search spaces that are not in the table have no
-features.
+cells, the name of a feature begins with the kind, as in `normal_count_skip`. The groups are:
+
+- `skip`: operations that pass their input on.
+- `pool`: average and maximum poolings.
+- `conv_1x1`, `conv_3x3`: convolutions with this kernel.
+- `sep`, `dil`: separable and dilated convolutions.
+- `conv`: all other convolutions.
+- `dwconv`, `expand`: one depthwise convolution, and three in a chain whose results are concatenated.
+- `attention`: weights of the channels, computed by attention.
+- `split`: each half of the channels goes to another operation.
+
+Search spaces without cells have other features, which the list behind the table defines. Search spaces that are not in
+the table have no features.
 
 | search spaces | number of features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|
+"""
+
+_OTHER_FEATURES = """
+- **accel_nasbench**: `e_N`, `k_N` and `l_N` are the expansion ratio, the kernel and the number of layers of block `N`,
+  counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), and otherwise
+  0. `layers` is the number of layers of all blocks.
+- **autoformer** (all sizes) and **vitbench101_autoformer**: `channels` is the number of channels of a token. `heads` is
+  the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of the hidden channels of the
+  perceptron, divided by the channels of a token. `heads_late` and `ratios_late` are these sums over the second half of
+  the layers.
+- **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
+  `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
+  cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
+  over all layers: of heads, of hidden channels, and of feed-forward layers.
+- **nasbench_macro**: numbers of layers that are the identity, or inverted residuals with expansion 3 (`mb3`) or 6
+  (`mb6`), in all stages or in one.
+- **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
+  are the sum, the least and the greatest of these.
+- **nds**: `width` is the number of channels of a node in the first cells, and `depth` the number of cells.
+- **transnas_macro**: `count_1` to `count_4` are the numbers of layers that are plain, that double the channels, that
+  halve the map, and that do both. `doublings_N` and `halvings_N` are the numbers of doublings and of halvings in the
+  first `N` layers.
+- **vitbench101_pit**: `head_channels` is the number of channels of a head. `ratio` is the number of hidden channels of
+  the perceptrons, divided by the channels of a token. `layers_N` and `heads_N` are the numbers of layers and of heads
+  in stage `N`.
 """
 
 _PRIMITIVES = """
@@ -201,7 +246,6 @@ def files() -> dict[Path, str]:
 
 def page() -> str:
     """Return the page in Markdown."""
-    older = {old.partition(".")[0]: new.partition(".")[0] for old, new in ALIASES.items() if "_grad" not in old}
     by_family = sorted(all_primitives(), key=lambda record: record.family)
     sections = [
         _INTRODUCTION,
@@ -214,15 +258,14 @@ def page() -> str:
             _row(f"`{one.name}`", one.images, one.objective, f"the values on `{one.minus}`" if one.minus else "")
             for one in SCENARIOS.values()
         ],
-        "\nProgram text may also use older names, which are those of the EZNAS paper: ",
-        ", ".join([f"`{old}` for `{new}`" for old, new in older.items()]),
-        ".\n\n| statistic | definition |\n|---|---|\n",
+        _OLDER,
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
         _units(),
         _NETWORK_LEAVES,
         _definitions(),
         _SPACES_WITH_FEATURES,
         *_features(),
+        _OTHER_FEATURES,
         _PRIMITIVES,
         *[_family(name, list(records)) for name, records in itertools.groupby(by_family, lambda record: record.family)],
     ]

@@ -70,7 +70,7 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, SearchConfig]]:
                 signal=names,
                 scores=tuple(f"{score}={folder / score}.csv" for score in names),
                 table=str(folder / "one_seed.csv"),
-                combine="minmax",
+                combine="min_max",
                 weights=(0.6, 0.4) if signal == "combined" else (),
                 queries=500,
                 runs=RUNS,

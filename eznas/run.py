@@ -49,7 +49,7 @@ FORMAT = 3
 NUMERICS = 3
 """The version of the numerics: it is raised when a statistic, a reduction or a score has other last digits than before
 for the same network, images and version of torch. Stored vectors of another version
-are not used, and evolutions over networks are not resumed."""
+are not used, and evolutions and searches over networks are not resumed."""
 
 _LOCK = "run.lock"
 _PACKAGES = ("eznas", "torch", "numpy", "deap")
@@ -170,6 +170,21 @@ class RunDirectory:
     def manifest(self) -> dict[str, Any]:
         """Read ``manifest.json``."""
         return self.read_json("manifest.json")
+
+    def check_versions(self) -> None:
+        """Refuse to resume a run over networks with other versions of torch or the numerics.
+
+        Raises:
+            InputError: One of them differs from the manifest.
+        """
+        before = {"numerics": "0", **self.manifest()["versions"]}  # earlier manifests have no numerics
+        here = versions()
+        for name in ("torch", "numerics"):
+            if before[name] != here[name]:
+                raise InputError(
+                    f"the version of {name} must be the one that the run began with, {before[name]}, got {here[name]}; "
+                    "resume the run with the eznas and torch that began it, or begin a new run"
+                )
 
     def record(self, **facts: Any) -> None:
         """Add facts to the manifest, such as the resolved device and the digests of the data."""

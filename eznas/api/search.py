@@ -156,7 +156,8 @@ class SearchRun(Run):
         ``workers``, ``memory``, ``backend`` and ``scheduler`` may be given; the others stay as they were.
 
         Raises:
-            InputError: Another option is given, the data changed, or another process writes the search.
+            InputError: Another option is given, the data changed, another process writes the search, or other versions
+                of torch or the numerics scored its networks.
         """
         compared = self.compared if compare is None else _opened(compare)
         return self._continue(options, command, compared, callback=callback, progress=progress, how=resume_with)

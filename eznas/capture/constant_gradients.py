@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eznas.capture.graph import nodes_behind
+
 _ROUNDINGS = 4
 """Differences of gradients in a channel, in roundings of the greatest, that count as none."""
 
@@ -30,17 +32,9 @@ def clear_constant_gradients(out: Tensor) -> None:
     Args:
         out: The output of a network, with or without a graph.
     """
-    nodes = [out.grad_fn]
-    seen: set[Any] = set()
-    while nodes:
-        node: Any = nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
+    for node in nodes_behind(out.grad_fn, ends=_normalises_batch):
         if _normalises_batch(node):
             node.register_hook(functools.partial(_cleared, getattr(node, "weighted", True)))
-        else:
-            nodes += [below for below, _ in node.next_functions]
 
 
 def _normalises_batch(node: Any) -> bool:

@@ -16,6 +16,7 @@ from eznas.capture.call import RecordError
 from eznas.capture.calls import CallHooks
 from eznas.capture.elementwise import CLAMPS, Elementwise
 from eznas.capture.function import version
+from eznas.capture.graph import nodes_behind
 from eznas.capture.image_axis import ImageAxis
 from eznas.capture.layer import Layer, Recorded
 from eznas.capture.modules import buffers_of, parameters_of
@@ -354,21 +355,13 @@ def check_graph(out: Tensor, hooks: CallHooks) -> None:
     Raises:
         RecordError: A layer did, as in gradient checkpointing of other libraries than torch.
     """
-    if not hooks.ungraphed or out.grad_fn is None:
-        return
-    nodes: list[Any] = [out.grad_fn]
-    seen = set(nodes)
-    while nodes:
-        node = nodes.pop()
+    for node in nodes_behind(out.grad_fn if hooks.ungraphed else None):
         graphed = getattr(getattr(node, "_forward_cls", None), "graphed", False)  # as of our own functions
         if isinstance(node, torch.autograd.function.BackwardCFunction) and not graphed:
             raise RecordError(
                 f"the network must run its layers with a graph; {hooks.ungraphed} runs inside a "
                 "torch.autograd.Function, as in gradient checkpointing; disable checkpointing"
             )
-        following = [below for below, _ in node.next_functions if below is not None and below not in seen]
-        seen.update(following)
-        nodes += following
 
 
 def weight_name(parameter: str) -> str:

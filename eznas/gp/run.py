@@ -19,7 +19,6 @@ from eznas.gp.time_plan import Clock, TimePlan
 from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
-from eznas.run import versions
 from eznas.scoring.plugin import load_plugins, plugin_digests
 from eznas.scoring.vector_store import VectorStore
 
@@ -195,10 +194,4 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
     device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
     if device != now["device"]:
         raise InputError(f"the device must be the one that the run began with, {device}, got {now['device']}")
-    before, here = {"numerics": "0", **manifest["versions"]}, versions()  # earlier manifests have no numerics
-    for name in ("torch", "numerics"):
-        if before[name] != here[name]:
-            raise InputError(
-                f"the version of {name} must be the one that the run began with, {before[name]}, got {here[name]}; "
-                "resume the run with the eznas and torch that began it, or begin a new run"
-            )
+    directory.check_versions()

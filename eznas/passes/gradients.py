@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eznas.capture.call import RecordError
+from eznas.capture.graph import nodes_behind
 from eznas.capture.state import running_backward
 from eznas.errors import UndefinedError
 
@@ -29,8 +30,8 @@ def differentiate(number: Tensor, edges: Sequence[Any], *, create_graph: bool = 
         return (None,) * len(edges)
     with running_backward(number.device):
         gradients = torch.autograd.grad(number, edges, retain_graph=True, create_graph=create_graph, allow_unused=True)
-    nodes = reachable(*(gradient.grad_fn for gradient in gradients if gradient is not None)) if create_graph else ()
-    if any(node.name() == _ENDS for node in nodes):  # torch takes the derivative behind it for 0
+    roots = [gradient.grad_fn for gradient in gradients if gradient is not None] if create_graph else []
+    if any(node.name() == _ENDS for node in nodes_behind(*roots)):  # torch takes the derivative behind it for 0
         raise UndefinedError(f"{_TWICE}; {_OWN}")
     return gradients
 
@@ -73,15 +74,3 @@ def check_finite(what: str, tensors: Iterable[Tensor]) -> None:
     """Raise where a tensor holds NaN or an infinity, which counts and signs would hide."""
     if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         raise UndefinedError(f"{what} must be finite; the network computes NaN or an infinity")
-
-
-def reachable(*roots: Any) -> set[Any]:
-    """Return every node of the graph that a backward pass from some of its nodes visits."""
-    nodes = {root for root in roots if root is not None}
-    stack = list(nodes)
-    while stack:
-        for node, _ in getattr(stack.pop(), "next_functions", ()):
-            if node is not None and node not in nodes:
-                nodes.add(node)
-                stack.append(node)
-    return nodes

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from eznas.capture import fork_state, network_of_samples, translated_errors, with_tensor_input
+from eznas.capture.graph import nodes_behind
 from eznas.capture.state import device_of, running_backward
 from eznas.errors import NETWORK_FAILURES, UndefinedError
 from eznas.passes.blocks import main_features
 from eznas.passes.forward import Forward, run_forward
-from eznas.passes.gradients import check_finite, differentiate, reachable, second_derivatives, zeros_for_none
+from eznas.passes.gradients import check_finite, differentiate, second_derivatives, zeros_for_none
 from eznas.passes.linearised import absolute_gradients, linearised_gradients
 from eznas.passes.loss import loss_of_samples
 from eznas.passes.outputs import channels_first, split_by_image
@@ -126,7 +127,7 @@ class NetworkPasses:
     def patterns(self) -> list[tuple[str, Tensor]]:
         """Return the name and the signs of the inputs, ``b x n``, of each activation that the logits depend on."""
         forward = self._forward()
-        used = reachable(forward.logits.grad_fn)
+        used = set(nodes_behind(forward.logits.grad_fn))
         patterns = forward.recorder.patterns
         return [(pattern.activation, pattern.positive) for pattern in patterns if pattern.node in used]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from eznas.capture.graph import nodes_behind
 from eznas.capture.record import flattened
 
 if TYPE_CHECKING:
@@ -196,16 +197,7 @@ def _is_lookup(tensor: Tensor, table: Tensor) -> bool:
     """
     if table.dim() != _MATRIX or tensor.dim() <= _MATRIX:
         return False
-    nodes = [tensor.grad_fn] if tensor.grad_fn is not None else []
-    seen = set(nodes)
-    while nodes:
-        node = nodes.pop()
-        if node.name().startswith(_LOOKUPS):
-            return True
-        following = [below for below, _ in node.next_functions if below is not None and below not in seen]
-        seen.update(following)
-        nodes += following
-    return False
+    return any(node.name().startswith(_LOOKUPS) for node in nodes_behind(tensor.grad_fn))
 
 
 def _is_matrix(tensor: Tensor) -> bool:

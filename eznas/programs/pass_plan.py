@@ -233,11 +233,8 @@ class _Planner:
         graph = 2 * self.shape.saved if self._backward(requests) else 0
         names = sorted({*frozenset[str]().union(*requests), *self.of_images})
         needed = self._needed(requests, [place]) + graph
-        return MemoryLimitError(
-            f"memory must be at least {written(needed / PLANNED)} for one process to capture {', '.join(names)} of "
-            f"this network on {len(self.minibatch)} images, got {written(self.memory)}; give more memory, fewer "
-            "workers or fewer images"
-        )
+        task = f"capture {', '.join(names)} of this network on {len(self.minibatch)} images"
+        return MemoryLimitError(refusal(task, needed, self.memory))
 
 
 def _moment(name: str) -> Moment:
@@ -287,6 +284,21 @@ def unit_bytes(units: Sequence[Unit], minibatch: Minibatch) -> dict[Kind, int]:
         Kind.OUTPUT: sum(math.prod(shape) for _, _, shape in shapes) * item,
         Kind.IMAGE: minibatch.images.numel() * item,
     }
+
+
+def refusal(task: str, needed: float, share: int) -> str:
+    """Return the sentence that says that the share of a process is too little for a task, and what to do.
+
+    Args:
+        task: What the process would do.
+        needed: The bytes to plan with that the task needs.
+        share: The bytes that the process may take.
+    """
+    return (
+        f"memory must be at least {written(needed / PLANNED)} for each process to {task}, got {written(share)}, which "
+        "is the share of each process; the processes divide the memory, so give more memory, fewer workers or fewer "
+        "images"
+    )
 
 
 def written(size: float) -> str:

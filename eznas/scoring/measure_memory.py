@@ -11,7 +11,7 @@ from eznas.passes.parts import PARTS, Graph, PassBytes
 from eznas.passes.size_pass import sizes_of
 from eznas.primitives import Kind
 from eznas.programs.memory import GRAPH
-from eznas.programs.pass_plan import PLANNED, WORKING, unit_bytes, written
+from eznas.programs.pass_plan import PLANNED, WORKING, refusal, unit_bytes
 from eznas.status import Score, Status
 
 if TYPE_CHECKING:
@@ -94,10 +94,7 @@ def plan_measures(
     for measure in run:
         needed = planner.needed([measure])
         if needed > limit:
-            sentence = (
-                f"memory must be at least {written(needed / PLANNED)} for one process to compute {measure.name} on "
-                f"{len(minibatch)} images, got {written(memory)}; give more memory, fewer workers or fewer images"
-            )
+            sentence = refusal(f"compute {measure.name} on {len(minibatch)} images", needed, memory)
             refused[measure.name] = Score.failed(Status.MEMORY_LIMIT, sentence)
     return MeasurePlan(tuple(planner.groups([measure for measure in run if measure.name not in refused])), refused)
 

@@ -39,7 +39,7 @@ def _rank(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
     return combine
 
 
-def _minmax(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
+def _min_max(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
     """Return the weighted sum of the values, each scaled so that the reference spans 0 to 1."""
     low, high = reference.min(axis=1), reference.max(axis=1)
     span = np.where(high > low, high - low, 1.0)
@@ -58,7 +58,7 @@ def _vote(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> Rule:
 
 RULES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], Rule]] = {
     "rank": _rank,
-    "minmax": _minmax,
+    "min_max": _min_max,
     "vote": _vote,
 }
 """Each maps ``s x n`` values of the reference and ``s`` weights to a function from ``s`` values to a number."""

@@ -117,7 +117,7 @@ class SearchConfig(SearcherConfig):
         "Proxy that guides warm-up and moves. It may be repeated; several proxies are combined.  [default: the signal, "
         "if it is no accuracy]",
     )
-    combine: str = option("rank", "Search", "rank|minmax|vote", "How to combine several signals or proxies.")
+    combine: str = option("rank", "Search", "rank|min_max|vote", "How to combine several signals or proxies.")
     weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(
         (), "Search", "X,X,...", "Weights of the combined signals.  [default: equal]"
     )

@@ -129,11 +129,11 @@ def test_a_budget_of_nothing_is_reported(table: str, tmp_path: Path) -> None:
 def test_signals_are_combined(table: str, tmp_path: Path) -> None:
     found = searched(
         "--table", table, "--scores", str(tmp_path / "mine.csv"), "--signal", "mine", "--signal", "valid12",
-        "--combine", "minmax", "--weights", "0.6,0.4", "--queries", "40", "--runs", "1", "--algorithm", "random",
+        "--combine", "min_max", "--weights", "0.6,0.4", "--queries", "40", "--runs", "1", "--algorithm", "random",
         "--out", str(tmp_path / "run"),
     )  # fmt: skip
     assert found["summary"]["value_mean"] == pytest.approx(1.0)
-    assert found["facts"]["label"] == "random on minmax(mine, valid12)"
+    assert found["facts"]["label"] == "random on min_max(mine, valid12)"
 
 
 def test_a_search_that_cannot_begin_leaves_no_directory(table: str, tmp_path: Path) -> None:

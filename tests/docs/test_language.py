@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,17 @@ def test_the_page_has_every_primitive_and_statistic(written: dict[Path, str]) ->
         assert rows.count(record.name) >= len(primitives.overloads(record.name))
     assert set(rows) >= {*primitives.STATISTICS, *primitives.QUANTITIES, *primitives.SCENARIOS}
     assert all(f">{name}<" in picture for name in (*primitives.QUANTITIES, *primitives.SCENARIOS))
+
+
+def test_the_features_of_every_space_are_defined(written: dict[Path, str]) -> None:
+    features = written[DOCS / "language.md"].partition("### Features of architectures")[2].partition("## Primitives")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in features.splitlines() if line.startswith("| ")]
+    defined = re.findall(r"\*\*(\w+)\*\*", features)
+    for spaces, _, groups, _, others in rows[1:]:
+        for group in groups.split(", ") if groups else ():
+            assert re.search(rf"^- .*{group}.*: ", features, flags=re.MULTILINE), group
+        for space in spaces.split(", ") if others else ():
+            assert space.startswith(tuple(defined)), space
 
 
 def test_examples_can_be_evaluated() -> None:

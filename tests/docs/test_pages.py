@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -82,6 +84,17 @@ def test_python_blocks_compile(page: Path) -> None:
     for language, code in code_blocks(page):
         if language == "python" and not code.startswith("--8<--"):
             compile(code, page.name, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_names_that_python_blocks_import_exist(page: Path) -> None:
+    for language, code in code_blocks(page):
+        tree = ast.parse(code) if language == "python" and not code.startswith("--8<--") else ast.Module([], [])
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "eznas":
+                module = importlib.import_module(node.module or "")
+                for name in node.names:
+                    assert hasattr(module, name.name), f"{page_id(page)}: {node.module} has no {name.name}"
 
 
 def test_programs_in_pages_and_help_texts_parse() -> None:

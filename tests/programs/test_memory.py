@@ -59,8 +59,9 @@ def test_what_does_not_fit_unit_by_unit_is_refused_with_the_memory_that_it_needs
     (score, *_) = evaluate(PROGRAMS, network(), CONDITION.minibatch, memory=10**5)
     assert score.status is Status.MEMORY_LIMIT
     assert score.detail == (
-        "MemoryLimitError: memory must be at least 285K for one process to capture conv_in.perturbed, input.data of "
-        "this network on 4 images, got 98K; give more memory, fewer workers or fewer images"
+        "MemoryLimitError: memory must be at least 285K for each process to capture conv_in.perturbed, input.data of "
+        "this network on 4 images, got 98K, which is the share of each process; the processes divide the memory, so "
+        "give more memory, fewer workers or fewer images"
     )
 
 

@@ -75,6 +75,6 @@ def test_requests_of_one_pass_are_read_in_the_runs_of_those_that_need_several() 
 )
 def test_a_unit_that_does_not_fit_is_refused(request_: str, limit: int) -> None:
     with pytest.raises(
-        MemoryLimitError, match=f"memory must be at least [46]K for one process to capture {request_} of this"
+        MemoryLimitError, match=f"memory must be at least [46]K for each process to capture {request_} of this"
     ):
         plan_within([frozenset([request_])], SHAPE, PIXELS, limit * 10 // 9)

@@ -177,7 +177,7 @@ def test_measures_that_read_a_graph_again_run_alone() -> None:
     assert [sorted(group.names) for group in plan.groups] == [["naswot", "near"], ["grad_norm", "snip"]]
     assert set(plan.refused) == {"fisher", "grasp"}
     assert plan.refused["grasp"].status is Status.MEMORY_LIMIT
-    assert "for one process to compute grasp on 8 images, got" in plan.refused["grasp"].detail
+    assert "for each process to compute grasp on 8 images, got" in plan.refused["grasp"].detail
     assert {*plan_measures(records, Chain(), BATCH, 2**30).groups[0].names} == {record.name for record in records}
 
 

@@ -71,6 +71,6 @@ def test_a_measure_whose_graph_does_not_fit_is_refused_and_the_others_are_comput
     assert (params, naswot) == (expected[0], expected[2])
     assert grad_norm.status is Status.MEMORY_LIMIT
     assert grad_norm.detail == (
-        "memory must be at least 43K for one process to compute grad_norm on 4 images, got 40K; give more memory, "
-        "fewer workers or fewer images"
+        "memory must be at least 43K for each process to compute grad_norm on 4 images, got 40K, which is the share of "
+        "each process; the processes divide the memory, so give more memory, fewer workers or fewer images"
     )

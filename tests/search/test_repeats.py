@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import statistics
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import tomli_w
 from eznas.config import build_config
 from eznas.errors import InputError
 from eznas.progress import Progress
-from eznas.run import RunDirectory
+from eznas.run import RunDirectory, versions
 from eznas.scoring import local_executor
 from eznas.search.config import SearchConfig
 from eznas.search.problem import make_problem
@@ -220,6 +221,21 @@ def test_runs_go_on_from_the_same_data_alone(options: SearchConfig, tmp_path: Pa
         (tmp_path / name).write_bytes(before)
     run(replace(options, runs=4), tmp_path / "run", resume=True)
     assert "runs = 4" in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["numerics", "torch"])
+def test_scores_of_networks_are_resumed_with_the_same_versions_alone(
+    options: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    live = replace(options, signal=("flops",), queries=3, runs=1, scores=(), batch_size=2, device="cpu")
+    run(live, tmp_path / "live")
+    run(options, tmp_path / "tabular")
+    before = versions()[name]
+    monkeypatch.setattr("eznas.run.versions", lambda: {**versions(), name: "another"})
+    message = f"version of {name} must be the one that the run began with, {re.escape(str(before))}, got another;"
+    with pytest.raises(InputError, match=message):
+        run(replace(live, runs=2), tmp_path / "live", resume=True)
+    run(replace(options, runs=4), tmp_path / "tabular", resume=True)  # reads tables alone
 
 
 def test_only_searches_of_the_same_are_compared(options: SearchConfig, tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_what_is_not_known_is_a_failure() -> None:
     assert missing.fitness == nothing.fitness == -math.inf
 
 
-def test_minmax_is_a_convex_combination() -> None:
-    assert fitness("minmax", (0.6, 0.4)) == pytest.approx([0.4, 0.15, 0.6 + 0.2])
+def test_min_max_is_a_convex_combination() -> None:
+    assert fitness("min_max", (0.6, 0.4)) == pytest.approx([0.4, 0.15, 0.6 + 0.2])
 
 
 def test_rank_is_the_mean_rank() -> None:
