@@ -117,7 +117,9 @@ class SearchConfig(SearcherConfig):
         "Proxy that guides warm-up and moves. It may be repeated; several proxies are combined.  [default: the signal, "
         "if it is no accuracy]",
     )
-    combine: str = option("rank", "Search", "rank|min_max|vote", "How to combine several signals or proxies.")
+    combine: Annotated[str, BeforeValidator(lambda name: "min_max" if name == "minmax" else name)] = option(
+        "rank", "Search", "rank|min_max|vote", "How to combine several signals or proxies."
+    )
     weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(
         (), "Search", "X,X,...", "Weights of the combined signals.  [default: equal]"
     )

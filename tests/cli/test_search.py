@@ -129,7 +129,7 @@ def test_a_budget_of_nothing_is_reported(table: str, tmp_path: Path) -> None:
 def test_signals_are_combined(table: str, tmp_path: Path) -> None:
     found = searched(
         "--table", table, "--scores", str(tmp_path / "mine.csv"), "--signal", "mine", "--signal", "valid12",
-        "--combine", "min_max", "--weights", "0.6,0.4", "--queries", "40", "--runs", "1", "--algorithm", "random",
+        "--combine", "minmax", "--weights", "0.6,0.4", "--queries", "40", "--runs", "1", "--algorithm", "random",
         "--out", str(tmp_path / "run"),
     )  # fmt: skip
     assert found["summary"]["value_mean"] == pytest.approx(1.0)
