@@ -35,8 +35,9 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
   through a backward pass, *samples* a backward pass for each image, and *batches* passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
-  measured. *All equal* means that all networks have the same score. Measures with another n were measured on other
-  architectures, so compare only taus with the same n.
+  measured. *All equal* means that all networks have the same score. 13 measures were scored on 520 architectures, of
+  which the results of grasp and zen lack one. The reason was not recorded; computed again, zen has a value on all 520.
+  The other measures were scored on 104 to 126 architectures, so compare only taus with about the same n.
 - **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
   NAS-Bench-201 with four convolutions in each cell.
 """
