@@ -60,8 +60,8 @@ attention are the layers whose outputs become its queries, keys and values witho
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-A program of this table has the value of its measure if it is evaluated on every layer (`units="any"`) and the network
-runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. From statistics
+A program of this table has the value of its measure if it is evaluated on every layer (the argument `units="any"` of
+`eznas.evaluate`) and the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. From statistics
 alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
