@@ -61,8 +61,8 @@ _PROGRAMS = """\
 ## Measures with an equivalent program
 
 A program of this table has the value of its measure if it is evaluated on every layer (the argument `units="any"` of
-`eznas.evaluate`) and the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. From statistics
-alone, the language cannot express measures that
+`eznas.evaluate`) and the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the
+first generation. From statistics alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels other than through the loss (epe_nas),
