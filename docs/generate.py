@@ -31,13 +31,14 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 ## Comparison
 
 - **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
-- **needs**: the data and the passes that a measure uses. *noise* means images of noise, *second order* a backward pass
-  through a backward pass, *samples* a backward pass for each image, and *batches* passes on each half of the minibatch.
+- **needs**: the data and the passes that a measure uses. *noise* means images of noise, *labels* the labels of the
+  minibatch, *second order* a backward pass through a backward pass, *samples* a backward pass for each image, and
+  *batches* passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
-  measured. *All equal* means that all networks have the same score. 13 measures were scored on 520 architectures, of
-  which the results of grasp and zen lack one. The reason was not recorded; computed again, zen has a value on all 520.
-  The other measures were scored on 104 to 126 architectures, so compare only taus with about the same n.
+  measured. *All equal* means that all networks have the same score. 13 measures were scored on 520 architectures (grasp
+  and zen on 519 of them), the others on 104 to 126 of these. Compare only taus with about the same n: on the 126
+  architectures, params has tau 0.559, and on all 520 it has 0.598.
 - **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
   NAS-Bench-201 with four convolutions in each cell.
 """
@@ -46,7 +47,9 @@ _DEFINITIONS = """\
 ## Definitions
 
 The column *published* gives figures from the papers, and names the networks on which the authors measured them. Figures
-that are separated by slashes belong to the data sets in brackets, in the same order.
+that are separated by slashes belong to the data sets in brackets, in the same order. The figures of measures
+that begin with `evolved_` are our own, on networks that their evolution did not see ([Experiments](experiments.md)).
+The tau of evolved_nb201 is lower in the first table, which uses other accuracies, images and initial weights.
 
 In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
 cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a residual block, or a
@@ -57,9 +60,9 @@ attention are the layers whose outputs become its queries, keys and values witho
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-A program of this table has the value of its measure if it is evaluated on every layer (`units="any"`) and the network
-runs each layer once. `eznas evolve --seed-measures` includes these programs in the first generation. From statistics
-alone, the language cannot express measures that
+A program of this table has the value of its measure if it is evaluated on every layer (the argument `units="any"` of
+`eznas.evaluate`) and the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the
+first generation. From statistics alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels other than through the loss (epe_nas),
@@ -80,8 +83,8 @@ together, so the score of a network depends on the other networks. There are fou
 | log_rank | sum of log(r / n) over the measures, r the rank of the network among n networks |
 | min_max | sum of the scores, each scaled to the range from 0 to 1 |
 
-The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, the other networks and the
-ranges are those of a fixed set of architectures, so that the combined score does not depend on the queries.
+The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, a network is compared with a
+fixed set of architectures, so that its combined score does not depend on the queries.
 
 A combination may give weights to measures. A minus sign marks a measure of which less is better. Published combinations
 have names:
@@ -91,14 +94,14 @@ _NETWORKS = """\
 ## Networks and minibatches
 
 **Time.** eznas runs a forward or backward pass once for all measures that need it. Computing several such measures
-takes little more time than computing one. Before a measure runs, eznas
-[estimates its seconds](scaling.md#seconds-of-a-measure-in-advance). Slow measures are left out unless you give their
+takes little more time than computing one. Before a measure runs, `eznas score` and `eznas.measure`
+[estimate its seconds](scaling.md#seconds-of-a-measure-in-advance). They leave out slow measures unless you give their
 names.
 
-**Minibatches.** A minibatch runs as a whole, except in measures of single images or of halves, because batch
-normalisation uses the mean and the variance of the minibatch; only vkdnw uses the running averages. With
-`eznas.measure(..., split=N)`, at most N images run at once. This needs a network without batch normalisation, and a
-measure that is a sum over images or reads one row for each image. eznas refuses other networks and other measures.
+**Minibatches.** A minibatch runs as a whole, because batch normalisation uses its mean and variance (only vkdnw uses
+the running averages). The exceptions are measures of single images or of halves. With `eznas.measure(..., split=N)`, at
+most N images run at once. This needs a network without batch normalisation, and a measure that is computed from sums
+over images, or from values of each image, such as its logits. eznas refuses other networks and other measures.
 
 **Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
 from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
@@ -106,10 +109,10 @@ Constant kernels do not count.
 
 **Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
 outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
-with these layers. The same is true of networks with products such as `x @ weight`, although units can read these. A
-product with a table of relative positions does not matter. The status of the score says so. flops, and measures of
-weights and of their gradients, have a value on all these networks: that of a network that runs the same layers step by
-step.
+with these layers. The same is true of networks with products such as `x @ weight`, although such products can be units.
+The status of the score says why there is no value. A product with a table of relative positions is harmless. flops, and
+measures of weights and of their gradients, have a value on all these networks: that of a network that runs the same
+layers step by step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in
@@ -129,8 +132,9 @@ not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](lan
 
 **Tokens and labels.** Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise
 and gradients then act on the output of the first embedding. Padding after the end of a text counts as all other tokens
-do. vkdnw and epe_nas need labels with one class for each sample. gradsign needs a label other than -100 for each
-sample, and zico needs such a label in each half of the samples.
+do. epe_nas needs labels with one class for each sample, and vkdnw a network that returns one row of logits for each
+sample. The loss ignores labels of -100, as torch's cross-entropy does. gradsign needs another label for each sample,
+and zico one in each half of the samples.
 
 **Modules.** eznas runs networks without torch's gradient checkpointing, and refuses layers inside any other
 `torch.autograd.Function`. A module may put the images on another axis than the first, as with `batch_first=False`;

@@ -40,7 +40,8 @@ how to define your own.
 
 A value of a program has one of these kinds. In the shapes, `u` is the number of units, `b` the number of samples in the
 minibatch, and `c`, `c_in` and `c_out` are numbers of channels. A map has `h x w` entries, and a kernel has `k x k`.
-Except for `u` and `b`, these numbers can differ between units.
+The first axis counts the units: a value holds a tensor for each unit. Apart from `b`, the sizes of these tensors can
+differ between units.
 
 | kind | level | shape and content |
 |---|---|---|
@@ -111,10 +112,11 @@ The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like 
 result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
 of a unit if it computes means over the last axis.
 
-### Three kinds of maps
+### Shapes of statistics
 
 Every statistic of a unit has four axes, so that every primitive can read it. The tensor of a layer becomes a statistic
-as follows. The last two axes of the statistic are a map, a column or a single number:
+as follows. Its last two axes are a two-dimensional map, a column (`t x 1`) or a single number (`1 x 1`). All three
+count as maps:
 
 | tensor of the layer | shape of the statistic | last two axes |
 |---|---|---|
@@ -148,10 +150,8 @@ _SCENARIOS = """
 """
 
 _OLDER = """
-Program text may also use two older names of eznas, with any scenario. `preact` is `conv_in`, which is read in front of
-the convolution, behind the activation; `act` is `norm_out`, which is read behind the normalisation. The names were
-replaced because most papers call the input of an activation a pre-activation, and its output an activation; in eznas,
-these are `input` and `conv_in`.
+In program text, two older names still work with any scenario: `preact` for `conv_in`, and `act` for `norm_out`. They
+were misleading: in most papers, a pre-activation is what eznas calls `input`, and an activation is `conv_in`.
 
 | statistic | definition |
 |---|---|

@@ -185,8 +185,8 @@ class EvolveConfig(Options):
         25,
         "Evolution",
         "N",
-        "Generations without a better program after which the run draws new reductions. If two draws in a row bring "
-        "no gain, the evolution ends instead.",
+        "Generations without a better program after which the run draws new reductions. After two draws in a row "
+        "without gain, a third one is the last; the evolution then ends in place of a fourth.",
         ge=1,
     )
 

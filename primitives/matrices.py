@@ -2,9 +2,12 @@
 
 If the result for a map is one number, it takes the place of the map, as a map of ``1 x 1``. A ``1 x 1`` map is a matrix
 of one entry. All other maps of one row or one column, such as the ``t x 1`` maps of t tokens, are read together: for
-each sample, they are the columns of one ``t x c`` matrix, tokens by channels. If a matrix is not square, its singular
-values take the place of eigenvalues. Its determinant is then the product of its singular values. This product is the
-root of the determinant of the smaller Gram matrix. A matrix with an entry that is not finite gives NaN.
+each sample (each filter of a weight), they are the columns of one ``t x c`` matrix, tokens by channels. If the result
+for this matrix is one number, the result has one number for each sample, in the shape ``b x 1 x 1 x 1``.
+
+If a matrix is not square, its singular values take the place of eigenvalues. Its determinant is then the product of its
+singular values, which is the root of the determinant of the smaller Gram matrix. A matrix with an entry that is not
+finite gives NaN.
 """
 
 from __future__ import annotations
@@ -131,7 +134,7 @@ def logdet(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of (A + A^T) / 2 divided by the least, for each map A; if A is not square, greatest "
     "singular value of A divided by the least",
     domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], whose code applies it to Gram matrices alone; condition_number(gram(x)) does the same",
+    source="[EZNAS], whose code applies it to Gram matrices alone; for this use, write condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -148,7 +151,7 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     formula="greatest |eigenvalue| of each map divided by the least; if the map is not square, greatest singular value "
     "divided by the least",
     domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], whose code applies it to Gram matrices alone; condition_number(gram(x)) does the same",
+    source="[EZNAS], whose code applies it to Gram matrices alone; for this use, write condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )

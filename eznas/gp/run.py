@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _COUNTING = 0.1
-"""Share of the budget that counting the parameters and operations of networks may take at most."""
+"""Share of the budget that counting the parameters and FLOPs of networks may take at most."""
 
 _SUM_SHARE = 0.05
 """Share of the time budget that fitting a weighted sum may take in any case; the tests then have less time."""

@@ -84,7 +84,7 @@ class TimePlan:
     Args:
         visit: For each condition, by key, seconds to evaluate a library on a network.
         test: For each condition of full size, by key, seconds to test programs and baselines on a network.
-        count: For each condition of full size, by key, seconds to count the parameters and operations of a network;
+        count: For each condition of full size, by key, seconds to count the parameters and FLOPs of a network;
             empty where the fitness is not relative to them.
         timing: Seconds to time each program and baseline by itself.
         writing: Seconds to write the results.
@@ -185,7 +185,7 @@ class TimePlan:
         return self.visit[condition.key] * networks
 
     def counting(self, problem: EvolutionProblem, networks: int | None = None) -> dict[str, float]:
-        """Return the expected seconds to count parameters and operations, by task, on at most ``networks`` of each."""
+        """Return the expected seconds to count parameters and FLOPs, by task, on at most ``networks`` of each."""
         seconds: dict[str, float] = {}
         begun: set[tuple[object, ...]] = set()
         for task in problem.tasks:

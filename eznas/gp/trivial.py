@@ -45,7 +45,7 @@ def trivial_taus(
         networks = _mixed(task.train, task.validation)
         key = task.full.key, networks
         if key not in counted:
-            progress.stage(f"counting the parameters and operations of {task.name}", len(networks))
+            progress.stage(f"counting the parameters and FLOPs of {task.name}", len(networks))
             matrix = score_networks(
                 [Proxy.of(name) for name in TRIVIAL],
                 task.full,
@@ -58,7 +58,7 @@ def trivial_taus(
             counted[key] = dict(zip(matrix.architectures, matrix.values().T, strict=True))
             if len(counted[key]) < len(networks):
                 progress.message(
-                    f"the taus of parameters and operations are those on {len(counted[key])} of {len(networks)} "
+                    f"the taus of parameters and FLOPs are those on {len(counted[key])} of {len(networks)} "
                     f"networks of {task.name}: there is no time for more"
                 )
         taus.append((_best_tau(task, task.train, counted[key]), _best_tau(task, task.validation, counted[key])))

@@ -29,7 +29,10 @@ _WIDE = 1024
 """Channels from which matrices of few positions are reduced to these positions; the difference is a rounding."""
 
 _PAPER = "Lee and Ham, AZ-NAS, CVPR 2024"
-_REFERENCE = "tau of az_nas .741/.723/.710 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)"
+_REFERENCE = (
+    "tau of az_nas, which combines the three az_ measures and flops, .741/.723/.710 on NAS-Bench-201 (CIFAR-10, "
+    "CIFAR-100, ImageNet16-120)"
+)
 
 
 def _entropy_seconds(sizes: Sizes) -> float:

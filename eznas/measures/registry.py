@@ -133,19 +133,22 @@ def register_measure(*, needs: Iterable[str] = (), **facts: Unpack[_Facts]) -> C
     return register
 
 
-def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromPasses], Function]:
+def measure_from_passes(
+    *parts: str, needs: Iterable[str] = (), **facts: Unpack[_Facts]
+) -> Callable[[FromPasses], Function]:
     """Register the decorated function, which computes a score from passes that several measures share.
 
     The decorator returns a function that scores a network on a minibatch with passes of its own.
 
     Args:
         *parts: The parts of ``NetworkPasses`` that the function reads: names of ``PARTS``, from which its needs follow.
+        needs: Further needs, of what the function reads beside the parts; see ``Measure``.
         **facts: See ``register_measure``.
 
     Raises:
         InputError: The name is taken, or a part is unknown.
     """
-    needs = frozenset[str]().union(*(PARTS[part].needs for part in parts))
+    all_needs = frozenset(needs).union(*(PARTS[part].needs for part in parts))
 
     def register(from_passes: FromPasses) -> Function:
         def function(network: nn.Module, minibatch: Minibatch) -> float:
@@ -154,7 +157,7 @@ def measure_from_passes(*parts: str, **facts: Unpack[_Facts]) -> Callable[[FromP
 
         function.__doc__ = from_passes.__doc__
         named: _Facts = {"name": from_passes.__name__, **facts}
-        record = Measure(**named, needs=needs, function=function, from_passes=from_passes, parts=frozenset(parts))
+        record = Measure(**named, needs=all_needs, function=function, from_passes=from_passes, parts=frozenset(parts))
         MEASURES.register(record)
         return function
 

@@ -81,7 +81,8 @@ def head_importance(passes: NetworkPasses) -> float:
     "roles",
     paper=_PAPER,
     formula="sum over attentions of 3 m, m the mean over samples and channels of the greatest value over tokens of the "
-    "projections' outputs",
+    "projections' outputs; 3 m is the sum of the means for queries, keys and values if these have equally many "
+    "channels",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
@@ -143,8 +144,8 @@ def attention_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over activations of feed-forward blocks of the mean of D over samples, D the number of channels whose "
-    "outputs agree in sign, summed over pairs of tokens",
+    formula="sum over activations of feed-forward blocks of the mean of D over samples, D the sum, over "
+    "ordered pairs of tokens, of the number of channels whose outputs are above 0 for both tokens or for neither",
 )
 def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.

@@ -56,9 +56,9 @@ def swap(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="swap times exp(-(p - 1000)^2 / 10^6), p the number of parameters in thousands",
+    formula="swap times exp(-(p - mu)^2 / sigma), p the number of parameters in thousands, mu = 1000, sigma = 10^6",
     seconds=_seconds,
-    reference="rho .90 on NAS-Bench-201 (CIFAR-100), with mu and sigma that were chosen there",
+    reference="rho .90 on NAS-Bench-201 (CIFAR-100), with mu and sigma that the authors chose there and do not state",
 )
 def swap_regularised(passes: NetworkPasses) -> float:
     """Return ``swap`` times a Gaussian of the number of parameters around ``CENTRE``."""

@@ -128,11 +128,18 @@ class SearchConfig(SearcherConfig):
         0,
         "Search",
         "N",
-        "Number of random architectures to score before the search, which starts from the best of them.",
+        "Number of random architectures that the proxy scores before the search, which then begins with the best ones "
+        "instead of random ones.",
         ge=0,
     )
     move: float = option(
-        0.0, "Search", "P", "Probability that a step takes the neighbour with the best proxy score.", ge=0, le=1
+        0.0,
+        "Search",
+        "P",
+        "Probability of taking the neighbour with the best proxy score instead of a random one; neighbours are one "
+        "edit apart.",
+        ge=0,
+        le=1,
     )
 
     queries: int | None = option(

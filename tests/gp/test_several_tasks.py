@@ -254,7 +254,7 @@ def test_trivial_proxies_keep_to_their_time(
     [(train, validation)] = trivial_taus(problem, SERIAL, listener, schedule)
     [message] = listener.messages
     every = len(task.train) + len(task.validation)
-    assert message.startswith(f"the taus of parameters and operations are those on 6 of {every} networks of {OTHER}: ")
+    assert message.startswith(f"the taus of parameters and FLOPs are those on 6 of {every} networks of {OTHER}: ")
     assert 0 < train <= 1
     assert 0 < validation <= 1
 

@@ -110,6 +110,11 @@ def test_eznas_nasnet_by_hand(monkeypatch: pytest.MonkeyPatch, network: nn.Modul
         assert math.isnan(eznas_nasnet(network, BATCH))
 
 
+def test_a_measure_may_need_more_than_its_parts() -> None:
+    assert MEASURES["epe_nas"].needs == {"forward", "backward", "labels"}  # reads classes, and no loss
+    assert MEASURES["jacob_cov"].needs == {"forward", "backward"}
+
+
 def test_needs_follow_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MEASURES, "_records", dict(MEASURES._records))
     register_program("of_the_loss", "none", "sum(sum(weight_grad.loss))")
