@@ -48,7 +48,7 @@ def evolve(
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
         preset: ``"quick"`` for the defaults, ``"spaces"`` for a task on each accuracy table that is found and sizes for
-            hours; options and the file win over it.
+            hours, on a CPU without the spaces whose networks take minutes there; options and the file win over it.
         callback: Called with the logbook's record after each generation. If it returns True or raises
             ``StopIteration``, evolution stops there; the programs found so far are tested and reported.
         progress: True for a bar, False for silence, or where to report progress.
@@ -66,8 +66,11 @@ def evolve(
         >>> run = eznas.evolve(time_budget="10m", seed=1)  # doctest: +SKIP
         >>> run.best["program"]  # doctest: +SKIP
     """
+    from eznas.report.display import open_display
+
     given = {**(read_toml(Path(config)) if config is not None else {}), **options}
-    options = {**preset_options(preset, given), **options}
+    with open_display(progress) as display:
+        options = {**preset_options(preset, given, display), **options}
     run = _run_class(given)
     return run.begin(options, out, config, command, callback=callback, progress=progress, how=resume_with)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from eznas.config import EvolveConfig, build_config
 from eznas.errors import InputError, unknown
+from eznas.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +29,15 @@ _SCORES = {name: _SPACES[name] for name in ("fitness", "time_budget")}
 """Over score files, whose tasks the files hold."""
 
 
-def preset_options(preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def preset_options(preset: str, given: Mapping[str, Any], progress: Progress = SILENT) -> dict[str, Any]:
     """Return the options of a preset.
 
     Args:
         preset: ``"quick"``, one space in minutes, is the defaults. ``"spaces"`` has a task for each accuracy table that
-            is found, unless the user holds it out, and sizes for hours.
+            is found, and sizes for hours. It leaves out tasks that the user holds out, and on a CPU those whose
+            networks take minutes there.
         given: The options that the user gives; they are left out.
+        progress: Shows which tasks are left out on a CPU.
 
     Raises:
         InputError: There is no such preset, or no table is found.
@@ -46,16 +49,18 @@ def preset_options(preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     named = {"task", "benchmark", "dataset", "table", "target"}.intersection(given)
     options: dict[str, Any] = _SCORES if "scores" in given else _SPACES
     if "scores" not in given and not named:
-        options = {**_SPACES, "task": _tasks(given.get("hold_out_task", ()))}
+        options = {**_SPACES, "task": _tasks(given, progress)}
     return {name: value for name, value in options.items() if name not in given}
 
 
-def _tasks(hold_out_task: Any) -> list[dict[str, Any]]:
+def _tasks(given: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     from eznas.benchmarks import BENCHMARKS
     from eznas.benchmarks.places import find_table, looked_in
+    from eznas.scoring.condition import resolve_device
+    from eznas.spaces import SPACES
 
-    held_out = build_config(EvolveConfig, {"hold_out_task": hold_out_task}).held_out_tasks()
-    left_out = {(task.benchmark, task.dataset) for task in held_out}
+    config = build_config(EvolveConfig, {name: given[name] for name in ("hold_out_task", "device") if name in given})
+    held_out = {(task.benchmark, task.dataset) for task in config.held_out_tasks()}
     found = [
         {"benchmark": name, "dataset": dataset, "table": table}
         for name in BENCHMARKS
@@ -68,10 +73,24 @@ def _tasks(hold_out_task: Any) -> list[dict[str, Any]]:
             f"({looked_in()}); see eznas benchmarks list",
             parameters=("preset",),
         )
-    kept = [task for task in found if (task["benchmark"], task["dataset"]) not in left_out]
+    kept = [task for task in found if (task["benchmark"], task["dataset"]) not in held_out]
     if not kept:
         raise InputError(
             "hold_out_task must leave a task to the preset spaces, it holds out all whose accuracy tables are found",
             parameters=("hold_out_task",),
         )
-    return kept
+    if resolve_device(config.device) != "cpu":
+        return kept
+    slow = [task for task in kept if SPACES[BENCHMARKS[str(task["benchmark"])].space].slow_on_cpu]
+    names = ", ".join(f"{task['benchmark']}/{task['dataset']}" for task in slow)
+    if len(slow) == len(kept):
+        raise InputError(
+            f"the preset spaces needs a GPU for the accuracy tables that are found, because networks of {names} take "
+            "minutes on a CPU; name the tasks to evolve on them all the same",
+            parameters=("preset",),
+        )
+    if slow:
+        progress.message(
+            f"left out, because networks take minutes on a CPU: {names}; name tasks to run them all the same"
+        )
+    return [task for task in kept if task not in slow]

@@ -49,8 +49,9 @@ _OF_SCORES = [option for option in model_options(ScoresConfig) if option.name no
     "--preset",
     group="Data",
     metavar="quick|spaces",
-    help="quick: one space, in minutes. spaces: a task for each accuracy table that is found, in hours. Options that "
-    "are given replace those of the preset.  [default: quick]",
+    help="quick: one space, in minutes. spaces: a task for each accuracy table that is found, in hours; on a "
+    "CPU without the spaces whose networks take minutes there. Options that are given replace those of the preset.  "
+    "[default: quick]",
 )
 @options.config
 @options.resume(CHANGEABLE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -24,14 +23,8 @@ CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 """Programs of one forward pass, and of one forward and one backward pass, which calibrate the estimate of costs."""
 
 
-def seconds_of(
-    proxies: Sequence[Proxy],
-    task: EvolutionTask,
-    executor: Executor,
-    condition: Condition | None = None,
-    most: float = math.inf,
-) -> float:
-    """Return the seconds of proxies together, or one by itself, on a network of the task, on one thread of a worker.
+def seconds_of(proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor) -> float:
+    """Return the seconds of proxies together, or one by itself, on a network of full size, on one thread of a worker.
 
     Building the network counts. Proxies that have no value on the networks are timed all the same.
 
@@ -39,11 +32,31 @@ def seconds_of(
         proxies: Programs or measures.
         task: The task.
         executor: Runs the networks.
-        condition: How the network is built and run; by default at full size.
+    """
+    return fastest(score_networks(proxies, task.full, _timed(task), executor))
+
+
+def mean_seconds(
+    proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor, condition: Condition, most: float
+) -> float:
+    """Return the mean seconds of proxies together on a few networks, whose sizes may differ much, on one thread.
+
+    Building the network counts.
+
+    Args:
+        proxies: Programs or measures.
+        task: The task.
+        executor: Runs the networks.
+        condition: How the networks are built and run.
         most: Seconds after which no network begins but the first.
     """
-    condition, networks = condition or task.full, (task.validation or task.test)[:TIMED]
-    return fastest(score_networks(proxies, condition, networks, executor, deadline=time.time() + most, least=1))
+    matrix = score_networks(proxies, condition, _timed(task), executor, deadline=time.time() + most, least=1)
+    seconds = _of_scored(matrix)
+    return sum(seconds) / len(seconds)
+
+
+def _timed(task: EvolutionTask) -> tuple[str, ...]:
+    return (task.validation or task.test)[:TIMED]
 
 
 def fastest(matrix: ScoreMatrix) -> float:
@@ -51,9 +64,13 @@ def fastest(matrix: ScoreMatrix) -> float:
 
     Where no network has a value, the seconds of the slowest network are returned.
     """
+    return min(_of_scored(matrix))
+
+
+def _of_scored(matrix: ScoreMatrix) -> list[float]:
+    """Return the seconds of the networks on which some proxy has a value; of the slowest if there is none."""
     scored = [any(score.ok for score in scores) for scores in zip(*matrix.scores, strict=True)]
-    seconds = [seconds for seconds, ok in zip(matrix.seconds, scored, strict=True) if ok]
-    return min(seconds) if seconds else max(matrix.seconds)
+    return [seconds for seconds, ok in zip(matrix.seconds, scored, strict=True) if ok] or [max(matrix.seconds)]
 
 
 def cost_limit(problem: EvolutionProblem, seconds: float, executor: Executor) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError
 from eznas.gp.confirmation import CANDIDATES, MEASURED
 from eznas.gp.library import LEAST_VISITED, SCREENED
-from eznas.gp.seconds import DEAR, TIMED, seconds_of
+from eznas.gp.seconds import DEAR, TIMED, mean_seconds
 from eznas.gp.trivial import TRIVIAL
 from eznas.scoring import Proxy
 
@@ -135,7 +135,7 @@ class TimePlan:
             plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
             for condition in (*task.breeding, task.full):
                 if condition.key not in visit:
-                    seconds = seconds_of([Proxy("timed", DEAR)], task, executor, condition, long)
+                    seconds = mean_seconds([Proxy("timed", DEAR)], task, executor, condition, long)
                     visit[condition.key] = _VISIT * seconds / executor.workers
                 progress.advance()
             if task.full.key not in test:
@@ -143,7 +143,7 @@ class TimePlan:
                 if refuse:
                     plan.check(problem, config, clock, reached)
                 whole, build = (
-                    seconds_of(proxies, task, executor, task.full, long)
+                    mean_seconds(proxies, task, executor, task.full, long)
                     for proxies in (baselines, trivial if config.relative else [Proxy.of("params")])
                 )
                 if config.relative:

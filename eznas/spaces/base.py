@@ -88,6 +88,7 @@ class SearchSpace(abc.ABC):
         reduced: The names of the fidelities on which evolution runs by default.
         vocabulary: 0 for networks of images. For networks that read ``b x n`` tokens, the number of different tokens;
             ``pixels`` of a fidelity is then the number ``n`` of tokens.
+        slow_on_cpu: Whether networks of full size can take minutes on a CPU.
     """
 
     name: ClassVar[str]
@@ -95,6 +96,7 @@ class SearchSpace(abc.ABC):
     fidelities: ClassVar[Mapping[str, Fidelity]]
     reduced: ClassVar[tuple[str, ...]]
     vocabulary: ClassVar[int] = 0
+    slow_on_cpu: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return f"<SearchSpace {self.name}>"

@@ -113,6 +113,7 @@ class TransNasMacro(SearchSpace):
     paper = _PAPER
     fidelities = _FIDELITIES
     reduced = ("reduced_wide", "reduced_narrow")
+    slow_on_cpu = True
 
     def parse(self, text: str) -> str:
         """Return the official string; white space around the text is ignored."""

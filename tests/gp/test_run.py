@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from eznas import scoring
 from eznas.config import EvolveConfig
 from eznas.errors import EznasError, InputError
 from eznas.gp import assemble, course, seconds, time_plan
@@ -193,19 +195,21 @@ def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path
     assert not (tmp_path / "run" / "vectors.sqlite").exists()
 
 
-def test_networks_that_take_long_are_timed_once(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_networks_are_timed_and_those_that_take_long_once(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = EvolutionProblem.of(config(table)).tasks[0]
-    timed: list[int] = []
+    timed: list[tuple[str, ...]] = []
 
-    def fastest(matrix: ScoreMatrix) -> float:
-        timed.append(len(matrix.architectures))
-        return min(matrix.seconds)
+    def score_networks(*arguments: Any, **options: Any) -> ScoreMatrix:
+        matrix = scoring.score_networks(*arguments, **options)
+        timed.append(matrix.architectures)
+        return dataclasses.replace(matrix, seconds=(3.0, 1.0, 5.0)[: len(matrix.architectures)])
 
-    monkeypatch.setattr(seconds, "fastest", fastest)
+    monkeypatch.setattr(seconds, "score_networks", score_networks)
     proxies = [Proxy(seconds.CHEAP, seconds.CHEAP)]
-    assert seconds.seconds_of(proxies, task, SERIAL) > 0
-    assert seconds.seconds_of(proxies, task, SERIAL, task.full, 0.0) > 0
-    assert timed == [seconds.TIMED, 1]
+    assert seconds.seconds_of(proxies, task, SERIAL) == 1
+    assert seconds.mean_seconds(proxies, task, SERIAL, task.full, 600.0) == 3
+    assert seconds.mean_seconds(proxies, task, SERIAL, task.full, 0.0) == 3
+    assert timed == [task.validation[:3], task.validation[:3], task.validation[:1]]
 
 
 def test_a_space_of_one_size_is_not_promoted(

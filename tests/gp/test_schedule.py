@@ -249,12 +249,12 @@ def timed(monkeypatch: pytest.MonkeyPatch, program: float, baselines: float, bud
     """
     calls: list[str] = []
 
-    def seconds_of(proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
+    def mean_seconds(proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
         calls.append(condition.key)
         assert most == pytest.approx(0.03 * budget)
         return baselines if len(proxies) > 1 else program
 
-    monkeypatch.setattr(time_plan_module, "seconds_of", seconds_of)
+    monkeypatch.setattr(time_plan_module, "mean_seconds", mean_seconds)
     problem = problem_of(task("one", "a"), task("two", "b"), task("three", "c", held_out=True))
     arguments = (problem, config(time_budget=budget, report=False), SERIAL, Clock(budget, 0.0, 1000.0))
     try:
@@ -306,7 +306,7 @@ def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: 
     """A forward and a backward pass take 3 s and the forward pass 1 s, on the other task twice that."""
     times = {("one", CHEAP): 1.0, ("one", DEAR): 3.0, ("two", CHEAP): 2.0, ("two", DEAR): 6.0}
 
-    def seconds_of(proxies: list[Proxy], task: FakeTask, _: object, condition: Condition | None = None) -> float:
+    def seconds_of(proxies: list[Proxy], task: FakeTask, _: object) -> float:
         return times[task.name, proxies[0].program]
 
     monkeypatch.setattr(seconds_module, "seconds_of", seconds_of)
