@@ -30,7 +30,8 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 
 ## Comparison
 
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Scores are never negated.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Reported scores are not negated; the
+  predictor `measure` and `eznas search` negate them internally.
 - **needs**: the data and the passes that a measure uses. *noise* means images of noise, *labels* the labels of the
   minibatch, *second order* a backward pass through a backward pass, *samples* a backward pass for each image, and
   *batches* passes on each half of the minibatch.
@@ -111,8 +112,8 @@ Constant kernels do not count.
 outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
 with these layers. The same is true of networks with products such as `x @ weight`, although such products can be units.
 The status of the score says why there is no value. A product with a table of relative positions is harmless. flops, and
-measures of weights and of their gradients, have a value on all these networks: that of a network that runs the same
-layers step by step.
+measures of weights and of their gradients, have a value on all these networks. It equals the value on a network that
+runs the same layers step by step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in
@@ -120,10 +121,10 @@ synaptic_diversity) have no value on networks without attention. eznas finds att
 with values. The projections and the attention maps of `nn.MultiheadAttention` are read like those of other modules.
 
 **Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
-function. For these two measures, several calls together are a normalisation if they divide a tensor by a sum or a mean
-that grows as the tensor does, such as its standard deviation. If a product or a sum with a constant for each channel
-follows, it belongs to the normalisation; eznas does not find products by `einsum` or `addcmul`. synflow and zen
-recognise only batch normalisations that call torch's function.
+function. For these two measures, several calls together are a normalisation if they divide a tensor by a number that is
+computed from a sum or a mean of its entries and scales in proportion to the tensor, such as its standard deviation. If
+a product or a sum with a constant for each channel follows, it belongs to the normalisation; eznas does not find
+products by `einsum` or `addcmul`. synflow and zen recognise only batch normalisations that call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.
@@ -133,13 +134,14 @@ not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](lan
 **Tokens and labels.** Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise
 and gradients then act on the output of the first embedding. Padding after the end of a text counts as all other tokens
 do. epe_nas needs labels with one class for each sample, and vkdnw a network that returns one row of logits for each
-sample. The loss ignores labels of -100, as torch's cross-entropy does. gradsign needs another label for each sample,
-and zico one in each half of the samples.
+sample. The loss ignores labels of -100, as torch's cross-entropy does. gradsign needs a label other than -100 for each
+sample, and zico at least one such label in each half of the samples.
 
-**Modules.** eznas runs networks without torch's gradient checkpointing, and refuses layers inside any other
-`torch.autograd.Function`. A module may put the images on another axis than the first, as with `batch_first=False`;
-eznas follows this axis through transpositions. Images are cast to the precision of the network. eznas refuses
-TorchScript, exported networks, lazy parameters that have no shape, and parameters on the meta device.
+**Modules.** eznas switches torch's gradient checkpointing off while it runs a network. It refuses networks with layers
+inside a `torch.autograd.Function` other than that of checkpointing. A module may put the images on another axis than
+the first, as with `batch_first=False`; eznas follows this axis through transpositions. Images are cast to the precision
+of the network. eznas refuses TorchScript, exported networks, lazy parameters that have no shape, and parameters on the
+meta device.
 """
 
 

@@ -2,8 +2,8 @@
 
 If the result for a map is one number, it takes the place of the map, as a map of ``1 x 1``. A ``1 x 1`` map is a matrix
 of one entry. All other maps of one row or one column, such as the ``t x 1`` maps of t tokens, are read together: for
-each sample (each filter of a weight), they are the columns of one ``t x c`` matrix, tokens by channels. If the result
-for this matrix is one number, the result has one number for each sample, in the shape ``b x 1 x 1 x 1``.
+each sample (each filter of a weight), they are the columns of one ``t x c`` matrix, tokens by channels. A primitive
+that turns a matrix into one number then returns one number for each sample, in the shape ``b x 1 x 1 x 1``.
 
 If a matrix is not square, its singular values take the place of eigenvalues. Its determinant is then the product of its
 singular values, which is the root of the determinant of the smaller Gram matrix. A matrix with an entry that is not

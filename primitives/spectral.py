@@ -80,7 +80,7 @@ def _squared_singular_values(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="exp of the entropy of the singular values divided by their sum",
+    formula="exp of the entropy of p, p the singular values divided by their sum",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Roy and Vetterli, The effective rank: a measure of effective dimensionality, EUSIPCO 2007",
     **_SINGULAR_VALUES,

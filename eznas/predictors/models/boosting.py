@@ -85,8 +85,8 @@ def xgboost_slow(seed: int, **settings: Any) -> Regressor:
     "lightgbm",
     f"Ke et al. LightGBM. NeurIPS 2017; {_WHITE}",
     "500 trees of up to 31 leaves, each leaf with at least 5 architectures; learning rate 0.05; each tree reads 90 % "
-    "of the columns, and 80 % of the architectures, which are drawn again every 5 trees. Fewer than 13 architectures "
-    "cannot fill two leaves",
+    "of the columns, and 80 % of the architectures, which are drawn again every 5 trees. Two leaves need "
+    "10 architectures, and 80 % of fewer than 13 are less than 10",
     labels=13,
     ranges={
         "num_leaves": Span(10, 99, whole=True),

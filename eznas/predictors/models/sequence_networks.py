@@ -31,8 +31,8 @@ def nao(seed: int, **settings: Any) -> Regressor:
     "seminas",
     "Luo, Tan, Wang, Qin, Chen, Liu. Semi-Supervised Neural Architecture Search. NeurIPS 2020; settings of White "
     "et al. NeurIPS 2021",
-    "as nao, and then 50 further epochs on ten copies of each trained architecture and as many random architectures, "
-    "whose labels the network predicts",
+    "as nao, and then 50 further epochs on ten copies of each trained architecture and on one random architecture for "
+    "each; the network predicts the labels of the random ones",
     encoding="tokens",
     predictor=SemiSupervisedSequencePredictor,
 )
