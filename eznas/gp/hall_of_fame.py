@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from eznas.programs import network_leaves, reductions, simplify_exact
+from eznas.gp.individual import Individual, TauFitness
+from eznas.programs import network_leaves, parse, reductions, simplify_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from eznas.gp.individual import Individual
     from eznas.programs import Node
 
 
@@ -67,11 +67,18 @@ class HallOfFame:
         return chosen[:count]
 
     def state(self) -> list[Any]:
-        """Return the members with their taus, ready for JSON."""
+        """Return the members, ready for JSON."""
         return [
             [member.program.text, member.tau_train, member.tau_validation, list(member.tasks)]
             for member in self.members.values()
         ]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take in the members that ``state`` returned; they have no fitness, which nothing reads here."""
+        self.update(
+            Individual(parse(text), train, held_out, tuple(tasks), b"", TauFitness())
+            for text, train, held_out, tasks in state
+        )
 
 
 def _likeness(first: Node, second: Node) -> float:

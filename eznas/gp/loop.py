@@ -387,7 +387,7 @@ class Evolution:
         self._begin_evaluation(len(state["library"]))
         self.library.restore(state)
         self.population = self.breeder.individuals([parse(text) for text in state["population"]])
-        self.hall.update(self.breeder.individuals([parse(text) for text, *_ in state["hall"]]))
+        self.hall.restore(state["hall"])
         self.genealogy.restore(state["genealogy"])
         self._growth.restore(state["growth"])
         self.breeder.restore(state)
