@@ -92,7 +92,7 @@ def verify(
         plugin: Python files that register measures or primitives of your own, one or several.
         csv: File that receives the scores of each network as soon as they are computed.
         resume: Continue with the scores that ``csv`` holds; networks on which ``memory`` was too little for a proxy are
-            scored again if each process may take more memory now.
+            scored again.
         progress: Whether to show progress, or the object that is told of it.
 
     Raises:

@@ -26,14 +26,10 @@ class AppendedCsv:
         path: Its path.
         columns: The names of the columns.
         state: Everything that the rows depend on, as JSON has it; a file with another state is not resumed.
-
-    Attributes:
-        notes: Further facts about the rows, which may change when the file is resumed; ``note`` adds one.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
         self.path, self.columns, self.state = path, list(columns), dict(state)
-        self.notes: dict[str, Any] = {}
 
     def begin(self, *, resume: bool) -> list[list[str]]:
         """Write the header, or read the rows of an existing file.
@@ -55,14 +51,8 @@ class AppendedCsv:
             if not rows:  # at no moment does a state belong to other rows
                 self._state_path().unlink(missing_ok=True)
                 replace_file(self.path, _text([self.columns]).encode())
-            self._write_state()
+            replace_file(self._state_path(), (json.dumps(self.state, indent=2) + "\n").encode())
         return rows
-
-    def note(self, **facts: Any) -> None:
-        """Write down facts about the rows beside the state."""
-        self.notes |= facts
-        with self._writing():
-            self._write_state()
 
     def add(self, rows: Iterable[Sequence[object]]) -> None:
         """Append rows; they are on disk when this returns.
@@ -93,10 +83,6 @@ class AppendedCsv:
     def unmark(self) -> None:
         """Write down that no item runs."""
         self._running_path().unlink(missing_ok=True)
-
-    def _write_state(self) -> None:
-        text = json.dumps({**self.state, **({"notes": self.notes} if self.notes else {})}, indent=2)
-        replace_file(self._state_path(), f"{text}\n".encode())
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -132,7 +118,6 @@ class AppendedCsv:
                     f"{self.path} must be resumed as it was begun, with {name} {was!r:.200}, got {value!r:.200}; give "
                     "the same, or another file"
                 )
-        self.notes = before.get("notes", {})
         whole = text[: text.rfind("\n") + 1]  # an incomplete line is computed again
         rows = list(csv.reader(io.StringIO(whole)))
         if not rows or rows[0] != self.columns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -202,8 +201,8 @@ def verify(
         unwanted: See ``draw``.
         csv: File for the scores of every architecture; see ``ScoreCsv``. For a combination it holds its members.
         resume: Whether to continue with the scores that ``csv`` holds. An architecture on which a proxy was refused
-            memory runs again if a process may take more memory now, and keeps its other values. An architecture whose
-            process was killed runs in a process of its own, and has no score if that is killed too.
+            memory runs again, and keeps its other values. An architecture whose process was killed runs in a process
+            of its own, and has no score if that is killed too.
         executor: Runs the networks.
         progress: Advances after each network.
 
@@ -217,12 +216,7 @@ def verify(
     members = _members(proxies)
     rows = None if csv is None else ScoreCsv(csv, list(members), _state(list(members.values()), condition, table))
     done = {} if rows is None else rows.begin(resume=resume)
-    noted = executor.memory if rows is None or not done else rows.file.notes.get("memory", 0)  # 0 in earlier files
-    more = _share(executor.memory) > _share(noted)
-    refused = {name: done.pop(name) for name in architectures if more and _refused(done.get(name, ()))}
-    if rows is not None and not more:
-        rows.file.note(memory=executor.memory)
-    elsewhere = any(map(_refused, done.values()))
+    refused = {name: done.pop(name) for name in architectures if _refused(done.get(name, ()))}
     missing = [architecture for architecture in architectures if architecture not in done]
 
     def with_values_before(architecture: str, scores: Sequence[Score]) -> list[Score]:
@@ -251,8 +245,6 @@ def verify(
     scored_now = zip(missing, zip(*matrix.scores, strict=True), strict=True)
     done |= {architecture: with_values_before(architecture, row) for architecture, row in scored_now}
     if rows is not None:
-        if more and not elsewhere:
-            rows.file.note(memory=executor.memory)
         rows.finish([(name, accuracy[name], done[name]) for name in table.architectures if name in done])
     scores = {name: tuple(done[network][row] for network in architectures) for row, name in enumerate(members)}
     columns = []
@@ -267,11 +259,6 @@ def verify(
 def _refused(scores: Sequence[Score]) -> bool:
     """Return whether a proxy was refused memory, so that a larger bound may give it a value."""
     return any(score.status is Status.MEMORY_LIMIT for score in scores)
-
-
-def _share(memory: int | None) -> float:
-    """Return the bytes that a process may take; infinity without a bound."""
-    return math.inf if memory is None else memory
 
 
 def _members(proxies: Sequence[Proxy | Combination]) -> dict[str, Proxy]:

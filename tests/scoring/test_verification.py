@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -152,29 +151,6 @@ def test_a_resume_with_less_memory_keeps_the_values_of_networks_that_were_refuse
     resumed = run(proxies, table, csv=csv, resume=True, executor=SerialExecutor(50_000))
     assert [column.statuses() for column in resumed.columns] == [{"ok": 5}, {"ok": 1, "memory_limit": 4}]
     assert csv.read_bytes() == before
-
-
-def test_networks_that_were_refused_are_scored_again_with_more_memory_alone(
-    table: AccuracyTable, tmp_path: Path
-) -> None:
-    proxies, csv = [resolve("sum(l1(conv_out.data))"), Proxy.of("fisher")], tmp_path / "s.csv"
-
-    def scored(memory: int | None) -> int:
-        executor = SerialExecutor(memory)
-        return len(run(proxies, table, csv=csv, resume=csv.exists(), executor=executor).seconds)
-
-    assert [scored(memory) for memory in (1_200_000, 1_200_000, 50_000, 50_000)] == [5, 0, 0, 0]
-    assert [scored(memory) for memory in (60_000, 60_000, None, None)] == [4, 0, 4, 0]
-    state = tmp_path / "s.csv.state.json"
-    assert json.loads(state.read_text(encoding="utf-8"))["notes"] == {"memory": None}
-
-
-def test_networks_of_another_draw_that_were_refused_are_scored_again(table: AccuracyTable, tmp_path: Path) -> None:
-    csv = tmp_path / "s.csv"
-    proxies = [Proxy.of("fisher")]
-    run(proxies, table, csv=csv, executor=SerialExecutor(50_000), samples=0)
-    for samples, scored in ((2, 2), (2, 0), (0, len(ALL) - 2), (0, 0)):
-        assert len(run(proxies, table, csv=csv, resume=True, samples=samples).seconds) == scored
 
 
 def test_scores_of_another_version_of_the_numerics_are_not_resumed(
