@@ -48,8 +48,8 @@ FORMAT = 3
 
 NUMERICS = 3
 """The version of the numerics: it is raised when a statistic, a reduction or a score has other last digits than before
-for the same network, images and version of torch. Stored vectors of another version
-are not used, and evolutions and searches over networks are not resumed."""
+for the same network, images and version of torch. Stored vectors of another version are not used, and evolutions and
+searches over networks are not resumed."""
 
 _LOCK = "run.lock"
 _PACKAGES = ("eznas", "torch", "numpy", "deap")

@@ -79,7 +79,7 @@ def _tasks(given: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]
             "hold_out_task must leave a task to the preset spaces, it holds out all whose accuracy tables are found",
             parameters=("hold_out_task",),
         )
-    if resolve_device(config.device) != "cpu":
+    if resolve_device(config.device).partition(":")[0] != "cpu":
         return kept
     slow = [task for task in kept if SPACES[BENCHMARKS[str(task["benchmark"])].space].slow_on_cpu]
     names = ", ".join(f"{task['benchmark']}/{task['dataset']}" for task in slow)

@@ -306,9 +306,9 @@ class Confirmation:
             def estimate(*_: object) -> None:
                 """Estimate the time left from the networks that are scored."""
                 count, now = next(left), time.time()
-                part = min(count * (now - begun) / (len(networks) - count), (deadline or math.inf) - now)
-                every = min(max(part, 0.0) + self.schedule.waiting, (self.schedule.end or math.inf) - now)
-                self._progress.remaining(max(every, 0.0) + self._writing)
+                here = min(count * (now - begun) / (len(networks) - count), (deadline or math.inf) - now)
+                behind = min(max(here, 0.0) + self.schedule.waiting, (self.schedule.end or math.inf) - now)
+                self._progress.remaining(max(behind, 0.0) + self._writing)
 
             arguments = (proxies, task.full, networks, self._executor, self._progress, estimate)
             self._scored_before[key] = score_networks(*arguments, deadline=deadline, least=_LEAST_SCORED)

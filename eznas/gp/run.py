@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from eznas.scoring import Executor
 
 
-_COUNTING = 0.1
-"""Share of the budget that counting the parameters and FLOPs of networks may take at most."""
-
 _SUM_SHARE = 0.05
 """Share of the time budget that fitting a weighted sum may take in any case; the tests then have less time."""
 
@@ -90,11 +87,12 @@ def run_evolution(
     )
     progress.remaining(clock.left)
     plan = TimePlan.of(problem, config, executor, clock, progress, refuse=not resume and config.store is None)
+    counting = 0.0 if checkpoint else plan.counting_seconds(problem, config)
     if checkpoint and checkpoint["time_budget"] == config.time_budget:
         plan = plan.with_choice(checkpoint["choice"])
         problem, screens = problem.with_tests(checkpoint["tests"]), checkpoint["screens"]
     else:
-        plan, problem = plan.fitted(problem, config, clock, progress)
+        plan, problem = plan.fitted(problem, config, clock, progress, counting)
         screens = checkpoint["screens"] if checkpoint else plan.screens(problem, config)
     directory.record(**problem.facts())
     write_networks(directory, problem)
@@ -102,10 +100,11 @@ def run_evolution(
         if checkpoint:
             trivial = [(train, validation) for train, validation in checkpoint["trivial"]]
         else:
-            nothing = [(0.0, 0.0)] * len(problem.tasks)
-            counting = Schedule()
-            counting.begin(_COUNTING * config.time_budget, plan.counting(problem))
-            trivial = trivial_taus(problem, executor, progress, counting) if config.relative else nothing
+            trivial = [(0.0, 0.0)] * len(problem.tasks)
+            if config.relative:
+                schedule = Schedule()
+                schedule.begin(counting, plan.counting(problem))
+                trivial = trivial_taus(problem, executor, progress, schedule)
         evolution = build_evolution(config, problem, store, executor, progress, screens=screens, trivial=trivial)
         if config.max_cost is not None and checkpoint is None:
             evolution.breeder.cost_limit = cost_limit(problem, config.max_cost, executor)

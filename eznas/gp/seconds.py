@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eznas.scoring import Condition, Executor, ScoreMatrix
 
 TIMED = 3
-"""Networks that proxies are timed on; the fastest counts, of those with a value."""
+"""Networks that proxies are timed on."""
 
 CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 """Programs of one forward pass, and of one forward and one backward pass, which calibrate the estimate of costs."""
@@ -26,14 +26,14 @@ CHEAP, DEAR = "mean(mean(conv_out.data))", "mean(mean(weight_grad.data))"
 def seconds_of(proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor) -> float:
     """Return the seconds of proxies together, or one by itself, on a network of full size, on one thread of a worker.
 
-    Building the network counts. Proxies that have no value on the networks are timed all the same.
+    Building the network counts. Of a few networks, the fastest counts among those on which some proxy has a value.
 
     Args:
         proxies: Programs or measures.
         task: The task.
         executor: Runs the networks.
     """
-    return fastest(score_networks(proxies, task.full, _timed(task), executor))
+    return min(_of_scored(score_networks(proxies, task.full, _timed(task), executor)))
 
 
 def mean_seconds(
@@ -57,14 +57,6 @@ def mean_seconds(
 
 def _timed(task: EvolutionTask) -> tuple[str, ...]:
     return (task.validation or task.test)[:TIMED]
-
-
-def fastest(matrix: ScoreMatrix) -> float:
-    """Return the seconds of the network that took the least, of those on which some proxy has a value.
-
-    Where no network has a value, the seconds of the slowest network are returned.
-    """
-    return min(_of_scored(matrix))
 
 
 def _of_scored(matrix: ScoreMatrix) -> list[float]:

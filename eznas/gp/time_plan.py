@@ -47,7 +47,10 @@ _FIGURES, _PLOTS = 1.0, 2.0
 """Seconds to write the results of a task: the figures with their bootstrap, and the plots with the report."""
 
 _LONG = 0.03
-"""Share of the budget after which no further network is timed where one is timed already."""
+"""Share of the budget after which a measurement times no further network."""
+
+_COUNTING = 0.1
+"""Share of the budget that counting parameters and FLOPs may take at most, beyond the least number of networks."""
 
 _LEAST_TESTED = 20
 """Test networks of a task that a shorter budget leaves at least."""
@@ -124,59 +127,75 @@ class TimePlan:
         Raises:
             InputError: The budget is refused.
         """
-        progress.stage("timing networks", sum(2 + len(task.breeding) for task in problem.every_task))
-        baselines, trivial = ([Proxy.of(name) for name in names] for names in (MEASURED, TRIVIAL))
+        breeding = {task.name: () if task.held_out else task.breeding for task in problem.every_task}
+        progress.stage("timing networks", sum(2 + len(some) for some in breeding.values()))
+        timed, size, baselines, trivial = (
+            [Proxy.of(name) for name in names] for names in ((DEAR,), ("params",), MEASURED, TRIVIAL)
+        )
         visit: dict[str, float] = {}
         test: dict[str, float] = {}
         count: dict[str, float] = {}
         plan = cls(visit, test, count, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
-        long = _LONG * config.time_budget
+        long, workers = _LONG * config.time_budget, executor.workers
+        first = problem.every_task[0]
+        mean_seconds(timed, first, executor, (*first.breeding, first.full)[0], long)  # the first networks take longer
         for reached, task in enumerate(problem.every_task, 1):
             plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
-            for condition in (*task.breeding, task.full):
+            for condition in (*breeding[task.name], task.full):
                 if condition.key not in visit:
-                    seconds = mean_seconds([Proxy("timed", DEAR)], task, executor, condition, long)
-                    visit[condition.key] = _VISIT * seconds / executor.workers
+                    visit[condition.key] = _VISIT * mean_seconds(timed, task, executor, condition, long) / workers
                 progress.advance()
             if task.full.key not in test:
                 test[task.full.key] = visit[task.full.key] / _VISIT  # the baselines take longer than one program
                 if refuse:
-                    plan.check(problem, config, clock, reached)
-                whole, build = (
-                    mean_seconds(proxies, task, executor, task.full, long)
-                    for proxies in (baselines, trivial if config.relative else [Proxy.of("params")])
-                )
-                if config.relative:
-                    count[task.full.key] = build / executor.workers
-                test[task.full.key] = _TESTED * whole / executor.workers
-                alone = _TESTED * whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
-                plan = replace(plan, timing=plan.timing + _ALONE * TIMED * alone / executor.workers)
+                    plan.check(problem, config, clock, reached, baselines=False)
+                whole = _TESTED * mean_seconds(baselines, task, executor, task.full, long)
+                test[task.full.key] = whole / workers
+                if not task.held_out:
+                    build = mean_seconds(size, task, executor, task.full, long)
+                    alone = whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
+                    plan = replace(plan, timing=plan.timing + _ALONE * TIMED * alone / workers)
+                if config.relative and not task.held_out:
+                    count[task.full.key] = mean_seconds(trivial, task, executor, task.full, long) / workers
             if refuse:
                 plan.check(problem, config, clock, reached)
             progress.advance()
         return plan
 
-    def check(self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, reached: int) -> None:
+    def check(
+        self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, reached: int, *, baselines: bool = True
+    ) -> None:
         """Check that the time left suffices for the least number of networks of the first ``reached`` tasks.
+
+        Args:
+            problem: All tasks.
+            config: Has the budget.
+            clock: The time of the run so far.
+            reached: The number of tasks that are timed.
+            baselines: Whether the baselines of the last of them are timed.
 
         Raises:
             InputError: It does not.
         """
-        first = problem.first(reached)
+        first, every = problem.first(reached), problem.every_task
         least, smallest = self._cut(first, 0.0)
+        least = replace(least, sums=self._fits_sum(problem, promoted=False))
         counting = sum(self.counting(first, LEAST_VISITED).values())
         needed = least.end(smallest, promoted=False) + counting + self.start(first, LEAST_VISITED)
         if clock.left >= needed:
             return
         seconds = 5 * math.ceil((clock.spent + needed) / 5)
-        every = problem.every_task
-        tasks = "each task" if reached == len(every) else ", ".join(task.name for task in first.every_task)
-        others = "" if reached == len(every) else f", without the other {len(every) - reached} of {len(every)} tasks"
-        fewer = "fewer tasks, " if len(every) > 1 else ""
+        lacking = [] if baselines else ["the baselines"]
+        lacking += [f"{len(every) - reached} of {len(every)} tasks"] if reached < len(every) else []
+        if lacking:
+            limit, names = "more than", ", ".join(task.name for task in first.every_task)
+            why = f"this is for {names} alone, without {' and '.join(lacking)}"
+        else:
+            limit = "at least about"
+            why = f"{LEAST_VISITED} networks of evolution and {_LEAST_TESTED} test networks of each task take that long"
         raise InputError(
-            f"time_budget must be at least about {seconds} s on this machine, got {config.time_budget:.0f} s: "
-            f"{LEAST_VISITED} networks of evolution and {_LEAST_TESTED} test networks of {tasks} take that "
-            f"long{others}; give more time, {fewer}or smaller networks or images",
+            f"time_budget must be {limit} {seconds} s on this machine, got {config.time_budget:.0f} s: {why}; give "
+            f"more time, {'fewer tasks, ' if len(every) > 1 else ''}or smaller networks or images",
             parameters=("time_budget",),
         )
 
@@ -256,8 +275,13 @@ class TimePlan:
         parts = self.end_parts(problem, promoted=promoted)
         return sum(parts.values()) + self.sum_seconds(problem, promoted=promoted) + self.writing
 
+    def counting_seconds(self, problem: EvolutionProblem, config: EvolveConfig) -> float:
+        """Return the seconds that counting parameters and FLOPs may take; 0 where the fitness does not need them."""
+        least, whole = (sum(self.counting(problem, networks).values()) for networks in (LEAST_VISITED, None))
+        return max(least, min(_COUNTING * config.time_budget, whole))
+
     def fitted(
-        self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress
+        self, problem: EvolutionProblem, config: EvolveConfig, clock: Clock, progress: Progress, counting: float = 0.0
     ) -> tuple[TimePlan, EvolutionProblem]:
         """Return the plan and the problem with as many test and validation networks at full size as the time allows.
 
@@ -266,8 +290,9 @@ class TimePlan:
             config: Has the budget.
             clock: The time of the run so far.
             progress: Shows how many test networks are used if not all.
+            counting: Seconds that counting parameters and FLOPs may take.
         """
-        begin = self.start(problem, LEAST_VISITED)
+        begin = counting + self.start(problem, LEAST_VISITED)
         fixed = self.timing + self.sum_seconds(problem, promoted=False) + self.writing
         tests = self.end(problem, promoted=False) - fixed
         allowed = min(_END * config.time_budget, clock.left - begin) - fixed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,14 +31,15 @@ def trivial_taus(
 ) -> list[tuple[float, float]]:
     """Return the best tau of the trivial proxies on the training and on the validation networks of each task.
 
-    Networks have full size. A task on which no trivial proxy has a tau has 0. Tasks with the same networks share them.
+    Networks have full size. A task on which no trivial proxy has a tau has 0. Tasks with the same networks share the
+    counts.
 
     Args:
         problem: The tasks.
         executor: Runs the networks.
         progress: Advances after each network.
-        schedule: Bounds the time of each task, by its name. Networks that are not reached are left out, but
-            ``LEAST_VISITED`` are counted.
+        schedule: Bounds the time of each task, by its name. Networks that are not reached are left out, but the first
+            ``LEAST_VISITED`` are counted in any case.
     """
     counted: dict[tuple[str, tuple[str, ...]], dict[str, NDArray[np.float64]]] = {}
     taus = []
@@ -66,9 +68,9 @@ def trivial_taus(
 
 
 def _mixed(train: Sequence[str], validation: Sequence[str]) -> tuple[str, ...]:
-    """Return all networks, in an order whose every beginning has about the same share of both parts."""
-    placed = [(place / len(part), name) for part in (train, validation) for place, name in enumerate(part)]
-    return tuple(name for _, name in sorted(placed, key=lambda pair: pair[0]))
+    """Return the networks of both parts in turns, so that a short time counts some of each."""
+    pairs = itertools.zip_longest(train, validation)
+    return tuple(name for pair in pairs for name in pair if name is not None)
 
 
 def _best_tau(task: EvolutionTask, part: Sequence[str], counted: Mapping[str, NDArray[np.float64]]) -> float:

@@ -61,17 +61,15 @@ def run_repeats(
         The content of ``results.json``: ``facts``, ``summary``, ``best`` and ``runs``.
 
     Raises:
-        InputError: See ``make_problem``; or the directory's runs rest on other data, or on networks that were scored by
-            other versions of torch or the numerics; or a search to compare with is of
-            another space, table or target.
+        InputError: See ``make_problem``; or the directory's runs rest on other data; or networks run, and the directory
+            began with another version of torch or the numerics; or a search to compare with is of another space, table
+            or target.
     """
     bar = _Bar(progress)
     problem = make_problem(config, executor=executor, journal=ScoreJournal(directory, bar.score))
     for name, facts in compare.items():
         _check_comparable(name, facts, problem.facts)
     _check_data(directory, problem.data)
-    if problem.runs_networks:
-        directory.check_versions()
     directory.record(data=dict(problem.data))
     directory.write_config(config.as_toml())  # with the latest number of runs
     records: dict[int, Record] = {

@@ -28,7 +28,12 @@ class ScoreJournal:
         self._entries = [entry for entry in directory.journal() if entry["event"] == "score"]
 
     def scores(self, signal: str, direction: int) -> dict[str, Observation]:
-        """Return the scores of a signal by architecture."""
+        """Return the scores of a signal by architecture.
+
+        Raises:
+            InputError: The directory began with another version of torch or the numerics.
+        """
+        self._directory.check_versions()
         return {
             entry["architecture"]: Observation.of(
                 Score(math.nan if entry["value"] is None else entry["value"], Status(entry["status"]), entry["detail"]),

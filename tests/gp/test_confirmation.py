@@ -258,9 +258,16 @@ def test_tasks_on_the_same_networks_are_scored_once(monkeypatch: pytest.MonkeyPa
     assert scorer.calls == [FakeTask.validation, FakeTask.test]
 
 
-@pytest.mark.parametrize(("end", "expected"), [(2000.0, [14.0, 12.0, 10.0, 8.0]), (1009.0, [10.0, 8.0, 6.0, 4.0])])
+@pytest.mark.parametrize(
+    ("end", "deadline", "expected"),
+    [
+        (2000.0, 2000.0, [14.0, 12.0, 10.0, 8.0]),
+        (1009.0, 2000.0, [10.0, 8.0, 6.0, 4.0]),
+        (2000.0, 1005.0, [11.0, 9.0, 8.0, 8.0]),
+    ],
+)
 def test_the_time_left_is_estimated_from_the_networks_that_are_scored(
-    end: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
+    end: float, deadline: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network takes 2 s, so 6, 4, 2 and 0 s are left of the stage; 5 s wait behind it, and 3 s of writing."""
     now = iter([1000.0, 1002.0, 1004.0, 1006.0, 1008.0])
@@ -276,6 +283,7 @@ def test_the_time_left_is_estimated_from_the_networks_that_are_scored(
     confirmation.schedule.begin(1e9, {("validation", "task"): 4.0, ("test", "task"): 5.0})
     confirmation.schedule.deadline(("validation", "task"))
     confirmation.schedule.end = end
+    monkeypatch.setattr(confirmation.schedule, "deadline", lambda _: deadline)
     monkeypatch.setattr(module, "score_networks", one_task([*RISING, *RISING], [*RISING, *RISING]))
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: next(now)))
     confirmation._scored([Proxy(FIRST, FIRST)], cast("EvolutionTask", FakeTask()), "validation")

@@ -177,7 +177,7 @@ def test_an_interrupt_reports_what_was_found_and_can_be_resumed(
 def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, run_in: RunIn
 ) -> None:
-    monkeypatch.setattr(time_plan.TimePlan, "check", lambda *_: None)
+    monkeypatch.setattr(time_plan.TimePlan, "check", lambda *_, **__: None)
     monkeypatch.setattr(time_plan.TimePlan, "fitted", lambda plan, problem, *_: (plan, problem))
     summary = run_in(tmp_path / "run", config(table, generations=1000, patience=100, time_budget=0.1))
     assert summary["stopped_by"] == "time"
@@ -188,7 +188,7 @@ def test_a_budget_that_turns_out_too_short_still_gives_some_generations(
 def test_a_budget_that_is_too_short_is_refused_before_it_is_spent(tmp_path: Path, table: Path, run_in: RunIn) -> None:
     with pytest.raises(
         InputError,
-        match=r"time_budget must be at least about \d+ s on this machine, got 0 s: 24 networks of evolution ",
+        match=r"time_budget must be more than \d+ s on this machine, got 0 s: this is for nasbench201/cifar10 alone, ",
     ) as caught:
         run_in(tmp_path / "run", config(table, time_budget=0.1))
     assert caught.value.parameters == ("time_budget",)
@@ -202,12 +202,12 @@ def test_a_few_networks_are_timed_and_those_that_take_long_once(table: Path, mon
     def score_networks(*arguments: Any, **options: Any) -> ScoreMatrix:
         matrix = scoring.score_networks(*arguments, **options)
         timed.append(matrix.architectures)
-        return dataclasses.replace(matrix, seconds=(3.0, 1.0, 5.0)[: len(matrix.architectures)])
+        return dataclasses.replace(matrix, seconds=(3.0, 1.0, 8.0)[: len(matrix.architectures)])
 
     monkeypatch.setattr(seconds, "score_networks", score_networks)
     proxies = [Proxy(seconds.CHEAP, seconds.CHEAP)]
     assert seconds.seconds_of(proxies, task, SERIAL) == 1
-    assert seconds.mean_seconds(proxies, task, SERIAL, task.full, 600.0) == 3
+    assert seconds.mean_seconds(proxies, task, SERIAL, task.full, 600.0) == 4
     assert seconds.mean_seconds(proxies, task, SERIAL, task.full, 0.0) == 3
     assert timed == [task.validation[:3], task.validation[:3], task.validation[:1]]
 

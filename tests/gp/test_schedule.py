@@ -10,10 +10,12 @@ from eznas.errors import InputError
 from eznas.gp import schedule as schedule_module
 from eznas.gp import seconds as seconds_module
 from eznas.gp import time_plan as time_plan_module
+from eznas.gp.confirmation import MEASURED
 from eznas.gp.problem import EvolutionProblem
 from eznas.gp.schedule import Schedule
 from eznas.gp.seconds import CHEAP, DEAR, cost_limit
 from eznas.gp.time_plan import Clock, TimePlan
+from eznas.gp.trivial import TRIVIAL
 from eznas.programs import cost, parse
 from eznas.progress import Progress
 from eznas.scoring import SERIAL
@@ -238,43 +240,94 @@ def test_a_budget_below_the_least_is_refused_with_the_least(clock: FakeTime) -> 
     assert caught.value.parameters == ("time_budget",)
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, program: float, baselines: float, budget: float) -> tuple[list[str], str]:
-    """Return the conditions that were timed of three tasks on spaces of their own, and the refusal or an empty text.
+class Timed:
+    """Stands in for the clock of networks.
 
     Args:
-        monkeypatch: Replaces the clock of networks.
+        monkeypatch: Puts it in place.
         program: Seconds of a program on a network.
         baselines: Seconds of all baselines on a network.
-        budget: Seconds of the run.
+
+    Attributes:
+        calls: The conditions that were timed, with the number of proxies.
     """
-    calls: list[str] = []
 
-    def mean_seconds(proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
-        calls.append(condition.key)
-        assert most == pytest.approx(0.03 * budget)
-        return baselines if len(proxies) > 1 else program
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, program: float, baselines: float) -> None:
+        self.seconds = {1: program, len(MEASURED): baselines, len(TRIVIAL): program / 2}
+        self.calls: list[tuple[str, int]] = []
+        monkeypatch.setattr(time_plan_module, "mean_seconds", self)
 
-    monkeypatch.setattr(time_plan_module, "mean_seconds", mean_seconds)
-    problem = problem_of(task("one", "a"), task("two", "b"), task("three", "c", held_out=True))
-    arguments = (problem, config(time_budget=budget, report=False), SERIAL, Clock(budget, 0.0, 1000.0))
-    try:
-        TimePlan.of(*arguments, Progress(), refuse=True)
-    except InputError as error:
-        return calls, str(error)
-    return calls, ""
+    def __call__(self, proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
+        assert most == pytest.approx(0.03 * 60)
+        self.calls.append((condition.key, len(proxies)))
+        return self.seconds[len(proxies)]
+
+    def plan(self, problem: EvolutionProblem, *, refuse: bool = True, **options: object) -> TimePlan:
+        """Return the plan of a run of a minute."""
+        options = {"time_budget": 60.0, "report": False, **options}
+        return TimePlan.of(problem, config(**options), SERIAL, Clock(60.0, 0.0, 1000.0), Progress(), refuse=refuse)
+
+    def refusal(self, problem: EvolutionProblem) -> str:
+        """Return the refusal of a run of a minute."""
+        with pytest.raises(InputError) as caught:
+            self.plan(problem)
+        return str(caught.value)
+
+
+THREE = problem_of(task("one", "a"), task("two", "b"), task("three", "c", held_out=True))
+ALL = len(MEASURED)
 
 
 def test_a_budget_is_refused_as_soon_as_the_tasks_that_are_timed_need_more(
     monkeypatch: pytest.MonkeyPatch, clock: FakeTime
 ) -> None:
     """A program of 1 s makes 8 s for each of 24 networks at two sizes. Testing takes 20 s and writing 1 s."""
-    calls, refusal = timed(monkeypatch, program=1.0, baselines=1.0, budget=60.0)
-    assert calls == ["a small", "a flat", "a full"]
-    assert refusal == (
-        "time_budget must be at least about 405 s on this machine, got 60 s: 24 networks of evolution and 20 test "
-        "networks of one take that long, without the other 2 of 3 tasks; give more time, fewer tasks, or smaller "
-        "networks or images"
+    timed = Timed(monkeypatch, program=1.0, baselines=1.0)
+    assert timed.refusal(THREE) == (
+        "time_budget must be more than 405 s on this machine, got 60 s: this is for one alone, without the baselines "
+        "and 2 of 3 tasks; give more time, fewer tasks, or smaller networks or images"
     )
+    assert timed.calls == [("a small", 1), ("a small", 1), ("a flat", 1), ("a full", 1)]
+
+
+def test_slow_baselines_and_the_sum_of_tasks_are_refused_too(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
+    timed = Timed(monkeypatch, program=0.001, baselines=10.0)
+    assert "this is for one alone, without 2 of 3 tasks; give more" in timed.refusal(THREE)
+    assert timed.calls[-2:] == [("a full", ALL), ("a full", 1)]
+    timed = Timed(monkeypatch, program=0.06, baselines=0.06)
+    assert "this is for one, two alone, without 1 of 3 tasks; " in timed.refusal(THREE)
+    timed = Timed(monkeypatch, program=0.001, baselines=2.0)
+    assert "24 networks of evolution and 20 test networks of each task take that long; give more" in timed.refusal(ONE)
+
+
+def test_networks_are_timed_under_each_condition_once(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
+    """Held-out tasks are tested at full size alone, by programs that are timed on other tasks."""
+    problem = problem_of(task("one", "a"), task("two", "a"), task("three", "c", held_out=True))
+    timed = Timed(monkeypatch, program=0.001, baselines=0.01)
+    plan = timed.plan(problem, relative=True)
+    conditions = [("a small", 1), ("a flat", 1), ("a full", 1)]
+    sizes = [("a full", ALL), ("a full", 1), ("a full", len(TRIVIAL))]
+    assert timed.calls == [("a small", 1), *conditions, *sizes, ("c full", 1), ("c full", ALL)]
+    assert plan.count == {"a full": 0.0005}
+    assert plan.test == pytest.approx({"a full": 0.013, "c full": 0.013})
+    alone = plan.timing
+    assert Timed(monkeypatch, program=0.001, baselines=0.01).plan(problem_of(task("one", "a"))).timing == alone
+
+
+def test_nothing_is_refused_on_a_resume(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
+    timed = Timed(monkeypatch, program=1.0, baselines=10.0)
+    assert timed.plan(THREE, refuse=False).test == {"a full": 13.0, "b full": 13.0, "c full": 13.0}
+
+
+def test_a_sum_that_only_the_first_tasks_could_have_is_not_counted(clock: FakeTime) -> None:
+    flat = task("flat", "space", promoted=0)
+    one_size = dataclasses.replace(flat, breeding=(flat.full,))
+    problem = problem_of(one_size, task("reduced", "other", promoted=0))
+    plan = dataclasses.replace(plan_of(problem), sums=True)
+    least = 10 + 2 + 24 * 1.0  # timing and writing, test networks, networks of evolution
+    plan.check(problem, config(), Clock(least, 0.0, 1000.0), 1)
+    with pytest.raises(InputError):
+        plan.check(problem_of(one_size), config(), Clock(least, 0.0, 1000.0), 1)
 
 
 def test_counting_parameters_and_operations_takes_time_where_the_fitness_is_relative(clock: FakeTime) -> None:
@@ -289,17 +342,6 @@ def test_counting_parameters_and_operations_takes_time_where_the_fitness_is_rela
     plan.check(problem, config(), Clock(least + 18.0, 0.0, 1000.0), 4)
     with pytest.raises(InputError, match=r"time_budget must be at least about 70 s"):
         plan.check(problem, config(), Clock(least + 17.9, 0.0, 1000.0), 4)
-
-
-def test_slow_baselines_and_the_sum_of_tasks_are_refused_too(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
-    calls, refusal = timed(monkeypatch, program=0.001, baselines=10.0, budget=60.0)
-    assert calls == ["a small", "a flat", "a full", "a full", "a full"]
-    assert "test networks of one take that long, without the other 2 of 3 tasks" in refusal
-    calls, refusal = timed(monkeypatch, program=0.1, baselines=0.1, budget=100.0)
-    assert calls[-1] == "b full"
-    assert "test networks of one, two take that long, without the other 1 of 3 tasks" in refusal
-    calls, refusal = timed(monkeypatch, program=0.001, baselines=0.01, budget=60.0)
-    assert (calls[-1], refusal) == ("c full", "")
 
 
 def test_the_limit_of_costs_comes_from_two_programs_that_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
