@@ -32,14 +32,14 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 
 - **better**: whether a higher (*more*) or a lower (*less*) score is better. Reported scores are not negated; the
   predictor `measure` and `eznas search` negate them internally.
-- **needs**: the data and the passes that a measure uses. *noise* means images of noise, *labels* the labels of the
-  minibatch, *second order* a backward pass through a backward pass, *samples* a backward pass for each image, and
-  *batches* passes on each half of the minibatch.
+- **needs**: the data and the passes that a measure uses. *noise* means images of noise, or noise that is
+  added to the images; *labels* the labels of the minibatch; *second order* a backward pass through a backward pass;
+  *samples* a backward pass for each image; *batches* passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
-  measured. *All equal* means that all networks have the same score. 13 measures were scored on 520 architectures (grasp
-  and zen on 519 of them), the others on 104 to 126 of these. Compare only taus with about the same n: on the 126
-  architectures, params has tau 0.559, and on all 520 it has 0.598.
+  measured. *All equal* means that all networks have the same score. Compare only taus with about the same n, because
+  smaller sets of architectures are part of the 520 and give other taus: params has tau 0.598 on the 520 architectures
+  and 0.559 on 126 of them.
 - **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
   NAS-Bench-201 with four convolutions in each cell.
 """
@@ -47,15 +47,18 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 _DEFINITIONS = """\
 ## Definitions
 
-The column *published* gives figures from the papers, and names the networks on which the authors measured them. Figures
-that are separated by slashes belong to the data sets in brackets, in the same order. The figures of measures
-that begin with `evolved_` are our own, on networks that their evolution did not see ([Experiments](experiments.md)).
-The tau of evolved_nb201 is lower in the first table, which uses other accuracies, images and initial weights.
+The column *published* gives figures from the papers, and names the networks on which the authors measured them. *rho*
+is Spearman's rank correlation, and |rho| its absolute value. Figures that are separated by slashes belong to the data
+sets in brackets, in the same order. The figures of measures that begin with `evolved_` are our own, on networks that
+their evolution did not see ([Experiments](experiments.md)). The tau of evolved_nb201 is lower in the first table, which
+uses other accuracies, images and initial weights.
 
-In the formulas, `W` is a weight, or the weights of a layer; `g` and `dL/dW` are gradients of the loss `L`, the mean
-cross-entropy. `||.||` is the Euclidean norm, and `b` the number of images. A *block* is a cell, a residual block, or a
-similar part of a network. A *feed-forward block* is two layers with an activation between them. The *projections* of an
-attention are the layers whose outputs become its queries, keys and values without another layer in between.
+In a sum over weights, `W` is one weight; in a sum over layers, `W` holds all weights of a layer. `L` is the loss, the
+mean cross-entropy. `g` and `dL/dW` are the gradient of the loss with respect to `W`. `||.||` is the Euclidean norm,
+`b` the number of images, and `log` the natural logarithm. The entropy of `p` is -(sum of p log p). A *block* is a cell,
+a residual block, or a similar part of a network. A *feed-forward block* is two layers with an activation between them.
+The *projections* of an attention are its layers for queries, keys and values. The *layers of an attention* are the
+projections and the layer behind the heads.
 """
 
 _PROGRAMS = """\
@@ -81,8 +84,8 @@ together, so the score of a network depends on the other networks. There are fou
 | --- | --- |
 | vote | share of the other networks that most of the measures rank below this network |
 | rank | sum of the ranks of the network by each measure; 1 is the worst rank |
-| log_rank | sum of log(r / n) over the measures, r the rank of the network among n networks |
-| min_max | sum of the scores, each scaled to the range from 0 to 1 |
+| log_rank | sum over the measures of log(r / n), r the rank of the network among n networks; 1 is the worst rank |
+| min_max | sum over the measures of the score, scaled so that the scores of all networks range from 0 to 1 |
 
 The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, a network is compared with a
 fixed set of architectures, so that its combined score does not depend on the queries.
@@ -99,8 +102,8 @@ takes little more time than computing one. Before a measure runs, `eznas score` 
 [estimate its seconds](scaling.md#seconds-of-a-measure-in-advance). They leave out slow measures unless you give their
 names.
 
-**Minibatches.** A minibatch runs as a whole, because batch normalisation uses its mean and variance (only vkdnw uses
-the running averages). The exceptions are measures of single images or of halves. With `eznas.measure(..., split=N)`, at
+**Minibatches.** A minibatch runs as a whole, except in measures of single images or of halves, because batch
+normalisation uses its mean and variance. Only vkdnw uses the running averages. With `eznas.measure(..., split=N)`, at
 most N images run at once. This needs a network without batch normalisation, and a measure that is computed from sums
 over images, or from values of each image, such as its logits. eznas refuses other networks and other measures.
 
@@ -112,8 +115,8 @@ Constant kernels do not count.
 outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
 with these layers. The same is true of networks with products such as `x @ weight`, although such products can be units.
 The status of the score says why there is no value. A product with a table of relative positions is harmless. flops, and
-measures of weights and of their gradients, have a value on all these networks. It equals the value on a network that
-runs the same layers step by step.
+measures of weights and of their gradients, have a value on all these networks. This value is the same as on a network
+that runs the same layers step by step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in
@@ -122,9 +125,10 @@ with values. The projections and the attention maps of `nn.MultiheadAttention` a
 
 **Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
 function. For these two measures, several calls together are a normalisation if they divide a tensor by a number that is
-computed from a sum or a mean of its entries and scales in proportion to the tensor, such as its standard deviation. If
-a product or a sum with a constant for each channel follows, it belongs to the normalisation; eznas does not find
-products by `einsum` or `addcmul`. synflow and zen recognise only batch normalisations that call torch's function.
+computed from a sum or a mean of its entries and that doubles when the tensor is doubled, such as its standard
+deviation. A product or a sum with a constant for each channel that follows belongs to the normalisation, except for
+products by `einsum` or `addcmul`, which eznas does not find. synflow and zen recognise only batch normalisations that
+call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.

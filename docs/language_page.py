@@ -193,7 +193,7 @@ cells, the name of a feature begins with the kind, as in `normal_count_skip`. Th
 - `conv_1x1`, `conv_3x3`: convolutions with this kernel.
 - `sep`, `dil`: separable and dilated convolutions.
 - `conv`: all other convolutions.
-- `dwconv`, `expand`: one depthwise convolution, and three in a chain whose results are concatenated.
+- `dwconv`: one depthwise convolution. `expand`: three in a chain; the results of all three are concatenated.
 - `attention`: weights of the channels, computed by attention.
 - `split`: each half of the channels goes to another operation.
 
@@ -209,21 +209,21 @@ _OTHER_FEATURES = """
   counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), and otherwise
   0. `layers` is the number of layers of all blocks.
 - **autoformer** (all sizes) and **vitbench101_autoformer**: `channels` is the number of channels of a token. `heads` is
-  the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of the hidden channels of the
-  perceptron, divided by the channels of a token. `heads_late` and `ratios_late` are these sums over the second half of
-  the layers.
+  the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of r, the number of hidden
+  channels of the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are the same
+  sums over the second half of the layers.
 - **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
   cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
   over all layers: of heads, of hidden channels, and of feed-forward layers.
-- **nasbench_macro**: numbers of layers that are the identity, or inverted residuals with expansion 3 (`mb3`) or 6
-  (`mb6`), in all stages or in one.
+- **nasbench_macro**: numbers of layers in all stages or in one: of identities (`identity`), and of inverted residuals
+  with expansion 3 (`mb3`) or 6 (`mb6`).
 - **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
-  are the sum, the least and the greatest of these.
+  are the sum, the least and the greatest of these five numbers.
 - **nds**: `width` is the number of channels of a node in the first cells, and `depth` the number of cells.
-- **transnas_macro**: `count_1` to `count_4` are the numbers of layers that are plain, that double the channels, that
-  halve the map, and that do both. `doublings_N` and `halvings_N` are the numbers of doublings and of halvings in the
-  first `N` layers.
+- **transnas_macro**: `count_1` is the number of plain layers, `count_2` of layers that double the channels, `count_3`
+  of layers that halve the map, and `count_4` of layers that do both. `doublings_N` and `halvings_N` are the numbers of
+  doublings and of halvings in the first `N` layers.
 - **vitbench101_pit**: `head_channels` is the number of channels of a head. `ratio` is the number of hidden channels of
   the perceptrons, divided by the channels of a token. `layers_N` and `heads_N` are the numbers of layers and of heads
   in stage `N`.

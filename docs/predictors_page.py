@@ -37,8 +37,8 @@ mean and a status for each architecture, and some predictors also return a stand
 The predictions then have this status and no value.
 
 `eznas.predict(table="trained.csv", benchmark="nasbench201")` ranks those architectures of the search space of the
-benchmark that are not in the table. It chooses a predictor that suits the number of accuracies in the table and the
-scores if you give any, and fits this predictor to the table.
+benchmark that are not in the table. It chooses a predictor by the number of accuracies in the table and by the
+scores, if you give any. It then fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
 predictor:
@@ -82,8 +82,8 @@ over the trials:
 - *Tau* on all test architectures, tau on the more accurate half, and tau of predictions that are rounded to one and to
   two decimals.
 - *Errors* of the predictions.
-- *Precision among the first 10*: the share of the 10 architectures with the highest predictions that is among the 10
-  most accurate architectures. The precision among the first 20 is defined in the same way.
+- *Precision among the first 10*: of the 10 architectures with the highest predictions, the share that is among the 10
+  most accurate ones. The precision among the first 20 is defined in the same way.
 - *init s*: the seconds before the first prediction, which are the seconds of training the architectures, computing
   scores, and fitting. *query s*: the seconds of one prediction. The seconds of trainings come from a column of the
   table such as `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for
@@ -118,14 +118,14 @@ package, the command says so.
 
 ## Transfer
 
-`TransferredPredictor` reuses a predictor that was fitted to another data set or another space, the *source*. It needs
+`TransferredPredictor` reuses a predictor, the *source*, that was fitted to another data set or another space. It needs
 only few accuracies of the new data set or space. First, it fits a line that maps the predictions of the source to these
 accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
 1, which a cross-validation chooses, and added to the line.
 
 This example continues the first one on this page. The source is fitted to accuracies on CIFAR-10, and ten accuracies on
-CIFAR-100 are known. The page [Tables of accuracies](benchmarks.md) explains how to convert the official files to such a
-table:
+CIFAR-100 are known. The page [Tables of accuracies](benchmarks.md) explains how to make the table of CIFAR-100
+accuracies from the official files:
 
 ```python
 from pathlib import Path
@@ -140,8 +140,8 @@ predictor.fit(target.architectures[:10], target.accuracies[:10])
 ```
 
 For a transfer between two spaces, the source must read scores of measures (the encoding `measures`). `common_scores`
-from `eznas.predictors` makes the scores of both spaces comparable: it replaces each score by the normal quantile of its
-rank within its space.
+from `eznas.predictors` makes the scores of both spaces comparable. Within each space, it ranks the architectures by a
+score, and replaces the score by the normal quantile of the rank.
 
 ## Supernets
 
@@ -173,7 +173,7 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 
 - **encoding**: the default [encoding](#encodings). `NAME@ENCODING` chooses another one.
 - **needs**: the data that the predictor needs with its default encoding. *As many untrained architectures* means that
-  the predictor also draws random architectures without accuracies: one for each trained architecture. *Features of the
+  the predictor also draws random architectures without accuracies, as many as there are trained ones. *Features of the
   space* are the [features](language.md#features-of-architectures) that a search space computes from an architecture.
 - **before**: what has to be computed before the first prediction.
 - **query**: what has to be computed for a prediction of one architecture.
@@ -185,7 +185,9 @@ _METHODS = """\
 The next table describes the methods. A bracket with the word *published* says where the publication differs from eznas.
 If predictions *only rank*, their order estimates the order of the accuracies, but their values are not accuracies. A
 width is a number of hidden channels, and the size of a batch is a number of architectures. The *columns* are the
-numbers that the [encoding](#encodings) gives for each architecture.
+numbers that the [encoding](#encodings) gives for each architecture. An *RBF kernel* is v exp(-d^2 / (2 l^2)) with the
+variance v and the length scale l, where d is the Euclidean distance of two architectures in their columns. *Precision*
+is 1 divided by a variance. *Along a cosine* means that the learning rate falls to 0 along half a cosine.
 """
 
 _ENCODINGS = """\
@@ -197,10 +199,10 @@ an architecture. `measures:synflow,naswot` reads two columns of the table. The e
 [features](language.md#features-of-architectures) that a search space computes from an architecture.
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
-*ta_gates* read a graph; every other predictor refuses this encoding. All six except *brp_nas* also read columns beside
-the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the last layers. For
-*siamese_nas*, the columns are the *estimation code*, which is a few early training losses in its publication. *nao* and
-*seminas* read *tokens* and nothing else.
+*ta_gates* read a graph; every other predictor refuses this encoding. *brp_nas* reads the graph alone. The other five
+also read columns beside the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the
+last layers. In *siamese_nas*, these columns are called the *estimation code*; the publication uses a few early training
+losses as the code. *nao* and *seminas* read *tokens* and nothing else.
 """
 
 

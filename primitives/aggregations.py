@@ -89,7 +89,9 @@ def log_sum(x: Tensor) -> Tensor:
     return x.sum(-1).log()
 
 
-@primitive(*_UNITS, formula="middle unit by value, mean of the two middle ones where u is even", **_MIDDLE)
+@primitive(
+    *_UNITS, formula="middle value of the units; if their number is even, the mean of the two middle values", **_MIDDLE
+)
 def median(x: Tensor) -> Tensor:
     """``u`` to a number: the median."""
     ordered, units = x.sort(-1).values, x.shape[-1]

@@ -31,7 +31,7 @@ def channel_dot(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="sum of x y / (root of sum of x^2, times root of sum of y^2)",
+    formula="(sum of x y) / (a b), a the root of the sum of x^2, b the root of the sum of y^2",
     domain="0 where x or y is 0 throughout; NaN where an entry is not finite",
     source="[EZNAS], there summed over samples",
     latex=r"\cos\left({0}, {1}\right)",
@@ -64,7 +64,7 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="sum of y (log y - x), divided by the length of the first axis after the units; 0 log 0 is 0",
+    formula="(sum of y (log y - x)) / n, n the length of the first axis after the units; 0 log 0 is 0",
     domain="NaN where an entry of y is negative or where 0 meets an infinity",
     source="[EZNAS]: x counts as a log-probability, y as a probability",
     latex=r"D_{{\mathrm{{KL}}}}\left({1} \,\middle\|\, e^{{{0}}}\right)",

@@ -178,7 +178,7 @@ def _z_score(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 @primitive(
     *_TENSOR,
-    formula="(x - mean) / std over all entries of the unit, std with denominator n",
+    formula="(x - mean) / std, both over all entries of the unit; std has the denominator n",
     domain="0 where all entries are equal; NaN where one is not finite",
     source="[EZNAS]",
 )
@@ -190,7 +190,7 @@ def normalize(x: Tensor) -> Tensor:
 @primitive(
     *keeping([Kind.UNIT]),
     name="normalize",
-    formula="(x - mean) / std over the units, std with denominator u",
+    formula="(x - mean) / std, both over the units; std has the denominator u",
     domain="0 where all units are equal; NaN where one is not finite",
 )
 def normalize_units(x: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ def normalize_units(x: Tensor) -> Tensor:
 
 @primitive(
     *_TENSOR,
-    formula="e^x / sum of e^x over the channels (over the last axis of a samples matrix)",
+    formula="e^x / (sum of e^x over the channels); for a samples matrix, the sum is over its last axis",
     domain="NaN where an entry of the row is NaN or infinite",
     source="[EZNAS], which names no axis, so that torch takes this one",
     nonnegative="always",
@@ -213,7 +213,7 @@ def softmax(x: Tensor) -> Tensor:
 @primitive(
     *keeping([Kind.UNIT]),
     name="softmax",
-    formula="e^x / sum of e^x over the units",
+    formula="e^x / (sum of e^x over the units)",
     domain="NaN where a unit is NaN or infinite",
     nonnegative="always",
 )

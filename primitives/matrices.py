@@ -104,7 +104,7 @@ def det(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="log of the determinant of each map where that is positive; 0 where it is not",
+    formula="log of the determinant of each map where the determinant is positive, else 0",
     domain="a map counts as singular, with value 0, if the least pivot of its LU decomposition (of the smaller Gram "
     "matrix, if not square) is at most n eps times the largest one, with n rows and the machine epsilon eps; NaN where "
     "a map is not finite",
@@ -131,10 +131,10 @@ def logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest |eigenvalue| of (A + A^T) / 2 divided by the least, for each map A; if A is not square, greatest "
-    "singular value of A divided by the least",
-    domain="infinity where A + A^T is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], whose code applies it to Gram matrices alone; for this use, write condition_number(gram(x))",
+    formula="greatest |eigenvalue| of (A + A^T) / 2 divided by its least |eigenvalue|, for each map A; if A is not "
+    "square, greatest singular value of A divided by its least singular value",
+    domain="infinity where A + A^T is singular, NaN where A + A^T is 0 or not finite",
+    source="[EZNAS], there of Gram matrices alone; for these, write condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )
@@ -148,10 +148,10 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest |eigenvalue| of each map divided by the least; if the map is not square, greatest singular value "
-    "divided by the least",
-    domain="infinity where the map is singular, NaN where it is 0 or not finite",
-    source="[EZNAS], whose code applies it to Gram matrices alone; for this use, write condition_number(gram(x))",
+    formula="greatest |eigenvalue| of A divided by its least |eigenvalue|, for each map A; if A is not square, "
+    "greatest singular value divided by the least singular value",
+    domain="infinity where A is singular, NaN where A is 0 or not finite",
+    source="[EZNAS], there of Gram matrices alone; for these, write condition_number(gram(x))",
     price=2.0,
     draw_weight=0.1,
 )

@@ -165,7 +165,7 @@ def count_positive(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="-sum of p log p with p = |x| / sum of |x|",
+    formula="-(sum of p log p), p = |x| / (sum of |x|)",
     domain="0 where all entries are 0; NaN where the sum of |x| is infinite",
     source="Shannon, A Mathematical Theory of Communication, 1948",
     ignores=("abs", "neg"),

@@ -26,7 +26,7 @@ def _products(rows: Tensor) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="K_ij = x_i . x_j / d",
+    formula="K_ij = (x_i . x_j) / d, d the number of entries of a sample",
     latex=r"\tfrac{{1}}{{d}} {0} {0}^{{\top}}",
     nonnegative="if arguments are",
     ignores=("neg",),

@@ -96,7 +96,7 @@ def effective_rank(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="sum of squared singular values, divided by the greatest of them",
+    formula="sum of the squared singular values, divided by the greatest squared singular value",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Rudelson and Vershynin, Sampling from large matrices, J. ACM 2007",
     **_SINGULAR_VALUES,
@@ -141,8 +141,8 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
 @primitive(
     *_SAMPLES,
     name="logdet",
-    formula="log |det K|",
-    domain="minus infinity, or a value determined by rounding, where K is singular; NaN where it is not finite",
+    formula="log |det K|, K the matrix x",
+    domain="minus infinity, or a value determined by rounding, where K is singular; NaN where K is not finite",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021, of a sign_kernel",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,
@@ -154,7 +154,7 @@ def samples_logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing([Kind.SAMPLES], Kind.UNIT, literal=True),
-    formula="log |det(K + e I)|, e the jitter",
+    formula="log |det(K + e I)|, K the matrix x, I the identity, e the jitter",
     domain="NaN where K is not finite",
     latex=r"\log\lvert\det\left({0} + {1} I\right)\rvert",
     parameter=Parameter("jitter", choices=(1e-6, 1e-3, 1.0), low=1e-12, high=1e6),
@@ -168,7 +168,7 @@ def logdet_jitter(x: Tensor, e: float) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="greatest |eigenvalue| of (K + K^T) / 2 divided by the least",
+    formula="greatest |eigenvalue| of (K + K^T) / 2 divided by its least |eigenvalue|, K the matrix x",
     domain="infinity where K is singular, or a large number from rounding; NaN where K is 0 or not finite",
     price=0.3,
 )

@@ -51,7 +51,8 @@ def _mapping_seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="sum over blocks of the entropy of v / sum(v), v the eigenvalues of the channels' covariance",
+    formula="sum over blocks of the entropy of v / sum(v), v the eigenvalues of the covariance matrix of the channels "
+    "of the block's output",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -68,7 +69,7 @@ def az_expressivity(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="least increase of the entropy of az_expressivity from a block to the next block",
+    formula="least increase, from one block to the next, of the entropy that az_expressivity sums",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -86,8 +87,9 @@ def az_progressivity(passes: NetworkPasses) -> float:
     "features",
     "feature_gradients",
     paper=_PAPER,
-    formula="mean over blocks of 2 - s - 1/(s + 1e-6), s the greatest singular value of E[g_in g_out^T], g_out random "
-    "signs in place of the gradient of the block's output, g_in the resulting gradient of the block's input",
+    formula="mean over blocks of (2 - s - 1/(s + 1e-6)), s the greatest singular value of the mean over images and "
+    "positions of g_in g_out^T, g_out random signs in place of the gradient of the block's output, g_in the gradient "
+    "of the block's input that results",
     reference=_REFERENCE,
     seconds=_mapping_seconds,
 )

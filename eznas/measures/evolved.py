@@ -17,7 +17,8 @@ register_program(
 
 register_program(
     "evolved_general",
-    "the weighted sum that the run of experiments/campaign.toml chose, on eight tasks of seven search spaces",
+    "a weighted sum, from the evolution `weighted` of experiments/campaign.toml, on eight tasks of seven search "
+    "spaces; the campaign chose it among the formulas of three evolutions",
     "add(add(add(add(add(add(add(scale(measure.depth, 0.0607), scale(measure.naswot, -0.05734)), "
     "add(scale(measure.near, 9.843e-05), scale(slope(cumulative_sum(sqrt(effective_rank(weight_grad.loss)))), "
     "0.2573))), add(add(scale(last(effective_rank(weight_grad.loss)), -0.009021), "
@@ -137,7 +138,7 @@ register_program(
 
 register_program(
     "evolved_compact",
-    "found by genetic programming in the run of experiments/campaign.toml",
+    "found by genetic programming, in the evolution `mean` of experiments/campaign.toml",
     "maximum(safe_div(measure.meco, mean(l1(mul(weight, weight_grad.loss)))), "
     "mul(maximum(div(mean(sum_abs(mul(conv_out.data, conv_out_grad.loss))), "
     "max(sum_abs(mean_over_channels(std_over_channels(sigmoid(conv_out.perturbed)))))), mul(log(measure.meco), "
@@ -153,7 +154,7 @@ register_program(
 
 register_program(
     "evolved_forward",
-    "the weighted sum of the run of experiments/campaign.toml that needs no backward pass",
+    "a weighted sum of terms that need no backward pass, from the evolution `forward` of experiments/campaign.toml",
     "add(add(add(add(add(add(scale(measure.depth, 0.05168), scale(measure.l2_norm, 0.002122)), "
     "add(scale(measure.naswot, -0.1048), scale(last(effective_rank(norm_out.data)), 0.3009))), "
     "add(add(scale(mean_abs_difference(entropy(sum_over_space(power(std_over_space(conv_out.noise), 0.25)))), "

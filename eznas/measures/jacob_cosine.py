@@ -15,9 +15,9 @@ _ROOT = 1 / 20
 
 @measure_from_passes(
     "image_gradients",
-    paper="Celotti et al., 2020; of embeddings in Serianni and Kalita, ACL 2023",
-    formula="1 - sum over pairs of images of |c|^(1/20) / (b^2 - b), c the cosine of the angle between the gradients "
-    "of the summed logits with respect to the two images",
+    paper="Celotti et al., 2020; with gradients of embeddings in Serianni and Kalita, ACL 2023",
+    formula="1 - s / (b^2 - b), s the sum over unordered pairs of images of |c|^(1/20), c the cosine of the angle "
+    "between the gradients of the summed logits with respect to the two images",
 )
 def jacob_cosine(passes: NetworkPasses) -> float:
     """Return a score that is high if the gradients with respect to different images are orthogonal.

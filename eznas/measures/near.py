@@ -27,8 +27,8 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "map_outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
-    formula="sum over layers, normalisations and activations of the effective rank of the output, a matrix of "
-    "positions x channels",
+    formula="sum over layers, normalisations and activations of exp(entropy of s / sum(s)), s the singular values of "
+    "the output as a matrix: one row for each position of each image, one column for each channel",
     seconds=_seconds,
 )
 def near(passes: NetworkPasses) -> float:

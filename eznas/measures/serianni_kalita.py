@@ -34,7 +34,8 @@ _PROJECTIONS = 3
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum over attention's weights of ||W||_* ||dS/dW||_*, ||.||_* the nuclear norm, S the sum of all logits",
+    formula="sum over the layers of attentions of ||W||_* ||dS/dW||_*, W the weight of a layer, S the sum of all "
+    "logits, ||.||_* the nuclear norm",
     seconds=nuclear_norm_seconds,
 )
 def synaptic_diversity(passes: NetworkPasses) -> float:
@@ -51,7 +52,7 @@ def synaptic_diversity(passes: NetworkPasses) -> float:
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum over the weights of feed-forward blocks of |W dS/dW|, S the sum of all logits",
+    formula="sum of |W dS/dW| over the weights of feed-forward blocks, S the sum of all logits",
 )
 def synaptic_saliency(passes: NetworkPasses) -> float:
     """Return the synaptic saliency of the layers with an activation between them, among them gated ones.
@@ -66,7 +67,7 @@ def synaptic_saliency(passes: NetworkPasses) -> float:
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum over the weights of the projections to queries, keys and values of |W dS/dW|, S the sum of all logits",
+    formula="sum of |W dS/dW| over the weights of the projections of attentions, S the sum of all logits",
 )
 def head_importance(passes: NetworkPasses) -> float:
     """Return the importance of the heads' weights.
@@ -80,9 +81,9 @@ def head_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over attentions of 3 m, m the mean over samples and channels of the greatest value over tokens of the "
-    "projections' outputs; 3 m is the sum of the means for queries, keys and values if these have equally many "
-    "channels",
+    formula="3 times the sum over attentions of m, m the mean, over samples and over the channels of all projections, "
+    "of the output's greatest value over tokens. If queries, keys and values have equally many channels, 3 m is the "
+    "sum of their three means",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
@@ -108,8 +109,8 @@ def head_confidence(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "attentions",
     paper=f"Voita et al., ACL 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions of the mean of m over samples, heads and tokens, m the greatest attention of a token "
-    "to a key",
+    formula="sum over attentions of the mean over samples, heads and tokens of m, m the greatest attention of the "
+    "token to a key",
 )
 def softmax_confidence(passes: NetworkPasses) -> float:
     """Return the confidence of the heads.
@@ -127,7 +128,8 @@ def softmax_confidence(passes: NetworkPasses) -> float:
     "attentions",
     "attention_gradients",
     paper=f"Michel et al., NeurIPS 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions, heads and samples of |sum of A dL/dA|, A the output of a head, L the mean loss",
+    formula="sum over attentions, heads and samples of |p|, p the sum over tokens and channels of A dL/dA, A the "
+    "output of the head",
 )
 def attention_importance(passes: NetworkPasses) -> float:
     """Return the change of the loss if a head were removed, to first order, summed over heads.
@@ -144,8 +146,9 @@ def attention_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over activations of feed-forward blocks of the mean of D over samples, D the sum, over "
-    "ordered pairs of tokens, of the number of channels whose outputs are above 0 for both tokens or for neither",
+    formula="sum over the activations of feed-forward blocks of the mean over samples of D, D the sum of n over all "
+    "ordered pairs of tokens (also of a token with itself), n the number of channels in which the output is above 0 "
+    "for both tokens or for neither",
 )
 def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.

@@ -37,8 +37,7 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="number of different columns of the matrix of signs of the activations' inputs, with a row for each image "
-    "and a column for each entry",
+    formula="number of different columns of the matrix of linear_regions",
     seconds=_seconds,
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )

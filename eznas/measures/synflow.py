@@ -30,8 +30,8 @@ def _total(terms: list[float]) -> float:
 @measure_from_passes(
     "linearised",
     paper=_PAPER,
-    formula="sum over weights of |W dR/dW|, R the summed logits for an image of ones, with absolute parameters and "
-    "without batch normalisation",
+    formula="sum over weights of |W dR/dW|, R the sum of the logits for an image of ones, in a network with the "
+    "absolute values of the parameters and without batch normalisation",
     reference="|rho| .737/.763/.751 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def synflow(passes: NetworkPasses) -> float:
@@ -46,7 +46,7 @@ def synflow(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "linearised_normalised",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
-    formula="synflow with batch normalisation",
+    formula="as synflow, but with batch normalisation",
 )
 def synflow_bn(passes: NetworkPasses) -> float:
     """Return the synaptic flow with batch normalisation, in float64.

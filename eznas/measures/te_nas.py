@@ -23,8 +23,8 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 @measure_from_passes(
     "sample_logit_gradients",
     paper=_PAPER,
-    formula="greatest eigenvalue of G G^T divided by the least, the rows of G the gradients of each image's summed "
-    "logits with respect to the weights",
+    formula="greatest eigenvalue of G G^T divided by its least eigenvalue; a row of G is, for one image, the gradient "
+    "of its summed logits with respect to the weights",
     direction=-1,
     seconds=lambda sizes: sizes.images * sizes.weights * (4 * GRADIENT + sizes.images * DOUBLE * PRODUCT),
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
@@ -60,7 +60,8 @@ def ntk_condition(passes: NetworkPasses) -> float:
     "patterns",
     "logits",
     paper=_PAPER,
-    formula="number of different rows of the matrix of signs of the activations' inputs, with a row for each image",
+    formula="number of different rows of a matrix with a row for each image and a column for each entry of the inputs "
+    "of all activations; an entry of the matrix is 1 where the input is above 0, else 0",
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def linear_regions(passes: NetworkPasses) -> float:

@@ -22,8 +22,8 @@ VARIANCE = 0.99
 
 _PAPER = "Wang et al., W-PCA, ICLR 2025"
 _COUNT = (
-    "sum over feed-forward blocks of the least number of principal components that explain more than .99 of the "
-    "variance of the first layer's outputs, a matrix of tokens x channels"
+    "sum over feed-forward blocks of n, n the least number of principal components that explain more than .99 of the "
+    "variance of the outputs of the block's first layer, read as a matrix of tokens x channels"
 )
 
 
@@ -42,7 +42,7 @@ def v_pca(passes: NetworkPasses) -> float:
     return _components(passes)
 
 
-@measure_from_passes("roles", paper=_PAPER, formula=f"number of parameters times the {_COUNT}", seconds=_seconds)
+@measure_from_passes("roles", paper=_PAPER, formula="number of parameters times v_pca", seconds=_seconds)
 def w_pca(passes: NetworkPasses) -> float:
     """Return the number of parameters times ``v_pca``.
 

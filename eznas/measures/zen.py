@@ -32,8 +32,9 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
 
 @register_measure(
     paper="Lin et al., Zen-NAS, ICCV 2021",
-    formula="log mean ||f(x) - f(x + 0.01 e)||_1 + sum over batch normalisations of log s, f the last feature maps, "
-    "s^2 the variance of an input channel, averaged over channels; x, e and the weights are standard normal",
+    formula="log(m) + (sum over batch normalisations of log s), m the mean over images of ||f(x) - f(x + 0.01 e)||_1, "
+    "f the last feature maps, s^2 the mean over channels of the variance of the normalisation's input; x, e and the "
+    "weights are standard normal",
     needs=["forward", "noise"],
     seconds=lambda sizes: 2 * sizes.forward(precision=DOUBLE) + 10 * sizes.weights * WEIGHT,
     reference="tau .296/.283/.303 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",

@@ -94,6 +94,12 @@ def test_the_registry_states_the_needs_of_the_default_encoding(name: str) -> Non
     assert info.query
 
 
+@pytest.mark.parametrize("name", [*PREDICTORS])
+def test_the_description_says_whether_predictions_only_rank(name: str) -> None:
+    _skip_without_its_package(name)
+    assert ("only rank" in PREDICTORS[name].description) == (not _made(name).in_unit)
+
+
 def test_needs_read_as_words() -> None:
     assert str(Needs()) == "2 trained architectures"
     assert str(Needs(0)) == "nothing"

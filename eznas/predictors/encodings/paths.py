@@ -92,7 +92,7 @@ class PathWithoutNone(Path):
     """The paths on which no operation is ``none``, for spaces with that operation."""
 
     name = "path_without_none"
-    description = "as path, but without the paths on which an operation is ``none``"
+    description = "as path, but without the paths on which an operation is `none`"
 
     def _prepare(self, paths: _Paths) -> _Paths:
         kept = tuple(name for name in paths.operations if name != paths.none)
@@ -106,7 +106,7 @@ class PathTruncated(Path):
     """The shorter paths: up to two operations; up to three in ``nasbench101``, as in the published code."""
 
     name = "path_truncated"
-    description = "as path, but only for the shorter paths: up to two operations, or three in nasbench101"
+    description = "as path, but only for paths of up to two operations; of up to three in nasbench101"
 
     def _prepare(self, paths: _Paths) -> _Paths:
         lengths = range(paths.lengths.start, paths.cut + 1)

@@ -25,7 +25,10 @@ class Graf(Encoding):
     """The features of ``SearchSpace.features``: GRAF for spaces of cells, a space's own for others."""
 
     name = "graf"
-    description = "the features of the search space; for cells, counts, paths and degrees by subset of the operations"
+    description = (
+        "the features of the search space; in spaces of cells: the count of each group of operations, and path lengths "
+        "and node degrees for each set of groups"
+    )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
 
@@ -87,7 +90,8 @@ class CurveStatistics(Encoding):
 
     name = "curve"
     description = (
-        "mean and standard deviation of the points of a learning curve, and of its first and second differences"
+        "means and standard deviations of three series: the points of a learning curve, their first differences, and "
+        "their second differences"
     )
     paper = "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017"
     reads = "curves"

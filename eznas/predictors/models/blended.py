@@ -76,9 +76,9 @@ PREDICTORS.register(
     PredictorInfo(
         "blended_trees",
         "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
-        "the mean of extra_trees on scores alone and of extra_trees on scores and features, both with leaves of one "
-        "architecture or more. With few trained architectures, the first part is better on some spaces and the second "
-        "on others",
+        "the mean of two extra_trees predictors, one on scores alone and the other on scores and features; a leaf may "
+        "have a single architecture. With few trained architectures, the first predictor is better on some spaces, "
+        "and the second on others",
         encoding_needs(_ENCODING, _LABELS),
         "training of the architectures, and the fit",
         "the encoding",

@@ -27,8 +27,8 @@ _WHITE = "settings of White et al. How Powerful are Performance Predictors? Neur
 @register_model(
     "gradient_boosting",
     "Friedman. Stochastic Gradient Boosting. 2002",
-    "400 trees of depth 4, learning rate 0.05, each tree fitted to 80 % of the architectures; each split "
-    "considers 30 % of the columns; needs no optional package",
+    "400 trees of depth 4, learning rate 0.05. Each tree is fitted to 80 % of the architectures, and each split "
+    "considers 30 % of the columns. It needs no optional package",
     encoding="graf",
 )
 def gradient_boosting(seed: int, **settings: Any) -> Any:
@@ -63,7 +63,7 @@ def xgboost(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "xgboost_slow",
     "Chen, Guestrin. XGBoost. KDD 2016",
-    "400 trees of depth 4, learning rate 0.05, each tree fitted to 80 % of the architectures and half of the columns",
+    "400 trees of depth 4, learning rate 0.05; each tree reads 80 % of the architectures and half of the columns",
     encoding="graf",
     ranges=_XGBOOST_RANGES,
     extra="xgboost",
@@ -84,9 +84,9 @@ def xgboost_slow(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "lightgbm",
     f"Ke et al. LightGBM. NeurIPS 2017; {_WHITE}",
-    "500 trees of up to 31 leaves, each leaf with at least 5 architectures; learning rate 0.05; each tree reads 90 % "
-    "of the columns, and 80 % of the architectures, which are drawn again every 5 trees. Two leaves need "
-    "10 architectures, and 80 % of fewer than 13 are less than 10",
+    "500 trees of up to 31 leaves, each leaf with at least 5 architectures; learning rate 0.05. Each tree reads 90 % "
+    "of the columns and 80 % of the architectures; the architectures are drawn again every 5 trees. A fit needs 13 "
+    "architectures, because a tree with two leaves needs 10, and 80 % of 12 are fewer than 10",
     labels=13,
     ranges={
         "num_leaves": Span(10, 99, whole=True),
@@ -118,8 +118,9 @@ def lightgbm(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ngboost",
     f"Duan et al. NGBoost. ICML 2020; {_WHITE}",
-    "505 trees of depth 6 that boost the parameters of a normal distribution for the log score. The learning rate is "
-    "0.0813; each tree reads half of the architectures, and each split 79.2 % of the columns",
+    "505 steps of natural gradient boosting of the mean and the standard deviation of a normal distribution, to "
+    "maximise the likelihood. In each step, each of the two gets a tree of depth 6. The learning rate is 0.0813; a "
+    "step reads half of the architectures, and each split considers 79.2 % of the columns",
     labels=4,
     ranges={
         "n_estimators": Span(128, 512, log=True, whole=True),

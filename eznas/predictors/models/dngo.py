@@ -29,8 +29,8 @@ _MOST = 10.0
     "Snoek et al. Scalable Bayesian Optimization Using Deep Neural Networks. ICML 2015; settings of White et al. "
     "NeurIPS 2021",
     "a network of 3 layers of 50 tanh units, trained by Adam on the squared error, 500 epochs of batches of 10, "
-    "learning rate 0.01; then bayesian_linear_regression on its last hidden layer, whose two precisions maximise the "
-    "evidence (published: the mean over 20 samples of them)",
+    "learning rate 0.01. Then a Bayesian linear regression on the last hidden layer, with the two precisions that "
+    "maximise the marginal likelihood (published: the mean prediction over 20 sampled pairs of precisions)",
 )
 def dngo(seed: int, **settings: Any) -> Regressor:
     """Make the network; for the settings, see ``DeepLinearRegression``."""

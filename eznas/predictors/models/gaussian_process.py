@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 @register_model(
     "gp",
     "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006; settings of White et al. NeurIPS 2021",
-    "an RBF kernel of variance 5 and length scale 10, noise of variance 1; none of them is fitted, as published",
+    "a Gaussian process with an RBF kernel of variance 5 and length scale 10, and noise of variance 1. As published, "
+    "these three numbers are not fitted",
 )
 def gaussian_process(seed: int) -> Any:
     """Make a Gaussian process with the hyper-parameters of White et al., who do not fit them."""
@@ -29,7 +30,8 @@ def gaussian_process(seed: int) -> Any:
 @register_model(
     "gp_fitted",
     "Rasmussen, Williams. Gaussian Processes for Machine Learning. 2006",
-    "an RBF kernel with one length scale and noise, on standardised columns; all are fitted by marginal likelihood",
+    "a Gaussian process with an RBF kernel and noise, on standardised columns. The variance and the length scale of "
+    "the kernel and the variance of the noise maximise the marginal likelihood",
 )
 def fitted_gaussian_process(seed: int, restarts: int = 1) -> Any:
     """Make a Gaussian process whose hyper-parameters maximise the marginal likelihood."""

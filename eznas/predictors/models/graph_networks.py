@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     "gcn",
     "Wen, Liu, Chen, Li, Bender, Kindermans. Neural Predictor for Neural Architecture Search. ECCV 2020; settings of "
     "White et al. NeurIPS 2021",
-    "four graph convolutions of width 144 along the edges and against them, a mean over the vertices and a layer of "
-    "128; squared error; Adam with weight decay 3e-4, 300 epochs of batches of 7, learning rate from 1e-4 along a "
-    "cosine",
+    "four graph convolutions of width 144; each is the mean of one along the edges and one against them. Then a mean "
+    "over the vertices and a layer of width 128. The loss is the squared error. Adam with weight decay 3e-4, 300 "
+    "epochs of batches of 7, learning rate from 1e-4 along a cosine",
     encoding="graph",
     ranges={
         "hidden": Span(64, 200, whole=True),
@@ -39,8 +39,9 @@ def gcn(seed: int, **settings: Any) -> Regressor:
     "bonas",
     "Shi et al. Bridging the Gap between Sample-based and One-shot Neural Architecture Search with BONAS. NeurIPS "
     "2020; settings of White et al. NeurIPS 2021",
-    "four graph convolutions of width 64 with batch normalisation, read out at a vertex that all others lead to; "
-    "squared error; Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a cosine",
+    "four graph convolutions of width 64 with batch normalisation, read out at an additional vertex to which all "
+    "others lead. The loss is the squared error. Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a "
+    "cosine",
     encoding="graph",
     ranges={
         "hidden": Span(16, 128, whole=True),
@@ -60,9 +61,9 @@ def bonas(seed: int, **settings: Any) -> Regressor:
     "gates",
     "Ning, Zheng, Zhao, Wang, Yang. A Generic Graph-based Neural Architecture Encoding Scheme for Predictor-based NAS. "
     "ECCV 2020",
-    "information of width 128 that flows from the input to the output and is gated by each operation, then five layers "
-    "of 300; hinge loss of pairs with margin 0.1; Adam, 200 epochs of batches of 512, learning rate 1e-3. Its "
-    "predictions only rank",
+    "information of width 128 flows from the input to the output, and each operation gates it; then five layers of "
+    "width 300. The loss is the hinge loss of pairs of architectures with margin 0.1. Adam, 200 epochs of batches of "
+    "512, learning rate 1e-3. Its predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )
@@ -77,11 +78,10 @@ def gates(seed: int, **settings: Any) -> Regressor:
     "ta_gates",
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
     "as gates, but information flows from the input to the output four times. The number of steps of a flow is the "
-    "number of edges on the longest path in any architecture of the fit, but at least three. Between two of these "
-    "flows, information flows back from the output. From the information that flows back, a layer of width 128 "
-    "computes a change of the embeddings of operations with weights; a tenth of this change is added to them. Its "
-    "predictions "
-    "only rank",
+    "number of edges on the longest path in any architecture of the fit, but at least three. After each of the first "
+    "three flows, information flows back from the output. From it, a layer of width 128 computes a change to the "
+    "embedding of each operation that has weights, and a tenth of this change is added to the embedding. Its "
+    "predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )

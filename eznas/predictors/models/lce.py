@@ -107,8 +107,9 @@ def _log_likelihood(errors: Array, variance: Array) -> Array:
 @register_curve_predictor(
     "lce",
     f"{_DOMHAN}; as in White et al. NeurIPS 2021",
-    "an ensemble of four curves with equal weights at first, fitted by maximum likelihood, then Metropolis steps of "
-    "standard deviation 1e-4; samples whose curve does not rise are rejected",
+    "a weighted sum of four parametric curves, each fitted by maximum likelihood; the weights are equal at first. Then "
+    "300 Metropolis steps of standard deviation 1e-4 draw samples of all parameters. A step to a sum that does not "
+    "rise is rejected. The prediction is the mean of the samples at the last epoch of a full training",
     metric="validation_accuracy",
     points=_POINTS,
 )
@@ -150,7 +151,7 @@ class Lce(_Extrapolation):
     f"{_DOMHAN}; as in Klein, Falkner, Springenberg, Hutter. Learning Curve Prediction with Bayesian Neural Networks. "
     "ICLR 2017",
     "as lce, but the weights start at a non-negative least-squares fit, and an ensemble of 50 walkers takes 800 steps, "
-    "the first 500 of them as burn-in. The prior favours curves that rise and end between 0 and 100 %",
+    "of which the first 500 are dropped. Each of the curves must rise and end between 0 and 100 %",
     metric="validation_accuracy",
     points=_POINTS,
 )

@@ -18,7 +18,12 @@ _RU = "Ru et al. Speedy Performance Estimation for Neural Architecture Search. N
 _WHITE = "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021"
 
 
-@register_curve_predictor("sotl", _RU, "minus the sum of the training losses of all given epochs", metric="train_loss")
+@register_curve_predictor(
+    "sotl",
+    _RU,
+    "minus the sum of the training losses of all given epochs. Its predictions only rank",
+    metric="train_loss",
+)
 class SumOfTrainingLosses(CurvePredictor):
     """Minus the sum of the training losses of all epochs so far."""
 
@@ -37,7 +42,9 @@ class SumOfTrainingLosses(CurvePredictor):
         return Prediction.of(-values.sum(axis=1))
 
 
-@register_curve_predictor("sotl_e", _RU, "minus the training loss of the last given epoch", metric="train_loss")
+@register_curve_predictor(
+    "sotl_e", _RU, "minus the training loss of the last given epoch. Its predictions only rank", metric="train_loss"
+)
 class LastTrainingLosses(CurvePredictor):
     """Minus the sum of the training losses of the last epochs.
 
@@ -82,7 +89,10 @@ class EarlyStoppingAccuracy(CurvePredictor):
 
 
 @register_curve_predictor(
-    "early_stopping_loss", _WHITE, "minus the validation loss of the last given epoch", metric="validation_loss"
+    "early_stopping_loss",
+    _WHITE,
+    "minus the validation loss of the last given epoch. Its predictions only rank",
+    metric="validation_loss",
 )
 class EarlyStoppingLoss(CurvePredictor):
     """Minus the validation loss so far."""

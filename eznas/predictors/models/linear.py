@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @register_model(
     "bayesian_linear_regression",
     "Bishop. Pattern Recognition and Machine Learning. 2006, 3.3; settings of White et al. NeurIPS 2021",
-    "weights with a normal prior of precision 1 and noise of precision 100, in closed form",
+    "linear regression in closed form; the weights have a normal prior of precision 1, and the noise has precision 100",
 )
 def bayesian_linear_regression(seed: int, alpha: float = 1.0, beta: float = 100.0) -> Regressor:
     """Make a regression with precision ``alpha`` of the weights and ``beta`` of the noise."""
@@ -28,7 +28,8 @@ def bayesian_linear_regression(seed: int, alpha: float = 1.0, beta: float = 100.
 @register_model(
     "bayesian_ridge",
     "MacKay. Bayesian Interpolation. 1992",
-    "as bayesian_linear_regression on standardised columns, with both precisions fitted to the evidence",
+    "as bayesian_linear_regression, but on standardised columns, and with the two precisions that maximise the "
+    "marginal likelihood",
 )
 def bayesian_ridge(seed: int, **settings: Any) -> Regressor:
     """Make scikit-learn's evidence-maximising regression."""

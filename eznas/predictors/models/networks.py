@@ -29,8 +29,8 @@ _RANGES: dict[str, Range] = {
 @register_model(
     "mlp",
     "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
-    "20 layers of 20 units; mean absolute error plus 0.2 times the mean absolute output weight; Adam, 500 epochs of "
-    "batches of 32",
+    "20 hidden layers of 20 ReLU units. The loss is the mean absolute error plus 0.2 times the mean absolute weight of "
+    "the output layer. Adam, 500 epochs of batches of 32, learning rate 1e-3",
     ranges=_RANGES,
 )
 def mlp(seed: int, **settings: Any) -> Regressor:
@@ -41,7 +41,8 @@ def mlp(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "bananas",
     "White, Neiswanger, Savani. BANANAS. AAAI 2021",
-    "the mean of three mlp predictors with different initial weights; their spread is the uncertainty",
+    "the mean of three mlp predictors with different initial weights. The uncertainty is the standard deviation of the "
+    "three predictions",
     encoding="path",
     ranges=_RANGES,
 )

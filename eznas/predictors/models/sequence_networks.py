@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     "nao",
     "Luo, Tian, Qin, Chen, Liu. Neural Architecture Optimization. NeurIPS 2018; settings of White et al. NeurIPS 2021",
     "an LSTM of width 64 in both directions over the tokens, two layers to the prediction, and a decoder with "
-    "attention that repeats the tokens; 0.8 times the squared error plus 0.2 times the cross-entropy; Adam with "
-    "learning rate 1e-3, 50 epochs of batches of 100",
+    "attention that repeats the tokens. The loss is 0.8 times the squared error of the prediction plus 0.2 times the "
+    "cross-entropy of the repeated tokens. Adam with learning rate 1e-3, 50 epochs of batches of 100",
     encoding="tokens",
     predictor=SequencePredictor,
 )
@@ -31,8 +31,9 @@ def nao(seed: int, **settings: Any) -> Regressor:
     "seminas",
     "Luo, Tan, Wang, Qin, Chen, Liu. Semi-Supervised Neural Architecture Search. NeurIPS 2020; settings of White "
     "et al. NeurIPS 2021",
-    "as nao, and then 50 further epochs on ten copies of each trained architecture and on one random architecture for "
-    "each; the network predicts the labels of the random ones",
+    "as nao, and then 50 further epochs on ten copies of each trained architecture and on as many random architectures "
+    "as there are trained ones. The labels of the random architectures are the predictions of the network after the "
+    "first 50 epochs",
     encoding="tokens",
     predictor=SemiSupervisedSequencePredictor,
 )

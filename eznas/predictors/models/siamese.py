@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     "siamese_nas",
     "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
     "Prior Knowledge. 2022",
-    "three groups of graph convolutions of width 64 in both directions and node self-attention; one head reads the "
-    "result of these layers alone, and another head reads the estimation code too; Adam, 200 epochs of batches of 8, "
-    "learning rate 1e-3 and then 1e-4. The estimation code is the columns beside the graph, as in "
-    "`graph+estimation_code`",
+    "three graph convolutions of width 64 along the edges and against them, with self-attention of the nodes after the "
+    "second one. One head reads the result alone, and another head reads the estimation code too. The estimation code "
+    "is the columns beside the graph, as in `graph+estimation_code`. Adam, 200 epochs of batches of 8, learning rate "
+    "1e-3 and, in the last 30 % of the epochs, 1e-4",
     encoding="graph",
     predictor=GraphPredictor,
 )
@@ -32,9 +32,10 @@ def siamese_nas(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "brp_nas",
     "Dudziak, Chau, Abdelfattah, Lee, Kim, Lane. BRP-NAS: Prediction-based NAS using GCNs. NeurIPS 2020",
-    "four graph convolutions of width 600, read out at a vertex that all others lead to, and a comparison of two "
-    "architectures; Kullback-Leibler divergence from the softmax of two accuracies; AdamW, 250 epochs of batches of 64 "
-    "pairs, learning rate from 3.5e-4 along a cosine. Its predictions only rank",
+    "four graph convolutions of width 600, read out at an additional vertex to which all others lead. Then a linear "
+    "layer compares two architectures. The loss is the Kullback-Leibler divergence of this comparison from the "
+    "softmax of the two accuracies. AdamW, 250 epochs of batches of 64 pairs, learning rate from 3.5e-4 along a "
+    "cosine. Its predictions only rank",
     encoding="graph",
     predictor=GraphAlonePredictor,
 )

@@ -18,7 +18,7 @@ _FOLDS = 3
 @register_model(
     "svr",
     "Drucker et al. Support Vector Regression Machines. NeurIPS 1996",
-    "an RBF kernel on standardised columns with scikit-learn's defaults",
+    "support vector regression with an RBF kernel and scikit-learn's defaults, on standardised columns",
 )
 def svr(seed: int, **settings: Any) -> Any:
     """Make scikit-learn's support vector regression."""
@@ -33,8 +33,10 @@ def svr(seed: int, **settings: Any) -> Any:
 @register_model(
     "lcsvr",
     "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017",
-    "nu-SVR with an RBF kernel on standardised statistics of the learning curve; the best by cross-validated R2 of "
-    "1,000 random draws of C, nu and gamma. With encoding=curve+measures it also reads numbers about the architecture",
+    "support vector regression (nu-SVR) with an RBF kernel, on standardised statistics of the learning curve. Of 1,000 "
+    "settings of its parameters C, nu and gamma, the defaults and 999 random ones, it takes the one with the highest "
+    "cross-validated R2, the coefficient of determination. With encoding=curve+measures it also reads numbers about "
+    "the architecture",
     encoding="curve",
     labels=6,
 )
