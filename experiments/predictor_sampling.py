@@ -61,14 +61,7 @@ OURS: dict[str, Callable[[int], Regressor]] = {
 
 @dataclass(frozen=True)
 class Way:
-    """A way to draw, encode and fit.
-
-    Args:
-        sample: Where architectures come from.
-        unpruned: Whether the one-hot encoding has the vertices and edges on no path from input to output. Paths stay.
-        percent: Whether a fit reads accuracies in percent, instead of standardised ones.
-        regressors: The regressors by predictor.
-    """
+    """A way to draw, encode and fit; ``main`` explains the words. The path encoding is the same for both matrices."""
 
     sample: str
     unpruned: bool = False
@@ -182,18 +175,17 @@ def summary(trials: Sequence[dict[str, dict[str, list[float | None]]]]) -> list[
         for name in (one for one in options.regressors if one in trials[0][way]):
             values = [trial[way][name][place] for trial in trials]
             defined = [value for value in values if value is not None]
-            figures = {"predictor": name, "way": way, "train_size": size, "tau": None, "tau_se": None}
+            row: dict[str, Any] = {"predictor": name, "way": way, "train_size": size, "tau": None, "tau_se": None}
             if len(defined) > 1:
-                figures["tau"] = round(float(np.mean(defined)), 4)
-                figures["tau_se"] = round(float(np.std(defined, ddof=1)) / len(defined) ** 0.5, 4)
-            published = published_at("nasbench101", name, size)
-            rounded = None if published is None else round(published, 3)
-            rows.append(figures | {"undefined": len(values) - len(defined), "published": rounded})
+                row["tau"] = round(float(np.mean(defined)), 4)
+                row["tau_se"] = round(float(np.std(defined, ddof=1)) / len(defined) ** 0.5, 4)
+            row["undefined"], row["published"] = len(values) - len(defined), published_at(SPACE.name, name, size)
+            rows.append(row)
     return sorted(rows, key=lambda row: [*OURS].index(row["predictor"]))
 
 
 def facts_of(drawn: Sample) -> dict[str, Any]:
-    """Return the number of different cells, and the number of architectures by vertices on paths."""
+    """Return the number of different cells, and of architectures by vertices on paths."""
     vertices = Counter(cell.partition(" ")[0].count("/") + 1 for _, cell, _ in drawn)
     return {"cells": len({cell for _, cell, _ in drawn}), "vertices": dict(sorted(vertices.items()))}
 
@@ -201,7 +193,13 @@ def facts_of(drawn: Sample) -> dict[str, Any]:
 @click.command()
 @click.argument("columns", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--trials", default=TRIALS, show_default=True, help="Draws of test and training architectures.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=TRIALS,
+    show_default=True,
+    help="Draws of test and training architectures.",
+)
 @click.option("--draws", default=DRAWS, show_default=True, help="Random matrices that are drawn once.")
 def main(columns: Path, folder: Path, trials: int, draws: int) -> None:
     """Fit five predictors on NAS-Bench-101 to architectures that are drawn and encoded in several ways.
@@ -212,6 +210,8 @@ def main(columns: Path, folder: Path, trials: int, draws: int) -> None:
     published  the 500 random matrices with published scores, with their published accuracies
     unpruned   one-hot encoding of the whole matrix, also of what lies on no path from input to output
     percent    accuracies in percent, instead of standardised by those of the fit
+    published model
+               the published initial weights and penalty of perceptrons, and precisions of the linear regression
 
     COLUMNS is the folder of the column files nasbench101.json.gz and published_scores_nbsuite_zero.json.gz. FOLDER
     receives the table, the random matrices, the taus of each trial, and predictor_sampling.json with mean taus beside
