@@ -234,7 +234,10 @@ def test_tables_refuse_what_is_no_column_file(tmp_path: Path) -> None:
         assert "README.md must be a column file, gzipped JSON or CSV, but cannot be read" in done.stderr
 
 
-DATA = {"campaign_figures", "checked_runs", "predictor_table_published", "transformer_figures"}
+DATA = {
+    *("campaign_figures", "checked_runs", "predictor_published_models", "predictor_table_published"),
+    "transformer_figures",
+}
 """Files without a command."""
 SCRIPTS = sorted({path.stem for path in (ROOT / "experiments").glob("*.py")} - DATA)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def table(script: Callable[[str], ModuleType]) -> ModuleType:
     return script("predictor_table")
+
+
+@pytest.fixture
+def sampling(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("predictor_sampling")
 
 
 @pytest.fixture
@@ -88,3 +95,88 @@ def test_files_of_scores_are_joined_on_common_networks(evolved: ModuleType, tmp_
         [["architecture", "params"], ["x", "1"], ["z", "3"]],
         [["architecture", "program", "program#1"], ["x", "8", "5"], ["z", "7", "6"]],
     ]
+
+
+UNPRUNED = (
+    "0100000/0000001/0001000/0000000/0000000/0000000/0000000 "
+    "input,conv3x3-bn-relu,conv1x1-bn-relu,maxpool3x3,conv3x3-bn-relu,conv3x3-bn-relu,output"
+)
+"""The edges 0>1 and 1>6, and 2>3, which is on no path from input to output."""
+
+
+def test_unpruned_rows_have_what_is_on_no_path(sampling: ModuleType) -> None:
+    from eznas.predictors.encodings.base import ENCODINGS, EncodingInputs
+
+    [row] = sampling.unpruned_rows([UNPRUNED])
+    assert len(row) == 21 + 15
+    assert np.flatnonzero(row).tolist() == [0, 10, 11, 21, 21 + 4, 21 + 8, 21 + 9, 21 + 12]
+    pruned = sampling.SPACE.parse(UNPRUNED)
+    assert pruned == "010/001/000 input,conv3x3-bn-relu,output"
+    [row] = ENCODINGS["onehot"](EncodingInputs(sampling.SPACE)).rows([pruned], None)
+    assert np.flatnonzero(row).tolist() == [0, 10, 21]
+
+
+def test_random_matrices_have_half_of_the_edges(sampling: ModuleType) -> None:
+    rng = random.Random(0)
+    rows = sampling.unpruned_rows([sampling.random_matrix(rng) for _ in range(2000)])
+    assert rows[:, :21].mean(axis=0) == pytest.approx(0.5, abs=0.06)
+    assert rows[:, 21:].mean(axis=0) == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_the_pool_has_the_matrices_of_known_cells(sampling: ModuleType) -> None:
+    only = "01/00 input,output"
+    pool = sampling.random_pool({only: 90.0}, 1000)
+    assert (pool["draws"], pool["distinct"], len(pool["matrices"])) == (1000, 1, sampling.MOST)
+    assert 0.6 < pool["cells"] / 1000 < 0.85
+    assert 0.05 < pool["known"] / pool["cells"] < 0.2
+    assert {cell for _, cell in pool["matrices"]} == {only}
+    assert {sampling.SPACE.parse(matrix) for matrix, _ in pool["matrices"]} == {only}
+
+
+def test_a_trial_has_no_cell_twice_unless_asked_for(sampling: ModuleType) -> None:
+    from eznas.errors import InputError
+
+    sample = [("a", "x", 1.0), ("b", "x", 2.0), ("c", "y", 3.0)]
+    seen = set()
+    for seed in range(20):
+        drawn = sampling.draw(sample, 2, random.Random(seed), repeated=False)
+        assert {cell for _, cell, _ in drawn} == {"x", "y"}
+        seen |= {name for name, _, _ in drawn}
+    assert seen == {"a", "b", "c"}
+    assert sorted(sampling.draw(sample, 3, random.Random(0), repeated=True)) == sample
+    with pytest.raises(InputError, match="must have 3 architectures, got 2"):
+        sampling.draw(sample, 3, random.Random(0), repeated=False)
+
+
+def test_the_summary_leaves_undefined_taus_out(sampling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "WAYS", {"table": sampling.Way("table")})
+    trials = [{"table": {"mlp": [tau, 0.5, 0.5, 0.5]}} for tau in (0.1, None, 0.4, 0.1)]
+    first, *_, last = sampling.summary(trials)
+    assert first == {
+        "predictor": "mlp",
+        "way": "table",
+        "train_size": 24,
+        "tau": 0.2,
+        "tau_se": 0.1,
+        "undefined": 1,
+        "published": 0.08,
+    }
+    assert (last["train_size"], last["tau_se"], last["undefined"]) == (205, 0.0, 0)
+
+
+def test_the_published_evidence_has_a_norm_as_misfit(script: Callable[[str], ModuleType]) -> None:
+    loss = script("predictor_published_models").published_loss
+    # With both precisions 4, the posterior of one weight has the precision 8 and the mean 4 * 3 / 8.
+    evidence = math.log(4) - 0.5 * math.log(2 * math.pi) - 2 * 1.5 - 2 * 1.5**2 - 0.5 * math.log(8)
+    prior = 2 * stats.norm.pdf(math.log(4))
+    assert loss(np.log([4, 1 / 4]), np.ones((1, 1)), np.array([3.0])) == pytest.approx(-evidence - prior)
+
+
+def test_the_published_perceptrons_start_as_xaviers(script: Callable[[str], ModuleType]) -> None:
+    network = script("predictor_published_models").PublishedPerceptrons(3)._build(36, 3)
+    linear = network[::2]
+    assert [layer.weight.shape for layer in (linear[0], linear[-1])] == [(20, 36), (1, 20)]
+    for layer in linear:
+        bound = math.sqrt(6 / sum(layer.weight.shape))
+        assert 0.5 * bound < float(layer.weight.detach().abs().max()) <= bound
+        assert not layer.bias.any()
