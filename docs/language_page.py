@@ -62,7 +62,8 @@ of all logits, or the loss. The weight does not depend on the scenario. In a net
 [tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
 
 In a network that ends in a batch normalisation, an average and a linear layer, such as those of TransNAS-Bench-101, the
-sum of all logits does not depend on the images. The gradients of this sum with respect to all tensors before the
+sum of all logits does not depend on the images. The reason is that the normalisation fixes the mean of each channel
+over the minibatch, and this sum depends on these means alone. Its gradients with respect to all tensors before the
 normalisation are zero. eznas makes them exact zeros, since torch returns rounding errors. So `weight_grad.data` is zero
 for all layers before the normalisation.
 
@@ -145,11 +146,13 @@ not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x *
 """
 
 _SCENARIOS = """
-| scenario | images | number that is differentiated | subtracted |
-|---|---|---|---|
+| scenario | images | number that is differentiated |
+|---|---|---|
 """
 
 _OLDER = """
+In the scenario `perturbed`, a statistic is the value of its quantity on the perturbed images minus the value on `data`.
+
 In program text, two older names still work with any scenario: `preact` for `conv_in`, and `act` for `norm_out`. They
 were misleading: in most papers, a pre-activation is what eznas calls `input`, and an activation is `conv_in`.
 
@@ -171,7 +174,7 @@ number of the network. It is also a program by itself.
 | `score.NAME` | a column of a table of scores; only [evolution over such a table](tutorials/score_table.md) reads it |
 
 A measure that several programs read is computed once for each network. If the measure has no value, the program has no
-value either, and the score of the program names the measure.
+value either. The field `detail` of its [`Score`](api.md#eznas.Score) then names the measure.
 
 In `eznas evolve`, `--terminals` says whether programs read statistics, measures or both, and `--terminal-measures`
 names the measures and features. There, `graf` stands for all features that every task of the run has.
@@ -197,8 +200,9 @@ cells, the name of a feature begins with the kind, as in `normal_count_skip`. Th
 - `attention`: weights of the channels, computed by attention.
 - `split`: each half of the channels goes to another operation.
 
-Search spaces without cells have other features, which the list behind the table defines. Search spaces that are not in
-the table have no features.
+Search spaces without cells have other features instead. The `nds` spaces also have `width` and `depth`. The list below
+the table defines these features, except for `layers`, which is the number of layers. Search spaces that are not in the
+table have no features.
 
 | search spaces | number of features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|
@@ -206,8 +210,7 @@ the table have no features.
 
 _OTHER_FEATURES = """
 - **accel_nasbench**: `e_N`, `k_N` and `l_N` are the expansion ratio, the kernel and the number of layers of block `N`,
-  counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), and otherwise
-  0. `layers` is the number of layers of all blocks.
+  counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), or else 0.
 - **autoformer** (all sizes) and **vitbench101_autoformer**: `channels` is the number of channels of a token. `heads` is
   the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of r, the number of hidden
   channels of the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are the same
@@ -254,10 +257,7 @@ def page() -> str:
         _STATISTICS,
         *[_row(f"`{one.name}`", f"`{one.latex}`", one.kind.value, one.description) for one in QUANTITIES.values()],
         _SCENARIOS,
-        *[
-            _row(f"`{one.name}`", one.images, one.objective, f"the values on `{one.minus}`" if one.minus else "")
-            for one in SCENARIOS.values()
-        ],
+        *[_row(f"`{one.name}`", one.images, one.objective) for one in SCENARIOS.values()],
         _OLDER,
         *[_row(f"`{one.name}`", one.description) for one in STATISTICS.values()],
         _units(),

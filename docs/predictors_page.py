@@ -145,7 +145,8 @@ score, and replaces the score by the normal quantile of the rank.
 
 ## Supernets
 
-A *supernet* is one network that holds all operations of a search space on every edge. It is trained once. The
+A *supernet* is one network that holds, at every place of an architecture where an operation is chosen, all operations
+that can be chosen. In NAS-Bench-201, these places are the edges of the cell. The supernet is trained once. The
 predictors `rsws` and `oneshot` then evaluate each architecture with the weights of the supernet, which are called
 *inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201. Here `cifar10/train` is a folder
 with the batches of CIFAR-10, or with one folder of pictures for each class:

@@ -37,8 +37,8 @@ adds them. Both commands need `pip install -e ".[dev,models]"` in the checkout.
 {complete}
 
 The table shows the other measures and programs. An empty cell means that the measure has a value on the network. A
-number means that the measure has no value, for the reason with this number in the list. The reasons are the messages of
-eznas, and some are the messages of torch:
+number means that the measure has no value, for the reason with this number in the list. Most reasons are messages of
+eznas; some are messages of torch:
 
 {reasons}
 
@@ -89,7 +89,7 @@ def _general(without: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Return the measures by reason, in which no measure, layer or size is named."""
     general: dict[str, list[str]] = {}
     for reason, measures in without.items():
-        sentence = "it reads a measure that has no value" if reason.startswith("measure.") else reason
+        sentence = "the program reads a measure that has no value" if reason.startswith("measure.") else reason
         sentence = re.sub(r"that of \S+ inside", "that of a layer inside", sentence)
         sentence = re.sub(r", got input size torch\.Size\(.*\)", "", sentence)
         general.setdefault(sentence, []).extend(measures)

@@ -80,8 +80,8 @@ PREDICTORS.register(
         "have a single architecture. With few trained architectures, the first predictor is better on some spaces, "
         "and the second on others",
         encoding_needs(_ENCODING, _LABELS),
-        "training of the architectures, and the fit",
-        "the encoding",
+        "training and scores of the architectures, and the fit",
+        "the scores and the encoding",
         _blended,
         encoding=_ENCODING,
         ranges=FOREST_RANGES,

@@ -64,8 +64,8 @@ PREDICTORS.register(
         "@curve_end+onehot is without scores, @measures+onehot without curves, and @measures+curve_end without the "
         "one-hot encoding",
         encoding_needs(_ENCODING, _LABELS, _METRIC),
-        "training of the architectures, and the fit",
-        "first epochs of a training",
+        "training and scores of the architectures, and the fit",
+        "first epochs of a training, the scores and the encoding",
         _omni,
         encoding=_ENCODING,
         metric=_METRIC,
@@ -82,8 +82,8 @@ PREDICTORS.register(
         "without accuracies have no SoTL-E. To read jacob_cov as the only measure, as published, write "
         "omni_seminas@tokens+measures:jacob_cov+curve_end",
         replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),
-        "training of the architectures, and the fit",
-        "first epochs of a training",
+        "training and scores of the architectures, and the fit",
+        "first epochs of a training, the scores and the encoding",
         _omni_seminas,
         encoding=_SEQUENCE,
         metric=_METRIC,

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
     "Prior Knowledge. 2022",
     "three graph convolutions of width 64 along the edges and against them, with self-attention of the nodes after the "
-    "second one. One head reads the result alone, and another head reads the estimation code too. The estimation code "
-    "is the columns beside the graph, as in `graph+estimation_code`. Adam, 200 epochs of batches of 8, learning rate "
-    "1e-3 and, in the last 30 % of the epochs, 1e-4",
+    "second one. A head turns the result into the prediction. If the encoding has columns beside the graph, as in "
+    "`graph+estimation_code`, there is a second head, which reads these columns too. Both heads are then trained, and "
+    "the prediction is that of the second head. Adam, 200 epochs of batches of 8, learning rate 1e-3 and, in the last "
+    "30 % of the epochs, 1e-4",
     encoding="graph",
     predictor=GraphPredictor,
 )
