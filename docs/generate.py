@@ -37,9 +37,9 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
   *samples* a backward pass for each image; *batches* passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
-  measured. *All equal* means that all networks have the same score. Compare only taus with about the same n, because
-  smaller sets of architectures are part of the 520 and give other taus: params has tau 0.598 on the 520 architectures
-  and 0.559 on 126 of them.
+  measured. *All equal* means that all networks have the same score. The largest set has 520 architectures, and the
+  smaller sets are subsets of it. Compare only taus with about the same n, because the tau of a measure depends on the
+  set: params has tau 0.598 on all 520 architectures and 0.559 on 126 of them.
 - **scores a second**: the speed of one measure alone, on one thread, with 16 images and a full-size network of
   NAS-Bench-201 with four convolutions in each cell.
 """
@@ -126,9 +126,9 @@ with values. The projections and the attention maps of `nn.MultiheadAttention` a
 **Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
 function. For these two measures, several calls together are a normalisation if they divide a tensor by a number that is
 computed from a sum or a mean of its entries and that doubles when the tensor is doubled, such as its standard
-deviation. A product or a sum with a constant for each channel that follows belongs to the normalisation, except for
-products by `einsum` or `addcmul`, which eznas does not find. synflow and zen recognise only batch normalisations that
-call torch's function.
+deviation. If the result is then multiplied by, or added to, one number for each channel, such as a learned scale or
+shift, this step belongs to the normalisation too. eznas does not find such a product by `einsum` or `addcmul`. synflow
+and zen recognise only batch normalisations that call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,10 @@ def seconds_of(proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor
     return min(_of_scored(score_networks(proxies, task.full, _timed(task), executor)))
 
 
-def mean_seconds(
+def median_seconds(
     proxies: Sequence[Proxy], task: EvolutionTask, executor: Executor, condition: Condition, most: float
 ) -> float:
-    """Return the mean seconds of proxies together on a few networks, whose sizes may differ much, on one thread.
+    """Return the median seconds of proxies together on a few networks, whose sizes may differ much, on one thread.
 
     Building the network counts.
 
@@ -51,8 +52,7 @@ def mean_seconds(
         most: Seconds after which no network begins but the first.
     """
     matrix = score_networks(proxies, condition, _timed(task), executor, deadline=time.time() + most, least=1)
-    seconds = _of_scored(matrix)
-    return sum(seconds) / len(seconds)
+    return statistics.median(_of_scored(matrix))
 
 
 def _timed(task: EvolutionTask) -> tuple[str, ...]:

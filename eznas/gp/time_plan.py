@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError
 from eznas.gp.confirmation import CANDIDATES, MEASURED
 from eznas.gp.library import LEAST_VISITED, SCREENED
-from eznas.gp.seconds import DEAR, TIMED, mean_seconds
+from eznas.gp.seconds import DEAR, TIMED, median_seconds
 from eznas.gp.trivial import TRIVIAL
 from eznas.scoring import Proxy
 
@@ -138,25 +138,25 @@ class TimePlan:
         plan = cls(visit, test, count, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
         long, workers = _LONG * config.time_budget, executor.workers
         first = problem.every_task[0]
-        mean_seconds(timed, first, executor, (*first.breeding, first.full)[0], long)  # the first networks take longer
+        median_seconds(timed, first, executor, (*first.breeding, first.full)[0], long)  # the first networks take longer
         for reached, task in enumerate(problem.every_task, 1):
             plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
             for condition in (*breeding[task.name], task.full):
                 if condition.key not in visit:
-                    visit[condition.key] = _VISIT * mean_seconds(timed, task, executor, condition, long) / workers
+                    visit[condition.key] = _VISIT * median_seconds(timed, task, executor, condition, long) / workers
                 progress.advance()
             if task.full.key not in test:
                 test[task.full.key] = visit[task.full.key] / _VISIT  # the baselines take longer than one program
                 if refuse:
                     plan.check(problem, config, clock, reached, baselines=False)
-                whole = _TESTED * mean_seconds(baselines, task, executor, task.full, long)
+                whole = _TESTED * median_seconds(baselines, task, executor, task.full, long)
                 test[task.full.key] = whole / workers
                 if not task.held_out:
-                    build = mean_seconds(size, task, executor, task.full, long)
+                    build = median_seconds(size, task, executor, task.full, long)
                     alone = whole + (len(baselines) + CANDIDATES + 1) * build  # a weighted sum is one more
                     plan = replace(plan, timing=plan.timing + _ALONE * TIMED * alone / workers)
                 if config.relative and not task.held_out:
-                    count[task.full.key] = mean_seconds(trivial, task, executor, task.full, long) / workers
+                    count[task.full.key] = median_seconds(trivial, task, executor, task.full, long) / workers
             if refuse:
                 plan.check(problem, config, clock, reached)
             progress.advance()

@@ -76,7 +76,7 @@ def pattern_count(positive: list[torch.Tensor]) -> int:
         NoUnitsError: There are no tensors.
     """
     if not positive:
-        raise NoUnitsError("the network must have an activation that can be negative or zero; it has none")
+        raise NoUnitsError("the network must have an activation whose output can be negative or zero; it has none")
     return _different(torch.cat([_different(_words(columns)) for columns in positive], 1)).shape[1]
 
 

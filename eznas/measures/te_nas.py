@@ -61,7 +61,8 @@ def ntk_condition(passes: NetworkPasses) -> float:
     "logits",
     paper=_PAPER,
     formula="number of different rows of a matrix with a row for each image and a column for each entry of the inputs "
-    "of all activations; an entry of the matrix is 1 where the input is above 0, else 0",
+    "of all activations whose output can be negative or zero; an entry of the matrix is 1 where the input is above 0, "
+    "else 0",
     reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def linear_regions(passes: NetworkPasses) -> float:
@@ -71,11 +72,11 @@ def linear_regions(passes: NetworkPasses) -> float:
     of images of 3 x 3 pixels through networks with one cell a stage; pass such a minibatch and network to repeat it.
 
     Raises:
-        NoUnitsError: The network has no activation that can be negative or zero.
+        NoUnitsError: The network has no activation whose output can be negative or zero.
     """
     patterns = [positive for _, positive in passes.patterns()]
     if not patterns:
-        raise NoUnitsError("the network must have an activation that can be negative or zero; it has none")
+        raise NoUnitsError("the network must have an activation whose output can be negative or zero; it has none")
     same = torch.ones(len(passes.logits()), len(passes.logits()), dtype=torch.bool, device=passes.logits().device)
     for positive in patterns:
         ones = positive.float()

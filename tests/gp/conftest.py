@@ -37,7 +37,7 @@ def small_networks() -> Iterator[None]:
     load_plugin(Path(__file__).with_name("tiny_spaces.py"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(confirmation, "seconds_of", lambda *_: 0.5)  # equal runs write equal files
-        patch.setattr(time_plan, "mean_seconds", lambda *_: 0.02)
+        patch.setattr(time_plan, "median_seconds", lambda *_: 0.02)
         for module, name, value in EVERY_BASELINE:
             patch.setattr(module, name, {} if isinstance(value, dict) else ("params", "naswot"))
         yield

@@ -29,7 +29,7 @@ def evolve(path: Path, options: dict[str, Any]) -> None:
     confirmation.seconds_of = lambda *_: 0.5  # equal runs write equal files
     confirmation.BASELINES = confirmation.MEASURED = time_plan.MEASURED = ("params", "naswot")
     confirmation._COMBINED = {}
-    time_plan.mean_seconds = lambda *_: 0.02
+    time_plan.median_seconds = lambda *_: 0.02
     config = EvolveConfig.model_validate(options)
     try:
         directory = RunDirectory.resume(path)

@@ -255,7 +255,7 @@ class Timed:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, program: float, baselines: float) -> None:
         self.seconds = {1: program, len(MEASURED): baselines, len(TRIVIAL): program / 2}
         self.calls: list[tuple[str, int]] = []
-        monkeypatch.setattr(time_plan_module, "mean_seconds", self)
+        monkeypatch.setattr(time_plan_module, "median_seconds", self)
 
     def __call__(self, proxies: list[Proxy], _: object, __: object, condition: Condition, most: float) -> float:
         assert most == pytest.approx(0.03 * 60)

@@ -108,8 +108,9 @@ def _log_likelihood(errors: Array, variance: Array) -> Array:
     "lce",
     f"{_DOMHAN}; as in White et al. NeurIPS 2021",
     "a weighted sum of four parametric curves, each fitted by maximum likelihood; the weights are equal at first. Then "
-    "300 Metropolis steps of standard deviation 1e-4 draw samples of all parameters. A step to a sum that does not "
-    "rise is rejected. The prediction is the mean of the samples at the last epoch of a full training",
+    "300 Metropolis steps of standard deviation 1e-4 draw samples of all parameters. A step is rejected if the "
+    "weighted sum does not rise with the epochs. The prediction is the mean of the samples at the last epoch of a full "
+    "training",
     metric="validation_accuracy",
     points=_POINTS,
 )
