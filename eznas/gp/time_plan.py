@@ -138,7 +138,8 @@ class TimePlan:
         plan = cls(visit, test, count, timing=0.0, writing=0.0, sums=config.weighted_terms > 0)
         long, workers = _LONG * config.time_budget, executor.workers
         first = problem.every_task[0]
-        median_seconds(timed, first, executor, (*first.breeding, first.full)[0], long)  # the first networks take longer
+        # Whatever runs first in a process takes longer, so it runs once on networks that are not timed.
+        median_seconds([*timed, *baselines], first, executor, (*first.breeding, first.full)[0], long)
         for reached, task in enumerate(problem.every_task, 1):
             plan = replace(plan, writing=(_FIGURES + (_PLOTS if config.report else 0.0)) * reached)
             for condition in (*breeding[task.name], task.full):
