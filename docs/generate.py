@@ -127,8 +127,8 @@ with values. The projections and the attention maps of `nn.MultiheadAttention` a
 function. For these two measures, several calls together are a normalisation if they divide a tensor by a number that is
 computed from a sum or a mean of its entries and that doubles when the tensor is doubled, such as its standard
 deviation. If the result is then multiplied by, or added to, one number for each channel, such as a learned scale or
-shift, this step belongs to the normalisation too. eznas does not find such a product by `einsum` or `addcmul`. synflow
-and zen recognise only batch normalisations that call torch's function.
+shift, this step belongs to the normalisation too. eznas does not recognise this step if the network computes it by
+`einsum` or `addcmul`. synflow and zen recognise only batch normalisations that call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.

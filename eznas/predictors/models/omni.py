@@ -77,9 +77,9 @@ PREDICTORS.register(
         "omni_seminas",
         _PAPER,
         "SemiNAS on the tokens of an architecture, with a further token for each score and for the last training loss "
-        "(SoTL-E). A further token is the number of the bin, among nine, in which the value lies. The bounds of the "
-        "bins are quantiles of the values in the fit (published: constants measured on the benchmark). Architectures "
-        "without accuracies have no SoTL-E. To read jacob_cov as the only measure, as published, write "
+        "(SoTL-E). Each of these tokens is the number of the bin, among nine, in which its value lies. The bounds of "
+        "the bins are quantiles of the values in the fit (published: constants measured on the benchmark). "
+        "Architectures without accuracies have no SoTL-E. To read jacob_cov as the only measure, as published, write "
         "omni_seminas@tokens+measures:jacob_cov+curve_end",
         replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),
         "training and scores of the architectures, and the fit",
