@@ -29,7 +29,7 @@ from campaign_figures import BESIDE, TRIVIAL, figures_of, print_left_out, print_
 
 import eznas
 from eznas.api.evolve import EvolutionRun, ScoresRun
-from eznas.benchmarks import load_table
+from eznas.benchmarks import BENCHMARKS, load_table
 from eznas.cli.console import Command, print_table
 from eznas.config import read_toml
 from eznas.errors import InputError
@@ -39,6 +39,7 @@ from eznas.scoring import Problem, open_executor, verification
 from eznas.scoring.condition import resolve_device
 from eznas.scoring.memory_plan import memory_bound
 from eznas.scoring.proxy_sources import resolve_all
+from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,14 +60,18 @@ class Task:
     """A task: ``BENCHMARK/DATASET``, its numbers of networks, and the file of its accuracies.
 
     ``networks`` has the number of networks for evolution with each seed. A task without them is one that the formula is
-    tested on alone. ``gpu`` is whether the networks take minutes on a CPU.
+    tested on alone.
     """
 
     name: str
     networks: tuple[int, ...]
     test: int
     file: Path
-    gpu: bool = False
+
+    @property
+    def slow_on_cpu(self) -> bool:
+        """Whether networks can take minutes on a CPU."""
+        return SPACES[BENCHMARKS[self.benchmark].space].slow_on_cpu
 
     @property
     def benchmark(self) -> str:
@@ -116,12 +121,11 @@ class Campaign:
                 tuple(_portion(count, share) for count in entry["networks"]),
                 _portion(entry["test"], share),
                 tables / entry.get("table", f"{entry['name'].replace('/', '_')}.csv"),
-                entry.get("gpu", False),
             )
             for entry in config["task"]
         ]
         on_gpu = resolve_device(device) != "cpu"
-        self.tasks = [task for task in every_task if on_gpu or not task.gpu]
+        self.tasks = [task for task in every_task if on_gpu or not task.slow_on_cpu]
         self.left_out = [task.name for task in every_task if task not in self.tasks]
         measures: list[str] = config["measures"]
         blocks = [form.replace("X", text) for text in config["reductions"] for form in config["aggregations"]]
