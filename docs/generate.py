@@ -32,8 +32,8 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 
 - **better**: whether a higher (*more*) or a lower (*less*) score is better. Reported scores are not negated; the
   predictor `measure` and `eznas search` negate them internally.
-- **needs**: the data and the passes that a measure uses. *noise* means images of noise, or noise that is
-  added to the images; *labels* the labels of the minibatch; *second order* a backward pass through a backward pass;
+- **needs**: the data and the passes that a measure uses. *noise* means images of noise, or noise that is added to the
+  images; *labels* the labels of the minibatch; *second order* a backward pass through a backward pass;
   *samples* a backward pass for each image; *batches* passes on each half of the minibatch.
 - **tau (n)**: Kendall's tau-b with the CIFAR-10 validation accuracy of n distinct architectures of NAS-Bench-201. The
   minibatch has 64 CIFAR-10 images, and networks have torch's default initialisation. A dash means that tau was not
@@ -102,10 +102,11 @@ takes little more time than computing one. Before a measure runs, `eznas score` 
 [estimate its seconds](scaling.md#seconds-of-a-measure-in-advance). They leave out slow measures unless you give their
 names.
 
-**Minibatches.** A minibatch runs as a whole, except in measures of single images or of halves, because batch
-normalisation uses its mean and variance. Only vkdnw uses the running averages. With `eznas.measure(..., split=N)`, at
-most N images run at once. This needs a network without batch normalisation, and a measure that is computed from sums
-over images, or from values of each image, such as its logits. eznas refuses other networks and other measures.
+**Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and variance of the minibatch.
+The exceptions are measures of single images or of halves. Only vkdnw uses the running averages. With
+`eznas.measure(..., split=N)`, at most N images run at once. This option needs a network without batch normalisation,
+and a measure that is computed from sums over images, or from values of each image, such as its logits. eznas refuses
+other networks and other measures.
 
 **Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
 from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
@@ -114,9 +115,9 @@ Constant kernels do not count.
 **Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
 outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
 with these layers. The same is true of networks with products such as `x @ weight`, although such products can be units.
-The status of the score says why there is no value. A product with a table of relative positions is harmless. flops, and
-measures of weights and of their gradients, have a value on all these networks. This value is the same as on a network
-that runs the same layers step by step.
+The status of the score says why there is no value. A product with a table of relative positions does not have this
+effect. The measure flops, and measures of weights and of their gradients, have a value on all these networks. This
+value is the same as on a network that runs the same layers step by step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in
@@ -124,11 +125,11 @@ synaptic_diversity) have no value on networks without attention. eznas finds att
 with values. The projections and the attention maps of `nn.MultiheadAttention` are read like those of other modules.
 
 **Normalisations.** near and meco read the outputs of normalisations, even if a normalisation does not call torch's
-function. For these two measures, several calls together are a normalisation if they divide a tensor by a number that is
-computed from a sum or a mean of its entries and that doubles when the tensor is doubled, such as its standard
-deviation. If the result is then multiplied by, or added to, one number for each channel, such as a learned scale or
-shift, this step belongs to the normalisation too. eznas does not recognise this step if the network computes it by
-`einsum` or `addcmul`. synflow and zen recognise only batch normalisations that call torch's function.
+function. For these two measures, several calls together are a normalisation if they divide a tensor by a number such as
+its standard deviation. This number must be computed from a sum or a mean of the tensor's entries, and it must double
+when the tensor is doubled. A scale or shift that follows, with one number for each channel, belongs to the
+normalisation too. eznas does not recognise such a scale or shift if the network computes it by `einsum` or `addcmul`.
+synflow and zen recognise only batch normalisations that call torch's function.
 
 **Activations.** eznas recognises these functions, and their in-place forms, as activations:
 {activations}.

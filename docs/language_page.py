@@ -26,11 +26,11 @@ DOCS = Path(__file__).parent
 _INTRODUCTION = """\
 # The language
 
-A program is an expression such as `sum(effective_rank(weight_grad.data))`. Its leaves are *statistics*: tensors that
-eznas records from every *unit* of a network, which is a layer with its activation and normalisation. Its operators are
-*primitives*. A program has three levels: tensors of a unit, one number for each unit, and one number for the network,
-which is the score. A primitive may exist on several levels. The kinds of its arguments then decide on which level it
-works.
+A program is an expression such as `sum(effective_rank(weight_grad.data))`. Most of its leaves are *statistics*: tensors
+that eznas records from every *unit* of a network. A unit is a layer with its activation and normalisation. The
+operators of a program are *primitives*. A program has three levels: tensors of a unit, one number for each unit, and
+one number for the network, which is the score. A primitive may exist on several levels. The kinds of its arguments then
+decide on which level it works.
 
 `eznas language` prints this catalogue. `eznas language NAME` prints every fact about one entry: its properties, the
 rules that simplify it, its cost, and how often evolution draws it. [Add a primitive](tutorials/own_primitive.md) shows
@@ -58,22 +58,24 @@ _STATISTICS = """
 A unit is one layer with the activation in front of it and the normalisation behind it. The definitions below call the
 layer a convolution, but it may be a linear layer too. A statistic is a quantity in a scenario, written
 `quantity.scenario`. The *scenario* says on which images the network runs, and which number is differentiated: the sum
-of all logits, or the loss. The weight does not depend on the scenario. In a network that takes
-[tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
+of all logits, or the loss. The weight does not depend on the scenario, so its name is `weight` alone. In a network that
+takes [tokens](tutorials/transformers.md), the embedded tokens take the place of the images.
 
 In a network that ends in a batch normalisation, an average and a linear layer, such as those of TransNAS-Bench-101, the
 sum of all logits does not depend on the images. The reason is that the normalisation fixes the mean of each channel
-over the minibatch, and this sum depends on these means alone. Its gradients with respect to all tensors before the
-normalisation are zero. eznas makes them exact zeros, since torch returns rounding errors. So `weight_grad.data` is zero
-for all layers before the normalisation.
+over the minibatch, and the sum of all logits depends on these means alone. The gradients of this sum with respect to
+all tensors before the normalisation are therefore zero. eznas makes them exact zeros, since torch returns rounding
+errors. For example, `weight_grad.data` is zero for all layers before the normalisation.
 
 The tensor that an activation or a convolution reads may be read by other operations too. A gradient *through this
-activation alone* (or *through this convolution alone*) leaves out their share of the gradient.
+activation alone* (or *through this convolution alone*) leaves out the share of these other operations.
 
 `eznas score --units --model MODULE:CALLABLE` and `eznas.units(network, minibatch)` list the units of a network. They
 also list the layers that are not units, with the reasons.
 
 ![Where in a unit each quantity is read, and how the scenarios differ](images/unit.svg)
+
+The column *symbol* is the LaTeX code of a quantity in exported formulas.
 
 | quantity | symbol | kind | definition |
 |---|---|---|---|
@@ -89,11 +91,13 @@ not read recurrent layers, because each runs inside one function of torch.
   directly behind. If a network has no complete layer, every layer is a unit.
 - **Networks on tokens.** A network counts as one on tokens if it runs attention, an embedding, or a linear layer on a
   sequence of tokens. In such a network, every layer is a unit. An *attention product*, which is the product of
-  attention maps and values, is a unit too. With the argument `units="any"` of `eznas.evaluate`, every layer of any
-  network is a unit, and attention products are not.
+  attention maps and values, is a unit too.
 
-In networks on tokens, the quantities of a unit are read at these places. The inputs of an embedding are whole numbers,
-which have no gradient; its output therefore takes their place:
+With the argument `units="any"` of `eznas.evaluate`, every layer of any network is a unit, and attention products are
+not.
+
+In networks on tokens, the quantities of a unit are read at the places in this table. For an embedding, the output takes
+the place of the input, because its inputs are whole numbers and have no gradient:
 
 | quantity | layer on tokens | attention product | embedding |
 |---|---|---|---|
@@ -108,16 +112,16 @@ may stand between the function and the layer: dropout, copies, reshapes, a gate,
 channels. A residual connection may not. If a layer has no preceding function, `input` is the input of the layer. If a
 layer has no following function, `norm_out` is the output of the layer.
 
-The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like others. eznas finds attention in
+The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like any other. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
 result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
 of a unit if it computes means over the last axis.
 
 ### Shapes of statistics
 
-Every statistic of a unit has four axes, so that every primitive can read it. The tensor of a layer becomes a statistic
-as follows. Its last two axes are a two-dimensional map, a column (`t x 1`) or a single number (`1 x 1`). All three
-count as maps:
+Every statistic of a unit has four axes, so that every primitive can read it. The last two axes are a two-dimensional
+map, a column (`t x 1`) or a single number (`1 x 1`). All three count as maps. This table shows how the tensor of a
+layer becomes a statistic:
 
 | tensor of the layer | shape of the statistic | last two axes |
 |---|---|---|
@@ -137,11 +141,11 @@ a sample together, as one matrix of tokens by channels; the section [Matrices](#
 
 ### Activations
 
-These functions are activations, also in place: {activations}.
+These functions and their in-place forms are activations: {activations}.
 
 Several calls together are an activation if their result is an elementwise function of one tensor and this function is
 not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` and
-`relu(x) ** 2`. The tensor is the input of the activation. Calls of these functions may be parts of an activation:
+`relu(x) ** 2`. This tensor is the input of the activation. Calls of these functions may be parts of an activation:
 {parts}; also comparisons, exponentials, logarithms, powers and copies.
 """
 
@@ -177,13 +181,13 @@ A measure that several programs read is computed once for each network. If the m
 value either. The field `detail` of its [`Score`](api.md#eznas.Score) then names the measure.
 
 In `eznas evolve`, `--terminals` says whether programs read statistics, measures or both, and `--terminal-measures`
-names the measures and features. There, `graf` stands for all features that every task of the run has.
+names the measures and features. The name `graf` stands for all features that every task of the run has.
 
 ### Features of architectures
 
 `eznas.SPACES[name].features(architecture)` returns the features of an architecture by name. A network of
 `eznas score --model` has no features, because it has no architecture. A *cell* is a small graph of operations that a
-network repeats. Its features describe this graph (Kadlecova et al., ICML 2024).
+network repeats. The features of a cell describe this graph (Kadlecova et al., ICML 2024).
 
 """
 
@@ -196,9 +200,10 @@ cells, the name of a feature begins with the kind, as in `normal_count_skip`. Th
 - `conv_1x1`, `conv_3x3`: convolutions with this kernel.
 - `sep`, `dil`: separable and dilated convolutions.
 - `conv`: all other convolutions.
-- `dwconv`: one depthwise convolution. `expand`: three in a chain; the results of all three are concatenated.
-- `attention`: weights of the channels, computed by attention.
-- `split`: each half of the channels goes to another operation.
+- `dwconv`: one depthwise convolution. `expand`: three depthwise convolutions in a chain, whose results are
+  concatenated.
+- `attention`: each channel is multiplied by a weight that attention computes.
+- `split`: the two halves of the channels go to two different operations.
 
 Search spaces without cells have other features instead. The `nds` spaces also have `width` and `depth`. The list below
 the table defines these features, except for `layers`, which is the number of layers. Search spaces that are not in the
@@ -219,8 +224,8 @@ _OTHER_FEATURES = """
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
   cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
   over all layers: of heads, of hidden channels, and of feed-forward layers.
-- **nasbench_macro**: numbers of layers in all stages or in one: of identities (`identity`), and of inverted residuals
-  with expansion 3 (`mb3`) or 6 (`mb6`).
+- **nasbench_macro**: `identity`, `mb3` and `mb6` are the numbers of identities and of inverted residuals with expansion
+  3 and 6, in all stages (`_all`) or in stage `N` (`_stage_N`).
 - **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
   are the sum, the least and the greatest of these five numbers.
 - **nds**: `width` is the number of channels of a node in the first cells, and `depth` the number of cells.
@@ -237,8 +242,8 @@ _PRIMITIVES = """
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
 is defined for all finite numbers, and *everywhere* that it is defined for NaN too. A program whose value is not finite
-gets no score. The source of a primitive is in brackets. *EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its
-released code; the words after this name describe that code.
+gets no score. The source of a primitive is in brackets behind its definition. *EZNAS* is the paper of Akhauri et al.
+(NeurIPS 2022) with its released code; the words after this name describe that code.
 """
 
 

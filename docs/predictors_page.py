@@ -37,8 +37,8 @@ mean and a status for each architecture, and some predictors also return a stand
 The predictions then have this status and no value.
 
 `eznas.predict(table="trained.csv", benchmark="nasbench201")` ranks those architectures of the search space of the
-benchmark that are not in the table. It chooses a predictor by the number of accuracies in the table and by the
-scores, if you give any. It then fits this predictor to the table.
+benchmark that are not in the table. It chooses a predictor by the number of accuracies in the table, and by whether you
+give scores. It then fits this predictor to the table.
 
 `from_estimator` turns any regressor with the methods `fit` and `predict`, such as one of scikit-learn, into a
 predictor:
@@ -84,13 +84,13 @@ over the trials:
 - *Errors* of the predictions.
 - *Precision among the first 10*: of the 10 architectures with the highest predictions, the share that is among the 10
   most accurate ones. The precision among the first 20 is defined in the same way.
-- *init s*: the seconds before the first prediction, which are the seconds of training the architectures, computing
-  scores, and fitting. *query s*: the seconds of one prediction. The seconds of trainings come from a column of the
-  table such as `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for
-  supernets, the figures are empty.
+- *init s*: the seconds before the first prediction, for the training of the architectures, the scores and the fit.
+  *query s*: the seconds of one prediction. The seconds of trainings come from a column of the table such as
+  `train_seconds_200`, and the seconds of scores from the file of scores. Without these columns, and for supernets, the
+  figures are empty.
 - *in 95 %*: the share of accuracies inside the central 95 % of the predicted normal distributions. Only predictors that
-  state a standard deviation have this figure. The page (`--html`) and the JSON file (`--json`) also
-  have the shares for 50 and 80 %.
+  state a standard deviation have this figure. The page (`--html`) and the JSON file (`--json`) also have the shares for
+  50 and 80 %.
 
 These options are useful:
 
@@ -112,9 +112,8 @@ hyper-parameters that are drawn. A predictor without such hyper-parameters is no
 
 `eznas predict fit --out fit.json` writes the data, the settings and the seed of a fit to a JSON file.
 `eznas predict predict --fit fit.json` fits the predictor to these data again, with the same settings and seed, and
-predicts. The file also holds the predictions of the first fit for five architectures, so that the command can check the
-new fit. If the new fit predicts other values for these architectures, for example because of another version of a
-package, the command says so.
+predicts. The file also holds the predictions of the first fit for five architectures. If the new fit predicts other
+values for these architectures, for example because of another version of a package, the command says so.
 
 ## Transfer
 
@@ -148,8 +147,8 @@ score, and replaces the score by the normal quantile of the rank.
 A *supernet* is one network that holds, at every place of an architecture where an operation is chosen, all operations
 that can be chosen. In NAS-Bench-201, these places are the edges of the cell. The supernet is trained once. The
 predictors `rsws` and `oneshot` then evaluate each architecture with the weights of the supernet, which are called
-*inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201. Here `cifar10/train` is a folder
-with the batches of CIFAR-10, or with one folder of pictures for each class:
+*inherited* weights. `eznas predict supernet` trains a small supernet of NAS-Bench-201. In this example, `cifar10/train`
+is a folder with the batches of CIFAR-10, or with one folder of pictures for each class:
 
 ```sh
 eznas predict supernet --method rsws --images cifar10/train --train-images 4000 --validation-images 1000 --augment \\
@@ -173,9 +172,10 @@ predictor = make_predictor("rsws", "nasbench201", supernet="runs/rsws")
 ## List of predictors
 
 - **encoding**: the default [encoding](#encodings). `NAME@ENCODING` chooses another one.
-- **needs**: the data that the predictor needs with its default encoding. *As many untrained architectures* means that
-  the predictor also draws random architectures without accuracies, as many as there are trained ones. *Features of the
-  space* are the [features](language.md#features-of-architectures) that a search space computes from an architecture.
+- **needs**: the data that the predictor needs with its default encoding; numbers are the least possible ones. *As many
+  untrained architectures* means that the predictor also draws random architectures without accuracies, as many as there
+  are trained ones. *Features of the space* are the [features](language.md#features-of-architectures) that a search
+  space computes from an architecture.
 - **before**: what has to be computed before the first prediction.
 - **query**: what has to be computed for a prediction of one architecture.
 - **tuned**: the hyper-parameters that `--tune` draws.
@@ -195,14 +195,14 @@ _ENCODINGS = """\
 ## Encodings
 
 An encoding turns an architecture into numbers, the *columns*. `+` joins encodings, as in `graf+measures`. The encoding
-*measures* reads a table of scores. These may be scores of measures or of evolved programs, or any other numbers about
+*measures* reads a table of scores. The scores may come from measures or evolved programs, or be any other numbers about
 an architecture. `measures:synflow,naswot` reads two columns of the table. The encoding *graf* gives the
 [features](language.md#features-of-architectures) that a search space computes from an architecture.
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
 *ta_gates* read a graph; every other predictor refuses this encoding. *brp_nas* reads the graph alone. The other five
-also read columns beside the graph, as in `gcn@graph+measures`: the columns join the features of the graph before the
-last layers. In *siamese_nas*, these columns are called the *estimation code*; the publication uses a few early training
+also read columns beside the graph, as in `gcn@graph+measures`. The columns join the features of the graph before the
+last layers. The publication of *siamese_nas* calls these columns the *estimation code* and takes a few early training
 losses as the code. *nao* and *seminas* read *tokens* and nothing else.
 """
 

@@ -28,26 +28,26 @@ network that
 - the measures leave the network, its attributes and all sources of random numbers as they were, and
 - a second call returns the same values, to the bit.
 
-`pytest -m zoo` runs this test on all {zoo} networks of the zoo. With
-`ZOO_FACTS=experiments/results/zoo.json pytest -m zoo`, it runs on the networks that the table does not have yet, and
-adds them. Both commands need `pip install -e ".[dev,models]"` in the checkout.
+`pytest -m zoo` runs this test on all {zoo} networks. With `ZOO_FACTS=experiments/results/zoo.json pytest -m zoo`, the
+test runs on the networks that the table does not have yet, and adds them. Both commands need
+`pip install -e ".[dev,models]"` in the checkout.
 
 {versions}
 
 {complete}
 
-The table shows the other measures and programs. An empty cell means that the measure has a value on the network. A
-number means that the measure has no value, for the reason with this number in the list. Most reasons are messages of
-eznas; some are messages of torch:
+The table shows the other measures and programs. An empty cell means that they have a value on the network. A number
+means that they have no value, for the reason with this number in the next list. Most reasons are messages of eznas;
+some are messages of torch:
 
 {reasons}
 
-Measures with the same cells share one column.
+Measures and programs with the same cells share one column.
 
 Two images of 32 pixels are few for a batch normalisation. On mobilenet_v2, mnasnet0_5, regnet_y_400mf and
-efficientnet_b0 of torchvision, gradients are large, and rounding seems to decide their values: between one thread and
-two, snip differs by a factor of 1.8 to 90. With 16 images, snip of mobilenet_v2 and efficientnet_b0 agrees to seven
-digits. If scores of your networks change with the number of threads, use more or larger images.
+efficientnet_b0 of torchvision, gradients are large, and rounding seems to decide their values: snip with two threads
+differs from snip with one by a factor of 1.8 to 90. With 16 images, snip of mobilenet_v2 and efficientnet_b0 agrees to
+seven digits. If scores of your networks change with the number of threads, use more or larger images.
 
 ## Table
 
@@ -91,6 +91,8 @@ def _general(without: Mapping[str, list[str]]) -> dict[str, list[str]]:
     for reason, measures in without.items():
         sentence = "the program reads a measure that has no value" if reason.startswith("measure.") else reason
         sentence = re.sub(r"that of \S+ inside", "that of a layer inside", sentence)
+        sentence = sentence.removeprefix("CaptureError: ")
+        sentence = re.sub(r"^block \d+ must", "each block must", sentence)
         sentence = re.sub(r", got input size torch\.Size\(.*\)", "", sentence)
         general.setdefault(sentence, []).extend(measures)
     return general

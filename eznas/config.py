@@ -153,7 +153,7 @@ class EvolveConfig(Options):
         False,
         "Evolution",
         "",
-        "Include the published measures that are programs, such as snip and fisher, in the first generation.",
+        "Include programs that are equivalent to published measures, such as snip, in the first generation.",
     )
     tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
     parsimony: float = option(
@@ -170,7 +170,8 @@ class EvolveConfig(Options):
         60,
         "Evolution",
         "N",
-        "Number of reductions from which programs are built: formulas that give one number for each unit.",
+        "Number of reductions from which programs are built. A reduction is a formula that gives one number "
+        "for each unit.",
         ge=1,
     )
     draws: int = option(
@@ -186,7 +187,7 @@ class EvolveConfig(Options):
         "Evolution",
         "N",
         "Generations without a better program after which the run draws new reductions. After two draws in a row "
-        "without gain, a third one is the last; the evolution then ends in place of a fourth.",
+        "without gain, the run draws once more. If no better program follows, the evolution ends.",
         ge=1,
     )
 

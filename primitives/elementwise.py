@@ -202,7 +202,7 @@ def normalize_units(x: Tensor) -> Tensor:
     *_TENSOR,
     formula="e^x / (sum of e^x over the channels); for a samples matrix, the sum is over its last axis",
     domain="NaN where an entry of the row is NaN or infinite",
-    source="[EZNAS], which names no axis, so that torch takes this one",
+    source="[EZNAS], which names no axis; torch then takes these axes",
     nonnegative="always",
 )
 def softmax(x: Tensor) -> Tensor:

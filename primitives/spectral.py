@@ -2,12 +2,12 @@
 
 The matrix of a unit has one row for each index of the first axis after the units, and one column for each combination
 of the other indices: ``c_out x (c_in k k)`` for weights, ``b x (c h w)`` for inputs, outputs and images, ``b x b`` for
-samples. Its singular values are the roots of the eigenvalues of its smaller Gram matrix. This method is exact to about
-1e-8 of the greatest singular value. If one side of the matrix is much longer than the other, it is several times faster
-than a singular value decomposition. Some matrices with at least 1,024 rows and columns have a rank of at most 64, such
-as gradients of wide linear layers. They are first replaced by a matrix of 64 rows with the same singular values other
-than 0. This drops singular values that come from rounding to single precision, and changes the effective rank by about
-1e-5 of its value.
+samples. eznas computes the singular values as the roots of the eigenvalues of the smaller Gram matrix. This method is
+exact to about 1e-8 of the greatest singular value. If one side of the matrix is much longer than the other, the method
+is several times faster than a singular value decomposition. Some matrices with at least 1,024 rows and columns have a
+rank of at most 64, such as gradients of wide linear layers. eznas first replaces such a matrix by one of 64 rows with
+the same singular values other than 0. This step drops singular values that come from rounding to single precision, and
+changes the effective rank by about 1e-5 of its value.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def correlations(rows: torch.Tensor) -> torch.Tensor:
     "image_gradients",
     paper="Mellor et al., Neural Architecture Search without Training, first version, 2020",
     formula="-(sum over v of (log(v + k) + 1/(v + k))), k = 1e-5, v the eigenvalues of the matrix of correlations "
-    "between the images' gradients, those of the summed logits with respect to each image",
+    "between the gradients of the summed logits with respect to each image",
     reference="|rho| .731/.704/.701 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def jacob_cov(passes: NetworkPasses) -> float:

@@ -1,9 +1,9 @@
 """Features of a cell's graph that need no network: counts, paths and degrees by subset of the operations.
 
-Its vertices are the operations of the cell. An operation reads the results of other operations, or the input of the
-cell. Operations that lie on no path from the input to the output are left out. Each search space divides its
-operations into groups, such as ``skip`` and ``pool``. Below, ``G`` is one group and ``S`` a set of groups. The name of
-a feature lists the groups of ``S``, or says ``any`` for all groups.
+The vertices of this graph are the operations of the cell. An operation reads the results of other operations, or the
+input of the cell. Operations that lie on no path from the input to the output are left out. Each search space divides
+its operations into groups, such as ``skip`` and ``pool``. Below, ``G`` is one group and ``S`` a set of groups. The name
+of a feature lists the groups of ``S``, or says ``any`` for all groups.
 
 - ``count_G``: number of operations of ``G``.
 - ``min_path_S``: fewest operations on a path from the input to the output that has operations of ``S`` only. If there

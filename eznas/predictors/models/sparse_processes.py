@@ -29,7 +29,7 @@ _SETTINGS = (
     "a Gaussian process with an RBF kernel, noise and 10 inducing points. The kernel starts at variance 5 and length "
     "scale 10, and the noise at variance 1. The points are first placed at training architectures, one after another: "
     "each at the architecture whose variance, given the points already placed, is greatest. Adam takes 200 steps of "
-    "size 0.01 on all of these"
+    "size 0.01 on the points, the kernel and the noise"
 )
 
 
@@ -48,7 +48,7 @@ def sparse_gaussian_process(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "variational_sparse_gp",
     "Hensman, Fusi, Lawrence. Gaussian Processes for Big Data. UAI 2013; settings of White et al. NeurIPS 2021",
-    f"{_SETTINGS} and on the normal posterior of the whitened values at the points, to maximise the evidence lower "
+    f"{_SETTINGS}, and on the normal posterior of the whitened values at the points, to maximise the evidence lower "
     "bound",
 )
 def variational_sparse_gaussian_process(seed: int, **settings: Any) -> Regressor:
