@@ -90,7 +90,7 @@ def _general(without: Mapping[str, list[str]]) -> dict[str, list[str]]:
     general: dict[str, list[str]] = {}
     for reason, measures in without.items():
         sentence = "the program reads a measure that has no value" if reason.startswith("measure.") else reason
-        sentence = re.sub(r"that of \S+ inside", "that of a layer inside", sentence)
+        sentence = re.sub(r"hides the output of the layer with \S+", "hides the output of a layer", sentence)
         sentence = sentence.removeprefix("CaptureError: ")
         sentence = re.sub(r"^block \d+ must", "each block must", sentence)
         sentence = re.sub(r", got input size torch\.Size\(.*\)", "", sentence)

@@ -274,9 +274,10 @@ def check_recorded(recorder: PassRecorder) -> None:
     """
     names = {id(parameter): name for name, parameter in recorder.parameters.items()}
     for key, (_, function) in recorder.finder.hidden.items():
+        layer = f"the layer with {names[key]}" if key in names else "a layer"
         raise UndefinedError(
-            f"every layer's output must be recorded, but torch hides that of {names.get(key, 'one')} inside torch's "
-            f"function {function}; leave it out"
+            f"every layer's output must be recorded, but torch's function {function} hides the output of {layer}; "
+            "leave this measure out"
         )
     for key in recorder.finder.products:
         raise UndefinedError(

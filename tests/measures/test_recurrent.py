@@ -76,4 +76,4 @@ def test_sums_over_weights_are_those_of_the_network_step_by_step(kind: type[nn.R
 
 def test_measures_of_outputs_say_that_recurrent_layers_hide_them() -> None:
     for name, score in measure(Language(nn.LSTM, 1, step=False), batch(), READS_OUTPUTS).items():
-        assert "torch hides that of rnn.weight_ih_l0 inside torch's function lstm" in score.detail, name
+        assert "torch's function lstm hides the output of the layer with rnn.weight_ih_l0" in score.detail, name
