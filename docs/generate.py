@@ -30,8 +30,8 @@ networks the measures accept. [Experiments](experiments.md) describes how the fi
 
 ## Comparison
 
-- **better**: whether a higher (*more*) or a lower (*less*) score is better. Reported scores are not negated; the
-  predictor `measure` and `eznas search` negate them internally.
+- **better**: whether a higher (*more*) or a lower (*less*) score is better. Reported scores are never negated. Where
+  less is better, `eznas search` and the predictor named `measure` negate the scores internally.
 - **needs**: the data and the passes that a measure uses. *noise* means images of noise, or noise that is added to the
   images; *labels* the labels of the minibatch; *second order* a backward pass through a backward pass;
   *samples* a backward pass for each image; *batches* passes on each half of the minibatch.
@@ -50,8 +50,8 @@ _DEFINITIONS = """\
 The column *published* gives figures from the papers, and names the networks on which the authors measured them. *rho*
 is Spearman's rank correlation, and |rho| its absolute value. Figures that are separated by slashes belong to the data
 sets in brackets, in the same order. The figures of measures that begin with `evolved_` are our own, on networks that
-their evolution did not see ([Experiments](experiments.md)). The tau of evolved_nb201 is lower in the first table, which
-uses other accuracies, images and initial weights.
+their evolution did not see ([Experiments](experiments.md)). The tau of evolved_nb201 in the first table is lower than
+the published one, because the first table uses different accuracies, images and initial weights.
 
 In a sum over weights, `W` is one weight; in a sum over layers, `W` holds all weights of a layer. `L` is the loss, the
 mean cross-entropy. `g` and `dL/dW` are the gradient of the loss with respect to `W`. `||.||` is the Euclidean norm,
@@ -69,7 +69,7 @@ A program of this table has the value of its measure if it is evaluated on every
 first generation. From statistics alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
-- use the labels other than through the loss (epe_nas),
+- use the labels directly and not through the loss (epe_nas),
 - run the network with other weights (synflow, zen), or
 - need second derivatives (grasp).
 """
@@ -103,10 +103,10 @@ takes little more time than computing one. Before a measure runs, `eznas score` 
 names.
 
 **Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and variance of the minibatch.
-The exceptions are measures of single images or of halves. Only vkdnw uses the running averages. With
-`eznas.measure(..., split=N)`, at most N images run at once. This option needs a network without batch normalisation,
-and a measure that is computed from sums over images, or from values of each image, such as its logits. eznas refuses
-other networks and other measures.
+There are two exceptions: gradsign runs each image alone, and zico runs each half of the minibatch. Only vkdnw uses the
+running averages of batch normalisation. With `eznas.measure(..., split=N)`, at most N images run at once. This option
+needs a network without batch normalisation, and a measure that is computed from sums over images, or from values of
+each image, such as its logits. eznas refuses all other networks and measures.
 
 **Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
 from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.
@@ -114,10 +114,10 @@ Constant kernels do not count.
 
 **Recurrent layers and matrix products.** torch runs recurrent layers such as `nn.LSTM` in one call and hides their
 outputs. Measures that read the outputs of all layers (depth, fisher, meco, near) therefore have no value on networks
-with these layers. The same is true of networks with products such as `x @ weight`, although such products can be units.
-The status of the score says why there is no value. A product with a table of relative positions does not have this
-effect. The measure flops, and measures of weights and of their gradients, have a value on all these networks. This
-value is the same as on a network that runs the same layers step by step.
+with these layers. These measures have no value on networks with products such as `x @ weight` either, although such
+products can be units. Products with a table of relative positions are an exception: they do not prevent a value. The
+status of a score says why there is no value. The measure flops, and measures of weights and of their gradients, have a
+value on all these networks. This value is the same as on a network that runs the same layers step by step.
 
 **Attention.** Measures of attention (attention_importance, dss, head_confidence, head_importance, softmax_confidence,
 synaptic_diversity) have no value on networks without attention. eznas finds attention in

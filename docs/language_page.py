@@ -145,8 +145,8 @@ These functions and their in-place forms are activations: {activations}.
 
 Several calls together are an activation if their result is an elementwise function of one tensor and this function is
 not affine. Examples are `where(x > 0, x, 0.1 * x)`, `maximum(x, 0.1 * x)`, `x * (x > 0)`, `x * sigmoid(x)` and
-`relu(x) ** 2`. This tensor is the input of the activation. Calls of these functions may be parts of an activation:
-{parts}; also comparisons, exponentials, logarithms, powers and copies.
+`relu(x) ** 2`. The tensor that the function takes is the input of the activation. Calls of these functions may be parts
+of an activation: {parts}; also comparisons, exponentials, logarithms, powers and copies.
 """
 
 _SCENARIOS = """
@@ -205,9 +205,9 @@ cells, the name of a feature begins with the kind, as in `normal_count_skip`. Th
 - `attention`: each channel is multiplied by a weight that attention computes.
 - `split`: the two halves of the channels go to two different operations.
 
-Search spaces without cells have other features instead. The `nds` spaces also have `width` and `depth`. The list below
-the table defines these features, except for `layers`, which is the number of layers. Search spaces that are not in the
-table have no features.
+Search spaces without cells have features of their own in place of the features of cells. The `nds` spaces also have
+`width` and `depth`. The list below the table defines these features, except for `layers`, which is the number of
+layers. Search spaces that are not in the table have no features.
 
 | search spaces | number of features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|
@@ -218,8 +218,8 @@ _OTHER_FEATURES = """
   counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), or else 0.
 - **autoformer** (all sizes) and **vitbench101_autoformer**: `channels` is the number of channels of a token. `heads` is
   the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of r, the number of hidden
-  channels of the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are the same
-  sums over the second half of the layers.
+  channels of the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are the sums
+  of `heads` and `ratios`, but over the second half of the layers.
 - **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
   cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
@@ -227,11 +227,11 @@ _OTHER_FEATURES = """
 - **nasbench_macro**: `identity`, `mb3` and `mb6` are the numbers of identities and of inverted residuals with expansion
   3 and 6, in all stages (`_all`) or in stage `N` (`_stage_N`).
 - **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
-  are the sum, the least and the greatest of these five numbers.
+  are the sum, the least and the greatest of the numbers at all five places.
 - **nds**: `width` is the number of channels of a node in the first cells, and `depth` the number of cells.
-- **transnas_macro**: `count_1` is the number of plain layers, `count_2` of layers that double the channels, `count_3`
-  of layers that halve the map, and `count_4` of layers that do both. `doublings_N` and `halvings_N` are the numbers of
-  doublings and of halvings in the first `N` layers.
+- **transnas_macro**: `count_1` to `count_4` are numbers of layers: `count_1` counts plain layers, `count_2` layers that
+  double the channels, `count_3` layers that halve the map, and `count_4` layers that do both. `doublings_N` and
+  `halvings_N` are the numbers of doublings and of halvings in the first `N` layers.
 - **vitbench101_pit**: `head_channels` is the number of channels of a head. `ratio` is the number of hidden channels of
   the perceptrons, divided by the channels of a token. `layers_N` and `heads_N` are the numbers of layers and of heads
   in stage `N`.

@@ -122,9 +122,9 @@ only few accuracies of the new data set or space. First, it fits a line that map
 accuracies. Then a second predictor learns the residuals. The predicted residuals are multiplied by a factor from 0 to
 1, which a cross-validation chooses, and added to the line.
 
-This example continues the first one on this page. The source is fitted to accuracies on CIFAR-10, and ten accuracies on
-CIFAR-100 are known. The page [Tables of accuracies](benchmarks.md) explains how to make the table of CIFAR-100
-accuracies from the official files:
+This example uses `make_predictor` and `table` from the first example on this page. The source is fitted to accuracies
+on CIFAR-10, and ten accuracies on CIFAR-100 are known. The page [Tables of accuracies](benchmarks.md) explains how to
+make the table of CIFAR-100 accuracies from the official files:
 
 ```python
 from pathlib import Path

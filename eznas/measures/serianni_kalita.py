@@ -81,9 +81,9 @@ def head_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="3 times the sum over attentions of m, m the mean, over samples and over the channels of all projections, "
-    "of the output's greatest value over tokens. If queries, keys and values have equally many channels, 3 m is the "
-    "sum of their three means",
+    formula="3 times the sum over attentions of m, m the mean of M over samples and over all channels of the outputs "
+    "of the projections, M the greatest value of the channel over tokens. If the projections to queries, keys and "
+    "values have equally many channels, 3 m is the sum of their three means of M",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
