@@ -34,8 +34,8 @@ def preset_options(preset: str, given: Mapping[str, Any], progress: Progress = S
 
     Args:
         preset: ``"quick"``, one space in minutes, is the defaults. ``"spaces"`` has a task for each accuracy table that
-            is found, and sizes for hours. It leaves out tasks that the user holds out, and on a CPU those whose
-            networks take minutes there.
+            is found, and sizes for hours. It leaves out tasks that the user holds out. On a CPU, it also leaves
+            out tasks whose networks can take minutes each.
         given: The options that the user gives; they are left out.
         progress: Shows which tasks are left out on a CPU.
 
