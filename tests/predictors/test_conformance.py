@@ -15,6 +15,7 @@ from eznas.predictors.encodings.base import EncodingInputs
 from eznas.predictors.encodings.encoder import Encoder
 from eznas.predictors.models.networks import Perceptron
 from eznas.spaces import SPACES
+from eznas.status import Status
 from eznas.testing.predictors import PredictorSuite
 
 if TYPE_CHECKING:
@@ -120,6 +121,19 @@ def test_a_perceptron_trains_on_fewer_architectures_than_a_batch() -> None:
         perceptron.fit(rows, labels)
         errors.append(abs(perceptron.predict(rows) - labels).mean())
     assert errors[1] < 0.2 < errors[0]
+
+
+def test_a_perceptron_whose_predictions_are_all_equal_is_a_failed_fit() -> None:
+    space = SPACES["nasbench201"]
+    architectures = space.architectures()[:8]  # type: ignore[index]
+    predictor = make_predictor("mlp", space, layers=20, width=1, epochs=1)  # no unit is ever above 0
+    assert predictor.fit(architectures, np.full(8, 0.5)) is Status.OK  # there is nothing to tell apart
+    assert predictor.fit(architectures, np.linspace(0.1, 0.9, 8)) is Status.EXCEPTION
+    assert predictor.detail == (
+        "RuntimeError: the predictions must differ, got the same value for all 8 architectures of the fit; give another "
+        "seed"
+    )
+    assert not np.isfinite(predictor.predict(architectures).mean).any()
 
 
 def test_gradients_do_not_accumulate() -> None:

@@ -29,8 +29,9 @@ _RANGES: dict[str, Range] = {
 @register_model(
     "mlp",
     "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
-    "20 hidden layers of 20 ReLU units. The loss is the mean absolute error plus 0.2 times the mean absolute weight of "
-    "the output layer. Adam, 500 epochs of batches of 32, learning rate 1e-3",
+    "20 hidden layers of 20 ReLU units with torch's initial weights. The loss is the mean absolute error plus 0.2 times "
+    "the mean absolute weight of the output layer. Adam, 500 epochs of batches of 32, learning rate 1e-3. A fit fails "
+    "if its predictions for the trained architectures are all equal",
     ranges=_RANGES,
 )
 def mlp(seed: int, **settings: Any) -> Regressor:
@@ -82,7 +83,11 @@ class Perceptron:
         self._epochs, self._batch, self._learning_rate, self._penalty = epochs, batch, learning_rate, penalty
 
     def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
-        """Train on ``n x f`` features and ``n`` labels."""
+        """Train on ``n x f`` features and ``n`` labels.
+
+        Raises:
+            RuntimeError: The predictions do not depend on the features.
+        """
         import torch
 
         from eznas.predictors.nets.perceptrons import train_perceptrons
@@ -92,6 +97,12 @@ class Perceptron:
         self._networks = [self._build(x.shape[1], seed) for seed in self._seeds]
         training = Training(self._epochs, self._batch, self._learning_rate, cosine=False, betas=(0.9, 0.99))
         train_perceptrons(self._networks, x, y, training, self._seeds, squared=False, penalty=self._penalty)
+        differ = np.ptp(labels) > 0 and bool(np.ptp(rows, axis=0).any())
+        if differ and not np.ptp(self._outputs(rows).mean(axis=0)):
+            raise RuntimeError(
+                f"the predictions must differ, got the same value for all {len(rows)} architectures of the fit; give "
+                "another seed"
+            )
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``n`` predictions."""
