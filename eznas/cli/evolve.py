@@ -70,13 +70,15 @@ def main(context: click.Context, /, config: Path | None, resume: Path | None, **
 
 def _print(summary: Mapping[str, Any], directory: Path) -> None:
     """Print the figures of the programs and, below them, of the baselines; then the programs and the verdict."""
-    from eznas.report.run_results import verdict_lines
+    from eznas.report.run_results import baselines_note, verdict_lines
     from eznas.report.run_text import final_tables, title
 
     heading = title(summary)
     for columns, rows in final_tables(summary):
         print_table(heading, columns, rows)
         heading = ""
+    if note := baselines_note(summary):
+        click.echo(f"{note}\n")
     for row in summary["hall_of_fame"]:
         click.echo(f"{row['name']}  {row['program']}")
     click.echo()

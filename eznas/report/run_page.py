@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from eznas.report.genealogy import genealogy_html
 from eznas.report.html import cell, html_table, seconds
 from eznas.report.page import cards, code, definitions, details, page, picture, section, wide
+from eznas.report.run_results import baselines_note
 from eznas.report.run_tables import ablation_table, headline, left_out_table, metrics_table, programs_table, tasks_table
 from eznas.report.scores import scores_figure
 from eznas.report.style import png
@@ -52,7 +53,11 @@ def run_page(run: RunResults, pictures: Mapping[str, bytes]) -> str:
         f"<p>{code(best['program'], 400)}</p>",
         section("Tasks", tasks_table(run), note=_TASKS),
         section("Tau of the best program and of the baselines", picture("tau by task", pictures.get("taus"))),
-        section("Programs and baselines", programs_table(run), note=_PROGRAMS + _order(run)),
+        section(
+            "Programs and baselines",
+            programs_table(run),
+            note=f"{_PROGRAMS}{_order(run)} {baselines_note(run.summary)}".strip(),
+        ),
         section(
             "Scores and accuracies",
             picture("scores by task", pictures.get("scores"), "The best program on each task.") if several else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 
 Record = dict[str, Any]
+
+_MOST_BASELINES = 20
+"""The most baselines of a table or plot; the columns of a file of scores can be hundreds."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,13 @@ class RunResults:
 
     @property
     def rows(self) -> list[Record]:
-        """The records of the programs, the best first, and of the baselines."""
-        return [*self.summary["hall_of_fame"], *self.summary["baselines"].values()]
+        """The records of the programs, the best first, and of the baselines that are shown."""
+        return [*self.summary["hall_of_fame"], *shown_baselines(self.summary).values()]
 
     @property
     def compared(self) -> dict[str, Record]:
-        """The records of the best program and the baselines, by the names of their scores."""
-        return {"best": self.best, **self.summary["baselines"]}
+        """The records of the best program and the baselines that are shown, by the names of their scores."""
+        return {"best": self.best, **shown_baselines(self.summary)}
 
     @property
     def verdict(self) -> Mapping[str, Any]:
@@ -112,6 +116,27 @@ class RunResults:
     def fitness(self) -> str:
         """The name of the tau of a program on the run: that of its task, or how tasks are combined."""
         return "tau" if len(self.tasks) == 1 else f"{self.summary.get('fitness', 'combined')} tau"
+
+
+def shown_baselines(summary: Mapping[str, Any]) -> dict[str, Record]:
+    """Return the records of the baselines that tables and plots show, by name: all, or the best of many.
+
+    Args:
+        summary: The content of ``summary.json``.
+    """
+    baselines: dict[str, Record] = summary["baselines"]
+    if len(baselines) <= _MOST_BASELINES:
+        return baselines
+    taus = {name: -math.inf if row["tau_test"] is None else row["tau_test"] for name, row in baselines.items()}
+    return {name: baselines[name] for name in sorted(baselines, key=lambda name: -taus[name])[:_MOST_BASELINES]}
+
+
+def baselines_note(summary: Mapping[str, Any]) -> str:
+    """Return a sentence on which baselines are shown; empty if all are."""
+    count = len(summary["baselines"])
+    if count <= _MOST_BASELINES:
+        return ""
+    return f"The {_MOST_BASELINES} baselines with the highest tau are shown; summary.json has all {count}."
 
 
 def figure_of(record: Mapping[str, Any], task: str, name: str) -> Any:

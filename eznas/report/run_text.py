@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eznas.report.html import cell, interval, seconds
-from eznas.report.run_results import figure_of
+from eznas.report.run_results import figure_of, shown_baselines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ def title(summary: Mapping[str, Any]) -> str:
 
 
 def final_tables(summary: Mapping[str, Any]) -> list[Table]:
-    """Return the columns and rows of the final table: the programs, then the baselines.
+    """Return the columns and rows of the final table: the programs, then the baselines that are shown.
 
     Many tasks take several tables, so that no line is longer than 100 characters.
 
     Args:
         summary: The content of ``summary.json``.
     """
-    rows = [*summary["hall_of_fame"], *summary["baselines"].values()]
+    rows = [*summary["hall_of_fame"], *shown_baselines(summary).values()]
     tasks = summary["tasks"]
     columns: dict[str, list[object]] = {
         "nodes": [row["complexity"] or None for row in rows],

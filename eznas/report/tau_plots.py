@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from eznas.report.run_results import figure_of
+from eznas.report.run_results import figure_of, shown_baselines
 from eznas.report.style import BLUE, GREY, INK, ORANGE, PURPLE, figure, plain
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def pareto_figure(run: RunResults) -> Figure | None:
         The figure; None without a program that has a tau.
     """
     programs = [row for row in run.summary["hall_of_fame"] if row["tau_test"] is not None]
-    baselines = [row for row in run.summary["baselines"].values() if row["tau_test"] is not None]
+    baselines = [row for row in shown_baselines(run.summary).values() if row["tau_test"] is not None]
     if not programs:
         return None
     timed = [row for row in (*programs, *baselines) if row.get("seconds")]

@@ -130,8 +130,8 @@ def test_a_perceptron_whose_predictions_are_all_equal_is_a_failed_fit() -> None:
     assert predictor.fit(architectures, np.full(8, 0.5)) is Status.OK  # there is nothing to tell apart
     assert predictor.fit(architectures, np.linspace(0.1, 0.9, 8)) is Status.EXCEPTION
     assert predictor.detail == (
-        "RuntimeError: the predictions must differ, got the same value for all 8 architectures of the fit; give another "
-        "seed"
+        "RuntimeError: the predictions must differ, got the same value for all 8 architectures of the fit; give "
+        "another seed"
     )
     assert not np.isfinite(predictor.predict(architectures).mean).any()
 

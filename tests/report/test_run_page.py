@@ -15,6 +15,7 @@ from eznas.report.html import seconds
 from eznas.report.run_page import run_page
 from eznas.report.run_results import RunResults, verdict_lines
 from eznas.report.run_tables import ablation_table, left_out_table, programs_table, tasks_table
+from eznas.report.run_text import final_tables
 from eznas.report.style import png
 
 if TYPE_CHECKING:
@@ -113,6 +114,23 @@ def test_what_was_not_drawn_and_not_found_has_no_section(one: RunResults) -> Non
     for title in ("Ablation", "Genealogy", "Progress", "Networks that were left out", "Tau and cost"):
         assert f"<h2>{title}</h2>" not in page
     assert Balanced(page).open == []
+
+
+def test_the_best_twenty_of_many_baselines_are_shown(one: RunResults) -> None:
+    record = next(iter(one.summary["baselines"].values()))
+    taus: list[float | None] = [place / 100 for place in range(30)]
+    taus[7] = None
+    rows = [{**record, "name": f"column{place}", "tau_test": tau} for place, tau in enumerate(taus)]
+    baselines = {row["name"]: row for row in rows}
+    many = replace(one, summary={**one.summary, "baselines": baselines})
+    shown = [f"column{place}" for place in range(29, 9, -1)]
+    assert [*many.compared][1:] == shown
+    programs = len(one.summary["hall_of_fame"])
+    assert [row[0] for row in rows_of(programs_table(many))[1 + programs :]] == shown
+    assert [row[0] for row in final_tables(many.summary)[0][1][programs:]] == shown
+    note = "The 20 baselines with the highest tau are shown; summary.json has all 30."
+    assert note in text_of(run_page(many, {}))
+    assert note not in text_of(run_page(one, {}))
 
 
 def rows_of(table: str) -> list[list[str]]:
