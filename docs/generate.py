@@ -85,7 +85,7 @@ together, so the score of a network depends on the other networks. There are fou
 | vote | share of the other networks that most of the measures rank below the network |
 | rank | sum of the ranks of the network by each measure; 1 is the worst rank |
 | log_rank | sum of log(r / n) over the measures. r is the rank of the network among n networks; 1 is the worst rank |
-| min_max | sum of the scaled scores over the measures. By each measure, the scaled scores of all networks range from 0 to 1 |
+| min_max | sum of the scaled scores over the measures; for each measure, scaled scores range from 0 to 1 |
 
 The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, a network is compared with a
 fixed set of architectures, so that its combined score does not depend on the queries.
