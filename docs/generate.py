@@ -82,10 +82,10 @@ together, so the score of a network depends on the other networks. There are fou
 
 | method | score of a network |
 | --- | --- |
-| vote | share of the other networks that most of the measures rank below this network |
+| vote | share of the other networks that most of the measures rank below the network |
 | rank | sum of the ranks of the network by each measure; 1 is the worst rank |
-| log_rank | sum over the measures of log(r / n), r the rank of the network among n networks; 1 is the worst rank |
-| min_max | sum over the measures of the score, scaled so that the scores of all networks range from 0 to 1 |
+| log_rank | sum of log(r / n) over the measures. r is the rank of the network among n networks; 1 is the worst rank |
+| min_max | sum of the scaled scores over the measures; for each measure, scaled scores range from 0 to 1 |
 
 The option `--combine` of `eznas search` has the methods vote, rank and min_max too. There, a network is compared with a
 fixed set of architectures, so that its combined score does not depend on the queries.
@@ -137,8 +137,8 @@ Several calls together are an activation too if they compute an elementwise func
 not affine, as in `where(x > 0, x, 0.1 * x)` or `x * sigmoid(x)`; [Language](language.md#activations) gives the rule.
 
 **Tokens and labels.** Networks may take [tokens or other inputs](tutorials/transformers.md) instead of images. Noise
-and gradients then act on the output of the first embedding. Padding after the end of a text counts as all other tokens
-do. epe_nas needs labels with one class for each sample, and vkdnw a network that returns one row of logits for each
+and gradients then act on the output of the first embedding. Padding after the end of a text is treated like any other
+token. epe_nas needs labels with one class for each sample, and vkdnw a network that returns one row of logits for each
 sample. The loss ignores labels of -100, as torch's cross-entropy does. gradsign needs a label other than -100 for each
 sample, and zico at least one such label in each half of the samples.
 

@@ -112,7 +112,8 @@ may stand between the function and the layer: dropout, copies, reshapes, a gate,
 channels. A residual connection may not. If a layer has no preceding function, `input` is the input of the layer. If a
 layer has no following function, `norm_out` is the output of the layer.
 
-The projections of `nn.MultiheadAttention` and of a fused `qkv` are layers like any other. eznas finds attention in
+A layer that computes queries, keys and values together is one unit. In self-attention, the projections of
+`nn.MultiheadAttention` are one unit too, and otherwise two or three. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
 result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
 of a unit if it computes means over the last axis.
@@ -241,9 +242,9 @@ _PRIMITIVES = """
 ## Primitives
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
-is defined for all finite numbers, and *everywhere* that it is defined for NaN too. A program whose value is not finite
-gets no score. The source of a primitive is in brackets behind its definition. *EZNAS* is the paper of Akhauri et al.
-(NeurIPS 2022) with its released code; the words after this name describe that code.
+is defined for all finite numbers. *Everywhere* means that it is defined for NaN too. A program whose value is not
+finite gets no score. The source of a primitive is in brackets behind its definition. *EZNAS* is the paper of Akhauri et
+al. (NeurIPS 2022) with its released code; the words after this name describe that code.
 """
 
 

@@ -17,7 +17,7 @@ _UNITS = reducing([Kind.UNIT], Kind.NETWORK)
 _MIDDLE = {"nonnegative": "if arguments are", "ignores_size": True}
 
 
-@primitive(*_UNITS, name="mean", formula="mean over units", latex=r"\frac1u \sum_u {0}", **_MIDDLE)
+@primitive(*_UNITS, name="mean", formula="mean of x over units", latex=r"\frac1u \sum_u {0}", **_MIDDLE)
 def mean_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the mean."""
     return x.mean(-1)
@@ -26,7 +26,7 @@ def mean_of_units(x: Tensor) -> Tensor:
 @primitive(
     *_UNITS,
     name="sum",
-    formula="sum over units",
+    formula="sum of x over units",
     latex=r"\sum_u {0}",
     nonnegative="if arguments are",
     rules=("sum(log(x)) = sum_log(x)",),
@@ -36,13 +36,13 @@ def sum_of_units(x: Tensor) -> Tensor:
     return x.sum(-1)
 
 
-@primitive(*_UNITS, name="max", formula="greatest over units", latex=r"\max_u {0}", **_MIDDLE)
+@primitive(*_UNITS, name="max", formula="greatest x of all units", latex=r"\max_u {0}", **_MIDDLE)
 def max_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the greatest."""
     return x.amax(-1)
 
 
-@primitive(*_UNITS, name="min", formula="least over units", latex=r"\min_u {0}", **_MIDDLE)
+@primitive(*_UNITS, name="min", formula="least x of all units", latex=r"\min_u {0}", **_MIDDLE)
 def min_of_units(x: Tensor) -> Tensor:
     """``u`` to a number: the least."""
     return x.amin(-1)
@@ -51,8 +51,8 @@ def min_of_units(x: Tensor) -> Tensor:
 @primitive(
     *_UNITS,
     name="std",
-    formula="root of the mean squared deviation over units, denominator u",
-    domain="exactly 0 where all units are equal; NaN where one is not finite",
+    formula="root of the mean over units of (x - mean of x)^2; the denominator of this mean is u",
+    domain="exactly 0 where all units are equal; NaN where a unit is not finite",
     latex=r"\operatorname{{std}}_u {0}",
     nonnegative="always",
     ignores_size=True,
@@ -68,8 +68,8 @@ def std_of_units(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="sum over units of log x",
-    domain="minus infinity where a unit is 0, NaN where one is negative",
+    formula="sum of log x over units",
+    domain="minus infinity where a unit is 0, NaN where a unit is negative",
     latex=r"\sum_u \log {0}",
 )
 def sum_log(x: Tensor) -> Tensor:
@@ -79,8 +79,8 @@ def sum_log(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="log of the sum over units of x",
-    domain="minus infinity where the sum is 0, NaN where it is negative",
+    formula="log of the sum of x over units",
+    domain="minus infinity where the sum is 0, NaN where the sum is negative",
     latex=r"\log \sum_u {0}",
     orders_as="sum",
 )
@@ -90,7 +90,9 @@ def log_sum(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *_UNITS, formula="middle value of the units; if their number is even, the mean of the two middle values", **_MIDDLE
+    *_UNITS,
+    formula="middle value of the units; if the number of units is even, the mean of the two middle values",
+    **_MIDDLE,
 )
 def median(x: Tensor) -> Tensor:
     """``u`` to a number: the median."""
@@ -113,7 +115,7 @@ def last(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="root of the sum over units of x^2",
+    formula="root of the sum of x^2 over units",
     latex=r"\lVert {0} \rVert_2",
     nonnegative="always",
     ignores=("abs", "neg"),
@@ -125,8 +127,8 @@ def l2_norm(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="mean over neighbouring units of |x_(i+1) - x_i|",
-    domain="0 for one unit; NaN if two neighbouring units are the same infinity",
+    formula="mean of |x_(i+1) - x_i| over all units i except the last one",
+    domain="0 for one unit; NaN if two neighbouring units have the same infinity",
     nonnegative="always",
     ignores_size=True,
 )
@@ -139,7 +141,7 @@ def mean_abs_difference(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNITS,
-    formula="least-squares slope of x against the unit's index",
+    formula="slope of the least-squares line of x against the index of the unit",
     domain="0 for one unit; NaN where a unit is not finite",
     ignores_size=True,
 )

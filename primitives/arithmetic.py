@@ -59,7 +59,7 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
 @primitive(
     *_TWO,
     formula="x / y",
-    domain="an infinity where only y is 0, NaN where both are",
+    domain="an infinity where y is 0 and x is not; NaN where both are 0",
     latex=r"\frac{{{0}}}{{{1}}}",
     of_second="reciprocal",
     rules=("div(neg(x), neg(y)) = div(x, y)",),
@@ -114,7 +114,14 @@ def square(x: Tensor) -> Tensor:
     return x.square()
 
 
-@primitive(*_ONE, formula="the root of x", domain="NaN below 0", latex=r"\sqrt{{{0}}}", increasing=True, **_KEEPS_SIGN)
+@primitive(
+    *_ONE,
+    formula="the root of x",
+    domain="NaN where x is negative",
+    latex=r"\sqrt{{{0}}}",
+    increasing=True,
+    **_KEEPS_SIGN,
+)
 def sqrt(x: Tensor) -> Tensor:
     """Return the square root."""
     return root(x)
@@ -122,8 +129,8 @@ def sqrt(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(_KINDS, literal=True),
-    formula="x^p, p the exponent",
-    domain="NaN below 0 unless p is whole; infinity at 0 where p is negative",
+    formula="x^p, where p is the exponent",
+    domain="NaN where x is negative, unless p is whole; an infinity where x is 0 and p is negative",
     latex=r"\left({0}\right)^{{{1}}}",
     parameter=Parameter("exponent", choices=(-1.0, -0.5, 0.25, 0.5, 3.0), low=-8.0, high=8.0),
     increasing=lambda p: p > 0 and p % 2 != 0,
@@ -137,7 +144,7 @@ def power(x: Tensor, p: float) -> Tensor:
 
 @primitive(
     *keeping(NUMBER_KINDS, literal=True),
-    formula="c x, c the factor",
+    formula="c x, where c is the factor",
     latex=r"{1} \cdot \left({0}\right)",
     parameter=Parameter("factor", choices=(-1.0, 1.0), low=-1e8, high=1e8),
     increasing=lambda c: c > 0,
@@ -153,7 +160,7 @@ def scale(x: Tensor, c: float) -> Tensor:
 @primitive(
     *_ONE,
     formula="1 / x",
-    domain="an infinity at 0, by the sign of the zero",
+    domain="an infinity where x is 0, with the sign of this zero",
     latex=r"\frac{{1}}{{{0}}}",
     **_KEEPS_SIGN,
 )

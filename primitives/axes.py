@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _ARE = "if arguments are"
 _FACTS = {
     "mean": ("mean of x", _ARE, ("std", "l2")),
-    "std": ("root of the mean squared deviation of x", "always", ()),
+    "std": ("standard deviation of x", "always", ()),
     "sum": ("sum of x", _ARE, ("std", "l2")),
     "max": ("greatest x", _ARE, ("mean", "sum", "max", "std", "l2")),
-    "l2": ("root of the sum of squares of x", "always", ()),
+    "l2": ("root of the sum of x^2", "always", ()),
 }
 """For each reduction its formula, whether it is nonnegative, and the reductions that leave nothing for it to reduce."""
 

@@ -13,7 +13,7 @@ from eznas.primitives.registry import keeping, primitive
 _KINDS = (*TENSOR_KINDS, Kind.UNIT)
 _ONE = keeping(_KINDS)
 _TWO = keeping(_KINDS, arity=2)
-_COMPARISON = {"domain": "everywhere; 0 at NaN", "entrywise": True, "nonnegative": "always"}
+_COMPARISON = {"domain": "everywhere; 0 where an argument is NaN", "entrywise": True, "nonnegative": "always"}
 
 
 @primitive(*_TWO, formula="1 where x < y, else 0", latex="[{0} < {1}]", **_COMPARISON)

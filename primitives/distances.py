@@ -31,9 +31,9 @@ def channel_dot(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="(sum of x y) / (a b), a the root of the sum of x^2, b the root of the sum of y^2",
-    domain="0 where x or y is 0 throughout; NaN where an entry is not finite",
-    source="[EZNAS], there summed over samples",
+    formula="(sum of x y) / (a b), where a is the root of the sum of x^2, and b the root of the sum of y^2",
+    domain="0 where all entries of x or all entries of y are 0; NaN where an entry is not finite",
+    source="[EZNAS], which computes a cosine for each sample and adds these cosines",
     latex=r"\cos\left({0}, {1}\right)",
     commutative=True,
     price=0.3,
@@ -49,7 +49,7 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="number of entries at which [x > 0] and [y > 0] differ",
+    formula="number of entries at which exactly one of x and y is above 0",
     domain="everywhere; NaN counts as not above 0",
     source="[EZNAS]",
     commutative=True,
@@ -64,9 +64,10 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="(sum of y (log y - x)) / n, n the length of the first axis after the units; 0 log 0 is 0",
-    domain="NaN where an entry of y is negative or where 0 meets an infinity",
-    source="[EZNAS]: x counts as a log-probability, y as a probability",
+    formula="(sum of y (log y - x)) / n, where n is the length of the first axis after the units, and 0 log 0 counts "
+    "as 0",
+    domain="NaN where y is negative, where y is infinite and x is 0 or positive, or where y is 0 and x is infinite",
+    source="[EZNAS], which takes x for a log-probability and y for a probability",
     latex=r"D_{{\mathrm{{KL}}}}\left({1} \,\middle\|\, e^{{{0}}}\right)",
     price=0.3,
 )

@@ -32,7 +32,7 @@ def exp(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="the natural logarithm of x",
-    domain="minus infinity at 0, NaN below",
+    domain="minus infinity where x is 0, NaN where x is negative",
     latex=r"\log\left({0}\right)",
     increasing=True,
     entrywise=True,
@@ -46,7 +46,7 @@ def log(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="log x where x > 0, else 0",
-    source="[EZNAS], whose released code uses this for every logarithm",
+    source="[EZNAS], whose released code uses this function for every logarithm",
     entrywise=True,
 )
 def safe_log(x: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def safe_log(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="log |x|",
-    domain="minus infinity at 0",
+    domain="minus infinity where x is 0",
     latex=r"\log\lvert {0} \rvert",
     entrywise=True,
     ignores=("abs", "neg"),
@@ -70,7 +70,7 @@ def abs_log(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="log(1 + x)",
-    domain="minus infinity at -1, NaN below",
+    domain="minus infinity where x is -1, NaN where x is below -1",
     latex=r"\log\left(1 + {0}\right)",
     increasing=True,
     entrywise=True,
@@ -83,7 +83,7 @@ def log1p(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(NUMBER_KINDS, literal=True),
-    formula="max(x, c), c the bound",
+    formula="max(x, c), where c is the bound",
     latex=r"\max\left({0}, {1}\right)",
     parameter=_BOUND,
     entrywise=True,
@@ -96,7 +96,7 @@ def at_least(x: Tensor, c: float) -> Tensor:
 
 @primitive(
     *keeping(NUMBER_KINDS, literal=True),
-    formula="min(x, c), c the bound",
+    formula="min(x, c), where c is the bound",
     latex=r"\min\left({0}, {1}\right)",
     parameter=_BOUND,
     entrywise=True,
@@ -129,7 +129,7 @@ def sigmoid(x: Tensor) -> Tensor:
 @primitive(
     *_ONE,
     formula="1 where x > 0, -1 where x < 0, else 0",
-    domain="NaN at NaN",
+    domain="NaN where x is NaN",
     entrywise=True,
     ignores=("sign",),
     keeps=("gt0",),
@@ -142,7 +142,7 @@ def sign(x: Tensor) -> Tensor:
 @primitive(
     *keeping((*TENSOR_KINDS, Kind.UNIT)),
     formula="1 where x > 0, else 0",
-    domain="everywhere; 0 at 0 and at NaN",
+    domain="everywhere; 0 where x is 0 or NaN",
     source="[EZNAS], where it equals gt0",
     latex=r"H\left({0}\right)",
     entrywise=True,
@@ -154,13 +154,13 @@ def heaviside(x: Tensor) -> Tensor:
     return torch.gt(x, 0, out=x.new_empty(0))
 
 
-@primitive(*_TENSOR, formula="1", domain="everywhere; 1 at NaN", **_SHAPE)
+@primitive(*_TENSOR, formula="1", domain="everywhere; 1 where x is NaN", **_SHAPE)
 def ones_like(x: Tensor) -> Tensor:
     """Return ones in the shape of ``x``."""
     return torch.ones_like(x)
 
 
-@primitive(*_TENSOR, formula="0", domain="everywhere; 0 at NaN", **_SHAPE)
+@primitive(*_TENSOR, formula="0", domain="everywhere; 0 where x is NaN", **_SHAPE)
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros in the shape of ``x``."""
     return torch.zeros_like(x)
@@ -178,8 +178,9 @@ def _z_score(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 @primitive(
     *_TENSOR,
-    formula="(x - mean) / std, both over all entries of the unit; std has the denominator n",
-    domain="0 where all entries are equal; NaN where one is not finite",
+    formula="(x - mean) / std. The mean and the standard deviation are over all entries of the unit; the latter has "
+    "the denominator n",
+    domain="0 where all entries are equal; NaN where an entry is not finite",
     source="[EZNAS]",
 )
 def normalize(x: Tensor) -> Tensor:
@@ -190,8 +191,9 @@ def normalize(x: Tensor) -> Tensor:
 @primitive(
     *keeping([Kind.UNIT]),
     name="normalize",
-    formula="(x - mean) / std, both over the units; std has the denominator u",
-    domain="0 where all units are equal; NaN where one is not finite",
+    formula="(x - mean) / std. The mean and the standard deviation are over the units; the latter has the denominator "
+    "u",
+    domain="0 where all units are equal; NaN where a unit is not finite",
 )
 def normalize_units(x: Tensor) -> Tensor:
     """Return the z-scores among the units of a network, ``u``."""
@@ -200,9 +202,10 @@ def normalize_units(x: Tensor) -> Tensor:
 
 @primitive(
     *_TENSOR,
-    formula="e^x / (sum of e^x over the channels); for a samples matrix, the sum is over its last axis",
-    domain="NaN where an entry of the row is NaN or infinite",
-    source="[EZNAS], which names no axis; torch then takes these axes",
+    formula="e^x / (sum of e^x over the channels); for a matrix of the kind samples, the sum is over the last axis",
+    domain="NaN where an entry of the sum is NaN or plus infinity, or where x is minus infinity in all entries of the "
+    "sum",
+    source="[EZNAS], which names no axis, so that torch takes these axes",
     nonnegative="always",
 )
 def softmax(x: Tensor) -> Tensor:
@@ -214,7 +217,7 @@ def softmax(x: Tensor) -> Tensor:
     *keeping([Kind.UNIT]),
     name="softmax",
     formula="e^x / (sum of e^x over the units)",
-    domain="NaN where a unit is NaN or infinite",
+    domain="NaN where a unit is NaN or plus infinity, or where all units are minus infinity",
     nonnegative="always",
 )
 def softmax_units(x: Tensor) -> Tensor:

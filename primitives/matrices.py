@@ -85,7 +85,7 @@ def _extreme_ratio(eigenvalues: Tensor, x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="determinant of each map; product of its singular values where it is not square",
+    formula="determinant of each map; if the map is not square, the product of its singular values",
     domain="NaN where a map is not finite",
     source="[EZNAS]",
     latex=r"\det\left({0}\right)",
@@ -104,11 +104,11 @@ def det(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="log of the determinant of each map where the determinant is positive, else 0",
-    domain="a map counts as singular, with value 0, if the least pivot of its LU decomposition (of the smaller Gram "
-    "matrix, if not square) is at most n eps times the largest one, with n rows and the machine epsilon eps; NaN where "
-    "a map is not finite",
-    source="[EZNAS], where a singular map gives NaN, which becomes 0",
+    formula="log of the determinant of each map if the determinant is positive, else 0",
+    domain="0 where a map counts as singular; NaN where a map is not finite. Let M be the map or, if the map is not "
+    "square, its smaller Gram matrix. The map counts as singular if the least |pivot| of the LU decomposition of M is "
+    "at most n e times the greatest |pivot|, where n is the number of rows of M and e the machine epsilon",
+    source="[EZNAS], whose released code gets NaN for a singular map and replaces NaN by 0",
     latex=r"\log\det\left({0}\right)",
     price=2.0,
 )
@@ -131,10 +131,11 @@ def logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest |eigenvalue| of (A + A^T) / 2 divided by its least |eigenvalue|, for each map A; if A is not "
-    "square, greatest singular value of A divided by its least singular value",
+    formula="for each map A, the greatest |eigenvalue| of (A + A^T) / 2 divided by the least |eigenvalue| of (A + "
+    "A^T) / 2; if A is not square, the greatest singular value of A divided by the least singular value of A",
     domain="infinity where A + A^T is singular, NaN where A + A^T is 0 or not finite",
-    source="[EZNAS], there of Gram matrices alone; for these, write condition_number(gram(x))",
+    source="[EZNAS], which computes it for Gram matrices alone; for Gram matrices, write condition_number(gram(x))",
+    eigenvalues=True,
     price=2.0,
     draw_weight=0.1,
 )
@@ -148,10 +149,11 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *_MAPS,
-    formula="greatest |eigenvalue| of A divided by its least |eigenvalue|, for each map A; if A is not square, "
-    "greatest singular value divided by the least singular value",
+    formula="for each map A, the greatest |eigenvalue| of A divided by the least |eigenvalue| of A; if A is not "
+    "square, the greatest singular value of A divided by the least singular value of A",
     domain="infinity where A is singular, NaN where A is 0 or not finite",
-    source="[EZNAS], there of Gram matrices alone; for these, write condition_number(gram(x))",
+    source="[EZNAS], which computes it for Gram matrices alone; for Gram matrices, write condition_number(gram(x))",
+    eigenvalues=True,
     price=2.0,
     draw_weight=0.1,
 )
@@ -164,8 +166,8 @@ def eig_ratio(x: Tensor) -> Tensor:
 
 @primitive(
     *keeping(TENSOR_KINDS, arity=2),
-    formula="A B for each pair of maps A, B, and A B^T B where they are not square; a 1 x 1 map first becomes a map of "
-    "the size of the other one, with the same entry everywhere",
+    formula="A B for each pair of square maps A and B, or A B^T B if the maps are not square. If one of the maps is 1 "
+    "x 1, its entry first fills a map of the size of the other one",
     source="[EZNAS]",
     latex=r"{0} \cdot {1}",
     price=2.0,

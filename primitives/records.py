@@ -68,6 +68,7 @@ class Primitive:
         ignores: Primitives ``g`` of one argument with ``f(g(x)) = f(x)`` to the bit.
         keeps: Primitives ``g`` of one argument with ``f(g(x)) = g(x)`` to the bit.
         rules: Further rewriting rules of ``eznas.programs.rules`` whose left side begins with this primitive.
+        eigenvalues: Whether it computes the eigenvalues of each map.
         price: Its time on the largest statistic of a unit, in forward passes.
         draw_weight: How often evolution draws it, relative to the others.
     """
@@ -92,6 +93,7 @@ class Primitive:
     ignores: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    eigenvalues: bool = False
     price: float = 0.1
     draw_weight: float = 1.0
 

@@ -19,7 +19,7 @@ _MIDDLE = {"nonnegative": "if arguments are", "ignores_size": True}
 _MAGNITUDE = {"nonnegative": "always", "ignores": ("abs", "neg")}
 _SIGNS = {"domain": "everywhere; NaN is not above 0", "nonnegative": "always", "ignores": ("relu", "sign", "gt0")}
 _SPREAD = {
-    "domain": "exactly 0 where all entries are equal; NaN where one is not finite",
+    "domain": "exactly 0 where all entries are equal; NaN where an entry is not finite",
     "nonnegative": "always",
     "ignores_size": True,
     "ignores": ("neg",),
@@ -73,7 +73,10 @@ def min_(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *_UNIT, formula="mean of (x - mean of x)^2, denominator n", latex=r"\operatorname{{var}}\left({0}\right)", **_SPREAD
+    *_UNIT,
+    formula="mean of (x - mean of x)^2, with the denominator n",
+    latex=r"\operatorname{{var}}\left({0}\right)",
+    **_SPREAD,
 )
 def variance(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population variance."""
@@ -81,7 +84,10 @@ def variance(x: Tensor) -> Tensor:
 
 
 @primitive(
-    *_UNIT, formula="root of the variance, denominator n", latex=r"\operatorname{{std}}\left({0}\right)", **_SPREAD
+    *_UNIT,
+    formula="root of the variance, which has the denominator n",
+    latex=r"\operatorname{{std}}\left({0}\right)",
+    **_SPREAD,
 )
 def std(x: Tensor) -> Tensor:
     """``u x *s`` to ``u``: the population standard deviation."""
@@ -115,7 +121,7 @@ def mean_square(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
-    formula="(sum of |x|^p)^(1/p), p the order",
+    formula="(sum of |x|^p)^(1/p), where p is the order",
     latex=r"\lVert {0} \rVert_{{{1}}}",
     parameter=Parameter("order", choices=(0.5, 3.0, 4.0), low=0.1, high=16.0),
     **_MAGNITUDE,
@@ -165,7 +171,7 @@ def count_positive(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="-(sum of p log p), p = |x| / (sum of |x|)",
+    formula="-(sum of p log p), where p = |x| / (sum of |x|)",
     domain="0 where all entries are 0; NaN where the sum of |x| is infinite",
     source="Shannon, A Mathematical Theory of Communication, 1948",
     ignores=("abs", "neg"),
@@ -181,8 +187,10 @@ def entropy(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing(TENSOR_KINDS, Kind.UNIT, literal=True),
-    formula="the value below which the given fraction of the entries lies, linear between order statistics",
-    domain="infinite if a neighbouring order statistic is infinite; NaN between two infinities of opposite sign",
+    formula="the value below which the given fraction of the entries lies; between two neighbours among the sorted "
+    "entries, it is interpolated linearly",
+    domain="an infinity if one of the two neighbours is infinite; NaN if the neighbours are infinities of opposite "
+    "sign",
     parameter=Parameter("fraction", choices=(0.1, 0.5, 0.9), low=0.0, high=1.0),
 )
 def quantile(x: Tensor, q: float) -> Tensor:

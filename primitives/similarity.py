@@ -1,6 +1,7 @@
 """Matrices over pairs of samples, and reductions of these matrices.
 
-Each sample is the vector of all its ``d = c h w`` entries. Products of floats accumulate in float64.
+``x_i`` is the vector of all ``d = c h w`` entries of sample i, and ``K_ij`` is an entry of the matrix of the result.
+Products of floats accumulate in float64.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _products(rows: Tensor) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="K_ij = (x_i . x_j) / d, d the number of entries of a sample",
+    formula="K_ij = (x_i . x_j) / d, where d is the number of entries of a sample",
     latex=r"\tfrac{{1}}{{d}} {0} {0}^{{\top}}",
     nonnegative="if arguments are",
     ignores=("neg",),
@@ -40,7 +41,7 @@ def gram(x: Tensor) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="Pearson correlation of x_i and x_j",
+    formula="K_ij = Pearson correlation of x_i and x_j",
     domain="0 in the row and column of a constant sample; NaN in the row and column of a sample that is not finite",
     price=0.3,
 )
@@ -57,7 +58,7 @@ def correlation(x: Tensor) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="K_ij = number of entries at which [x_i > 0] = [x_j > 0]",
+    formula="K_ij = number of entries that are above 0 in both x_i and x_j or in neither",
     domain="everywhere; NaN counts as not above 0",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
     nonnegative="always",
@@ -72,13 +73,21 @@ def sign_kernel(x: Tensor) -> Tensor:
     return (codes @ codes.mT).add_(rows.shape[2]).div_(2)
 
 
-@primitive(*_UNIT, formula="sum of K_ii", latex=r"\operatorname{{tr}} {0}", nonnegative="if arguments are", price=0.3)
+@primitive(
+    *_UNIT,
+    formula="sum of K_ii, where K is the matrix x",
+    latex=r"\operatorname{{tr}} {0}",
+    nonnegative="if arguments are",
+    price=0.3,
+)
 def trace(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the trace."""
     return x.diagonal(dim1=1, dim2=2).sum(1)
 
 
-@primitive(*_UNIT, formula="mean of K_ij over i != j", domain="0 for a single sample", price=0.3)
+@primitive(
+    *_UNIT, formula="mean of K_ij over i != j, where K is the matrix x", domain="0 for a single sample", price=0.3
+)
 def off_diagonal_mean(x: Tensor) -> Tensor:
     """``u x b x b`` to ``u``: the mean over pairs of different samples."""
     samples = x.shape[1]

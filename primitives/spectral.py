@@ -80,7 +80,7 @@ def _squared_singular_values(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="exp of the entropy of p, p the singular values divided by their sum",
+    formula="exp of the entropy of p, where p holds the singular values divided by their sum",
     domain="0 for a zero matrix; NaN where an entry is not finite",
     source="Roy and Vetterli, The effective rank: a measure of effective dimensionality, EUSIPCO 2007",
     **_SINGULAR_VALUES,
@@ -110,7 +110,7 @@ def stable_rank(x: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="sum of singular values",
+    formula="sum of the singular values",
     domain="NaN where an entry is not finite",
     latex=r"\lVert {0} \rVert_*",
     **_SINGULAR_VALUES,
@@ -141,9 +141,9 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
 @primitive(
     *_SAMPLES,
     name="logdet",
-    formula="log |det K|, K the matrix x",
-    domain="minus infinity, or a value determined by rounding, where K is singular; NaN where K is not finite",
-    source="Mellor et al., Neural Architecture Search without Training, ICML 2021, of a sign_kernel",
+    formula="log |det K|, where K is the matrix x",
+    domain="where K is singular, minus infinity or a value that rounding determines; NaN where K is not finite",
+    source="Mellor et al., Neural Architecture Search without Training, ICML 2021, for a sign_kernel",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,
 )
@@ -154,7 +154,7 @@ def samples_logdet(x: Tensor) -> Tensor:
 
 @primitive(
     *reducing([Kind.SAMPLES], Kind.UNIT, literal=True),
-    formula="log |det(K + e I)|, K the matrix x, I the identity, e the jitter",
+    formula="log |det(K + e I)|, where K is the matrix x, I the identity and e the jitter",
     domain="NaN where K is not finite",
     latex=r"\log\lvert\det\left({0} + {1} I\right)\rvert",
     parameter=Parameter("jitter", choices=(1e-6, 1e-3, 1.0), low=1e-12, high=1e6),
@@ -168,8 +168,9 @@ def logdet_jitter(x: Tensor, e: float) -> Tensor:
 
 @primitive(
     *_SAMPLES,
-    formula="greatest |eigenvalue| of (K + K^T) / 2 divided by its least |eigenvalue|, K the matrix x",
-    domain="infinity where K is singular, or a large number from rounding; NaN where K is 0 or not finite",
+    formula="greatest |eigenvalue| of M divided by the least |eigenvalue| of M, where M = (K + K^T) / 2 and K is the "
+    "matrix x",
+    domain="where K is singular, infinity or, because of rounding, a large number; NaN where K is 0 or not finite",
     price=0.3,
 )
 def condition_number(x: Tensor) -> Tensor:

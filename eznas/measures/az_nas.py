@@ -51,8 +51,8 @@ def _mapping_seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="sum over blocks of the entropy of v / sum(v), v the eigenvalues of the covariance matrix of the channels "
-    "of the block's output",
+    formula="sum over blocks of the entropy of v / sum(v). v holds the eigenvalues of the covariance matrix of the "
+    "channels in the block's output",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -69,7 +69,8 @@ def az_expressivity(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="least increase, from one block to the next, of the entropy that az_expressivity sums",
+    formula="least value, over pairs of consecutive blocks, of the later block's entropy minus the earlier block's; "
+    "az_expressivity defines the entropy of a block",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -87,9 +88,9 @@ def az_progressivity(passes: NetworkPasses) -> float:
     "features",
     "feature_gradients",
     paper=_PAPER,
-    formula="mean over blocks of (2 - s - 1/(s + 1e-6)), s the greatest singular value of the mean over images and "
-    "positions of g_in g_out^T, g_out random signs in place of the gradient of the block's output, g_in the gradient "
-    "of the block's input that results",
+    formula="mean of (2 - s - 1/(s + 1e-6)) over all blocks but the first. s is the greatest singular value of a "
+    "matrix: the mean of g_in g_out^T over images and positions. g_out holds random signs in place of the gradient at "
+    "the block's output; g_in is the gradient that g_out gives at the block's input",
     reference=_REFERENCE,
     seconds=_mapping_seconds,
 )

@@ -30,7 +30,7 @@ def params(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 @register_measure(
-    formula="multiply-accumulates of the forward pass for one image",
+    formula="number of multiply-accumulate operations in the forward pass of one image",
     needs=["forward"],
     seconds=lambda sizes: sizes.forward(1),
 )
@@ -57,7 +57,7 @@ def flops(network: nn.Module, minibatch: Minibatch) -> float:
 
 
 @register_measure(
-    formula="greatest number of layers with weights on a path to the logits",
+    formula="greatest number of layers with weights on one path to the logits",
     needs=["forward"],
     seconds=lambda sizes: sizes.forward(2),
 )

@@ -21,9 +21,10 @@ _MANY = 100
     "image_gradients",
     "logits",
     paper="Lopes et al., EPE-NAS, ICANN 2021",
-    formula="sum over classes c of |s_c|, s_c the sum of log(|r| + 1e-5) over the entries r of the matrix of "
-    "correlations in jacob_cov, computed for the images of class c alone. With more than 100 classes: mean over c of "
-    "(sum over classes d of |t_c - t_d|), t_c = s_c divided by the number of images of class c",
+    formula="sum of |s_c| over classes c. s_c is the sum of log(|r| + 1e-5) over the entries r of a matrix: the "
+    "matrix of correlations that jacob_cov defines, computed for the images of class c alone. With more than 100 "
+    "classes, the measure is the mean over classes c of (sum over classes d of |t_c - t_d|), where t_c is s_c divided "
+    "by the number of images of class c",
     needs=["labels"],
     reference="rho .787 on 9,445 NAS-Bench-201 networks (CIFAR-10)",
 )

@@ -53,8 +53,8 @@ register_program(
 
 @register_measure(
     paper=f"{_PAPER}, nasnet of the released code",
-    formula="mean(frobenius_norm(lt0(safe_log(norm_out.perturbed + safe_log(input.noise))))), the mean over the units "
-    "whose input and output have the same shape",
+    formula="mean(frobenius_norm(lt0(safe_log(norm_out.perturbed + safe_log(input.noise))))). The mean is over the "
+    "units whose input and output have the same shape",
     needs=["forward", "noise"],
 )
 def eznas_nasnet(network: nn.Module, minibatch: Minibatch) -> float:

@@ -33,8 +33,8 @@ _TRIPLE = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 
 @register_measure(
     paper="Akhauri et al., EZNAS, NeurIPS 2022, EZNAS-A as the released code divides a network into units",
-    formula="the program of eznas_a over the units of the released code; that code divides the list of all ReLUs, "
-    "convolutions and normalisations into triples",
+    formula="the program of eznas_a, evaluated on the units of the released code: that code divides the list of all "
+    "ReLUs, convolutions and normalisations into triples, and each triple is a unit",
     needs=["forward", "backward"],
     reference="tau .6195, rho .8085 with CIFAR-10 validation accuracy on all of NAS-Bench-201, batch 16",
 )

@@ -15,8 +15,8 @@ from eznas.measures import NetworkPasses, measure_from_passes
 @measure_from_passes(
     "layer_gradients",
     paper="Turner et al., BlockSwap, ICLR 2020; as a proxy in Abdelfattah et al., ICLR 2021",
-    formula="sum over layers and channels of n m / 2, n the number of weights of the channel, m the mean over images "
-    "of (sum over space of a dL/da)^2, a the layer's output in this channel",
+    formula="sum of n m / 2 over layers and channels. n is the number of weights of the channel; m is the mean over "
+    "images of (sum of a dL/da over space)^2, where a is the layer's output in this channel",
     equivalent="sum(mul(div(numel(weight), add(numel(sum_over_space(mean_over_samples(conv_out.data))), "
     "numel(sum_over_space(mean_over_samples(conv_out.data))))), "
     "sum(mean_over_samples(square(sum_over_space(mul(conv_out.data, conv_out_grad.loss)))))))",

@@ -12,7 +12,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
 @measure_from_passes(
     "weight_gradients",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
-    formula="sum over layers of ||dL/dW||",
+    formula="sum of ||dL/dW|| over layers",
     equivalent="sum(frobenius_norm(weight_grad.loss))",
     reference="|rho| .594/.637/.578 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )

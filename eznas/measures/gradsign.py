@@ -15,7 +15,8 @@ from eznas.passes.sizes import GRADIENT
 @measure_from_passes(
     "sample_loss_gradients",
     paper="Zhang and Jia, GradSign, ICLR 2022",
-    formula="sum over weights of |s|, s the sum over images x of sign(dL(x)/dW), L(x) the loss of image x alone",
+    formula="sum of |s| over weights. s is the sum of sign(dL(x)/dW) over images x, where L(x) is the loss of image x "
+    "alone",
     seconds=lambda sizes: sizes.images * sizes.weights * GRADIENT,
     reference="tau .618/.594/.575 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )

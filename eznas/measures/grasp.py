@@ -14,7 +14,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
 @measure_from_passes(
     "curvature",
     paper="Wang et al., GraSP, ICLR 2020; as a proxy in Abdelfattah et al., ICLR 2021",
-    formula="-(sum over weights of W (H g)), g = dL/dW, H the matrix of second derivatives of L",
+    formula="-(sum of W (H g) over weights), where g = dL/dW and H is the matrix of second derivatives of L",
     reference="|rho| .514/.547/.549 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def grasp(passes: NetworkPasses) -> float:

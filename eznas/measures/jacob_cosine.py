@@ -16,8 +16,8 @@ _ROOT = 1 / 20
 @measure_from_passes(
     "image_gradients",
     paper="Celotti et al., 2020; with gradients of embeddings in Serianni and Kalita, ACL 2023",
-    formula="1 - s / (b^2 - b), s the sum over unordered pairs of images of |c|^(1/20), c the cosine of the angle "
-    "between the gradients of the summed logits with respect to the two images",
+    formula="1 - s / (b^2 - b). s is the sum of |c|^(1/20) over unordered pairs of images. c is the cosine of the "
+    "angle between two gradients: those of the sum of all logits with respect to the two images",
 )
 def jacob_cosine(passes: NetworkPasses) -> float:
     """Return a score that is high if the gradients with respect to different images are orthogonal.

@@ -37,8 +37,9 @@ def correlations(rows: torch.Tensor) -> torch.Tensor:
 @measure_from_passes(
     "image_gradients",
     paper="Mellor et al., Neural Architecture Search without Training, first version, 2020",
-    formula="-(sum over v of (log(v + k) + 1/(v + k))), k = 1e-5, v the eigenvalues of the matrix of correlations "
-    "between the gradients of the summed logits with respect to each image",
+    formula="-(sum of (log(v + k) + 1/(v + k)) over v), where k = 1e-5. The v are the eigenvalues of a matrix of "
+    "correlations: for each pair of images, it holds the correlation between the gradients of the sum of all logits "
+    "with respect to the two images",
     reference="|rho| .731/.704/.701 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def jacob_cov(passes: NetworkPasses) -> float:

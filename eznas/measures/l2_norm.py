@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @register_measure(
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
-    formula="sum over layers of ||W||",
+    formula="sum of ||W|| over layers",
     seconds=lambda sizes: 4 * sizes.weights * WEIGHT,
     equivalent="sum(frobenius_norm(weight))",
     reference="rho .720 on 9,445 NAS-Bench-201 networks (CIFAR-10)",

@@ -26,8 +26,8 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "noise_outputs",
     paper="Jiang et al., MeCo, NeurIPS 2023",
-    formula="sum over layers, normalisations and activations of the least eigenvalue of C, C the matrix of Pearson "
-    "correlations between the channels of the output, on one image of noise",
+    formula="sum over layers, normalisations and activations of the least eigenvalue of C. C is the matrix of Pearson "
+    "correlations between the channels of the output for one image of noise",
     seconds=_seconds,
 )
 def meco(passes: NetworkPasses) -> float:

@@ -21,8 +21,8 @@ _RELUS = frozenset((
     "patterns",
     "logits",
     paper="Mellor et al., Neural Architecture Search without Training, ICML 2021",
-    formula="log |det K|, K[i, j] the number of entries, over the inputs of all ReLUs, that are above 0 for both "
-    "images i and j or for neither",
+    formula="log |det K|. K[i, j] is the number of entries, in the inputs of all ReLUs together, that are above 0 for "
+    "both images i and j or for neither",
     reference="tau .557/.579/.573 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def naswot(passes: NetworkPasses) -> float:

@@ -27,8 +27,9 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "map_outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
-    formula="sum over layers, normalisations and activations of exp(entropy of s / sum(s)), s the singular values of "
-    "the output as a matrix: one row for each position of each image, one column for each channel",
+    formula="sum over layers, normalisations and activations of e^H. H is the entropy of s / sum(s), where s holds "
+    "the singular values of the output as a matrix with a row for each position of each image and a column for each "
+    "channel",
     seconds=_seconds,
 )
 def near(passes: NetworkPasses) -> float:

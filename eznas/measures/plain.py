@@ -15,7 +15,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
 @measure_from_passes(
     "weight_gradients",
     paper="Mozer and Smolensky, NeurIPS 1988; as a proxy in Abdelfattah et al., ICLR 2021",
-    formula="sum over weights of W dL/dW (this is 0 for a layer in front of a batch normalisation)",
+    formula="sum of W dL/dW over weights; over the weights of a layer in front of a batch normalisation, this sum is 0",
     direction=-1,
     equivalent="sum(dot(weight, weight_grad.loss))",
     reference="rho -.367 on 9,445 NAS-Bench-201 networks (CIFAR-10)",

@@ -34,8 +34,8 @@ _PROJECTIONS = 3
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum over the layers of attentions of ||W||_* ||dS/dW||_*, W the weight of a layer, S the sum of all "
-    "logits, ||.||_* the nuclear norm",
+    formula="sum of ||W||_* ||dS/dW||_* over the layers of attentions. W is the weight of a layer, S the sum of all "
+    "logits, and ||.||_* the nuclear norm",
     seconds=nuclear_norm_seconds,
 )
 def synaptic_diversity(passes: NetworkPasses) -> float:
@@ -52,7 +52,7 @@ def synaptic_diversity(passes: NetworkPasses) -> float:
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum of |W dS/dW| over the weights of feed-forward blocks, S the sum of all logits",
+    formula="sum of |W dS/dW| over the weights of feed-forward blocks. S is the sum of all logits",
 )
 def synaptic_saliency(passes: NetworkPasses) -> float:
     """Return the synaptic saliency of the layers with an activation between them, among them gated ones.
@@ -67,7 +67,7 @@ def synaptic_saliency(passes: NetworkPasses) -> float:
     "roles",
     "role_gradients",
     paper=_PAPER,
-    formula="sum of |W dS/dW| over the weights of the projections of attentions, S the sum of all logits",
+    formula="sum of |W dS/dW| over the weights of the projections of attentions. S is the sum of all logits",
 )
 def head_importance(passes: NetworkPasses) -> float:
     """Return the importance of the heads' weights.
@@ -81,9 +81,9 @@ def head_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="3 times the sum over attentions of m, m the mean of M over samples and over all channels of the outputs "
-    "of the projections, M the greatest value of the channel over tokens. If the projections to queries, keys and "
-    "values have equally many channels, 3 m is the sum of their three means of M",
+    formula="3 times the sum of m over attentions. M is the greatest value over tokens, for each sample and each "
+    "channel of the outputs of the projections; m is the mean of all M. The factor is 3 because there are three "
+    "projections: if they have equally many channels, 3 m is the sum of their three means of M",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
@@ -109,8 +109,8 @@ def head_confidence(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "attentions",
     paper=f"Voita et al., ACL 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions of the mean over samples, heads and tokens of m, m the greatest attention of the "
-    "token to a key",
+    formula="sum over attentions of the mean of m over samples, heads and tokens. m is the greatest number in the "
+    "token's row of the attention map",
 )
 def softmax_confidence(passes: NetworkPasses) -> float:
     """Return the confidence of the heads.
@@ -128,8 +128,8 @@ def softmax_confidence(passes: NetworkPasses) -> float:
     "attentions",
     "attention_gradients",
     paper=f"Michel et al., NeurIPS 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions, heads and samples of |p|, p the sum over tokens and channels of A dL/dA, A the "
-    "output of the head",
+    formula="sum of |p| over attentions, heads and samples. p is the sum of A dL/dA over tokens and channels, where A "
+    "is the output of the head",
 )
 def attention_importance(passes: NetworkPasses) -> float:
     """Return the change of the loss if a head were removed, to first order, summed over heads.
@@ -146,9 +146,9 @@ def attention_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over the activations of feed-forward blocks of the mean over samples of D, D the sum of n over all "
-    "ordered pairs of tokens (also of a token with itself), n the number of channels in which the output is above 0 "
-    "for both tokens or for neither",
+    formula="sum over the activations of feed-forward blocks of the mean of D over samples. D is the sum of n over "
+    "all ordered pairs of tokens, also of a token with itself; n is the number of channels in which the output of the "
+    "activation is above 0 for both tokens or for neither",
 )
 def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.

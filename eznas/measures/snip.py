@@ -14,7 +14,7 @@ from eznas.measures import NetworkPasses, measure_from_passes
 @measure_from_passes(
     "weight_gradients",
     paper="Lee et al., SNIP, ICLR 2019; as a proxy in Abdelfattah et al., ICLR 2021",
-    formula="sum over weights of |W dL/dW|",
+    formula="sum of |W dL/dW| over weights",
     equivalent="sum(sum_abs(mul(weight, weight_grad.loss)))",
     reference="|rho| .596/.637/.578 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )

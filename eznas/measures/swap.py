@@ -37,7 +37,7 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="number of different columns of the matrix of linear_regions",
+    formula="number of different columns in the matrix that linear_regions defines",
     seconds=_seconds,
     reference="rho of its regularised form .90 on NAS-Bench-201 (CIFAR-100)",
 )
@@ -55,7 +55,8 @@ def swap(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "patterns",
     paper=_PAPER,
-    formula="swap times exp(-(p - mu)^2 / sigma), p the number of parameters in thousands, mu = 1000, sigma = 10^6",
+    formula="swap times exp(-(p - mu)^2 / sigma), where p is the number of parameters in thousands, mu = 1000 and "
+    "sigma = 10^6",
     seconds=_seconds,
     reference="rho .90 on NAS-Bench-201 (CIFAR-100), with mu and sigma that the authors chose there and do not state",
 )

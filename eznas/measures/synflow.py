@@ -30,7 +30,7 @@ def _total(terms: list[float]) -> float:
 @measure_from_passes(
     "linearised",
     paper=_PAPER,
-    formula="sum over weights of |W dR/dW|, R the sum of the logits for an image of ones, in a network with the "
+    formula="sum of |W dR/dW| over weights. R is the sum of the logits for an image of ones, in a network with the "
     "absolute values of the parameters and without batch normalisation",
     reference="|rho| .737/.763/.751 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
@@ -46,7 +46,7 @@ def synflow(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "linearised_normalised",
     paper="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
-    formula="as synflow, but with batch normalisation",
+    formula="as synflow, but in a network with batch normalisation",
 )
 def synflow_bn(passes: NetworkPasses) -> float:
     """Return the synaptic flow with batch normalisation, in float64.
@@ -60,7 +60,7 @@ def synflow_bn(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "linearised",
     paper="Cavagnero et al., FreeREA, WACV 2023",
-    formula="sum over weights of |W| log(1 + dR/dW), R as in synflow",
+    formula="sum of |W| log(1 + dR/dW) over weights; synflow defines R",
     seconds=lambda sizes: 2 * sizes.weights * GRADIENT,
 )
 def logsynflow(passes: NetworkPasses) -> float:

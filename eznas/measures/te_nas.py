@@ -23,11 +23,12 @@ _PAPER = "Chen et al., TE-NAS, ICLR 2021"
 @measure_from_passes(
     "sample_logit_gradients",
     paper=_PAPER,
-    formula="greatest eigenvalue of G G^T divided by its least eigenvalue; a row of G is, for one image, the gradient "
-    "of its summed logits with respect to the weights",
+    formula="greatest eigenvalue of G G^T divided by the least eigenvalue of G G^T. G has a row for each image: the "
+    "gradient of the sum of the image's logits with respect to the weights",
     direction=-1,
     seconds=lambda sizes: sizes.images * sizes.weights * (4 * GRADIENT + sizes.images * DOUBLE * PRODUCT),
-    reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
+    reference="tau of te_nas, the sum of the ranks by ntk_condition and linear_regions, .536/.535/.492 on "
+    "NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def ntk_condition(passes: NetworkPasses) -> float:
     """Return the condition number of the neural tangent kernel, ``b x b``, accumulated in float64.
@@ -60,10 +61,11 @@ def ntk_condition(passes: NetworkPasses) -> float:
     "patterns",
     "logits",
     paper=_PAPER,
-    formula="number of different rows of a matrix with a row for each image and a column for each entry of the inputs "
-    "of all activations whose output can be negative or zero; an entry of the matrix is 1 where the input is above 0, "
-    "else 0",
-    reference="tau .536/.535/.492 for TE-NAS's sum of ranks on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
+    formula="number of different rows in a matrix with a row for each image. The matrix has a column for each entry "
+    "of the inputs of all activations whose output can be negative or zero. An entry of the matrix is 1 where the "
+    "input is above 0, else 0",
+    reference="tau of te_nas, the sum of the ranks by ntk_condition and linear_regions, .536/.535/.492 on "
+    "NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )
 def linear_regions(passes: NetworkPasses) -> float:
     """Return the number of linear regions of the network in which the images lie.

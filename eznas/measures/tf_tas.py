@@ -28,8 +28,8 @@ def nuclear_norm_seconds(sizes: Sizes) -> float:
     "roles",
     "absolute_gradients",
     paper="Zhou et al., Training-free Transformer Architecture Search, CVPR 2022",
-    formula="(sum over the layers of attentions of ||W||_* ||dR/dW||_*) + (sum of |W dR/dW| over the weights of all "
-    "other linear layers), ||.||_* the nuclear norm, R as in synflow",
+    formula="(sum of ||W||_* ||dR/dW||_* over the layers of attentions) + (sum of |W dR/dW| over the weights of all "
+    "other linear layers). ||.||_* is the nuclear norm; synflow defines R",
     seconds=nuclear_norm_seconds,
 )
 def dss(passes: NetworkPasses) -> float:

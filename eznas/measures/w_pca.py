@@ -22,8 +22,9 @@ VARIANCE = 0.99
 
 _PAPER = "Wang et al., W-PCA, ICLR 2025"
 _COUNT = (
-    "sum over feed-forward blocks of n, n the least number of principal components that explain more than .99 of the "
-    "variance of the outputs of the block's first layer, read as a matrix of tokens x channels"
+    "sum of n over feed-forward blocks. n is the least number of principal components that together explain more than "
+    ".99 of the variance of a matrix: the outputs of the block's first layer, with a row for each token and a column "
+    "for each channel"
 )
 
 

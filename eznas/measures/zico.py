@@ -17,8 +17,9 @@ from eznas.passes.sizes import GRADIENT
 @measure_from_passes(
     "half_gradients",
     paper="Li et al., ZiCo, ICLR 2023",
-    formula="sum over layers of log r, r the sum over weights of (mean of |g|) / (standard deviation of g), both over "
-    "the two halves of the minibatch; weights whose standard deviation is 0 are left out",
+    formula="sum of log r over layers. r is the sum over the layer's weights of (mean of |g|) / (standard deviation "
+    "of g), where the mean and the standard deviation are over the two halves of the minibatch. Weights whose "
+    "standard deviation is 0 are left out",
     seconds=lambda sizes: 10 * sizes.weights * GRADIENT,
     reference="tau .589/.590/.584 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",
 )

@@ -113,6 +113,6 @@ def _matrices(primitive: Primitive, shape: Shape) -> float:
     prepared = 0.0 if rows == columns else gram(rows, columns)
     if primitive.arity > 1:
         return count * rows * columns * side * 2 * PRODUCT
-    if "eigenvalue" in primitive.formula:
+    if primitive.eigenvalues:
         return count * (prepared + _ITERATIONS * eigenvalues(side))
     return count * (prepared + 2e-7 + side**3 * DOUBLE * PRODUCT)

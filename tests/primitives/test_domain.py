@@ -42,6 +42,8 @@ ENTRIES: list[tuple[str, list[list[float]], list[float]]] = [
     ("normalize", [[1e-200, 3e-200]], [-1, 1]),
     ("normalize", [[-1e300, 1e300]], [-1, 1]),
     ("softmax", [[1, INF]], [NAN, NAN]),
+    ("softmax", [[1, -INF]], [1, 0]),
+    ("softmax", [[-INF, -INF]], [NAN, NAN]),
     ("depth_difference", [[INF, INF, 1]], [NAN, NAN, -INF]),
     ("depth_difference", [[NAN, 2, 3]], [NAN, NAN, 1]),
     ("cumulative_sum", [[1, NAN, 3]], [1, NAN, NAN]),
@@ -106,6 +108,9 @@ REDUCTIONS: list[tuple[str, Kind, list[Any], float]] = [
     ("kl_div", X, [MAP, ZERO], 0),
     ("kl_div", X, [[[[[[INF]]]]], [[[[[0.0]]]]]], NAN),
     ("kl_div", X, [[[[[[1.0]]]]], [[[[[-1.0]]]]]], NAN),
+    ("kl_div", X, [[[[[[0.0]]]]], [[[[[INF]]]]]], NAN),
+    ("kl_div", X, [[[[[[1.0]]]]], [[[[[INF]]]]]], NAN),
+    ("kl_div", X, [[[[[[-1.0]]]]], [[[[[INF]]]]]], INF),
 ]  # fmt: skip
 
 

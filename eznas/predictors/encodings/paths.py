@@ -106,7 +106,7 @@ class PathTruncated(Path):
     """The shorter paths: up to two operations; up to three in ``nasbench101``, as in the published code."""
 
     name = "path_truncated"
-    description = "as path, but only for paths of up to two operations; of up to three in nasbench101"
+    description = "as path, but only for paths of up to two operations (in nasbench101, of up to three)"
 
     def _prepare(self, paths: _Paths) -> _Paths:
         lengths = range(paths.lengths.start, paths.cut + 1)

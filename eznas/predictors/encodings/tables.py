@@ -26,8 +26,8 @@ class Graf(Encoding):
 
     name = "graf"
     description = (
-        "the features of the search space; in spaces of cells: the count of each group of operations, and path lengths "
-        "and node degrees for each set of groups"
+        "the features of the search space. In spaces of cells, these are the count of each group of operations, and "
+        "path lengths and node degrees for each set of groups"
     )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"

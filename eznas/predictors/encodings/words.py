@@ -72,8 +72,9 @@ class Words(Encoding):
 
     name = "words"
     description = (
-        "an indicator of each word at each position in the string of the architecture, for the words that the fit has "
-        "seen; a word consists of letters, digits and underscores; for any space"
+        "an indicator of each word at each position in the string of the architecture. A word consists of letters, "
+        "digits and underscores; only the words that the fit has seen have indicators. The encoding works for any "
+        "space"
     )
     learns = True
 

@@ -76,9 +76,9 @@ PREDICTORS.register(
     PredictorInfo(
         "blended_trees",
         "Geurts, Ernst, Wehenkel. Extremely Randomized Trees. 2006",
-        "the mean of two extra_trees predictors, one on scores alone and the other on scores and features; a leaf may "
-        "have a single architecture. With few trained architectures, the first predictor is better on some spaces, "
-        "and the second on others",
+        "the mean of two extra_trees predictors. The first one reads scores alone, and the second one scores and "
+        "features; a leaf may have a single architecture. With few trained architectures, the first predictor is "
+        "better on some spaces, and the second one on others",
         encoding_needs(_ENCODING, _LABELS),
         "training and scores of the architectures, and the fit",
         "the scores and the encoding",

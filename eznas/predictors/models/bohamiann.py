@@ -32,9 +32,10 @@ _FIRST_VARIANCE = 1e-3
     "bohamiann",
     "Springenberg, Klein, Falkner, Hutter. Bayesian Optimization with Robust Bayesian Neural Networks. NeurIPS 2016; "
     "settings of White et al. NeurIPS 2021",
-    "a network of 3 layers of 50 tanh units, with a standard normal prior of the weights and a learned noise. Weights "
-    "are sampled by stochastic gradient Hamiltonian Monte Carlo with adaptive steps: 100 steps of size 0.01 on "
-    "batches of 20. The first 10 steps are dropped, and then every fifth is kept",
+    "a network of 3 layers with 50 tanh units each. The weights have a standard normal prior, and the variance of the "
+    "noise is learned. The weights are sampled by stochastic gradient Hamiltonian Monte Carlo with adaptive steps: "
+    "100 steps of size 0.01 on batches of 20. The samples of the first 10 steps are dropped; of the later samples, "
+    "every fifth is kept",
 )
 def bohamiann(seed: int, **settings: Any) -> Regressor:
     """Make a Bayesian network; for the settings, see ``BayesianNetwork``."""

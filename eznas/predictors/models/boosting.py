@@ -27,7 +27,7 @@ _WHITE = "settings of White et al. How Powerful are Performance Predictors? Neur
 @register_model(
     "gradient_boosting",
     "Friedman. Stochastic Gradient Boosting. 2002",
-    "400 trees of depth 4, learning rate 0.05. Each tree is fitted to 80 % of the architectures, and each split "
+    "400 trees of depth 4, with learning rate 0.05. Each tree is fitted to 80 % of the architectures, and each split "
     "considers 30 % of the columns. It needs no optional package",
     encoding="graf",
 )
@@ -42,7 +42,7 @@ def gradient_boosting(seed: int, **settings: Any) -> Any:
 @register_model(
     "xgboost",
     f"Chen, Guestrin. XGBoost. KDD 2016; {_WHITE}",
-    "500 trees of depth 6, learning rate 0.3, squared error",
+    "500 trees of depth 6, with learning rate 0.3; the loss is the squared error",
     ranges=_XGBOOST_RANGES,
     extra="xgboost",
 )
@@ -63,7 +63,7 @@ def xgboost(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "xgboost_slow",
     "Chen, Guestrin. XGBoost. KDD 2016",
-    "400 trees of depth 4, learning rate 0.05; each tree reads 80 % of the architectures and half of the columns",
+    "400 trees of depth 4, with learning rate 0.05; each tree reads 80 % of the architectures and half of the columns",
     encoding="graf",
     ranges=_XGBOOST_RANGES,
     extra="xgboost",
@@ -84,9 +84,9 @@ def xgboost_slow(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "lightgbm",
     f"Ke et al. LightGBM. NeurIPS 2017; {_WHITE}",
-    "500 trees of up to 31 leaves, each leaf with at least 5 architectures; learning rate 0.05. Each tree reads 90 % "
-    "of the columns and 80 % of the architectures; the architectures are drawn again every 5 trees. A fit needs 13 "
-    "architectures, because a tree with two leaves needs 10, and 80 % of 12 are fewer than 10",
+    "500 trees of up to 31 leaves, with at least 5 architectures in each leaf. The learning rate is 0.05. Each tree "
+    "reads 90 % of the columns and 80 % of the architectures; the architectures are drawn again every 5 trees. A fit "
+    "needs 13 architectures, because a tree with two leaves needs 10, and 80 % of 12 are fewer than 10",
     labels=13,
     ranges={
         "num_leaves": Span(10, 99, whole=True),
@@ -118,9 +118,10 @@ def lightgbm(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ngboost",
     f"Duan et al. NGBoost. ICML 2020; {_WHITE}",
-    "505 steps of natural gradient boosting of the mean and the standard deviation of a normal distribution, to "
-    "maximise the likelihood. In each step, each of the two gets a tree of depth 6. The learning rate is 0.0813; a "
-    "step reads half of the architectures, and each split considers 79.2 % of the columns",
+    "505 steps of natural gradient boosting fit the mean and the standard deviation of a normal distribution, so that "
+    "the likelihood rises. Each step adds a tree of depth 6 to the mean and a tree of depth 6 to the standard "
+    "deviation. The learning rate is 0.0813; a step reads half of the architectures, and each split considers 79.2 % "
+    "of the columns",
     labels=4,
     ranges={
         "n_estimators": Span(128, 512, log=True, whole=True),

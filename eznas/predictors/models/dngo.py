@@ -28,8 +28,8 @@ _MOST = 10.0
     "dngo",
     "Snoek et al. Scalable Bayesian Optimization Using Deep Neural Networks. ICML 2015; settings of White et al. "
     "NeurIPS 2021",
-    "a network of 3 layers of 50 tanh units, trained by Adam on the squared error, 500 epochs of batches of 10, "
-    "learning rate 0.01. Then a Bayesian linear regression on the last hidden layer, with the two precisions that "
+    "a network of 3 layers with 50 tanh units each, trained by Adam on the squared error for 500 epochs of batches of "
+    "10, with learning rate 0.01. A Bayesian linear regression then reads the last hidden layer; its two precisions "
     "maximise the marginal likelihood (published: the mean prediction over 20 sampled pairs of precisions)",
 )
 def dngo(seed: int, **settings: Any) -> Regressor:

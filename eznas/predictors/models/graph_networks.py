@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     "gcn",
     "Wen, Liu, Chen, Li, Bender, Kindermans. Neural Predictor for Neural Architecture Search. ECCV 2020; settings of "
     "White et al. NeurIPS 2021",
-    "four graph convolutions of width 144; each is the mean of one along the edges and one against them. Then a mean "
-    "over the vertices and a layer of width 128. The loss is the squared error. Adam with weight decay 3e-4, 300 "
-    "epochs of batches of 7, learning rate from 1e-4 along a cosine",
+    "four graph convolutions of width 144; each is the mean of a convolution along the edges and a convolution "
+    "against the edges. A mean over the vertices and a layer of width 128 follow. The loss is the squared error. The "
+    "network is trained by Adam with weight decay 3e-4 for 300 epochs of batches of 7; the learning rate falls from "
+    "1e-4 along a cosine",
     encoding="graph",
     ranges={
         "hidden": Span(64, 200, whole=True),
@@ -39,9 +40,9 @@ def gcn(seed: int, **settings: Any) -> Regressor:
     "bonas",
     "Shi et al. Bridging the Gap between Sample-based and One-shot Neural Architecture Search with BONAS. NeurIPS "
     "2020; settings of White et al. NeurIPS 2021",
-    "four graph convolutions of width 64 with batch normalisation, read out at an additional vertex to which all "
-    "others lead. The loss is the squared error. Adam, 100 epochs of batches of 128, learning rate from 1e-4 along a "
-    "cosine",
+    "four graph convolutions of width 64 with batch normalisation. Their result is read at an additional vertex to "
+    "which all other vertices lead. The loss is the squared error. The network is trained by Adam for 100 epochs of "
+    "batches of 128; the learning rate falls from 1e-4 along a cosine",
     encoding="graph",
     ranges={
         "hidden": Span(16, 128, whole=True),
@@ -61,9 +62,9 @@ def bonas(seed: int, **settings: Any) -> Regressor:
     "gates",
     "Ning, Zheng, Zhao, Wang, Yang. A Generic Graph-based Neural Architecture Encoding Scheme for Predictor-based NAS. "
     "ECCV 2020",
-    "information of width 128 flows from the input to the output, and each operation gates it; then five layers of "
-    "width 300. The loss is the hinge loss of pairs of architectures with margin 0.1. Adam, 200 epochs of batches of "
-    "512, learning rate 1e-3. Its predictions only rank",
+    "information of width 128 flows from the input to the output, and each operation gates it; five layers of width "
+    "300 follow. The loss is the hinge loss of pairs of architectures, with margin 0.1. The network is trained by "
+    "Adam for 200 epochs of batches of 512, with learning rate 1e-3. Its predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )

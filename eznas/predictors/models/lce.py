@@ -107,10 +107,10 @@ def _log_likelihood(errors: Array, variance: Array) -> Array:
 @register_curve_predictor(
     "lce",
     f"{_DOMHAN}; as in White et al. NeurIPS 2021",
-    "a weighted sum of four parametric curves, each fitted by maximum likelihood; the weights are equal at first. Then "
-    "300 Metropolis steps of standard deviation 1e-4 draw samples of all parameters. A step is rejected if the "
-    "weighted sum does not rise with the epochs. The prediction is the mean of the samples at the last epoch of a full "
-    "training",
+    "a weighted sum of four parametric curves, each fitted by maximum likelihood; the weights are equal at first. "
+    "Then, 300 Metropolis steps of standard deviation 1e-4 draw samples of all parameters. A step is rejected if the "
+    "weighted sum does not rise with the epochs. The prediction is the mean of the samples at the last epoch of a "
+    "full training",
     metric="validation_accuracy",
     points=_POINTS,
 )
@@ -151,8 +151,8 @@ class Lce(_Extrapolation):
     "lce_m",
     f"{_DOMHAN}; as in Klein, Falkner, Springenberg, Hutter. Learning Curve Prediction with Bayesian Neural Networks. "
     "ICLR 2017",
-    "as lce, but the weights start at a non-negative least-squares fit, and an ensemble of 50 walkers takes 800 steps, "
-    "of which the first 500 are dropped. Each of the curves must rise and end between 0 and 100 %",
+    "as lce, but the weights start at a non-negative least-squares fit. An ensemble of 50 walkers takes 800 steps; "
+    "the samples of the first 500 steps are dropped. Each of the curves must rise and end between 0 and 100 %",
     metric="validation_accuracy",
     points=_POINTS,
 )

@@ -61,8 +61,8 @@ PREDICTORS.register(
     PredictorInfo(
         "measure",
         "Abdelfattah et al. Zero-Cost Proxies for Lightweight NAS. ICLR 2021",
-        "the signed logarithm of the score of a measure or program, negated if a lower score of the measure is better. "
-        "For the scores of synflow, write measure:synflow. Its predictions only rank",
+        "the signed logarithm of the score of a measure or program. It is negated if a lower score of the measure is "
+        "better. For the scores of synflow, write measure:synflow. Its predictions only rank",
         MeasurePredictor.needs,
         "nothing",
         "one score",

@@ -30,8 +30,8 @@ _RANGES: dict[str, Range] = {
     "mlp",
     "White et al. How Powerful are Performance Predictors in Neural Architecture Search? NeurIPS 2021",
     "20 hidden layers of 20 ReLU units, with torch's initial weights. The loss is the mean absolute error plus 0.2 "
-    "times the mean absolute weight of the output layer. Adam, 500 epochs of batches of 32, learning rate 1e-3. A fit fails "
-    "if its predictions for the trained architectures are all equal",
+    "times the mean absolute weight of the output layer. The network is trained by Adam for 500 epochs of batches of "
+    "32, with learning rate 1e-3. A fit fails if its predictions for the trained architectures are all equal",
     ranges=_RANGES,
 )
 def mlp(seed: int, **settings: Any) -> Regressor:

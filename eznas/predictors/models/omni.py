@@ -58,11 +58,11 @@ PREDICTORS.register(
     PredictorInfo(
         "omni",
         _PAPER,
-        "NGBoost on scores, the last training loss (SoTL-E) and the one-hot encoding. Of 35 settings, it takes the one "
-        "with the highest cross-validated tau (published: the highest likelihood). To read jacob_cov as the only "
-        "measure, as published, write omni@measures:jacob_cov+curve_end+onehot. Leave out a part for an ablation: "
-        "@curve_end+onehot is without scores, @measures+onehot without curves, and @measures+curve_end without the "
-        "one-hot encoding",
+        "NGBoost, which reads scores, the last training loss (SoTL-E) and the one-hot encoding. Of 35 settings, it "
+        "takes the one with the highest cross-validated tau (published: the highest likelihood). To read jacob_cov as "
+        "the only measure, as published, write omni@measures:jacob_cov+curve_end+onehot. For an ablation, leave out a "
+        "part of the encoding: omni@curve_end+onehot reads no scores, omni@measures+onehot no curves, and "
+        "omni@measures+curve_end no one-hot encoding",
         encoding_needs(_ENCODING, _LABELS, _METRIC),
         "training and scores of the architectures, and the fit",
         "first epochs of a training, the scores and the encoding",
@@ -76,11 +76,11 @@ PREDICTORS.register(
     PredictorInfo(
         "omni_seminas",
         _PAPER,
-        "SemiNAS on the tokens of an architecture, with a further token for each score and for the last training loss "
-        "(SoTL-E). Each of these tokens is the number of the bin, among nine, in which its value lies. The bounds of "
-        "the bins are quantiles of the values in the fit (published: constants measured on the benchmark). "
-        "Architectures without accuracies have no SoTL-E. To read jacob_cov as the only measure, as published, write "
-        "omni_seminas@tokens+measures:jacob_cov+curve_end",
+        "SemiNAS, which reads the tokens of an architecture and a further token for each score and for the last "
+        "training loss (SoTL-E). Each of these tokens is the number of the bin, among nine, in which its value lies. "
+        "The bounds of the bins are quantiles of the values in the fit (published: constants measured on the "
+        "benchmark). Architectures without accuracies have no SoTL-E. To read jacob_cov as the only measure, as "
+        "published, write omni_seminas@tokens+measures:jacob_cov+curve_end",
         replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),
         "training and scores of the architectures, and the fit",
         "first epochs of a training, the scores and the encoding",

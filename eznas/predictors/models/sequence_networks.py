@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 @register_model(
     "nao",
     "Luo, Tian, Qin, Chen, Liu. Neural Architecture Optimization. NeurIPS 2018; settings of White et al. NeurIPS 2021",
-    "an LSTM of width 64 in both directions over the tokens, two layers to the prediction, and a decoder with "
-    "attention that repeats the tokens. The loss is 0.8 times the squared error of the prediction plus 0.2 times the "
-    "cross-entropy of the repeated tokens. Adam with learning rate 1e-3, 50 epochs of batches of 100",
+    "an LSTM of width 64 reads the tokens in both directions. Two layers turn its result into the prediction, and a "
+    "decoder with attention repeats the tokens. The loss is 0.8 times the squared error of the prediction plus 0.2 "
+    "times the cross-entropy of the repeated tokens. The network is trained by Adam for 50 epochs of batches of 100, "
+    "with learning rate 1e-3",
     encoding="tokens",
     predictor=SequencePredictor,
 )
@@ -31,9 +32,9 @@ def nao(seed: int, **settings: Any) -> Regressor:
     "seminas",
     "Luo, Tan, Wang, Qin, Chen, Liu. Semi-Supervised Neural Architecture Search. NeurIPS 2020; settings of White "
     "et al. NeurIPS 2021",
-    "as nao, and then 50 further epochs on ten copies of each trained architecture and on as many random architectures "
-    "as there are trained ones. The labels of the random architectures are the predictions of the network after the "
-    "first 50 epochs",
+    "as nao, but 50 further epochs follow. They run on ten copies of each trained architecture, and on random "
+    "architectures, as many as there are trained ones. The labels of the random architectures are the predictions of "
+    "the network after the first 50 epochs",
     encoding="tokens",
     predictor=SemiSupervisedSequencePredictor,
 )

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     "siamese_nas",
     "Zhang, Hsieh, Lee, Fan. Siamese-NAS: Using Trained Samples Efficiently to Find Lightweight Neural Architecture by "
     "Prior Knowledge. 2022",
-    "three graph convolutions of width 64 along the edges and against them, with self-attention of the nodes after the "
-    "second one. A head turns the result into the prediction. If the encoding has columns beside the graph, as in "
-    "`graph+estimation_code`, there is a second head, which reads these columns too. Both heads are then trained, and "
-    "the prediction is that of the second head. Adam, 200 epochs of batches of 8, learning rate 1e-3 and, in the last "
-    "30 % of the epochs, 1e-4",
+    "three graph convolutions of width 64 along the edges and against them. Self-attention of the nodes follows the "
+    "second convolution. A head turns the result into the prediction. If the encoding has columns beside the graph, "
+    "as in `graph+estimation_code`, there is a second head, which reads these columns too. Both heads are then "
+    "trained, and the prediction is that of the second head. The network is trained by Adam for 200 epochs of batches "
+    "of 8; the learning rate is 1e-3 and, in the last 30 % of the epochs, 1e-4",
     encoding="graph",
     predictor=GraphPredictor,
 )
@@ -33,10 +33,10 @@ def siamese_nas(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "brp_nas",
     "Dudziak, Chau, Abdelfattah, Lee, Kim, Lane. BRP-NAS: Prediction-based NAS using GCNs. NeurIPS 2020",
-    "four graph convolutions of width 600, read out at an additional vertex to which all others lead. Then a linear "
-    "layer compares two architectures. The loss is the Kullback-Leibler divergence of this comparison from the "
-    "softmax of the two accuracies. AdamW, 250 epochs of batches of 64 pairs, learning rate from 3.5e-4 along a "
-    "cosine. Its predictions only rank",
+    "four graph convolutions of width 600. Their result is read at an additional vertex to which all other vertices "
+    "lead. A linear layer then compares two architectures. The loss is the Kullback-Leibler divergence of this "
+    "comparison from the softmax of the two accuracies. The network is trained by AdamW for 250 epochs of batches of "
+    "64 pairs; the learning rate falls from 3.5e-4 along a cosine. Its predictions only rank",
     encoding="graph",
     predictor=GraphAlonePredictor,
 )

@@ -28,8 +28,8 @@ _JITTER = 1e-6
 _SETTINGS = (
     "a Gaussian process with an RBF kernel, noise and 10 inducing points. The kernel starts at variance 5 and length "
     "scale 10, and the noise at variance 1. The points are first placed at training architectures, one after another: "
-    "each at the architecture whose variance, given the points already placed, is greatest. Adam takes 200 steps of "
-    "size 0.01 on the points, the kernel and the noise"
+    "each at the architecture that has the greatest variance, given the points that are placed already. Adam takes "
+    "200 steps of size 0.01 on the points, the kernel and the noise"
 )
 
 

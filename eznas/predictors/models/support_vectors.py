@@ -33,10 +33,10 @@ def svr(seed: int, **settings: Any) -> Any:
 @register_model(
     "lcsvr",
     "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017",
-    "support vector regression (nu-SVR) with an RBF kernel, on standardised statistics of the learning curve. Of 1,000 "
-    "settings of its parameters C, nu and gamma, the defaults and 999 random ones, it takes the one with the highest "
-    "cross-validated R2, the coefficient of determination. With encoding=curve+measures it also reads numbers about "
-    "the architecture",
+    "support vector regression (nu-SVR) with an RBF kernel, on standardised statistics of the learning curve. Its "
+    "parameters C, nu and gamma are chosen among 1,000 settings, the defaults and 999 random settings, by the highest "
+    "cross-validated R2 (coefficient of determination). With encoding=curve+measures it also reads numbers about the "
+    "architecture",
     encoding="curve",
     labels=6,
 )
