@@ -30,7 +30,7 @@ import click
 import numpy as np
 import torch
 from deap import gp
-from tournament import REFERENCE, Load, distinct_nodes, nodes, record
+from tournament import REFERENCE, Load, distinct_nodes, nodes, record, sampled
 
 from eznas import primitives
 from eznas.capture import capture
@@ -193,7 +193,7 @@ def main(
     fidelity = Fidelity(size, cells=cells, channels=channels, pixels=pixels, batch=images)
     condition = Condition.of(space.name, fidelity, seed, minibatch)
     kept = Captures(_KEPT)
-    panel = Panel(condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=kept))
+    panel = Panel(condition, sampled(space, rng, networks), executor=SerialExecutor(captures=kept))
     convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
     load = record(panel, convolutions, rng, programs, generations, paper=paper, fresh=fresh)
     seconds = {"engine": sum(load.seconds), **compare(panel, load, sample, rng)}

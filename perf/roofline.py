@@ -23,7 +23,7 @@ import click
 import numpy as np
 import torch
 from torch import Tensor
-from tournament import record
+from tournament import record, sampled
 
 from eznas import primitives
 from eznas.capture import capture
@@ -121,7 +121,7 @@ def bred(programs: int, generations: int, seed: int) -> list[Node]:
     """Return the reductions of a generation that small networks bred."""
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, _SMALL, seed, load_minibatch("digits", 4, seed=seed))
-    panel = Panel(condition, [space.sample(rng) for _ in range(4)])
+    panel = Panel(condition, sampled(space, rng, 4))
     load = record(panel, np.arange(4.0), rng, programs, generations, paper=True, fresh=0.5)
     return reductions(load.generations[-1])
 
@@ -235,7 +235,7 @@ def main(
     for row in profile.rows.values():  # of what bred them
         row.calls, row.bytes, row.seconds = 0, 0, 0.0
     roofs = bandwidths(_LARGE // 16 if quick else _LARGE)
-    found = evaluated(condition, [space.sample(rng) for _ in range(networks)], nodes, profile)
+    found = evaluated(condition, sampled(space, rng, networks), nodes, profile)
     moved, evaluating = found["moved_mib_a_network"] * 2**20 / 1e9, found["seconds_a_network"]["evaluate"]
     held = found["captured_mib_a_network"] * 2**20 / 1e9
     limits = {

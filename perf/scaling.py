@@ -22,7 +22,7 @@ import click
 import numpy as np
 import torch
 from joblib import Parallel, delayed, parallel_config
-from tournament import Load, record
+from tournament import Load, record, sampled
 
 from eznas.cli.console import print_table
 from eznas.minibatch import load_minibatch
@@ -44,7 +44,7 @@ def panel_of(networks: int, seed: int, captures: Captures | None) -> Panel:
     """Return small networks."""
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, _SIZE, seed, load_minibatch("digits", 8))
-    return Panel(condition, [space.sample(rng) for _ in range(networks)], executor=SerialExecutor(captures=captures))
+    return Panel(condition, sampled(space, rng, networks), executor=SerialExecutor(captures=captures))
 
 
 def evolved(networks: int, programs: int, generations: int, seed: int) -> Load:

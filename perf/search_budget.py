@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 from memory import Meter, processor_seconds
-from tournament import REFERENCE, distinct_nodes, nodes, record
+from tournament import REFERENCE, distinct_nodes, nodes, record, sampled
 
 from eznas.cli.console import Command, print_table
 from eznas.fields import parse_size
@@ -130,7 +130,7 @@ def main(
     executor = local_executor(workers, int(str(parse_size(memory))))
     with Display() as progress, Meter(os.getpid(), _EVERY) as meter:
         begun = time.monotonic()
-        panel = Watched(condition, [space.sample(rng) for _ in range(networks)], executor, progress)
+        panel = Watched(condition, sampled(space, rng, networks), executor, progress)
         convolutions = np.array([one.count("conv") + 0.1 * one.count("3x3") for one in panel.architectures])
         load = record(panel, convolutions, rng, programs, generations, paper=True, fresh=_FRESH, screen=True)
         seconds, spent = time.monotonic() - begun, processor_seconds(os.getpid())

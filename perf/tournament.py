@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eznas.scoring import Panel
+    from eznas.spaces import SearchSpace
 
 REFERENCE = tuple(name for name, fact in STATISTICS.items() if fact.reference_index is not None)
 """The statistics of the released EZNAS code."""
@@ -54,6 +55,14 @@ class Load:
     def individuals(self) -> list[Node]:
         """All individuals of all generations."""
         return [program for generation in self.generations for program in generation]
+
+
+def sampled(space: SearchSpace, rng: random.Random, count: int) -> list[str]:
+    """Draw different architectures."""
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[space.sample(rng)] = None
+    return list(drawn)
 
 
 def record(

@@ -20,6 +20,7 @@ import click
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from tournament import sampled
 
 from eznas.cli.console import print_table
 from eznas.config import EvolveConfig
@@ -44,7 +45,7 @@ def made_up(networks: int, seed: int) -> tuple[Panel, list[Node]]:
 
     space, rng = SPACES["nasbench201"], random.Random(seed)
     condition = Condition.of(space.name, space.fidelities["reduced_wide"], seed, load_minibatch("digits", 16))
-    panel = Panel(condition, [space.sample(rng) for _ in range(networks)])
+    panel = Panel(condition, sampled(space, rng, networks))
     reductions = list(dict.fromkeys(random_reduction(rng, 2) for _ in range(_REDUCTIONS)))
     numbers = np.random.default_rng(seed)
     units = [3 * one.count("conv") + 2 for one in panel.architectures]

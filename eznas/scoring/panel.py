@@ -64,10 +64,13 @@ class Panel:
 
     Args:
         condition: How the networks are built and run.
-        architectures: ``n`` architectures, in the order of every score vector.
+        architectures: ``n`` different architectures, in the order of every score vector.
         store: Holds vectors of earlier runs and takes new ones; None for no store.
         executor: Runs the networks.
         least_usable: The number of networks that must not be left out.
+
+    Raises:
+        ValueError: An architecture is there twice.
 
     Attributes:
         table: The vectors of the reductions known so far.
@@ -84,6 +87,8 @@ class Panel:
         *,
         least_usable: int = 1,
     ) -> None:
+        if repeated := len(architectures) - len(set(architectures)):
+            raise ValueError(f"architectures must differ, got {repeated} more than once")
         self.condition = condition
         self.architectures = tuple(architectures)
         self.executor = executor

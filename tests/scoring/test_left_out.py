@@ -117,6 +117,15 @@ def with_faults(faults: dict[int, str]) -> list[str]:
     return [f"{width} {faults[place]}" if place in faults else width for place, width in enumerate(HEALTHY)]
 
 
+def test_an_architecture_is_in_a_panel_once() -> None:
+    condition = Condition.of(
+        "nasbench201", SPACES["nasbench201"].fidelities["reduced_wide"], 0, load_minibatch("noise", 4)
+    )
+    first, second = (SPACES["nasbench201"].architectures() or [])[:2]
+    with pytest.raises(ValueError, match="architectures must differ, got 1 more than once"):
+        Panel(condition, [first, second, first])
+
+
 def assert_as_healthy(panel: Panel, kept: list[int]) -> None:
     """Check that the networks at some places have the values that they have alone, and the others none."""
     assert np.flatnonzero(panel.usable).tolist() == kept
