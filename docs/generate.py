@@ -213,8 +213,10 @@ if __name__ == "__main__":
     ).parse_args()
     import language_page  # in this folder, which is the first on the path
     import predictors_page
+    import unit_picture
     import zoo_page
 
-    pages = {PAGE: page(), predictors_page.PAGE: predictors_page.page(), zoo_page.PAGE: zoo_page.page()}
-    for path, text in {**pages, **language_page.files()}.items():
-        path.write_text(text, encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
+    for module in (language_page, predictors_page, zoo_page):
+        module.PAGE.write_text(module.page(), encoding="utf-8")
+    unit_picture.PICTURE.write_text(unit_picture.picture(), encoding="utf-8")

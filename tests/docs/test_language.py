@@ -16,8 +16,6 @@ from eznas.programs.catalogue import example
 from eznas.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eznas.programs import Node
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -25,8 +23,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def written() -> dict[Path, str]:
-    files: Callable[[], dict[Path, str]] = runpy.run_path(str(DOCS / "language_page.py"))["files"]
-    return files()
+    page, drawing = (runpy.run_path(str(DOCS / name)) for name in ("language_page.py", "unit_picture.py"))
+    return {page["PAGE"]: page["page"](), drawing["PICTURE"]: drawing["picture"]()}
 
 
 def test_the_page_and_the_picture_are_those_of_the_records(written: dict[Path, str]) -> None:
