@@ -39,7 +39,8 @@ def train(config: SupernetConfig, directory: RunDirectory, progress: Progress = 
         The content of ``supernet.json``: ``facts``, ``architectures``, ``history`` and ``evaluations``.
 
     Raises:
-        InputError: The images or the table cannot be used, or have changed since the training began.
+        InputError: The images or the table cannot be used, or have changed since the training began; or so have the
+            versions of torch or the numerics, and epochs are left.
         EznasError: The training diverged.
     """
     device = resolve_device(config.device)
@@ -52,6 +53,8 @@ def train(config: SupernetConfig, directory: RunDirectory, progress: Progress = 
     trainer = SupernetTrainer(network, config, images)
     digests = {"train": images.digest, "validation": validation.digest, "table": "" if table is None else table.digest}
     state = _restored(directory.path / NAME, trainer, TrainingState(config.as_toml(), images.classes, digests))
+    if state.epoch < config.epochs:
+        directory.check_versions()
     progress.stage("epochs", config.epochs)
     for _ in range(state.epoch):
         progress.advance()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -240,3 +241,19 @@ def test_other_data_is_not_resumed(trained: SupernetRun, table: Path, tmp_path: 
     config.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"options of its training; config.toml has changed"):
         resume_supernet(tmp_path / "run", progress=False)
+
+
+def test_a_training_is_resumed_with_the_torch_that_began_it(trained: SupernetRun, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(table=str(table), out=tmp_path / "run", **{**TINY, "progress": _Killed(1)})
+    finished = shutil.copytree(trained.path, tmp_path / "finished")
+    for path in (tmp_path / "run", finished):
+        manifest = path / "manifest.json"
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        facts["versions"]["torch"] = "2.0.0"
+        manifest.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"torch must be the one that the run began with, 2\.0\.0, got "
+    ):
+        resume_supernet(tmp_path / "run", progress=False)
+    assert resume_supernet(finished, progress=False).results == trained.results  # no epoch is left
