@@ -111,8 +111,8 @@ may stand between the function and the layer: dropout, copies, reshapes, a gate,
 channels. A residual connection may not. If a layer has no preceding function, `input` is the input of the layer. If a
 layer has no following function, `norm_out` is the output of the layer.
 
-A layer that computes queries, keys and values together is one unit. In self-attention, the projections of
-`nn.MultiheadAttention` are one unit too, and otherwise two or three. eznas finds attention in
+A layer that computes queries, keys and values together is one unit. The projections of `nn.MultiheadAttention` are one
+unit in self-attention, and two or three units in attention between different tensors. eznas finds attention in
 `scaled_dot_product_attention`, in `nn.MultiheadAttention`, and wherever a matrix product or `einsum` multiplies the
 result of a softmax with values. A normalisation that is written by hand can be the preceding or the following function
 of a unit if it computes means over the last axis.
@@ -217,9 +217,9 @@ _OTHER_FEATURES = """
 - **accel_nasbench**: `e_N`, `k_N` and `l_N` are the expansion ratio, the kernel and the number of layers of block `N`,
   counted from 0. `se_N` is 1 if the layers of this block weight their channels (squeeze and excitation), or else 0.
 - **autoformer** (all sizes) and **vitbench101_autoformer**: `channels` is the number of channels of a token. `heads` is
-  the sum of the numbers of heads over all layers. `ratios` is the sum over all layers of r, the number of hidden
-  channels of the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are the sums
-  of `heads` and `ratios`, but over the second half of the layers.
+  the sum of the numbers of heads over all layers. `ratios` is the sum of r over all layers, where r is the number of
+  hidden channels in the perceptron divided by the number of channels of a token. `heads_late` and `ratios_late` are
+  the same sums over the second half of the layers.
 - **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
   cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums

@@ -51,8 +51,8 @@ def _mapping_seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="sum over blocks of the entropy of v / sum(v). v holds the eigenvalues of the covariance matrix of the "
-    "channels in the block's output",
+    formula="sum of H over blocks. H, the entropy of a block, is the entropy of v / sum(v). v holds the eigenvalues "
+    "of the covariance matrix of the channels in the block's output",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )
@@ -69,8 +69,8 @@ def az_expressivity(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "features",
     paper=_PAPER,
-    formula="least value, over pairs of consecutive blocks, of the later block's entropy minus the earlier block's; "
-    "az_expressivity defines the entropy of a block",
+    formula="least difference for any pair of consecutive blocks: the entropy of the later block minus that of the "
+    "earlier block. az_expressivity defines the entropy of a block",
     reference=_REFERENCE,
     seconds=_entropy_seconds,
 )

@@ -26,7 +26,7 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "noise_outputs",
     paper="Jiang et al., MeCo, NeurIPS 2023",
-    formula="sum over layers, normalisations and activations of the least eigenvalue of C. C is the matrix of Pearson "
+    formula="sum of v over layers, normalisations and activations. v is the least eigenvalue of the matrix of Pearson "
     "correlations between the channels of the output for one image of noise",
     seconds=_seconds,
 )

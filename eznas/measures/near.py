@@ -27,7 +27,7 @@ def _seconds(sizes: Sizes) -> float:
 @measure_from_passes(
     "map_outputs",
     paper="Husistein et al., NEAR, ICLR 2025",
-    formula="sum over layers, normalisations and activations of e^H. H is the entropy of s / sum(s), where s holds "
+    formula="sum of e^H over layers, normalisations and activations. H is the entropy of s / sum(s), where s holds "
     "the singular values of the output as a matrix with a row for each position of each image and a column for each "
     "channel",
     seconds=_seconds,

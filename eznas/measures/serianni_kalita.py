@@ -82,8 +82,9 @@ def head_importance(passes: NetworkPasses) -> float:
     "roles",
     paper=_PAPER,
     formula="3 times the sum of m over attentions. M is the greatest value over tokens, for each sample and each "
-    "channel of the outputs of the projections; m is the mean of all M. The factor is 3 because there are three "
-    "projections: if they have equally many channels, 3 m is the sum of their three means of M",
+    "channel in the output of a projection. m is the mean of all M of an attention: over samples, and over the "
+    "channels of all three projections together. If the projections have equally many channels, 3 m is the sum of "
+    "three means: that of M on the channels of each projection",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:
@@ -109,8 +110,8 @@ def head_confidence(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "attentions",
     paper=f"Voita et al., ACL 2019; as a proxy in {_PAPER}",
-    formula="sum over attentions of the mean of m over samples, heads and tokens. m is the greatest number in the "
-    "token's row of the attention map",
+    formula="sum of m over attentions. m is the mean of M over samples, heads and tokens. M is the greatest number in "
+    "the token's row of the attention map",
 )
 def softmax_confidence(passes: NetworkPasses) -> float:
     """Return the confidence of the heads.
@@ -146,9 +147,9 @@ def attention_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="sum over the activations of feed-forward blocks of the mean of D over samples. D is the sum of n over "
-    "all ordered pairs of tokens, also of a token with itself; n is the number of channels in which the output of the "
-    "activation is above 0 for both tokens or for neither",
+    formula="sum of m over the activations of feed-forward blocks. m is the mean of D over samples. D is the sum of n "
+    "over all ordered pairs of tokens, also of a token with itself. n is the number of channels in which the output of "
+    "the activation is above 0 for both tokens or for neither",
 )
 def activation_distance(passes: NetworkPasses) -> float:
     """Return the agreement of the signs of tokens; the released code reads the first sample alone.

@@ -62,7 +62,7 @@ def ntk_condition(passes: NetworkPasses) -> float:
     "logits",
     paper=_PAPER,
     formula="number of different rows in a matrix with a row for each image. The matrix has a column for each entry "
-    "of the inputs of all activations whose output can be negative or zero. An entry of the matrix is 1 where the "
+    "of the inputs of all activations except sigmoid, hardsigmoid and softplus. An entry of the matrix is 1 where the "
     "input is above 0, else 0",
     reference="tau of te_nas, the sum of the ranks by ntk_condition and linear_regions, .536/.535/.492 on "
     "NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",

@@ -46,12 +46,12 @@ def _seconds(sizes: Sizes) -> float:
 @register_measure(
     paper="Tybl and Neumann, VKDNW, CVPR 2025",
     formula="t + (entropy of d / sum(d)). t is the number of parameter tensors. d holds the nine deciles of the "
-    "eigenvalues of the Fisher information matrix of 128 parameters, on images of noise and in evaluation mode. The "
-    "128 parameters are the first numbers of the first 128 parameter tensors",
+    "eigenvalues of the Fisher information matrix of at most 128 parameters, on images of noise and in evaluation "
+    "mode. These parameters are the first entry of each of the first 128 parameter tensors",
     needs=["forward", "backward", "noise", "samples"],
     seconds=_seconds,
     reference="tau .618/.634/.622 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120); .750/.753/.743 for the sum "
-    "of the ranks by it and by four other proxies",
+    "of the ranks by vkdnw and by four other proxies",
 )
 def vkdnw(network: nn.Module, minibatch: Minibatch) -> float:
     """Return the paper's single ranking: the number of parameter tensors plus an entropy below 2.2.

@@ -35,7 +35,7 @@ def svr(seed: int, **settings: Any) -> Any:
     "Baker, Gupta, Raskar, Naik. Accelerating Neural Architecture Search Using Performance Prediction. 2017",
     "support vector regression (nu-SVR) with an RBF kernel, on standardised statistics of the learning curve. Its "
     "parameters C, nu and gamma are chosen among 1,000 settings, the defaults and 999 random settings, by the highest "
-    "cross-validated R2 (coefficient of determination). With encoding=curve+measures it also reads numbers about the "
+    "cross-validated R2 (coefficient of determination). With encoding=curve+measures, lcsvr also reads scores of the "
     "architecture",
     encoding="curve",
     labels=6,

@@ -79,13 +79,13 @@ def _register(name: str, paper: str, description: str) -> None:
 _register(
     "rsws",
     "Li, Talwalkar. Random Search and Reproducibility for Neural Architecture Search. UAI 2019",
-    "the validation accuracy with the weights of a supernet. Each step of its training trains one random operation on "
-    "each edge. Its predictions only rank",
+    "the validation accuracy with the weights of a supernet. Each step of the supernet's training trains one random "
+    "operation on each edge. Its predictions only rank",
 )
 _register(
     "oneshot",
     "Bender, Kindermans, Zoph, Vasudevan, Le. Understanding and Simplifying One-Shot Architecture Search. ICML 2018; "
     "without path dropout, as in White et al. NeurIPS 2021",
-    "the validation accuracy with the weights of a supernet. Each step of its training trains the sum of all "
-    "operations on each edge. Its predictions only rank",
+    "the validation accuracy with the weights of a supernet. Each step of the supernet's training trains the sum of "
+    "all operations on each edge. Its predictions only rank",
 )
