@@ -68,8 +68,8 @@ class SearcherConfig(Options):
         _CANDIDATES,
         "Search",
         "N|random:N|all",
-        "Architectures that bananas and npenas predict in each round: N edits of the best, N random ones, or all "
-        "that were not queried yet. Of architectures that compute the same function, one is predicted.",
+        "Architectures that bananas and npenas predict in each round: N that are one edit away from the best so far, N "
+        "random ones, or all: one for each function that was not queried yet.",
     )
     eta: int = option(3, "Search", "N", "Promote one in N architectures to the next level of training.", ge=2)
 
