@@ -43,7 +43,9 @@ def meco(passes: NetworkPasses) -> float:
     """
     eigenvalues = [_least_eigenvalue(out.flatten(1)) for out in passes.noise_outputs() if out.dim() > 1]
     if not eigenvalues:
-        raise NoUnitsError("the network must compute maps or tokens, over whose positions channels are correlated")
+        raise NoUnitsError(
+            "the network must compute maps or tokens, because the measure correlates channels over their positions"
+        )
     return sum(eigenvalues)
 
 

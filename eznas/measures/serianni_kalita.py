@@ -81,10 +81,10 @@ def head_importance(passes: NetworkPasses) -> float:
 @measure_from_passes(
     "roles",
     paper=_PAPER,
-    formula="3 times the sum of m over attentions. M is the greatest value over tokens, for each sample and each "
-    "channel in the output of a projection. m is the mean of all M of an attention: over samples, and over the "
-    "channels of all three projections together. If the projections have equally many channels, 3 m is the sum of "
-    "three means: that of M on the channels of each projection",
+    formula="3 times the sum of m over attentions. m is the mean of M over samples and over the channels of all three "
+    "projections together. M is the greatest value over tokens in one channel of a projection's output, for one "
+    "sample. If the projections have equally many channels, 3 m equals the sum of the three means of M, one for each "
+    "projection",
     reference="tau .478 on 500 networks of FlexiBERT (GLUE)",
 )
 def head_confidence(passes: NetworkPasses) -> float:

@@ -34,8 +34,8 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm)
     paper="Lin et al., Zen-NAS, ICCV 2021",
     formula="log(m) + (sum of log s over batch normalisations). m is the mean of c over images. c is the sum of the "
     "absolute entries of f(x) - f(x + 0.01 e), where f(x) are the last feature maps for the image x. s^2 is the "
-    "variance of a channel in the normalisation's input, as the mean over its channels. x, e and the weights are drawn "
-    "from a standard normal distribution",
+    "mean, over the channels of the normalisation's input, of the variance of a channel. x, e and the weights are "
+    "drawn from a standard normal distribution",
     needs=["forward", "noise"],
     seconds=lambda sizes: 2 * sizes.forward(precision=DOUBLE) + 10 * sizes.weights * WEIGHT,
     reference="tau .296/.283/.303 on NAS-Bench-201 (CIFAR-10, CIFAR-100, ImageNet16-120)",

@@ -26,8 +26,9 @@ class Graf(Encoding):
 
     name = "graf"
     description = (
-        "the features of the search space. In spaces of cells, these are the count of each group of operations, and "
-        "path lengths and node degrees for each set of groups"
+        "the features of the search space. In spaces of cells, operations are divided into groups, such as skip and "
+        "pool. The features count the operations of each group and, for each set of groups, measure paths through "
+        "operations of these groups alone, and count the inputs and outputs of these operations"
     )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
