@@ -242,8 +242,9 @@ _PRIMITIVES = """
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
 is defined for all finite numbers. *Everywhere* means that it is defined for NaN too. A program whose value is not
-finite gets no score. The source of a primitive is in brackets behind its definition. *EZNAS* is the paper of Akhauri et
-al. (NeurIPS 2022) with its released code; the words after this name describe that code.
+finite gets no score. The definition says what eznas computes. The source of a primitive is in brackets behind it.
+*EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its released code. The words after this name say what that
+code does, which may differ from the definition.
 """
 
 

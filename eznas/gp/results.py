@@ -86,7 +86,7 @@ def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> Non
     The taus are those of evolution; the test networks are not used yet.
     """
     rows = [
-        (member.program.size, None, member.tau_train, member.tau_validation, None, 1.0, member.program.text)
+        (member.program.size, None, member.tau_train, member.tau_validation, None, None, member.program.text)
         for member in evolution.hall.candidates(len(evolution.hall.members))
     ]
     directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)

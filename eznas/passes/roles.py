@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 NO_ATTENTION = (
-    "the network must project queries, keys and values of an attention by layers; no such attention is found in "
-    "matmul, einsum or scaled_dot_product_attention"
+    "the network must have attention whose queries, keys and values are computed by layers; none is found in matmul, "
+    "einsum or scaled_dot_product_attention"
 )
 
 
