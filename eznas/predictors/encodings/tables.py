@@ -27,8 +27,8 @@ class Graf(Encoding):
     name = "graf"
     description = (
         "the features of the search space. In spaces of cells, operations are divided into groups, such as skip and "
-        "pool. The features count the operations of each group and, for each set of groups, measure paths through "
-        "operations of these groups alone, and count the inputs and outputs of these operations"
+        "pool. For each group, a feature counts its operations. For each set of groups, further features describe the "
+        "paths from the input to the output, and count the connections of the operations of the set"
     )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
