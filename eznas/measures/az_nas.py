@@ -88,9 +88,11 @@ def az_progressivity(passes: NetworkPasses) -> float:
     "features",
     "feature_gradients",
     paper=_PAPER,
-    formula="mean of (2 - s - 1/(s + 1e-6)) over all blocks but the first. s is the greatest singular value of a "
-    "matrix: the mean of g_in g_out^T over images and positions. g_out holds random signs in place of the gradient at "
-    "the block's output; g_in is the gradient that g_out gives at the block's input",
+    formula="mean of (2 - s - 1/(s + 1e-6)) over all blocks but the first. Random signs take the place of the gradient "
+    "at a block's output, and give a gradient at its input. g_out and g_in are vectors of these two gradients at one "
+    "position of one image, over the channels (if the output has fewer positions, an input position is a tile of "
+    "pixels, and its pixels are channels). s is the greatest singular value of the mean of g_in g_out^T over images "
+    "and positions",
     reference=_REFERENCE,
     seconds=_mapping_seconds,
 )

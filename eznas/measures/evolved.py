@@ -18,7 +18,7 @@ register_program(
 register_program(
     "evolved_general",
     "a weighted sum, from the evolution `weighted` of experiments/campaign.toml, on eight tasks of seven search "
-    "spaces; the experiment chose this sum among the formulas of the three evolutions in this file",
+    "spaces; the experiment chose this sum among the formulas of the three evolutions in campaign.toml",
     "add(add(add(add(add(add(add(scale(measure.depth, 0.0607), scale(measure.naswot, -0.05734)), "
     "add(scale(measure.near, 9.843e-05), scale(slope(cumulative_sum(sqrt(effective_rank(weight_grad.loss)))), "
     "0.2573))), add(add(scale(last(effective_rank(weight_grad.loss)), -0.009021), "
