@@ -78,8 +78,9 @@ def gates(seed: int, **settings: Any) -> Regressor:
 @register_model(
     "ta_gates",
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
-    "as gates, but information flows from the input to the output four times. Each flow consists of steps along one "
-    "edge; their number is that of the edges on the longest path in any architecture of the fit, but at least three. "
+    "as gates, but information flows from the input to the output four times. A flow is done in steps, and each step "
+    "moves the information one edge further. The number of steps is the number of edges on the longest path in any "
+    "architecture of the fit, but at least three. "
     "After each of the first three flows, information flows back from the output. Each operation of an architecture "
     "has an embedding, which at first depends on its type alone. After a flow back, a layer of width 128 computes a "
     "change to the embedding of each operation that has weights. The layer reads this embedding and the information "
