@@ -56,7 +56,7 @@ def split_by_image(tensor: Tensor, images: int) -> Tensor:
     """
     if len(tensor) % images:
         raise UndefinedError(
-            f"the first axis of a layer's output must hold equally many entries of each of the {images} images; it has "
-            f"{len(tensor)} entries"
+            f"the length of the first axis of a layer's output must be a multiple of the number of images, {images}; "
+            f"it is {len(tensor)}"
         )
     return tensor if len(tensor) == images else tensor.reshape(images, -1, *tensor.shape[1:]).movedim(1, 2)

@@ -281,6 +281,6 @@ def check_recorded(recorder: PassRecorder) -> None:
         )
     for key in recorder.finder.products:
         raise UndefinedError(
-            "every layer's output must be recorded, which needs layers such as nn.Linear; the network multiplies "
-            f"{names.get(key, 'a weight')} by a function for matrices"
+            "every layer's output must be recorded, but the network multiplies by a weight without a layer such as "
+            f"nn.Linear; the weight is {names.get(key, 'computed from parameters')}"
         )

@@ -194,7 +194,7 @@ def test_measures_of_images_refuse_a_layer_that_runs_on_a_table() -> None:
     scores = measure(Uneven(alone=False), minibatch, ["fisher", "near"])
     assert scores["near"].ok
     assert scores["fisher"].status is Status.NON_FINITE
-    assert "must hold equally many entries of each of the 3 images; it has 5 entries" in scores["fisher"].detail
+    assert "must be a multiple of the number of images, 3; it is 5" in scores["fisher"].detail
 
 
 def test_a_network_that_needs_two_images() -> None:

@@ -252,8 +252,6 @@ def test_a_training_is_resumed_with_the_torch_that_began_it(trained: SupernetRun
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         facts["versions"]["torch"] = "2.0.0"
         manifest.write_text(json.dumps(facts), encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"torch must be the one that the run began with, 2\.0\.0, got "
-    ):
+    with pytest.raises(InputError, match=r"torch must be the one that the run began with, 2\.0\.0, got "):
         resume_supernet(tmp_path / "run", progress=False)
     assert resume_supernet(finished, progress=False).results == trained.results  # no epoch is left
