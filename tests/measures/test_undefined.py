@@ -170,7 +170,7 @@ def test_products_with_parameters_are_layers(write: str) -> None:
         else:
             assert found[name].value == pytest.approx(expected[name].value, rel=1e-5), name
     for name in ("near", "meco"):
-        assert "the network multiplies inner" in found[name].detail
+        assert "the weight is inner" in found[name].detail
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
