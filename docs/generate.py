@@ -64,9 +64,10 @@ projections and the layer behind the heads.
 _PROGRAMS = """\
 ## Measures with an equivalent program
 
-A program of this table has the value of its measure if it is evaluated on every layer (the argument `units="any"` of
-`eznas.evaluate`) and the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the
-first generation. From statistics alone, the language cannot express measures that
+By default, programs are evaluated on the [units](concepts.md#programs) of a network alone. With the argument
+`units="any"` of `eznas.evaluate`, a program is evaluated on every layer. A program of this table then has the value of
+its measure if the network runs each layer once. `eznas evolve --seed-measures` includes these programs in the first
+generation. From statistics alone, the language cannot express measures that
 
 - add matrices over layers (naswot, ntk_condition),
 - use the labels directly and not through the loss (epe_nas),
