@@ -90,9 +90,9 @@ def az_progressivity(passes: NetworkPasses) -> float:
     paper=_PAPER,
     formula="mean of (2 - s - 1/(s + 1e-6)) over all blocks but the first. Random signs take the place of the gradient "
     "at a block's output, and give a gradient at its input. g_out and g_in are vectors of these two gradients at one "
-    "position of one image, over the channels. If the output has fewer positions than the input, each position of "
-    "the output corresponds to a tile of input pixels, and g_in joins the channels of all pixels of this tile. s is the greatest singular value of the "
-    "mean of g_in g_out^T over images and positions",
+    "position of one image, over the channels. If the output has fewer positions than the input, each position of the "
+    "output corresponds to a tile of input pixels, and g_in joins the channels of all pixels of this tile. s is the "
+    "greatest singular value of the mean of g_in g_out^T over images and positions",
     reference=_REFERENCE,
     seconds=_mapping_seconds,
 )
