@@ -96,7 +96,9 @@ These options are useful:
 
 - `--csv FILE` appends the rows of each trial when the trial ends. The same command with `--resume` runs the trials that
   are missing. You may change the number of trials, but nothing else.
-- `--sampling mutation` draws architectures near the best of a small pool, as an evolutionary search does.
+- By default, training and test architectures are drawn at random. `--sampling mutation` imitates an evolutionary
+  search: a test architecture is one to three edits away from one of the best five of ten random architectures, and a
+  training architecture is one edit away from a test architecture.
 - `--html FILE` writes a page with tables and plots. One plot has the two costs *init s* and *query s* as its axes; the
   colour of a point shows the best predictor at these costs.
 

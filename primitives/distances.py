@@ -64,7 +64,7 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
 
 @primitive(
     *_UNIT,
-    formula="(sum of y (log y - x)) / n, where n is the length of the first axis after the units, and 0 log 0 counts "
+    formula="(sum of (y log y - x y)) / n, where n is the length of the first axis after the units, and 0 log 0 counts "
     "as 0",
     domain="NaN where y is negative, where y is infinite and x is 0 or positive, or where y is 0 and x is infinite",
     source="[EZNAS], which takes x for a log-probability and y for a probability",
