@@ -104,10 +104,11 @@ takes little more time than computing one. Before a measure runs, `eznas score` 
 names.
 
 **Minibatches.** A minibatch runs as a whole, because batch normalisation uses the mean and variance of the minibatch.
-There are two exceptions: gradsign runs each image alone, and zico runs each half of the minibatch. Only vkdnw uses the
-running averages of batch normalisation. With `eznas.measure(..., split=N)`, at most N images run at once. This option
-needs a network without batch normalisation, and a measure that is computed from sums over images, or from values of
-each image, such as its logits. eznas refuses all other networks and measures.
+There are exceptions: gradsign runs each image alone, and zico runs each half of the minibatch. vkdnw runs each image of
+its noise alone, and is the only measure that uses the running averages of batch normalisation. With `eznas.measure(...,
+split=N)`, at most N images run at once. This option needs a network without batch normalisation, and a measure that is
+computed from sums over images, or from values of each image, such as its logits. eznas refuses all other networks and
+measures.
 
 **Weights.** In measures, a sum over weights is a sum over the parameters of the network. A layer may compute its weight
 from parameters, for example a masked, normalised or adapted weight. In this case, each of these parameters counts once.

@@ -86,11 +86,10 @@ def page() -> str:
 
 
 def _general(without: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Return the measures by reason, in which no measure, layer or size is named."""
+    """Return the measures by reason, in which no measure, block or size is named."""
     general: dict[str, list[str]] = {}
     for reason, measures in without.items():
         sentence = "the program reads a measure that has no value" if reason.startswith("measure.") else reason
-        sentence = re.sub(r"hides the output of the layer with \S+", "hides the output of a layer", sentence)
         sentence = sentence.removeprefix("CaptureError: ")
         sentence = re.sub(r"^block \d+ must", "each block must", sentence)
         sentence = re.sub(r", got input size torch\.Size\(.*\)", "", sentence)

@@ -187,7 +187,7 @@ class EvolveConfig(Options):
         "Evolution",
         "N",
         "Generations without a better program after which the run draws new reductions. After two draws in a row "
-        "without gain, the run draws once more. If no better program follows, the evolution ends.",
+        "without gain, one last draw follows. The evolution then ends after N generations without a better program.",
         ge=1,
     )
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
 from eznas.gp.grammar import options, terminals
@@ -58,7 +59,10 @@ class Load:
 
 
 def sampled(space: SearchSpace, rng: random.Random, count: int) -> list[str]:
-    """Draw different architectures."""
+    """Draw different architectures, in the order of drawing."""
+    listed = space.architectures()
+    if listed is not None and count > len(listed):
+        raise click.BadParameter(f"{space.name} has {len(listed)} architectures, got {count}")
     drawn: dict[str, None] = {}
     while len(drawn) < count:
         drawn[space.sample(rng)] = None

@@ -48,7 +48,7 @@ def evolve(
         out: Run directory to write; by default a new one in ``runs/``.
         config: TOML file with options; ``options`` win over it.
         preset: ``"quick"`` for the defaults, ``"spaces"`` for a task on each accuracy table that is found and sizes for
-            hours; on a CPU, spaces whose networks take minutes each are left out. Options and the file win over it.
+            hours; on a CPU, spaces whose networks can take minutes are left out. Options and the file win over it.
         callback: Called with the logbook's record after each generation. If it returns True or raises
             ``StopIteration``, evolution stops there; the programs found so far are tested and reported.
         progress: True for a bar, False for silence, or where to report progress.

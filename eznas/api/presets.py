@@ -35,7 +35,7 @@ def preset_options(preset: str, given: Mapping[str, Any], progress: Progress = S
     Args:
         preset: ``"quick"``, one space in minutes, is the defaults. ``"spaces"`` has a task for each accuracy table that
             is found, and sizes for hours. It leaves out tasks that the user holds out. On a CPU, it also leaves
-            out tasks whose networks can take minutes each.
+            out tasks whose networks can take minutes.
         given: The options that the user gives; they are left out.
         progress: Shows which tasks are left out on a CPU.
 
@@ -91,6 +91,6 @@ def _tasks(given: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]
         )
     if slow:
         progress.message(
-            f"left out, because networks take minutes on a CPU: {names}; name tasks to run them all the same"
+            f"left out, because networks can take minutes on a CPU: {names}; name tasks to run them all the same"
         )
     return [task for task in kept if task not in slow]

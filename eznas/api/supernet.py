@@ -103,8 +103,8 @@ def resume_supernet(path: Path | str, *, progress: bool | Progress = True) -> Su
         progress: Whether to show progress, or the object that is told of it.
 
     Raises:
-        InputError: It is no directory of a supernet; or the images, the table, or the versions of torch or the numerics
-            have changed.
+        InputError: It is no directory of a supernet; the images or the table have changed; or epochs are left and the
+            versions of torch or the numerics have changed.
     """
     with RunDirectory.resume(Path(path)) as directory:
         return _train(resumed_config(SupernetConfig, {}, Path(path), ()), directory, progress)

@@ -50,7 +50,7 @@ _OF_SCORES = [option for option in model_options(ScoresConfig) if option.name no
     group="Data",
     metavar="quick|spaces",
     help="quick: one space, in minutes. spaces: a task for each accuracy table that is found, in hours; on a "
-    "CPU, spaces whose networks take minutes each are left out. Options that are given replace those of the preset.  "
+    "CPU, spaces whose networks can take minutes are left out. Options that are given replace those of the preset.  "
     "[default: quick]",
 )
 @options.config

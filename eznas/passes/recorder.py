@@ -274,13 +274,13 @@ def check_recorded(recorder: PassRecorder) -> None:
     """
     names = {id(parameter): name for name, parameter in recorder.parameters.items()}
     for key, (_, function) in recorder.finder.hidden.items():
-        layer = f"the layer with {names[key]}" if key in names else "a layer"
+        weight = f" (the layer's weight is {names[key]})" if key in names else ""
         raise UndefinedError(
-            f"every layer's output must be recorded, but torch's function {function} hides the output of {layer}; "
-            "leave this measure out"
+            f"every layer's output must be recorded, but torch's function {function} hides the output of a layer; "
+            f"leave this measure out{weight}"
         )
     for key in recorder.finder.products:
         raise UndefinedError(
             "every layer's output must be recorded, but the network multiplies by a weight without a layer such as "
-            f"nn.Linear; the weight is {names.get(key, 'computed from parameters')}"
+            f"nn.Linear; leave this measure out (the weight is {names.get(key, 'computed from parameters')})"
         )

@@ -119,6 +119,7 @@ def _properties(record: Primitive) -> list[str]:
         f"orders networks as {record.orders_as}": bool(record.orders_as),
         f"nonnegative {record.nonnegative}".removesuffix(" always"): bool(record.nonnegative),
         "reads only the shape of its argument": record.shape_only,
+        "computes the eigenvalues of each map": record.eigenvalues,
         "of equal entries, the same for any number of them": record.ignores_size,
     }
     return [text for text, holds in properties.items() if holds]

@@ -119,7 +119,9 @@ class RunResults:
 
 
 def shown_baselines(summary: Mapping[str, Any]) -> dict[str, Record]:
-    """Return the records of the baselines that tables and plots show, by name: all, or the best of many.
+    """Return the records of the baselines that tables and plots show, by name.
+
+    Of many baselines, these are the ones that decide a verdict, and the best others.
 
     Args:
         summary: The content of ``summary.json``.
@@ -127,8 +129,10 @@ def shown_baselines(summary: Mapping[str, Any]) -> dict[str, Record]:
     baselines: dict[str, Record] = summary["baselines"]
     if len(baselines) <= _MOST_BASELINES:
         return baselines
+    deciding = {task["baseline"] for task in summary["verdict"]["tasks"]}
     taus = {name: -math.inf if row["tau_test"] is None else row["tau_test"] for name, row in baselines.items()}
-    return {name: baselines[name] for name in sorted(baselines, key=lambda name: -taus[name])[:_MOST_BASELINES]}
+    ranked = sorted(baselines, key=lambda name: (name not in deciding, -taus[name]))[:_MOST_BASELINES]
+    return {name: baselines[name] for name in sorted(ranked, key=lambda name: -taus[name])}
 
 
 def baselines_note(summary: Mapping[str, Any]) -> str:
@@ -136,7 +140,10 @@ def baselines_note(summary: Mapping[str, Any]) -> str:
     count = len(summary["baselines"])
     if count <= _MOST_BASELINES:
         return ""
-    return f"The {_MOST_BASELINES} baselines with the highest tau are shown; summary.json has all {count}."
+    return (
+        f"{_MOST_BASELINES} of {count} baselines are shown: those that decide a verdict, and the others with the "
+        "highest tau. summary.json has all."
+    )
 
 
 def figure_of(record: Mapping[str, Any], task: str, name: str) -> Any:

@@ -88,7 +88,7 @@ class Panel:
         least_usable: int = 1,
     ) -> None:
         if repeated := len(architectures) - len(set(architectures)):
-            raise ValueError(f"architectures must differ, got {repeated} more than once")
+            raise ValueError(f"architectures must differ, but {repeated} repeat an earlier one; leave these out")
         self.condition = condition
         self.architectures = tuple(architectures)
         self.executor = executor

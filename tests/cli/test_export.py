@@ -63,13 +63,13 @@ def test_the_noise_is_that_of_the_run(run: Path, tmp_path: Path) -> None:
 
 def provisional(run: Path, rows: list[list[object]]) -> None:
     RunDirectory(run).record(reported_on="full, seed 3")
-    columns = ["complexity", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
+    columns = ["complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program"]
     RunDirectory(run).write_csv("hall_of_fame.provisional.csv", columns, rows)
 
 
 def test_an_unfinished_run_gives_provisional_programs(run: Path) -> None:
     (run / "summary.json").unlink()
-    provisional(run, [[3, 0.6, 0.55, None, 1.0, SECOND]])
+    provisional(run, [[3, None, 0.6, 0.55, None, None, SECOND]])
     text = invoke(str(run)).stdout
     assert SECOND in text
     assert '"provisional": True' in text
@@ -78,7 +78,7 @@ def test_an_unfinished_run_gives_provisional_programs(run: Path) -> None:
 
 
 def test_a_finished_run_gives_its_final_programs(run: Path) -> None:
-    provisional(run, [[3, 0.6, 0.55, None, 1.0, SECOND]])
+    provisional(run, [[3, None, 0.6, 0.55, None, None, SECOND]])
     text = invoke(str(run)).stdout
     assert BEST in text
     assert '"reported_on": "full, seed 3"' in text

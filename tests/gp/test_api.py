@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,9 @@ def test_a_run_that_is_not_finished_shows_what_it_has(run: EvolutionRun, tmp_pat
     assert stopped.best["tau_train"] > 0
     assert "not tested yet" in stopped._repr_html_()
     assert "provisional" in stopped.export()
+    with (stopped.path / "hall_of_fame.provisional.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            assert [row[column] for column in ("seconds", "tau_test", "coverage")] == [""] * 3
     with pytest.raises(InputError, match="must be a finished run, but it was stopped before its end; resume it"):
         stopped.baselines  # noqa: B018 - reading it is the test
 

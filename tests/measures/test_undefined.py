@@ -101,7 +101,7 @@ def test_recurrent_layers_have_no_value_where_outputs_are_read() -> None:
     scores = measure(Recurrent(), BATCH, ["fisher", "near", "meco", "l2_norm"])
     for name in ("fisher", "near", "meco"):
         assert scores[name].status is Status.NON_FINITE
-        assert "torch's function gru hides the output of the layer with recurrent.weight_ih_l0" in scores[name].detail
+        assert "the layer's weight is recurrent.weight_ih_l0" in scores[name].detail
     assert scores["l2_norm"].ok
 
 
@@ -193,7 +193,7 @@ def test_recurrent_layers_are_read_or_refused(kind: type[nn.RNNBase]) -> None:
     for name in ("grad_norm", "snip", "synflow", "zen", "ntk_condition", "vkdnw"):
         assert scores[name].ok, (name, scores[name])
     for name in ("fisher", "near", "meco", "depth"):
-        assert "hides the output of the layer with rnn.weight_ih_l0" in scores[name].detail, scores[name]
+        assert "the layer's weight is rnn.weight_ih_l0" in scores[name].detail, scores[name]
 
 
 @pytest.mark.parametrize("computed", [False, True])
@@ -214,7 +214,7 @@ def test_bilinear_layers_count_and_are_refused(computed: bool) -> None:
     assert scores["flops"].value == 16 * 12 * 12 * 5 + 50
     assert scores["snip"].ok
     for name in ("near", "meco", "fisher", "depth"):
-        assert "torch's function bilinear hides the output of the layer with pairs.weight" in scores[name].detail
+        assert "the layer's weight is pairs.weight" in scores[name].detail
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -111,6 +111,7 @@ REDUCTIONS: list[tuple[str, Kind, list[Any], float]] = [
     ("kl_div", X, [[[[[[0.0]]]]], [[[[[INF]]]]]], NAN),
     ("kl_div", X, [[[[[[1.0]]]]], [[[[[INF]]]]]], NAN),
     ("kl_div", X, [[[[[[-1.0]]]]], [[[[[INF]]]]]], INF),
+    ("kl_div", X, [[[[[[INF, -INF]]]]], [[[[[1.0, 1.0]]]]]], NAN),
 ]  # fmt: skip
 
 

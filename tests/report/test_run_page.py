@@ -122,13 +122,14 @@ def test_the_best_twenty_of_many_baselines_are_shown(one: RunResults) -> None:
     taus[7] = None
     rows = [{**record, "name": f"column{place}", "tau_test": tau} for place, tau in enumerate(taus)]
     baselines = {row["name"]: row for row in rows}
-    many = replace(one, summary={**one.summary, "baselines": baselines})
-    shown = [f"column{place}" for place in range(29, 9, -1)]
+    verdict = {**one.verdict, "tasks": [{**one.verdict["tasks"][0], "baseline": "column7"}]}
+    many = replace(one, summary={**one.summary, "baselines": baselines, "verdict": verdict})
+    shown = [*(f"column{place}" for place in range(29, 10, -1)), "column7"]
     assert [*many.compared][1:] == shown
     programs = len(one.summary["hall_of_fame"])
     assert [row[0] for row in rows_of(programs_table(many))[1 + programs :]] == shown
     assert [row[0] for row in final_tables(many.summary)[0][1][programs:]] == shown
-    note = "The 20 baselines with the highest tau are shown; summary.json has all 30."
+    note = "20 of 30 baselines are shown: those that decide a verdict, and the others with the highest tau."
     assert note in text_of(run_page(many, {}))
     assert note not in text_of(run_page(one, {}))
 

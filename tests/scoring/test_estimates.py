@@ -75,6 +75,12 @@ def test_a_program_takes_the_time_of_the_measures_that_it_reads() -> None:
     assert estimates["sum"] == pytest.approx(estimates["near"] + estimates["snip"])
 
 
+def test_eigenvalues_of_maps_take_longer_than_determinants() -> None:
+    programs = [f"sum(mean({name}(conv_out.data)))" for name in ("det", "sym_eig_ratio", "eig_ratio")]
+    det, *ratios = eznas.estimate_seconds(Small(), BATCH, programs).values()
+    assert all(ratio > det for ratio in ratios)
+
+
 def test_slow_measures_are_skipped_unless_they_are_named() -> None:
     network = Small()
     limit = eznas.estimate_seconds(network, BATCH, "snip")["snip"] * 1.001

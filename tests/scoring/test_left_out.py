@@ -122,7 +122,7 @@ def test_an_architecture_is_in_a_panel_once() -> None:
         "nasbench201", SPACES["nasbench201"].fidelities["reduced_wide"], 0, load_minibatch("noise", 4)
     )
     first, second = (SPACES["nasbench201"].architectures() or [])[:2]
-    with pytest.raises(ValueError, match="architectures must differ, got 1 more than once"):
+    with pytest.raises(ValueError, match="architectures must differ, but 1 repeat an earlier one"):
         Panel(condition, [first, second, first])
 
 

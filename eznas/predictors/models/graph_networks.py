@@ -80,12 +80,11 @@ def gates(seed: int, **settings: Any) -> Regressor:
     "Ning et al. TA-GATES: An Encoding Scheme for Neural Network Architectures. NeurIPS 2022",
     "as gates, but information flows from the input to the output four times. A flow is done in steps, and each step "
     "moves the information one edge further. The number of steps is the number of edges on the longest path in any "
-    "architecture of the fit, but at least three. "
-    "After each of the first three flows, information flows back from the output. Each operation of an architecture "
-    "has an embedding, which at first depends on its type alone. After a flow back, a layer of width 128 computes a "
-    "change to the embedding of each operation that has weights. The layer reads this embedding and the information "
-    "that reached the operation in the flow forward and in the flow back. A tenth of the change is added to the "
-    "embedding. Its predictions only rank",
+    "architecture of the fit, but at least three. After each of the first three flows, information flows back from the "
+    "output. Each operation of an architecture has an embedding, which at first depends on its type alone. After a "
+    "flow back, a layer of width 128 computes a change to the embedding of each operation that has weights. The layer "
+    "reads this embedding and the information that reached the operation in the flow forward and in the flow back. A "
+    "tenth of the change is added to the embedding. Its predictions only rank",
     encoding="graph",
     predictor=RankingGraphPredictor,
 )
