@@ -5,9 +5,9 @@ of the other indices: ``c_out x (c_in k k)`` for weights, ``b x (c h w)`` for in
 samples. eznas computes the singular values as the roots of the eigenvalues of the smaller Gram matrix. This method is
 exact to about 1e-8 of the greatest singular value. If one side of the matrix is much longer than the other, the method
 is several times faster than a singular value decomposition. Some matrices with at least 1,024 rows and columns have a
-rank of at most 64, such as gradients of wide linear layers. eznas first replaces such a matrix by one of 64 rows with
-the same singular values other than 0. This step drops singular values that come from rounding to single precision, and
-changes the effective rank by about 1e-5 of its value.
+rank of at most 64, such as gradients of wide linear layers. eznas first replaces such a matrix by a matrix that has
+only 64 rows and the same singular values, apart from zeros. This step drops singular values that come from rounding to
+single precision, and changes the effective rank by about 1e-5 of its value.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _log_abs_det(matrix: Tensor) -> Tensor:
     *_SAMPLES,
     name="logdet",
     formula="log |det K|, where K is the matrix x",
-    domain="where K is singular, minus infinity or a value that rounding determines; NaN where K is not finite",
+    domain="minus infinity where K is singular, or a value there that rounding determines; NaN where K is not finite",
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021, for a sign_kernel",
     latex=r"\log\lvert\det {0} \rvert",
     price=0.3,
@@ -170,7 +170,7 @@ def logdet_jitter(x: Tensor, e: float) -> Tensor:
     *_SAMPLES,
     formula="greatest |eigenvalue| of M divided by the least |eigenvalue| of M, where M = (K + K^T) / 2 and K is the "
     "matrix x",
-    domain="where K is singular, infinity or, because of rounding, a large number; NaN where K is 0 or not finite",
+    domain="infinity where K is singular, or a large number there because of rounding; NaN where K is 0 or not finite",
     price=0.3,
 )
 def condition_number(x: Tensor) -> Tensor:

@@ -70,5 +70,7 @@ def logsynflow(passes: NetworkPasses) -> float:
         UndefinedError: A gradient exceeds the largest float64, or is negative, as with attention or layer norms.
     """
     if any(bool((gradient < 0).any()) for _, gradient in passes.linearised()):
-        raise UndefinedError("the gradients must not be negative; with attention or layer normalisation, some are")
+        raise UndefinedError(
+            "the gradients dR/dW must not be negative; with attention or layer normalisation, for example, some are"
+        )
     return _total([float((weight * gradient.log1p()).abs().sum()) for weight, gradient in passes.linearised()])
