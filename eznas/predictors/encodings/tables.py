@@ -26,9 +26,8 @@ class Graf(Encoding):
 
     name = "graf"
     description = (
-        "the features of the search space. In spaces of cells, operations are divided into groups, such as skip and "
-        "pool. For each group, a feature counts its operations. For each set of groups, further features describe the "
-        "paths from the input to the output, and count the connections of the operations of the set"
+        "the features of the search space, which the page Language defines. In spaces of cells, they count the operations "
+        "of a cell, and describe the paths through the cell and the degrees of its vertices"
     )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
