@@ -26,8 +26,8 @@ class Graf(Encoding):
 
     name = "graf"
     description = (
-        "the features of the search space, which the page Language defines. In spaces of cells, they count the operations "
-        "of a cell, and describe the paths through the cell and the degrees of its vertices"
+        "the features of the search space, which the page Language defines. In spaces of cells, they count the "
+        "operations of a cell, and describe the paths through the cell and the degrees of its vertices"
     )
     paper = "Kadlecova et al. Surprisingly Strong Performance Prediction with Neural Graph Features. ICML 2024"
     reads = "features"
