@@ -71,6 +71,6 @@ def logsynflow(passes: NetworkPasses) -> float:
     """
     if any(bool((gradient < 0).any()) for _, gradient in passes.linearised()):
         raise UndefinedError(
-            "the gradients dR/dW must not be negative; with attention or layer normalisation, for example, some are"
+            "the gradients of synflow must not be negative; with attention or layer normalisation, for example, some are"
         )
     return _total([float((weight * gradient.log1p()).abs().sum()) for weight, gradient in passes.linearised()])
