@@ -70,7 +70,5 @@ def logsynflow(passes: NetworkPasses) -> float:
         UndefinedError: A gradient exceeds the largest float64, or is negative, as with attention or layer norms.
     """
     if any(bool((gradient < 0).any()) for _, gradient in passes.linearised()):
-        raise UndefinedError(
-            "the gradients of synflow must not be negative; with attention or layer normalisation, for example, some are"
-        )
+        raise UndefinedError("the gradients of synflow must not be negative; for example with attention, some are")
     return _total([float((weight * gradient.log1p()).abs().sum()) for weight, gradient in passes.linearised()])
