@@ -99,8 +99,8 @@ These options are useful:
 - By default, training and test architectures are drawn at random. `--sampling mutation` imitates an evolutionary
   search: a test architecture is one to three edits away from one of the best five of ten random architectures, and a
   training architecture is one edit away from a test architecture.
-- `--html FILE` writes a page with tables and plots. One plot has limits of the two costs *init s* and *query s* as
-  its axes. Its colours show which predictor has the highest tau within both limits.
+- `--html FILE` writes a page with tables and plots. In one plot, the axes are an upper limit of *init s* and one of
+  *query s*. The colour of a point shows which predictor has the highest tau among those that stay within both limits.
 
 ## Tuning
 
