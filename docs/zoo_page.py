@@ -29,7 +29,8 @@ network that
 - a second call returns the same values, to the bit.
 
 `pytest -m zoo` runs this test on all {zoo} networks. With `ZOO_FACTS=experiments/results/zoo.json pytest -m zoo`, the
-test runs on the networks that the table does not have yet, and adds them. Both commands need
+test runs only on the networks that this file does not have yet, and adds their results to the file. The table below is
+made from the file. Both commands need
 `pip install -e ".[dev,models]"` in the checkout.
 
 {versions}

@@ -154,7 +154,7 @@ def _positions(
         factor = max(-(-high // to_high), -(-wide // to_wide))
         gradient = functional.pad(gradient, (0, factor * to_wide - wide, 0, factor * to_high - high))
         if factor < 2 or min(factor * to_wide - wide, factor * to_high - high) < 0:  # noqa: PLR2004
-            raise UndefinedError("a block's output must not be larger than its input")
+            raise UndefinedError("a block's output must not have more positions than its input")
         gradient = functional.pixel_unshuffle(gradient, factor)
     rows, columns = earlier.channels_last(gradient).double(), later.channels_last(signs).double()
     if len(rows) != len(columns):
