@@ -134,7 +134,8 @@ def logdet(x: Tensor) -> Tensor:
     formula="for each map A, the greatest |eigenvalue| of (A + A^T) / 2 divided by the least |eigenvalue| of (A + "
     "A^T) / 2; if A is not square, the greatest singular value of A divided by the least singular value of A",
     domain="infinity where A + A^T is singular, NaN where A + A^T is 0 or not finite",
-    source="[EZNAS], which computes this ratio for Gram matrices alone; for these, write condition_number(gram(x))",
+    source="[EZNAS], which computes this ratio only for Gram matrices of samples; for these, write "
+    "condition_number(gram(x))",
     eigenvalues=True,
     price=2.0,
     draw_weight=0.1,
@@ -152,7 +153,8 @@ def sym_eig_ratio(x: Tensor) -> Tensor:
     formula="for each map A, the greatest |eigenvalue| of A divided by the least |eigenvalue| of A; if A is not "
     "square, the greatest singular value of A divided by the least singular value of A",
     domain="infinity where A is singular, NaN where A is 0 or not finite",
-    source="[EZNAS], which computes this ratio for Gram matrices alone; for these, write condition_number(gram(x))",
+    source="[EZNAS], which computes this ratio only for Gram matrices of samples; for these, write "
+    "condition_number(gram(x))",
     eigenvalues=True,
     price=2.0,
     draw_weight=0.1,
