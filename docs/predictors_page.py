@@ -203,9 +203,9 @@ an architecture. `measures:synflow,naswot` reads two columns of the table. The e
 
 The encoding *graph* gives a graph and not a row of numbers. Only *bonas*, *brp_nas*, *gates*, *gcn*, *siamese_nas* and
 *ta_gates* read a graph; every other predictor refuses this encoding. *brp_nas* reads the graph alone. The other five
-also read columns beside the graph, as in `gcn@graph+measures`. The network turns the graph into
-a vector, to which the columns are appended before the last layers. The publication of *siamese_nas* calls these columns the *estimation code* and takes a few early training
-losses as the code. *nao* and *seminas* read *tokens* and nothing else.
+also read columns beside the graph, as in `gcn@graph+measures`. The network turns the graph into a vector, to which the
+columns are appended before the last layers. The publication of *siamese_nas* calls these columns the *estimation code*
+and takes a few early training losses as the code. *nao* and *seminas* read *tokens* and nothing else.
 """
 
 
