@@ -37,13 +37,11 @@ made from the file. Both commands need
 
 {complete}
 
-The table shows the other measures and programs. An empty cell means that they have a value on the network. A number
-means that they have no value, for the reason with this number in the next list. Most reasons are messages of eznas;
-some are messages of torch:
+The table shows the other measures and programs; those with the same cells share one column. An empty cell means that
+the measures and programs of the column have a value on the network. A number means that they have no value, for the
+reason with this number in the next list. Most reasons are messages of eznas; some are messages of torch:
 
 {reasons}
-
-Measures and programs with the same cells share one column.
 
 Two images of 32 pixels are few for a batch normalisation. On mobilenet_v2, mnasnet0_5, regnet_y_400mf and
 efficientnet_b0 of torchvision, gradients are large, and rounding seems to decide their values: snip with two threads
