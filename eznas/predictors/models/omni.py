@@ -79,8 +79,8 @@ PREDICTORS.register(
         "SemiNAS, which reads the tokens of an architecture and a further token for each score and for the last "
         "training loss (SoTL-E). Each of these tokens is the number of the bin, among nine, in which its value lies. "
         "The bounds of the bins are quantiles of the values in the fit (published: constants measured on the "
-        "benchmark). Architectures without accuracies have no SoTL-E. To read jacob_cov as the only measure, as "
-        "published, write omni_seminas@tokens+measures:jacob_cov+curve_end",
+        "benchmark). The random architectures of SemiNAS have no SoTL-E; the token in its place says so. To read "
+        "jacob_cov as the only measure, as published, write omni_seminas@tokens+measures:jacob_cov+curve_end",
         replace(encoding_needs(_SEQUENCE, 2, _METRIC), unlabelled=True),
         "training and scores of the architectures, and the fit",
         "first epochs of a training, the scores and the encoding",
