@@ -205,9 +205,9 @@ cells, the name of a feature begins with the kind, as in `normal_count_skip`. Th
 - `attention`: each channel is multiplied by a weight that attention computes.
 - `split`: the two halves of the channels go to two different operations.
 
-Search spaces without cells have features of their own in place of the features of cells. The `nds` spaces also have
-`width` and `depth`. The list below the table defines these features, except for `layers`, which is the number of
-layers. Search spaces that are not in the table have no features.
+Search spaces without cells have features of their own in place of the features of cells. The `nds` spaces have `width`
+and `depth` in addition to the features of their cells. The list below the table defines these features, except for
+`layers`, which is the number of layers. Search spaces that are not in the table have no features.
 
 | search spaces | number of features | groups of operations | kinds of cells | other features |
 |---|---|---|---|---|

@@ -67,7 +67,7 @@ def hamming_distance(x: Tensor, y: Tensor) -> Tensor:
     formula="(sum of (y log y - x y)) / n, where n is the length of the first axis after the units, and 0 log 0 counts "
     "as 0",
     domain="NaN where y is negative, where y is infinite and x is 0 or positive, where y is 0 and x is infinite, or "
-    "where the sum has both infinities",
+    "where some terms of the sum are plus infinity and others minus infinity",
     source="[EZNAS], which takes x for a log-probability and y for a probability",
     latex=r"D_{{\mathrm{{KL}}}}\left({1} \,\middle\|\, e^{{{0}}}\right)",
     price=0.3,
