@@ -223,7 +223,7 @@ _OTHER_FEATURES = """
 - **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
   cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
-  over all layers: of heads, of hidden channels, and of feed-forward layers.
+  over all layers of the encoder: of heads, of hidden channels, and of the feed-forward layers inside.
 - **nasbench_macro**: `identity`, `mb3` and `mb6` are the numbers of identities and of inverted residuals with expansion
   3 and 6, in all stages (`_all`) or in stage `N` (`_stage_N`).
 - **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
@@ -242,9 +242,9 @@ _PRIMITIVES = """
 
 The column *domain* says where a function is undefined or has a special value. An empty domain means that the function
 is defined for all finite numbers. *Everywhere* means that it is defined for NaN too. A program whose value is not
-finite gets no score. The definition says what eznas computes. The source of a primitive is in brackets behind it.
-*EZNAS* is the paper of Akhauri et al. (NeurIPS 2022) with its released code. The words after this name say what that
-code does, which may differ from the definition.
+finite gets no score. The definition says what eznas computes. The source of a primitive is in brackets at the end of
+its definition. *EZNAS* stands for the paper of Akhauri et al. (NeurIPS 2022) with its released code. In "(EZNAS, which
+...)", the words after the name say what that code does, which may differ from the definition.
 """
 
 
