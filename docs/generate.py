@@ -88,8 +88,9 @@ together, so the score of a network depends on the other networks. There are fou
 | log_rank | sum of log(r / n) over the measures. r is the rank of the network among n networks; 1 is the worst rank |
 | min_max | sum of the scaled scores over the measures; for each measure, scaled scores range from 0 to 1 |
 
-The option `--combine` of `eznas search` has the methods vote, rank and min_max too. In a search, they compare a network
-with a fixed set of architectures, so that the combined score of the network does not depend on the queries.
+The option `--combine` of `eznas search` has the methods vote, rank and min_max too. In a search, they compare each
+network with the same fixed set of architectures, so the combined score of a network does not change while the search
+goes on.
 
 A combination may give weights to measures. A minus sign marks a measure of which less is better. Published combinations
 have names:

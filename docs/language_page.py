@@ -222,8 +222,9 @@ _OTHER_FEATURES = """
   the same sums over the second half of the layers.
 - **flexibert**: `channels` is the number of channels of a token. `sa_sdp`, `sa_wma`, `lt_dft`, `lt_dct`, `dsc_5` and
   `dsc_9` are the numbers of layers with scaled attention, weighted multiplicative attention, a Fourier transform, a
-  cosine transform, and dynamic convolutions with a kernel of 5 and of 9. `heads`, `hidden` and `feed_forward` are sums
-  over all layers of the encoder: of heads, of hidden channels, and of the feed-forward layers inside.
+  cosine transform, and dynamic convolutions with a kernel of 5 and of 9. Each layer of the
+  encoder has a number of heads, of feed-forward layers, and of hidden channels in these. `heads`, `feed_forward` and
+  `hidden` are the sums of these three numbers over all layers of the encoder.
 - **nasbench_macro**: `identity`, `mb3` and `mb6` are the numbers of identities and of inverted residuals with expansion
   3 and 6, in all stages (`_all`) or in stage `N` (`_stage_N`).
 - **nats_sss**: `channels_N` is the number of channels at place `N`. `channels_sum`, `channels_min` and `channels_max`
