@@ -49,6 +49,8 @@ NOTES: dict[tuple[str, str], str] = {
         "published initial weights, penalty and accuracies in percent."
     ),
     ("nasbench101", "xgboost@onehot+measures"): "Not explained.",
+    ("nasbench201", "nao"): "Not explained; the published figures are tau over all 15,625 architectures.",
+    ("nasbench101", "nao"): "Not explained.",
     ("nasbench101", "random_forest_graf@graf+measures"): "Not explained.",
     ("nasbench201", "xgboost@onehot+measures"): (
         "Not explained; with 14 architectures, the published figure is interpolated from 0.322 at 10 and 0.471 at 15."
