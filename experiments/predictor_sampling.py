@@ -28,6 +28,7 @@ from eznas.predictors.models.boosting import xgboost
 from eznas.predictors.models.forests import random_forest
 from eznas.predictors.models.linear import bayesian_linear_regression
 from eznas.predictors.models.networks import bananas, mlp
+from eznas.predictors.protocol import library_failures
 from eznas.ranking import correlate
 from eznas.run import versions
 from eznas.seeds import derive_seed, python_rng
@@ -148,7 +149,13 @@ def unpruned_rows(matrices: Sequence[str]) -> NDArray[np.float64]:
 
 
 def fit_trial(way: Way, drawn: Sample, trial: int) -> dict[str, list[float | None]]:
-    """Return the taus of each predictor by size; the test architectures come first, and None is an undefined tau."""
+    """Return the taus of each predictor by size; None if the fit failed or tau is undefined.
+
+    Args:
+        way: How to encode and fit.
+        drawn: The sample; the test architectures come first.
+        trial: The number of the trial, for the seeds.
+    """
     matrices, accuracies = [one[0] for one in drawn], np.array([one[2] for one in drawn])
     pruned = [SPACE.parse(one) for one in matrices]
     onehot, paths = (ENCODINGS[name](EncodingInputs(SPACE)).rows(pruned, None) for name in ("onehot", "path"))
@@ -162,8 +169,11 @@ def fit_trial(way: Way, drawn: Sample, trial: int) -> dict[str, list[float | Non
             if not way.percent:
                 labels = (labels - labels.mean()) / labels.std()
             regressor = make(derive_seed(SEED + trial, "fit", name) % 2**32)
-            regressor.fit(rows[TEST : TEST + size], labels)
-            tau = correlate(regressor.predict(rows[:TEST]), accuracies[:TEST], resamples=0).tau
+            try:
+                regressor.fit(rows[TEST : TEST + size], labels)
+                tau = correlate(regressor.predict(rows[:TEST]), accuracies[:TEST], resamples=0).tau
+            except library_failures():
+                tau = np.nan
             taus.setdefault(name, []).append(float(tau) if np.isfinite(tau) else None)
     return taus
 

@@ -116,6 +116,17 @@ def test_unpruned_rows_have_what_is_on_no_path(sampling: ModuleType) -> None:
     assert np.flatnonzero(row).tolist() == [0, 10, 21]
 
 
+def test_a_failed_fit_has_no_tau(sampling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def fit(self, *_: object) -> None:
+            raise RuntimeError("the predictions must differ")
+
+    monkeypatch.setattr(sampling, "SIZES", (4,))
+    way = sampling.Way("table", regressors={"mlp": lambda _: Failing()})
+    drawn = [(UNPRUNED, UNPRUNED, float(place)) for place in range(sampling.TEST + 4)]
+    assert sampling.fit_trial(way, drawn, 0) == {"mlp": [None]}
+
+
 def test_random_matrices_have_half_of_the_edges(sampling: ModuleType) -> None:
     rng = random.Random(0)
     rows = sampling.unpruned_rows([sampling.random_matrix(rng) for _ in range(2000)])
