@@ -2,9 +2,10 @@
 
 *Together* is one call of ``eznas.measure`` for all measures, *alone* one call for each. *Existing* is the way of
 zero-cost-nas, written here in plain torch without its copies of the network: a forward and a full backward pass for
-every measure, and two gradients for grasp. All run in turns in one process, on one thread, on one NAS-Bench-201
-network; the least processor time of each counts. Values together and alone must be equal to the bit, and those of the
-existing way equal up to rounding.
+every measure, and two gradients for grasp. With ``--reference FOLDER``, a checkout of the package zero-cost-nas, it is
+that package's own ``find_measures``. All run in turns in one process, on one thread, on one NAS-Bench-201 network; the
+least processor time of each counts. Values together and alone must be equal to the bit, and those of the existing way
+equal up to rounding.
 
 Let a forward pass, the gradients of maps and the gradients of weights take 1 each. Then the six measures without grasp
 take 5 x 3 in the existing way and 1 + 2 + 1 together (jacob_cov reads no gradients of weights), a ratio of .27. grasp
@@ -13,14 +14,18 @@ cheaper second derivative of batch normalisation. Channels last in memory would 
 but there torch sums the statistics of batch normalisation thirty times less exactly, so that gradients differ by
 percents where activations switch.
 
-Run ``python perf/measures.py [BATCH] [REPEATS]``.
+Run ``python perf/measures.py [BATCH] [REPEATS] [--reference FOLDER]``.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import math
+import sys
 import time
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eznas.minibatch import Minibatch
+
+    Existing = Callable[[nn.Module, Minibatch, list[str]], dict[str, float]]
 
 OPERATIONS = ["nor_conv_3x3", "nor_conv_1x1", "skip_connect", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_1x1"]
 LOOSE = {"grasp": 0.05, "plain": 0.05, "jacob_cov": 1e-3}
@@ -137,7 +144,38 @@ EXISTING: dict[str, Callable[[nn.Module, Minibatch], float]] = {
 }  # fmt: skip
 
 
-def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats: int) -> tuple[float, float, float]:
+def written_here(network: nn.Module, minibatch: Minibatch, names: list[str]) -> dict[str, float]:
+    """Return the values of the functions above."""
+    return {name: EXISTING[name](network, minibatch) for name in names}
+
+
+def own_code(folder: Path) -> Existing:
+    """Return the measures of the package zero-cost-nas, imported from a checkout of it.
+
+    Raises:
+        ClickException: The package is not in the folder.
+    """
+    sys.path.insert(0, str(folder))
+    try:
+        package: Any = importlib.import_module("foresight.pruners.predictive")
+    except ImportError as error:
+        raise click.ClickException(f"{folder} must be a checkout of zero-cost-nas: {error}") from error
+    finally:
+        sys.path.pop(0)
+
+    def values(network: nn.Module, minibatch: Minibatch, names: list[str]) -> dict[str, float]:
+        batch = [(minibatch.images, minibatch.labels)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # its hooks are those of an earlier torch
+            found = package.find_measures(network, batch, ("random", 1, minibatch.classes), "cpu", measure_names=names)
+        return {name: float(value) for name, value in found.items()}
+
+    return values
+
+
+def compare(
+    network: nn.Module, minibatch: Minibatch, names: list[str], repeats: int, existing: Existing = written_here
+) -> tuple[float, float, float]:
     """Return the least processor seconds of the measures together, alone, and in the existing way."""
     other = copy.deepcopy(network).train()
     seconds: list[tuple[float, float, float]] = []
@@ -147,11 +185,11 @@ def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats:
         together = time.process_time()
         single = {name: measure(network, minibatch, [name])[name] for name in names}
         alone = time.process_time()
-        existing = {name: EXISTING[name](other, minibatch) for name in names}
+        values = existing(other, minibatch, names)
         seconds.append((together - begun, alone - together, time.process_time() - alone))
         if shared != single:
             raise ValueError("shared passes must not change a value")
-        for name, value in existing.items():
+        for name, value in values.items():
             if not math.isclose(value, shared[name].value, rel_tol=LOOSE.get(name, 1e-4), abs_tol=1e-3):
                 raise ValueError(f"{name} must have the value of the existing way: {shared[name].value}, {value}")
     together, alone, before = (min(column) for column in zip(*seconds, strict=True))
@@ -161,15 +199,21 @@ def compare(network: nn.Module, minibatch: Minibatch, names: list[str], repeats:
 @click.command()
 @click.argument("batch", default=64)
 @click.argument("repeats", default=2)
-def main(*, batch: int, repeats: int) -> None:
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Checkout of zero-cost-nas whose own code is the existing way.",
+)
+def main(*, batch: int, repeats: int, reference: Path | None) -> None:
     """Print seconds and ratios for BATCH images, without grasp and with it: the least of REPEATS rounds."""
+    existing = own_code(reference) if reference else written_here
     torch.set_num_threads(1)
     network = CellNetwork(OPERATIONS, cells=5, channels=16, classes=10)
     initialise(network, 0)
     minibatch = load_minibatch("digits", batch)
     names = [name for name in ZERO_COST_NAS if name in EXISTING]
     for chosen in ([name for name in names if name != "grasp"], names):
-        together, alone, before = compare(network, minibatch, chosen, repeats)
+        together, alone, before = compare(network, minibatch, chosen, repeats, existing)
         click.echo(
             f"{', '.join(chosen)}: {together:.2f} s together; {alone:.2f} s alone, ratio {together / alone:.2f}; "
             f"{before:.2f} s in the existing way, ratio {together / before:.2f}"

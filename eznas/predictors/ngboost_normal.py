@@ -1,4 +1,4 @@
-"""NGBoost's normal distribution without scipy's: it makes a distribution object, slowly, in each step of a fit.
+"""NGBoost without what it does slowly in each step of a fit: scipy's distribution object, and checks of its trees.
 
 The module needs the package ngboost, and is imported by the predictors of ``boosting`` alone.
 """
@@ -15,6 +15,7 @@ from ngboost.distns.normal import NormalLogScore
 from ngboost.scores import LogScore
 from scipy import stats
 from sklearn import config_context
+from sklearn.tree import DecisionTreeRegressor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,25 @@ class FastNormal(Normal):  # type: ignore[misc]
     def dist(self) -> Any:
         """Scipy's distribution."""
         return stats.norm(loc=self.loc, scale=self.scale)
+
+
+class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
+    """A tree for finite features and labels, which it does not check."""
+
+    def __sklearn_clone__(self) -> FastTree:
+        cloned = object.__new__(type(self))
+        cloned.__dict__.update(self.__dict__)  # NGBoost clones a tree that is never fitted
+        return cloned
+
+    def fit(self, X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: Any = None) -> FastTree:  # noqa: N803
+        """Fit to ``n x f`` features and ``n`` labels."""
+        super().fit(X.astype(np.float32), y, sample_weight, check_input=False)
+        return self
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803
+        """Return the predictions of ``n x f`` features."""
+        predicted: NDArray[np.float64] = self.tree_.predict(X.astype(np.float32))[:, 0]
+        return predicted
 
 
 class FastRegressor(NGBRegressor):  # type: ignore[misc]

@@ -246,13 +246,15 @@ def test_omni_reads_its_parts(encoding: str | None, columns: int) -> None:
 def test_ngboost_equals_the_package_to_the_bit() -> None:
     from ngboost import NGBRegressor
     from ngboost.distns import Normal
+    from sklearn.tree import DecisionTreeRegressor
 
     from eznas.predictors.models.boosting import ngboost
 
     rng = np.random.default_rng(0)
-    rows, labels, more = rng.integers(2, size=(30, 12)).astype(float), rng.normal(size=30), rng.random((9, 12))
+    rows, labels, more = rng.random((30, 12)), rng.normal(size=30), rng.random((9, 12))
     ours = ngboost(3, n_estimators=20)
-    settings = ours.get_params(deep=False) | {"Dist": Normal}  # type: ignore[attr-defined]
+    settings = ours.get_params(deep=False)  # type: ignore[attr-defined]
+    settings |= {"Dist": Normal, "Base": DecisionTreeRegressor(**settings["Base"].get_params())}
     theirs = NGBRegressor(**settings)
     for regressor in (ours, theirs):
         regressor.fit(rows, labels)

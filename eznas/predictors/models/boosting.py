@@ -140,12 +140,10 @@ def ngboost(
     **settings: Any,
 ) -> Regressor:
     """Make NGBoost with the settings of White et al.; the named ones are those of its trees."""
-    from sklearn.tree import DecisionTreeRegressor
-
     _package("ngboost", "ngboost")
-    from eznas.predictors.ngboost_normal import FastNormal, FastRegressor
+    from eznas.predictors.ngboost_normal import FastNormal, FastRegressor, FastTree
 
-    tree = DecisionTreeRegressor(
+    tree = FastTree(
         criterion="friedman_mse",
         max_depth=max_depth,
         max_features=max_features,
