@@ -114,7 +114,7 @@ def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_f
             peaks[size] = max(peaks.get(size, 0), taken)
     rows = []
     for name, curve in curves.items():
-        before = None
+        before: float | None = None
         for size, spent in curve.items():
             times = None if before is None else round(spent / before, 2)
             rows.append([name, size, round(spent, 2), times, peaks[size] >> 20 if name == "networks" else None])

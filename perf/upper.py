@@ -30,7 +30,7 @@ from eznas.gp.population import Breeder
 from eznas.minibatch import load_minibatch
 from eznas.run import versions
 from eznas.scoring import Condition, Panel
-from eznas.scoring.panel import Vectors
+from eznas.scoring.evaluate_networks import Vectors
 
 if TYPE_CHECKING:
     from eznas.programs import Node
@@ -63,7 +63,7 @@ def judged(networks: int, generations: int, population: int, seed: int) -> tuple
     drawn = dict.fromkeys(random_program(rng, rng.randint(0, 2), reductions) for _ in range(population))
     living, count, seconds = breeder.individuals(list(drawn)), 0, 0.0
     for _ in range(generations):
-        offspring = breeder.offspring(rng, living, population, reductions)
+        offspring = [*breeder.offspring(rng, living, population, reductions)]
         begun = time.process_time()
         verdicts = evaluator.evaluate(offspring)
         seconds += time.process_time() - begun
