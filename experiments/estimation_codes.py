@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from eznas.cli.console import Command
 from eznas.files import write_output
 from eznas.minibatch import load_minibatch
 from eznas.predictors.siamese.code import CodeTraining, estimation_codes
@@ -31,7 +32,7 @@ def size(name: str, fidelity: Fidelity) -> Fidelity:
     return Fidelity(name, fidelity.cells, fidelity.channels, fidelity.pixels)
 
 
-@click.command(epilog=_EPILOG)
+@click.command(cls=Command, epilog=_EPILOG)
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--space", required=True, help="Search space.")

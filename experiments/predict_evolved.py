@@ -20,6 +20,7 @@ from scipy import stats
 
 import eznas
 from eznas.api.predict import evaluate
+from eznas.cli.console import Command
 from eznas.files import write_output
 from eznas.spaces import SPACES
 
@@ -37,7 +38,7 @@ def main() -> None:
     """Compare predictors on features and published scores with and without the scores of evolved programs."""
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -93,7 +94,7 @@ def score(
     )
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("evolved", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))

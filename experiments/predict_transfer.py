@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from eznas.benchmarks import load_table
+from eznas.cli.console import Command
 from eznas.files import write_output
 from eznas.predictors import TransferredPredictor, common_scores, make_predictor
 from eznas.predictors.sampling import draw_trial
@@ -79,7 +80,7 @@ def compare(
     return rows
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("tables", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--trials", default=20, show_default=True, help="Draws of training and test architectures.")

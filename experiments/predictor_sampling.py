@@ -19,6 +19,7 @@ from tables import write_tables
 
 from eznas.benchmarks import load_table
 from eznas.benchmarks.convert.zc import NOTATIONS
+from eznas.cli.console import Command
 from eznas.errors import InputError
 from eznas.files import write_output
 from eznas.predictors.encodings.base import ENCODINGS, EncodingInputs
@@ -200,7 +201,7 @@ def facts_of(drawn: Sample) -> dict[str, Any]:
     return {"cells": len({cell for _, cell, _ in drawn}), "vertices": dict(sorted(vertices.items()))}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("columns", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(

@@ -24,6 +24,7 @@ from tables import write_tables
 
 from eznas.api.predict import evaluate
 from eznas.benchmarks.convert.zc import NOTATIONS
+from eznas.cli.console import Command
 from eznas.errors import InputError
 from eznas.files import write_output
 from eznas.predictors.fits import fit_versions
@@ -253,7 +254,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     return f"{row['tau']:.3f}{spread}"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("columns", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--trials", default=TRIALS, show_default=True, help="Most trials of a predictor.")

@@ -10,6 +10,7 @@ import click
 from search_naswot import RUNS, run, write_rows, write_scores
 from tables import write_tables
 
+from eznas.cli.console import Command
 from eznas.report.search import COLUMNS, search_rows
 from eznas.report.search_page import curves_figure
 from eznas.report.style import png
@@ -52,7 +53,7 @@ def timed_scores(scores: Path, proxy: str, seconds: float) -> Path:
     return path
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("pool", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))

@@ -14,6 +14,7 @@ import click
 from tables import write_tables
 
 from eznas.api.search import search
+from eznas.cli.console import Command
 from eznas.report.search import COLUMNS, SearchResults, search_rows
 from eznas.search.config import SearchConfig
 from eznas.spaces import SPACES
@@ -139,7 +140,7 @@ def repeat(source: Path, folder: Path) -> None:
     write_rows(folder / "search_speed_up.csv", COLUMNS, speed_ups)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 def main(source: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ import click
 import numpy as np
 from search_naswot import run, write_rows
 
+from eznas.cli.console import Command
 from eznas.search.config import SearchConfig
 
 AFTER = (10, 25, 50, 100, 200)
@@ -31,7 +32,7 @@ SEARCHES: tuple[dict[str, str], ...] = (
 """The options of each search."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--runs", default=16, show_default=True, help="Runs of each search.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from eznas.cli.console import Command
 from eznas.files import write_output
 from eznas.predictors import ENCODINGS
 from eznas.predictors.brp.network import BrpSettings
@@ -186,7 +187,7 @@ def main() -> None:
     """Repeat Siamese-NAS's comparison on NAS-Bench-201, CIFAR-100."""
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -225,7 +226,7 @@ def run(
                     click.echo(f"{path.stem}: {record['accuracy']:.2f} in {record['cpu_seconds']} s")
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--best", default=73.51, show_default=True, help="The best accuracy of the table.")

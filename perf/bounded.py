@@ -19,7 +19,7 @@ import click
 import torch
 from joblib import Parallel, delayed, parallel_config
 
-from eznas.cli.console import print_table
+from eznas.cli.console import Command, print_table
 from eznas.fields import parse_size
 from eznas.minibatch import load_minibatch
 from eznas.run import versions
@@ -67,7 +67,7 @@ def scored(space: str, architecture: str, images: int, proxy: str, memory: int |
     return Figures(peak() - before, sum(ran) / images, time.process_time() - begun, score.value)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--space", default="transnas_macro", help="Search space.")
 @click.option("--architecture", default=_ARCHITECTURE, help="Architecture.")
 @click.option("--proxy", default="evolved_general", help="Program or measure.")

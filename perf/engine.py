@@ -34,7 +34,7 @@ from tournament import REFERENCE, Load, distinct_nodes, nodes, record, sampled
 
 from eznas import primitives
 from eznas.capture import capture
-from eznas.cli.console import print_table
+from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Floor, Kind
 from eznas.programs import preorder
@@ -159,7 +159,7 @@ def _new_nodes(generations: Sequence[Sequence[Node]]) -> list[int]:
     return counts
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--quick", is_flag=True, help="3 networks, 50 programs, 5 generations.")
 @click.option("--size", default="1,8,8,8", help="Cells a stage, channels, pixels and images.")
 @click.option("--paper", is_flag=True, help="Programs as the paper's: one mean over units at the root.")

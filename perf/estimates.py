@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from eznas import MEASURES, Minibatch, estimate_seconds, load_minibatch, measure
+from eznas.cli.console import Command
 from eznas.networks import construct
 from eznas.networks.nasbench201 import CellNetwork
 
@@ -125,7 +126,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Minibatch]]] = {
 """Networks and their minibatches, by name."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--network", "networks", multiple=True, type=click.Choice(list(NETWORKS)), default=list(NETWORKS))
 @click.option("--proxy", "proxies", multiple=True, default=sorted(MEASURES))
 @click.option("--most", default=60.0, help="Seconds of an estimate above which a measure does not run.")

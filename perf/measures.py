@@ -34,6 +34,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eznas import measure
+from eznas.cli.console import Command
+from eznas.errors import InputError
 from eznas.minibatch import load_minibatch
 from eznas.networks import initialise
 from eznas.networks.nasbench201 import CellNetwork
@@ -153,13 +155,13 @@ def own_code(folder: Path) -> Existing:
     """Return the measures of the package zero-cost-nas, imported from a checkout of it.
 
     Raises:
-        ClickException: The package is not in the folder.
+        InputError: The package is not in the folder.
     """
     sys.path.insert(0, str(folder))
     try:
         package: Any = importlib.import_module("foresight.pruners.predictive")
     except ImportError as error:
-        raise click.ClickException(f"{folder} must be a checkout of zero-cost-nas: {error}") from error
+        raise InputError(f"the reference must be a checkout of zero-cost-nas, got {folder}: {error}") from error
     finally:
         sys.path.pop(0)
 
@@ -196,7 +198,7 @@ def compare(
     return together, alone, before
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("batch", default=64)
 @click.argument("repeats", default=2)
 @click.option(

@@ -24,7 +24,7 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 from tournament import Load, record, sampled
 
-from eznas.cli.console import print_table
+from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import parse, reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
@@ -85,7 +85,7 @@ def draw(path: Path, curves: dict[str, dict[int, float]]) -> None:
     made.savefig(path, dpi=200)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--quick", is_flag=True, help="Three sizes each, on few networks and generations.")
 @click.option("--generations", default=6, help="Generations of each run.")
 @click.option("--seeds", default=3, help="Runs that are added up.")

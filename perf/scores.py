@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from eznas.cli.console import print_table
+from eznas.cli.console import Command, print_table
 from eznas.run import versions
 from eznas.scoring.backends import local_executor
 from eznas.symbolic.evaluation import Evaluation
@@ -51,7 +51,7 @@ def rules_of(tasks: list[TaskScores], offspring: int, seed: int) -> Rules:
     return Rules(columns, evaluation, fitness, seed, 1000 // ISLANDS, offspring, 4, 0.0015, 30)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--workers", default=2, help="Processes.")
 @click.option("--tasks", default=13, help="Tasks.")
 @click.option("--architectures", default=700, help="Architectures of each task.")

@@ -22,7 +22,7 @@ import torch
 from joblib import Parallel, delayed
 from tournament import sampled
 
-from eznas.cli.console import print_table
+from eznas.cli.console import Command, print_table
 from eznas.config import EvolveConfig
 from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.grammar import random_program, random_reduction
@@ -72,7 +72,7 @@ def judged(networks: int, generations: int, population: int, seed: int) -> tuple
     return count, seconds
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--workers", default=2, help="Processes.")
 @click.option("--networks", default=400, help="Networks that tau is computed on.")
 @click.option("--generations", default=10, help="Generations.")

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from eznas.benchmarks import BENCHMARKS, load_table
+from eznas.cli.console import Command
 from eznas.config import EvolveConfig, build_config
 from eznas.measures import MEASURES
 
@@ -243,8 +245,10 @@ SCRIPTS = sorted({path.stem for path in (ROOT / "experiments").glob("*.py")} - D
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_find_what_they_import(name: str, script: Script) -> None:
-    assert callable(script(name).main)
+def test_scripts_find_what_they_import_and_report_errors_in_a_sentence(name: str, script: Script) -> None:
+    main = script(name).main
+    commands = main.commands.values() if isinstance(main, click.Group) else [main]
+    assert [command.name for command in commands if not isinstance(command, Command)] == []
 
 
 def test_searches_find_their_tables_and_columns(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from eznas.cli.console import Command
 from eznas.primitives import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,10 +38,17 @@ def quick(name: str, tmp_path: Path, *options: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "tournament"])
-def test_commands_find_what_they_import(name: str) -> None:
+def test_commands_find_what_they_import_and_report_errors_in_a_sentence(name: str) -> None:
     if name == "restore":
         pytest.importorskip("safetensors")
-    assert callable(importlib.import_module(name).main)
+    main = importlib.import_module(name).main
+    assert isinstance(main, Command) or name == "memory"  # which reads no options of its own after the first
+
+
+def test_a_reference_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(importlib.import_module("measures").main, ["4", "1", "--reference", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"the reference must be a checkout of zero-cost-nas, got {tmp_path}" in result.output
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's figures of memory")
