@@ -88,11 +88,14 @@ class BrpNetwork(nn.Module):
         """
         last = len(self.layers) - 1
         for place, (layer, bias, norm) in enumerate(zip(self.layers, self.biases, self.norms, strict=True)):
-            summed = layer(edges[:, :1] @ features) if place == last else edges @ layer(features)
+            if place == last:
+                edges = edges[:, :1]
+            # both orders give the same sums; the sums come first where they have few columns or few rows
+            summed = layer(edges @ features) if place in {0, last} else edges @ layer(features)
             features = functional.relu(norm(summed + bias))
             if generator is not None and self.dropout:
-                drawn = torch.rand(*edges.shape[:2], features.shape[2], generator=generator)
-                features = features * (drawn[:, : features.shape[1]] >= self.dropout) / (1 - self.dropout)
+                drawn = torch.rand(features.shape, generator=generator)
+                features = features * drawn.ge_(self.dropout).div_(1 - self.dropout)
         return features[:, 0]
 
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
