@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SIZES = (5, 8, 14, 24, 42, 71, 121, 205)
 TRIALS, TEST = 20, 200
-LARGEST = {"brp_nas": 42}
+LARGEST = {"brp_nas": 24}
 """Most training architectures, by predictor. An epoch of brp_nas has all pairs: with 205, one fit takes hours."""
 
 CHEAP = (
