@@ -50,7 +50,7 @@ NOTES: dict[tuple[str, str], str] = {
     ),
     ("nasbench101", "xgboost@onehot+measures"): "Not explained.",
     ("nasbench101", "gcn"): (
-        "The published code drops batches of fewer than seven, so that it takes no step with five architectures, and it "
+        "The published code drops batches of fewer than seven, so that it is not trained with five architectures. It "
         "never sets the gradients to zero."
     ),
     ("nasbench201", "gcn"): "Not explained; the published figures are tau over all 15,625 architectures.",

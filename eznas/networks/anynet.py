@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from eznas.networks.max_pooling import MaximumPool
 from eznas.networks.units import normalised, stem_body_head
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class AnyNet(nn.Sequential):
         elif kind == "vanilla_block":
             stem = [*normalised(3, c_in, 3, 2), nn.ReLU()]
         else:
-            stem = [*normalised(3, c_in, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+            stem = [*normalised(3, c_in, 7, 2), nn.ReLU(), MaximumPool(3, 2, 1)]
         body: list[nn.Module] = []
         for depth, width, stride, inner, groups in stages:
             for place in range(depth):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from eznas.networks.max_pooling import MaximumPool
 from eznas.networks.units import stem_body_head
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Cell(nn.Module):
                 name = operations[vertex - 1]
                 kernel = 3 if name == "conv3x3-bn-relu" else 1
                 pool = name == "maxpool3x3"
-                self.operations[str(vertex)] = nn.MaxPool2d(3, 1, 1) if pool else _unit(channels, channels, kernel)
+                self.operations[str(vertex)] = MaximumPool(3, 1, 1) if pool else _unit(channels, channels, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output vertex."""
@@ -111,7 +112,7 @@ class CellNetwork(nn.Sequential):
         c_in = channels
         for stack in range(_STACKS):
             if stack:
-                body.append(nn.MaxPool2d(2))
+                body.append(MaximumPool(2))
             for _ in range(cells):
                 body.append(Cell(matrix, operations, c_in, channels << stack))
                 c_in = channels << stack

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eznas.networks.max_pooling import MaximumPool
 from eznas.networks.pooling import AveragePool
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _average(_: int, stride: int) -> nn.Module:
 
 
 def _maximum(kernel: int) -> Callable[[int, int], nn.Module]:
-    return lambda _, stride: nn.MaxPool2d(kernel, stride, kernel // 2)
+    return lambda _, stride: MaximumPool(kernel, stride, kernel // 2)
 
 
 OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {

@@ -70,6 +70,12 @@ def test_large_maps_go_another_way_than_torchs_own() -> None:
     assert [name == "_PoolBackward" for name in names] == [True] * len(_SHAPES) + [False] * len(_OTHERS)
 
 
+def test_a_window_of_negative_zeros_is_a_positive_zero_as_in_torch() -> None:
+    x = torch.full(_SHAPES[0], -0.0)
+    for pool in (AveragePool(), _torchs()):
+        assert not pool(x).signbit().any()
+
+
 def test_what_is_not_finite_stays_in_its_windows() -> None:
     x = _random(*_SHAPES[0])
     x[0, 0, 3, 3], x[1, 1, 0, 0] = torch.nan, torch.inf

@@ -65,7 +65,8 @@ def test_the_last_layer_computes_what_all_nodes_would_have(dropout: float) -> No
     for layer, bias, norm in zip(network.layers, network.biases, network.norms, strict=True):
         features = torch.relu(norm(edges @ (features @ layer.weight.T) + bias))
         if dropout:
-            drawn = torch.rand(4, 1 if layer is network.layers[-1] else 7, 8, generator=drops)  # the global node is read
+            read = 1 if layer is network.layers[-1] else 7  # of the last layer, the global node alone
+            drawn = torch.rand(4, read, 8, generator=drops)
             features = features * (drawn >= dropout) / (1 - dropout)
     torch.testing.assert_close(reading, features[:, 0])
 
