@@ -16,7 +16,16 @@ _CHANNELS, _ENTRIES = 8, 2**12
 
 
 class MaximumPool(nn.MaxPool2d):
-    """The maximum over windows: ``b x c x h x w`` to ``b x c x h' x w'``, as ``torch.nn.MaxPool2d``."""
+    """The maximum over windows: ``b x c x h x w`` to ``b x c x h' x w'``, as ``torch.nn.MaxPool2d``.
+
+    Args:
+        kernel: Height and width of a window.
+        stride: Distance of the windows; None for that of windows side by side.
+        padding: Pixels of minus infinity on each side.
+    """
+
+    def __init__(self, kernel: int, stride: int | None = None, padding: int = 0) -> None:
+        super().__init__(kernel, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maxima."""
