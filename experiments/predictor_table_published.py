@@ -51,7 +51,7 @@ NOTES: dict[tuple[str, str], str] = {
     ("nasbench101", "xgboost@onehot+measures"): "Not explained.",
     ("nasbench101", "gcn"): (
         "The published code drops batches of fewer than seven, so that it is not trained with five architectures. It "
-        "never sets the gradients to zero."
+        "also never sets the gradients to zero; whether this explains the figure with eight was not tested."
     ),
     ("nasbench201", "gcn"): "Not explained; the published figures are tau over all 15,625 architectures.",
     ("nasbench201", "nao"): "Not explained; the published figures are tau over all 15,625 architectures.",
@@ -61,7 +61,7 @@ NOTES: dict[tuple[str, str], str] = {
         "Not explained; with 14 architectures, the published figure is interpolated from 0.322 at 10 and 0.471 at 15."
     ),
 }
-"""By benchmark and predictor, why a figure differs by more than 0.05; ``predictor_sampling.py`` measures the steps."""
+"""By benchmark and predictor, what is known about differences above 0.05. ``predictor_sampling.py`` measures steps."""
 
 NOT_EVALUATED = {
     "sotl, sotl_e, early_stopping_loss, omni with curves": "the tables have no losses.",

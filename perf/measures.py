@@ -191,7 +191,8 @@ def compare(
         seconds.append((together - begun, alone - together, time.process_time() - alone))
         if shared != single:
             raise ValueError("shared passes must not change a value")
-        for name, value in values.items():
+        for name in names:
+            value = values[name]
             if not math.isclose(value, shared[name].value, rel_tol=LOOSE.get(name, 1e-4), abs_tol=1e-3):
                 raise ValueError(f"{name} must have the value of the existing way: {shared[name].value}, {value}")
     together, alone, before = (min(column) for column in zip(*seconds, strict=True))

@@ -51,11 +51,11 @@ class FastNormal(Normal):  # type: ignore[misc]
 
 
 class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
-    """A tree for finite features and labels, which it does not check."""
+    """A tree that does not check its features and labels; they must be finite in float32."""
 
     def __sklearn_clone__(self) -> FastTree:
         cloned = object.__new__(type(self))
-        cloned.__dict__.update(self.__dict__)  # NGBoost clones a tree that is never fitted
+        cloned.__dict__.update(self.__dict__)  # a tree that is cloned here is not fitted, and has a number as its seed
         return cloned
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: Any = None) -> FastTree:  # noqa: N803
@@ -73,7 +73,13 @@ class FastRegressor(NGBRegressor):  # type: ignore[misc]
     """NGBoost with the distribution above, whose trees do not check their settings and features in every step."""
 
     def fit(self, X: NDArray[np.float64], Y: NDArray[np.float64], *args: Any, **options: Any) -> FastRegressor:  # noqa: N803
-        """Fit; see ``NGBRegressor``."""
+        """Fit; see ``NGBRegressor``.
+
+        Raises:
+            ValueError: A feature is not finite in float32, the type that trees read.
+        """
+        if (np.abs(X) > np.finfo(np.float32).max).any():
+            raise ValueError("features must be finite in float32")
         with config_context(assume_finite=True, skip_parameter_validation=True):
             super().fit(X, Y, *args, **options)
         return self

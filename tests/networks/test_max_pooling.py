@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from eznas.networks.max_pooling import MaximumPool
 
-_SHAPES = [(8, 8, 16, 16), (2, 16, 32, 16), (16, 64, 4, 5)]
-_OTHERS = [(2, 3, 4, 4), (8, 4, 16, 16), (8, 16, 16)]
+_SHAPES = [(8, 8, 16, 16), (2, 16, 32, 16), (32, 64, 3, 5)]
+_OTHERS = [(2, 3, 4, 4), (64, 4, 16, 16), (8, 16, 16), (7, 8, 16, 16)]
 _WINDOWS = [(3, 1, 1), (2, 2, 0), (3, 2, 1), (5, 1, 2)]
 
 
@@ -31,7 +31,7 @@ def _values_and_derivatives(pool: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("window", _WINDOWS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("shape", [*_SHAPES, *_OTHERS])
 def test_values_and_derivatives_are_torchs_to_the_bit(
     shape: tuple[int, ...], dtype: torch.dtype, window: tuple[int, int, int]
@@ -52,8 +52,18 @@ def test_large_maps_go_another_way_than_torchs_own() -> None:
 def test_what_is_not_finite_is_as_in_torch() -> None:
     x = _random(*_SHAPES[0])
     x[0, 0, 3, 3], x[1, 1, 0, 0], x[2, 2] = torch.nan, torch.inf, -torch.inf
-    ours, theirs = (pool(x).nan_to_num(9, 8, 7) for pool in (MaximumPool(3, 1, 1), nn.MaxPool2d(3, 1, 1)))
-    assert torch.equal(ours, theirs)
+    pools = (MaximumPool(3, 1, 1), nn.MaxPool2d(3, 1, 1))
+    for ours, theirs in zip(*(_values_and_derivatives(pool, x) for pool in pools), strict=True):
+        assert torch.equal(ours.nan_to_num(9, 8, 7), theirs.nan_to_num(9, 8, 7))
+
+
+@pytest.mark.parametrize("window", _WINDOWS)
+def test_the_order_in_memory_is_as_after_torchs(window: tuple[int, int, int]) -> None:
+    x = _random(*_SHAPES[0])
+    for one in (x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3), x[:, :, ::2]):
+        ours, theirs = (pool(one) for pool in (MaximumPool(*window), nn.MaxPool2d(*window)))
+        assert torch.equal(ours, theirs)
+        assert ours.stride() == theirs.stride()
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, on first use

@@ -259,6 +259,8 @@ def test_ngboost_equals_the_package_to_the_bit() -> None:
     for regressor in (ours, theirs):
         regressor.fit(rows, labels)
     assert np.array_equal(ours.predict(more), theirs.predict(more))
+    with pytest.raises(ValueError, match="features must be finite in float32"):
+        ours.fit(np.full((30, 12), 1e60), labels)
     assert np.array_equal(ours.pred_dist(more).params["scale"], theirs.pred_dist(more).params["scale"])  # type: ignore[attr-defined]
 
 

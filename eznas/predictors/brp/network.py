@@ -90,7 +90,7 @@ class BrpNetwork(nn.Module):
         for place, (layer, bias, norm) in enumerate(zip(self.layers, self.biases, self.norms, strict=True)):
             if place == last:
                 edges = edges[:, :1]
-            # both orders give the same sums; the sums come first where they have few columns or few rows
+            # The sum over edges comes first where the features have few columns, or the edges few rows.
             summed = layer(edges @ features) if place in {0, last} else edges @ layer(features)
             features = functional.relu(norm(summed + bias))
             if generator is not None and self.dropout:
