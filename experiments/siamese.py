@@ -106,6 +106,16 @@ METHODS: dict[str, Callable[[Data, int, int], tuple[list[int], dict[int, float],
     "plain": lambda *args: _siamese(*args, sampling=False, attention=False, coded=False),
     "random": _random,
 }
+LABELS = {
+    "siamese_nsam_bts": "Siamese-NAS, attention and budgeted sampling",
+    "siamese_nsam": "Siamese-NAS, attention",
+    "siamese": "Siamese-NAS",
+    "siamese_nsam_bts_without_code": "Siamese-NAS, attention and budgeted sampling, no code",
+    "brp": "BRP-NAS",
+    "plain": "plain predictor",
+    "random": "best of 30 random architectures",
+}
+"""The names of the methods in the plot."""
 DEFAULT = ("siamese_nsam_bts", "siamese_nsam", "brp", "plain", "random")
 
 
@@ -166,18 +176,18 @@ def plot(rows: Sequence[dict[str, Any]], best: float, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
     for number, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
         mine = [row for row in rows if row["method"] == method]
         totals = [row["total"] for row in mine]
         errors = [2 * (row["standard_error"] or 0) for row in mine]
         colour = f"C{number}"
-        axes.errorbar(totals, [row["accuracy"] for row in mine], errors, color=colour, marker="o", label=method)
+        axes.errorbar(totals, [row["accuracy"] for row in mine], errors, color=colour, marker="o", label=LABELS[method])
         if all(row["published"] is not None for row in mine):
             axes.plot(totals, [row["published"] for row in mine], color=colour, linestyle="--", alpha=0.5)
     axes.axhline(best, color="grey", linewidth=0.8, label="best of the table")
-    axes.set(xlabel="trained architectures, N + 30", ylabel="test accuracy in percent")
-    axes.legend(fontsize=8)
+    axes.set(xlabel="architectures looked up, N + 30", ylabel="test accuracy in percent")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -147,7 +147,7 @@ EXISTING: dict[str, Callable[[nn.Module, Minibatch], float]] = {
 
 
 def written_here(network: nn.Module, minibatch: Minibatch, names: list[str]) -> dict[str, float]:
-    """Return the values of the functions above."""
+    """Return the values of the measures that are written in this file."""
     return {name: EXISTING[name](network, minibatch) for name in names}
 
 
