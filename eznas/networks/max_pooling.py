@@ -2,8 +2,8 @@
 
 On a CPU, torch's maximum pooling is slow in the contiguous format: it takes up to a fifth of the time of a network of
 NAS-Bench-101. The pooling here converts the format to find the places of the maxima, and reads the map there. On one
-thread, this takes about a third of the time for windows of 3x3 at stride 1. Values and derivatives are the same to the bit.
-``torch.fx`` and TorchScript cannot trace it.
+thread, this takes about a third of the time for windows of 3x3 at stride 1. Values and derivatives are the same to the
+bit. ``torch.fx`` and TorchScript cannot trace it.
 """
 
 from __future__ import annotations
