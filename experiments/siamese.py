@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import statistics
 import time
@@ -16,6 +17,7 @@ import click
 import numpy as np
 
 from eznas.cli.console import Command
+from eznas.errors import InputError
 from eznas.files import write_output
 from eznas.predictors import ENCODINGS
 from eznas.predictors.brp.network import BrpSettings
@@ -23,6 +25,7 @@ from eznas.predictors.brp.sampling import BrpSearch
 from eznas.predictors.encodings.base import EncodingInputs
 from eznas.predictors.siamese.sampling import SiameseSearch, SiameseSettings
 from eznas.ranking import correlate
+from eznas.run import versions
 from eznas.seeds import numpy_rng
 from eznas.spaces import SPACES
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from eznas.predictors.encodings.graphs import Graphs
 
 LOOKED_AT = 30
+SHARED = ("target", "table", "versions")
+"""What all records of a report must share: the column, the digest of its file, and the versions of packages."""
 TOTALS = (100, 125, 150, 200)
 PUBLISHED = {
     "siamese_nsam_bts": (73.6, 73.8, 74.1, 74.25),
@@ -226,13 +231,15 @@ def run(
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     data = read(source, table, target)
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
     for repeat in range(first, first + repeats):
         for method in methods:
             for total in totals:
                 path = folder / f"{method}_{total}_{repeat}.json"
                 if not path.exists():
                     record = one_run(data, method, total, repeat)
-                    write_output(path, json.dumps(record | {"target": target}) + "\n")
+                    facts = {"target": target, "table": digest, "versions": versions()}
+                    write_output(path, json.dumps(record | facts) + "\n")
                     click.echo(f"{path.stem}: {record['accuracy']:.2f} in {record['cpu_seconds']} s")
 
 
@@ -243,8 +250,19 @@ def run(
 def report(folder: Path, out: Path, best: float) -> None:
     """Write the means of the records in FOLDER to OUT, a JSON file, and a plot of the same name beside it."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*_*.json"))]
+    if any(record[name] != records[0][name] for record in records for name in SHARED):
+        raise InputError(f"all records in {folder} must have the same {', '.join(SHARED)}; report them apart")
     rows = summarise(records)
-    facts = {"looked_at": LOOKED_AT, "brp": asdict(BRP), "rows": rows}
+    totals = " ".join(f"--total {total}" for total in sorted({record["total"] for record in records}))
+    facts = {
+        "command": f"python experiments/siamese.py run FOLDER_OF_COLUMN_FILES TABLE.csv FOLDER_OF_RUNS {totals}",
+        **{name: records[0][name] for name in SHARED},
+        "device": "cpu",
+        "seeds": sorted({record["repeat"] for record in records}),
+        "looked_at": LOOKED_AT,
+        "brp": asdict(BRP),
+        "rows": rows,
+    }
     write_output(out, json.dumps(facts, indent=1) + "\n")
     plot(rows, best, out.with_suffix(".png"))
     for row in rows:

@@ -205,7 +205,7 @@ def compare(
 @click.option(
     "--reference",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Checkout of zero-cost-nas whose own code is the existing way.",
+    help="Checkout of zero-cost-nas, whose code is then the existing way.",
 )
 def main(*, batch: int, repeats: int, reference: Path | None) -> None:
     """Print seconds and ratios for BATCH images, without grasp and with it: the least of REPEATS rounds."""

@@ -112,7 +112,7 @@ class CellNetwork(nn.Sequential):
         c_in = channels
         for stack in range(_STACKS):
             if stack:
-                body.append(MaximumPool(2))
+                body.append(nn.MaxPool2d(2))
             for _ in range(cells):
                 body.append(Cell(matrix, operations, c_in, channels << stack))
                 c_in = channels << stack

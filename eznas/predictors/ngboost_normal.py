@@ -73,13 +73,18 @@ class FastRegressor(NGBRegressor):  # type: ignore[misc]
     """NGBoost with the distribution above, whose trees do not check their settings and features in every step."""
 
     def fit(self, X: NDArray[np.float64], Y: NDArray[np.float64], *args: Any, **options: Any) -> FastRegressor:  # noqa: N803
-        """Fit; see ``NGBRegressor``.
+        """Fit; see ``NGBRegressor``."""
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            super().fit(X, Y, *args, **options)
+        return self
+
+    def pred_param(self, X: NDArray[np.float64], max_iter: int | None = None) -> Any:  # noqa: N803
+        """Return the parameters of the distributions, in each prediction and once before a fit.
 
         Raises:
             ValueError: A feature is not finite in float32, the type that trees read.
         """
-        if (np.abs(X) > np.finfo(np.float32).max).any():
-            raise ValueError("features must be finite in float32")
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            super().fit(X, Y, *args, **options)
-        return self
+        largest = np.abs(X).max(initial=0.0)
+        if not largest <= np.finfo(np.float32).max:
+            raise ValueError(f"features must be finite in float32, got {largest:g}; leave out such architectures")
+        return super().pred_param(X, max_iter)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -14,6 +14,9 @@ from click.testing import CliRunner
 
 from eznas.cli.console import Command
 from eznas.primitives import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.stem for path in (ROOT / "perf").glob("*.py"))
@@ -43,6 +46,35 @@ def test_commands_find_what_they_import_and_report_errors_in_a_sentence(name: st
         pytest.importorskip("safetensors")
     main = importlib.import_module(name).main
     assert name == "memory" or isinstance(main, Command)  # memory passes unknown options on to another command
+
+
+@pytest.fixture
+def no_reference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leaves no imported package of a reference behind, in memory or as bytecode."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield
+    for name in ("foresight", "foresight.pruners", "foresight.pruners.predictive"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("no_reference")
+@pytest.mark.parametrize(("change", "message"), [("{}", ""), ('{"snip": 0.0}', "snip must have the value of the")])
+def test_a_reference_is_called_as_zero_cost_nas_is_and_its_values_are_compared(
+    tmp_path: Path, change: str, message: str
+) -> None:
+    package = tmp_path / "foresight" / "pruners" / "predictive.py"
+    package.parent.mkdir(parents=True)
+    package.write_text(f"""
+def find_measures(net, loader, info, device, measure_names):
+    import measures
+    from eznas.minibatch import Minibatch
+    [(images, labels)] = loader
+    assert (info, device, net.training) == (("random", 1, 10), "cpu", True)
+    return measures.written_here(net, Minibatch(images, labels, 10, "stub"), measure_names) | {change}
+""")
+    result = CliRunner().invoke(importlib.import_module("measures").main, ["4", "1", "--reference", str(tmp_path)])
+    assert message in str(result.exception)
+    assert result.exit_code == bool(message)
 
 
 def test_a_reference_that_is_no_checkout_is_refused(tmp_path: Path) -> None:

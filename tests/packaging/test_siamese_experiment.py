@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
+from eznas.run import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +40,22 @@ def test_a_stopped_comparison_is_resumed_and_reported(
     assert calls == [(70, 0), (70, 1), (70, 2)]
     out = tmp_path / "report.json"
     assert runner.invoke(module.main, ["report", str(folder), str(out)]).exit_code == 0
-    [row] = json.loads(out.read_text())["rows"]
+    facts = json.loads(out.read_text())
+    assert facts["command"].endswith("FOLDER_OF_RUNS --total 100")
+    assert (facts["target"], facts["seeds"], facts["versions"]) == ("test_200", [0, 1, 2], versions())
+    assert facts["table"] == hashlib.sha256(b"").hexdigest()
+    [row] = facts["rows"]
     assert row["accuracy"] == pytest.approx(2.9)  # the best of the first 30
     assert row["accuracy_with_trained"] == pytest.approx(25.0)
     assert (row["repeats"], row["published"], row["standard_error"]) == (3, 73.7, 0.0)
     assert row["spearman"] == pytest.approx(-1)
     assert out.with_suffix(".png").stat().st_size > 1000
+
+    table.write_text("another table")
+    assert runner.invoke(module.main, [*arguments, "--repeats", "4"]).exit_code == 0
+    refused = runner.invoke(module.main, ["report", str(folder), str(out)])
+    assert refused.exit_code == 2
+    assert "must have the same target, table, versions" in refused.output
 
 
 def test_codes_are_a_learning_curve_of_the_table(tmp_path: Path, script: Script) -> None:
