@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LOG_ROOT = math.log(math.sqrt(2 * math.pi))
+_SETTINGS = tuple(DecisionTreeRegressor().get_params())
 
 
 class FastLogScore(NormalLogScore, LogScore):  # type: ignore[misc]
@@ -50,12 +51,33 @@ class FastNormal(Normal):  # type: ignore[misc]
         return stats.norm(loc=self.loc, scale=self.scale)
 
 
+class FirstDraw(np.random.RandomState):
+    """Gives the first integer of a seed at each call, as a new generator would, whose making is slow."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._seed, self._drawn = seed, dict[tuple[int, int], int]()
+
+    def randint(self, low: int, high: int) -> int:  # type: ignore[override]
+        """Return the first integer of the seed from ``low`` to below ``high``."""
+        if (low, high) not in self._drawn:
+            self._drawn[low, high] = np.random.RandomState(self._seed).randint(low, high)
+        return self._drawn[low, high]
+
+    def __reduce__(self) -> tuple[type[FirstDraw], tuple[int]]:  # type: ignore[override]
+        return type(self), (self._seed,)
+
+
 class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
     """A tree that does not check its features and labels; they must be finite in float32."""
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - nothing is nested
+        """Return the settings; scikit-learn reads their names from a signature each time."""
+        return {name: getattr(self, name) for name in _SETTINGS}
+
     def __sklearn_clone__(self) -> FastTree:
         cloned = object.__new__(type(self))
-        cloned.__dict__.update(self.__dict__)  # a tree that is cloned here is not fitted, and has a number as its seed
+        cloned.__dict__.update(self.__dict__)  # a tree that is cloned here is not fitted, and has the same generator
         return cloned
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: Any = None) -> FastTree:  # noqa: N803

@@ -141,7 +141,7 @@ def ngboost(
 ) -> Regressor:
     """Make NGBoost with the settings of White et al.; the named ones are those of its trees."""
     _package("ngboost", "ngboost")
-    from eznas.predictors.ngboost_normal import FastNormal, FastRegressor, FastTree
+    from eznas.predictors.ngboost_normal import FastNormal, FastRegressor, FastTree, FirstDraw
 
     tree = FastTree(
         criterion="friedman_mse",
@@ -149,7 +149,7 @@ def ngboost(
         max_features=max_features,
         min_samples_leaf=min_samples_leaf,
         min_samples_split=min_samples_split,
-        random_state=seed,
+        random_state=FirstDraw(seed),
     )
     published = {
         "Dist": FastNormal,
