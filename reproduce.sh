@@ -55,16 +55,10 @@ evolved)
     ;;
 campaign | leave_one_out)
     [[ -n $folder ]] || { echo "$name needs FOLDER, the tables of experiments/tables.py" >&2; exit 2; }
-    spaces=("")
-    if [[ $name == leave_one_out ]]; then
-        spaces=(nasbench201 nats_sss nasbench101 nasbench_macro)
-        # networks of this space take minutes on a CPU, so the campaign has it only where there is a GPU
-        "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' >/dev/null && spaces+=(transnas_macro)
-    fi
-    for space in "${spaces[@]}"; do
-        "$python" experiments/campaign.py "$folder" --images "${images:-digits}" --out runs/reproduce/campaign \
-            ${space:+--without "$space"}
-    done
+    without=
+    [[ $name == campaign ]] || without=each
+    "$python" experiments/campaign.py "$folder" --images "${images:-digits}" --out runs/reproduce/campaign \
+        ${without:+--without "$without"}
     ;;
 transformers)
     [[ -n $folder ]] || { echo "transformers needs FOLDER, the tables of experiments/tables.py" >&2; exit 2; }

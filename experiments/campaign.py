@@ -327,7 +327,12 @@ def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
     default=1.0,
     help="Share of the networks of each task, at least 40 of each seed, for a quicker campaign in an --out of its own.",
 )
-@click.option("--without", metavar="SPACE", default="", help="Leave a space out, and test the formula on its networks.")
+@click.option(
+    "--without",
+    metavar="SPACE|each",
+    default="",
+    help="Leave a space out, and test the formula on its networks; each: one after another of leave_out in FILE.",
+)
 def main(
     tables: Path,
     config: Path,
@@ -345,16 +350,18 @@ def main(
     campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device, share)
     if campaign.left_out:
         click.echo(f"without {', '.join(campaign.left_out)}: networks of this kind take minutes on a CPU", err=True)
-    if without and without not in {task.benchmark for task in campaign.tasks if task.networks}:
+    spaces = {task.benchmark for task in campaign.tasks if task.networks}
+    if without and without not in {"each", *spaces}:
         raise InputError(
-            f"without must be a space of the campaign whose networks run on this device, got {without}",
+            f"without must be each, or a space of the campaign whose networks run on this device, got {without}",
             parameters=("without",),
         )
     scores = campaign.score()
     if without:
-        print_left_out(
-            campaign.evolve_without(scores, without, time_budget), scores, without, campaign.scored_first(without)
-        )
+        each = [space for space in read_toml(config)["leave_out"] if space in spaces]
+        for space in each if without == "each" else [without]:
+            run = campaign.evolve_without(scores, space, time_budget)
+            print_left_out(run, scores, space, campaign.scored_first(space))
         return
     found = []
     for entry in read_toml(config)["evolution"]:

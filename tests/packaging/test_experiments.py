@@ -71,9 +71,8 @@ def test_the_campaign_takes_tables_and_images() -> None:
     [line] = commands("campaign", "tables", "pictures")
     images = f"--images {ROOT}/pictures"
     assert line == f"experiments/campaign.py {ROOT}/tables {images} --out runs/reproduce/campaign"
-    lines = commands("leave_one_out", "tables")
-    spaces = [option(line, "--without") for line in lines]
-    assert spaces == [["nasbench201"], ["nats_sss"], ["nasbench101"], ["nasbench_macro"], ["transnas_macro"]]
+    [line] = commands("leave_one_out", "tables")
+    assert option(line, "--without") == ["each"]
     with pytest.raises(subprocess.CalledProcessError):
         commands("campaign")
 

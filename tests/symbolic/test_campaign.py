@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 import eznas
 from eznas.benchmarks import load_table
@@ -102,6 +103,18 @@ def test_a_formula_is_tested_on_the_left_out_space_with_one_seed(
     row = next(line for line in capsys.readouterr().out.splitlines() if "space/a" in line)
     assert row.split()[1:3] == ["12", "1.000"]
     assert row.split()[-2:] == ["params", "1.000"]
+
+
+def test_each_space_is_left_out_in_turn(script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    left_out: list[str] = []
+    monkeypatch.setattr(script.Campaign, "score", lambda _: tmp_path)
+    monkeypatch.setattr(script.Campaign, "evolve_without", lambda *arguments: left_out.append(arguments[2]))
+    monkeypatch.setattr(script, "print_left_out", lambda *_: None)
+    arguments = [str(tmp_path), "--out", str(tmp_path / "out"), "--device", "cpu", "--workers", "1", "--without"]
+    CliRunner().invoke(script.main, [*arguments, "each"], catch_exceptions=False)
+    assert left_out == ["nasbench201", "nats_sss", "nasbench101", "nasbench_macro"]  # the fifth needs a GPU
+    refused = CliRunner().invoke(script.main, [*arguments, "transnas_macro"])
+    assert "without must be each, or a space of the campaign whose networks run on this device" in refused.output
 
 
 def test_columns_become_measures_and_building_blocks(campaign: Any) -> None:
