@@ -69,7 +69,7 @@ class FirstDraw(np.random.RandomState):
 
 
 class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
-    """A tree that does not check its features and labels; they must be finite in float32."""
+    """A tree that does not check its features; they must be finite in float32."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - nothing is nested
         """Return the settings; scikit-learn reads their names from a signature each time."""
@@ -81,7 +81,13 @@ class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
         return cloned
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: Any = None) -> FastTree:  # noqa: N803
-        """Fit to ``n x f`` features and ``n`` labels."""
+        """Fit to ``n x f`` features and ``n`` labels.
+
+        Raises:
+            ValueError: A label is not finite. NGBoost's search for the length of its step would not end.
+        """
+        if not np.isfinite(y).all():
+            raise ValueError("the gradients of ngboost must be finite; lower learning_rate or n_estimators")
         super().fit(X.astype(np.float32), y, sample_weight, check_input=False)
         return self
 
@@ -95,7 +101,15 @@ class FastRegressor(NGBRegressor):  # type: ignore[misc]
     """NGBoost with the distribution above, whose trees do not check their settings and features in every step."""
 
     def fit(self, X: NDArray[np.float64], Y: NDArray[np.float64], *args: Any, **options: Any) -> FastRegressor:  # noqa: N803
-        """Fit; see ``NGBRegressor``."""
+        """Fit; see ``NGBRegressor``.
+
+        Raises:
+            ValueError: A step reads no architecture, or a feature or a gradient is not finite.
+        """
+        if self.minibatch_frac * len(X) < 1:
+            raise ValueError(
+                f"a step must read at least one architecture, got minibatch_frac {self.minibatch_frac:g} of {len(X)}"
+            )
         with config_context(assume_finite=True, skip_parameter_validation=True):
             super().fit(X, Y, *args, **options)
         return self

@@ -266,6 +266,18 @@ def test_ngboost_equals_the_package_to_the_bit() -> None:
                 call(np.full((30, 12), large))
 
 
+@pytest.mark.skipif(find_spec("ngboost") is None, reason="the optional package ngboost is not installed")
+def test_ngboost_ends_where_its_search_for_a_step_would_not() -> None:
+    from eznas.predictors.models.boosting import ngboost
+
+    rows, labels = np.random.default_rng(0).random((9, 3)), np.arange(9.0)
+    with pytest.raises(ValueError, match=r"must read at least one architecture, got minibatch_frac 0\.1 of 9"):
+        ngboost(0, minibatch_frac=0.1).fit(rows, labels)
+    tree = ngboost(0).get_params()["Base"]  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="gradients of ngboost must be finite"):
+        tree.fit(rows, np.where(labels == 3, np.nan, labels))
+
+
 def test_omni_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ngboost", None)
     with pytest.raises(InputError, match=r"needs the package ngboost; run pip install 'eznas\[ngboost\]'"):
