@@ -6,6 +6,8 @@ import ast
 import gzip
 import itertools
 import json
+import shlex
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +26,15 @@ from eznas.errors import InputError
 from eznas.files import write_output
 from eznas.predictors.encodings.base import ENCODINGS, EncodingInputs
 from eznas.predictors.encodings.cells import NB101_VERTICES, padded_cell
+from eznas.predictors.encodings.tokens import Tokens, nasbench101_tokens
 from eznas.predictors.fits import fit_versions
 from eznas.predictors.models.boosting import xgboost
 from eznas.predictors.models.forests import random_forest
 from eznas.predictors.models.linear import bayesian_linear_regression
 from eznas.predictors.models.networks import bananas, mlp
+from eznas.predictors.models.sequence_networks import nao
 from eznas.predictors.protocol import library_failures
+from eznas.predictors.structured import Sequences
 from eznas.ranking import correlate
 from eznas.run import versions
 from eznas.seeds import derive_seed, python_rng
@@ -38,7 +43,7 @@ from eznas.spaces.nasbench101 import OPERATIONS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,18 +57,44 @@ SIZES, TRIALS = (24, 71, 121, 205), 20
 DRAWS, MOST = 1_000_000, 20
 """Random matrices, and most that are kept of those with the same cell."""
 
+TOKENS = Tokens(EncodingInputs(SPACE))
+
+
+class SequenceRows:
+    """``nao`` on rows of tokens."""
+
+    def __init__(self, seed: int) -> None:
+        self._network: Any = nao(seed)
+
+    def fit(self, rows: NDArray[np.float64], labels: NDArray[np.float64]) -> None:
+        """Fit to ``n x l`` tokens and ``n`` labels."""
+        self._network.fit(self._sequences(rows), labels)
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``n`` predictions."""
+        predicted: NDArray[np.float64] = self._network.predict(self._sequences(rows))
+        return predicted
+
+    @staticmethod
+    def _sequences(rows: NDArray[np.float64]) -> Sequences:
+        return Sequences(rows.astype(np.int64), TOKENS.vocabulary, np.empty((0, rows.shape[1]), dtype=np.int64))
+
+
 OURS: dict[str, Callable[[int], Regressor]] = {
     "random_forest": random_forest,
     "xgboost": xgboost,
     "bayesian_linear_regression": bayesian_linear_regression,
     "mlp": mlp,
     "bananas": bananas,
+    "nao": SequenceRows,
 }
+READS = {"bananas": "path", "nao": "tokens"}
+"""The encoding of a predictor that does not read the one-hot encoding."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to draw, encode and fit; ``main`` explains the words. The path encoding is the same for both matrices."""
+    """A way to draw, encode and fit; ``main`` explains the words."""
 
     sample: str
     unpruned: bool = False
@@ -149,22 +180,26 @@ def unpruned_rows(matrices: Sequence[str]) -> NDArray[np.float64]:
     return np.array(rows)
 
 
-def fit_trial(way: Way, drawn: Sample, trial: int) -> dict[str, list[float | None]]:
+def fit_trial(way: Way, drawn: Sample, trial: int, only: Collection[str] = ()) -> dict[str, list[float | None]]:
     """Return the taus of each predictor by size; None if the fit failed or tau is undefined.
 
     Args:
         way: How to encode and fit.
         drawn: The sample; the test architectures come first.
         trial: The number of the trial, for the seeds.
+        only: The predictors; all of the way if empty.
     """
     matrices, accuracies = [one[0] for one in drawn], np.array([one[2] for one in drawn])
     pruned = [SPACE.parse(one) for one in matrices]
-    onehot, paths = (ENCODINGS[name](EncodingInputs(SPACE)).rows(pruned, None) for name in ("onehot", "path"))
+    rows_of = {name: ENCODINGS[name](EncodingInputs(SPACE)).rows(pruned, None) for name in ("onehot", "path", "tokens")}
+    if way.unpruned:  # the paths of the whole matrix are those of the cell
+        rows_of["onehot"] = unpruned_rows(matrices)
+        rows_of["tokens"] = np.array([nasbench101_tokens(one) for one in matrices], dtype=np.float64)
     taus: dict[str, list[float | None]] = {}
     for name, make in way.regressors.items():
-        if name == "bananas" and way.unpruned and not way.percent:
+        if (only and name not in only) or (name == "bananas" and way.unpruned and not way.percent):
             continue
-        rows = paths if name == "bananas" else unpruned_rows(matrices) if way.unpruned else onehot
+        rows = rows_of[READS.get(name, "onehot")]
         for size in SIZES:
             labels = accuracies[TEST : TEST + size]
             if not way.percent:
@@ -212,14 +247,17 @@ def facts_of(drawn: Sample) -> dict[str, Any]:
     help="Draws of test and training architectures.",
 )
 @click.option("--draws", default=DRAWS, show_default=True, help="Random matrices that are drawn once.")
-def main(columns: Path, folder: Path, trials: int, draws: int) -> None:
-    """Fit five predictors on NAS-Bench-101 to architectures that are drawn and encoded in several ways.
+@click.option(
+    "--only", multiple=True, type=click.Choice([*OURS]), help="Predictor; all of them otherwise. May be repeated."
+)
+def main(columns: Path, folder: Path, trials: int, draws: int, only: tuple[str, ...]) -> None:
+    """Fit six predictors on NAS-Bench-101 to architectures that are drawn and encoded in several ways.
 
     \b
     table      cells of the table, uniformly
     drawn      random matrices of seven vertices whose cell is in the table; no cell twice in a trial
     published  the 500 random matrices with published scores, with their published accuracies
-    unpruned   one-hot encoding of the whole matrix, also of what lies on no path from input to output
+    unpruned   one-hot encoding or tokens of the whole matrix, also of what lies on no path from input to output
     percent    accuracies in percent, instead of standardised by those of the fit
     published model
                the published initial weights and penalty of perceptrons, and precisions of the linear regression
@@ -230,7 +268,7 @@ def main(columns: Path, folder: Path, trials: int, draws: int) -> None:
     """  # noqa: D301 - click's mark of a paragraph with its own lines
     folder.mkdir(parents=True, exist_ok=True)
     samples, pool = read_samples(columns, folder, draws)
-    path, most = folder / "taus.json", TEST + SIZES[-1]
+    path, most = folder / f"{'_'.join(['taus', *sorted(only)])}.json", TEST + SIZES[-1]
     done = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     for trial in range(trials):
         drawn = {
@@ -238,12 +276,12 @@ def main(columns: Path, folder: Path, trials: int, draws: int) -> None:
             for name, sample in samples.items()
         }
         if trial >= len(done):
-            done.append({name: fit_trial(way, drawn[way.sample], trial) for name, way in WAYS.items()})
+            done.append({name: fit_trial(way, drawn[way.sample], trial, only) for name, way in WAYS.items()})
             write_output(path, json.dumps(done) + "\n")
         if trial == 0:
             facts = {name: facts_of(one) for name, one in drawn.items()}
         record = {
-            "command": f"python experiments/predictor_sampling.py FOLDER_OF_COLUMN_FILES FOLDER --trials {trials}",
+            "command": shlex.join(["python", "experiments/predictor_sampling.py", *sys.argv[1:]]),
             "versions": {**versions(), **fit_versions()},
             "seed": SEED,
             "trials": trial + 1,

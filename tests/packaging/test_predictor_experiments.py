@@ -125,6 +125,25 @@ def test_a_failed_fit_has_no_tau(sampling: ModuleType, monkeypatch: pytest.Monke
     way = sampling.Way("table", regressors={"mlp": lambda _: Failing()})
     drawn = [(UNPRUNED, UNPRUNED, float(place)) for place in range(sampling.TEST + 4)]
     assert sampling.fit_trial(way, drawn, 0) == {"mlp": [None]}
+    assert sampling.fit_trial(way, drawn, 0, ["nao"]) == {}
+
+
+def test_nao_reads_tokens_and_those_of_the_whole_matrix(sampling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[list[float]] = []
+
+    class Reading(sampling.SequenceRows):  # type: ignore[misc, name-defined]
+        def fit(self, rows: np.ndarray, labels: np.ndarray) -> None:
+            read.append(rows[0].tolist())
+            super().fit(rows, labels)
+
+    monkeypatch.setattr(sampling, "SIZES", (4,))
+    drawn = [(UNPRUNED, UNPRUNED, float(place)) for place in range(sampling.TEST + 4)]
+    for unpruned in (False, True):
+        way = sampling.Way("table", unpruned, regressors={"nao": Reading})
+        assert sampling.fit_trial(way, drawn, 0) == {"nao": [None]}  # all predictions are equal
+    # by vertex: 2 for an edge from an earlier one and 1 for none, then its operation from 3; 0 where there is no vertex
+    assert (read[0][:5], read[0][-7:]) == ([2, 3, 1, 1, 0], [1, 2, 1, 1, 1, 1, 6])
+    assert (read[1][:9], read[1][-7:]) == ([2, 3, 1, 1, 4, 1, 1, 2, 5], [1, 2, 1, 1, 1, 1, 6])
 
 
 def test_random_matrices_have_half_of_the_edges(sampling: ModuleType) -> None:

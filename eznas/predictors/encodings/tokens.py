@@ -70,7 +70,7 @@ def _sequences(space: SearchSpace) -> tuple[int, int, Callable[[str], list[int]]
             lambda text: [choices.options.index(held) + 1 if held else _PADDING for held in choices.read(text)],
         )
     if space.name == "nasbench101":
-        return len(NB101_OPERATIONS) + _FIRST + 1, _graph_length(NB101_VERTICES), _nasbench101
+        return len(NB101_OPERATIONS) + _FIRST + 1, _graph_length(NB101_VERTICES), nasbench101_tokens
     if space.name == "darts" and rules is not None:
         inputs = rules.nodes + 1
         return (
@@ -99,7 +99,8 @@ def _graph_tokens(matrix: Sequence[Sequence[int]], operations: Sequence[int]) ->
     return tokens
 
 
-def _nasbench101(architecture: str) -> list[int]:
+def nasbench101_tokens(architecture: str) -> list[int]:
+    """Return the tokens of a matrix with up to seven vertices, also of those that lie on no path."""
     matrix, operations = padded_cell(architecture)
     named = [NB101_OPERATIONS.index(name) + _FIRST if name else _PADDING for name in operations]
     return _graph_tokens(matrix, [*named, len(NB101_OPERATIONS) + _FIRST])
