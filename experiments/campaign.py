@@ -309,6 +309,21 @@ def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
     )
 
 
+def spaces_to_leave_out(campaign: Campaign, config: dict[str, Any], without: str) -> list[str]:
+    """Return the spaces that ``without`` names: one, or with ``each`` those of the configuration that run here."""
+    spaces = {task.benchmark for task in campaign.tasks if task.networks}
+    slow = {name.partition("/")[0] for name in campaign.left_out}
+    listed = [space for space in config.get("spaces_to_leave_out", ()) if space not in slow]
+    chosen = listed if without == "each" else [without]
+    if not chosen or not spaces.issuperset(chosen):
+        raise InputError(
+            "without must be a space of the campaign whose networks run on this device, or each with such spaces in "
+            f"spaces_to_leave_out; got {without}{f' with {listed}' if without == 'each' else ''}",
+            parameters=("without",),
+        )
+    return chosen
+
+
 @click.command(cls=Command, context_settings={"show_default": True})
 @click.argument("tables", metavar="TABLES", type=Path)
 @click.option("--config", metavar="FILE", type=Path, default=Path(__file__).with_suffix(".toml"), help="The campaign.")
@@ -331,7 +346,8 @@ def margin(run: EvolutionRun, row: dict[str, Any]) -> float:
     "--without",
     metavar="SPACE|each",
     default="",
-    help="Leave a space out, and test the formula on its networks; each: one after another of leave_out in FILE.",
+    help="Leave a space out, and test the formula on its networks. 'each' does this with every space of "
+    "spaces_to_leave_out in the --config file, one after another.",
 )
 def main(
     tables: Path,
@@ -350,16 +366,10 @@ def main(
     campaign = Campaign(read_toml(config), tables, out, images, workers, bound, device, share)
     if campaign.left_out:
         click.echo(f"without {', '.join(campaign.left_out)}: networks of this kind take minutes on a CPU", err=True)
-    spaces = {task.benchmark for task in campaign.tasks if task.networks}
-    if without and without not in {"each", *spaces}:
-        raise InputError(
-            f"without must be each, or a space of the campaign whose networks run on this device, got {without}",
-            parameters=("without",),
-        )
+    chosen = spaces_to_leave_out(campaign, read_toml(config), without) if without else []
     scores = campaign.score()
-    if without:
-        each = [space for space in read_toml(config)["leave_out"] if space in spaces]
-        for space in each if without == "each" else [without]:
+    if chosen:
+        for space in chosen:
             run = campaign.evolve_without(scores, space, time_budget)
             print_left_out(run, scores, space, campaign.scored_first(space))
         return

@@ -88,7 +88,8 @@ OURS: dict[str, Callable[[int], Regressor]] = {
     "bananas": bananas,
     "nao": SequenceRows,
 }
-READS = {"bananas": "path", "nao": "tokens"}
+READ = {name: ENCODINGS[name](EncodingInputs(SPACE)) for name in ("onehot", "path")} | {"tokens": TOKENS}
+READ_BY = {"bananas": "path", "nao": "tokens"}
 """The encoding of a predictor that does not read the one-hot encoding."""
 
 
@@ -191,7 +192,7 @@ def fit_trial(way: Way, drawn: Sample, trial: int, only: Collection[str] = ()) -
     """
     matrices, accuracies = [one[0] for one in drawn], np.array([one[2] for one in drawn])
     pruned = [SPACE.parse(one) for one in matrices]
-    rows_of = {name: ENCODINGS[name](EncodingInputs(SPACE)).rows(pruned, None) for name in ("onehot", "path", "tokens")}
+    rows_of = {name: encoding.rows(pruned, None) for name, encoding in READ.items()}
     if way.unpruned:  # the paths of the whole matrix are those of the cell
         rows_of["onehot"] = unpruned_rows(matrices)
         rows_of["tokens"] = np.array([nasbench101_tokens(one) for one in matrices], dtype=np.float64)
@@ -199,7 +200,7 @@ def fit_trial(way: Way, drawn: Sample, trial: int, only: Collection[str] = ()) -
     for name, make in way.regressors.items():
         if (only and name not in only) or (name == "bananas" and way.unpruned and not way.percent):
             continue
-        rows = rows_of[READS.get(name, "onehot")]
+        rows = rows_of[READ_BY.get(name, "onehot")]
         for size in SIZES:
             labels = accuracies[TEST : TEST + size]
             if not way.percent:
@@ -248,7 +249,7 @@ def facts_of(drawn: Sample) -> dict[str, Any]:
 )
 @click.option("--draws", default=DRAWS, show_default=True, help="Random matrices that are drawn once.")
 @click.option(
-    "--only", multiple=True, type=click.Choice([*OURS]), help="Predictor; all of them otherwise. May be repeated."
+    "--only", multiple=True, type=click.Choice([*OURS]), help="Fit this predictor alone; may be repeated. Default: all."
 )
 def main(columns: Path, folder: Path, trials: int, draws: int, only: tuple[str, ...]) -> None:
     """Fit six predictors on NAS-Bench-101 to architectures that are drawn and encoded in several ways.
@@ -264,12 +265,16 @@ def main(columns: Path, folder: Path, trials: int, draws: int, only: tuple[str, 
 
     COLUMNS is the folder of the column files nasbench101.json.gz and published_scores_nbsuite_zero.json.gz. FOLDER
     receives the table, the random matrices, the taus of each trial, and predictor_sampling.json with mean taus beside
-    published ones. The same command continues after a stop, and one with more --trials adds trials.
+    published ones; with --only, the names of these files end in the predictors. The same command continues after a
+    stop, and one with more --trials adds trials.
     """  # noqa: D301 - click's mark of a paragraph with its own lines
     folder.mkdir(parents=True, exist_ok=True)
     samples, pool = read_samples(columns, folder, draws)
-    path, most = folder / f"{'_'.join(['taus', *sorted(only)])}.json", TEST + SIZES[-1]
+    suffix = "".join(f"_{name}" for name in sorted(set(only)))
+    path, most = folder / f"taus{suffix}.json", TEST + SIZES[-1]
     done = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    if done and [*done[0]["table"]] != [name for name in OURS if name in only or not only]:
+        raise InputError(f"{path} must have trials of the predictors that --only names, got {[*done[0]['table']]}")
     for trial in range(trials):
         drawn = {
             name: draw(sample, most, python_rng(SEED + trial, name), name == "published")
@@ -290,7 +295,7 @@ def main(columns: Path, folder: Path, trials: int, draws: int, only: tuple[str, 
             "first_trial": facts,
             "rows": summary(done[: trial + 1]),
         }
-        write_output(folder / "predictor_sampling.json", json.dumps(record, separators=(",", ":")) + "\n")
+        write_output(folder / f"predictor_sampling{suffix}.json", json.dumps(record, separators=(",", ":")) + "\n")
         click.echo(f"trial {trial + 1} of {trials}")
 
 

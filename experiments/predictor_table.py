@@ -259,7 +259,9 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--trials", default=TRIALS, show_default=True, help="Most trials of a predictor.")
 @click.option("--workers", default=1, show_default=True, help="Worker processes.")
-@click.option("--only", multiple=True, metavar="NAME", help="Predictor; all of them otherwise. May be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Evaluate this predictor alone; may be repeated. Default: all."
+)
 def main(columns: Path, folder: Path, trials: int, workers: int, only: tuple[str, ...]) -> None:
     """Evaluate all predictors on NAS-Bench-201 and NAS-Bench-101, CIFAR-10 validation accuracy.
 

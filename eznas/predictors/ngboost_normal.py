@@ -52,17 +52,19 @@ class FastNormal(Normal):  # type: ignore[misc]
 
 
 class FirstDraw(np.random.RandomState):
-    """Gives the first integer of a seed at each call, as a new generator would, whose making is slow."""
+    """A generator that returns the first integer of its seed at every call.
+
+    A new generator for each tree gives the same integer, and takes long to make.
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self._seed, self._drawn = seed, dict[tuple[int, int], int]()
+        self._seed = seed
 
     def randint(self, low: int, high: int) -> int:  # type: ignore[override]
         """Return the first integer of the seed from ``low`` to below ``high``."""
-        if (low, high) not in self._drawn:
-            self._drawn[low, high] = np.random.RandomState(self._seed).randint(low, high)
-        return self._drawn[low, high]
+        self.seed(self._seed)
+        return super().randint(low, high)
 
     def __reduce__(self) -> tuple[type[FirstDraw], tuple[int]]:  # type: ignore[override]
         return type(self), (self._seed,)
@@ -77,17 +79,20 @@ class FastTree(DecisionTreeRegressor):  # type: ignore[misc]
 
     def __sklearn_clone__(self) -> FastTree:
         cloned = object.__new__(type(self))
-        cloned.__dict__.update(self.__dict__)  # a tree that is cloned here is not fitted, and has the same generator
+        cloned.__dict__.update(self.__dict__)  # not fitted; the generator returns the same at every call
         return cloned
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: Any = None) -> FastTree:  # noqa: N803
         """Fit to ``n x f`` features and ``n`` labels.
 
         Raises:
-            ValueError: A label is not finite. NGBoost's search for the length of its step would not end.
+            ValueError: A label, which is a gradient of NGBoost, is not finite. With it, NGBoost's search for the length
+                of a step would never end.
         """
         if not np.isfinite(y).all():
-            raise ValueError("the gradients of ngboost must be finite; lower learning_rate or n_estimators")
+            raise ValueError(
+                "the gradients of ngboost must be finite; give accuracies that differ, or lower learning_rate"
+            )
         super().fit(X.astype(np.float32), y, sample_weight, check_input=False)
         return self
 

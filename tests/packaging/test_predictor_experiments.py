@@ -137,10 +137,12 @@ def test_nao_reads_tokens_and_those_of_the_whole_matrix(sampling: ModuleType, mo
             super().fit(rows, labels)
 
     monkeypatch.setattr(sampling, "SIZES", (4,))
-    drawn = [(UNPRUNED, UNPRUNED, float(place)) for place in range(sampling.TEST + 4)]
+    edge = "01/00 input,output"
+    drawn = [(edge if place % 2 else UNPRUNED, "", float(place % 2)) for place in range(sampling.TEST + 4)]
     for unpruned in (False, True):
         way = sampling.Way("table", unpruned, regressors={"nao": Reading})
-        assert sampling.fit_trial(way, drawn, 0) == {"nao": [None]}  # all predictions are equal
+        [tau] = sampling.fit_trial(way, drawn, 0)["nao"]
+        assert abs(tau) == pytest.approx(1)  # two cells with an accuracy each
     # by vertex: 2 for an edge from an earlier one and 1 for none, then its operation from 3; 0 where there is no vertex
     assert (read[0][:5], read[0][-7:]) == ([2, 3, 1, 1, 0], [1, 2, 1, 1, 1, 1, 6])
     assert (read[1][:9], read[1][-7:]) == ([2, 3, 1, 1, 4, 1, 1, 2, 5], [1, 2, 1, 1, 1, 1, 6])

@@ -273,9 +273,11 @@ def test_ngboost_ends_where_its_search_for_a_step_would_not() -> None:
     rows, labels = np.random.default_rng(0).random((9, 3)), np.arange(9.0)
     with pytest.raises(ValueError, match=r"must read at least one architecture, got minibatch_frac 0\.1 of 9"):
         ngboost(0, minibatch_frac=0.1).fit(rows, labels)
-    tree = ngboost(0).get_params()["Base"]  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="gradients of ngboost must be finite"):
-        tree.fit(rows, np.where(labels == 3, np.nan, labels))
+    with (
+        pytest.raises(ValueError, match="gradients of ngboost must be finite; give accuracies that differ"),
+        np.errstate(all="ignore"),
+    ):
+        ngboost(0).fit(rows, np.ones(9))
 
 
 def test_omni_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

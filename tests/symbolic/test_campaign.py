@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import eznas
 from eznas.benchmarks import load_table
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -114,7 +115,19 @@ def test_each_space_is_left_out_in_turn(script: ModuleType, monkeypatch: pytest.
     CliRunner().invoke(script.main, [*arguments, "each"], catch_exceptions=False)
     assert left_out == ["nasbench201", "nats_sss", "nasbench101", "nasbench_macro"]  # the fifth needs a GPU
     refused = CliRunner().invoke(script.main, [*arguments, "transnas_macro"])
-    assert "without must be each, or a space of the campaign whose networks run on this device" in refused.output
+    assert refused.exit_code == 2
+    assert "without must be a space of the campaign whose networks run on this device" in refused.output
+
+
+def test_spaces_to_leave_out_must_be_of_the_campaign(script: ModuleType, tmp_path: Path) -> None:
+    macro = {"name": "transnas_macro/class_scene", "networks": [5, 5], "test": 5}
+    made = script.Campaign(CONFIG | {"task": [*CONFIG["task"], macro]}, tmp_path, tmp_path, "digits", 1, device="cpu")
+    listed = {"spaces_to_leave_out": ["nasbench201", "transnas_macro"]}
+    assert script.spaces_to_leave_out(made, listed, "each") == ["nasbench201"]
+    assert script.spaces_to_leave_out(made, {}, "nasbench201") == ["nasbench201"]
+    for config in ({}, {"spaces_to_leave_out": ["nasbench201", "nats_ss"]}):
+        with pytest.raises(InputError, match="each with such spaces in spaces_to_leave_out; got each with"):
+            script.spaces_to_leave_out(made, config, "each")
 
 
 def test_columns_become_measures_and_building_blocks(campaign: Any) -> None:

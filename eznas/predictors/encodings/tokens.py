@@ -100,7 +100,7 @@ def _graph_tokens(matrix: Sequence[Sequence[int]], operations: Sequence[int]) ->
 
 
 def nasbench101_tokens(architecture: str) -> list[int]:
-    """Return the tokens of a matrix with up to seven vertices, also of those that lie on no path."""
+    """Return the tokens of a matrix of up to seven vertices, including vertices that lie on no path."""
     matrix, operations = padded_cell(architecture)
     named = [NB101_OPERATIONS.index(name) + _FIRST if name else _PADDING for name in operations]
     return _graph_tokens(matrix, [*named, len(NB101_OPERATIONS) + _FIRST])

@@ -30,7 +30,8 @@ _RANGES = {
     "min_samples_leaf": Span(2, 19, whole=True),
     "min_samples_split": Span(2, 19, whole=True),
 }
-"""Those of White et al.; a draw whose leaves are too large for any split has no tau, and so is never the best."""
+"""Those of White et al.; a draw has no tau, and so is never the best, if its leaves are too large for any
+split, or if its share of a fold (``minibatch_frac``) is below one architecture."""
 
 
 def _omni(encoder: Encoder | None, draws: int = 35, **settings: Any) -> Predictor:
