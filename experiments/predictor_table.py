@@ -272,13 +272,14 @@ def main(columns: Path, folder: Path, trials: int, workers: int, only: tuple[str
     (folder / "data").mkdir(parents=True, exist_ok=True)
     prepare(columns, folder / "data")
     path = folder / "predictor_table.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
-    records = {(record["space"], record["predictor"]): record for record in kept}
     for space, name in entries():
         if only and name not in only:
             continue
         record = evaluated(folder, space, name, trials, workers)
         click.echo(f"{space} {name}: {record['status']}, {record.get('processor_seconds', 0)} s")
+        # read here, because another command may have added records meanwhile
+        kept = json.loads(path.read_text(encoding="utf-8"))["records"] if path.exists() else []
+        records = {(record["space"], record["predictor"]): record for record in kept}
         records[space, name] = add_seconds(record, records.get((space, name), {}))
         table = [records[key] for key in entries() if key in records]
         write_output(path, json.dumps(facts(table), indent=1) + "\n")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import random
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -65,6 +67,29 @@ def test_processor_seconds_add_up_over_commands(table: ModuleType) -> None:
     assert table.add_seconds(record, {}) == record
     written = table.facts([continued, {"status": "install it"}, record])
     assert (written["processor_seconds"], written["sizes"][-1]) == (5.0, 205)
+
+
+def test_records_that_another_command_adds_meanwhile_are_kept(
+    table: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def record(space: str, name: str) -> dict[str, object]:
+        return {"space": space, "predictor": name, "status": "ok", "trials": 1, "processor_seconds": 1.0, "rows": []}
+
+    def evaluated(folder: Path, space: str, name: str, *_: int) -> dict[str, object]:
+        if space == "nasbench201":
+            text = json.dumps({"records": [record("nasbench201", "gp")]})
+            (folder / "predictor_table.json").write_text(text, encoding="utf-8")
+        return record(space, name)
+
+    monkeypatch.setattr(table, "prepare", lambda *_: None)
+    monkeypatch.setattr(table, "evaluated", evaluated)
+    CliRunner().invoke(table.main, [str(tmp_path), str(tmp_path), "--only", "svr"], catch_exceptions=False)
+    written = json.loads((tmp_path / "predictor_table.json").read_text(encoding="utf-8"))["records"]
+    assert [(one["space"], one["predictor"]) for one in written] == [
+        ("nasbench201", "gp"),
+        ("nasbench201", "svr"),
+        ("nasbench101", "svr"),
+    ]
 
 
 def test_the_interval_of_a_gain_is_students(evolved: ModuleType) -> None:
