@@ -59,10 +59,7 @@ NOTES: dict[tuple[str, str], str] = {
         "The published tokens have what lies on no path: with 24, 71 and 121 random matrices of different cells, such "
         "tokens give 0.372, 0.391 and 0.430."
     ),
-    (
-        "nasbench101",
-        "seminas",
-    ): "The published tokens have what lies on no path, see nao; not tested on seminas itself.",
+    ("nasbench101", "seminas"): "The published tokens have what lies on no path; see nao. seminas was not tested.",
     ("nasbench101", "random_forest_graf@graf+measures"): "Not explained.",
     ("nasbench201", "xgboost@onehot+measures"): (
         "Not explained; with 14 architectures, the published figure is interpolated from 0.322 at 10 and 0.471 at 15."
