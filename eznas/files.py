@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
@@ -17,23 +18,33 @@ def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
     Args:
         path: The file.
         data: Its new content.
-        backup: Whether to keep the previous version as ``NAME.bak``.
+        backup: Whether to keep the previous version as ``NAME.bak``; ``path`` exists at any moment.
 
     Raises:
         OSError: It cannot be written; the previous version stays.
     """
-    temporary = path.with_name(f".{path.name}.new")
+    temporary, kept = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.bak.new")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if backup and path.exists():
-            path.replace(path.with_name(f"{path.name}.bak"))
+            _link(kept, path)
+            kept.replace(path.with_name(f"{path.name}.bak"))
         temporary.replace(path)
-    except OSError:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+        kept.unlink(missing_ok=True)  # it stays where it is the same file as the backup that it replaces
+
+
+def _link(link: Path, path: Path) -> None:
+    """Make a hard link to a file, or a copy where the file system has no hard links."""
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(path)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(path, link)
 
 
 def write_output(path: Path, text: str) -> None:
