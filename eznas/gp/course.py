@@ -98,9 +98,7 @@ class Course:
         panels = [case.panel for case in self._evolution.promotion]
         if self._promotion_left_out is None:
             self._bound(self._clock.left - end, self._evolution.promotion)
-        for panel, reasons in zip(panels, self._promotion_left_out or (), strict=False):
-            panel.leave_out(reasons)
-        self._evolution.promote()
+        self._evolution.promote(self._promotion_left_out or ())
         self._evolution.schedule.clear()
         self._promotion_left_out = [dict(panel.left_out) for panel in panels]
         self._directory.write_checkpoint({**self._state, "promotion_left_out": self._promotion_left_out})

@@ -159,11 +159,9 @@ class Evolution:
         """Do one generation, after an expansion where one is due."""
         if self.expansion_is_due():
             self.expand()
-        reductions = self.library.reductions
-        offspring = self.breeder.offspring(
-            self._rng, self.population, self.config.population, reductions, self._leaves.nodes
-        )
-        immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * self.config.population))]
+        count, reductions = self.config.population, self.library.reductions
+        offspring = self.breeder.offspring(self._rng, self.population, count, reductions, self._leaves.nodes)
+        immigrants = [self._immigrant() for _ in range(round(_IMMIGRANTS * count))]
         births = dict.fromkeys(filter(self.breeder.fits, immigrants), ("random", ())) | offspring
         new = dict.fromkeys([*offspring, *births])
         self._select([*self.population, *self._born(list(new), births)])
@@ -192,37 +190,45 @@ class Evolution:
         births = dict.fromkeys(singles, ("aggregated reduction", ()))
         self._select([*self.population, *self._born(list(singles), births)])
 
-    def promote(self) -> None:
+    def promote(self, left_out: Sequence[Mapping[str, str]] = ()) -> None:
         """Evaluate the best reductions at full size; go on with these alone, and evaluate programs there too.
 
         Nothing changes where there is no promotion, or where no program of the population has a tau at full size.
+        ``left_out`` are the networks that ``Panel.leave_out`` takes, for each case of the promotion.
         """
         if not self.promotion or self.promoted:
             return
-        chosen = usable = self._most_used(_PROMOTED)
+        chosen, hall = self._most_used(_PROMOTED), self.hall
         try:
-            usable = self._evaluate_at_full_size(usable)
+            for case, reasons in zip(self.promotion, left_out, strict=False):
+                case.panel.leave_out(reasons)
+            usable = self._evaluate_at_full_size(chosen)
         except EznasError as error:
             self._progress.message(f"the run goes on without networks of full size: {error}")
             return
         self.evaluator.add(self.promotion)
-        entries = assess(self.evaluator, usable)
-        kept = {entry.reduction for entry in entries}
-        for case in self.promotion:
-            case.panel.table.forget([node for node in chosen if node not in kept])
-        bred = [*self.hall.members.values(), *self.population]
-        programs = [individual.program for individual in bred if self._known(individual.program, kept)]
-        singles = [entry.best for entry in entries]
-        births = dict.fromkeys(singles, ("aggregated reduction", ()))
-        fitting = list(dict.fromkeys(filter(self.breeder.fits, [*programs, *singles])))
-        promoted = self._born(fitting, births)
-        if not any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
-            self.evaluator.drop(self.promotion)
+        try:
+            entries = assess(self.evaluator, usable)
+            kept = {entry.reduction for entry in entries}
+            for case in self.promotion:
+                case.panel.table.forget([node for node in chosen if node not in kept])
+            bred = [*hall.members.values(), *self.population]
+            programs = [individual.program for individual in bred if self._known(individual.program, kept)]
+            singles = [entry.best for entry in entries]
+            births = dict.fromkeys(singles, ("aggregated reduction", ()))
+            fitting = list(dict.fromkeys(filter(self.breeder.fits, [*programs, *singles])))
+            promoted = self._born(fitting, births)
+            if any(HallOfFame.worth(individual) > -math.inf for individual in promoted):
+                self.library.keep(entries)
+                self.hall = HallOfFame()
+                self._select(promoted)
+                self.promoted = True
+        finally:
+            if not self.promoted:  # also after an interrupt
+                self.hall = hall
+                self.evaluator.drop(self.promotion)
+        if not self.promoted:
             self._progress.message("no program of the population ranks networks of full size; the run goes on without")
-            return
-        self.library.keep(entries)
-        self.promoted, self.hall = True, HallOfFame()
-        self._select(promoted)
 
     def _evaluate_at_full_size(self, reductions: Sequence[Node]) -> list[Node]:
         """Evaluate reductions and leaves on the networks of the promotion, and return the finite reductions."""
@@ -350,10 +356,8 @@ class Evolution:
         )
 
     def _first_failure(self) -> str:
-        for panel in self.evaluator.panels:
-            for architecture, reason in panel.left_out.items():
-                return f"{architecture}: {reason}"
-        return "no network failed; the formulas are undefined or constant"
+        failures = (f"{name}: {reason}" for panel in self.evaluator.panels for name, reason in panel.left_out.items())
+        return next(failures, "no network failed; the formulas are undefined or constant")
 
     def state(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, ready for JSON.
