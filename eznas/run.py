@@ -172,7 +172,7 @@ class RunDirectory:
         return self.read_json("manifest.json")
 
     def check_versions(self) -> None:
-        """Refuse to resume a run over networks with other versions of torch or the numerics.
+        """Refuse to resume a run with other versions of torch or the numerics.
 
         Raises:
             InputError: One of them differs from the manifest.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError, unknown
 from eznas.gp.trivial import TRIVIAL
 from eznas.programs import parse
+from eznas.scoring.plugin import plugin_digests
 from eznas.symbolic.config import parse_split
 from eznas.symbolic.evaluation import Evaluation
 from eznas.symbolic.fitness import Fitness
@@ -98,9 +99,10 @@ class ScoresProblem:
         return notes
 
     def facts(self) -> dict[str, Any]:
-        """Return the description of the data for the manifest."""
-        sources = self.table.sources.items()
-        return {"data": {path: {"source": path, "sha256": digest} for path, digest in sources}, "target": self.target}
+        """Return the description of the data and the plugins for the manifest."""
+        plugins = {f"plugin {path}": {"source": path, "sha256": digest} for path, digest in plugin_digests().items()}
+        files = {path: {"source": path, "sha256": digest} for path, digest in self.table.sources.items()}
+        return {"data": {**files, **plugins}, "target": self.target}
 
     def __str__(self) -> str:
         selected = self.selected

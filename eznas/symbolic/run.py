@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
 from eznas.gp.time_plan import Clock
-from eznas.scoring.plugin import load_plugins
+from eznas.scoring.plugin import load_plugins, plugin_digests
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
 from eznas.symbolic.population import evaluate_programs
 from eznas.symbolic.problem import ScoresProblem
@@ -75,7 +75,7 @@ def run_scores(
     clock = Clock(config.time_budget, checkpoint["seconds"] if checkpoint else 0.0, begun)
     load_plugins(config.plugin)
     problem = ScoresProblem.of(config)
-    _check_same(directory, problem)
+    _check_same(config, directory, problem)
     for note in problem.notes():
         progress.message(note)
     progress.message(
@@ -135,7 +135,7 @@ class _Course:
         self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
         self._executor, self._clock, self._log = executor, clock, log
         self._saved = -_CHECKPOINT_SECONDS
-        self._before_cut: dict[str, Any] = {}
+        self._state = self._snapshot()
 
     def run(self, reserve: float) -> str:
         """Evolve, and return what ended it: ``"generations"``, ``"time"``, ``"interrupt"`` or ``"callback"``."""
@@ -150,11 +150,9 @@ class _Course:
                 self._progress.remaining(max(left, 0.0) + reserve)
                 started = time.monotonic()
                 generations = min(EPOCH, self._config.generations - evolution.generation)
-                if generations < EPOCH:  # the run may be prolonged, and then does the whole epoch
-                    self._before_cut = self._state()
                 evolution.step(self._executor, generations)
                 last = time.monotonic() - started
-                self._record()
+                self._record(whole=generations == EPOCH)
         except StopIteration:
             return "callback"
         except KeyboardInterrupt:
@@ -164,8 +162,11 @@ class _Course:
             self._save()
         return "generations"
 
-    def _record(self) -> None:
-        """Add a row to the logbook, and save where it is time."""
+    def _record(self, *, whole: bool) -> None:
+        """Add a row to the logbook, and save where it is time.
+
+        Only the state after a ``whole`` epoch is saved: a run may be prolonged, and then does the whole epoch.
+        """
         evolution, best = self._evolution, self._evolution.hall.candidates(1)[0]
         record = {
             "generation": evolution.generation,
@@ -180,17 +181,19 @@ class _Course:
             **{f"status_{status}": count for status, count in sorted(evolution.counts.statuses.items())},
         }
         self._log.append(record)
+        if whole:
+            self._state = self._snapshot()
         self._progress.generation(record)
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             self._save()
 
-    def _state(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, Any]:
         return {**self._evolution.state(), "log": list(self._log)}
 
     def _save(self) -> None:
+        """Write the checkpoint and the tables, also after an interrupt, which may leave the evolution in between."""
         self._saved = time.monotonic()
-        state = self._before_cut or self._state()
-        self._directory.write_checkpoint({**state, "seconds": self._clock.spent})
+        self._directory.write_checkpoint({**self._state, "seconds": self._clock.spent})
         columns = list(dict.fromkeys(column for row in self._log for column in row))
         self._directory.write_csv("logbook.csv", columns, [[row.get(name, 0) for name in columns] for row in self._log])
         rows = [
@@ -209,12 +212,21 @@ def _import_here(_: int) -> None:
     """Do nothing, in a process that has to import this module for it."""
 
 
-def _check_same(directory: RunDirectory, problem: ScoresProblem) -> None:
-    """Refuse to resume on other files than the run began with.
+def _check_same(config: ScoresConfig, directory: RunDirectory, problem: ScoresProblem) -> None:
+    """Refuse to resume with other files, plugins or versions of torch or the numerics than the run began with.
 
     Raises:
-        InputError: The content of a file differs.
+        InputError: One of them differs.
     """
-    for name, facts in directory.manifest()["data"].items():
-        if problem.table.sources.get(name) != facts["sha256"]:
+    data, now = directory.manifest()["data"], problem.facts()["data"]
+    for name, facts in data.items():
+        if now.get(name, {}).get("sha256") != facts["sha256"]:
             raise InputError(f"{name} must be the file that the run began with, its content has changed")
+    own = {str(path.resolve()) for path in config.plugin}  # manifests of earlier versions have no plugins
+    for file in plugin_digests("primitive") if data else ():
+        if f"plugin {file}" not in data and file not in own:
+            raise InputError(
+                f"the plugin {file} must not be loaded, since the run began without its primitives; resume the run in "
+                "a new process"
+            )
+    directory.check_versions()
