@@ -17,6 +17,8 @@ from eznas.programs.export.provenance import provenance
 from eznas.scoring.network_leaves import written_out
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from eznas.config import EvolveConfig
     from eznas.gp.confirmation import Finished, Row, TaskResult
     from eznas.gp.individual import Individual
@@ -140,17 +142,26 @@ def write_results(
         "versions": manifest["versions"],
         "command": manifest["command"],
     }
-    for figures in rows[:EXPORTED]:
-        name, origin = figures["name"], provenance(figures, summary)
-        program = written_out(parse(figures["program"]))
-        try:
-            source = to_python(program, name=name, provenance=origin, noise_seed=config.seed)
-        except InputError:  # a program that reads features of architectures has no file of its own
-            continue
-        directory.write_text(f"proxies/{name}.py", source)
+    _write_proxies(directory, rows[:EXPORTED], summary)
     directory.write_json("summary.json", summary)
     directory.append({"event": "finished", "stopped_by": stopped_by, "tau_test": summary["best"]["tau_test"]})
     return summary
+
+
+def _write_proxies(directory: RunDirectory, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
+    """Write programs as Python files, and remove those of an earlier end of the run."""
+    written = set()
+    for figures in rows:
+        name, origin = figures["name"], provenance(figures, summary)
+        program = written_out(parse(figures["program"]))
+        try:
+            source = to_python(program, name=name, provenance=origin, noise_seed=summary["seed"])
+        except InputError:  # a program that reads features of architectures has no file of its own
+            continue
+        directory.write_text(f"proxies/{name}.py", source)
+        written.add(f"{name}.py")
+    for name in {f"rank{rank}.py" for rank in range(EXPORTED)} - written:
+        (directory.path / "proxies" / name).unlink(missing_ok=True)
 
 
 def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finished: Finished) -> None:

@@ -110,7 +110,13 @@ def test_programs_of_features_run_no_network(widths: Path, tmp_path: Path, run_i
     summary = run_in(tmp_path / "run", options)
     assert leaves_of(summary) <= {"graf.narrowest", "graf.conv_3x3"}
     assert "graf.narrowest" in leaves_of(summary)
-    assert not list((tmp_path / "run" / "proxies").glob("*.py"))  # such a program needs the architecture
+    proxies = tmp_path / "run" / "proxies"
+    assert not list(proxies.glob("*.py"))  # such a program needs the architecture
+    proxies.mkdir()
+    for name in ("rank1.py", "mine.py"):
+        (proxies / name).write_text("")
+    run_in(tmp_path / "run", options, resume=True)  # also removes what it would not write
+    assert [path.name for path in proxies.iterdir()] == ["mine.py"]
 
 
 def test_features_that_all_spaces_have_are_leaves(widths: Path, table: Path, tmp_path: Path, run_in: RunIn) -> None:
