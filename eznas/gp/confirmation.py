@@ -42,7 +42,7 @@ BASELINES = ("params", "flops", "depth", "synflow", "naswot", "zico", "az_nas", 
 _COMBINED = {name: combination for name in BASELINES if (combination := Combination.parse(name)) is not None}
 
 CANDIDATES = 6
-"""Members of the hall of fame that are scored at full size."""
+"""Members of the hall of fame that are tested and reported."""
 
 _LEAST_SCORED = 10
 """Networks of a task that are scored at least, however short the time is."""

@@ -30,7 +30,8 @@ _LEAVES = 0.5
 _BREEDING = 0.05
 """Share of the budget that stays for generations where a promotion would take all."""
 
-_CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = 10.0
+"""Seconds between two checkpoints at least."""
 
 
 class Course:
@@ -191,7 +192,7 @@ class Course:
             evolution.logbook.record(**record)
             self._progress.remaining(self._seconds_left())
             self._progress.generation(record)
-            if due or time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            if due or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self._save()
         return "generations"
 

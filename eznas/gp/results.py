@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 EXPORTED = 3
 """Best programs that are written as Python files."""
 
-_HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
+"""The columns of ``hall_of_fame.csv``."""
 
 
 def generation_record(evolution: Evolution, seconds: float) -> dict[str, float | int]:
@@ -79,7 +80,7 @@ def write_logbook(directory: RunDirectory, evolution: Evolution) -> None:
     """Write ``logbook.csv``: one row a generation."""
     rows = [dict(row) for row in evolution.logbook]
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    directory.write_csv("logbook.csv", columns, [[_number(row.get(column, 0)) for column in columns] for row in rows])
+    directory.write_csv("logbook.csv", columns, [[number(row.get(column, 0)) for column in columns] for row in rows])
 
 
 def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> None:
@@ -91,7 +92,7 @@ def write_provisional_hall(directory: RunDirectory, evolution: Evolution) -> Non
         (member.program.size, None, member.tau_train, member.tau_validation, None, None, member.program.text)
         for member in evolution.hall.candidates(len(evolution.hall.members))
     ]
-    directory.write_csv("hall_of_fame.provisional.csv", _HALL_COLUMNS, rows, backup=True)
+    directory.write_csv("hall_of_fame.provisional.csv", HALL_COLUMNS, rows, backup=True)
 
 
 def write_results(
@@ -105,8 +106,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Write the files of a finished run, and return the summary."""
     rows = [_as_json(row) for row in finished.evolved]
-    columns = [[row[column] for column in _HALL_COLUMNS] for row in rows]
-    directory.write_csv("hall_of_fame.csv", _HALL_COLUMNS, columns, backup=True)
+    columns = [[row[column] for column in HALL_COLUMNS] for row in rows]
+    directory.write_csv("hall_of_fame.csv", HALL_COLUMNS, columns, backup=True)
     _write_test_scores(directory, problem, finished)
     directory.write_json("genealogy.json", evolution.genealogy.as_json(finished.origin))
     manifest = directory.manifest()
@@ -124,7 +125,7 @@ def write_results(
             {
                 "without": part.without,
                 "program": part.program,
-                "tasks": {task: _number(tau) for task, tau in part.taus.items()},
+                "tasks": {task: number(tau) for task, tau in part.taus.items()},
             }
             for part in finished.ablation
         ],
@@ -171,7 +172,7 @@ def _write_test_scores(directory: RunDirectory, problem: EvolutionProblem, finis
         networks = finished.tested[task.name]
         scores = [row.tasks[task.name].scores for row in rows]
         for place, (network, accuracy) in enumerate(zip(networks, task.accuracies(networks).tolist(), strict=True)):
-            lines.append((task.name, network, accuracy, *(_number(score[place]) for score in scores)))
+            lines.append((task.name, network, accuracy, *(number(score[place]) for score in scores)))
     names = ("best", *(row.name for row in finished.baselines))
     directory.write_csv("test_scores.csv", ("task", "architecture", "accuracy", *names), lines)
 
@@ -207,13 +208,13 @@ def _as_json(row: Row) -> dict[str, Any]:
         "name": row.name,
         "program": row.program,
         "complexity": row.complexity,
-        "seconds": _number(row.seconds),
-        "tau_train": _number(row.tau_train),
-        "tau_validation": _number(row.tau_validation),
-        "tau_test": _number(row.tau_test),
-        "tau_test_low": _number(alone.tau_low) if alone else None,
-        "tau_test_high": _number(alone.tau_high) if alone else None,
-        "rho_test": _number(alone.rho) if alone else None,
+        "seconds": number(row.seconds),
+        "tau_train": number(row.tau_train),
+        "tau_validation": number(row.tau_validation),
+        "tau_test": number(row.tau_test),
+        "tau_test_low": number(alone.tau_low) if alone else None,
+        "tau_test_high": number(alone.tau_high) if alone else None,
+        "rho_test": number(alone.rho) if alone else None,
         "coverage": statuses["ok"] / max(sum(statuses.values()), 1),
         "statuses": dict(sorted(statuses.items())),
         "tasks": {name: _result_as_json(result) for name, result in row.tasks.items()},
@@ -241,11 +242,11 @@ def _result_as_json(result: TaskResult) -> dict[str, Any]:
     test = result.test
     figures = {"tau_train": result.tau_train, "tau_validation": held, "tau": test.tau}
     figures |= {"tau_low": test.tau_low, "tau_high": test.tau_high, "rho": test.rho, **result.metrics}
-    numbers = {name: _number(value) for name, value in figures.items()}
+    numbers = {name: number(value) for name, value in figures.items()}
     return {**numbers, "coverage": result.coverage, "statuses": result.statuses, "n": test.n}
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
     """Return a plain number, or None where it is undefined: JSON and CSV have no NaN."""
     if isinstance(value, int):
         return value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
+from eznas.gp.results import number
 from eznas.gp.verdict import SIZES, verdict
 from eznas.gp.verdict import TaskScores as TaskComparison
 from eznas.programs import parse
@@ -238,11 +239,6 @@ def _tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
     if not len(scores) or not np.isfinite(scores).all():
         return math.nan
     return float(PairTaus([accuracies]).taus(scores[None])[0, 0])
-
-
-def number(value: float) -> float | None:
-    """Return a plain number, or None where it is undefined: JSON and CSV have no NaN."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _nan(value: float | None) -> float:

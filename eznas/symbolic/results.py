@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eznas.gp.confirmation import CANDIDATES
+from eznas.gp.results import HALL_COLUMNS
 from eznas.run import versions
 
 if TYPE_CHECKING:
@@ -14,12 +16,6 @@ if TYPE_CHECKING:
     from eznas.symbolic.config import ScoresConfig
     from eznas.symbolic.evolution import Evolution
     from eznas.symbolic.report import ScoresReport
-
-
-CANDIDATES = 6
-"""Members of the hall of fame that are reported."""
-
-_HALL_COLUMNS = ("complexity", "seconds", "tau_train", "tau_validation", "tau_test", "coverage", "program")
 
 
 def write_results(
@@ -80,6 +76,4 @@ def write_results(
 def write_hall(directory: RunDirectory, rows: Sequence[Mapping[str, Any]], *, provisional: bool = False) -> None:
     """Write ``hall_of_fame.csv``, or the one of a run that goes on, which has no test figures."""
     name = "hall_of_fame.provisional.csv" if provisional else "hall_of_fame.csv"
-    directory.write_csv(
-        name, _HALL_COLUMNS, [[row.get(column) for column in _HALL_COLUMNS] for row in rows], backup=True
-    )
+    directory.write_csv(name, HALL_COLUMNS, [[row.get(column) for column in HALL_COLUMNS] for row in rows], backup=True)

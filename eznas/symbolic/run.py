@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eznas.errors import InputError
+from eznas.gp.course import CHECKPOINT_SECONDS
 from eznas.gp.time_plan import Clock
 from eznas.scoring.plugin import load_plugins, plugin_digests
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
@@ -34,8 +35,6 @@ _SUMS = 0.5
 
 _SLOWEST = 3.0
 """Largest ratio of the time at the end to its processor time that is planned for."""
-
-_CHECKPOINT_SECONDS = 10.0
 
 
 def run_scores(
@@ -134,7 +133,7 @@ class _Course:
     ) -> None:
         self._config, self._evolution, self._directory, self._progress = config, evolution, directory, progress
         self._executor, self._clock, self._log = executor, clock, log
-        self._saved = -_CHECKPOINT_SECONDS
+        self._saved = -CHECKPOINT_SECONDS
         self._state = self._snapshot()
 
     def run(self, reserve: float) -> str:
@@ -184,7 +183,7 @@ class _Course:
         if whole:
             self._state = self._snapshot()
         self._progress.generation(record)
-        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self._save()
 
     def _snapshot(self) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def run_until(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, EvolveConfig, 
 
     def run(path: Path, options: EvolveConfig, generation: int) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(course, "_CHECKPOINT_SECONDS", -1.0)
+            patch.setattr(course, "CHECKPOINT_SECONDS", -1.0)
             with pytest.raises(_Stop):
                 _run_in(path, options, _Stopping(generation + 1))
 
