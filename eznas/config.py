@@ -254,6 +254,19 @@ class EvolveConfig(Options):
             raise ValueError("terminal_measures must come with terminals measures or both")
         return self
 
+    def _without_effect(self) -> dict[str, str]:
+        reasons: dict[str, str] = {}
+        if self.fitness == "lexicase":
+            reasons["tournament"] = "must not be given with fitness lexicase, which selects in another way"
+        if self.objective != "tau":
+            way = f"must not be given with the objective {self.objective}, which selects in another way"
+            reasons |= {"tournament": way, "parsimony": way}
+        if self.fitness != "weighted" and any(task.weight != 1 for task in self.task):
+            reasons["task"] = "must not set a weight, which only fitness weighted reads"
+        if not self.weighted_terms:
+            reasons["weighted_ridge"] = "must come with weighted_terms of 2 or more"
+        return reasons
+
     def tasks(self) -> tuple[TaskConfig, ...]:
         """Return the tasks of selection, with all of their options."""
         single = TaskConfig(benchmark=self.benchmark, dataset=self.dataset, target=self.target, table=self.table)
@@ -291,13 +304,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} must be TOML: {error}") from error
 
 
-def build_config(model: type[Config], options: Mapping[str, Any], file: Path | None = None) -> Config:
+def build_config(
+    model: type[Config], options: Mapping[str, Any], file: Path | None = None, *, resumed: bool = False
+) -> Config:
     """Merge options over a TOML file over the defaults of a model.
 
     Args:
         model: The configuration.
         options: Values by field name; they win over the file's.
         file: The TOML file, if any.
+        resumed: Whether the file is that of a run to be resumed, which may have options without effect.
 
     Raises:
         InputError: A key is unknown, or a value is out of bounds.
@@ -308,7 +324,7 @@ def build_config(model: type[Config], options: Mapping[str, Any], file: Path | N
             if key not in model.model_fields:
                 raise InputError(f"{where}{unknown('option', key, model.model_fields)}")
     try:
-        return model.model_validate({**content, **options})
+        return model.model_validate({**content, **options}, context={"resumed": resumed})
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # options that exclude each other
@@ -340,7 +356,7 @@ def resumed_config(model: type[Config], changes: Mapping[str, Any], run: Path, c
         raise InputError(f"{run}/config.toml must hold options of {kind} alone, but it has {min(others)!r}")
     if "backend" in changes:  # the scheduler of the run belongs to its backend
         changes = {"scheduler": None, **changes}
-    return build_config(model, changes, run / "config.toml")
+    return build_config(model, changes, run / "config.toml", resumed=True)
 
 
 def _requirement(message: str) -> str:

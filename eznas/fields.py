@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
+    from typing_extensions import Self
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -103,3 +104,16 @@ class Options(BaseModel):
     def as_toml(self) -> dict[str, Any]:
         """Return the content of ``config.toml``: every field but ``out`` that has a value."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"out"})
+
+    def _without_effect(self) -> dict[str, str]:
+        """Return the options that have no effect beside the others, each with the rest of a sentence that says why."""
+        return {}
+
+    @model_validator(mode="after")
+    def _refuse_without_effect(self, info: ValidationInfo) -> Self:
+        """Refuse options without effect that differ from their defaults, unless a run that has them is resumed."""
+        if not (info.context or {}).get("resumed"):
+            for name, reason in self._without_effect().items():
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} {reason}")
+        return self

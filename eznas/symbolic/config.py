@@ -167,6 +167,18 @@ class ScoresConfig(Options):
     backend: ClassVar[str] = "loky"
     scheduler: ClassVar[None] = None
 
+    def _without_effect(self) -> dict[str, str]:
+        reasons: dict[str, str] = {}
+        if self.fitness != "weighted":
+            reasons["weights"] = "must come with fitness weighted"
+        if self.fitness == "lexicase":
+            reasons["tournament"] = "must not be given with fitness lexicase, which selects in another way"
+        if not self.weighted_terms:
+            reasons["weighted_ridge"] = "must come with weighted_terms of 2 or more"
+        if self.weighted_terms == 1:
+            reasons["weighted_terms"] = "must be 0 or at least 2, got 1"
+        return reasons
+
     def task_weights(self) -> dict[str, float]:
         """Return the weights by task."""
         return dict(map(_weight, self.weights))

@@ -202,8 +202,9 @@ def test_tasks_on_one_space_share_the_runs_of_networks(
 def test_every_fitness_and_objective_runs_and_repeats_itself(
     tables: dict[str, Path], tmp_path: Path, run_in: RunIn, run_until: RunUntil, fitness: str, objective: str
 ) -> None:
-    tasks = [{"benchmark": name.split("/")[0], "dataset": name.split("/")[1], "table": tables[name], "weight": weight}
-             for name, weight in ((FIRST, 1.0), (OTHER, 3.0))]  # fmt: skip
+    weight = 3.0 if fitness == "weighted" else 1.0
+    tasks = [{"benchmark": name.split("/")[0], "dataset": name.split("/")[1], "table": tables[name], "weight": each}
+             for name, each in ((FIRST, 1.0), (OTHER, weight))]  # fmt: skip
     changes = {"task": tasks, "hold_out_task": (), "fitness": fitness, "objective": objective, "full_networks": 0}
     summary = run_in(tmp_path / "one", config(tables, generations=3, **changes))
     run_until(tmp_path / "two", config(tables, generations=3, **changes), 1)

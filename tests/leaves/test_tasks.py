@@ -52,7 +52,9 @@ def test_without_tasks_the_options_of_the_run_are_one() -> None:
 
 def test_a_configuration_keeps_its_tasks(tmp_path: Path) -> None:
     task = TaskConfig(benchmark="nasbench101", dataset="cifar10", table=tmp_path / "t.csv", weight=2.0)
-    config = EvolveConfig(task=(task,), hold_out_task=(TaskConfig(benchmark="nats_sss", dataset="cifar10"),))
+    config = EvolveConfig(
+        fitness="weighted", task=(task,), hold_out_task=(TaskConfig(benchmark="nats_sss", dataset="cifar10"),)
+    )
     assert EvolveConfig.model_validate(config.as_toml()) == config
 
 
@@ -65,6 +67,14 @@ def test_a_configuration_keeps_its_tasks(tmp_path: Path) -> None:
         ),
         ({"fitness": "lexicase", "objective": "tasks"}, "fitness must not be lexicase with the objective tasks"),
         ({"terminal_measures": "synflow"}, "terminal_measures must come with terminals measures or both"),
+        ({"tournament": 5, "fitness": "lexicase"}, "tournament must not be given with fitness lexicase, which selects"),
+        ({"tournament": 5, "objective": "tasks"}, "tournament must not be given with the objective tasks, which"),
+        ({"parsimony": 0.01, "objective": "pareto"}, "parsimony must not be given with the objective pareto, which"),
+        (
+            {"task": [{"benchmark": "a", "dataset": "b", "weight": 2.0}], "fitness": "mean"},
+            "task must not set a weight, which only fitness weighted reads",
+        ),
+        ({"weighted_ridge": 0.01, "weighted_terms": 0}, "weighted_ridge must come with weighted_terms of 2 or more"),
     ],
 )
 def test_options_that_would_be_without_effect_are_refused(options: dict[str, Any], message: str) -> None:

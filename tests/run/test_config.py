@@ -16,8 +16,11 @@ from eznas.symbolic.config import ScoresConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from pydantic import BaseModel
+
+    from eznas.fields import Options
 
 
 @pytest.mark.parametrize(
@@ -149,6 +152,26 @@ def test_a_run_with_an_option_of_another_version_is_not_resumed(tmp_path: Path) 
     (tmp_path / "config.toml").write_text("seed = 1\nqueries = 3\n")
     with pytest.raises(InputError, match=r"config\.toml must hold options of an evolution alone, but it has 'queries'"):
         resumed_config(EvolveConfig, {}, tmp_path, ("seed",))
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (EvolveConfig, {"objective": "pareto", "parsimony": 0.01, "weighted_terms": 0, "weighted_ridge": 0.01}),
+        (ScoresConfig, {"scores": "scores.csv", "weights": "a=2", "weighted_terms": 1}),
+    ],
+)
+def test_a_run_that_has_options_without_effect_is_resumed(
+    tmp_path: Path, model: type[Options], options: dict[str, Any]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(tomli_w.dumps(options))
+    with pytest.raises(InputError, match=" must "):
+        build_config(model, {}, file)
+    stored = resumed_config(model, {}, tmp_path, ()).as_toml()
+    file.write_text(tomli_w.dumps(stored))
+    changed = resumed_config(model, {"generations": 7}, tmp_path, ("generations",)).as_toml()
+    assert changed == {**stored, "generations": 7}
 
 
 @pytest.mark.parametrize(

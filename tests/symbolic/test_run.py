@@ -248,7 +248,8 @@ def test_a_time_budget_ends_the_run(score_file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fitness", ["least", "weighted", "lexicase"])
 def test_other_fitnesses_find_programs_too(score_file: Path, fitness: str) -> None:
-    evolution = evolved(score_file, fitness=fitness, weights="space/a=2", epochs=3)
+    weights = "space/a=2" if fitness == "weighted" else ()
+    evolution = evolved(score_file, fitness=fitness, weights=weights, epochs=3)
     assert evolution.hall.candidates(1)[0].worth > 0.7
 
 
@@ -278,9 +279,13 @@ def test_seed_programs_take_part(score_file: Path) -> None:
     [
         ({"hold_out_task": "space/d"}, "unknown task 'space/d'; did you mean 'space/"),
         ({"hold_out_task": TASKS}, "hold_out_task must leave a task to evolve on"),
-        ({"weights": "space/d=2"}, "unknown task 'space/d'"),
+        ({"weights": "space/d=2", "fitness": "weighted"}, "unknown task 'space/d'"),
         ({"weights": "space/a=-2"}, "weights must be TASK=X with a positive number"),
         ({"weights": "space/a"}, "weights must be TASK=X with a positive number"),
+        ({"weights": "space/a=2"}, "weights must come with fitness weighted"),
+        ({"tournament": 5, "fitness": "lexicase"}, "tournament must not be given with fitness lexicase, which selects"),
+        ({"weighted_ridge": 0.1}, "weighted_ridge must come with weighted_terms of 2 or more"),
+        ({"weighted_terms": 1}, "weighted_terms must be 0 or at least 2, got 1"),
         ({"scores": ()}, "scores"),
     ],
 )
