@@ -68,7 +68,10 @@ def trivial_taus(
 
 
 def _mixed(train: Sequence[str], validation: Sequence[str]) -> tuple[str, ...]:
-    """Return the networks of both parts in turns, so that a short time counts some of each."""
+    """Return the networks of both parts in turns, so that a short time counts some of each.
+
+    In the order of ``assemble.mixed``, the first networks may all be training networks.
+    """
     pairs = itertools.zip_longest(train, validation)
     return tuple(name for pair in pairs for name in pair if name is not None)
 
