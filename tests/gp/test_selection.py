@@ -49,7 +49,8 @@ def evaluator(*signs: float) -> FitnessEvaluator:
 
 
 def breeder(objective: Literal["tau", "pareto"] = "tau") -> Breeder:
-    config = EvolveConfig(objective=objective, tournament=2, parsimony=0.01, max_size=20, max_height=8)
+    of_tau = {"tournament": 2, "parsimony": 0.01} if objective == "tau" else {}
+    config = EvolveConfig.model_validate({"objective": objective, "max_size": 20, "max_height": 8, **of_tau})
     return Breeder(evaluator(), config)
 
 
