@@ -96,6 +96,7 @@ class Profile:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = defaultdict(Row)
         self._resolve = primitives.resolve
+        self._known: dict[str, Primitive] = {}  # one for each overload: trees of different primitives share nothing
 
     def install(self) -> None:
         """Let ``eznas.primitives.resolve`` give timed functions."""
@@ -103,7 +104,10 @@ class Profile:
 
     def _timed(self, name: str, args: Sequence[Kind]) -> tuple[Primitive, Kind]:
         found, kind = self._resolve(name, args)
-        row, function = self.rows[f"{name}({', '.join(one.value for one in args)})"], found.function
+        overload = f"{name}({', '.join(one.value for one in args)})"
+        if overload in self._known:
+            return self._known[overload], kind
+        row, function = self.rows[overload], found.function
 
         def timed(*args: Any) -> Tensor:
             begun = time.thread_time()
@@ -113,7 +117,8 @@ class Profile:
             row.bytes += sum(one.nbytes for one in (*args, result) if isinstance(one, Tensor))
             return result
 
-        return replace(found, function=timed), kind
+        self._known[overload] = replace(found, function=timed)
+        return self._known[overload], kind
 
 
 def bred(programs: int, generations: int, seed: int) -> list[Node]:

@@ -234,7 +234,7 @@ def _lives(process: int) -> bool:
 
 def test_memory_of_a_cluster_that_runs_already_is_that_of_each_worker() -> None:
     assert 2**29 <= memory_of_remote_worker(2**30) < 0.75 * 2**30
-    with pytest.raises(InputError, match=r"memory must be at least 0\.4G, which each worker of the cluster may"):
+    with pytest.raises(InputError, match=r"memory must be at least 406M, which each worker of the cluster may"):
         memory_of_remote_worker(2**28)
     assert MemoryPlan.of(2**30, 1, pool=True).captures is None  # they would be sent to the worker with every network
     assert MemoryPlan.of(2**30, 1).captures is not None
