@@ -5,6 +5,7 @@ import json
 import random
 import re
 import statistics
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ from eznas.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 ALL = list(SPACES["nasbench201"].architectures() or ())[:60]
 
@@ -297,7 +297,7 @@ def test_a_name_alone_is_a_list_of_one() -> None:
 def test_a_search_stays_where_scores_are_known(options: SearchConfig) -> None:
     assert make_problem(options).domain.size == 60
     assert make_problem(replace(options, signal=("fifty",))).domain.size == 50
-    assert make_problem(replace(options, proxy=("fifty",))).domain.size == 50
+    assert make_problem(replace(options, proxy=("fifty",), warmup=5)).domain.size == 50
 
 
 def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: SearchConfig, tmp_path: Path) -> None:
@@ -305,6 +305,20 @@ def test_the_best_by_a_proxy_is_reported_with_its_accuracy(options: SearchConfig
     assert [one["best"] for one in results["runs"]] == [ALL[49]] * 3
     assert results["summary"]["accuracy_mean"] == pytest.approx(94.9)
     assert results["summary"]["seconds_mean"] is None  # the file has no seconds
+
+
+def test_a_search_is_timed_if_everything_that_it_charges_is(options: SearchConfig, tmp_path: Path) -> None:
+    assert make_problem(options).facts["timed"] is True
+    assert make_problem(replace(options, proxy=("fifty",), warmup=5)).facts["timed"] is False
+    assert make_problem(replace(options, algorithm="nsga2", against="fifty")).facts["timed"] is False
+    table_property = make_problem(replace(options, algorithm="nsga2", against="params", seconds=3.0))
+    assert table_property.facts["timed"] is True
+    path = tmp_path / "holed.csv"
+    scores = [f"{one},{index},{'' if index % 2 else 3}" for index, one in enumerate(ALL)]
+    path.write_text("\n".join(["architecture,holed,seconds", *scores, ""]), encoding="utf-8")
+    results = run(replace(options, signal=("holed",), scores=(str(path),), runs=1), tmp_path / "run")
+    assert (results["facts"]["timed"], results["summary"]["seconds_mean"]) == (False, None)
+    assert "NaN" not in (tmp_path / "run" / "results.json").read_text(encoding="utf-8")
 
 
 def test_levels_are_taken_from_the_table(options: SearchConfig) -> None:
@@ -351,16 +365,45 @@ def test_every_algorithm_searches_a_table(options: SearchConfig) -> None:
         ({"surrogate": "forrest"}, "did you mean 'forest'"),
         ({"signal": ("params",), "epochs": 3.0}, "epochs must come with a signal that is trained"),
         ({"signal": ("fifty",), "seconds": 3.0}, "seconds must come with a signal whose seconds are known"),
+        (
+            {"signal": ("holed",), "scores": ("HOLED",), "seconds": 3.0},
+            "seconds must come with a signal whose seconds are known; 2 of 50 architectures have none for holed; add",
+        ),
+        (
+            {"proxy": ("fifty",), "warmup": 5, "seconds": 3.0},
+            "seconds must come with a proxy whose seconds are known; those of fifty are not; add a column NAME_seconds",
+        ),
+        (
+            {"algorithm": "nsga2", "against": "fifty", "seconds": 3.0},
+            "seconds must come with a second objective whose seconds are known; those of fifty are not",
+        ),
+        ({"proxy": ("fifty",)}, "proxy must come with warmup or move, which it guides, got fifty and neither"),
+        ({"weights": (1.0,)}, "weights must come with several signals or proxies, got one; leave it out"),
+        ({"combine": "vote"}, "combine must come with several signals or proxies, got one; leave it out"),
+        ({"combine": "mean"}, "unknown rule to combine signals 'mean'"),
+        (
+            {"proxy": ("fifty", "params"), "move": 0.5, "weights": (1.0, 2.0, 3.0)},
+            "weights must be one number per signal",
+        ),
+        ({"surrogate": "ridge"}, "surrogate must come with bananas or npenas, got algorithm local_search"),
+        ({"encoding": "path"}, "encoding must come with bananas or npenas, got algorithm local_search"),
         ({"queries": None}, "a budget must have queries, seconds or epochs"),
         ({"benchmark": "nasbench102"}, "did you mean 'nasbench[12]01'"),
         ({"table": "none", "target": "valid12"}, "target must be a column of a table, got 'valid12' and no table"),
         ({"scores": ("TWICE", "TWICE")}, "'fifty' in .* is taken; give NAME=FILE"),
+        ({"scores": ("BOTH", "BOTH")}, "'one' in .* is taken; rename the column in the file"),
         ({"signal": ("valid12", "params"), "combine": "mean"}, "unknown rule to combine signals 'mean'"),
     ],
 )
-def test_what_does_not_fit_is_refused(options: SearchConfig, changes: dict[str, Any], message: str) -> None:
+def test_what_does_not_fit_is_refused(
+    options: SearchConfig, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    holed = [f"{one},{place},{'' if place in (7, 9) else place}" for place, one in enumerate(ALL[:50])]
+    files = {"TWICE": options.scores[0], "HOLED": str(tmp_path / "holed.csv"), "BOTH": str(tmp_path / "both.csv")}
+    for name, header in (("HOLED", "architecture,holed,seconds"), ("BOTH", "architecture,one,two")):
+        Path(files[name]).write_text("\n".join([header, *holed, ""]), encoding="utf-8")
     if changes.get("scores"):
-        changes = {**changes, "scores": options.scores * 2}
+        changes = {**changes, "scores": tuple(files[name] for name in changes["scores"])}
     with pytest.raises(InputError, match=message):
         make_problem(replace(options, **changes))
 
