@@ -14,8 +14,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
@@ -90,10 +91,10 @@ def evolved(table: ScoreTable, held_out: Sequence[str], out: Path, **options: An
     """
     options |= {"scores": tuple(map(Path, table.sources)), "hold_out_task": tuple(held_out)}
     if not (out / "manifest.json").exists():
-        return eznas.evolve(out=out, **options)
+        return cast("ScoresRun", eznas.evolve(out=out, **options))
     check_run(out, ScoresConfig, options, options["scores"], "runs")
     run = ScoresRun.open(out)
-    return run if run.finished else run.resume()
+    return cast("ScoresRun", run if run.finished else run.resume())
 
 
 def compared(run: ScoresRun, table: ScoreTable, name: str) -> dict[str, Any]:
@@ -163,11 +164,15 @@ def summarised(found: Sequence[dict[str, Any]], seed: int) -> tuple[list[dict[st
         "chosen": mean_tau(rows, lambda row: row["chosen"]),
         "difference_interval": bounds(means["formula"] - means["chosen"]),
         "hindsight": mean_tau(rows, lambda row: row["hindsight"]),
-        **{name: mean_tau(rows, lambda _, name=name: name) for name in NAMED},
+        **{name: mean_tau(rows, partial(_named, name)) for name in NAMED},
     }
     if totals["flops"] is not None:
         totals["difference_to_flops_interval"] = bounds(means["formula"] - means["flops"])
     return rows, totals
+
+
+def _named(name: str, _: dict[str, Any]) -> str:
+    return name
 
 
 def mean_tau(rows: Sequence[dict[str, Any]], name_of: Callable[[dict[str, Any]], str | None]) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Scores = dict[str, dict[str, float]]
 
 SIZES, TEST, SOURCE = (5, 8, 14, 24, 42), 200, 500
-TREES = {"n_estimators": 100}
+TREES: dict[str, Any] = {"n_estimators": 100}
 
 
 def read_scores(path: Path) -> Scores:
@@ -80,6 +81,14 @@ def compare(
     return rows
 
 
+def _own(space: str) -> Predictor:
+    return make_predictor("extra_trees", space, **TREES)
+
+
+def _both(source: Predictor, space: str) -> Predictor:
+    return TransferredPredictor(source, _own(space))
+
+
 @click.command(cls=Command)
 @click.argument("tables", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
@@ -108,13 +117,10 @@ def main(tables: Path, out: Path, trials: int) -> None:
     ):
         source.fit(trained, [known[cell] for cell in trained])
 
-        def own(space: str = space) -> Predictor:
-            return make_predictor("extra_trees", space, **TREES)
-
         makers: dict[str, Callable[[], Predictor]] = {
-            "few labels": own,
-            "source": lambda source=source: TransferredPredictor(source),
-            "source and few labels": lambda source=source, own=own: TransferredPredictor(source, own()),
+            "few labels": partial(_own, space),
+            "source": partial(TransferredPredictor, source),
+            "source and few labels": partial(_both, source, space),
         }
         figures[space] = compare(space, target, makers, trials)
         for row in figures[space]:

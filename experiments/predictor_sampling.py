@@ -88,7 +88,8 @@ OURS: dict[str, Callable[[int], Regressor]] = {
     "bananas": bananas,
     "nao": SequenceRows,
 }
-READ = {name: ENCODINGS[name](EncodingInputs(SPACE)) for name in ("onehot", "path")} | {"tokens": TOKENS}
+READ: dict[str, Any] = {name: ENCODINGS[name](EncodingInputs(SPACE)) for name in ("onehot", "path")}
+READ |= {"tokens": TOKENS}
 READ_BY = {"bananas": "path", "nao": "tokens"}
 """The encoding of a predictor that does not read the one-hot encoding."""
 
@@ -122,7 +123,8 @@ def random_matrix(rng: random.Random) -> str:
 
 def random_pool(known: dict[str, float], draws: int) -> dict[str, Any]:
     """Draw random matrices, count those that are cells and those whose cell is known, and keep some of each cell."""
-    rng, first = python_rng(SEED, "matrices"), {}
+    rng = python_rng(SEED, "matrices")
+    first: dict[str, Any] = {}
     counts: Counter[str] = Counter()
     kept, valid = [], 0
     for _ in range(draws):

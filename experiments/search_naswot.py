@@ -71,7 +71,7 @@ def naswot_rows(folder: Path) -> list[tuple[str, float | None, SearchConfig]]:
                 signal=names,
                 scores=tuple(f"{score}={folder / score}.csv" for score in names),
                 table=str(folder / "one_seed.csv"),
-                combine="min_max",
+                combine="min_max" if signal == "combined" else "rank",
                 weights=(0.6, 0.4) if signal == "combined" else (),
                 queries=500,
                 runs=RUNS,
@@ -91,7 +91,7 @@ def zero_cost_searches(folder: Path) -> list[list[SearchConfig]]:
             SearchConfig(
                 algorithm=algorithm,
                 signal=("validation_200",),
-                proxy=("synflow",),
+                proxy=("synflow",) if warmup or move else (),
                 scores=(f"synflow={folder / 'synflow.csv'}",),
                 table=str(folder / "nasbench201_cifar10.csv"),
                 target="test_200",

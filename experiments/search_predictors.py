@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -20,7 +21,7 @@ PUBLISHED = {
 }
 """BANANAS with XGBoost and 100 random candidates in NAS-Bench-Suite-Zero, 32 runs, by features."""
 
-SEARCHES: tuple[dict[str, str], ...] = (
+SEARCHES: tuple[dict[str, Any], ...] = (
     {"algorithm": "random"},
     {"algorithm": "aging_evolution"},
     {"algorithm": "bananas"},

@@ -22,7 +22,7 @@ from eznas.files import write_output
 from eznas.predictors import ENCODINGS
 from eznas.predictors.brp.network import BrpSettings
 from eznas.predictors.brp.sampling import BrpSearch
-from eznas.predictors.encodings.base import EncodingInputs
+from eznas.predictors.encodings.base import EncodingInputs, GraphEncoding
 from eznas.predictors.siamese.sampling import SiameseSearch, SiameseSettings
 from eznas.ranking import correlate
 from eznas.run import versions
@@ -74,7 +74,8 @@ def read(source: Path, table: Path, target: str) -> Data:
     with gzip.open(source / "naswot_cifar10.json.gz", "rt", encoding="utf-8") as file:
         synflow = np.log1p(np.array(json.load(file)["synflow"]["score"], dtype=np.float64))
     code = (synflow - synflow.mean()) / synflow.std()
-    nodes, operations = (ENCODINGS[name](EncodingInputs(space)).graphs(cells) for name in ("graph_nodes", "graph"))
+    encodings = [ENCODINGS[name](EncodingInputs(space)) for name in ("graph_nodes", "graph")]
+    nodes, operations = (encoding.graphs(cells) for encoding in encodings if isinstance(encoding, GraphEncoding))
     return Data(np.array([by_cell[cell] for cell in cells]), np.stack([code] * 3, axis=1), nodes, operations)
 
 

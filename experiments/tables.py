@@ -141,7 +141,7 @@ def _flexibert(read: dict[str, Any]) -> Iterator[Table]:
         for name in ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
     }
     seeds = "trainings of 100,000 steps, mostly one of each"
-    facts = {"dataset": "glue", "split": "validation", "training_seeds": seeds}
+    facts: dict[str, object] = {"dataset": "glue", "split": "validation", "training_seeds": seeds}
     yield "flexibert_glue", facts, list(trainings), columns
 
 
@@ -151,7 +151,8 @@ def _autoformer(read: dict[str, Any]) -> Iterator[Table]:
         "params": [round(1e6 * float(millions)) for millions in read["params_m"]],
         "mflops": read["mflops"],
     }
-    facts = {"dataset": "imagenet", "split": "validation", "training_seeds": "weights inherited from the supernet"}
+    seeds = "weights inherited from the supernet"
+    facts: dict[str, object] = {"dataset": "imagenet", "split": "validation", "training_seeds": seeds}
     yield "autoformer_tiny_imagenet", facts, read["arch"], columns
 
 

@@ -234,7 +234,7 @@ def tested(space: Space, runs: Mapping[str, EvolutionRun], scores: Path, seed: i
         best = run.summary["best"]
         own = program_scores(table, task, best["program"])[test]
         found = correlate(own, task.accuracies[test], seed=seed)
-        row = {
+        row: dict[str, Any] = {
             "evolution": name,
             "program": space.program(best["program"]),
             "tau_train": rounded(best["tau_train"]),

@@ -9,7 +9,6 @@ minibatch, and processor seconds. Scores are equal. A bound is one of capturing 
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import NamedTuple
 
 import click
 import torch
+from figures import write_figures
 from joblib import Parallel, delayed, parallel_config
 
 from eznas.cli.console import Command, print_table
 from eznas.fields import parse_size
 from eznas.minibatch import load_minibatch
-from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.matrix import Proxy, score_network
 
@@ -100,9 +99,7 @@ def main(
             for bound, one in found.items()
         ],
     )
-    if json_file is not None:
-        figures = {bound: one._asdict() for bound, one in found.items()}
-        json_file.write_text(json.dumps({"bounds": figures, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, {"bounds": {bound: one._asdict() for bound, one in found.items()}})
 
 
 if __name__ == "__main__":

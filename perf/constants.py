@@ -11,7 +11,6 @@ known reductions are timed by ``perf/upper.py``.
 from __future__ import annotations
 
 import functools
-import json
 import pickle
 import random
 import tempfile
@@ -21,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import click
 import torch
+from figures import write_figures
 
 from eznas.cli.console import Command, print_table
 from eznas.gp.grammar import random_reduction
 from eznas.minibatch import load_minibatch
 from eznas.primitives import STATISTICS
 from eznas.programs.memory import kind_bytes
-from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.condition import installation
 from eznas.scoring.evaluate_networks import NetworkBatch, evaluate_networks
@@ -106,9 +105,7 @@ def main(*, quick: bool, sample: int, reductions: int, cores: int, seed: int, js
         ["size", "core hours", f"hours on {cores} cores", "GB through the scheduler", "GB in the store"],
         [[name, *sums(one, reductions, cores)] for name, one in found.items()],
     )
-    if json_file is not None:
-        figures = {"networks": len(architectures), **found, "versions": versions()}
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, {"networks": len(architectures), **found})
 
 
 if __name__ == "__main__":

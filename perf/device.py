@@ -11,7 +11,6 @@ device has a score, and whether the accelerator gave equal scores both times.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import time
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 import torch
-from scipy import stats
+from checkouts import compared
+from figures import write_figures
 
 from eznas.capture import capture
 from eznas.cli.console import Command, print_table
@@ -31,7 +31,6 @@ from eznas.gp.grammar import random_reduction
 from eznas.measures import MEASURES
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate_reductions, statistics
-from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.scoring.condition import resolve_device
 from eznas.scoring.score_many import measure
@@ -71,18 +70,6 @@ def visited(
     found = {str(node): float(value.mean()) for node, value in values.items()}
     found |= {name: score.value if score.ok else math.nan for name, score in scores.items()}
     return found, {"build": build, "capture": capturing, "reductions": evaluating, "measures": measuring}
-
-
-def compared(here: np.ndarray[Any, Any], there: np.ndarray[Any, Any]) -> tuple[float, float, int]:
-    """Return tau between two scores of the same networks, the greatest relative difference, and scores of one alone."""
-    both = np.isfinite(here) & np.isfinite(there)
-    alone = int((np.isfinite(here) != np.isfinite(there)).sum())
-    if not both.any():
-        return math.nan, math.nan, alone
-    one, two = here[both], there[both]
-    tau = 1.0 if (one == two).all() else float(stats.kendalltau(one, two).statistic)
-    scale = np.maximum(np.abs(one), np.abs(two))
-    return tau, float((np.abs(one - two) / np.where(scale > 0, scale, 1.0)).max()), alone
 
 
 def run_space(space_name: str, device: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,9 +140,7 @@ def main(*, device: str, spaces: Sequence[str], threads: int, json_file: Path | 
     for name in spaces:
         figures.append(run_space(name, device, options))
         print_space(figures[-1], device, threads)
-        if json_file is not None:
-            facts = {**about, "threads": threads, "versions": versions(), **options, "spaces": figures}
-            json_file.write_text(json.dumps(facts, indent=1) + "\n")
+        write_figures(json_file, {**about, "threads": threads, **options, "spaces": figures})
 
 
 if __name__ == "__main__":

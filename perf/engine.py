@@ -18,7 +18,6 @@ and bytes do not depend on the machine.
 
 from __future__ import annotations
 
-import json
 import random
 import resource
 import time
@@ -30,6 +29,7 @@ import click
 import numpy as np
 import torch
 from deap import gp
+from figures import write_figures
 from tournament import REFERENCE, Load, distinct_nodes, nodes, record, sampled
 
 from eznas import primitives
@@ -38,7 +38,6 @@ from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.primitives import Floor, Kind
 from eznas.programs import preorder
-from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
 from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
@@ -146,7 +145,6 @@ def figures(panel: Panel, load: Load, kept: Captures, seconds: dict[str, float])
         "times_the_engine": {name: round(value / engine, 1) for name, value in seconds.items()},
         "kept_mib": round(kept.bytes / 2**20, 1),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "versions": versions(),
     }
 
 
@@ -207,8 +205,7 @@ def main(
             for name, value in seconds.items()
         ],
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, found)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from figures import write_figures
+
+from eznas.cli.console import Command
+from eznas.errors import InputError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -105,21 +109,24 @@ class Meter:
         self._thread.join()
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
 @click.argument("command", nargs=-1, required=True)
 def main(json_file: Path | None, command: tuple[str, ...]) -> None:
     """Run a command and print the most memory that it took."""
     begun = time.monotonic()
-    with subprocess.Popen(command) as running:  # noqa: S603 - the user's own command
+    try:
+        process = subprocess.Popen(command)  # noqa: S603 - the user's own command
+    except OSError as error:
+        raise InputError(f"COMMAND must be a program that can be run, got {command[0]!r}: {error.strerror}") from error
+    with process as running:
         meter = Meter(running.pid)
         while running.poll() is None:
             meter.look()
             time.sleep(_EVERY)
     found = {**meter.figures(), "seconds": round(time.monotonic() - begun, 1), "exit_code": running.returncode}
     click.echo(json.dumps(found))
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, found)
 
 
 if __name__ == "__main__":

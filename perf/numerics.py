@@ -3,7 +3,7 @@
 Both checkouts score the same networks with the same measures and programs, in processes of their own. For each proxy,
 the table shows Kendall's tau between the two scores, the greatest relative difference, and the networks on which only
 one checkout has a score. A new version of the numerics (``eznas.run.NUMERICS``) should reach a tau of .995 for every
-proxy; the command ends with status 1 where it does not.
+proxy; the command ends with status 1 where it does not, or where only one checkout has scores of a proxy.
 
     python perf/numerics.py --against CHECKOUT [--networks 1000] [--space nasbench201] [--json FILE]
 """
@@ -11,22 +11,19 @@ proxy; the command ends with status 1 where it does not.
 from __future__ import annotations
 
 import json
-import math
-import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from scipy import stats
+from checkouts import compared, in_checkout
+from figures import write_figures
 
 from eznas.cli.console import Command, print_table
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.minibatch import load_minibatch
-from eznas.run import versions
 from eznas.scoring import Condition, Proxy, score_networks
 from eznas.scoring.backends import local_executor
 from eznas.spaces import SPACES
@@ -54,31 +51,12 @@ def scored(options: dict[str, Any]) -> list[list[float]]:
     return values
 
 
-def in_checkout(checkout: Path, options: dict[str, Any]) -> list[list[float]]:
-    """Return ``scored`` of a checkout of eznas, which runs in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--child"]
-    out = subprocess.run(  # noqa: S603 - this file
-        command, env=environment, check=True, input=json.dumps(options), stdout=subprocess.PIPE, text=True
-    ).stdout
-    values: list[list[float]] = json.loads(out)
-    return values
-
-
-def compared(proxies: Sequence[str], before: Sequence[Sequence[float]], now: Sequence[Sequence[float]]) -> list[Any]:
+def rows_of(proxies: Sequence[str], before: Sequence[Sequence[float]], now: Sequence[Sequence[float]]) -> list[Any]:
     """Return a row for each proxy: name, networks, tau, greatest relative difference, scores of one checkout alone."""
     rows: list[Any] = []
     for name, *both in zip(proxies, before, now, strict=True):
         old, new = np.array(both)
-        finite = np.isfinite(old) & np.isfinite(new)
-        alone = int((np.isfinite(old) != np.isfinite(new)).sum())
-        tau, difference = math.nan, math.nan
-        if finite.any():
-            old, new = old[finite], new[finite]
-            tau = 1.0 if (old == new).all() else float(stats.kendalltau(old, new).statistic)
-            scale = np.maximum(np.abs(old), np.abs(new))
-            difference = float((np.abs(old - new) / np.where(scale > 0, scale, 1.0)).max())
-        rows.append([name, int(finite.sum()), tau, difference, alone])
+        rows.append([name, int((np.isfinite(old) & np.isfinite(new)).sum()), *compared(old, new)])
     return rows
 
 
@@ -122,18 +100,17 @@ def main(
         drawn, size = _sample(name, networks, rng), fidelity or SPACES[name].reduced[0]
         options: dict[str, Any] = {"space": name, "fidelity": size, "architectures": drawn, "proxies": proxies}
         options |= {"images": images, "seed": seed, "workers": workers}
-        before, now = (in_checkout(path, options) for path in (against, Path(__file__).parents[1]))
-        found[name] = compared(proxies, before, now)
+        before, now = (in_checkout(__file__, path, options) for path in (against, Path(__file__).parents[1]))
+        found[name] = rows_of(proxies, before, now)
         print_table(
             f"{len(drawn)} networks of {name}, {size}: scores of both checkouts",
             ["proxy", "networks", "tau", "greatest difference", "scored by one alone"],
             [[proxy[:60], n, round(tau, 5), f"{most:.1e}", alone] for proxy, n, tau, most, alone in found[name]],
         )
-    rows = [(name, row) for name, of_space in found.items() for row in of_space if row[1]]
+    rows = [(name, row) for name, of_space in found.items() for row in of_space if row[1] or row[4]]
     low = [(name, proxy, round(tau, 4)) for name, (proxy, _, tau, *_) in rows if not tau >= _LEAST_TAU]
-    click.echo(f"{len(low)} of {len(rows)} taus are below {_LEAST_TAU}" + "".join(f"\n{line}" for line in low))
-    if json_file is not None:
-        json_file.write_text(json.dumps({**found, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
+    click.echo(f"{len(low)} of {len(rows)} taus are missing or below {_LEAST_TAU}" + "".join(f"\n{one}" for one in low))
+    write_figures(json_file, found)
     sys.exit(bool(low))
 
 

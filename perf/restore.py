@@ -9,7 +9,6 @@ them. Both processor and wall seconds are printed, since a disk is waited for; t
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import sys
@@ -21,12 +20,12 @@ from typing import TYPE_CHECKING
 
 import click
 import torch
+from figures import write_figures
 from tournament import REFERENCE
 
 from eznas.capture import capture
 from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
-from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.spaces import SPACES
 
@@ -112,9 +111,7 @@ def main(*, quick: bool, rounds: int, folder: Path | None, json_file: Path | Non
         rows = [[way, *seconds, size / seconds[1]] for way, seconds in ways.items()]
         print_table(f"{name}, {size:.0f} MiB", ["", "processor seconds", "wall seconds", "MiB/s"], rows)
         figures[name] = {"mib": size, "seconds": ways}
-    if json_file is not None:
-        found = {"architecture": architecture, **figures, "versions": versions()}
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, {"architecture": architecture, **figures})
 
 
 if __name__ == "__main__":

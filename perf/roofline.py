@@ -11,7 +11,6 @@ of the engine do. A fraction of one would mean that nothing but moving bytes tak
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections import defaultdict
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 import torch
+from figures import write_figures
 from torch import Tensor
 from tournament import record, sampled
 
@@ -31,7 +31,6 @@ from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import Trace, evaluate_reductions, reductions, statistics
 from eznas.programs.tensor_floor import CHUNK
-from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.spaces import SPACES, Fidelity
 
@@ -97,6 +96,7 @@ class Profile:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = defaultdict(Row)
         self._resolve = primitives.resolve
+        self._known: dict[str, Primitive] = {}  # one for each overload: trees of different primitives share nothing
 
     def install(self) -> None:
         """Let ``eznas.primitives.resolve`` give timed functions."""
@@ -104,7 +104,10 @@ class Profile:
 
     def _timed(self, name: str, args: Sequence[Kind]) -> tuple[Primitive, Kind]:
         found, kind = self._resolve(name, args)
-        row, function = self.rows[f"{name}({', '.join(one.value for one in args)})"], found.function
+        overload = f"{name}({', '.join(one.value for one in args)})"
+        if overload in self._known:
+            return self._known[overload], kind
+        row, function = self.rows[overload], found.function
 
         def timed(*args: Any) -> Tensor:
             begun = time.thread_time()
@@ -114,7 +117,8 @@ class Profile:
             row.bytes += sum(one.nbytes for one in (*args, result) if isinstance(one, Tensor))
             return result
 
-        return replace(found, function=timed), kind
+        self._known[overload] = replace(found, function=timed)
+        return self._known[overload], kind
 
 
 def bred(programs: int, generations: int, seed: int) -> list[Node]:
@@ -252,11 +256,9 @@ def main(
         "seconds_at_the_limit": {name: round(seconds, 4) for name, seconds in limits.items()},
         "fraction_of_the_limit": {name: round(seconds / evaluating, 3) for name, seconds in limits.items()},
         "primitives": {name: vars(row) for name, row in rows},
-        "versions": versions(),
     }
     show(found, rows, networks)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, found)
 
 
 if __name__ == "__main__":

@@ -11,24 +11,24 @@ of its own for each number of networks.
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import random
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import torch
-from joblib import Parallel, delayed, parallel_config
+from figures import write_figures
 from tournament import Load, record, sampled
 
 from eznas.cli.console import Command, print_table
 from eznas.minibatch import load_minibatch
 from eznas.programs import parse, reductions
 from eznas.report.style import BLUE, GREY, ORANGE, figure, plain
-from eznas.run import versions
 from eznas.scoring import Captures, Condition, Panel
 from eznas.scoring.executor import SerialExecutor
 from eznas.spaces import SPACES, Fidelity
@@ -108,8 +108,8 @@ def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_f
         load = evolved(sizes[0], counts[0], generations, seed)
         texts = [[program.text for program in generation] for generation in load.generations]
         for size in sizes:
-            with parallel_config("multiprocessing", n_jobs=2):  # a pool of new processes for each number
-                ((spent, taken),) = Parallel()([delayed(again)(texts, size, seed)])
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as new:
+                spent, taken = new.submit(again, texts, size, seed).result()
             curves["networks"][size] += spent
             peaks[size] = max(peaks.get(size, 0), taken)
     rows = []
@@ -126,9 +126,7 @@ def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_f
     )
     if plot is not None:
         draw(plot, curves)
-    if json_file is not None:
-        found = {"generations": generations, "seeds": seeds, "curves": curves, "peaks": peaks, "versions": versions()}
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, {"generations": generations, "seeds": seeds, "curves": curves, "peaks": peaks})
 
 
 if __name__ == "__main__":

@@ -10,15 +10,14 @@ with one worker, by processor time too, which other jobs on the machine disturb 
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import click
 import numpy as np
+from figures import write_figures
 
 from eznas.cli.console import Command, print_table
-from eznas.run import versions
 from eznas.scoring.backends import local_executor
 from eznas.symbolic.evaluation import Evaluation
 from eznas.symbolic.evolution import ISLANDS, Evolution
@@ -90,14 +89,12 @@ def main(
         "programs_a_second": round((counts.raced - raced) / spent),
         "programs_a_processor_second": round((counts.raced - raced) / worked) if workers == 1 else None,
         "racing_error": round((counts.squared_errors / counts.evaluated) ** 0.5, 4),
-        "versions": versions(),
     }
     shown = ["workers", "programs", "evaluated", "seconds", "programs_a_second", "programs_a_processor_second",
              "racing_error"]  # fmt: skip
     title = f"programs over {columns} columns of scores on {tasks} tasks of {architectures} architectures"
     print_table(title, [name.replace("_", " ") for name in shown], [[figures[name] for name in shown]])
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, figures)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ With smaller numbers than the paper's, the time is scaled to its budget, which i
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from figures import write_figures
 from memory import Meter, processor_seconds
 from tournament import REFERENCE, distinct_nodes, nodes, record, sampled
 
@@ -156,7 +156,6 @@ def main(
         "memory_gib": round(meter.peak / 2**30, 2),
         "memory_bound_gib": round(sum(meter.alone.values()) / 2**30, 2),
         **meter.figures(),
-        "versions": versions(),
     }
     share = programs * generations * networks / (_PROGRAMS * _GENERATIONS * _NETWORKS)
     rows = [
@@ -180,8 +179,7 @@ def main(
         rows.insert(2, ["scaled to the paper's budget", said])
     title = f"{programs} programs x {generations} generations on {networks} networks, {condition}"
     print_table(title, ["", "what"], rows)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, found)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ process runs its own load on one thread; rates are by processor seconds and add 
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 import torch
+from figures import write_figures
 from joblib import Parallel, delayed
 from tournament import sampled
 
@@ -28,7 +28,6 @@ from eznas.gp.fitness import FitnessCase, FitnessEvaluator
 from eznas.gp.grammar import random_program, random_reduction
 from eznas.gp.population import Breeder
 from eznas.minibatch import load_minibatch
-from eznas.run import versions
 from eznas.scoring import Condition, Panel
 from eznas.scoring.evaluate_networks import Vectors
 
@@ -90,9 +89,7 @@ def main(*, workers: int, networks: int, generations: int, population: int, seed
         [[str(place), count, round(spent, 2), rates[place]] for place, (count, spent) in enumerate(found)]
         + [["all", sum(count for count, _ in found), None, sum(rates)]],
     )
-    if json_file is not None:
-        figures = {"networks": networks, "workers": workers, "programs_a_second": sum(rates), "versions": versions()}
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, {"networks": networks, "workers": workers, "programs_a_second": sum(rates)})
 
 
 if __name__ == "__main__":

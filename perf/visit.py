@@ -10,9 +10,7 @@ in turns, so that the load of the machine affects both alike. The figures are th
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import torch
+from checkouts import in_checkout
+from figures import write_figures
 
 from eznas.capture import capture
 from eznas.cli.console import Command, print_table
 from eznas.gp.grammar import random_reduction
 from eznas.minibatch import load_minibatch
 from eznas.programs import evaluate_reductions, statistics
-from eznas.run import versions
 from eznas.scoring import Condition
 from eznas.spaces import SPACES
 
@@ -59,21 +58,12 @@ def visited(space_name: str, fidelity: str, networks: int, reductions: int, imag
     return {**seconds, "visit": sum(seconds.values())}
 
 
-def in_checkout(checkout: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Return ``visited`` of another checkout of eznas, which runs in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--child", json.dumps(options)]
-    out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout  # noqa: S603 - this file
-    seconds: dict[str, float] = json.loads(out)
-    return seconds
-
-
 def least_of_rounds(checkouts: Sequence[Path], rounds: int, options: dict[str, Any]) -> list[dict[str, float]]:
     """Return for each checkout, the first of which is this one, the least seconds of each step."""
     least: list[dict[str, float]] = [{} for _ in checkouts]
     for _ in range(rounds):
         for figures, checkout in zip(least, checkouts, strict=True):
-            seconds = in_checkout(checkout, options) if len(checkouts) > 1 else visited(**options)
+            seconds = in_checkout(__file__, checkout, options) if len(checkouts) > 1 else visited(**options)
             for step, value in seconds.items():
                 figures[step] = min(figures.get(step, value), value)
     return least
@@ -94,7 +84,7 @@ def ratio(least: Sequence[dict[str, float]], step: str) -> list[float]:
 @click.option("--images", default=8, help="Images; a size of networks may use fewer.")
 @click.option("--rounds", default=5, help="Rounds, of which the fastest counts.")
 @click.option("--seed", default=0, help="Seed of everything.")
-@click.option("--child", hidden=True, help="Arguments of one round, as JSON; its seconds are printed.")
+@click.option("--child", is_flag=True, hidden=True, help="Read the arguments of one round as JSON, and print it.")
 @click.option("--json", "json_file", type=Path, help="File to write the figures to.")
 def main(
     *,
@@ -107,13 +97,13 @@ def main(
     images: int,
     rounds: int,
     seed: int,
-    child: str | None,
+    child: bool,
     json_file: Path | None,
 ) -> None:
     """Time the steps of a visit, here and in another checkout."""
     torch.set_num_threads(1)
     if child:
-        click.echo(json.dumps(visited(**json.loads(child))))
+        click.echo(json.dumps(visited(**json.load(sys.stdin))))
         return
     fidelities = [fidelity] if fidelity else [*SPACES[space_name].reduced, "full"]
     if quick:
@@ -132,8 +122,7 @@ def main(
             for step in (*_STEPS, "visit")
         ],
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps({**found, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, found)
 
 
 if __name__ == "__main__":

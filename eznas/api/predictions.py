@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eznas.api.predictor_data import Files
+    from eznas.benchmarks import AccuracyTable
     from eznas.predictors import Predictor
     from eznas.predictors.evaluation_data import EvaluationData, Row
     from eznas.spaces import SearchSpace
@@ -96,11 +97,10 @@ def predict(
         EznasError: The fit failed.
     """
     load_plugins(plugin)
-    data, choice, facts = _data(
-        predictor, benchmark, dataset, table, target, scores=scores, curves={}, epoch=None, supernet=supernet, tune=tune
-    )
+    loaded = _loaded(benchmark, dataset, table, target)
+    data, choice, facts = _data(predictor, loaded, scores=scores, curves={}, epoch=None, supernet=supernet, tune=tune)
     space = SPACES[data.space]
-    queried = _others(space, [*data.accuracies]) if architectures is None else _parsed(space, architectures)
+    queried = _others(space, loaded.architectures) if architectures is None else _parsed(space, architectures)
     fitted, _ = fit_and_keep(data, choice, facts["target"], {}, seed)
     return _ranking(fitted, queried, None, {**facts, "seed": seed})
 
@@ -133,8 +133,13 @@ def fit(
     load_plugins(plugin)
     columns = dict(curves or {})
     given: dict[str, Any] = {"scores": scores, "curves": columns, "epoch": epoch, "supernet": supernet, "tune": tune}
-    data, choice, facts = _data(predictor, benchmark, dataset, table, target, **given)
-    return fit_and_keep(data, choice, facts["target"], columns, seed)[1]
+    if epoch is not None and not columns:
+        raise InputError(
+            f"epoch must come with curves, which end there, got {epoch} and no curves; give curves or leave it out",
+            parameters=("epoch", "curves"),
+        )
+    data, choice, facts = _data(predictor, _loaded(benchmark, dataset, table, target), **given)
+    return replace(fit_and_keep(data, choice, facts["target"], columns, seed)[1], left_out=facts["left_out"])
 
 
 def predict_with(
@@ -187,12 +192,13 @@ def predict_with(
     return _ranking(predictor, queried, curves, facts)
 
 
+def _loaded(benchmark: str, dataset: str | None, table: Path | str | None, target: str | None) -> AccuracyTable:
+    return load_table(benchmark, dataset_name(benchmark, dataset), None if table is None else Path(table), target)
+
+
 def _data(
     predictor: str | None,
-    benchmark: str,
-    dataset: str | None,
-    table: Path | str | None,
-    target: str | None,
+    loaded: AccuracyTable,
     *,
     scores: Files,
     curves: Mapping[str, str],
@@ -201,7 +207,6 @@ def _data(
     tune: int,
 ) -> tuple[EvaluationData, PredictorChoice, dict[str, Any]]:
     """Return the data of a fit, the predictor, and the facts of a ranking."""
-    loaded = load_table(benchmark, dataset_name(benchmark, dataset), None if table is None else Path(table), target)
     data, left_out = read_data(loaded, scores, curves, supernet=supernet)
     if epoch is not None and data.curves is not None:
         data = replace(data, curves=data.curves.until(epoch))
@@ -212,6 +217,11 @@ def _data(
     if tune and not choice.tune:
         raise InputError(
             f"tune must come with a predictor that has ranges of hyper-parameters, got {choice}", parameters=("tune",)
+        )
+    if epoch is not None and not choice.make(data).needs.curve:
+        raise InputError(
+            f"epoch must come with a predictor that reads learning curves, got {choice}; leave it out",
+            parameters=("epoch",),
         )
     facts = {
         "space": loaded.space,

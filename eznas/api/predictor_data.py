@@ -77,7 +77,7 @@ def read_data(
         {name: signal.values for name, signal in signals.items()},
         Curves(grids.pop(), {metric: values[places] for metric, (_, values) in read.items()}) if read else None,
         _seconds(table, seconds),
-        {name: signal.seconds for name, signal in signals.items() if signal.timed},
+        {name: signal.seconds for name, signal in signals.items() if signal.seconds},
         supernet,
     )
     return data, len(table) - len(kept)

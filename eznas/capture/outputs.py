@@ -70,7 +70,8 @@ def loss_of(logits: Tensor, labels: Tensor | None, loss: Callable[[Tensor, Tenso
     if loss is None:
         return mean_loss(logits, labels)
     if labels is None or len(labels) != len(logits):
-        raise RecordError(f"labels must have a row for each of the {len(logits)} images; the minibatch has none")
+        got = "the minibatch has none" if labels is None else f"got {len(labels)} rows"
+        raise RecordError(f"labels must have a row for each row of the logits, of which there are {len(logits)}; {got}")
     value = loss(logits, labels.to(logits.device, copy=True))
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from eznas.capture.elementwise import kind_of
 from eznas.capture.function import version
+from eznas.capture.image_axis import moved_axis
 from eznas.capture.record import Recorder, latest
 
 if TYPE_CHECKING:
@@ -215,13 +216,7 @@ def _keeps_channels(call: Call, source: Tensor, out: Tensor) -> bool:
     """Return whether the last axis of a result is that of a tensor."""
     if out.dim() == 0 or out.shape[-1:] != source.shape[-1:] or out.numel() != source.numel():
         return False
-    if call.name not in _PERMUTING:
-        return True
-    shape = tuple(range(1, source.dim() + 1))  # distinct sizes, which show where the last axis goes
-    probe = source.new_empty(1, device="meta").expand(shape)
-    args = [probe if arg is source else arg for arg in call.args]
-    moved: Tensor = call.func(*args, **call.kwargs)
-    return moved.shape[-1] == source.dim()
+    return call.name not in _PERMUTING or moved_axis(call, source, source.dim() - 1) == out.dim() - 1
 
 
 def _scales(call: Call) -> bool:

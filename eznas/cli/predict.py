@@ -10,7 +10,7 @@ import click
 from eznas.cli import options
 from eznas.cli.console import Command, command_line, print_table, write_json
 from eznas.cli.outputs import check_files, json_path
-from eznas.cli.predict_fits import fit_command, predict_command, rank_command
+from eznas.cli.predict_fits import fit_command, note_left_out, predict_command, rank_command
 from eznas.cli.supernet import main as supernet_command
 from eznas.files import write_output
 
@@ -184,8 +184,7 @@ def _evaluate(
     from eznas.report.predictors import COLUMNS, heading, table_rows
 
     print_table(heading(facts), COLUMNS, table_rows(evaluation.summary))
-    if facts["left_out"]:
-        click.echo(f"note: {facts['left_out']} architectures without a score or a point of a curve were left out")
+    note_left_out(facts["left_out"])
     if facts["untuned"]:
         click.echo(f"note: not tuned, since they have no ranges of hyper-parameters: {', '.join(facts['untuned'])}")
 

@@ -53,6 +53,7 @@ def fit_command(*, out: Path, curves: tuple[str, ...], table: Path | None, **val
     kept.save(out)
     chosen = ", ".join(f"{name}={value}" for name, value in kept.settings.items())
     click.echo(f"{kept.predictor} fitted to {len(kept.accuracies)} accuracies{f' with {chosen}' if chosen else ''}")
+    note_left_out(kept.left_out)
     click.echo(f"written: {out}")
 
 
@@ -142,9 +143,16 @@ def _show(ranking: Ranking, top: int, csv: Path | None, json_file: str | None) -
         RANKING_COLUMNS,
         [[row[name] for name in RANKING_COLUMNS] for row in ranking.rows[:top]],
     )
+    note_left_out(facts.get("left_out", 0))
     failed = sum(row["mean"] is None for row in ranking.rows)
     if failed:
         click.echo(f"note: {failed} architectures have no prediction")
+
+
+def note_left_out(count: int) -> None:
+    """Print how many architectures of a table are not read, if there are any."""
+    if count:
+        click.echo(f"note: {count} architectures without a score or a point of a curve were left out")
 
 
 def _lines(file: Path) -> list[str]:

@@ -19,9 +19,10 @@ from eznas.passes.recorder import PassRecorder, check_recorded
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from eznas.capture.layer import Recorded
+    from eznas.minibatch import Minibatch
 
 
 T = TypeVar("T")
@@ -36,16 +37,19 @@ class BoundedPasses(NetworkPasses):
     Args:
         graph: Most bytes of the tensors of a graph that are kept at once.
         memory: Bytes by which the process may grow before it returns free memory to the system.
-        *args: See ``NetworkPasses``.
+        network: See ``NetworkPasses``.
+        minibatch: See ``NetworkPasses``.
+        parts: See ``NetworkPasses``.
     """
 
-    def __init__(self, graph: int, memory: int, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(
+        self, graph: int, memory: int, network: nn.Module, minibatch: Minibatch, parts: Collection[str]
+    ) -> None:
+        super().__init__(network, minibatch, parts)
+        self.parts = frozenset(parts)  # without the outputs that ``map_outputs`` alone reads
         self._graph = graph
         self._heap = Heap(memory)
         self._use = {PARTS[part].graph for part in self.parts}
-        if "map_outputs" in self.parts:
-            self.parts -= {"outputs"}
 
     def map_outputs(self, function: Callable[[Tensor], T]) -> list[T]:
         """See ``NetworkPasses``."""

@@ -142,6 +142,12 @@ def evaluate_predictors(
     Raises:
         InputError: A predictor does not exist or lacks data, or the table has too few architectures.
     """
+    if plan.epochs and not any(choice.make(data).needs.curve for choice in plan.predictors):
+        raise InputError(
+            "epochs must come with a predictor that reads learning curves, got "
+            f"{', '.join(map(str, plan.predictors))}; leave them out",
+            parameters=("epochs",),
+        )
     count = sum(_checked_cells(data, plan, choice) for choice in plan.predictors)
     done = {} if csv is None else csv.begin(count, resume=resume)
     left = [trial for trial in range(plan.trials) if trial not in done]

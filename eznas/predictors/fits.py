@@ -50,6 +50,7 @@ class KeptFit:
         columns: By metric, the column of the table that is the whole training.
         expected: Predictions for the first of the trained architectures.
         versions: The versions of the packages that may fit.
+        left_out: The number of architectures of the table without a score or a point of a curve, which are not trained.
     """
 
     space: str
@@ -65,6 +66,7 @@ class KeptFit:
     columns: dict[str, str] = field(default_factory=dict)
     expected: list[float | None] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
 
     def save(self, path: Path) -> None:
         """Write the fit as JSON.

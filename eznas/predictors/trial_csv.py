@@ -59,7 +59,7 @@ class TrialCsv:
         return complete
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Append the rows of a trial; they are on disk when this returns.
+        """Append the rows of a trial; a process that is killed after this returns loses none of them.
 
         Raises:
             InputError: They cannot be written, such as on a full disk.

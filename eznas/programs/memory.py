@@ -83,10 +83,11 @@ class BoundedReductions:
         self._nodes, self._network, self._minibatch, self._units = nodes, network, minibatch, units
         self._names = statistics(nodes)
         self._of_images = {name for name in self._names if STATISTICS[name].kind is Kind.IMAGE}
-        self._alone = [node for node in nodes if node in images_only(postorder(nodes))]
+        alone = images_only(postorder(nodes))
+        self._alone = [node for node in nodes if node in alone]
         self._by_request: dict[frozenset[str], list[Node]] = {}
         for node in nodes:
-            if node not in self._alone:
+            if node not in alone:
                 self._by_request.setdefault(statistics([node]) - self._of_images, []).append(node)
         requests = tuple(self._by_request)
         gradients = any(STATISTICS[name].is_gradient for name in self._names)

@@ -55,7 +55,7 @@ class AppendedCsv:
         return rows
 
     def add(self, rows: Iterable[Sequence[object]]) -> None:
-        """Append rows; they are on disk when this returns.
+        """Append rows; a process that is killed after this returns loses none of them.
 
         Raises:
             InputError: They cannot be written, such as on a full disk.
@@ -70,8 +70,11 @@ class AppendedCsv:
 
     def mark(self, item: str) -> None:
         """Write down that an item runs now, in ``FILE.running``, which stays if the process is killed."""
-        with self._writing():
-            replace_file(self._running_path(), item.encode())
+        path = self._running_path()
+        new = path.with_name(f".{path.name}.new")
+        with self._writing():  # without waiting for the disk: a mark need not survive the machine
+            new.write_text(item, encoding="utf-8")
+            new.replace(path)
 
     def marked(self) -> str | None:
         """Return the item that ran when the process was killed; None where it was not."""

@@ -135,7 +135,7 @@ class Combination:
     def __str__(self) -> str:
         weights = self.weights or (1.0,) * len(self.measures)
         terms = (
-            f"{'-' if direction < 0 else ''}{'' if weight == 1 else f'{weight:g}*'}{measure}"
+            f"{'-' if direction < 0 else ''}{'' if weight == 1 else f'{float(weight)!r}*'}{measure}"
             for measure, direction, weight in zip(self.measures, self.directions, weights, strict=True)
         )
         return f"{self.method}({', '.join(terms)})"

@@ -208,10 +208,10 @@ class PoolExecutor(Executor):
             yield from SERIAL.map(function, items, deadline=deadline, least=least)
             return
         left = dict(enumerate([_Call(item, None if index < least else deadline) for index, item in enumerate(items)]))
-        deaths, careful = 0, False
+        deaths, careful = 0, 0  # calls that still go alone
         while left:
-            ahead = 1 if careful else _AHEAD * min(self.workers, len(items))
-            batch = dict(islice(left.items(), _CAREFUL if careful else len(left)))
+            ahead = _AHEAD * min(self.workers, len(items))
+            batch = dict(islice(left.items(), 1 if careful else len(left)))
             dead: Exception | None = None
             try:
                 for index, results in self._send(function, batch, ahead):
@@ -221,12 +221,12 @@ class PoolExecutor(Executor):
             except self.died as error:
                 dead = error
             if dead is not None:
-                deaths += careful
+                deaths += careful > 0
                 if deaths == _PATIENCE:
                     item, deaths = left.pop(next(iter(left))).item, 0
                     yield item, _give_up(item, dead, lost)
                 left = dict(enumerate([call for several in left.values() for call in several.split(singly)]))
-            careful = dead is not None
+            careful = max(careful - 1, 0) if dead is None else _CAREFUL
 
     def _send(
         self, function: Callable[[Item], T], calls: Mapping[int, _Call[Item]], ahead: int

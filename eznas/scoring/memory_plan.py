@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eznas.errors import InputError
 from eznas.fields import parse_size
+from eznas.programs.pass_plan import written
 from eznas.progress import SILENT
 from eznas.scoring.captures import Captures
 from eznas.scoring.executor import core_count
@@ -73,7 +74,7 @@ class MemoryPlan:
         if per_call < _LEAST:
             least = memory + (_LEAST - per_call) * working / _HELD
             raise InputError(
-                f"memory must be at least {least / 2**30:.1f}G for {working} processes, got {memory / 2**30:.1f}G; "
+                f"memory must be at least {written(least)} for {working} processes, got {memory / 2**30:.2f}G; "
                 "give more memory, or fewer workers",
                 parameters=("memory", "workers"),
             )
@@ -151,8 +152,8 @@ def memory_of_remote_worker(memory: int) -> int:
     per_call = int(_HELD * (memory - _PROCESS))
     if per_call < _LEAST:
         raise InputError(
-            f"memory must be at least {(_PROCESS + _LEAST / _HELD) / 2**30:.1f}G, which each worker of the cluster may "
-            f"take, got {memory / 2**30:.1f}G",
+            f"memory must be at least {written(_PROCESS + _LEAST / _HELD)}, which each worker of the cluster may take, "
+            f"got {memory / 2**30:.2f}G",
             parameters=("memory",),
         )
     return per_call

@@ -49,7 +49,7 @@ class ScoreCsv:
         return {row[0]: self._scores(row) for row in self.file.begin(resume=resume)}
 
     def add(self, architecture: str, accuracy: float, scores: Sequence[Score]) -> None:
-        """Append one architecture; it is on disk when this returns.
+        """Append one architecture; a process that is killed after this returns does not lose it.
 
         Raises:
             InputError: It cannot be written, such as on a full disk.

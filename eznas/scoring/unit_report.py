@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from eznas.capture import Capture, capture
+from eznas.capture import Capture, capture, translated_errors
+from eznas.capture.state import uncompiled
 from eznas.minibatch import Minibatch
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def units(network: nn.Module, minibatch: Any, which: str = "auto") -> UnitReport
     Raises:
         CaptureError: The network cannot be recorded; ``NoUnitsError`` where it has no units.
     """
+    with translated_errors():
+        network = uncompiled(network)  # whose parameters have the names of the units
     captured = capture(network, Minibatch.of(minibatch), [], which)
     parameters = dict(network.named_parameters())
     rows = [

@@ -84,9 +84,13 @@ class VectorStore:
         """
         key = _digest(network)
         with self._trouble("read"):
-            rows = [_checked(key, text, self._row(key, text)) for text in reductions]
-            vectors = [row for row in rows if row is not None]
-            if len(vectors) == len(rows) and len({len(vector) for vector in vectors}) == 1:
+            vectors: list[NDArray[np.float64]] = []
+            for text in reductions:
+                vector = _checked(key, text, self._row(key, text))
+                if vector is None:
+                    return None
+                vectors.append(vector)
+            if len({len(vector) for vector in vectors}) == 1:
                 return np.stack(vectors)
         return None
 
@@ -148,9 +152,11 @@ class VectorStore:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:  # a full or read-only disk, a lock that nobody lets go of
-            self._writes = False
+            self._writes = self._writes and what == "read"
             self._tell(f"{self._path} cannot be {what} ({error}); the run goes on without it")
         except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # not of the file
+                raise
             aside = self._path.with_name(f"{self._path.name}.damaged")
             self._tell(f"{self._path} is damaged ({error}); it is now {aside.name}, and an empty one takes its place")
             self._put_aside(aside)

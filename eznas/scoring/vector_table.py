@@ -54,11 +54,10 @@ class VectorTable:
         if self._layout is None:
             self._layout = Layout([vectors.units for vectors in networks])
             self._memo.clear()  # values of leaves lie in the layout's order
+        finite = np.array([(vectors.units > 0) & np.isfinite(vectors.values).all(axis=1) for vectors in networks])
         for row, node in enumerate(reductions):
             self._vectors[node] = self._layout.ragged([torch.from_numpy(vectors.values[row]) for vectors in networks])
-            self._finite[node] = np.array(
-                [vectors.units > 0 and np.isfinite(vectors.values[row]).all() for vectors in networks]
-            )
+            self._finite[node] = finite[:, row]
             self._forms[simplify_exact(node)] = node
 
     def leave_out(self, networks: Collection[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,9 @@ class Column:
 
     def statuses(self) -> dict[str, int]:
         """Count the statuses."""
-        statuses = [Status.CONSTANT if score.ok and self.constant else score.status for score in self.scores]
-        return {status.value: statuses.count(status) for status in dict.fromkeys(statuses)}
+        constant = self.constant
+        counts = Counter(Status.CONSTANT if score.ok and constant else score.status for score in self.scores)
+        return {status.value: count for status, count in counts.items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,6 +123,7 @@ class Verification:
                 "proxy": column.proxy.name,
                 "program": column.proxy.program if isinstance(column.proxy, Proxy) else "",
                 "combination": str(column.proxy) if isinstance(column.proxy, Combination) else "",
+                "ranges": column.proxy.ranges if isinstance(column.proxy, Combination) else None,
                 "search_space": self.table.space,
                 "dataset": self.table.target.dataset,
                 "target": str(self.table.target),

@@ -64,6 +64,19 @@ RULES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], Rule]] = {
 """Each maps ``s x n`` values of the reference and ``s`` weights to a function from ``s`` values to a number."""
 
 
+def check_combination(count: int, rule: str, weights: Sequence[float] | None = None) -> None:
+    """Check the rule and the weights of a number of signals.
+
+    Raises:
+        InputError: The rule is unknown, or the weights do not fit.
+    """
+    if rule not in RULES:
+        raise unknown("rule to combine signals", rule, RULES)
+    if weights and (len(weights) != count or min(weights) < 0 or sum(weights) <= 0):
+        message = f"weights must be one number per signal, none negative and not all 0; got {[*weights]}"
+        raise InputError(message, parameters=("weights",))
+
+
 class CombinedSignal:
     """Several signals as one; it fails on an architecture if one of them does.
 
@@ -80,12 +93,8 @@ class CombinedSignal:
     def __init__(
         self, signals: Sequence[Signal], reference: Sequence[str], rule: str, weights: Sequence[float] | None = None
     ) -> None:
-        if rule not in RULES:
-            raise unknown("rule to combine signals", rule, RULES)
+        check_combination(len(signals), rule, weights)
         weight = np.asarray(weights or [1.0] * len(signals), dtype=np.float64)
-        if len(weight) != len(signals) or weight.min() < 0 or weight.sum() <= 0:
-            message = f"weights must be one number per signal, none negative and not all 0; got {weight.tolist()}"
-            raise InputError(message, parameters=("weights",))
         self.name = f"{rule}({', '.join(signal.name for signal in signals)})"
         self.epochs = sum(signal.epochs for signal in signals)
         self.direction = 1

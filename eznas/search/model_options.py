@@ -34,15 +34,14 @@ def check_model_options(config: SearchConfig, algorithm: Algorithm) -> None:
         InputError: A name is unknown, or options contradict each other.
     """
     changed = [name for name in _MODEL_OPTIONS if getattr(config, name) != SearcherConfig.model_fields[name].default]
-    new = [name for name in changed if name in ("predictor", "acquisition", "candidates")]
-    if new and not algorithm.model:
-        models = " or ".join(name for name in ALGORITHMS if ALGORITHMS[name].model)
-        raise InputError(
-            f"{new[0]} must come with {models}, got algorithm {algorithm.name}, which fits no model",
-            parameters=(new[0], "algorithm"),
-        )
     if config.surrogate:
         SURROGATES[config.surrogate]  # refuses an unknown name
+    if changed and not algorithm.model:
+        models = " or ".join(name for name in ALGORITHMS if ALGORITHMS[name].model)
+        raise InputError(
+            f"{changed[0]} must come with {models}, got algorithm {algorithm.name}, which fits no model",
+            parameters=(changed[0], "algorithm"),
+        )
     if config.predictor and ("surrogate" in changed or "encoding" in changed):
         raise InputError(
             "surrogate and encoding must not come with predictor; write the encoding into it, as in NAME@ENCODING",
@@ -50,7 +49,12 @@ def check_model_options(config: SearchConfig, algorithm: Algorithm) -> None:
         )
     if config.acquisition:
         ACQUISITIONS[config.acquisition]
-    CandidatePlan.parse(config.candidates)
+    if CandidatePlan.parse(config.candidates).kind != "edits" and config.move:
+        raise InputError(
+            f"move must come with candidates N, the edits that it guides, got {config.candidates}; choose N, or give "
+            "warmup alone",
+            parameters=("move", "candidates", "warmup"),
+        )
 
 
 def predictor_of(

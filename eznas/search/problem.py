@@ -11,7 +11,8 @@ from eznas.benchmarks.reference import trained_fidelity
 from eznas.errors import InputError
 from eznas.scoring import SERIAL, Executor, Problem
 from eznas.scoring.plugin import load_plugins
-from eznas.search.combine import CombinedSignal
+from eznas.search.combine import CombinedSignal, check_combination
+from eznas.search.config import SearchConfig
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
 from eznas.search.model_options import check_candidates, check_model_options, predictor_of, with_scores
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks import AccuracyTable
     from eznas.predictors import Predictor
-    from eznas.search.config import SearchConfig
     from eznas.search.score_journal import ScoreJournal
     from eznas.search.signals import Signal
     from eznas.spaces import SearchSpace
@@ -85,10 +85,12 @@ def make_problem(
     check_model_options(config, algorithm)
     if not config.signal:
         raise InputError("signal must name at least one signal, got none", parameters=("signal",))
+    _check_guide(config)
+    _check_combination(config)
     base = _base(config)
     sources = SignalSources(config, base, executor, journal)
     signals = [sources.signal(name) for name in config.signal]
-    proxies = [sources.signal(name) for name in config.proxy] or signals
+    guides = [sources.signal(name) for name in config.proxy or config.signal] if config.guided else []
     levels: list[Signal] = []
     if algorithm.levels and config.signal[0] in sources.columns:
         levels += levels_of(config.signal[0], sources.columns)
@@ -103,9 +105,13 @@ def make_problem(
     check_candidates(config, domain)
     if domain.size == 0:
         raise InputError("no architecture has both an accuracy and a score; check that the files belong together")
-    levels = levels or [_combined(config, signals, domain)]
-    _check_budget(config, levels)
     against = sources.signal(config.against) if config.against else None
+    charged = [("a signal", signal) for signal in levels or signals] + [("a proxy", guide) for guide in guides]
+    column = sources.columns.get(config.against)
+    if against is not None and (column is None or column.epochs or column.seconds):  # else a property, such as params
+        charged.append(("a second objective", against))
+    _check_budget(config, signals, charged)
+    levels = levels or [_combined(config, signals, domain)]
     truth = sources.truth()
     data = sources.data()
     return SearchProblem(
@@ -113,7 +119,7 @@ def make_problem(
         algorithm=algorithm,
         domain=domain,
         objective=Objective(levels, against, truth),
-        proxy=_combined(config, proxies, domain) if config.guided else None,
+        proxy=_combined(config, guides, domain) if guides else None,
         predictor=predictor,
         budget=SearchBudget(config.queries, config.seconds, config.epochs, config.count_repeats),
         runs_networks=bool(sources.computed),
@@ -127,7 +133,7 @@ def make_problem(
             "best_of_the_space": max(truth.values()) if truth else None,
             "condition": str(base.condition()) if sources.computed else None,
             "signal_is_target": sources.is_truth(),
-            "timed": all(signal.timed for signal in [*levels, *proxies]),
+            "timed": all(signal.timed for _, signal in charged),
             "direction": levels[-1].direction,
         },
         data=data,
@@ -160,6 +166,24 @@ def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
     if path is not None and not benchmark:
         return read_table(path, benchmark=config.benchmark, space=space, dataset=config.dataset, target=target)
     return load_table(config.benchmark, config.dataset, path, target)
+
+
+def _check_guide(config: SearchConfig) -> None:
+    if config.proxy and not config.guided:
+        message = f"proxy must come with warmup or move, which it guides, got {', '.join(config.proxy)} and neither"
+        raise InputError(message, parameters=("proxy", "warmup", "move"))
+
+
+def _check_combination(config: SearchConfig) -> None:
+    """Check the rule and the weights before a network runs, and refuse them where nothing is combined."""
+    counts = [len(names) for names in (config.signal, config.proxy) if len(names) > 1]
+    for count in counts or [1]:
+        check_combination(count, config.combine, config.weights if counts else ())
+    default = SearchConfig.model_fields["combine"].default
+    given = ["weights"] * bool(config.weights) + ["combine"] * (config.combine != default)
+    if given and not counts:
+        message = f"{given[0]} must come with several signals or proxies, got one; leave it out"
+        raise InputError(message, parameters=(given[0],))
 
 
 def _check_algorithm(
@@ -197,14 +221,27 @@ def _check_algorithm(
         raise InputError(message, parameters=("proxy", "warmup", "move"))
 
 
-def _check_budget(config: SearchConfig, levels: Sequence[Signal]) -> None:
-    full = levels[-1]
-    if config.epochs is not None and not full.epochs:
-        message = f"epochs must come with a signal that is trained; {full.name} has no epochs"
-        raise InputError(message, parameters=("epochs",))
-    if config.seconds is not None and not all(level.timed for level in levels):
-        message = f"seconds must come with a signal whose seconds are known; those of {full.name} are not"
-        raise InputError(message, parameters=("seconds",))
+def _check_budget(config: SearchConfig, signals: Sequence[Signal], charged: Sequence[tuple[str, Signal]]) -> None:
+    """Refuse a budget of what is unknown.
+
+    Args:
+        config: The options.
+        signals: The signals that are maximised.
+        charged: Every signal that costs seconds, after its role.
+    """
+    if config.epochs is not None and not any(signal.epochs for signal in signals):
+        names = " and ".join(signal.name for signal in signals)
+        message = f"epochs must come with a signal that is trained, got {names} without known epochs; give queries"
+        raise InputError(message, parameters=("epochs", "queries"))
+    role, untimed = next(((role, signal) for role, signal in charged if not signal.timed), ("", None))
+    if config.seconds is None or untimed is None:
+        return
+    fault, remedy = f"those of {untimed.name} are not", "add a column NAME_seconds to its file, or give queries"
+    if isinstance(untimed, TabularSignal) and untimed.untimed < len(untimed.values):
+        fault = f"{untimed.untimed} of {len(untimed.values)} architectures have none for {untimed.name}"
+        remedy = "add them, or leave these architectures out of the file, or give queries"
+    message = f"seconds must come with {role} whose seconds are known; {fault}; {remedy}"
+    raise InputError(message, parameters=("seconds", "queries"))
 
 
 def _combined(config: SearchConfig, signals: Sequence[Signal], domain: Domain) -> Signal:

@@ -40,25 +40,27 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Tab
     Args:
         path: The file.
         space: Parses the architectures, or lists them in the order of the index.
-        name: Name of the signal if the file has one score; empty for the column's name, or for the file's name if the
-            column is ``score``.
+        name: Name of the only signal of the file; empty for the column's name, or for the file's name if the column is
+            ``score``.
 
     Raises:
-        InputError: The file cannot be read, or a line is faulty; the message names the line.
+        InputError: The file cannot be read, or it has several scores for one name, or a line is faulty; the message
+            names the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
     except OSError as error:
         raise InputError(f"{path} must be a readable CSV file of scores: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a CSV file in UTF-8: {error}") from error
     if not rows:
         raise InputError(f"{path} must have a header that starts with {_ARCHITECTURE} or {_INDEX}, but it is empty")
-    header = [cell.strip() for cell in rows[0]]
+    header = [cell.strip() for cell in rows[0][1]]
     if len(header) < 2 or header[0] not in (_ARCHITECTURE, _INDEX):  # noqa: PLR2004 - an architecture and a score
         raise InputError(f"{path} must have a header that starts with {_ARCHITECTURE} or {_INDEX}, got {header}")
-    architectures = [_architecture(row, header, space, f"{path}, line {line}") for line, row in enumerate(rows[1:], 2)]
+    architectures = [_architecture(row, header, space, f"{path}, line {line}") for line, row in rows[1:]]
     if len(set(architectures)) < len(architectures):
         twice = Counter(architectures).most_common(1)[0][0]
         raise InputError(f"{path} must have one line per architecture, {twice} has several")
@@ -66,23 +68,38 @@ def read_scores(path: Path, space: SearchSpace, name: str = "") -> dict[str, Tab
     columns = {
         column: {
             architecture: _number(row[place], f"{path}, line {line}, column {column!r}")
-            for line, (architecture, row) in enumerate(zip(architectures, rows[1:], strict=True), 2)
+            for architecture, (line, row) in zip(architectures, rows[1:], strict=True)
         }
         for place, column in enumerate(header)
         if place and column not in ignored
     }
-    row_seconds = next((columns[column] for column in _SECONDS if column in columns), None)
-    scores = [column for column in columns if column not in _SECONDS and not column.endswith("_seconds")]
+    scores = [column for column in columns if not _is_seconds(column)]
     if not scores:
         raise InputError(f"{path} must have a column of scores, it has: {', '.join(header)}")
+    if name and len(scores) > 1:
+        raise InputError(
+            f"scores must have one column of scores to be named {name!r}, {path} has {', '.join(scores)}; give FILE "
+            "without NAME=, and rename columns in the file where needed",
+            parameters=("scores",),
+        )
+    known = {column: _finite(columns[column]) for column in columns if _is_seconds(column)}
+    row_seconds = next((known[column] for column in _SECONDS if column in known), None)
     signals = {}
     for column in scores:
         signal = path.name.partition(".")[0] if column == "score" else column
-        signal = name if name and len(scores) == 1 else signal
+        signal = name or signal
         direction = MEASURES[signal].direction if signal in MEASURES else 1
-        seconds = columns.get(f"{column}_seconds", row_seconds)
+        seconds = known.get(f"{column}_seconds", row_seconds)
         signals[signal] = TabularSignal(signal, columns[column], seconds, direction=direction)
     return signals
+
+
+def _is_seconds(column: str) -> bool:
+    return column in _SECONDS or column.endswith("_seconds")
+
+
+def _finite(seconds: dict[str, float]) -> dict[str, float]:
+    return {architecture: value for architecture, value in seconds.items() if math.isfinite(value)}
 
 
 def _architecture(row: list[str], header: list[str], space: SearchSpace, where: str) -> str:
@@ -102,7 +119,7 @@ def _architecture(row: list[str], header: list[str], space: SearchSpace, where: 
 
 
 def _number(cell: str, where: str) -> float:
-    """Read a number; an empty cell is NaN, a failed score."""
+    """Read a number; an empty cell is NaN, a failed score or unknown seconds."""
     try:
         return float(cell) if cell.strip() else math.nan
     except ValueError:

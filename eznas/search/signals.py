@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from eznas.status import Score, Status
@@ -59,7 +60,7 @@ class Signal(Protocol):
 
     @property
     def timed(self) -> bool:
-        """Whether the seconds of an observation are known."""
+        """Whether the seconds of every observation are known."""
 
     @property
     def direction(self) -> int:
@@ -75,7 +76,7 @@ class TabularSignal:
     Args:
         name: The name in reports.
         values: By architecture; non-finite values count as failures.
-        seconds: By architecture; None if they are unknown.
+        seconds: By architecture, finite; None or missing ones are unknown, and are charged as 0.
         epochs: Epochs of training of each value; 0 for a proxy.
         direction: 1 if more is better, -1 if less is better.
     """
@@ -91,9 +92,18 @@ class TabularSignal:
         self.name = name
         self.values = values
         self.epochs = epochs
-        self.timed = seconds is not None
         self.direction = direction
-        self.seconds = seconds or {}
+        self.seconds = {} if seconds is None else seconds
+
+    @cached_property
+    def untimed(self) -> int:
+        """The number of architectures whose seconds are unknown."""
+        return sum(architecture not in self.seconds for architecture in self.values)
+
+    @property
+    def timed(self) -> bool:
+        """Whether the seconds of every architecture are known."""
+        return not self.untimed
 
     def observe(self, architectures: Sequence[str]) -> list[Observation]:
         """Look the architectures up; a missing one counts as a failure."""

@@ -57,7 +57,8 @@ class SignalSources:
             name, _, path = source.rpartition("=")
             signals = read_scores(Path(path), problem.space, name)
             for taken in sorted(signals.keys() & (self._files.keys() | self.columns.keys())):
-                message = f"scores must have names of their own, {taken!r} in {source} is taken; give NAME=FILE"
+                remedy = "give NAME=FILE" if len(signals) == 1 else "rename the column in the file"
+                message = f"scores must have names of their own, {taken!r} in {source} is taken; {remedy}"
                 raise InputError(message, parameters=("scores",))
             self._files |= signals
 

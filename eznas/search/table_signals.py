@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from eznas.search.signals import TabularSignal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -61,7 +63,7 @@ def table_signals(table: AccuracyTable, target: str) -> dict[str, TabularSignal]
         signals[name] = TabularSignal(
             name,
             dict(zip(table.architectures, values.tolist(), strict=True)),
-            None if seconds is None else dict(zip(table.architectures, map(_cost, seconds.tolist()), strict=True)),
+            None if seconds is None else _known(table.architectures, seconds),
             epochs[name],
         )
     return signals
@@ -108,5 +110,6 @@ def _epoch_seconds(columns: dict[str, NDArray[np.float64]], most: float) -> NDAr
     return columns[whole] / most if whole is not None and most else None
 
 
-def _cost(seconds: float) -> float:
-    return seconds if math.isfinite(seconds) else 0.0
+def _known(architectures: Sequence[str], seconds: NDArray[np.float64]) -> dict[str, float]:
+    pairs = zip(architectures, seconds.tolist(), strict=True)
+    return {architecture: value for architecture, value in pairs if math.isfinite(value)}

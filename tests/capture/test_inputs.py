@@ -351,3 +351,10 @@ def test_units_take_what_measures_take() -> None:
     report = eznas.units(network, TEXTS)
     assert [row.name for row in report.units] == ["table", "place", "first", "second", "head"]
     assert eznas.units(nn.Sequential(nn.Embedding(12, 3)), (IDS, IDS)).units[0].name == "0"
+
+
+def test_a_wrapped_network_has_the_units_and_parameters_of_the_network() -> None:
+    network = nn.Sequential(nn.Embedding(12, 3), nn.Linear(3, 12))
+    expected = eznas.units(network, (IDS, IDS))
+    assert expected.share > 0
+    assert eznas.units(nn.DataParallel(network), (IDS, IDS)) == expected

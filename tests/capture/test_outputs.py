@@ -117,6 +117,10 @@ def test_a_loss_of_ones_own_is_that_of_measures_and_programs() -> None:
         loss_of(torch.zeros(4, 1), targets, lambda out, given: (out[:, 0] - given).square())
     with pytest.raises(RecordError, match="got a float"):
         loss_of(torch.zeros(4, 1), targets, lambda *_: 1.0)  # type: ignore[arg-type,return-value]
+    with pytest.raises(RecordError, match="each row of the logits, of which there are 4; got 2 rows"):
+        loss_of(torch.zeros(4, 1), targets[:2], squares)
+    with pytest.raises(RecordError, match="of which there are 4; the minibatch has none"):
+        loss_of(torch.zeros(4, 1), None, squares)
     with pytest.raises(InputError, match="labels must have a row for each of the 4 samples"):
         Minibatch(BATCH.images, targets[:2], 1, "test", loss=squares)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -14,6 +14,9 @@ from eznas.capture import Capture, capture
 from eznas.networks import construct
 from eznas.programs import evaluate, parse
 from eznas.testing.measures import sample_minibatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BATCH = sample_minibatch(4, 8)
 VALUES = ["weight", "input.data", "conv_in.data", "conv_out.data", "norm_out.data"]
@@ -96,6 +99,29 @@ def test_the_units_of_a_transformer() -> None:
     assert {layer.name: layer.reason for layer in captured.skipped} == {"place": "read by add, not by a layer"}
     layers = capture(construct(lambda: Transformer("module")), BATCH, [], "any").units
     assert [unit.name for unit in layers] == [unit.name for unit in captured.units if unit.kind != "attention"]
+
+
+@pytest.mark.parametrize(
+    "swapped",
+    [
+        lambda x: torch.transpose(x, 0, 1),
+        lambda x: torch.transpose(input=x, dim0=0, dim1=1),
+        lambda x: torch.permute(input=x, dims=(1, 0, 2)),
+    ],
+)
+def test_a_permutation_of_other_axes_passes_an_activation_on_however_it_is_called(
+    swapped: Callable[[Tensor], Tensor],
+) -> None:
+    class Mixer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 6), nn.Linear(6, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x[:, 0]).relu()
+            return swapped(self.second(swapped(x))).mean(1)
+
+    assert [unit.front for unit in units(construct(Mixer), BATCH).units] == ["", "relu"]
 
 
 def test_statistics_by_their_formulas() -> None:

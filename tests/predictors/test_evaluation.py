@@ -95,6 +95,11 @@ def test_every_predictor_has_the_rows_that_it_depends_on() -> None:
     assert [row["mae"] for row in whole] == [0, 0]
 
 
+def test_epochs_that_no_predictor_reads_are_refused() -> None:
+    with pytest.raises(InputError, match="epochs must come with a predictor that reads learning curves, got bayesian_"):
+        evaluate_predictors(DATA, plan("bayesian_ridge", epochs=(2,)))
+
+
 def test_sizes_below_the_fewest_are_left_out() -> None:
     rows = evaluate_predictors(DATA, plan("lcsvr@curve+onehot", trials=1))
     assert [row["train_size"] for row in rows] == [20]

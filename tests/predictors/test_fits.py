@@ -132,6 +132,37 @@ def test_learning_curves_come_from_a_table(tmp_path: Path) -> None:
         predict_with(kept, table=short)
 
 
+def test_an_epoch_needs_curves_that_are_read(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="epoch must come with curves, which end there, got 8 and no curves; give"):
+        fit("random_forest", table=table, epoch=8)
+    lines = [f"{one},{ACCURACY[one] / 2},{ACCURACY[one]}" for one in TRAINED]
+    trained = write(tmp_path / "curves.csv", "architecture,validation_12@8,validation_12", lines)
+    curves = {"validation_accuracy": "validation_12"}
+    with pytest.raises(InputError, match="epoch must come with a predictor that reads learning curves, got random_f"):
+        fit("random_forest", table=trained, target="validation_12", curves=curves, epoch=8)
+    done = CliRunner().invoke(
+        main, ["predict", "fit", "--table", str(table), "--epoch", "8", "--out", str(tmp_path / "fit.json")]
+    )
+    assert (done.exit_code, "--epoch must come with --curve, which end there" in done.stderr) == (2, True)
+
+
+def test_architectures_without_a_score_are_left_out_and_stated(table: Path, tmp_path: Path) -> None:
+    lines = [f"{one},{'' if place < 2 else place % 7}" for place, one in enumerate(CELLS)]
+    scores = write(tmp_path / "scores.csv", "architecture,synflow", lines)
+    ranking = eznas.predict("random_forest", table=table, scores=scores)
+    assert (ranking.facts["trained"], ranking.facts["left_out"]) == (58, 2)
+    assert {row["architecture"] for row in ranking.rows} == set(SPACES["nasbench201"].architectures() or ()) - {
+        *TRAINED
+    }
+    note = "note: 2 architectures without a score or a point of a curve were left out"
+    words = ["--predictor", "random_forest", "--table", str(table), "--scores", str(scores)]
+    for command in (["fit", "--out", str(tmp_path / "fit.json")], ["rank", "--csv", str(tmp_path / "ranking.csv")]):
+        done = CliRunner().invoke(main, ["predict", *command, *words])
+        assert done.exit_code == 0, done.output
+        assert note in done.stdout
+    assert KeptFit.load(tmp_path / "fit.json").left_out == 2
+
+
 def test_what_a_fit_reads_must_be_given(table: Path, scores: Path, tmp_path: Path) -> None:
     kept = fit("svr@measures", table=table, scores=scores)
     other = write(tmp_path / "other.csv", "architecture,zen", [f"{one},1" for one in CELLS])

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from eznas.api.predict import evaluate
+from eznas.api.predictor_data import read_data
+from eznas.benchmarks.csv import read_table
 from eznas.cli.main import main
 from eznas.errors import InputError
 from eznas.predictors import Curves, make_predictor
@@ -113,6 +115,18 @@ def test_costs_are_those_of_the_table() -> None:
     assert query_cost(ridge, unknown, two, ()) == 0
     assert query_cost(early, unknown, two, (1,)) is None
     assert query_cost(single, unknown, two, ()) is None
+
+
+def test_an_empty_cell_of_seconds_is_an_unknown_cost(tmp_path: Path) -> None:
+    accuracies = (f"{one},{90 + place}" for place, one in enumerate(CELLS[:3]))
+    (tmp_path / "table.csv").write_text("\n".join(["architecture,accuracy", *accuracies, ""]))
+    rows = (f"{one},{place},{place or ''}" for place, one in enumerate(CELLS[:3]))
+    (tmp_path / "scores.csv").write_text("\n".join(["architecture,one,seconds", *rows, ""]))
+    table = read_table(tmp_path / "table.csv", benchmark="nasbench201", space=SPACES["nasbench201"], dataset="cifar10")
+    data, _ = read_data(table, tmp_path / "scores.csv")
+    single = make_predictor("measure:one", scores=data.scores)
+    assert query_cost(single, data, CELLS[1:3], ()) == 1.5
+    assert query_cost(single, data, CELLS[:3], ()) is None
 
 
 def test_rows_hold_the_whole_costs() -> None:

@@ -164,6 +164,16 @@ def test_bounded_passes_give_equal_values(name: str) -> None:
             assert record.from_passes(bounded) == expected
 
 
+def test_outputs_that_a_measure_names_are_kept_beside_a_function_of_outputs() -> None:
+    with NetworkPasses(Chain(), BATCH, ["outputs"]) as passes:
+        expected = [out.shape for out in passes.outputs()]
+    with BoundedPasses(0, 2**30, Chain(), BATCH, ["map_outputs", "outputs"]) as bounded:
+        assert [out.shape for out in bounded.outputs()] == expected
+        assert bounded.map_outputs(lambda out: out.shape) == expected
+    with BoundedPasses(0, 2**30, Chain(), BATCH, ["map_outputs"]) as mapped:
+        assert mapped.recorder.outputs == []
+
+
 def test_parts_without_a_graph_refuse_a_backward_pass() -> None:
     with BoundedPasses(0, 2**30, Chain(), BATCH, ["logits"]) as passes:
         logits = passes._forward().logits.sum()

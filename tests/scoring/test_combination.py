@@ -152,6 +152,14 @@ def test_combinations_are_read_as_they_are_written(text: str, expected: Combinat
     assert again == replace(found, name=str(found))
 
 
+def test_fitted_weights_are_written_in_full() -> None:
+    weights = (1 / 3, 2 / 3)
+    found = Combination("fitted", "min_max", ("naswot", "synflow"), (1, 1), weights)
+    again = Combination.parse(str(found))
+    assert again is not None
+    assert again.weights == weights
+
+
 def test_other_texts_are_no_combinations() -> None:
     assert Combination.parse("synflow") is None
     assert Combination.parse("sum(mean(abs(norm_out.noise)))") is None

@@ -27,6 +27,16 @@ def test_a_size_is_read_and_a_small_one_refused() -> None:
             memory_bound(wrong, 1)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_memory_that_a_refusal_names_is_enough(workers: int) -> None:
+    with pytest.raises(InputError, match="memory must be at least") as refused:
+        MemoryPlan.of(2**29, workers, pool=True)
+    named = str(refused.value).removeprefix("memory must be at least ").split()[0]
+    bound = memory_bound(named, workers)
+    assert bound is not None
+    assert MemoryPlan.of(bound, workers, pool=True).workers == workers
+
+
 def test_without_a_size_it_is_what_is_free_and_enough_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "free_memory", lambda: 8 * 2**30)
     assert memory_bound(None, 2) == 8 * 2**30

@@ -262,6 +262,6 @@ def test_memory_is_shared_out_among_processes() -> None:
     assert alone.captures is not None
     assert both.captures is None
     assert 2 * both.per_call < 4 * 2**30 - 3 * 2**28
-    with pytest.raises(InputError, match=r"memory must be at least .*G for 8 processes, got 1\.0G"):
+    with pytest.raises(InputError, match=r"memory must be at least .*G for 8 processes, got 1\.00G"):
         MemoryPlan.of(2**30, 8)
     assert MemoryPlan.of(2**30, 0).workers >= 1

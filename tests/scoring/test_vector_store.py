@@ -94,6 +94,28 @@ def test_a_place_that_cannot_be_written_costs_one_message(tmp_path: Path) -> Non
     assert "goes on without it" in said[0]
 
 
+def test_after_a_read_that_failed_it_is_written_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    with VectorStore(tmp_path / "s", message=said.append) as store:
+        assert store._connection is not None
+        store._connection.execute("ALTER TABLE vectors RENAME TO elsewhere")
+        assert store.load("net", TEXTS) is None
+        store._connection.execute("ALTER TABLE elsewhere RENAME TO vectors")
+        store.save("net", TEXTS, VECTORS)
+        assert store.load("net", TEXTS) is not None
+    assert len(said) == 1
+    assert "cannot be read" in said[0]
+
+
+def test_an_error_of_the_caller_does_not_put_the_file_aside(tmp_path: Path) -> None:
+    with VectorStore(tmp_path / "s") as store:
+        assert store._connection is not None
+        store._connection.close()
+        with pytest.raises(sqlite3.ProgrammingError):
+            store.load("net", TEXTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
 def test_a_full_disk_costs_one_message_and_keeps_what_is_there(tmp_path: Path) -> None:
     said: list[str] = []
     with VectorStore(tmp_path / "s", message=said.append) as store:

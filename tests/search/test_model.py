@@ -184,6 +184,11 @@ def config(tmp_path: Path, **options: Any) -> SearchConfig:
         ({"predictor": "extra_trees", "encoding": "path"}, "surrogate and encoding must not come with predictor"),
         ({"acquisition": "means"}, "did you mean 'mean'"),
         ({"candidates": "5"}, "N of 10 or more"),
+        (
+            {"candidates": "all", "move": 0.5, "signal": ("params",)},
+            "move must come with candidates N, the edits that it guides, got all; choose N, or give warmup alone",
+        ),
+        ({"candidates": "random:20", "move": 0.5}, "move must come with candidates N, .* got random:20"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:

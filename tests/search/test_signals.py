@@ -144,12 +144,29 @@ def test_what_verification_writes_is_read(tmp_path: Path) -> None:
         ("uid,score\n0,x\n", "line 2, column 'score': must be a number or empty, got 'x'"),
         ("uid,score\n0\n", "line 2: must have 2 cells"),
         ("uid,score\n0,1\n0,2\n", "a-a has several"),
+        ("uid,score\n\n0,1\n\n1,x\n", "line 5, column 'score': must be a number or empty, got 'x'"),
+        ("uid,score\n\n4,1\n", "line 3: uid must be a whole number"),
         ("architecture,score\na-z,1\n", "line 2: a word must have 2 of the letters ab"),
     ],
 )
 def test_faulty_score_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_scores(write(tmp_path / "scores.csv", text), SPACE)
+
+
+def test_a_name_for_several_scores_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scores.csv", "architecture,one,two\na-b,1,2\n")
+    with pytest.raises(InputError, match=r"scores must have one column of scores to be named 'mine', .* has one, two;"):
+        read_scores(path, SPACE, "mine")
+
+
+def test_a_missing_second_is_unknown(tmp_path: Path) -> None:
+    text = "architecture,one,two,one_seconds,two_seconds,seconds\na-b,1,2,,3,\nb-a,1,2,4,5,6\na-a,1,2,inf,6,7\n"
+    found = read_scores(write(tmp_path / "scores.csv", text), SPACE)
+    one, two = found["one"], found["two"]
+    assert (one.timed, one.untimed, two.timed, two.untimed) == (False, 2, True, 0)
+    assert [observation.seconds for observation in one.observe(["a-b", "b-a", "a-a"])] == [0, 4, 0]
+    assert CombinedSignal([two, one], ["a-b", "b-a"], "rank").timed is False
 
 
 def test_a_missing_score_file_is_refused(tmp_path: Path) -> None:
@@ -231,6 +248,7 @@ def test_the_seconds_of_a_whole_training_are_shared_by_its_epochs() -> None:
     signals = table_signals(table(val4=[1, 2], val108=[1, 2], train_seconds=[200, math.nan]), "accuracy")
     assert [signals[name].observe(["a-a"])[0].seconds for name in signals] == [200, 4, 108]
     assert signals["val4"].observe(["a-b"])[0].seconds == 0
+    assert (signals["val4"].timed, signals["val4"].untimed) == (False, 1)
 
 
 def test_a_table_without_seconds_knows_none() -> None:
