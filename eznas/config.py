@@ -155,12 +155,19 @@ class EvolveConfig(Options):
         "",
         "Include programs that are equivalent to published measures, such as snip, in the first generation.",
     )
-    tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
+    tournament: int = option(
+        4,
+        "Evolution",
+        "N",
+        "Tournament size: programs that compete to become a parent; not with --fitness lexicase or another --objective "
+        "than tau.",
+        ge=1,
+    )
     parsimony: float = option(
         0.0015,
         "Evolution",
         "X",
-        "Penalty for size: the fitness that is subtracted for each node.",
+        "Penalty for size: the fitness that is subtracted for each node; only with --objective tau.",
         ge=0,
         allow_inf_nan=False,
     )
@@ -237,7 +244,7 @@ class EvolveConfig(Options):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        """Refuse options that would be without effect."""
+        """Refuse options that exclude each other."""
         fields = type(self).model_fields
         single = [
             name for name in ("benchmark", "dataset", "table", "target") if getattr(self, name) != fields[name].default
@@ -263,6 +270,8 @@ class EvolveConfig(Options):
             reasons |= {"tournament": way, "parsimony": way}
         if self.fitness != "weighted" and any(task.weight != 1 for task in self.task):
             reasons["task"] = "must not set a weight, which only fitness weighted reads"
+        if any(task.weight != 1 for task in self.hold_out_task):
+            reasons["hold_out_task"] = "must not set a weight, since programs are not selected by it"
         if not self.weighted_terms:
             reasons["weighted_ridge"] = "must come with weighted_terms of 2 or more"
         return reasons

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
+def replace_file(path: Path, data: bytes, *, backup: bool = False, sync: bool = True) -> None:
     """Write ``data`` beside ``path``, wait until it is on the disk, and rename it to ``path``.
 
     Args:
         path: The file.
         data: Its new content.
         backup: Whether to keep the previous version as ``NAME.bak``; ``path`` exists at any moment.
+        sync: Whether to wait for the disk, so that the content survives a failure of the machine.
 
     Raises:
         OSError: It cannot be written; the previous version stays.
@@ -27,8 +28,9 @@ def replace_file(path: Path, data: bytes, *, backup: bool = False) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         if backup and path.exists():
             _link(kept, path)
             kept.replace(path.with_name(f"{path.name}.bak"))

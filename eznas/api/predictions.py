@@ -138,8 +138,10 @@ def fit(
             f"epoch must come with curves, which end there, got {epoch} and no curves; give curves or leave it out",
             parameters=("epoch", "curves"),
         )
-    data, choice, facts = _data(predictor, _loaded(benchmark, dataset, table, target), **given)
-    return replace(fit_and_keep(data, choice, facts["target"], columns, seed)[1], left_out=facts["left_out"])
+    loaded = _loaded(benchmark, dataset, table, target)
+    data, choice, facts = _data(predictor, loaded, **given)
+    kept = fit_and_keep(data, choice, facts["target"], columns, seed)[1]
+    return replace(kept, left_out=[one for one in loaded.architectures if one not in data.accuracies])
 
 
 def predict_with(
@@ -178,7 +180,7 @@ def predict_with(
     elif begun is not None:
         queried = [*begun[0]]
     else:
-        queried = _others(space, kept.architectures)
+        queried = _others(space, [*kept.architectures, *kept.left_out])
     curves = None if begun is None else _curves_of(queried, *begun)
     facts = {
         "space": kept.space,

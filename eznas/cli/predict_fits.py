@@ -53,7 +53,7 @@ def fit_command(*, out: Path, curves: tuple[str, ...], table: Path | None, **val
     kept.save(out)
     chosen = ", ".join(f"{name}={value}" for name, value in kept.settings.items())
     click.echo(f"{kept.predictor} fitted to {len(kept.accuracies)} accuracies{f' with {chosen}' if chosen else ''}")
-    note_left_out(kept.left_out)
+    note_left_out(len(kept.left_out))
     click.echo(f"written: {out}")
 
 

@@ -19,7 +19,7 @@ from eznas.gp.time_plan import Clock, TimePlan
 from eznas.gp.trivial import trivial_taus
 from eznas.measures.registry import measure_programs
 from eznas.programs import parse
-from eznas.scoring.plugin import load_plugins, plugin_digests
+from eznas.scoring.plugin import check_plugins_of_run, load_plugins
 from eznas.scoring.vector_store import VectorStore
 
 if TYPE_CHECKING:
@@ -184,12 +184,7 @@ def _check_same(directory: RunDirectory, problem: EvolutionProblem) -> None:
                 f"the {name} must be those that the run began with, {facts['source']} with SHA-256 "
                 f"{facts['sha256'][:12]}..., got {here['source']} with {here['sha256'][:12]}..."
             )
-    for file in plugin_digests("primitive") if manifest["data"] else ():
-        if f"plugin {file}" not in manifest["data"]:
-            raise InputError(
-                f"the plugin {file} must not be loaded, since the run began without its primitives; resume the run in "
-                "a new process"
-            )
+    check_plugins_of_run(manifest["data"])
     device = manifest["device"] if manifest["data"] else now["device"]  # the name asked for, until data are recorded
     if device != now["device"]:
         raise InputError(f"the device must be the one that the run began with, {device}, got {now['device']}")

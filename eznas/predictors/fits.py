@@ -50,7 +50,7 @@ class KeptFit:
         columns: By metric, the column of the table that is the whole training.
         expected: Predictions for the first of the trained architectures.
         versions: The versions of the packages that may fit.
-        left_out: The number of architectures of the table without a score or a point of a curve, which are not trained.
+        left_out: The architectures of the table without a score or a point of a curve, which are not trained.
     """
 
     space: str
@@ -66,7 +66,7 @@ class KeptFit:
     columns: dict[str, str] = field(default_factory=dict)
     expected: list[float | None] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
-    left_out: int = 0
+    left_out: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write the fit as JSON.

@@ -70,11 +70,8 @@ class AppendedCsv:
 
     def mark(self, item: str) -> None:
         """Write down that an item runs now, in ``FILE.running``, which stays if the process is killed."""
-        path = self._running_path()
-        new = path.with_name(f".{path.name}.new")
-        with self._writing():  # without waiting for the disk: a mark need not survive the machine
-            new.write_text(item, encoding="utf-8")
-            new.replace(path)
+        with self._writing():
+            replace_file(self._running_path(), item.encode(), sync=False)
 
     def marked(self) -> str | None:
         """Return the item that ran when the process was killed; None where it was not."""

@@ -59,7 +59,7 @@ METHODS = ("vote", "rank", "log_rank", "min_max")
 the range from 0 to 1."""
 
 _TEXT = re.compile(rf"({'|'.join(METHODS)})\((.*)\)", re.DOTALL)
-_TERM = re.compile(r"(-?)\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*)?\s*(.+)", re.DOTALL)
+_TERM = re.compile(r"(-?)\s*(?:((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)\s*\*)?\s*(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Combination:
     def __str__(self) -> str:
         weights = self.weights or (1.0,) * len(self.measures)
         terms = (
-            f"{'-' if direction < 0 else ''}{'' if weight == 1 else f'{float(weight)!r}*'}{measure}"
+            f"{'-' if direction < 0 else ''}{'' if weight == 1 else f'{_written(weight)}*'}{measure}"
             for measure, direction, weight in zip(self.measures, self.directions, weights, strict=True)
         )
         return f"{self.method}({', '.join(terms)})"
@@ -209,6 +209,11 @@ class Combination:
         low, high = np.array(self.ranges).T if self.ranges else (values.min(1), values.max(1))
         span = np.where(high > low, high - low, 1.0)  # see ``ranges`` for a span of 0
         return np.asarray((values - low[:, None]) / span[:, None], dtype=np.float64)
+
+
+def _written(weight: float) -> str:
+    """Write a weight as ``parse`` reads it back, to the bit."""
+    return repr(float(weight)).removesuffix(".0")
 
 
 def _terms_of(text: str) -> list[str]:

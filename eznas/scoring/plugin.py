@@ -18,7 +18,7 @@ from eznas import primitives
 from eznas.errors import NETWORK_FAILURES, EznasError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from types import CodeType
 
     from eznas.registry import Registry
@@ -104,6 +104,24 @@ def load_plugins(files: Path | str | Iterable[Path | str]) -> None:
 def plugin_digests(kind: str = "") -> dict[str, str]:
     """Return the SHA-256 of every loaded plugin by its path; with a kind, of the plugins that registered one."""
     return {str(path): plugin.digest for path, plugin in _loaded.items() if not kind or kind in plugin.names}
+
+
+def check_plugins_of_run(data: Mapping[str, Any], own: Collection[str] = ()) -> None:
+    """Refuse to resume a run with primitives of plugins that were not loaded when it began.
+
+    Args:
+        data: The data of the run's manifest, with an entry ``plugin PATH`` for each plugin; empty if none are recorded.
+        own: Paths of plugins that the run's options name.
+
+    Raises:
+        InputError: There is such a plugin.
+    """
+    for file in plugin_digests("primitive") if data else ():
+        if f"plugin {file}" not in data and file not in own:
+            raise InputError(
+                f"the plugin {file} must not be loaded, since the run began without its primitives; resume the run in "
+                "a new process"
+            )
 
 
 def use_plugins(digests: Mapping[str, str]) -> None:

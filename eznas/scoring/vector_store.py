@@ -152,8 +152,9 @@ class VectorStore:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:  # a full or read-only disk, a lock that nobody lets go of
+            then = "what it may hold is computed again" if what == "read" else "the run goes on without it"
             self._writes = self._writes and what == "read"
-            self._tell(f"{self._path} cannot be {what} ({error}); the run goes on without it")
+            self._tell(f"{self._path} cannot be {what} ({error}); {then}")
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # not of the file
                 raise

@@ -98,7 +98,7 @@ class SearchConfig(SearcherConfig):
         "Data",
         "[NAME=]CSV",
         "Precomputed scores; may be repeated. The columns are architecture and one for each proxy, as eznas verify "
-        "--csv writes them, or uid, score and time.",
+        "--csv writes them, or uid, score and time. NAME names the scores of a file with a single column of them.",
     )
     images: str = _shared("images")
     batch_size: int = option(16, "Data", "N", "Number of images in the minibatch.", ge=2)
@@ -121,7 +121,7 @@ class SearchConfig(SearcherConfig):
         "rank", "Search", "rank|min_max|vote", "How to combine several signals or proxies."
     )
     weights: Annotated[tuple[float, ...], BeforeValidator(_split)] = option(
-        (), "Search", "X,X,...", "Weights of the combined signals.  [default: equal]"
+        (), "Search", "X,X,...", "Weights of several signals or proxies that are combined.  [default: equal]"
     )
     against: str = option("", "Search", "NAME", "Second objective of nsga2, to minimise, such as params.")
     warmup: int = option(
@@ -183,6 +183,15 @@ class SearchConfig(SearcherConfig):
     def _bounded(cls, data: dict[str, Any]) -> dict[str, Any]:
         budget = any(data.get(name) is not None for name in ("queries", "seconds", "epochs"))
         return data if budget else {**data, "queries": _DEFAULT_QUERIES}
+
+    def _without_effect(self) -> dict[str, str]:
+        reasons: dict[str, str] = {}
+        if not self.guided:
+            reasons["proxy"] = "must come with warmup or move, which it guides"
+        if len(self.signal) < 2 and len(self.proxy) < 2:  # noqa: PLR2004 - several
+            reason = "must come with several signals or proxies, which it combines"
+            reasons |= {"weights": reason, "combine": reason}
+        return reasons
 
     @property
     def guided(self) -> bool:

@@ -12,7 +12,6 @@ from eznas.errors import InputError
 from eznas.scoring import SERIAL, Executor, Problem
 from eznas.scoring.plugin import load_plugins
 from eznas.search.combine import CombinedSignal, check_combination
-from eznas.search.config import SearchConfig
 from eznas.search.domain import Domain
 from eznas.search.loop import Objective, SearchBudget
 from eznas.search.model_options import check_candidates, check_model_options, predictor_of, with_scores
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from eznas.benchmarks import AccuracyTable
     from eznas.predictors import Predictor
+    from eznas.search.config import SearchConfig
     from eznas.search.score_journal import ScoreJournal
     from eznas.search.signals import Signal
     from eznas.spaces import SearchSpace
@@ -85,8 +85,7 @@ def make_problem(
     check_model_options(config, algorithm)
     if not config.signal:
         raise InputError("signal must name at least one signal, got none", parameters=("signal",))
-    _check_guide(config)
-    _check_combination(config)
+    _check_combinations(config)
     base = _base(config)
     sources = SignalSources(config, base, executor, journal)
     signals = [sources.signal(name) for name in config.signal]
@@ -168,22 +167,11 @@ def _table(config: SearchConfig, space: SearchSpace) -> AccuracyTable | None:
     return load_table(config.benchmark, config.dataset, path, target)
 
 
-def _check_guide(config: SearchConfig) -> None:
-    if config.proxy and not config.guided:
-        message = f"proxy must come with warmup or move, which it guides, got {', '.join(config.proxy)} and neither"
-        raise InputError(message, parameters=("proxy", "warmup", "move"))
-
-
-def _check_combination(config: SearchConfig) -> None:
-    """Check the rule and the weights before a network runs, and refuse them where nothing is combined."""
-    counts = [len(names) for names in (config.signal, config.proxy) if len(names) > 1]
-    for count in counts or [1]:
-        check_combination(count, config.combine, config.weights if counts else ())
-    default = SearchConfig.model_fields["combine"].default
-    given = ["weights"] * bool(config.weights) + ["combine"] * (config.combine != default)
-    if given and not counts:
-        message = f"{given[0]} must come with several signals or proxies, got one; leave it out"
-        raise InputError(message, parameters=(given[0],))
+def _check_combinations(config: SearchConfig) -> None:
+    """Check the rule and the weights before a network runs."""
+    for names in (config.signal, config.proxy):
+        if len(names) > 1:
+            check_combination(len(names), config.combine, config.weights)
 
 
 def _check_algorithm(

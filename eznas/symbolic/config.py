@@ -87,7 +87,10 @@ class ScoresConfig(Options):
         "each, or numbers such as 300/100/200.",
     )
     weights: Annotated[Texts, AfterValidator(_checked_weights)] = option(
-        (), "Scores", "TASK=X", "Weight of a task for --fitness weighted, 1 by default; may be given several times."
+        (),
+        "Scores",
+        "TASK=X",
+        "Weight of a task that is not held out, for --fitness weighted, 1 by default; may be given several times.",
     )
     target: str | None = option(None, "Scores", "NAME", "Column of the accuracy.")
     hold_out_task: Texts = option(
@@ -115,7 +118,13 @@ class ScoresConfig(Options):
         4096, "Evolution", "N", "Programs that each of four populations breeds in a generation, with --scores.", ge=16
     )
     generations: int = option(1_000_000, "Evolution", "N", "Largest number of generations.", ge=1)
-    tournament: int = option(4, "Evolution", "N", "Tournament size: programs that compete to become a parent.", ge=1)
+    tournament: int = option(
+        4,
+        "Evolution",
+        "N",
+        "Tournament size: programs that compete to become a parent; not with --fitness lexicase.",
+        ge=1,
+    )
     parsimony: float = option(
         0.0015, "Evolution", "X", "Parsimony: fitness subtracted for each node.", ge=0, allow_inf_nan=False
     )
@@ -171,6 +180,8 @@ class ScoresConfig(Options):
         reasons: dict[str, str] = {}
         if self.fitness != "weighted":
             reasons["weights"] = "must come with fitness weighted"
+        elif held_out := self.task_weights().keys() & {*self.hold_out_task}:
+            reasons["weights"] = f"must be of tasks that programs are selected by, and {min(held_out)} is held out"
         if self.fitness == "lexicase":
             reasons["tournament"] = "must not be given with fitness lexicase, which selects in another way"
         if not self.weighted_terms:

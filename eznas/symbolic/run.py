@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eznas.errors import InputError
 from eznas.gp.course import CHECKPOINT_SECONDS
 from eznas.gp.time_plan import Clock
-from eznas.scoring.plugin import load_plugins, plugin_digests
+from eznas.scoring.plugin import check_plugins_of_run, load_plugins
 from eznas.symbolic.evolution import EPOCH, ISLANDS, Evolution
 from eznas.symbolic.population import evaluate_programs
 from eznas.symbolic.problem import ScoresProblem
@@ -221,11 +221,6 @@ def _check_same(config: ScoresConfig, directory: RunDirectory, problem: ScoresPr
     for name, facts in data.items():
         if now.get(name, {}).get("sha256") != facts["sha256"]:
             raise InputError(f"{name} must be the file that the run began with, its content has changed")
-    own = {str(path.resolve()) for path in config.plugin}  # manifests of earlier versions have no plugins
-    for file in plugin_digests("primitive") if data else ():
-        if f"plugin {file}" not in data and file not in own:
-            raise InputError(
-                f"the plugin {file} must not be loaded, since the run began without its primitives; resume the run in "
-                "a new process"
-            )
+    # Manifests of earlier versions have no plugins.
+    check_plugins_of_run(data, {str(path.resolve()) for path in config.plugin})
     directory.check_versions()

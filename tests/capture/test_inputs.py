@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -17,6 +17,9 @@ from eznas.networks import construct, initialise
 from eznas.scoring.score_many import measure
 from eznas.status import Status
 from eznas.testing.measures import network_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDS = torch.randint(12, (6, 5), generator=torch.Generator().manual_seed(0))
 MASK = torch.arange(5) < torch.tensor([5, 4, 3, 5, 2, 4])[:, None]
@@ -353,8 +356,9 @@ def test_units_take_what_measures_take() -> None:
     assert eznas.units(nn.Sequential(nn.Embedding(12, 3)), (IDS, IDS)).units[0].name == "0"
 
 
-def test_a_wrapped_network_has_the_units_and_parameters_of_the_network() -> None:
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda network: torch.compile(network, backend="eager")])
+def test_a_wrapped_network_has_the_units_and_parameters_of_the_network(wrap: Callable[[nn.Module], nn.Module]) -> None:
     network = nn.Sequential(nn.Embedding(12, 3), nn.Linear(3, 12))
     expected = eznas.units(network, (IDS, IDS))
     assert expected.share > 0
-    assert eznas.units(nn.DataParallel(network), (IDS, IDS)) == expected
+    assert eznas.units(wrap(network), (IDS, IDS)) == expected

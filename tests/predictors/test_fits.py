@@ -160,7 +160,11 @@ def test_architectures_without_a_score_are_left_out_and_stated(table: Path, tmp_
         done = CliRunner().invoke(main, ["predict", *command, *words])
         assert done.exit_code == 0, done.output
         assert note in done.stdout
-    assert KeptFit.load(tmp_path / "fit.json").left_out == 2
+    kept = KeptFit.load(tmp_path / "fit.json")
+    assert len(kept.left_out) == 2
+    assert {row["architecture"] for row in predict_with(kept, scores=scores).rows} == {
+        row["architecture"] for row in ranking.rows
+    }
 
 
 def test_what_a_fit_reads_must_be_given(table: Path, scores: Path, tmp_path: Path) -> None:

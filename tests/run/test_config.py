@@ -155,23 +155,49 @@ def test_a_run_with_an_option_of_another_version_is_not_resumed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("model", "options"),
+    ("model", "options", "reason"),
     [
-        (EvolveConfig, {"objective": "pareto", "parsimony": 0.01, "weighted_terms": 0, "weighted_ridge": 0.01}),
-        (ScoresConfig, {"scores": "scores.csv", "weights": "a=2", "weighted_terms": 1}),
+        (
+            EvolveConfig,
+            {"objective": "pareto", "parsimony": 0.01},
+            "parsimony must not be given with the objective par",
+        ),
+        (EvolveConfig, {"objective": "pareto", "tournament": 7}, "tournament must not be given with the objective par"),
+        (EvolveConfig, {"fitness": "lexicase", "tournament": 7}, "tournament must not be given with fitness lexicase"),
+        (EvolveConfig, {"weighted_terms": 0, "weighted_ridge": 0.01}, "weighted_ridge must come with weighted_terms"),
+        (
+            EvolveConfig,
+            {"task": [{"benchmark": "nasbench201", "dataset": "cifar10", "weight": 2.0}]},
+            "task must not set",
+        ),
+        (
+            EvolveConfig,
+            {"hold_out_task": [{"benchmark": "nasbench201", "dataset": "cifar100", "weight": 2.0}]},
+            "hold_out_task must not set a weight, since programs are not selected by it",
+        ),
+        (ScoresConfig, {"scores": "scores.csv", "weights": "a=2"}, "weights must come with fitness weighted"),
+        (
+            ScoresConfig,
+            {"scores": "scores.csv", "fitness": "weighted", "weights": "a=2", "hold_out_task": "a"},
+            "weights must be of tasks that programs are selected by, and a is held out",
+        ),
+        (ScoresConfig, {"scores": "scores.csv", "weighted_terms": 1}, "weighted_terms must be 0 or at least 2, got 1"),
+        (SearchConfig, {"proxy": "synflow"}, "proxy must come with warmup or move, which it guides"),
+        (SearchConfig, {"weights": "2"}, "weights must come with several signals or proxies"),
+        (SearchConfig, {"combine": "vote"}, "combine must come with several signals or proxies"),
     ],
 )
-def test_a_run_that_has_options_without_effect_is_resumed(
-    tmp_path: Path, model: type[Options], options: dict[str, Any]
+def test_options_without_effect_are_refused_but_a_run_that_has_them_is_resumed(
+    tmp_path: Path, model: type[Options], options: dict[str, Any], reason: str
 ) -> None:
     file = tmp_path / "config.toml"
-    file.write_text(tomli_w.dumps(options))
-    with pytest.raises(InputError, match=" must "):
+    file.write_text(tomli_w.dumps({"algorithm": "random", **options} if model is SearchConfig else options))
+    with pytest.raises(InputError, match=reason):
         build_config(model, {}, file)
     stored = resumed_config(model, {}, tmp_path, ()).as_toml()
     file.write_text(tomli_w.dumps(stored))
-    changed = resumed_config(model, {"generations": 7}, tmp_path, ("generations",)).as_toml()
-    assert changed == {**stored, "generations": 7}
+    changed = resumed_config(model, {"workers": 7}, tmp_path, ("workers",)).as_toml()
+    assert changed == {**stored, "workers": 7}
 
 
 @pytest.mark.parametrize(

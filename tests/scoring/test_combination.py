@@ -153,8 +153,9 @@ def test_combinations_are_read_as_they_are_written(text: str, expected: Combinat
 
 
 def test_fitted_weights_are_written_in_full() -> None:
-    weights = (1 / 3, 2 / 3)
-    found = Combination("fitted", "min_max", ("naswot", "synflow"), (1, 1), weights)
+    weights = (1 / 3, 2 / 3, 1e-5 / 3, 1.0, 2.0)
+    measures = ("naswot", "synflow", "params", "flops", "snip")
+    found = Combination("fitted", "min_max", measures, (1, 1, 1, -1, 1), weights)
     again = Combination.parse(str(found))
     assert again is not None
     assert again.weights == weights

@@ -58,10 +58,6 @@ def replace(config: SearchConfig, **changes: Any) -> SearchConfig:
             {"algorithm": "nsga2", "against": "fifty", "seconds": 3.0},
             "seconds must come with a second objective whose seconds are known; those of fifty are not",
         ),
-        ({"proxy": ("fifty",)}, "proxy must come with warmup or move, which it guides, got fifty and neither"),
-        ({"weights": (1.0,)}, "weights must come with several signals or proxies, got one; leave it out"),
-        ({"combine": "vote"}, "combine must come with several signals or proxies, got one; leave it out"),
-        ({"combine": "mean"}, "unknown rule to combine signals 'mean'"),
         (
             {"proxy": ("fifty", "params"), "move": 0.5, "weights": (1.0, 2.0, 3.0)},
             "weights must be one number per signal",

@@ -255,7 +255,11 @@ def test_a_space_is_also_named_by_its_benchmark(options: SearchConfig, tmp_path:
 
 def test_options_survive_the_run_directory(options: SearchConfig, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    for config in (options, SearchConfig(), replace(options, queries=None, seconds=90.5, weights=(0.5, 0.5))):
+    for config in (
+        options,
+        SearchConfig(),
+        replace(options, signal=("fifty", "params"), queries=None, weights=(0.5, 0.5), seconds=90.5),
+    ):
         file.write_text(tomli_w.dumps(config.as_toml()), encoding="utf-8")
         assert build_config(SearchConfig, {}, file) == config
     file.write_text("querys = 3", encoding="utf-8")
@@ -270,7 +274,7 @@ def test_queries_are_limited_unless_there_is_another_budget() -> None:
 
 
 def test_a_name_alone_is_a_list_of_one() -> None:
-    config = SearchConfig(signal="synflow", weights="0.6,0.4")  # type: ignore[arg-type]
+    config = SearchConfig(signal="synflow", proxy=("naswot", "snip"), warmup=9, weights="0.6,0.4")  # type: ignore[arg-type]
     assert (config.signal, config.weights) == (("synflow",), (0.6, 0.4))
 
 
