@@ -9,15 +9,16 @@ minibatch, and processor seconds. Scores are equal. A bound is one of capturing 
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import torch
 from figures import write_figures
-from joblib import Parallel, delayed, parallel_config
 
 from eznas.cli.console import Command, print_table
 from eznas.fields import parse_size
@@ -88,9 +89,8 @@ def main(
     found: dict[str, Figures] = {}
     for bound in [*([] if bounded else ["none"]), *bounds]:
         memory = None if bound == "none" else int(str(parse_size(bound)))
-        with parallel_config("multiprocessing", n_jobs=2):  # a pool of new processes for each bound
-            job = delayed(scored)(space, architecture, images, proxy, memory)
-            (found[bound],) = Parallel()([job])
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as new:  # a new process for each bound
+            found[bound] = new.submit(scored, space, architecture, images, proxy, memory).result()
     print_table(
         f"{architecture} of {space}, {images} images, {proxy:.60}",
         ["bound", "MiB taken", "forward passes", "processor seconds", "score"],
