@@ -1,9 +1,10 @@
-"""Average pooling in the faster memory format.
+"""Average pooling by faster functions with the same values.
 
 On a CPU, torch's average pooling is mostly four to ten times as slow in the contiguous format as in the channels-last
 format, and its derivative two to seven times as slow: up to a third of the time of a cell network. The pooling here
-converts the format, and has the same values and derivatives of any order to the bit. ``torch.fx`` and TorchScript
-cannot trace it.
+converts the format. It sums the windows of larger maps by oneDNN's convolution with a kernel of ones, which is two to
+five times as fast again. Values and derivatives of any order are those of torch's average pooling to the bit; only a
+zero that is the mean of subnormal numbers may have another sign. ``torch.fx`` and TorchScript cannot trace it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _CHANNELS, _ENTRIES = 8, 2**14
 """The smallest channels and entries for which the conversion pays."""
+
+_CONVOLVED = 2**15
+"""The smallest entries for which the convolution pays."""
 
 
 class AveragePool(nn.AvgPool2d):
@@ -64,9 +68,23 @@ _apply: Callable[[Tensor, bool], Tensor] = _Pool.apply
 
 
 def _pooled(x: Tensor, divisor: int | None) -> Tensor:
+    """Return the sums of the windows, divided by the number of their pixels, or by 1 if this is the divisor."""
+    if x.numel() >= _CONVOLVED and x.dtype is torch.float32 and x.is_contiguous() and _convolves_exactly():
+        channels = x.shape[1]
+        ones = x.new_ones(channels, 1, 3, 3)
+        # Not functional.conv2d, which counts as a layer of the network.
+        sums = torch.mkldnn_convolution(x, ones, None, (1, 1), (1, 1), (1, 1), channels)
+        return sums.div_(_counts(x)) if divisor is None else sums
     last = x.contiguous(memory_format=torch.channels_last)
     pooled = functional.avg_pool2d(last, 3, 1, 1, count_include_pad=False, divisor_override=divisor)
     return pooled.contiguous(memory_format=_order(x))
+
+
+def _convolves_exactly() -> bool:
+    """Return whether oneDNN is there, and computes convolutions in float32 without rounding to fewer bits."""
+    mkldnn: Any = torch.backends.mkldnn
+    precision = getattr(getattr(mkldnn, "conv", None), "fp32_precision", "none")  # torch 2.9 and later
+    return bool(mkldnn.is_available()) and precision in ("none", "ieee")
 
 
 def _order(x: Tensor) -> torch.memory_format:

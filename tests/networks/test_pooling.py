@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from eznas.minibatch import Minibatch
 from eznas.networks.pooling import AveragePool
+from eznas.scoring.score_many import measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SHAPES = [(8, 8, 16, 16), (2, 16, 32, 16), (32, 64, 3, 5), (32, 600, 1, 1)]
+_SHAPES = [(8, 8, 16, 16), (2, 16, 32, 16), (8, 17, 11, 12), (32, 64, 3, 5)]
+_CONVOLVED = [(16, 16, 16, 16), (3, 33, 15, 37), (4, 64, 24, 24), (32, 64, 5, 4), (64, 600, 1, 1)]
 _OTHERS = [(2, 3, 4, 4), (64, 4, 16, 16), (8, 16, 16)]
 
 
@@ -54,7 +58,7 @@ def _values_and_derivatives(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("shape", [*_SHAPES, *_OTHERS])
+@pytest.mark.parametrize("shape", [*_SHAPES, *_CONVOLVED, *_OTHERS])
 def test_values_and_derivatives_are_torchs_to_the_bit(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     for ours, theirs in zip(
         _values_and_derivatives(AveragePool(), shape, dtype),
@@ -66,18 +70,65 @@ def test_values_and_derivatives_are_torchs_to_the_bit(shape: tuple[int, ...], dt
 
 
 def test_large_maps_go_another_way_than_torchs_own() -> None:
-    names = [type(AveragePool()(_random(*shape).requires_grad_()).grad_fn).__name__ for shape in (*_SHAPES, *_OTHERS)]
-    assert [name == "_PoolBackward" for name in names] == [True] * len(_SHAPES) + [False] * len(_OTHERS)
+    shapes = (*_SHAPES, *_CONVOLVED, *_OTHERS)
+    names = [type(AveragePool()(_random(*shape).requires_grad_()).grad_fn).__name__ for shape in shapes]
+    assert [name == "_PoolBackward" for name in names] == [True] * (len(shapes) - len(_OTHERS)) + [False] * len(_OTHERS)
 
 
-def test_a_window_of_negative_zeros_is_a_positive_zero_as_in_torch() -> None:
-    x = torch.full(_SHAPES[0], -0.0)
+class _Names(TorchDispatchMode):
+    """Collects the names of operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def _is_convolved(*shape: int) -> bool:
+    with _Names() as found:
+        AveragePool()(_random(*shape))
+    return "mkldnn_convolution" in found.names
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+def test_larger_maps_are_convolved_unless_that_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [_is_convolved(*shape) for shape in (*_SHAPES, *_CONVOLVED)] == [False] * 4 + [True] * len(_CONVOLVED)
+    with monkeypatch.context() as without:
+        without.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        assert not _is_convolved(*_CONVOLVED[0])
+    settings: Any = getattr(torch.backends.mkldnn, "conv", None)
+    if settings is not None:
+        before = settings.fp32_precision
+        try:
+            settings.fp32_precision = "bf16"
+            assert not _is_convolved(*_CONVOLVED[0])
+        finally:
+            settings.fp32_precision = before
+
+
+def test_pooling_has_no_flops_and_is_no_layer() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), AveragePool(), nn.Flatten(), nn.Linear(8 * 64 * 64, 2))
+    images = _random(1, 3, 64, 64)
+    found = measure(network, Minibatch(images, torch.zeros(1, dtype=torch.long), 2, "test"), ["flops", "depth"])
+    assert found["flops"].value == 3 * 8 * 64 * 64 + 2 * 8 * 64 * 64
+    assert found["depth"].value == 2
+
+
+@pytest.mark.parametrize("shape", [_SHAPES[0], _CONVOLVED[0]])
+def test_a_window_of_negative_zeros_is_a_positive_zero_as_in_torch(shape: tuple[int, ...]) -> None:
+    x = torch.full(shape, -0.0)
     for pool in (AveragePool(), _torchs()):
         assert not pool(x).signbit().any()
 
 
-def test_what_is_not_finite_stays_in_its_windows() -> None:
-    x = _random(*_SHAPES[0])
+@pytest.mark.parametrize("shape", [_SHAPES[0], _CONVOLVED[0]])
+def test_what_is_not_finite_stays_in_its_windows(shape: tuple[int, ...]) -> None:
+    x = _random(*shape)
     x[0, 0, 3, 3], x[1, 1, 0, 0] = torch.nan, torch.inf
     assert torch.equal(AveragePool()(x).nan_to_num(9, 8, 7), _torchs()(x).nan_to_num(9, 8, 7))
 
