@@ -158,7 +158,7 @@ def predict_with(
     Args:
         fitted: The fit, or its file.
         architectures: What to predict; None for the architectures of ``table``, or else for all of the space that the
-            fit does not have.
+            table of the fit does not have.
         table: Table with the learning curves of the architectures, in the columns that the fit read.
         scores: CSV files of their scores.
         supernet: Run directory of the supernet that the fit read.
@@ -188,6 +188,7 @@ def predict_with(
         "predictor": kept.predictor,
         "settings": kept.settings,
         "trained": len(kept.architectures),
+        "left_out": len(kept.left_out),
         "seed": kept.seed,
         "reproduced": kept.reproduced(predictor),
     }

@@ -59,7 +59,7 @@ def fit_command(*, out: Path, curves: tuple[str, ...], table: Path | None, **val
 
 @click.command("predict", cls=Command, context_settings=_SETTINGS, short_help="Predict with a fit that was kept.")
 @options.option("--fit", group="Data", metavar="FILE.json", type=Path, required=True, help="File of eznas predict fit.")
-@_architectures("those of --table, or all of the space that the fit does not have")
+@_architectures("those of --table, or all of the space that the table of the fit does not have")
 @options.option(
     "--table",
     group="Data",

@@ -69,7 +69,7 @@ _apply: Callable[[Tensor, bool], Tensor] = _Pool.apply
 
 def _pooled(x: Tensor, divisor: int | None) -> Tensor:
     """Return the sums of the windows, divided by the number of their pixels, or by 1 if this is the divisor."""
-    if x.numel() >= _CONVOLVED and x.dtype is torch.float32 and x.is_contiguous() and _convolves_exactly():
+    if x.numel() >= _CONVOLVED and x.dtype is torch.float32 and x.is_contiguous() and _convolves_exactly(x):
         channels = x.shape[1]
         ones = x.new_ones(channels, 1, 3, 3)
         # Not functional.conv2d, which counts as a layer of the network.
@@ -80,11 +80,13 @@ def _pooled(x: Tensor, divisor: int | None) -> Tensor:
     return pooled.contiguous(memory_format=_order(x))
 
 
-def _convolves_exactly() -> bool:
-    """Return whether oneDNN is there, and computes convolutions in float32 without rounding to fewer bits."""
+def _convolves_exactly(x: Tensor) -> bool:
+    """Return whether oneDNN takes the tensor, and computes convolutions in float32 without rounding to fewer bits."""
     mkldnn: Any = torch.backends.mkldnn
+    if torch.compiler.is_compiling() or type(x) is not Tensor:  # the convolution has no values of fake tensors
+        return False
     precision = getattr(getattr(mkldnn, "conv", None), "fp32_precision", "none")  # torch 2.9 and later
-    return bool(mkldnn.is_available()) and precision in ("none", "ieee")
+    return bool(mkldnn.is_available() and mkldnn.enabled) and precision in ("none", "ieee")
 
 
 def _order(x: Tensor) -> torch.memory_format:

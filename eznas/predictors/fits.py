@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eznas.predictors.evaluation_data import EvaluationData
     from eznas.predictors.protocol import Predictor
 
-_FORMAT = 1
+_FORMAT = 2
 _CHECKED = 5
 _TOLERANCE = 1e-6
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "xgboost", "xgboost-cpu", "lightgbm", "ngboost")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from eznas.minibatch import Minibatch
@@ -109,6 +110,18 @@ def test_larger_maps_are_convolved_unless_that_rounds(monkeypatch: pytest.Monkey
             assert not _is_convolved(*_CONVOLVED[0])
         finally:
             settings.fp32_precision = before
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN:UserWarning")  # torch's own, for its flags
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, when it compiles
+def test_larger_maps_are_compiled_and_run_as_fake_tensors() -> None:
+    x = _random(*_CONVOLVED[0])
+    compiled = torch.compile(AveragePool(), backend="eager")
+    assert torch.equal(compiled(x), _torchs()(x))
+    with FakeTensorMode():
+        assert AveragePool()(torch.randn(_CONVOLVED[0])).shape == _CONVOLVED[0]
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert not _is_convolved(*_CONVOLVED[0])
 
 
 def test_pooling_has_no_flops_and_is_no_layer() -> None:

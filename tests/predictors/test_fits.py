@@ -180,7 +180,7 @@ def test_what_a_fit_reads_must_be_given(table: Path, scores: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{}", "that eznas predict fit wrote"), ("[1]", "predict fit wrote"), ('{"format": 9}', "of format 1")],
+    [("{}", "that eznas predict fit wrote"), ("[1]", "predict fit wrote"), ('{"format": 9}', "of format 2")],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "fit.json"
