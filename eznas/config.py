@@ -159,8 +159,8 @@ class EvolveConfig(Options):
         4,
         "Evolution",
         "N",
-        "Tournament size: programs that compete to become a parent; not with --fitness lexicase or another --objective "
-        "than tau.",
+        "Tournament size: programs that compete to become a parent; only with --objective tau, and not with --fitness "
+        "lexicase.",
         ge=1,
     )
     parsimony: float = option(

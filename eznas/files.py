@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replace_file(path: Path, data: bytes, *, backup: bool = False, sync: bool = True) -> None:
-    """Write ``data`` beside ``path``, wait until it is on the disk, and rename it to ``path``.
+    """Write ``data`` beside ``path``, and rename it to ``path``.
 
     Args:
         path: The file.

@@ -96,7 +96,9 @@ def main(*, quick: bool, generations: int, seeds: int, plot: Path | None, json_f
     torch.set_num_threads(1)
     counts, sizes = (_PROGRAMS[:3], (4, 8, 16)) if quick else (_PROGRAMS, _NETWORKS)
     generations, seeds = (3, 1) if quick else (generations, seeds)
-    evolved(sizes[0], counts[-1], generations, seed=seeds)  # not timed: it loads what is needed at first use
+    evolved(
+        sizes[0], counts[-1], generations, seed=seeds
+    )  # a seed of no timed run: it loads what is needed at first use
     curves: dict[str, dict[int, float]] = {
         "programs": dict.fromkeys(counts, 0.0),
         "networks": dict.fromkeys(sizes, 0.0),

@@ -146,16 +146,18 @@ def test_what_is_not_finite_stays_in_its_windows(shape: tuple[int, ...]) -> None
     assert torch.equal(AveragePool()(x).nan_to_num(9, 8, 7), _torchs()(x).nan_to_num(9, 8, 7))
 
 
+@pytest.mark.parametrize("shape", [_SHAPES[0], _CONVOLVED[0]])
 @pytest.mark.parametrize("orders", list(product((torch.channels_last, torch.contiguous_format), repeat=2)))
-def test_the_order_in_memory_is_as_after_torchs(orders: Sequence[torch.memory_format]) -> None:
-    ours, theirs = (_values_and_derivatives(pool, _SHAPES[0], orders=orders) for pool in (AveragePool(), _torchs()))
+def test_the_order_in_memory_is_as_after_torchs(orders: Sequence[torch.memory_format], shape: tuple[int, ...]) -> None:
+    ours, theirs = (_values_and_derivatives(pool, shape, orders=orders) for pool in (AveragePool(), _torchs()))
     assert all(map(torch.equal, ours, theirs))
     assert [one.stride() for one in ours[:2]] == [one.stride() for one in theirs[:2]]
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, on first use
-def test_under_the_transforms_of_torch_func() -> None:
-    stack, pools = _random(3, *_SHAPES[0]), (AveragePool(), _torchs())
+@pytest.mark.parametrize("shape", [_SHAPES[0], _CONVOLVED[0]])
+def test_under_the_transforms_of_torch_func(shape: tuple[int, ...]) -> None:
+    stack, pools = _random(3, *shape), (AveragePool(), _torchs())
     ours, theirs = (torch.func.vmap(pool, in_dims=1, out_dims=1)(stack.movedim(0, 1)) for pool in pools)
     assert torch.equal(ours, theirs)
     ours, theirs = (torch.func.vmap(torch.func.grad(partial(_sum_of_squares, pool)))(stack) for pool in pools)
